@@ -1,0 +1,335 @@
+//! How one kind of server speaks. A dialect builds requests and parses answers; it does no IO,
+//! keeps no timers and decides nothing about reconnecting.
+//!
+//! Each dialect accepts both generations of its server: what the document promised when it was
+//! written and what the shipped server does.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::model::{Diagnostic, Job, JobId, Topic, Update};
+use crate::secret::{REDACTED, Secret};
+use crate::server::{DialectKind, Policy, Server};
+
+pub mod analyzer;
+pub mod bull_board;
+pub mod endpoint;
+pub mod kecs;
+pub mod study_buddy;
+pub mod triggerx;
+
+/// One WebSocket unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Text. Invalid UTF-8 is replaced before it gets here.
+    Text(String),
+    /// Bytes.
+    Binary(Vec<u8>),
+    /// A WebSocket ping.
+    Ping,
+    /// A WebSocket pong.
+    Pong,
+}
+
+/// A URL that may carry the key: prints without it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    url: Url,
+    /// Names of query parameters whose values are secret.
+    secret_query: Vec<String>,
+}
+
+impl Address {
+    /// An address without secrets.
+    #[must_use]
+    pub fn new(url: Url) -> Address {
+        Address { url, secret_query: Vec::new() }
+    }
+
+    /// Adds `name=KEY` to the query; the value is never printed.
+    #[must_use]
+    pub fn with_secret_query(mut self, name: &str, key: &Secret) -> Address {
+        self.url.query_pairs_mut().append_pair(name, key.expose());
+        self.secret_query.push(name.to_owned());
+        self
+    }
+
+    /// The real URL, for the one place that dials.
+    #[must_use]
+    pub fn expose(&self) -> &Url {
+        &self.url
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.url.clone();
+        // A password in the URL is as secret as the key.
+        if shown.password().is_some() {
+            let _ = shown.set_password(Some("redacted"));
+        }
+        if !self.secret_query.is_empty() {
+            let pairs: Vec<(String, String)> = self
+                .url
+                .query_pairs()
+                .map(|(name, value)| {
+                    let hidden = self.secret_query.iter().any(|secret| *secret == name);
+                    let value = if hidden { REDACTED.into() } else { value.into_owned() };
+                    (name.into_owned(), value)
+                })
+                .collect();
+            shown.query_pairs_mut().clear().extend_pairs(pairs);
+        }
+        f.write_str(&shown.as_str().replace("%5Bredacted%5D", REDACTED))
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A request header; its value is treated as secret when printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The name, as sent.
+    pub name: Cow<'static, str>,
+    /// The value.
+    pub value: Secret,
+}
+
+impl Header {
+    /// A header.
+    #[must_use]
+    pub fn new(name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Header {
+        Header { name: name.into(), value: Secret::new(value.into()) }
+    }
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {REDACTED}", self.name)
+    }
+}
+
+/// What to dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// `ws` or `wss`, complete.
+    pub address: Address,
+    /// Headers besides those of the upgrade itself. Never `Origin`: KECS refuses unknown ones.
+    pub headers: Vec<Header>,
+    /// Sub-protocols offered.
+    pub protocols: Vec<String>,
+}
+
+/// The method of an HTTP request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+/// One HTTP request of a dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchRequest {
+    /// What it asks, in the dialect's own words; [`Dialect::parse`] gets it back.
+    pub ask: Ask,
+    /// The method.
+    pub method: Method,
+    /// The complete URL.
+    pub address: Address,
+    /// Headers, the key among them.
+    pub headers: Vec<Header>,
+    /// A JSON body, sent with `content-type: application/json` unless a header says otherwise.
+    pub body: Option<String>,
+}
+
+/// What a [`FetchRequest`] asks, so that its answer can be read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ask {
+    /// The topic on whose behalf it is asked; `None` for actions and tests.
+    pub topic: Option<Topic>,
+    /// The dialect's name of the call (`job`, `list`, `logs`).
+    pub call: &'static str,
+    /// Arguments the dialect needs back: an id, a cursor, a queue.
+    pub args: Vec<String>,
+}
+
+/// An HTTP answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchResponse {
+    /// The status code.
+    pub status: u16,
+    /// The `content-type`, lower case, without parameters.
+    pub content_type: Option<String>,
+    /// The body, complete.
+    pub body: Vec<u8>,
+}
+
+/// What the program wants to say on the socket.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Outgoing {
+    /// Subscribe to a topic.
+    Watch(Topic),
+    /// Give a topic up.
+    Unwatch(Topic),
+    /// The dialect's own ping.
+    Ping,
+    /// Ask for a job's earlier log lines.
+    History(JobId),
+    /// Restrict what the server sends, as the dialect's JSON.
+    Filter(String),
+    /// Any text, as typed by the user.
+    Send(String),
+}
+
+/// How the link proves that it is alive. Any frame counts as proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keepalive {
+    /// The server pings (Engine.IO): dead when nothing came for `interval + timeout`.
+    TheyPing {
+        /// Between the server's pings.
+        interval: Duration,
+        /// How late one may be.
+        timeout: Duration,
+    },
+    /// We send [`Outgoing::Ping`] every `interval`; dead when nothing came within `timeout` after.
+    WePing {
+        /// Between our pings.
+        interval: Duration,
+        /// How long an answer may take.
+        timeout: Duration,
+    },
+    /// We send WebSocket pings, with the same two numbers.
+    WebSocketPing {
+        /// Between our pings.
+        interval: Duration,
+        /// How long an answer may take.
+        timeout: Duration,
+    },
+}
+
+/// What a dialect made of a frame, an opening or an HTTP answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Incoming {
+    /// The greeting is over: namespace accepted, first valid exchange. The link is live.
+    Ready,
+    /// Send this at once (a greeting, a pong, a connect packet).
+    Reply(Frame),
+    /// The server confirmed that a topic is watched.
+    Watched(Topic),
+    /// The server refused one topic; the link is unharmed.
+    Unwatchable {
+        /// Which topic, where the refusal can be matched to one.
+        topic: Option<Topic>,
+        /// The server's words.
+        reason: String,
+    },
+    /// A canonical fact.
+    Update(Update),
+    /// Something about this topic changed and must be fetched.
+    Stale(Topic),
+    /// This topic turned out to be part of what is watched: subscribe to it as well while its job
+    /// is not terminal (analyzer and TriggerX subscribe by job only).
+    Found(Topic),
+    /// The answer is not complete without this further request (next page, details of a list).
+    Follow(FetchRequest),
+    /// The server does not accept us (the key, the namespace): for people.
+    Refused(String),
+    /// The server ends the session in words of the dialect; the link must be closed.
+    Kicked(String),
+    /// Something odd.
+    Unknown(Diagnostic),
+}
+
+/// Something the server would accept for a job now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    /// What it does.
+    pub kind: ActionKind,
+    /// The request that does it.
+    pub request: FetchRequest,
+}
+
+/// What an action does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActionKind {
+    /// Stop a job that has not ended.
+    Cancel,
+    /// Run an ended job again.
+    Retry,
+}
+
+/// How one kind of server speaks. See the module's documentation.
+///
+/// A value lives as long as its server is configured; [`Dialect::open`] begins a new link and
+/// resets whatever the dialect remembers of the old one.
+pub trait Dialect: fmt::Debug + Send {
+    /// Which one this is.
+    fn kind(&self) -> DialectKind;
+
+    /// The documented numbers.
+    fn policy(&self) -> Policy;
+
+    /// Replaces the key used for everything built from now on.
+    fn set_key(&mut self, key: Option<Secret>);
+
+    /// What to dial; forgets everything about the previous link.
+    ///
+    /// # Errors
+    /// A sentence for people when the server's configuration cannot be dialled.
+    fn open(&mut self) -> Result<OpenRequest, String>;
+
+    /// The socket is open: what to say first, or `Ready` where there is no greeting.
+    fn opened(&mut self) -> Vec<Incoming>;
+
+    /// Reads one frame. Total: any bytes give a list, never a panic.
+    fn decode(&mut self, frame: &Frame) -> Vec<Incoming>;
+
+    /// Frames that say `out`; empty where the dialect has no words for it.
+    fn encode(&mut self, out: &Outgoing) -> Vec<Frame>;
+
+    /// How this link proves that it is alive (for Engine.IO: as its open packet said).
+    fn keepalive(&self) -> Keepalive;
+
+    /// The HTTP view of a topic; empty where there is none.
+    fn fetch(&self, topic: &Topic) -> Vec<FetchRequest>;
+
+    /// Earlier log lines of a job from line `offset` on, where HTTP serves them.
+    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
+        let _ = (job, offset);
+        Vec::new()
+    }
+
+    /// Reads the answer to `ask`, any status, any bytes. An answer that says the key is not
+    /// accepted gives `Refused`; errors of the server give `Unknown` diagnostics.
+    fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming>;
+
+    /// What the server would accept for this job now.
+    fn actions(&self, job: &Job) -> Vec<Action> {
+        let _ = job;
+        Vec::new()
+    }
+}
+
+/// The dialect that `server` speaks, with its key.
+///
+/// # Errors
+/// A sentence for people when the server's URLs cannot be used.
+pub fn dialect(server: &Server, key: Option<Secret>) -> Result<Box<dyn Dialect>, String> {
+    Ok(match server.dialect {
+        DialectKind::TriggerX => Box::new(triggerx::TriggerX::new(server, key)?),
+        DialectKind::StudyBuddy => Box::new(study_buddy::StudyBuddy::new(server, key)?),
+        DialectKind::Analyzer => Box::new(analyzer::Analyzer::new(server, key)?),
+        DialectKind::Kecs => Box::new(kecs::Kecs::new(server, key)?),
+        DialectKind::BullBoard => Box::new(bull_board::BullBoard::new(server, key)?),
+    })
+}

@@ -1,0 +1,24 @@
+//! The pure heart of Jobwatch.
+//!
+//! Everything here is a function of its arguments: no IO, no clock, no async, no randomness of its
+//! own. Time comes in as [`time::Now`], randomness as a seed. The tokio shell around it lives in
+//! `jobwatch-engine`; the desktop in the root package.
+//!
+//! - [`model`]: the canonical words (job, topic, update, log line, metric, queue).
+//! - [`server`]: a configured endpoint and its policy.
+//! - [`dialect`]: how each kind of server speaks; builds requests and parses answers.
+//! - [`wire`]: encodings shared by dialects (Engine.IO, Socket.IO, times, lenient JSON).
+//! - [`state`]: merging updates from socket, HTTP and history into one picture of the jobs.
+//! - [`supervisor`]: the machine for one server: link, heartbeat, backoff, polling, outbox.
+//! - [`notify`]: which transitions become notices.
+//! - [`secret`]: the key, which is never printed and never serialised.
+
+pub mod dialect;
+pub mod model;
+pub mod notify;
+pub mod secret;
+pub mod server;
+pub mod state;
+pub mod supervisor;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,511 @@
+//! The canonical words: what every dialect translates into.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A job's identity on its server, byte for byte as the dialect defines it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(Arc<str>);
+
+impl JobId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<Arc<str>>> From<T> for JobId {
+    fn from(text: T) -> JobId {
+        JobId(text.into())
+    }
+}
+
+impl Borrow<str> for JobId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// JSON kept as the text the server sent: numbers keep their digits, keys their order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Json(Arc<RawValue>);
+
+impl Json {
+    /// Parses `text`; `None` when it is not one JSON value.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Json> {
+        RawValue::from_string(text.to_owned()).ok().map(|raw| Json(raw.into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// The parsed tree.
+    #[must_use]
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::from_str(self.0.get()).unwrap_or(serde_json::Value::Null)
+    }
+}
+
+impl From<&RawValue> for Json {
+    fn from(raw: &RawValue) -> Json {
+        Json(raw.to_owned().into())
+    }
+}
+
+impl From<&serde_json::Value> for Json {
+    fn from(value: &serde_json::Value) -> Json {
+        // A `Value` always prints as one JSON value, so the fallback is unreachable.
+        Json::parse(&value.to_string()).unwrap_or_else(|| Json(RawValue::NULL.to_owned().into()))
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Json) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+/// Where a job stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum JobState {
+    /// Accepted, waiting for a worker.
+    Queued,
+    /// Waiting for a time or for other jobs.
+    Scheduled,
+    /// A worker has it.
+    Running,
+    /// Ended well.
+    Completed,
+    /// Ended badly, for good.
+    Failed,
+    /// Stopped on somebody's request.
+    Cancelled,
+    /// A word of the server that has no canonical meaning, shown as it is.
+    Unknown(String),
+}
+
+impl JobState {
+    /// Whether nothing more is expected of this attempt.
+    #[must_use]
+    pub fn terminal(&self) -> bool {
+        matches!(self, JobState::Completed | JobState::Failed | JobState::Cancelled)
+    }
+
+    /// The word used on the command line and in the history; [`JobState::from_word`] reads it back.
+    #[must_use]
+    pub fn word(&self) -> String {
+        match self {
+            JobState::Queued => "queued".to_owned(),
+            JobState::Scheduled => "scheduled".to_owned(),
+            JobState::Running => "running".to_owned(),
+            JobState::Completed => "completed".to_owned(),
+            JobState::Failed => "failed".to_owned(),
+            JobState::Cancelled => "cancelled".to_owned(),
+            JobState::Unknown(name) => format!("unknown:{name}"),
+        }
+    }
+
+    /// Reads what [`JobState::word`] printed; any other text becomes `Unknown` with that text.
+    #[must_use]
+    pub fn from_word(word: &str) -> JobState {
+        match word {
+            "queued" => JobState::Queued,
+            "scheduled" => JobState::Scheduled,
+            "running" => JobState::Running,
+            "completed" => JobState::Completed,
+            "failed" => JobState::Failed,
+            "cancelled" => JobState::Cancelled,
+            other => {
+                JobState::Unknown(other.strip_prefix("unknown:").unwrap_or(other).to_owned())
+            }
+        }
+    }
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.word())
+    }
+}
+
+impl Serialize for JobState {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.word())
+    }
+}
+
+impl<'de> Deserialize<'de> for JobState {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<JobState, D::Error> {
+        String::deserialize(deserializer).map(|word| JobState::from_word(&word))
+    }
+}
+
+/// Where a fact came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Pushed over the WebSocket.
+    Socket,
+    /// Fetched over HTTP.
+    Http,
+    /// Remembered from an earlier run of the program.
+    History,
+}
+
+/// What can be watched.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "id", rename_all = "lowercase")]
+pub enum Topic {
+    /// One job (and the jobs that belong to it).
+    Job(JobId),
+    /// Every job of a queue.
+    Queue(String),
+    /// Every job of a user.
+    User(String),
+    /// Whatever the server lists.
+    #[serde(rename = "all")]
+    Everything,
+}
+
+impl Topic {
+    /// Parses `job:ID`, `queue:NAME`, `user:ID` or `all`. Everything after the first colon is the
+    /// id, so ids may hold colons.
+    ///
+    /// # Errors
+    /// The text when it has none of these forms or an empty id.
+    pub fn parse(text: &str) -> Result<Topic, UnknownTopic> {
+        let unknown = || UnknownTopic(text.to_owned());
+        if text == "all" {
+            return Ok(Topic::Everything);
+        }
+        match text.split_once(':') {
+            Some((_, "")) | None => Err(unknown()),
+            Some(("job", id)) => Ok(Topic::Job(id.into())),
+            Some(("queue", name)) => Ok(Topic::Queue(name.to_owned())),
+            Some(("user", id)) => Ok(Topic::User(id.to_owned())),
+            Some(_) => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Topic::Job(id) => write!(f, "job:{id}"),
+            Topic::Queue(name) => write!(f, "queue:{name}"),
+            Topic::User(id) => write!(f, "user:{id}"),
+            Topic::Everything => f.write_str("all"),
+        }
+    }
+}
+
+/// A topic that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not a topic: use job:ID, queue:NAME, user:ID or all")]
+pub struct UnknownTopic(pub String);
+
+/// A job as merged from everything that was heard about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Identity on its server.
+    pub id: JobId,
+    /// The job this one belongs to.
+    pub parent: Option<JobId>,
+    /// The server's second id, needed for its actions (Better Bull Board: the BullMQ id).
+    pub external_id: Option<String>,
+    /// What kind of work it is, for people.
+    pub name: Option<String>,
+    /// The queue, cluster or group it is in.
+    pub queue: Option<String>,
+    /// Whose it is, where the server says.
+    pub user: Option<String>,
+    /// Where it stands.
+    pub state: JobState,
+    /// 0 to 100. `None` where the server reports no number.
+    pub progress: Option<f64>,
+    /// Progress that is not a number: a stage object, counters.
+    pub detail: Option<Json>,
+    /// The last thing the job said about itself.
+    pub message: Option<String>,
+    /// Why it failed, without the stack.
+    pub error: Option<String>,
+    /// The stack behind `error`.
+    pub stack: Option<String>,
+    /// Which attempt this is, from 1. `None` where unknown.
+    pub attempt: Option<u32>,
+    /// How many attempts the server will make.
+    pub max_attempts: Option<u32>,
+    /// What it was given.
+    pub data: Option<Json>,
+    /// What it returned.
+    pub result: Option<Json>,
+    /// When the server accepted it.
+    pub created_at: Option<Timestamp>,
+    /// When a worker took it (this attempt).
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The newest server time among the facts merged here.
+    pub updated_at: Option<Timestamp>,
+    /// Fields without a canonical meaning, by the server's name for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, Json>,
+    /// Where the last change came from.
+    pub source: Source,
+    /// When this program last heard anything about it (local clock).
+    pub heard_at: Timestamp,
+}
+
+impl Job {
+    /// What to call it: the name, or the id where there is none.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        self.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(self.id.as_str())
+    }
+
+    /// How long it ran, once it started and ended; from its creation where no start is known.
+    #[must_use]
+    pub fn took(&self) -> Option<std::time::Duration> {
+        let begin = self.started_at.or(self.created_at)?;
+        let took = self.finished_at?.duration_since(begin);
+        std::time::Duration::try_from(took).ok()
+    }
+}
+
+/// How firmly a patch speaks of a job's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Firmness {
+    /// As the server said it.
+    #[default]
+    Certain,
+    /// A failure that the server may still retry: an attempt failed, the job perhaps not.
+    MayRetry,
+}
+
+/// A fact about one job: `None` means "not said", never "cleared".
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct JobPatch {
+    /// Which job. Set with [`JobPatch::new`].
+    pub id: Option<JobId>,
+    /// See [`Job::parent`].
+    pub parent: Option<JobId>,
+    /// See [`Job::external_id`].
+    pub external_id: Option<String>,
+    /// See [`Job::name`].
+    pub name: Option<String>,
+    /// See [`Job::queue`].
+    pub queue: Option<String>,
+    /// See [`Job::user`].
+    pub user: Option<String>,
+    /// See [`Job::state`].
+    pub state: Option<JobState>,
+    /// Whether a failed state is the last word.
+    pub firmness: Firmness,
+    /// See [`Job::progress`]; values outside 0 to 100 are clamped when merged.
+    pub progress: Option<f64>,
+    /// See [`Job::detail`].
+    pub detail: Option<Json>,
+    /// See [`Job::message`].
+    pub message: Option<String>,
+    /// See [`Job::error`].
+    pub error: Option<String>,
+    /// See [`Job::stack`].
+    pub stack: Option<String>,
+    /// See [`Job::attempt`].
+    pub attempt: Option<u32>,
+    /// See [`Job::max_attempts`].
+    pub max_attempts: Option<u32>,
+    /// See [`Job::data`].
+    pub data: Option<Json>,
+    /// See [`Job::result`].
+    pub result: Option<Json>,
+    /// See [`Job::created_at`].
+    pub created_at: Option<Timestamp>,
+    /// See [`Job::started_at`].
+    pub started_at: Option<Timestamp>,
+    /// See [`Job::finished_at`].
+    pub finished_at: Option<Timestamp>,
+    /// How long it ran, where the server says only that.
+    pub took_ms: Option<u64>,
+    /// When the server says this became true. Orders patches; `None` means "as of arrival".
+    pub at: Option<Timestamp>,
+    /// Whether this describes the present state as read (a list row, a snapshot, an HTTP object)
+    /// rather than something that has just happened.
+    pub snapshot: bool,
+    /// See [`Job::extra`].
+    pub extra: BTreeMap<String, Json>,
+}
+
+impl JobPatch {
+    /// A patch that says nothing yet about job `id`.
+    #[must_use]
+    pub fn new(id: impl Into<JobId>) -> JobPatch {
+        JobPatch { id: Some(id.into()), ..JobPatch::default() }
+    }
+}
+
+/// How serious a log line or a server's notification is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+impl Level {
+    /// Reads the words servers use, in any case (`log` is info, `warning` is warn).
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Level> {
+        Some(match word.to_ascii_lowercase().as_str() {
+            "trace" => Level::Trace,
+            "debug" => Level::Debug,
+            "info" | "log" | "notice" | "success" => Level::Info,
+            "warn" | "warning" => Level::Warn,
+            "error" | "err" => Level::Error,
+            "fatal" | "critical" | "panic" => Level::Fatal,
+            _ => return None,
+        })
+    }
+
+    /// The word used on the command line and in the history.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Trace => "trace",
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+            Level::Fatal => "fatal",
+        }
+    }
+}
+
+/// One line of a job's log, as the server sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// The server's id of the line, for telling duplicates from repetitions.
+    pub id: Option<String>,
+    /// The server's position of the line within the job, where it counts them.
+    pub position: Option<u64>,
+    /// When it was written.
+    pub at: Option<Timestamp>,
+    /// How serious it is, where the server says.
+    pub level: Option<Level>,
+    /// Which container, service or stream wrote it.
+    pub origin: Option<String>,
+    /// The text, byte for byte.
+    pub text: String,
+}
+
+/// One measured value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metric {
+    /// The job it belongs to; `None` for the server or the queue as a whole.
+    pub job: Option<JobId>,
+    /// What it measures, by the server's name (`cpu`, `memory`).
+    pub name: String,
+    /// The value.
+    pub value: f64,
+    /// `%`, `MB` and the like, where the server says.
+    pub unit: Option<String>,
+    /// When it was measured.
+    pub at: Option<Timestamp>,
+}
+
+/// A fact about one queue: `None` means "not said".
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct QueuePatch {
+    /// Its name.
+    pub name: String,
+    /// Whether it takes no new jobs.
+    pub paused: Option<bool>,
+    /// Jobs waiting for a worker.
+    pub waiting: Option<u64>,
+    /// Jobs with a worker.
+    pub active: Option<u64>,
+    /// Jobs ended well, as far as the server counts.
+    pub completed: Option<u64>,
+    /// Jobs ended badly, as far as the server counts.
+    pub failed: Option<u64>,
+    /// Jobs waiting for a time.
+    pub delayed: Option<u64>,
+}
+
+/// Something the server wants told to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerNotice {
+    /// The server's id, for telling duplicates apart.
+    pub id: Option<String>,
+    /// The job it is about.
+    pub job: Option<JobId>,
+    /// A short heading.
+    pub title: String,
+    /// The text.
+    pub text: String,
+    /// How serious it is.
+    pub level: Level,
+    /// When the server says it happened.
+    pub at: Option<Timestamp>,
+}
+
+/// A canonical fact a dialect learned.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Update {
+    /// About one job.
+    Job(Box<JobPatch>),
+    /// The server does not know this job (any more).
+    Gone(JobId),
+    /// Lines of one job's log, in the server's order.
+    Log {
+        /// Whose log.
+        job: JobId,
+        /// The lines.
+        lines: Vec<LogLine>,
+    },
+    /// A measured value.
+    Metric(Metric),
+    /// About one queue.
+    Queue(QueuePatch),
+    /// Something to tell people.
+    Notice(ServerNotice),
+}
+
+/// Something odd that is worth seeing when a server does not behave: counted and shown, never
+/// fatal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// A stable, short name of the kind of oddity (`unknown-frame`, `bad-json`, `wrong-shape`,
+    /// `refused-subscription`, `http-error`).
+    pub kind: &'static str,
+    /// What was odd, in a sentence.
+    pub text: String,
+    /// The beginning of what was received, at most 400 bytes, secrets removed by the caller.
+    pub sample: Option<String>,
+}

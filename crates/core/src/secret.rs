@@ -1,0 +1,88 @@
+//! The key: held in memory that is wiped, printed as `[redacted]`, never serialised.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// What is printed where a secret stands.
+pub const REDACTED: &str = "[redacted]";
+
+/// A key or token. `Debug` prints [`REDACTED`]; there is no `Display` and no `Serialize`.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Takes ownership of `text`; surrounding white space is removed, since keys are pasted.
+    #[must_use]
+    pub fn new(text: String) -> Secret {
+        let trimmed = text.trim();
+        if trimmed.len() == text.len() {
+            Secret(SecretString::from(text))
+        } else {
+            let secret = Secret(SecretString::from(trimmed.to_owned()));
+            drop(SecretString::from(text));
+            secret
+        }
+    }
+
+    /// The text itself, for the one place that puts it on the wire or in the keyring.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
+
+/// Replaces every occurrence of `secret` in `text`, raw and percent-encoded, with [`REDACTED`].
+///
+/// For error texts of libraries and servers that quote the request back.
+#[must_use]
+pub fn redact(text: &str, secret: Option<&Secret>) -> String {
+    let Some(secret) = secret.filter(|s| !s.expose().is_empty()) else {
+        return text.to_owned();
+    };
+    let raw = secret.expose();
+    let encoded =
+        percent_encoding::utf8_percent_encode(raw, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let form: String = url::form_urlencoded::byte_serialize(raw.as_bytes()).collect();
+    let mut clean = text.replace(raw, REDACTED);
+    for variant in [encoded, form] {
+        if variant != raw {
+            clean = clean.replace(&variant, REDACTED);
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let secret = Secret::new(" sk-1234 \n".to_owned());
+        assert_eq!(format!("{secret:?}"), REDACTED);
+        assert_eq!(secret.expose(), "sk-1234");
+    }
+
+    #[test]
+    fn a_quoted_secret_is_redacted_raw_and_encoded() {
+        let secret = Secret::new("a+b/c d".to_owned());
+        let text = "GET /x?k=a%2Bb%2Fc%20d failed, also a%2Bb%2Fc+d and a+b/c d";
+        let clean = redact(text, Some(&secret));
+        assert_eq!(clean, "GET /x?k=[redacted] failed, also [redacted] and [redacted]");
+    }
+}

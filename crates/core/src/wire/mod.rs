@@ -1,0 +1,6 @@
+//! Encodings shared by dialects: plain enums with parse and print, total over any bytes.
+
+pub mod engineio;
+pub mod json;
+pub mod socketio;
+pub mod time;

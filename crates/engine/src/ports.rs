@@ -1,0 +1,156 @@
+//! What the engine asks of the world it runs in. The desktop program, the command line and the
+//! tests each bring their own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jobwatch_core::model::{
+    Diagnostic, Job, JobId, LogLine, Metric, QueuePatch, Source, Topic,
+};
+use jobwatch_core::notify::Notice;
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::ServerId;
+use jobwatch_core::supervisor::Status;
+
+/// The desktop the program runs on.
+pub trait Desktop: Send + Sync + 'static {
+    /// Shows a notice to the user. Must not block; a missing daemon is reported once by
+    /// `Overview::health`, not here. `id` names the notice in [`crate::views`].
+    fn show(&self, id: i64, notice: &Notice);
+}
+
+/// Why the keyring did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretsError {
+    /// There is no keyring on this machine or in this session.
+    #[error("this session has no keyring")]
+    Missing,
+    /// It is locked, and the prompt to unlock it was dismissed or could not be shown.
+    #[error("the keyring is locked")]
+    Locked,
+    /// It did not answer in time; a prompt may still be open.
+    #[error("the keyring did not answer")]
+    Timeout,
+    /// Anything else, in the keyring's words.
+    #[error("the keyring failed: {0}")]
+    Failed(String),
+}
+
+/// The OS keyring. Calls block and may wait for a prompt: the engine makes them on a thread of
+/// their own.
+pub trait Secrets: Send + Sync + 'static {
+    /// The key stored for a server; `None` where there is none.
+    ///
+    /// # Errors
+    /// See [`SecretsError`].
+    fn load(&self, server: &ServerId) -> Result<Option<Secret>, SecretsError>;
+
+    /// Stores a server's key. `label` is what people see in their keyring's own window.
+    ///
+    /// # Errors
+    /// See [`SecretsError`].
+    fn store(&self, server: &ServerId, label: &str, key: &Secret) -> Result<(), SecretsError>;
+
+    /// Forgets a server's key; no error when there is none.
+    ///
+    /// # Errors
+    /// See [`SecretsError`].
+    fn delete(&self, server: &ServerId) -> Result<(), SecretsError>;
+}
+
+/// Everything that is heard, in order, as it is heard: the command line prints it. Called from the
+/// engine's loop, so it must not block.
+pub trait Sink: Send + Sync + 'static {
+    /// Something was heard.
+    fn event(&self, event: Event);
+}
+
+/// Something that was heard.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A server's connection changed.
+    Status {
+        /// Whose.
+        server: ServerId,
+        /// To what.
+        status: Status,
+    },
+    /// A job changed: the whole merged job.
+    Job {
+        /// On which server.
+        server: ServerId,
+        /// The job.
+        job: Arc<Job>,
+    },
+    /// A log line was stored.
+    Log {
+        /// On which server.
+        server: ServerId,
+        /// Of which job.
+        job: JobId,
+        /// Its number in the job's stored log, from 0.
+        seq: u64,
+        /// The line.
+        line: LogLine,
+        /// Where it came from.
+        source: Source,
+    },
+    /// A value was measured.
+    Metric {
+        /// On which server.
+        server: ServerId,
+        /// The value.
+        metric: Metric,
+    },
+    /// A queue's numbers changed.
+    Queue {
+        /// On which server.
+        server: ServerId,
+        /// The numbers.
+        queue: QueuePatch,
+    },
+    /// Something was, or would have been, shown to the user.
+    Notice(Notice),
+    /// Something odd.
+    Diagnostic {
+        /// On which server.
+        server: ServerId,
+        /// What.
+        diagnostic: Diagnostic,
+    },
+    /// A topic's first fetch was answered, so an unknown job is really not there.
+    Listed {
+        /// On which server.
+        server: ServerId,
+        /// Which topic.
+        topic: Topic,
+    },
+}
+
+/// Tells the window that something it looks at has changed. Called from the engine's loop, so it
+/// must not block; the window pulls what it wants to show.
+pub trait Window: Send + Sync + 'static {
+    /// See [`crate::views::Tick`].
+    fn tick(&self, tick: &crate::views::Tick);
+}
+
+/// The ports of one engine. Those left out do nothing.
+#[derive(Clone, Default)]
+pub struct Ports {
+    /// Popups.
+    pub desktop: Option<Arc<dyn Desktop>>,
+    /// The keyring; without one, keys live for the session only.
+    pub secrets: Option<Arc<dyn Secrets>>,
+    /// The stream of everything heard.
+    pub sink: Option<Arc<dyn Sink>>,
+}
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ports")
+            .field("desktop", &self.desktop.is_some())
+            .field("secrets", &self.secrets.is_some())
+            .field("sink", &self.sink.is_some())
+            .finish()
+    }
+}

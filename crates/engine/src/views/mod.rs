@@ -1,0 +1,7 @@
+//! What the page sees. The window is a viewport: every list is a view with a filter, a sort and a
+//! visible range; the page pulls the rows of that range and is told by a small [`Tick`] when they
+//! have changed.
+
+mod types;
+
+pub use types::*;

@@ -1,0 +1,681 @@
+//! The types that cross to the page. Generated into TypeScript by the tests; times are
+//! milliseconds since 1970, durations milliseconds, ids text. Nothing here can hold a secret.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Everything outside the lists: servers, counts, how the surroundings do.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct Overview {
+    /// In the user's order.
+    pub servers: Vec<ServerView>,
+    /// Jobs running on all servers.
+    pub running: u32,
+    /// Jobs known on all servers.
+    pub jobs: u32,
+    /// Notices not yet read.
+    pub unread: u32,
+    /// How notifications, the keyring and the history do.
+    pub health: Health,
+    /// The user's choices.
+    pub preferences: Preferences,
+    /// Whether the embedded demo server is running.
+    pub demo: bool,
+}
+
+/// How the program's surroundings do: `null` when well, else a sentence for people.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct Health {
+    /// Popups cannot be shown.
+    pub notifications: Option<String>,
+    /// Keys cannot be kept.
+    pub keyring: Option<String>,
+    /// History cannot be written.
+    pub history: Option<String>,
+    /// The settings file could not be read or written.
+    pub settings: Option<String>,
+}
+
+/// The user's choices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+#[ts(export)]
+pub struct Preferences {
+    /// `system`, `light` or `dark`.
+    pub theme: Theme,
+    /// Whether popups are shown at all.
+    pub popups: bool,
+}
+
+impl Default for Preferences {
+    fn default() -> Preferences {
+        Preferences { theme: Theme::System, popups: true }
+    }
+}
+
+/// Light, dark, or as the system has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+#[allow(missing_docs)]
+pub enum Theme {
+    System,
+    Light,
+    Dark,
+}
+
+/// One server as listed.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct ServerView {
+    /// Identity inside Jobwatch.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The dialect's word (`triggerx`, `study-buddy`, `analyzer`, `kecs`, `bull-board`).
+    pub dialect: String,
+    /// The dialect's name for people.
+    pub dialect_title: String,
+    /// What the badge shows.
+    pub status: StatusView,
+    /// Running jobs.
+    pub running: u32,
+    /// Known jobs.
+    pub jobs: u32,
+    /// What is watched, as `job:ID`, `queue:NAME`, `user:ID`, `all`.
+    pub watch: Vec<String>,
+    /// Where its key is.
+    pub key: KeyState,
+    /// Whether it belongs to the embedded demo.
+    pub demo: bool,
+    /// Frames and answers that could not be understood, since the program started.
+    pub odd: u32,
+}
+
+/// Where a server's key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub enum KeyState {
+    /// None was given.
+    None,
+    /// The keyring is being asked; it may be showing a prompt.
+    Waiting,
+    /// In the keyring.
+    Stored,
+    /// In memory until the program ends.
+    Session,
+    /// In the keyring, which is locked or does not answer.
+    Locked,
+    /// One was stored, but there is no keyring now.
+    Missing,
+}
+
+/// See `jobwatch_core::supervisor::Status`.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct StatusView {
+    /// Which of the six.
+    pub link: LinkView,
+    /// Since when.
+    #[ts(type = "number")]
+    pub since: i64,
+    /// When anything was last heard.
+    #[ts(type = "number | null")]
+    pub last_heard: Option<i64>,
+    /// When the socket is tried next.
+    #[ts(type = "number | null")]
+    pub next_try: Option<i64>,
+    /// Failed attempts so far.
+    pub attempt: u32,
+    /// Why, in a sentence.
+    pub reason: Option<String>,
+}
+
+/// See `jobwatch_core::supervisor::Link`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+#[allow(missing_docs)]
+pub enum LinkView {
+    Live,
+    Connecting,
+    Polling,
+    Offline,
+    Refused,
+    Paused,
+}
+
+/// A job's state for the page: the canonical word, and the server's word where it has none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct StateView {
+    /// Which of the seven.
+    pub kind: StateKind,
+    /// The server's word, for `unknown`.
+    pub name: Option<String>,
+}
+
+/// The seven kinds of state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+#[allow(missing_docs)]
+pub enum StateKind {
+    Queued,
+    Scheduled,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+    Unknown,
+}
+
+/// What a view looks at.
+#[derive(Clone, Debug, PartialEq, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[ts(export)]
+pub enum ViewSpec {
+    /// Jobs, newest activity first unless sorted otherwise.
+    Jobs {
+        /// Of one server, or of all.
+        server: Option<String>,
+        /// Of one queue, or of all.
+        queue: Option<String>,
+        /// In one of these states; empty for any.
+        states: Vec<StateKind>,
+        /// Whose name, id, queue, message or error holds this text, whatever the case.
+        search: String,
+        /// The order.
+        sort: JobSort,
+    },
+    /// One job, whole.
+    Job {
+        /// On which server.
+        server: String,
+        /// Which.
+        job: String,
+    },
+    /// A job's log lines.
+    Log {
+        /// On which server.
+        server: String,
+        /// Which job.
+        job: String,
+    },
+    /// Queues of one server or of all.
+    Queues {
+        /// Which server.
+        server: Option<String>,
+    },
+    /// Notices, newest first.
+    Notices {
+        /// Only those not yet read.
+        unread: bool,
+    },
+    /// What came over the wire lately.
+    Frames {
+        /// On which server.
+        server: String,
+        /// Only what names this job.
+        job: Option<String>,
+    },
+}
+
+/// The order of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub enum JobSort {
+    /// Running first, then by last change, newest first.
+    Activity,
+    /// Newest first.
+    Created,
+    /// By name.
+    Name,
+    /// Longest first.
+    Duration,
+}
+
+/// The visible part of a view.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct ViewWindow {
+    /// Which view.
+    pub view: u32,
+    /// Grows with every change of what the view looks at.
+    #[ts(type = "number")]
+    pub version: u64,
+    /// Rows in all.
+    #[ts(type = "number")]
+    pub total: u64,
+    /// The index of the first row here.
+    #[ts(type = "number")]
+    pub first: u64,
+    /// The rows.
+    pub rows: Rows,
+}
+
+/// Rows of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[ts(export)]
+pub enum Rows {
+    /// Of a `jobs` view.
+    Jobs {
+        /// The rows.
+        rows: Vec<JobRow>,
+        /// Jobs by state under the same filter, states aside.
+        counts: Counts,
+    },
+    /// Of a `job` view; `null` when it is not known.
+    Job {
+        /// The job.
+        detail: Option<Box<JobDetail>>,
+    },
+    /// Of a `log` view.
+    Log {
+        /// The rows.
+        rows: Vec<LogRow>,
+        /// Lines that the memory limit has pushed out before the first.
+        #[ts(type = "number")]
+        dropped: u64,
+    },
+    /// Of a `queues` view.
+    Queues {
+        /// The rows.
+        rows: Vec<QueueRow>,
+    },
+    /// Of a `notices` view.
+    Notices {
+        /// The rows.
+        rows: Vec<NoticeRow>,
+    },
+    /// Of a `frames` view.
+    Frames {
+        /// The rows.
+        rows: Vec<FrameRow>,
+    },
+}
+
+/// Jobs by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+#[allow(missing_docs)]
+pub struct Counts {
+    pub queued: u32,
+    pub scheduled: u32,
+    pub running: u32,
+    pub completed: u32,
+    pub failed: u32,
+    pub cancelled: u32,
+    pub unknown: u32,
+}
+
+/// One job in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct JobRow {
+    /// On which server.
+    pub server: String,
+    /// The server's name.
+    pub server_name: String,
+    /// Identity on its server.
+    pub id: String,
+    /// What to call it.
+    pub name: String,
+    /// The queue.
+    pub queue: Option<String>,
+    /// Where it stands.
+    pub state: StateView,
+    /// 0 to 100.
+    pub progress: Option<f64>,
+    /// The progress in words where there is no number (`step: analysing`).
+    pub stage: Option<String>,
+    /// The last message, or the error's first line.
+    pub text: Option<String>,
+    /// Created.
+    #[ts(type = "number | null")]
+    pub created_at: Option<i64>,
+    /// Started.
+    #[ts(type = "number | null")]
+    pub started_at: Option<i64>,
+    /// Ended.
+    #[ts(type = "number | null")]
+    pub finished_at: Option<i64>,
+    /// Attempt n.
+    pub attempt: Option<u32>,
+    /// Of m.
+    pub max_attempts: Option<u32>,
+    /// Whether the user asked for this job by name (and not only for a list it is in).
+    pub watched: bool,
+    /// Whether this is remembered and not confirmed since the program started.
+    pub stale: bool,
+    /// When it was last heard of.
+    #[ts(type = "number")]
+    pub heard_at: i64,
+}
+
+/// One job, whole.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct JobDetail {
+    /// What the list shows.
+    pub row: JobRow,
+    /// The job it belongs to.
+    pub parent: Option<String>,
+    /// Jobs that belong to it, at most 100.
+    pub children: Vec<JobRow>,
+    /// The server's second id.
+    pub external_id: Option<String>,
+    /// Whose it is.
+    pub user: Option<String>,
+    /// Last message.
+    pub message: Option<String>,
+    /// Error, without the stack.
+    pub error: Option<String>,
+    /// The stack.
+    pub stack: Option<String>,
+    /// Progress that is no number, as JSON text.
+    pub detail: Option<String>,
+    /// What it was given, as JSON text.
+    pub data: Option<String>,
+    /// What it returned, as JSON text.
+    pub result: Option<String>,
+    /// Everything else the server says of it, as JSON text by name.
+    pub extra: Vec<(String, String)>,
+    /// `socket`, `http` or `history`.
+    pub source: String,
+    /// What happened to it, oldest first.
+    pub timeline: Vec<TimelineRow>,
+    /// What the server would accept now.
+    pub actions: Vec<ActionView>,
+    /// Its metrics, each with its latest values.
+    pub metrics: Vec<Series>,
+    /// Lines in its log.
+    #[ts(type = "number")]
+    pub log_lines: u64,
+}
+
+/// One step of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct TimelineRow {
+    /// When.
+    #[ts(type = "number")]
+    pub at: i64,
+    /// Which attempt.
+    pub attempt: u32,
+    /// The state it came from.
+    pub from: Option<StateView>,
+    /// The state it went to.
+    pub to: StateView,
+    /// Whether only the attempt failed, and the server may try again.
+    pub attempt_failed: bool,
+    /// The error.
+    pub error: Option<String>,
+}
+
+/// Something the server would accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+#[allow(missing_docs)]
+pub enum ActionView {
+    Cancel,
+    Retry,
+}
+
+/// A metric over time.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct Series {
+    /// What it measures.
+    pub name: String,
+    /// In what unit.
+    pub unit: Option<String>,
+    /// (time, value), oldest first, at most 300.
+    #[ts(type = "[number, number][]")]
+    pub points: Vec<(i64, f64)>,
+}
+
+/// One log line.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct LogRow {
+    /// Its number in the stored log, from 0.
+    #[ts(type = "number")]
+    pub seq: u64,
+    /// When.
+    #[ts(type = "number | null")]
+    pub at: Option<i64>,
+    /// `trace`, `debug`, `info`, `warn`, `error`, `fatal`.
+    pub level: Option<String>,
+    /// Which container, service or stream.
+    pub origin: Option<String>,
+    /// The text: shortened beyond 4,096 characters, escape sequences removed.
+    pub text: String,
+}
+
+/// One queue.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+#[allow(missing_docs)]
+pub struct QueueRow {
+    pub server: String,
+    pub server_name: String,
+    pub name: String,
+    pub paused: Option<bool>,
+    #[ts(type = "number | null")]
+    pub waiting: Option<u64>,
+    #[ts(type = "number | null")]
+    pub active: Option<u64>,
+    #[ts(type = "number | null")]
+    pub completed: Option<u64>,
+    #[ts(type = "number | null")]
+    pub failed: Option<u64>,
+    #[ts(type = "number | null")]
+    pub delayed: Option<u64>,
+}
+
+/// One notice.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct NoticeRow {
+    /// Its number.
+    #[ts(type = "number")]
+    pub id: i64,
+    /// On which server.
+    pub server: String,
+    /// The server's name.
+    pub server_name: String,
+    /// Which job a click opens.
+    pub job: Option<String>,
+    /// One line.
+    pub title: String,
+    /// The rest.
+    pub body: String,
+    /// `good`, `bad` or `plain`.
+    pub tone: String,
+    /// When it happened.
+    #[ts(type = "number")]
+    pub at: i64,
+    /// Whether it was read.
+    pub read: bool,
+}
+
+/// One frame on the wire, secrets removed.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct FrameRow {
+    /// Its number since the program started.
+    #[ts(type = "number")]
+    pub seq: u64,
+    /// When.
+    #[ts(type = "number")]
+    pub at: i64,
+    /// From the server, or to it.
+    pub incoming: bool,
+    /// `socket` or `http`.
+    pub way: String,
+    /// The text, shortened beyond 4,096 characters.
+    pub text: String,
+    /// Its whole length in bytes.
+    #[ts(type = "number")]
+    pub bytes: u64,
+}
+
+/// What has changed since the last tick.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct Tick {
+    /// The overview.
+    pub overview: bool,
+    /// Views whose visible rows, total or counts changed.
+    pub views: Vec<u32>,
+    /// A job the window is asked to show (a popup was clicked).
+    pub open: Option<OpenJob>,
+}
+
+/// A job the window is asked to show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+#[allow(missing_docs)]
+pub struct OpenJob {
+    pub server: String,
+    pub job: String,
+}
+
+/// A server as the user fills it in. The key travels beside it, never in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct ServerDraft {
+    /// Of an existing server, or none for a new one.
+    pub id: Option<String>,
+    /// What people call it; the host where empty.
+    pub name: String,
+    /// The dialect's word.
+    pub dialect: String,
+    /// The socket's URL.
+    pub ws: String,
+    /// The HTTP base; derived where empty.
+    pub api: String,
+    /// What to watch, as `job:ID`, `queue:NAME`, `user:ID`, `all`.
+    pub watch: Vec<String>,
+    /// Where the key goes when not where the dialect puts it.
+    pub key_placement: Option<KeyPlacementView>,
+    /// Socket.IO namespace, when not the dialect's.
+    pub namespace: String,
+    /// Settings only this dialect knows.
+    pub options: Vec<(String, String)>,
+    /// Path of a PEM file with further certificate authorities.
+    pub extra_ca: String,
+}
+
+/// See `jobwatch_core::server::KeyPlacement`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct KeyPlacementView {
+    /// `query`, `header`, `cookie`, `auth` or `first-message`.
+    pub place: String,
+    /// The parameter, header, cookie or field.
+    pub name: String,
+    /// What stands before the key in a header.
+    pub scheme: Option<String>,
+}
+
+/// What to do with the key when a server is saved or tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub enum KeyChange {
+    /// Leave it as it is.
+    Keep,
+    /// Put the given one in the keyring.
+    Store,
+    /// Keep the given one until the program ends.
+    Session,
+    /// Forget it.
+    Forget,
+}
+
+/// One step of a connection test.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct TestStep {
+    /// Which step.
+    pub step: TestStepKind,
+    /// How it went; `null` while it runs.
+    pub ok: Option<bool>,
+    /// What was found, or what went wrong and what can be done.
+    pub text: String,
+}
+
+/// The steps of a connection test, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub enum TestStepKind {
+    /// The host answers.
+    Reached,
+    /// The WebSocket upgrade worked.
+    Upgraded,
+    /// The greeting is over and the key accepted.
+    Accepted,
+    /// The HTTP API answers.
+    Api,
+    /// How many jobs it lists.
+    Jobs,
+}
+
+/// An error for the page, which shows `message` and may act on `code`, never on the text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct UserError {
+    /// What kind.
+    pub code: ErrorCode,
+    /// What happened, to what, and what can be done.
+    pub message: String,
+}
+
+/// Kinds of error the page tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub enum ErrorCode {
+    /// A field of the form is wrong.
+    Invalid,
+    /// No such server, job or view.
+    NotFound,
+    /// The keyring is locked, missing or silent: offer the session.
+    Keyring,
+    /// The server did not accept it.
+    Server,
+    /// The disk did not accept it.
+    Storage,
+    /// Anything else.
+    Internal,
+}
