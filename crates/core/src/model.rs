@@ -134,9 +134,7 @@ impl JobState {
             "completed" => JobState::Completed,
             "failed" => JobState::Failed,
             "cancelled" => JobState::Cancelled,
-            other => {
-                JobState::Unknown(other.strip_prefix("unknown:").unwrap_or(other).to_owned())
-            }
+            other => JobState::Unknown(other.strip_prefix("unknown:").unwrap_or(other).to_owned()),
         }
     }
 }
@@ -364,9 +362,7 @@ impl JobPatch {
 }
 
 /// How serious a log line or a server's notification is.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum Level {

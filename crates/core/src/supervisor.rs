@@ -9,9 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::{
-    Action, Dialect, FetchRequest, FetchResponse, Frame, OpenRequest, Outgoing,
-};
+use crate::dialect::{Action, Dialect, FetchRequest, FetchResponse, Frame, OpenRequest, Outgoing};
 use crate::model::{
     Diagnostic, Job, JobId, LogLine, Metric, QueuePatch, ServerNotice, Source, Topic,
 };

@@ -4,9 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jobwatch_core::model::{
-    Diagnostic, Job, JobId, LogLine, Metric, QueuePatch, Source, Topic,
-};
+use jobwatch_core::model::{Diagnostic, Job, JobId, LogLine, Metric, QueuePatch, Source, Topic};
 use jobwatch_core::notify::Notice;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::ServerId;

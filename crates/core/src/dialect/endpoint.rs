@@ -192,9 +192,8 @@ fn parse(text: &str, plain: &str, secure: &str) -> Result<Url, String> {
         text.to_owned()
     } else {
         let host = text.split(['/', '?', '#']).next().unwrap_or("");
-        let loopback = host.starts_with("localhost")
-            || host.starts_with("127.")
-            || host.starts_with("[::1]");
+        let loopback =
+            host.starts_with("localhost") || host.starts_with("127.") || host.starts_with("[::1]");
         format!("{}://{text}", if loopback { plain } else { secure })
     };
     // The URL may hold credentials, so an error names what is wrong without quoting it.

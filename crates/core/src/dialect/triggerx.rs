@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::endpoint::{Defaults, Endpoint};
-use super::{Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest, Outgoing};
+use super::{
+    Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest, Outgoing,
+};
 use crate::model::Topic;
 use crate::secret::Secret;
 use crate::server::{DialectKind, Policy, Server};
@@ -20,13 +22,8 @@ impl TriggerX {
     /// # Errors
     /// A sentence for people when a URL cannot be used.
     pub fn new(server: &Server, key: Option<Secret>) -> Result<Self, String> {
-        let defaults = Defaults {
-            ws_path: "/",
-            api_path: "/",
-            api_port: None,
-            ws_key: None,
-            http_key: None,
-        };
+        let defaults =
+            Defaults { ws_path: "/", api_path: "/", api_port: None, ws_key: None, http_key: None };
         Ok(Self { endpoint: Endpoint::new(server, key, defaults)? })
     }
 }

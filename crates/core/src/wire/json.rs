@@ -42,9 +42,9 @@ pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
 pub fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
     let text = raw.get();
     match text.as_bytes().first()? {
-        b'"' => serde_json::from_str(text).ok().or_else(|| {
-            serde_json::from_str::<String>(text).ok().map(Cow::Owned)
-        }),
+        b'"' => serde_json::from_str(text)
+            .ok()
+            .or_else(|| serde_json::from_str::<String>(text).ok().map(Cow::Owned)),
         b'-' | b'0'..=b'9' | b't' | b'f' => Some(Cow::Borrowed(text)),
         _ => None,
     }
