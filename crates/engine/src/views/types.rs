@@ -555,8 +555,8 @@ pub struct Tick {
     pub open: Option<OpenJob>,
 }
 
-/// A job the window is asked to show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+/// A job the window is asked to show, or the one it shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
 #[allow(missing_docs)]
