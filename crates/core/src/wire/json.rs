@@ -37,16 +37,45 @@ pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
     Ok(<&RawValue>::deserialize(deserializer)?).map(|raw| text_of(raw).map(Cow::into_owned))
 }
 
-/// As [`text`], for a value already at hand.
+/// As [`text`], for a value already at hand. Half a surrogate pair, which JavaScript may send,
+/// becomes U+FFFD instead of losing the text around it.
 #[must_use]
 pub fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
     let text = raw.get();
     match text.as_bytes().first()? {
-        b'"' => serde_json::from_str(text)
-            .ok()
-            .or_else(|| serde_json::from_str::<String>(text).ok().map(Cow::Owned)),
+        b'"' => {
+            let inner = text.get(1..text.len().saturating_sub(1))?;
+            if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+                return Some(Cow::Borrowed(inner));
+            }
+            match serde_json::from_str::<String>(text) {
+                Ok(text) => Some(Cow::Owned(text)),
+                Err(_) => serde_json::from_str::<Lossy>(text).ok().map(|text| Cow::Owned(text.0)),
+            }
+        }
         b'-' | b'0'..=b'9' | b't' | b'f' => Some(Cow::Borrowed(text)),
         _ => None,
+    }
+}
+
+/// A string read as bytes, so that lone surrogates do not make it unreadable.
+struct Lossy(String);
+
+impl<'de> Deserialize<'de> for Lossy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Lossy, D::Error> {
+        struct Bytes;
+        impl serde::de::Visitor<'_> for Bytes {
+            type Value = Lossy;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Lossy, E> {
+                Ok(Lossy(String::from_utf8_lossy(bytes).into_owned()))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
     }
 }
 
@@ -55,8 +84,13 @@ pub fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
 /// # Errors
 /// Only when the input is not JSON.
 pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(text_of(raw).and_then(|text| text.trim().parse().ok()).filter(|n: &f64| n.is_finite()))
+    Ok(number_of(<&RawValue>::deserialize(deserializer)?))
+}
+
+/// As [`number`], for a value already at hand.
+#[must_use]
+pub fn number_of(raw: &RawValue) -> Option<f64> {
+    text_of(raw).and_then(|text| text.trim().parse().ok()).filter(|n: &f64| n.is_finite())
 }
 
 /// A whole number that fits, also when quoted or written as a float; `None` for anything else.
@@ -66,15 +100,19 @@ pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>,
 pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(text_of(raw).and_then(|text| {
-        let text = text.trim();
-        let whole = text.parse::<i64>().ok().or_else(|| {
-            let float: f64 = text.parse().ok()?;
-            (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64)
-        })?;
-        T::try_from(whole).ok()
-    }))
+    Ok(whole_of(<&RawValue>::deserialize(deserializer)?))
+}
+
+/// As [`whole`], for a value already at hand.
+#[must_use]
+pub fn whole_of<T: TryFrom<i64>>(raw: &RawValue) -> Option<T> {
+    let text = text_of(raw)?;
+    let text = text.trim();
+    let whole = text.parse::<i64>().ok().or_else(|| {
+        let float: f64 = text.parse().ok()?;
+        (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64)
+    })?;
+    T::try_from(whole).ok()
 }
 
 /// A boolean; `None` for anything else.
@@ -135,4 +173,27 @@ pub fn sample(text: &str) -> String {
         end -= 1;
     }
     format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Option<String> {
+        let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
+        text_of(&raw).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_does_not_lose_the_text() {
+        let text = read(r#""before \ud83d after""#).unwrap();
+        assert!(text.starts_with("before ") && text.ends_with(" after"), "{text}");
+        assert_eq!(read(r#""\ud83d\ude00\t\u202e""#).as_deref(), Some("\u{1f600}\t\u{202e}"));
+    }
+
+    #[test]
+    fn an_id_of_78_digits_stays_whole() {
+        let digits = "9".repeat(78);
+        assert_eq!(read(&digits), Some(digits));
+    }
 }

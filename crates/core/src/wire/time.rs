@@ -21,7 +21,7 @@ pub fn parse(raw: &RawValue) -> Option<Timestamp> {
     let text = raw.get().trim();
     match text.as_bytes().first()? {
         b'"' => {
-            let text: std::borrow::Cow<'_, str> = serde_json::from_str(text).ok()?;
+            let text = super::json::text_of(raw)?;
             parse_text(text.trim())
         }
         b'-' | b'0'..=b'9' => parse_number(text),

@@ -1,0 +1,209 @@
+//! Objects whose fields may have any shape: read once into borrowed name and value pairs, then
+//! asked for what is needed. A field of the wrong kind is as good as absent and spoils nothing
+//! around it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::json;
+use crate::model::Json;
+
+/// The fields of one JSON object, in the order sent. A name that comes twice counts as sent last,
+/// as in JavaScript.
+#[derive(Debug, Default)]
+pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// Reads `text`; `None` when it is not one JSON object.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Fields<'a>> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// Reads a value at hand; `None` when it is no object.
+    #[must_use]
+    pub fn of(raw: &'a RawValue) -> Option<Fields<'a>> {
+        raw.get().starts_with('{').then(|| Fields::parse(raw.get())).flatten()
+    }
+
+    /// A field's value; `None` when it is absent or `null`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let (_, raw) = self.0.iter().rev().find(|(key, _)| key == name)?;
+        (raw.get() != "null").then_some(*raw)
+    }
+
+    /// Whether a field is there, `null` included.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
+    /// A string, or a number or boolean as its text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        json::text_of(self.get(name)?)
+    }
+
+    /// As [`Fields::text`], owned; `None` for the empty text.
+    #[must_use]
+    pub fn string(&self, name: &str) -> Option<String> {
+        self.text(name).filter(|text| !text.is_empty()).map(Cow::into_owned)
+    }
+
+    /// A finite number, also when quoted.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<f64> {
+        json::number_of(self.get(name)?)
+    }
+
+    /// A whole number that fits, also when quoted or written as a float.
+    #[must_use]
+    pub fn whole<T: TryFrom<i64>>(&self, name: &str) -> Option<T> {
+        json::whole_of(self.get(name)?)
+    }
+
+    /// A boolean.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        match self.get(name)?.get() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// A time in any of the formats of [`super::time::parse`].
+    #[must_use]
+    pub fn time(&self, name: &str) -> Option<Timestamp> {
+        super::time::parse(self.get(name)?)
+    }
+
+    /// The value as its text.
+    #[must_use]
+    pub fn json(&self, name: &str) -> Option<Json> {
+        self.get(name).map(Json::from)
+    }
+
+    /// An object.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Option<Fields<'a>> {
+        Fields::of(self.get(name)?)
+    }
+
+    /// The elements of an array; empty for `null` and anything else.
+    #[must_use]
+    pub fn array(&self, name: &str) -> Vec<&'a RawValue> {
+        self.get(name).map(elements).unwrap_or_default()
+    }
+
+    /// Name and value of every field that is not `null`.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().filter(|(_, raw)| raw.get() != "null").map(|(key, raw)| (key.as_ref(), *raw))
+    }
+
+    /// What is left when the fields with a canonical place are taken away: unknown fields are kept
+    /// and shown. Empty strings say nothing and are left out.
+    #[must_use]
+    pub fn rest(&self, known: &[&str]) -> BTreeMap<String, Json> {
+        self.iter()
+            .filter(|(name, raw)| !known.contains(name) && raw.get() != "\"\"")
+            .map(|(name, raw)| (name.to_owned(), Json::from(raw)))
+            .collect()
+    }
+}
+
+/// The elements of an array at hand; empty for anything else.
+#[must_use]
+pub fn elements(raw: &RawValue) -> Vec<&RawValue> {
+    if !raw.get().starts_with('[') {
+        return Vec::new();
+    }
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields<'a>, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut pairs = Vec::with_capacity(16);
+                while let Some(Name(name)) = map.next_key()? {
+                    pairs.push((name, map.next_value()?));
+                }
+                Ok(Fields(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// A field's name, borrowed where it holds no escapes (`Cow` alone is always owned by serde).
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Name<'de>, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_the_wrong_kind_spoils_nothing_around_it() {
+        let fields =
+            Fields::parse(r#"{"id":[1],"n":"7","tasks":null,"at":{},"ok":true,"x":"","y":2e400}"#)
+                .unwrap();
+        assert_eq!(fields.string("id"), None);
+        assert_eq!(fields.whole::<u32>("n"), Some(7));
+        assert!(fields.array("tasks").is_empty());
+        assert_eq!(fields.time("at"), None);
+        assert_eq!(fields.flag("ok"), Some(true));
+        assert_eq!(fields.number("y"), None);
+        let rest = fields.rest(&["n"]);
+        let names: Vec<&str> = rest.keys().map(String::as_str).collect();
+        assert_eq!(names, ["at", "id", "ok", "y"]);
+    }
+
+    #[test]
+    fn the_last_of_two_fields_counts() {
+        let fields = Fields::parse(r#"{"a":1,"\u0061":2}"#).unwrap();
+        assert_eq!(fields.whole::<i64>("a"), Some(2));
+    }
+
+    #[test]
+    fn deep_nesting_is_kept_as_text() {
+        let deep = format!("{{\"a\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(Fields::parse(&deep).unwrap().get("a").is_some());
+    }
+}
