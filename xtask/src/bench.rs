@@ -1,0 +1,143 @@
+//! The benchmarks, each beside plain JSON parsing of the same bytes.
+//!
+//! A group that can be compared holds a function named `serde_json`, which only parses the group's
+//! bytes; every other function of the group is shown with its ratio to it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::shell::{cargo, heading, root};
+
+const BASELINE: &str = "serde_json";
+
+/// One benchmark's result.
+struct Measurement {
+    group: String,
+    function: String,
+    /// Of one iteration, as the median.
+    nanoseconds: f64,
+    /// Bytes handled by one iteration, where the benchmark says.
+    bytes: Option<f64>,
+}
+
+/// Runs the benchmarks and prints the table.
+///
+/// # Errors
+/// When they fail, or leave nothing to print.
+pub fn bench(filter: Option<&str>) -> Result<()> {
+    let start = SystemTime::now();
+    let benches =
+        cargo().args(&["bench", "--package", "jobwatch-core", "--bench", "*", "--locked"]);
+    let benches = match filter {
+        None => benches,
+        Some(filter) => benches.args(&["--", filter]),
+    };
+    benches.run()?;
+    let mut measurements = Vec::new();
+    collect(&root().join("target/criterion"), start, &mut measurements)?;
+    if measurements.is_empty() {
+        bail!("no benchmark ran");
+    }
+    heading("Beside plain JSON parsing of the same bytes");
+    print!("{}", table(&measurements));
+    Ok(())
+}
+
+/// Finds what this run measured: Criterion leaves `benchmark.json` and `estimates.json` in each
+/// benchmark's `new` directory, and keeps those of earlier runs.
+fn collect(directory: &Path, since: SystemTime, found: &mut Vec<Measurement>) -> Result<()> {
+    let Ok(entries) = fs::read_dir(directory) else { return Ok(()) };
+    let mut paths: Vec<_> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    paths.sort();
+    for path in paths.into_iter().filter(|path| path.is_dir()) {
+        let estimates = path.join("estimates.json");
+        let is_fresh = fs::metadata(&estimates)
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|modified| modified >= since);
+        if path.ends_with("new") && is_fresh {
+            let benchmark = read(&path.join("benchmark.json"))?;
+            found.push(measurement(&benchmark, &read(&estimates)?).with_context(|| {
+                format!("{} has not the shape Criterion gives it", path.display())
+            })?);
+        } else {
+            collect(&path, since, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Value> {
+    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is not JSON", path.display()))
+}
+
+fn measurement(benchmark: &Value, estimates: &Value) -> Option<Measurement> {
+    let text = |name: &str| benchmark[name].as_str().map(str::to_owned);
+    let function = match (text("function_id"), text("value_str")) {
+        (Some(function), Some(value)) => format!("{function}/{value}"),
+        (Some(only), None) | (None, Some(only)) => only,
+        (None, None) => String::new(),
+    };
+    Some(Measurement {
+        group: text("group_id")?,
+        function,
+        nanoseconds: estimates["median"]["point_estimate"].as_f64()?,
+        bytes: benchmark["throughput"]["Bytes"].as_f64(),
+    })
+}
+
+fn table(measurements: &[Measurement]) -> String {
+    let baselines: BTreeMap<&str, f64> = measurements
+        .iter()
+        .filter(|it| it.function == BASELINE)
+        .map(|it| (it.group.as_str(), it.nanoseconds))
+        .collect();
+    let width =
+        measurements.iter().map(|it| it.group.len() + it.function.len() + 1).max().unwrap_or(0);
+    let mut table = format!("{:<width$}  {:>10}  {:>10}  {:>6}\n", "", "median", "MB/s", "ratio");
+    for it in measurements {
+        let name = format!("{}/{}", it.group, it.function);
+        let rate = it
+            .bytes
+            .map_or("-".to_owned(), |bytes| format!("{:.0}", bytes * 1000.0 / it.nanoseconds));
+        let ratio = baselines
+            .get(it.group.as_str())
+            .map_or("-".to_owned(), |baseline| format!("{:.2}", it.nanoseconds / baseline));
+        let median = duration(it.nanoseconds);
+        table.push_str(&format!("{name:<width$}  {median:>10}  {rate:>10}  {ratio:>6}\n"));
+    }
+    table
+}
+
+fn duration(nanoseconds: f64) -> String {
+    match nanoseconds {
+        ns if ns < 1e3 => format!("{ns:.0} ns"),
+        ns if ns < 1e6 => format!("{:.2} us", ns / 1e3),
+        ns if ns < 1e9 => format!("{:.2} ms", ns / 1e6),
+        ns => format!("{:.2} s", ns / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_benchmark_is_shown_with_its_ratio_to_plain_json_parsing_of_its_group() {
+        let it = |function: &str, nanoseconds| Measurement {
+            group: "kecs".to_owned(),
+            function: function.to_owned(),
+            nanoseconds,
+            bytes: Some(200.0),
+        };
+        let table = table(&[it("decode", 300.0), it("serde_json", 200.0)]);
+        assert!(table.contains("kecs/decode          300 ns         667    1.50"), "{table}");
+        assert!(table.contains("kecs/serde_json      200 ns        1000    1.00"), "{table}");
+    }
+}

@@ -1,0 +1,97 @@
+//! Rules about files, whatever language they are in.
+
+use super::{File, Finding};
+
+const LONGEST: usize = 600;
+
+/// Files that may be longer, each with the reason why it is still one thing.
+const LONG_FOR_A_REASON: &[(&str, &str)] = &[(
+    "crates/engine/src/views/types.rs",
+    "everything that crosses to the page, in one place: plain data, generated into TypeScript",
+)];
+
+/// Beginnings of paths that exist on one machine only. Spelled in halves, so that this file does
+/// not break its own rule.
+const MACHINE_PATHS: &[&str] =
+    &[concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
+
+/// Checks every file.
+pub fn check(files: &[File]) -> Vec<Finding> {
+    files
+        .iter()
+        .flat_map(|file| {
+            [too_long(file), names_a_registry(file)]
+                .into_iter()
+                .flatten()
+                .chain(machine_paths(file))
+        })
+        .collect()
+}
+
+fn too_long(file: &File) -> Option<Finding> {
+    let is_source =
+        [".rs", ".ts", ".svelte", ".mjs", ".css"].iter().any(|end| file.path.ends_with(end));
+    let lines = file.text.lines().count();
+    let is_allowed = LONG_FOR_A_REASON.iter().any(|(path, _)| *path == file.path);
+    (is_source && lines > LONGEST && !is_allowed).then(|| Finding {
+        place: file.path.clone(),
+        problem: format!("has {lines} lines; more than {LONGEST} is usually two things"),
+        remedy: "split it, or list it in xtask/src/tidy/files.rs with the reason why not",
+    })
+}
+
+fn names_a_registry(file: &File) -> Option<Finding> {
+    let is_lock = file.path.ends_with("package-lock.json");
+    (is_lock && file.text.contains("\"resolved\"")).then(|| Finding {
+        place: file.path.clone(),
+        problem: "names the host its packages came from".to_owned(),
+        remedy: "set omit-lockfile-registry-resolved=true in the .npmrc beside it and run npm install",
+    })
+}
+
+fn machine_paths(file: &File) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (number, line) in file.text.lines().enumerate() {
+        let named = MACHINE_PATHS.iter().find(|path| {
+            line.match_indices(**path).any(|(at, _)| {
+                // `jobs/work/x` and `~/work/x` are relative.
+                !line[..at].ends_with(|it: char| it.is_alphanumeric() || "._-~}/".contains(it))
+            })
+        });
+        if let Some(path) = named {
+            findings.push(Finding {
+                place: format!("{}:{}", file.path, number + 1),
+                problem: format!("names a path below {path}"),
+                remedy: "such a path exists on one machine only: make it relative",
+            });
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(path: &str, text: &str) -> usize {
+        check(&[File { path: path.to_owned(), text: text.to_owned() }]).len()
+    }
+
+    #[test]
+    fn a_path_of_one_machine_is_found_and_a_relative_one_is_not() {
+        assert_eq!(problems("a.md", concat!("see /ro", "ot/notes")), 1);
+        assert_eq!(problems("a.md", concat!("see jobs/wo", "rk/notes")), 0);
+    }
+
+    #[test]
+    fn a_long_source_file_is_found_and_long_data_is_not() {
+        let long = "x\n".repeat(LONGEST + 1);
+        assert_eq!(problems("a.rs", &long), 1);
+        assert_eq!(problems("a.json", &long), 0);
+    }
+
+    #[test]
+    fn a_lock_file_names_no_host() {
+        assert_eq!(problems("ui/package-lock.json", "{\"resolved\": \"x\"}"), 1);
+    }
+}
