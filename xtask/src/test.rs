@@ -35,6 +35,7 @@ pub fn test(filter: Option<&str>) -> Result<()> {
         part("page: types", || program("npm").args(&["run", "check"]).dir("ui").run()),
         part("page: tests", || page_tests(filter)),
         part("test servers: build", page::build_test_servers),
+        part("test servers: tests", || program("npm").arg("test").dir("tests/npm").run()),
         part("cargo test", || cargo_tests(filter, &mut counts)),
     ];
     summarise(&parts, &counts)
