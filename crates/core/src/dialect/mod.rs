@@ -15,6 +15,7 @@ use crate::secret::{REDACTED, Secret};
 use crate::server::{DialectKind, Policy, Server};
 
 pub mod analyzer;
+pub mod answer;
 pub mod bull_board;
 pub mod endpoint;
 pub mod kecs;

@@ -1,0 +1,66 @@
+//! Hints of Better Bull Board: `{"type","data"}` with one key in `data`.
+
+use serde_json::value::RawValue;
+
+use super::BullBoard;
+use crate::dialect::{Frame, Incoming, answer};
+use crate::model::Topic;
+use crate::wire::fields::Fields;
+
+impl BullBoard {
+    pub(super) fn read_frame(&self, frame: &Frame) -> Vec<Incoming> {
+        let Some(text) = answer::text(frame) else { return Vec::new() };
+        answer::each_value(&text, |value| self.read_value(value))
+    }
+
+    fn read_value(&self, value: &RawValue) -> Vec<Incoming> {
+        let Some(envelope) = Fields::of(value) else {
+            return vec![answer::odd("wrong-shape", "A frame is not an object.", value.get())];
+        };
+        let kind = envelope.text("type").unwrap_or_default();
+        let data = envelope.object("data").unwrap_or_default();
+        let topics = match kind.as_ref() {
+            // The greeting of old servers.
+            "job-refresh" if data.text("id").is_some_and(|id| id == "connected") => Vec::new(),
+            // Old servers name a job here, by its BullMQ id, and have no hint for single runs.
+            "job-refresh" | "log-refresh" if data.get("jobId").is_some() => {
+                let mut topics = self.lists();
+                topics.extend(self.of(|topic| matches!(topic, Topic::Job(_))));
+                topics
+            }
+            "job-refresh"
+            | "log-refresh"
+            | "queue-refresh"
+            | "job-scheduler-refresh"
+            | "single-job-scheduler-refresh" => self.lists(),
+            "single-job-refresh" | "job-log-refresh" => match data.string("jobId") {
+                Some(id) => vec![Topic::Job(id.into())],
+                None => self.lists(),
+            },
+            "single-queue-refresh" => match data.string("queueName") {
+                Some(name) => {
+                    let mut topics = vec![Topic::Queue(name)];
+                    topics.extend(self.of(|topic| *topic == Topic::Everything));
+                    topics
+                }
+                None => self.lists(),
+            },
+            other => {
+                let text = format!("The frame type \"{other}\" is not known.");
+                return vec![answer::odd("unknown-frame", text, value.get())];
+            }
+        };
+        topics.into_iter().map(Incoming::Stale).collect()
+    }
+
+    /// A hint that names nothing concerns every list.
+    fn lists(&self) -> Vec<Topic> {
+        let mut topics = vec![Topic::Everything];
+        topics.extend(self.of(|topic| matches!(topic, Topic::Queue(_))));
+        topics
+    }
+
+    fn of(&self, wanted: impl Fn(&Topic) -> bool) -> impl Iterator<Item = Topic> {
+        self.watched.iter().filter(move |topic| wanted(topic)).cloned()
+    }
+}

@@ -1,0 +1,347 @@
+//! The HTTP API of Better Bull Board. All calls but one are POST with a JSON body.
+
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::{BullBoard, record};
+use crate::dialect::answer::{accepted, body, failed, is_page, misshapen, refused, words};
+use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
+use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
+use crate::wire::fields::Fields;
+use crate::wire::json;
+
+/// Rows of a page of jobs; the server allows no more.
+const PAGE: usize = 100;
+/// Pages of a list that are followed: the newest 500 runs.
+const PAGES: u32 = 5;
+/// Log lines asked for at once; the server allows no more.
+const LOG_PAGE: usize = 1000;
+/// Pages of a log that are followed in one go; the next fetch continues.
+const LOG_PAGES: u32 = 20;
+/// Failed runs and open logs remembered.
+const REMEMBERED: usize = 10_000;
+
+impl BullBoard {
+    pub(super) fn requests(&self, topic: &Topic) -> Vec<FetchRequest> {
+        match topic {
+            Topic::Job(id) if !is_uuid(id.as_str()) => {
+                // Probably a BullMQ id, as other tools show it: the table finds its runs.
+                let body = json!({"search": id.as_str(), "limit": PAGE});
+                let args = vec!["1".to_owned(), body.to_string()];
+                vec![self.post(topic, "search", &["jobs", "table"], args, &body)]
+            }
+            Topic::Job(id) => self.run_requests(topic, id.as_str()),
+            Topic::Queue(name) => vec![
+                self.table(topic, json!({"queue": name, "limit": PAGE}), 1),
+                self.queues(topic, json!({"search": name, "limit": PAGE}), 1),
+            ],
+            Topic::Everything => vec![
+                self.table(topic, json!({"limit": PAGE}), 1),
+                // Long runs may have left the newest pages.
+                self.table(topic, json!({"limit": PAGE, "status": "active"}), PAGES),
+                self.queues(topic, json!({"limit": PAGE}), 1),
+                self.post(topic, "stats", &["jobs", "stats"], Vec::new(), &json!({"days": 1})),
+            ],
+            Topic::User(_) => Vec::new(),
+        }
+    }
+
+    /// A run and what its log has gained.
+    fn run_requests(&self, topic: &Topic, id: &str) -> Vec<FetchRequest> {
+        let ask = ask(topic, "job", vec![id.to_owned()]);
+        let job = self.endpoint.request(ask, Method::Get, &["jobs", id], &[], None);
+        let offset = self.logs.get(id).copied().unwrap_or(0);
+        vec![job, self.log_request(Some(topic), id, offset, 1)]
+    }
+
+    fn post(
+        &self,
+        topic: &Topic,
+        call: &'static str,
+        path: &[&str],
+        args: Vec<String>,
+        body: &serde_json::Value,
+    ) -> FetchRequest {
+        self.endpoint.request(
+            ask(topic, call, args),
+            Method::Post,
+            path,
+            &[],
+            Some(body.to_string()),
+        )
+    }
+
+    fn table(&self, topic: &Topic, body: serde_json::Value, page: u32) -> FetchRequest {
+        let args = vec![page.to_string(), body.to_string()];
+        self.post(topic, "table", &["jobs", "table"], args, &body)
+    }
+
+    fn queues(&self, topic: &Topic, body: serde_json::Value, page: u32) -> FetchRequest {
+        let args = vec![page.to_string(), body.to_string()];
+        self.post(topic, "queues", &["queues", "table"], args, &body)
+    }
+
+    pub(super) fn log_request(
+        &self,
+        topic: Option<&Topic>,
+        id: &str,
+        offset: u64,
+        page: u32,
+    ) -> FetchRequest {
+        let ask = Ask {
+            topic: topic.cloned(),
+            call: "logs",
+            args: vec![id.to_owned(), offset.to_string(), page.to_string()],
+        };
+        let body = json!({"id": id, "limit": LOG_PAGE, "offset": offset});
+        let path = ["jobs", "logs"];
+        self.endpoint.request(ask, Method::Post, &path, &[], Some(body.to_string()))
+    }
+
+    /// Cancel or replay: the server wants exactly the BullMQ id and the queue.
+    pub(super) fn action(&self, job: &Job) -> Option<Action> {
+        let (kind, call, word) = match job.state {
+            JobState::Completed | JobState::Failed | JobState::Cancelled => {
+                (ActionKind::Retry, "replay", "replay")
+            }
+            JobState::Unknown(_) => return None,
+            _ => (ActionKind::Cancel, "cancel", "cancel"),
+        };
+        let (external, queue) = (job.external_id.as_ref()?, job.queue.as_ref()?);
+        let body = json!({"jobId": external, "queueName": queue}).to_string();
+        let ask = Ask { topic: None, call, args: vec![job.id.as_str().to_owned()] };
+        let path = ["jobs", word];
+        let request = self.endpoint.request(ask, Method::Post, &path, &[], Some(body));
+        Some(Action { kind, request })
+    }
+
+    pub(super) fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+        let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
+        if matches!(response.status, 401 | 403) || is_login(response) {
+            return vec![if is_page(response) {
+                Incoming::Refused("The server answered with its login page.".to_owned())
+            } else {
+                refused(response)
+            }];
+        }
+        if !accepted(response) {
+            return match (ask.call, &ask.topic) {
+                // An unknown run and a broken server answer alike. Whether the log call, which
+                // says "no lines" for an unknown run, still works tells them apart.
+                ("job", Some(topic)) if response.status == 500 && !is_json(response) => {
+                    let mut probe = self.log_request(Some(topic), arg(0), 0, 1);
+                    probe.ask.call = "probe";
+                    vec![Incoming::Follow(probe)]
+                }
+                ("job", _) if response.status == 404 && is_json(response) => vec![gone(arg(0))],
+                ("job" | "probe" | "logs", Some(topic)) if response.status == 400 => {
+                    vec![Incoming::Unwatchable {
+                        topic: Some(topic.clone()),
+                        reason: words(response),
+                    }]
+                }
+                _ => vec![failed(ask, response)],
+            };
+        }
+        let text = body(response);
+        let Some(fields) = Fields::parse(text.trim()) else {
+            return vec![misshapen(ask, response)];
+        };
+        match (ask.call, &ask.topic) {
+            ("job", _) => {
+                let row = fields.object("job");
+                match record::run(row.as_ref().unwrap_or(&fields)) {
+                    Some(patch) => vec![self.run_read(patch)],
+                    None if fields.has("job") => vec![gone(arg(0))],
+                    None => vec![misshapen(ask, response)],
+                }
+            }
+            ("table" | "search", Some(topic)) => self.table_read(ask, topic, &fields),
+            ("queues", Some(topic)) => self.queues_read(ask, topic, &fields),
+            ("stats", _) => ["active", "completed", "failed"]
+                .iter()
+                .filter_map(|name| {
+                    Some(Incoming::Update(Update::Metric(Metric {
+                        job: None,
+                        name: (*name).to_owned(),
+                        value: fields.number(name)?,
+                        unit: Some("jobs".to_owned()),
+                        at: None,
+                    })))
+                })
+                .collect(),
+            ("probe", _) => match fields.whole::<i64>("total") {
+                Some(total) if total > 0 => vec![failed(ask, response)],
+                _ => vec![gone(arg(0))],
+            },
+            ("logs", _) => self.logs_read(ask, &fields),
+            ("cancel" | "replay", _) => {
+                if fields.flag("success") == Some(false) {
+                    return vec![failed(ask, response)];
+                }
+                // The server tells nobody else about an action.
+                vec![Incoming::Stale(Topic::Job(arg(0).into()))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn table_read(&mut self, ask: &Ask, topic: &Topic, fields: &Fields<'_>) -> Vec<Incoming> {
+        let patches: Vec<JobPatch> = fields
+            .array("jobs")
+            .into_iter()
+            .filter_map(Fields::of)
+            .filter_map(|row| record::run(&row))
+            .collect();
+        let mut all = Vec::with_capacity(patches.len() + 1);
+        if let (Topic::Job(wanted), "search") = (topic, ask.call) {
+            // The search looks at more than ids.
+            for patch in patches {
+                let Some(id) = patch.id.clone() else { continue };
+                if id == *wanted {
+                    all.push(self.run_read(patch));
+                } else if patch.external_id.as_deref() == Some(wanted.as_str()) {
+                    all.push(self.run_read(patch));
+                    all.push(Incoming::Found(Topic::Job(id)));
+                }
+            }
+            if all.is_empty() {
+                // Not a BullMQ id of a recent run, so it is taken for the run's own.
+                let requests = self.run_requests(topic, wanted.as_str());
+                return requests.into_iter().map(Incoming::Follow).collect();
+            }
+            return all;
+        }
+        all.extend(patches.into_iter().map(|patch| self.run_read(patch)));
+        all.extend(self.next_page(ask, topic, fields, "jobs").map(Incoming::Follow));
+        all
+    }
+
+    fn queues_read(&self, ask: &Ask, topic: &Topic, fields: &Fields<'_>) -> Vec<Incoming> {
+        let mut all: Vec<Incoming> = fields
+            .array("queues")
+            .into_iter()
+            .filter_map(Fields::of)
+            .filter_map(|row| record::queue(&row))
+            .filter(|queue| !matches!(topic, Topic::Queue(name) if *name != queue.name))
+            .map(|queue| Incoming::Update(Update::Queue(queue)))
+            .collect();
+        all.extend(self.next_page(ask, topic, fields, "queues").map(Incoming::Follow));
+        all
+    }
+
+    /// The same call with the cursor of the answer, within bounds.
+    fn next_page(
+        &self,
+        ask: &Ask,
+        topic: &Topic,
+        fields: &Fields<'_>,
+        rows: &str,
+    ) -> Option<FetchRequest> {
+        let [page, body] = ask.args.as_slice() else { return None };
+        let page: u32 = page.parse().ok()?;
+        let cursor: &RawValue = fields.get("nextCursor")?;
+        if page >= PAGES || fields.array(rows).is_empty() {
+            return None;
+        }
+        let mut body: serde_json::Value = serde_json::from_str(body).ok()?;
+        body["cursor"] = serde_json::from_str(cursor.get()).ok()?;
+        if ask.call == "queues" {
+            return Some(self.queues(topic, body, page + 1));
+        }
+        // Only the table of jobs knows directions.
+        body["cursorDirection"] = json!("next");
+        Some(self.table(topic, body, page + 1))
+    }
+
+    fn logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
+        let [id, offset, page] = ask.args.as_slice() else { return Vec::new() };
+        let offset: u64 = offset.parse().unwrap_or(0);
+        let rows = fields.array("logs");
+        let next = offset + rows.len() as u64;
+        let full = rows.len() >= LOG_PAGE;
+        let lines: Vec<_> = rows
+            .into_iter()
+            .zip(offset..)
+            .filter_map(|(raw, position)| record::line(&Fields::of(raw)?, position))
+            .collect();
+        if self.logs.len() >= REMEMBERED && !self.logs.contains_key(id) {
+            self.logs.clear();
+        }
+        let seen = self.logs.entry(id.clone()).or_default();
+        // An earlier part that is read again moves nothing.
+        *seen = (*seen).max(next);
+        let mut all = Vec::new();
+        if !lines.is_empty() {
+            all.push(Incoming::Update(Update::Log { job: id.as_str().into(), lines }));
+        }
+        let total = fields.whole::<i64>("total").and_then(|n| u64::try_from(n).ok());
+        let more = total.map_or(full, |total| next < total) && next > offset;
+        let page: u32 = page.parse().unwrap_or(LOG_PAGES);
+        if more && page < LOG_PAGES {
+            let follow = self.log_request(ask.topic.as_ref(), id, next, page + 1);
+            all.push(Incoming::Follow(follow));
+        }
+        all
+    }
+
+    /// A replay runs under the same row, which stays failed until it ends again and may count its
+    /// attempts anew: a later end of a run that had failed is a new attempt.
+    fn run_read(&mut self, mut patch: JobPatch) -> Incoming {
+        if let (Some(id), Some(state)) = (&patch.id, &patch.state)
+            && state.terminal()
+        {
+            let id = id.as_str();
+            let own = patch.attempt.unwrap_or(1);
+            let before = self.failed.get(id).copied();
+            let attempt = match before {
+                Some(before) if patch.finished_at > before.at => own.max(before.attempt + 1),
+                Some(before) => own.max(before.attempt),
+                None => own,
+            };
+            if before.is_some() {
+                patch.attempt = Some(attempt);
+                let max = patch.max_attempts.map(|max| max.max(attempt));
+                patch.max_attempts = max;
+            }
+            if before.is_some() || *state != JobState::Completed {
+                if self.failed.len() >= REMEMBERED && before.is_none() {
+                    self.failed.clear();
+                }
+                let ended = record::Ended { at: patch.finished_at, attempt };
+                self.failed.insert(id.to_owned(), ended);
+            }
+        }
+        Incoming::Update(Update::Job(Box::new(patch)))
+    }
+}
+
+fn ask(topic: &Topic, call: &'static str, args: Vec<String>) -> Ask {
+    Ask { topic: Some(topic.clone()), call, args }
+}
+
+fn gone(id: &str) -> Incoming {
+    Incoming::Update(Update::Gone(id.into()))
+}
+
+fn is_json(response: &FetchResponse) -> bool {
+    Fields::parse(body(response).trim()).is_some()
+}
+
+/// A page where data should be, which asks for a login.
+fn is_login(response: &FetchResponse) -> bool {
+    if !is_page(response) || response.status >= 400 {
+        return false;
+    }
+    let page = json::sample(&body(response)).to_ascii_lowercase();
+    (300..400).contains(&response.status)
+        || ["login", "log in", "sign in", "password"].iter().any(|word| page.contains(word))
+        || body(response).to_ascii_lowercase().contains("type=\"password\"")
+}
+
+/// Whether an id has the form of a run's: 32 hexadecimal digits in five groups.
+fn is_uuid(id: &str) -> bool {
+    let groups: Vec<&str> = id.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
+}

@@ -1,0 +1,129 @@
+//! Better Bull Board: a dashboard over BullMQ. Its socket carries hints only (something changed);
+//! everything else is asked for over HTTP.
+//!
+//! A job is one run; its id is the run's uuid. The BullMQ id, which may come back with every run,
+//! is kept as the job's `external_id`, since the actions need it with the queue.
+
+mod frames;
+mod http;
+mod record;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::endpoint::{Defaults, Endpoint, bearer};
+use super::{
+    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
+    Outgoing,
+};
+use crate::model::{Job, Topic};
+use crate::secret::Secret;
+use crate::server::{DialectKind, Policy, Server};
+
+/// How Better Bull Board speaks.
+#[derive(Debug)]
+pub struct BullBoard {
+    endpoint: Endpoint,
+    /// Topics watched on this link. The server is not told: everybody hears everything.
+    watched: BTreeSet<Topic>,
+    /// Runs whose log is being read, with the offset of the next line.
+    logs: BTreeMap<String, u64>,
+    /// Failed runs, so that a replay, which keeps its row, counts as a new attempt.
+    failed: HashMap<String, record::Ended>,
+}
+
+impl BullBoard {
+    /// For one configured server.
+    ///
+    /// # Errors
+    /// A sentence for people when a URL cannot be used.
+    pub fn new(server: &Server, key: Option<Secret>) -> Result<Self, String> {
+        let defaults = Defaults {
+            ws_path: "/",
+            api_path: "/api",
+            api_port: Some(3000),
+            // The shipped socket takes no key.
+            ws_key: None,
+            http_key: Some(bearer()),
+        };
+        Ok(Self {
+            endpoint: Endpoint::new(server, key, defaults)?,
+            watched: BTreeSet::new(),
+            logs: BTreeMap::new(),
+            failed: HashMap::new(),
+        })
+    }
+}
+
+impl Dialect for BullBoard {
+    fn kind(&self) -> DialectKind {
+        DialectKind::BullBoard
+    }
+
+    /// The document names exponential backoff; the shipped client begins with 3 s and tries 5
+    /// times.
+    fn policy(&self) -> Policy {
+        Policy { first_delay: Duration::from_secs(3), attempts: 5, ..Policy::default() }
+    }
+
+    fn set_key(&mut self, key: Option<Secret>) {
+        self.endpoint.set_key(key);
+    }
+
+    fn open(&mut self) -> Result<OpenRequest, String> {
+        self.watched.clear();
+        Ok(self.endpoint.open())
+    }
+
+    /// The server greets nobody and takes everybody.
+    fn opened(&mut self) -> Vec<Incoming> {
+        vec![Incoming::Ready]
+    }
+
+    fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
+        self.read_frame(frame)
+    }
+
+    /// The server ignores whatever it is sent.
+    fn encode(&mut self, out: &Outgoing) -> Vec<Frame> {
+        match out {
+            Outgoing::Watch(topic) => {
+                self.watched.insert(topic.clone());
+                Vec::new()
+            }
+            Outgoing::Unwatch(topic) => {
+                self.watched.remove(topic);
+                if let Topic::Job(id) = topic {
+                    self.logs.remove(id.as_str());
+                }
+                Vec::new()
+            }
+            Outgoing::Send(text) => vec![Frame::Text(text.clone())],
+            Outgoing::Ping | Outgoing::History(_) | Outgoing::Filter(_) => Vec::new(),
+        }
+    }
+
+    /// The server never pings and has no timeout, but answers WebSocket pings.
+    fn keepalive(&self) -> Keepalive {
+        Keepalive::WebSocketPing {
+            interval: Duration::from_secs(20),
+            timeout: Duration::from_secs(10),
+        }
+    }
+
+    fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
+        self.requests(topic)
+    }
+
+    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
+        vec![self.log_request(None, job.id.as_str(), offset, 1)]
+    }
+
+    fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+        self.read_answer(ask, response)
+    }
+
+    fn actions(&self, job: &Job) -> Vec<Action> {
+        self.action(job).into_iter().collect()
+    }
+}

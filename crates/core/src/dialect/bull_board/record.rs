@@ -1,0 +1,107 @@
+//! Runs, queues and log lines as Better Bull Board describes them, in the canonical words.
+
+use jiff::Timestamp;
+
+use crate::model::{Firmness, JobPatch, JobState, Level, LogLine, QueuePatch};
+use crate::wire::fields::Fields;
+
+/// The error of a run that somebody stopped: the server knows no state of its own for it.
+const CANCELLED: &str = "Job cancelled";
+/// The error of a run whose worker vanished; the server tries no further.
+const STALLED: &str = "Job stalled";
+
+/// How a run ended, as it was last read.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// When.
+    pub at: Option<Timestamp>,
+    /// The attempt, counted on over replays.
+    pub attempt: u32,
+}
+
+/// A run, from a list or in detail. Times are text in one and numbers in the other.
+pub fn run(row: &Fields<'_>) -> Option<JobPatch> {
+    let mut patch = JobPatch::new(row.string("id")?);
+    patch.snapshot = true;
+    patch.external_id = row.string("jobId");
+    patch.queue = row.string("queue");
+    patch.name = row.string("name");
+    patch.attempt = row.whole("attempt").filter(|n| *n > 0);
+    patch.max_attempts = row.whole("maxAttempts").filter(|n| *n > 0);
+    patch.created_at = row.time("createdAt").or_else(|| row.time("enqueuedAt"));
+    patch.started_at = row.time("startedAt");
+    patch.finished_at = row.time("finishedAt");
+    patch.took_ms = row.whole("durationMs").and_then(|ms: i64| u64::try_from(ms).ok());
+    patch.error = row.string("errorMessage");
+    patch.stack = row.string("errorStack");
+    patch.data = row.json("data");
+    patch.result = row.json("result");
+    patch.extra = row.rest(&[
+        "id",
+        "jobId",
+        "queue",
+        "name",
+        "status",
+        "attempt",
+        "maxAttempts",
+        "createdAt",
+        "enqueuedAt",
+        "startedAt",
+        "finishedAt",
+        "durationMs",
+        "errorMessage",
+        "errorStack",
+        "data",
+        "result",
+    ]);
+    patch.extra.retain(|_, value| value.as_str() != "[]");
+    let word = row.string("status")?;
+    patch.state = Some(match word.as_str() {
+        "active" => JobState::Running,
+        "completed" => JobState::Completed,
+        "failed" if patch.error.as_deref() == Some(CANCELLED) => JobState::Cancelled,
+        "failed" => JobState::Failed,
+        "waiting" | "prioritized" => JobState::Queued,
+        "delayed" | "waiting-children" => JobState::Scheduled,
+        _ => JobState::Unknown(word),
+    });
+    let left = patch.max_attempts.zip(patch.attempt).is_some_and(|(max, n)| n < max);
+    if patch.state == Some(JobState::Failed) && left && patch.error.as_deref() != Some(STALLED) {
+        patch.firmness = Firmness::MayRetry;
+    }
+    Some(patch)
+}
+
+/// A row of the queue table.
+pub fn queue(row: &Fields<'_>) -> Option<QueuePatch> {
+    let days: Vec<Fields<'_>> = row.array("chartData").into_iter().filter_map(Fields::of).collect();
+    let sum = |name: &str| {
+        (!days.is_empty()).then(|| {
+            days.iter()
+                .filter_map(|day| day.whole::<i64>(name))
+                .fold(0_u64, |sum, n| sum.saturating_add(u64::try_from(n).unwrap_or(0)))
+        })
+    };
+    let count = |name: &str| row.whole::<i64>(name).and_then(|n| u64::try_from(n).ok());
+    Some(QueuePatch {
+        name: row.string("name")?,
+        paused: row.flag("isPaused"),
+        waiting: count("waitingJobs"),
+        active: count("activeJobs"),
+        completed: sum("completed"),
+        failed: sum("failed"),
+        delayed: None,
+    })
+}
+
+/// A log line, at its position within the run.
+pub fn line(row: &Fields<'_>, position: u64) -> Option<LogLine> {
+    Some(LogLine {
+        id: row.string("id"),
+        position: Some(position),
+        at: row.time("ts"),
+        level: row.text("level").and_then(|word| Level::from_word(&word)),
+        origin: None,
+        text: row.text("message")?.into_owned(),
+    })
+}

@@ -1,0 +1,300 @@
+//! Frames of the KECS socket: `{"type","payload","id","timestamp","resourceType","resourceId"}`,
+//! and the bare objects of a container's log stream.
+
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+
+use super::task::{self, Account, Told, last_segment};
+use super::{Kecs, logs, metrics};
+use crate::dialect::{Frame, Incoming, answer};
+use crate::model::{Level, ServerNotice, Topic, Update};
+use crate::wire::fields::{Fields, elements};
+
+impl Kecs {
+    pub(super) fn read_frame(&mut self, frame: &Frame) -> Vec<Incoming> {
+        let Some(text) = answer::text(frame) else { return Vec::new() };
+        answer::each_value(&text, |value| self.read_value(value))
+    }
+
+    fn read_value(&mut self, value: &RawValue) -> Vec<Incoming> {
+        let Some(envelope) = Fields::of(value) else {
+            return vec![answer::odd("wrong-shape", "A frame is not an object.", value.get())];
+        };
+        let Some(kind) = envelope.text("type") else { return self.bare(&envelope, value) };
+        let payload = envelope.get("payload");
+        match kind.as_ref() {
+            "log_entry" | "log_batch" | "log_history" => {
+                let entries = payload.map(|raw| list(raw, &["logs", "entries", "events"]));
+                self.log_entries(&envelope, entries.unwrap_or_default())
+            }
+            "metric_update" | "metric_batch" | "historical_data" => {
+                let Some(payload) = payload else { return Vec::new() };
+                metrics::read(payload, &envelope)
+            }
+            "task_status_changed"
+            | "task_update"
+            | "task_batch_update"
+            | "initial_tasks"
+            | "localstack_event" => self.tasks(&kind, &envelope, value),
+            "service_updated" | "cluster_updated" => self.group_changed(&envelope),
+            "notification" | "notification_history" | "notification_update" => payload
+                .map(|raw| list(raw, &["notifications"]))
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|raw| notification(&Fields::of(raw)?, &envelope))
+                .collect(),
+            "subscribed" => self.subscribed(&envelope),
+            "error" => self.complained(&envelope, value),
+            "stream_error" => {
+                let words = payload.and_then(words).unwrap_or_else(|| "A stream failed.".into());
+                vec![answer::odd("server-error", words, value.get())]
+            }
+            // Ends of tasks are rarely pushed: a pong is the moment to ask.
+            "pong" => self.watched.iter().cloned().map(Incoming::Stale).collect(),
+            "unsubscribed" | "filtersSet" | "authenticated" | "container_instance_updated" => {
+                Vec::new()
+            }
+            other => {
+                let text = format!("The frame type \"{other}\" is not known.");
+                vec![answer::odd("unknown-frame", text, value.get())]
+            }
+        }
+    }
+
+    /// A frame without a type comes from a container's log stream.
+    fn bare(&mut self, fields: &Fields<'_>, value: &RawValue) -> Vec<Incoming> {
+        if fields.has("log_line") {
+            return self.log_entries(fields, vec![value]);
+        }
+        match fields.text("event").as_deref() {
+            Some("close") => {
+                vec![Incoming::Kicked("The server ended the log stream.".to_owned())]
+            }
+            _ if fields.has("error") => {
+                let words = words(value).unwrap_or_else(|| "The log stream failed.".to_owned());
+                vec![answer::odd("server-error", words, value.get())]
+            }
+            _ => vec![answer::odd("unknown-frame", "A frame has no type.", value.get())],
+        }
+    }
+
+    fn tasks(&mut self, kind: &str, envelope: &Fields<'_>, value: &RawValue) -> Vec<Incoming> {
+        let items =
+            envelope.get("payload").map(|raw| list(raw, &["tasks", "updates"])).unwrap_or_default();
+        let at = envelope.time("timestamp");
+        let mut all = Vec::new();
+        for item in &items {
+            let Some(fields) = Fields::of(item) else { continue };
+            match self.task_change(kind, &fields, envelope, at) {
+                Some(read) => all.extend(read),
+                // An event about something else than a task says nothing about jobs.
+                None if kind == "localstack_event" => {}
+                None => {
+                    all.push(answer::odd(
+                        "wrong-shape",
+                        "A task event names no task.",
+                        value.get(),
+                    ));
+                }
+            }
+        }
+        all
+    }
+
+    /// One task event. The facts may lie in the payload itself, in `detail` (shipped servers), or in
+    /// `task` and `changes` (the documented page); the later ones win.
+    fn task_change(
+        &mut self,
+        kind: &str,
+        fields: &Fields<'_>,
+        envelope: &Fields<'_>,
+        at: Option<Timestamp>,
+    ) -> Option<Vec<Incoming>> {
+        let named = ["taskArn", "taskId", "id"].iter().find_map(|name| fields.string(name));
+        let named = named.or_else(|| {
+            let task = envelope.text("resourceType").is_some_and(|kind| kind == "task");
+            envelope.string("resourceId").filter(|_| task)
+        });
+        let parts = ["detail", "task", "changes"].map(|name| fields.object(name));
+        let mut account = task::task(fields, named.as_deref(), Told::Pushed);
+        for part in parts.iter().flatten() {
+            let Some(next) = task::task(part, named.as_deref(), Told::Pushed) else { continue };
+            account = Some(match account {
+                Some(before) => join(before, next),
+                None => next,
+            });
+        }
+        let mut account = account?;
+        for name in ["task", "changes", "updateType", "previousStatus", "eventType", "source"] {
+            account.patch.extra.remove(name);
+        }
+        for name in ["account", "region", "service"] {
+            account.patch.extra.remove(name);
+        }
+        account.deleted |= fields.text("updateType").is_some_and(|kind| kind == "deleted");
+        account.patch.at = fields.time("timestamp").or(at);
+        account.patch.snapshot = kind == "initial_tasks";
+        Some(self.task_told(account))
+    }
+
+    /// Remembers and reports what was told of a task.
+    pub(super) fn task_told(&mut self, account: Account) -> Vec<Incoming> {
+        let Account { patch, open, deleted } = account;
+        let Some(id) = patch.id.clone() else { return Vec::new() };
+        if let Some(cluster) = &patch.queue
+            && self.clusters.get(id.as_str()) != Some(cluster)
+        {
+            self.clusters.insert(id.as_str().to_owned(), cluster.clone());
+        }
+        if deleted {
+            return vec![Incoming::Update(Update::Gone(id))];
+        }
+        let mut all = vec![Incoming::Update(Update::Job(Box::new(patch)))];
+        if open {
+            all.extend(self.stale(&id));
+        }
+        all
+    }
+
+    /// A service or cluster changed: whoever watches it, or everything, asks again.
+    fn group_changed(&self, envelope: &Fields<'_>) -> Vec<Incoming> {
+        let payload = envelope.object("payload").unwrap_or_default();
+        let mut names: Vec<String> = ["serviceArn", "clusterArn"]
+            .iter()
+            .filter_map(|name| payload.string(name))
+            .chain(envelope.string("resourceId"))
+            .map(|arn| last_segment(&arn).to_owned())
+            .collect();
+        names.dedup();
+        self.watched
+            .iter()
+            .filter(|topic| match topic {
+                Topic::Queue(name) => names.contains(name),
+                Topic::Everything => true,
+                Topic::Job(_) | Topic::User(_) => false,
+            })
+            .cloned()
+            .map(Incoming::Stale)
+            .collect()
+    }
+
+    fn subscribed(&mut self, envelope: &Fields<'_>) -> Vec<Incoming> {
+        let asked = envelope.text("id").and_then(|id| self.asked.remove(id.as_ref()));
+        let topic = asked.or_else(|| {
+            let id = envelope.object("payload")?.string("resourceId")?;
+            let named = |topic: &&Topic| super::resources(topic).iter().any(|(_, own)| *own == id);
+            self.watched.iter().find(named).cloned()
+        });
+        topic.map(Incoming::Watched).into_iter().collect()
+    }
+
+    fn complained(&mut self, envelope: &Fields<'_>, value: &RawValue) -> Vec<Incoming> {
+        let payload = envelope.get("payload");
+        let reason = payload.and_then(words).or_else(|| words(value));
+        let reason = reason.unwrap_or_else(|| "The server reports an error.".to_owned());
+        let code = payload.and_then(Fields::of).and_then(|payload| payload.string("error"));
+        let unauthorized = code.is_some_and(|code| code.starts_with("unauthorized"));
+        match envelope.string("id") {
+            Some(id) => match self.asked.remove(&id) {
+                Some(topic) => vec![Incoming::Unwatchable { topic: Some(topic), reason }],
+                None if unauthorized => vec![Incoming::Refused(reason)],
+                None => vec![answer::odd("server-error", reason, value.get())],
+            },
+            None => vec![answer::odd("server-error", reason, value.get())],
+        }
+    }
+
+    fn log_entries(&mut self, envelope: &Fields<'_>, entries: Vec<&RawValue>) -> Vec<Incoming> {
+        let mut all: Vec<Incoming> = Vec::new();
+        for raw in entries {
+            let Some(entry) = logs::entry(raw, envelope) else {
+                all.push(answer::odd("wrong-shape", "A log entry has no text.", raw.get()));
+                continue;
+            };
+            let Some(job) = self.log_owner(&entry, &mut all) else {
+                let text = format!("A log line names no task: {}", entry.line.text);
+                all.push(answer::odd("homeless-log", text, raw.get()));
+                continue;
+            };
+            match all.last_mut() {
+                Some(Incoming::Update(Update::Log { job: last, lines }))
+                    if last.as_str() == job =>
+                {
+                    lines.push(entry.line);
+                }
+                _ => {
+                    let lines = vec![entry.line];
+                    all.push(Incoming::Update(Update::Log { job: job.into(), lines }));
+                }
+            }
+        }
+        all
+    }
+}
+
+/// `payload` as a list: an array, an object that holds one under one of `names`, or one thing.
+fn list<'a>(payload: &'a RawValue, names: &[&str]) -> Vec<&'a RawValue> {
+    if payload.get().starts_with('[') {
+        return elements(payload);
+    }
+    let Some(fields) = Fields::of(payload) else { return Vec::new() };
+    names
+        .iter()
+        .filter_map(|name| fields.get(name))
+        .find(|inner| inner.get().starts_with('['))
+        .map_or_else(|| vec![payload], elements)
+}
+
+fn join(before: Account, next: Account) -> Account {
+    let (mut patch, new) = (before.patch, next.patch);
+    // A state told in a later part settles an outcome left open in an earlier one.
+    let open = (before.open || next.open) && new.state.is_none();
+    patch.state = if open { None } else { new.state.or(patch.state) };
+    patch.queue = new.queue.or(patch.queue);
+    patch.name = new.name.or(patch.name);
+    patch.user = new.user.or(patch.user);
+    patch.message = new.message.or(patch.message);
+    patch.error = new.error.or(patch.error);
+    patch.created_at = new.created_at.or(patch.created_at);
+    patch.started_at = new.started_at.or(patch.started_at);
+    patch.finished_at = new.finished_at.or(patch.finished_at);
+    patch.extra.extend(new.extra);
+    Account { patch, open, deleted: before.deleted || next.deleted }
+}
+
+/// The words for people in an error's payload.
+fn words(raw: &RawValue) -> Option<String> {
+    match Fields::of(raw) {
+        Some(fields) => ["message", "error", "reason"].iter().find_map(|name| fields.string(name)),
+        None => crate::wire::json::id_of(raw),
+    }
+}
+
+/// A notification. An update without words (read, dismissed) is the server's own bookkeeping.
+fn notification(fields: &Fields<'_>, envelope: &Fields<'_>) -> Option<Incoming> {
+    let text = ["message", "text", "body"].iter().find_map(|name| fields.string(name));
+    let title = fields.string("title");
+    if title.is_none() && text.is_none() {
+        return None;
+    }
+    let level = ["level", "severity", "type", "priority"]
+        .iter()
+        .find_map(|name| Level::from_word(&fields.text(name)?));
+    let metadata = fields.object("metadata").or_else(|| fields.object("data")).unwrap_or_default();
+    let job = ["taskArn", "taskId"]
+        .iter()
+        .find_map(|name| fields.string(name).or_else(|| metadata.string(name)))
+        .or_else(|| {
+            let task = fields.text("resourceType").is_some_and(|kind| kind == "task");
+            fields.string("resourceId").filter(|_| task)
+        })
+        .map(|arn| last_segment(&arn).into());
+    Some(Incoming::Update(Update::Notice(ServerNotice {
+        id: fields.string("id"),
+        job,
+        title: title.unwrap_or_else(|| "KECS".to_owned()),
+        text: text.unwrap_or_default(),
+        level: level.unwrap_or(Level::Info),
+        at: fields.time("timestamp").or_else(|| envelope.time("timestamp")),
+    })))
+}

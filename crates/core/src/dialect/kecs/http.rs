@@ -1,0 +1,401 @@
+//! The ECS API (`POST /v1/<Action>`) and the admin API's logs.
+
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::task::{self, Told, last_segment};
+use super::{Kecs, logs};
+use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
+use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
+use crate::model::{Job, JobState, QueuePatch, Topic, Update};
+use crate::wire::fields::Fields;
+use crate::wire::json;
+
+/// DescribeTasks takes at most this many tasks.
+const BATCH: usize = 100;
+/// At most this many pages of one list are followed, so that a list without end stays bounded.
+const PAGES: u32 = 50;
+/// Log lines asked for at once.
+const LOG_PAGE: u64 = 500;
+/// The region of a KECS installation that names none.
+const REGION: &str = "us-east-1";
+
+impl Kecs {
+    pub(super) fn requests(&self, topic: &Topic) -> Vec<FetchRequest> {
+        match topic {
+            Topic::Job(id) => {
+                let id = last_segment(id.as_str()).to_owned();
+                match self.cluster_of_topic(topic) {
+                    Some(cluster) => vec![self.find(topic, &id, vec![cluster])],
+                    None => vec![self.call(
+                        topic,
+                        "clusters-of-task",
+                        "ListClusters",
+                        vec![id],
+                        json!({}),
+                    )],
+                }
+            }
+            Topic::Everything => match &self.cluster {
+                Some(cluster) => self.cluster_lists(topic, cluster),
+                None => vec![self.call(topic, "clusters", "ListClusters", Vec::new(), json!({}))],
+            },
+            Topic::Queue(name) if self.cluster.as_ref() == Some(name) => {
+                self.cluster_lists(topic, name)
+            }
+            Topic::Queue(name) => {
+                let args = vec![name.clone()];
+                vec![self.call(topic, "clusters-or-service", "ListClusters", args, json!({}))]
+            }
+            Topic::User(_) => Vec::new(),
+        }
+    }
+
+    fn cluster_of_topic(&self, topic: &Topic) -> Option<String> {
+        match topic {
+            Topic::Job(id) => self.cluster_of(id.as_str()),
+            _ => None,
+        }
+    }
+
+    fn call(
+        &self,
+        topic: &Topic,
+        call: &'static str,
+        action: &str,
+        args: Vec<String>,
+        body: serde_json::Value,
+    ) -> FetchRequest {
+        let ask = Ask { topic: Some(topic.clone()), call, args };
+        self.endpoint.request(ask, Method::Post, &["v1", action], &[], Some(body.to_string()))
+    }
+
+    /// Looks for a task in the first of `clusters`; [`Kecs::parse`] goes on with the rest.
+    fn find(&self, topic: &Topic, id: &str, clusters: Vec<String>) -> FetchRequest {
+        let body = json!({"cluster": clusters.first(), "tasks": [id]});
+        let args = std::iter::once(id.to_owned()).chain(clusters).collect();
+        self.call(topic, "find", "DescribeTasks", args, body)
+    }
+
+    fn cluster_lists(&self, topic: &Topic, cluster: &str) -> Vec<FetchRequest> {
+        let mut all = self.task_lists(topic, cluster, None);
+        let body = json!({"clusters": [cluster]});
+        all.push(self.call(topic, "describe-clusters", "DescribeClusters", Vec::new(), body));
+        all
+    }
+
+    /// The running and the stopped tasks, which the API lists apart.
+    fn task_lists(&self, topic: &Topic, cluster: &str, service: Option<&str>) -> Vec<FetchRequest> {
+        ["RUNNING", "STOPPED"]
+            .iter()
+            .map(|desired| self.list(topic, cluster, service.unwrap_or(""), desired, None, 1))
+            .collect()
+    }
+
+    fn list(
+        &self,
+        topic: &Topic,
+        cluster: &str,
+        service: &str,
+        desired: &str,
+        token: Option<&str>,
+        page: u32,
+    ) -> FetchRequest {
+        let mut body = json!({"cluster": cluster, "desiredStatus": desired});
+        if !service.is_empty() {
+            body["serviceName"] = json!(service);
+        }
+        if let Some(token) = token {
+            body["nextToken"] = json!(token);
+        }
+        let args = vec![cluster.into(), service.into(), desired.into(), page.to_string()];
+        self.call(topic, "list", "ListTasks", args, body)
+    }
+
+    pub(super) fn stop(&self, job: &Job) -> Option<Action> {
+        if job.state.terminal() || matches!(job.state, JobState::Unknown(_)) {
+            return None;
+        }
+        let id = job.id.as_str();
+        let cluster = job.queue.clone().or_else(|| self.cluster_of(id));
+        let body = json!({
+            "cluster": cluster.unwrap_or_else(|| "default".to_owned()),
+            "task": id,
+            "reason": "Stopped with Jobwatch",
+        });
+        let ask = Ask { topic: None, call: "stop", args: vec![id.to_owned()] };
+        let request = self.endpoint.request(
+            ask,
+            Method::Post,
+            &["v1", "StopTask"],
+            &[],
+            Some(body.to_string()),
+        );
+        Some(Action { kind: ActionKind::Cancel, request })
+    }
+
+    pub(super) fn log_requests(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
+        if matches!(job.state, JobState::Unknown(_)) && self.adopted.contains(job.id.as_str()) {
+            return Vec::new();
+        }
+        let cluster = job.queue.clone().or_else(|| self.cluster_of(job.id.as_str()));
+        let cluster = cluster.unwrap_or_else(|| "default".to_owned());
+        let arn =
+            job.extra.get("taskArn").and_then(|arn| arn.to_value().as_str().map(str::to_owned));
+        let region = self
+            .region
+            .clone()
+            .or_else(|| arn.as_deref().and_then(task::region_in).map(str::to_owned))
+            .unwrap_or_else(|| REGION.to_owned());
+        let names: Vec<String> = match job.extra.get("containers").map(|c| c.to_value()) {
+            Some(serde_json::Value::Array(containers)) => containers
+                .iter()
+                .filter_map(|container| container.get("name")?.as_str().map(str::to_owned))
+                .collect(),
+            _ => Vec::new(),
+        };
+        if names.is_empty() {
+            return vec![self.task_logs(job.id.as_str(), &cluster)];
+        }
+        // Positions count within one container, so several are read from their beginnings.
+        let alone = names.len() == 1;
+        names
+            .iter()
+            .map(|name| {
+                let offset = if alone { offset } else { 0 };
+                let args = vec![
+                    job.id.as_str().to_owned(),
+                    name.clone(),
+                    offset.to_string(),
+                    cluster.clone(),
+                    region.clone(),
+                    if alone { "alone".to_owned() } else { String::new() },
+                ];
+                self.container_logs(args)
+            })
+            .collect()
+    }
+
+    /// `args`: task, container, offset, cluster, region, `alone` or empty.
+    fn container_logs(&self, args: Vec<String>) -> FetchRequest {
+        let arg = |n: usize| args.get(n).map(String::as_str).unwrap_or_default();
+        let limit = LOG_PAGE.to_string();
+        let path = ["api", "tasks", arg(0), "containers", arg(1), "logs"];
+        let query = [
+            ("cluster", arg(3)),
+            ("region", arg(4)),
+            ("limit", limit.as_str()),
+            ("offset", arg(2)),
+        ];
+        let ask = Ask { topic: None, call: "logs", args: args.clone() };
+        self.endpoint.request_on(&self.admin, ask, Method::Get, &path, &query, None)
+    }
+
+    fn task_logs(&self, id: &str, cluster: &str) -> FetchRequest {
+        let body = json!({"cluster": cluster, "taskArn": id, "timestamps": true, "tail": 1000});
+        let ask = Ask { topic: None, call: "task-logs", args: vec![id.to_owned()] };
+        let path = ["v1", "GetTaskLogs"];
+        self.endpoint.request_on(&self.admin, ask, Method::Post, &path, &[], Some(body.to_string()))
+    }
+
+    pub(super) fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+        let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
+        if matches!(response.status, 401 | 403) {
+            return vec![refused(response)];
+        }
+        if !accepted(response) {
+            return match (ask.call, &ask.topic) {
+                // The cluster may be gone; the task may still be in another.
+                ("find", Some(topic)) if ask.args.len() > 2 => {
+                    vec![Incoming::Follow(self.find(topic, arg(0), ask.args[2..].to_vec()))]
+                }
+                // Servers before the admin API, or without a log store, answer one call only.
+                ("logs", _) if arg(2) == "0" => {
+                    vec![failed(ask, response), Incoming::Follow(self.task_logs(arg(0), arg(3)))]
+                }
+                _ => vec![failed(ask, response)],
+            };
+        }
+        let text = body(response);
+        let Some(fields) = Fields::parse(text.trim()) else {
+            return vec![misshapen(ask, response)];
+        };
+        match (ask.call, &ask.topic) {
+            ("clusters", Some(topic)) => names(&fields)
+                .iter()
+                .flat_map(|c| self.cluster_lists(topic, c))
+                .map(Incoming::Follow)
+                .collect(),
+            ("clusters-or-service", Some(topic)) => {
+                let clusters = names(&fields);
+                if clusters.iter().any(|cluster| cluster == arg(0)) {
+                    return self
+                        .cluster_lists(topic, arg(0))
+                        .into_iter()
+                        .map(Incoming::Follow)
+                        .collect();
+                }
+                let clusters = self.cluster.clone().map_or(clusters, |only| vec![only]);
+                clusters
+                    .iter()
+                    .flat_map(|cluster| self.task_lists(topic, cluster, Some(arg(0))))
+                    .map(Incoming::Follow)
+                    .collect()
+            }
+            ("clusters-of-task", Some(topic)) => {
+                let clusters = names(&fields);
+                if clusters.is_empty() {
+                    return vec![Incoming::Update(Update::Gone(arg(0).into()))];
+                }
+                vec![Incoming::Follow(self.find(topic, arg(0), clusters))]
+            }
+            ("find", Some(topic)) => {
+                let tasks = self.described(&fields);
+                if !fields.array("tasks").is_empty() {
+                    return tasks;
+                }
+                if ask.args.len() > 2 {
+                    return vec![Incoming::Follow(self.find(
+                        topic,
+                        arg(0),
+                        ask.args[2..].to_vec(),
+                    ))];
+                }
+                if tasks.is_empty() {
+                    return vec![Incoming::Update(Update::Gone(arg(0).into()))];
+                }
+                tasks
+            }
+            ("list", Some(topic)) => self.listed(topic, &ask.args, &fields),
+            ("describe", _) => self.described(&fields),
+            ("describe-clusters", _) => fields
+                .array("clusters")
+                .into_iter()
+                .filter_map(Fields::of)
+                .filter_map(|cluster| {
+                    let name = cluster.string("clusterName").or_else(|| {
+                        cluster.string("clusterArn").map(|arn| last_segment(&arn).to_owned())
+                    })?;
+                    Some(Incoming::Update(Update::Queue(QueuePatch {
+                        name,
+                        active: cluster.whole("runningTasksCount"),
+                        waiting: cluster.whole("pendingTasksCount"),
+                        ..QueuePatch::default()
+                    })))
+                })
+                .collect(),
+            ("stop", _) => {
+                let account = fields
+                    .object("task")
+                    .and_then(|task| task::task(&task, Some(arg(0)), Told::Pushed));
+                let mut all = account.map(|account| self.task_told(account)).unwrap_or_default();
+                let stale = Incoming::Stale(Topic::Job(arg(0).into()));
+                if !all.contains(&stale) {
+                    all.push(stale);
+                }
+                all
+            }
+            ("logs", _) => self.logs_read(ask, &fields),
+            ("task-logs", _) => {
+                let lines: Vec<_> = fields
+                    .array("logs")
+                    .into_iter()
+                    .filter_map(|raw| {
+                        let mut line = logs::entry(raw, &fields)?.line;
+                        line.origin = Fields::of(raw)?.string("container").or(line.origin);
+                        Some(line)
+                    })
+                    .collect();
+                log_update(arg(0), lines)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn listed(&self, topic: &Topic, args: &[String], fields: &Fields<'_>) -> Vec<Incoming> {
+        let [cluster, service, desired, page] = args else { return Vec::new() };
+        let arns: Vec<String> =
+            fields.array("taskArns").into_iter().filter_map(json::id_of).collect();
+        let open: Vec<&String> =
+            arns.iter().filter(|arn| !self.ended.contains(last_segment(arn))).collect();
+        let mut all: Vec<Incoming> = open
+            .chunks(BATCH)
+            .map(|batch| {
+                let body = json!({"cluster": cluster, "tasks": batch});
+                let args = vec![cluster.clone()];
+                Incoming::Follow(self.call(topic, "describe", "DescribeTasks", args, body))
+            })
+            .collect();
+        // A full page promises another, which may be empty.
+        let page: u32 = page.parse().unwrap_or(PAGES);
+        if let (Some(token), false, true) =
+            (fields.string("nextToken"), arns.is_empty(), page < PAGES)
+        {
+            let next = self.list(topic, cluster, service, desired, Some(&token), page + 1);
+            all.push(Incoming::Follow(next));
+        }
+        all
+    }
+
+    fn described(&mut self, fields: &Fields<'_>) -> Vec<Incoming> {
+        let mut all = Vec::new();
+        for task in fields.array("tasks").into_iter().filter_map(Fields::of) {
+            let Some(account) = task::task(&task, None, Told::Described) else { continue };
+            if let Some(id) = &account.patch.id
+                && account.patch.state.as_ref().is_some_and(JobState::terminal)
+            {
+                self.ended.insert(id.as_str().to_owned());
+            }
+            all.extend(self.task_told(account));
+        }
+        for failure in fields.array("failures") {
+            let Some(fields) = Fields::of(failure) else { continue };
+            let arn = fields.string("arn").unwrap_or_default();
+            if fields.text("reason").is_some_and(|reason| reason == "MISSING") && !arn.is_empty() {
+                all.push(Incoming::Update(Update::Gone(last_segment(&arn).into())));
+            } else {
+                all.push(answer::odd("http-error", "A task cannot be described.", failure.get()));
+            }
+        }
+        all
+    }
+
+    fn logs_read(&self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
+        let [id, container, offset, _, _, alone] = ask.args.as_slice() else { return Vec::new() };
+        let offset: u64 = offset.parse().unwrap_or(0);
+        let rows = fields.array("logs");
+        let count = rows.len() as u64;
+        let lines: Vec<_> = rows
+            .into_iter()
+            .zip(offset..)
+            .filter_map(|(raw, position)| {
+                let mut line = logs::entry(raw, fields)?.line;
+                line.position = (!alone.is_empty()).then_some(position);
+                // Without the server's id, container and position tell lines apart.
+                line.id.get_or_insert_with(|| format!("{container}#{position}"));
+                Some(line)
+            })
+            .collect();
+        let mut all = log_update(id, lines);
+        let limit = fields.whole::<i64>("limit").filter(|n| *n > 0).unwrap_or(LOG_PAGE as i64);
+        if count > 0 && count >= limit as u64 {
+            let mut args = ask.args.clone();
+            args[2] = (offset + count).to_string();
+            all.push(Incoming::Follow(self.container_logs(args)));
+        }
+        all
+    }
+}
+
+/// The names in `clusterArns`.
+fn names(fields: &Fields<'_>) -> Vec<String> {
+    let arns: Vec<&RawValue> = fields.array("clusterArns");
+    arns.into_iter().filter_map(json::id_of).map(|arn| last_segment(&arn).to_owned()).collect()
+}
+
+fn log_update(job: &str, lines: Vec<crate::model::LogLine>) -> Vec<Incoming> {
+    if lines.is_empty() {
+        return Vec::new();
+    }
+    vec![Incoming::Update(Update::Log { job: job.into(), lines })]
+}

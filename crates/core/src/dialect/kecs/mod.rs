@@ -1,0 +1,296 @@
+//! KECS: an ECS-compatible control plane; a raw WebSocket with JSON frames, and the ECS API over
+//! HTTP.
+//!
+//! A task is a job whose id is the last segment of its ARN; its queue is its cluster. `STOPPED` is
+//! no outcome by itself: the containers' exit codes decide (see [`task`]). A queue topic names a
+//! cluster, or else a service.
+//!
+//! Log lines without a task belong to the one watched job if exactly one is watched, else to a job
+//! named by their container or service, which is created for them; without any of these they
+//! become a diagnostic, so that nothing is lost.
+
+mod frames;
+mod http;
+mod logs;
+mod metrics;
+mod task;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use serde_json::json;
+use url::Url;
+
+use super::endpoint::{Defaults, Endpoint, bearer};
+use super::{
+    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
+    Outgoing,
+};
+use crate::model::{Job, JobId, Topic};
+use crate::secret::Secret;
+use crate::server::{DialectKind, KeyPlacement, Policy, Server};
+use crate::wire::fields::Fields;
+
+/// Servers with authentication crash on shorter bearer tokens instead of answering 401.
+const SHORTEST_KEY: usize = 8;
+
+/// How KECS speaks.
+#[derive(Debug)]
+pub struct Kecs {
+    endpoint: Endpoint,
+    /// The only cluster to look at (option `cluster`); all where absent.
+    cluster: Option<String>,
+    /// The region of the log service (option `region`).
+    region: Option<String>,
+    /// The base of the admin API, which serves logs (option `admin`).
+    admin: Url,
+    /// The socket is the log stream of one container: it takes no messages and has no pong.
+    log_stream: bool,
+    /// Whether anything has been heard on this link.
+    greeted: bool,
+    /// Topics subscribed on this link.
+    watched: BTreeSet<Topic>,
+    /// What the messages of this link asked for, by their `id`.
+    asked: BTreeMap<String, Topic>,
+    /// The number of the next message.
+    next: u64,
+    /// The cluster of every task seen, by the task's id.
+    clusters: HashMap<String, String>,
+    /// Tasks whose outcome has been read, which need no further description.
+    ended: HashSet<String>,
+    /// Jobs created for log lines that name no task.
+    adopted: HashSet<String>,
+}
+
+impl Kecs {
+    /// For one configured server.
+    ///
+    /// # Errors
+    /// A sentence for people when a URL cannot be used.
+    pub fn new(server: &Server, key: Option<Secret>) -> Result<Self, String> {
+        let defaults = Defaults {
+            ws_path: "/ws",
+            api_path: "/",
+            api_port: None,
+            ws_key: Some(bearer()),
+            http_key: Some(bearer()),
+        };
+        let endpoint = Endpoint::new(server, None, defaults)?;
+        let option = |name: &str| {
+            server.options.get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+        };
+        let admin = match option("admin") {
+            Some(base) => admin_base(&base)?,
+            None => {
+                let mut admin = endpoint.api().clone();
+                // Both schemes of an API base take a port.
+                let _ = admin.set_port(Some(8081));
+                admin.set_path("/");
+                admin
+            }
+        };
+        let path = endpoint.ws().path();
+        let log_stream = path.contains("/containers/") && path.ends_with("/logs/ws");
+        let mut kecs = Self {
+            endpoint,
+            cluster: option("cluster"),
+            region: option("region"),
+            admin,
+            log_stream,
+            greeted: false,
+            watched: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            next: 1,
+            clusters: HashMap::new(),
+            ended: HashSet::new(),
+            adopted: HashSet::new(),
+        };
+        kecs.set_key(key);
+        Ok(kecs)
+    }
+
+    /// One message, with an id by which its answer is recognised.
+    fn message(&mut self, kind: &str, payload: serde_json::Value, topic: Option<&Topic>) -> Frame {
+        let id = format!("j{}", self.next);
+        self.next += 1;
+        if let Some(topic) = topic {
+            self.asked.insert(id.clone(), topic.clone());
+        }
+        Frame::Text(json!({"type": kind, "id": id, "payload": payload}).to_string())
+    }
+
+    /// `subscribe` or `unsubscribe` for every resource that a topic may mean.
+    fn subscription(&mut self, kind: &str, topic: &Topic) -> Vec<Frame> {
+        resources(topic)
+            .into_iter()
+            .map(|(resource, id)| {
+                let payload = json!({"resourceType": resource, "resourceId": id});
+                self.message(kind, payload, (kind == "subscribe").then_some(topic))
+            })
+            .collect()
+    }
+
+    /// The cluster to ask about a task: as named in its ARN, as seen, as configured.
+    fn cluster_of(&self, id: &str) -> Option<String> {
+        task::cluster_in(id)
+            .map(str::to_owned)
+            .or_else(|| self.clusters.get(task::last_segment(id)).cloned())
+            .or_else(|| self.cluster.clone())
+    }
+
+    /// The topics under which a task is watched by name, or its own.
+    fn stale(&self, id: &JobId) -> Vec<Incoming> {
+        let same = |topic: &&Topic| match topic {
+            Topic::Job(watched) => task::last_segment(watched.as_str()) == id.as_str(),
+            _ => false,
+        };
+        let mut topics: Vec<Incoming> =
+            self.watched.iter().filter(same).cloned().map(Incoming::Stale).collect();
+        if topics.is_empty() {
+            topics.push(Incoming::Stale(Topic::Job(id.clone())));
+        }
+        topics
+    }
+}
+
+/// The resources, by ECS type and id, that a topic may mean.
+fn resources(topic: &Topic) -> Vec<(&'static str, &str)> {
+    match topic {
+        Topic::Job(id) => vec![("task", task::last_segment(id.as_str()))],
+        Topic::Queue(name) => vec![("cluster", name.as_str()), ("service", name.as_str())],
+        Topic::Everything => vec![("task", "*")],
+        Topic::User(_) => Vec::new(),
+    }
+}
+
+fn admin_base(text: &str) -> Result<Url, String> {
+    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let mut base =
+        Url::parse(&full).map_err(|error| format!("The admin URL cannot be read: {error}."))?;
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err("The admin URL must begin with http:// or https://.".to_owned());
+    }
+    base.set_query(None);
+    base.set_fragment(None);
+    Ok(base)
+}
+
+impl Dialect for Kecs {
+    fn kind(&self) -> DialectKind {
+        DialectKind::Kecs
+    }
+
+    /// The document names exponential backoff without numbers: the general ones hold.
+    fn policy(&self) -> Policy {
+        Policy::default()
+    }
+
+    fn set_key(&mut self, key: Option<Secret>) {
+        self.endpoint.set_key(key.filter(|key| key.expose().len() >= SHORTEST_KEY));
+    }
+
+    fn open(&mut self) -> Result<OpenRequest, String> {
+        self.greeted = false;
+        self.watched.clear();
+        self.asked.clear();
+        Ok(self.endpoint.open())
+    }
+
+    /// Early servers accept every socket and drop it at once, so the link is live with the first
+    /// frame; a ping brings one. A log stream may stay silent and is taken at its word.
+    fn opened(&mut self) -> Vec<Incoming> {
+        if self.log_stream {
+            self.greeted = true;
+            return vec![Incoming::Ready];
+        }
+        let mut all = Vec::new();
+        if let (Some(KeyPlacement::FirstMessage), Some(key)) =
+            (self.endpoint.ws_key(), self.endpoint.key().cloned())
+        {
+            let payload = json!({"token": key.expose()});
+            all.push(Incoming::Reply(self.message("authenticate", payload, None)));
+        }
+        all.extend(self.encode(&Outgoing::Ping).into_iter().map(Incoming::Reply));
+        all
+    }
+
+    fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
+        let read = self.read_frame(frame);
+        if std::mem::replace(&mut self.greeted, true) {
+            return read;
+        }
+        let mut all = vec![Incoming::Ready];
+        all.extend(read);
+        all
+    }
+
+    fn encode(&mut self, out: &Outgoing) -> Vec<Frame> {
+        if self.log_stream {
+            match out {
+                Outgoing::Watch(topic) => drop(self.watched.insert(topic.clone())),
+                Outgoing::Unwatch(topic) => drop(self.watched.remove(topic)),
+                _ => {}
+            }
+            return Vec::new();
+        }
+        match out {
+            Outgoing::Watch(topic) => {
+                self.watched.insert(topic.clone());
+                self.subscription("subscribe", topic)
+            }
+            Outgoing::Unwatch(topic) => {
+                self.watched.remove(topic);
+                self.subscription("unsubscribe", topic)
+            }
+            Outgoing::Ping => vec![Frame::Text(r#"{"type":"ping"}"#.to_owned())],
+            // Documented; the shipped server ignores it.
+            Outgoing::History(id) => {
+                let payload = json!({"taskId": task::last_segment(id.as_str())});
+                vec![self.message("request_history", payload, None)]
+            }
+            // The shipped server takes a list of filters, the documented one an object.
+            Outgoing::Filter(filter) => match serde_json::from_str(filter) {
+                Ok(filters @ serde_json::Value::Array(_)) => {
+                    vec![self.message("setFilters", filters, None)]
+                }
+                Ok(filter @ serde_json::Value::Object(_)) => {
+                    vec![self.message("update_filter", filter, None)]
+                }
+                _ => Vec::new(),
+            },
+            // Anything else than an object, or a time that is none, ends the link.
+            Outgoing::Send(text) => {
+                let fields = Fields::parse(text);
+                let harmless = fields.is_some_and(|fields| {
+                    fields.get("timestamp").is_none() || fields.time("timestamp").is_some()
+                });
+                if harmless { vec![Frame::Text(text.clone())] } else { Vec::new() }
+            }
+        }
+    }
+
+    fn keepalive(&self) -> Keepalive {
+        let (interval, timeout) = (Duration::from_secs(30), Duration::from_secs(10));
+        if self.log_stream {
+            Keepalive::WebSocketPing { interval, timeout }
+        } else {
+            Keepalive::WePing { interval, timeout }
+        }
+    }
+
+    fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
+        self.requests(topic)
+    }
+
+    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
+        self.log_requests(job, offset)
+    }
+
+    fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+        self.read_answer(ask, response)
+    }
+
+    fn actions(&self, job: &Job) -> Vec<Action> {
+        self.stop(job).into_iter().collect()
+    }
+}

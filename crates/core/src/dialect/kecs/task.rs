@@ -1,0 +1,152 @@
+//! ECS tasks in the canonical words.
+
+use crate::model::{JobPatch, JobState};
+use crate::wire::fields::Fields;
+
+/// Fields of a task with a canonical place.
+const KNOWN: &[&str] = &[
+    "taskId",
+    "id",
+    "clusterArn",
+    "taskDefinitionArn",
+    "lastStatus",
+    "status",
+    "createdAt",
+    "startedAt",
+    "stoppedAt",
+    "startedBy",
+    "stoppedReason",
+    "detail",
+    "timestamp",
+];
+
+/// The last segment of an ARN, which is the id of what it names.
+pub fn last_segment(arn: &str) -> &str {
+    arn.rsplit('/').next().filter(|id| !id.is_empty()).unwrap_or(arn)
+}
+
+/// The cluster in a task's ARN (`arn:aws:ecs:REGION:ACCOUNT:task/CLUSTER/ID`), where it has one.
+pub fn cluster_in(arn: &str) -> Option<&str> {
+    let mut segments = arn.strip_prefix("arn:")?.rsplit('/');
+    let (_, cluster) = (segments.next()?, segments.next()?);
+    segments.next().map(|_| cluster)
+}
+
+/// The region in an ARN.
+pub fn region_in(arn: &str) -> Option<&str> {
+    arn.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
+}
+
+/// How much an account of a task can be trusted to be complete.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// An event: what it leaves out may be known elsewhere.
+    Pushed,
+    /// The description by the API: what it leaves out, nobody knows.
+    Described,
+}
+
+/// What a task's fields say.
+pub struct Account {
+    /// As a patch; without a state where the task has stopped and its outcome is not told.
+    pub patch: JobPatch,
+    /// The task has stopped but the outcome must be asked for.
+    pub open: bool,
+    /// The task has been removed.
+    pub deleted: bool,
+}
+
+/// Reads a task, however it is wrapped. `id` where the fields do not name it.
+pub fn task(fields: &Fields<'_>, id: Option<&str>, told: Told) -> Option<Account> {
+    let arn = ["taskArn", "taskId", "id"].iter().find_map(|name| fields.string(name));
+    let arn = arn.as_deref().or(id)?;
+    let mut patch = JobPatch::new(last_segment(arn));
+    patch.snapshot = told == Told::Described;
+    patch.queue = fields
+        .string("clusterArn")
+        .or_else(|| fields.string("cluster"))
+        .map(|arn| last_segment(&arn).to_owned())
+        .or_else(|| cluster_in(arn).map(str::to_owned));
+    patch.name = fields.string("taskDefinitionArn").map(|arn| last_segment(&arn).to_owned());
+    patch.user = fields.string("startedBy");
+    patch.created_at = fields.time("createdAt");
+    patch.started_at = fields.time("startedAt");
+    patch.extra = fields.rest(KNOWN);
+    let word = fields.string("lastStatus").or_else(|| fields.string("status")).unwrap_or_default();
+    let mut account = Account { patch, open: false, deleted: false };
+    let patch = &mut account.patch;
+    match word.as_str() {
+        "" => {}
+        "PROVISIONING" | "PENDING" | "ACTIVATING" => patch.state = Some(JobState::Queued),
+        "RUNNING" => patch.state = Some(JobState::Running),
+        // On its way out, but what it did is not known before STOPPED.
+        "DEACTIVATING" | "STOPPING" | "DEPROVISIONING" => {
+            patch.state = Some(JobState::Running);
+            patch.message = Some(match fields.string("stoppedReason") {
+                Some(reason) => format!("{word}: {reason}"),
+                None => word,
+            });
+        }
+        "STOPPED" => {
+            patch.finished_at = fields.time("stoppedAt");
+            match outcome(fields, told) {
+                Some((state, error)) => {
+                    patch.message = fields.string("stoppedReason");
+                    patch.state = Some(state);
+                    patch.error = error;
+                }
+                None => account.open = true,
+            }
+        }
+        "DELETED" => account.deleted = true,
+        _ => patch.state = Some(JobState::Unknown(word)),
+    }
+    Some(account)
+}
+
+/// The outcome of a stopped task:
+///
+/// - a start that failed is a failure;
+/// - stopped on request (by a user, or by its service) is cancelled, unless every container ended
+///   with 0;
+/// - any other exit code than 0 is a failure, and so is a container's reason without an exit code;
+/// - else it is completed. Servers leave out an exit code of 0, so a described container without
+///   one counts as 0; an event must name them, and without any it says nothing (`None`).
+fn outcome(fields: &Fields<'_>, told: Told) -> Option<(JobState, Option<String>)> {
+    let containers: Vec<Fields<'_>> =
+        fields.array("containers").into_iter().filter_map(Fields::of).collect();
+    let reason = fields.string("stoppedReason");
+    let code = fields.string("stopCode").unwrap_or_default();
+    let exit = |container: &Fields<'_>| container.whole::<i64>("exitCode");
+    let wrong = containers
+        .iter()
+        .find(|c| exit(c).is_some_and(|code| code != 0))
+        .or_else(|| containers.iter().find(|c| exit(c).is_none() && c.string("reason").is_some()));
+    let all_zero = !containers.is_empty() && containers.iter().all(|c| exit(c) == Some(0));
+    let stopped = matches!(code.as_str(), "UserInitiated" | "ServiceSchedulerInitiated");
+    if code == "TaskFailedToStart" {
+        let error = wrong.and_then(|c| c.string("reason")).or(reason);
+        return Some((JobState::Failed, error.or_else(|| Some("The task failed to start".into()))));
+    }
+    if stopped && !all_zero {
+        return Some((JobState::Cancelled, reason));
+    }
+    if let Some(container) = wrong {
+        let name = container.string("name").unwrap_or_else(|| "A container".to_owned());
+        let said = match (exit(container), container.string("reason")) {
+            (Some(code), Some(why)) => format!("{name} exited with code {code}: {why}"),
+            (Some(code), None) => format!("{name} exited with code {code}"),
+            (None, why) => format!("{name}: {}", why.unwrap_or_default()),
+        };
+        // The exit code says more than the usual "Essential container in task exited".
+        let error = match reason {
+            Some(reason) => format!("{said} ({reason})"),
+            None => said,
+        };
+        return Some((JobState::Failed, Some(error)));
+    }
+    match told {
+        Told::Described => Some((JobState::Completed, None)),
+        Told::Pushed => all_zero.then_some((JobState::Completed, None)),
+    }
+}

@@ -1,0 +1,164 @@
+//! Frames of the TriggerX socket: `{"type","data","timestamp"}`.
+
+use serde_json::value::RawValue;
+
+use super::{Target, TriggerX, record};
+use crate::dialect::{Frame, Incoming, answer};
+use crate::model::{JobState, Topic, Update};
+use crate::wire::fields::Fields;
+
+impl TriggerX {
+    pub(super) fn read_frame(&mut self, frame: &Frame) -> Vec<Incoming> {
+        let Some(text) = answer::text(frame) else { return Vec::new() };
+        answer::each_value(&text, |value| self.read_value(value))
+    }
+
+    fn read_value(&mut self, value: &RawValue) -> Vec<Incoming> {
+        let Some(envelope) = Fields::of(value) else {
+            return vec![answer::odd("wrong-shape", "A frame is not an object.", value.get())];
+        };
+        let kind = envelope.text("type").unwrap_or_default();
+        match kind.as_ref() {
+            "JOB_TASKS_SNAPSHOT" => self.snapshot(&envelope),
+            // The shipped server says TASK_UPDATED for all four; the documented types mean the
+            // same and are told apart by the keys of `changes` as well.
+            "TASK_UPDATED" | "TASK_STATUS_CHANGED" | "TASK_FEE_UPDATED" | "TASK_CREATED" => {
+                self.task_event(&envelope, kind == "TASK_CREATED").unwrap_or_else(|| {
+                    vec![answer::odd("wrong-shape", "A task event names no task.", value.get())]
+                })
+            }
+            "SUCCESS" => self.confirmed(&envelope),
+            "ERROR" => self.complained(&envelope, value),
+            "PONG" => self.pong(),
+            other => {
+                let text = format!("The frame type \"{other}\" is not known.");
+                vec![answer::odd("unknown-frame", text, value.get())]
+            }
+        }
+    }
+
+    fn snapshot(&mut self, envelope: &Fields<'_>) -> Vec<Incoming> {
+        let Some(data) = envelope.object("data") else { return Vec::new() };
+        let job = data.string("job_id");
+        let at = envelope.time("timestamp");
+        data.array("tasks")
+            .into_iter()
+            .filter_map(Fields::of)
+            .filter_map(|row| {
+                let mut patch = record::task(&row, &row.string("task_id")?, job.as_deref());
+                patch.state.get_or_insert(JobState::Running);
+                patch.snapshot = true;
+                patch.at = at;
+                Some(Incoming::Update(Update::Job(Box::new(patch))))
+            })
+            .collect()
+    }
+
+    fn task_event(&mut self, envelope: &Fields<'_>, created: bool) -> Option<Vec<Incoming>> {
+        let data = envelope.object("data")?;
+        let changes = data.object("changes");
+        // Without `changes` the data itself is taken for them.
+        let changes = changes.as_ref().unwrap_or(&data);
+        let id = data.string("task_id").or_else(|| changes.string("task_id"))?;
+        let job = data.string("job_id").filter(|job| job != "0");
+        let job = job.or_else(|| changes.string("job_id"));
+        let mut patch = record::task(changes, &id, job.as_deref());
+        if patch.user.is_none() {
+            patch.user = data.string("user_id").filter(|user| user != "system");
+        }
+        patch.at = record::event_time(&data, envelope);
+        if patch.state.is_none() && (created || patch.created_at.is_some()) {
+            patch.state = Some(JobState::Running);
+        }
+        let mut all = vec![Incoming::Update(Update::Job(Box::new(patch)))];
+        if record::suggests_end(changes) {
+            all.extend(self.stale(&id, job.as_deref()));
+        }
+        Some(all)
+    }
+
+    /// The topics under which a task is watched, to be fetched: the end is never pushed.
+    fn stale(&self, task: &str, job: Option<&str>) -> Vec<Incoming> {
+        let rooms = [job.and_then(record::job_id), Some(record::task_id(task))];
+        let watched: Vec<Incoming> = self
+            .watched
+            .iter()
+            .filter(|topic| {
+                Target::of(topic)
+                    .is_some_and(|target| rooms.iter().flatten().any(|room| *room == target.room))
+            })
+            .map(|topic| Incoming::Stale(topic.clone()))
+            .collect();
+        if !watched.is_empty() {
+            return watched;
+        }
+        rooms.into_iter().flatten().take(1).map(|room| stale_job(&room)).collect()
+    }
+
+    fn confirmed(&mut self, envelope: &Fields<'_>) -> Vec<Incoming> {
+        let Some(data) = envelope.object("data") else { return Vec::new() };
+        let room = data.object("data").and_then(|inner| inner.string("room"));
+        let Some(room) = room.or_else(|| data.string("room")) else { return Vec::new() };
+        if data.text("message").is_some_and(|message| message.starts_with("Unsubscribed")) {
+            return Vec::new();
+        }
+        self.asked.retain(|asked| *asked != room);
+        self.topic_of(&room).map(|topic| Incoming::Watched(topic.clone())).into_iter().collect()
+    }
+
+    fn complained(&mut self, envelope: &Fields<'_>, value: &RawValue) -> Vec<Incoming> {
+        let data = envelope.object("data").unwrap_or_default();
+        let code = data.text("code").unwrap_or_default();
+        let words = ["message", "error"].iter().find_map(|name| data.string(name));
+        let words = words.or_else(|| envelope.string("data")).or_else(|| envelope.string("error"));
+        let words = words.unwrap_or_else(|| "The server reports an error.".to_owned());
+        match code.as_ref() {
+            "ACCESS_DENIED" | "INVALID_ROOM" | "INVALID_SUBSCRIPTION_DATA" => {
+                // An error names no room. With one unanswered subscription it can only be that.
+                let topic = match self.asked.len() {
+                    1 => self.asked.pop_front().and_then(|room| self.topic_of(&room).cloned()),
+                    _ => None,
+                };
+                vec![Incoming::Unwatchable { topic, reason: words }]
+            }
+            "AUTHENTICATION_FAILED" | "UNAUTHORIZED" | "INVALID_API_KEY" => {
+                vec![Incoming::Refused(words)]
+            }
+            _ => {
+                let mut all = vec![answer::odd("server-error", words, value.get())];
+                // The documented error may carry what is known of its task.
+                if data.object("changes").is_some()
+                    && let Some(event) = self.task_event(envelope, false)
+                {
+                    all.extend(event);
+                }
+                all
+            }
+        }
+    }
+
+    /// A pong is the moment to ask again for what the server does not push: snapshots of the
+    /// watched jobs over the socket, the states of the jobs over HTTP.
+    fn pong(&mut self) -> Vec<Incoming> {
+        let mut all = Vec::new();
+        for topic in self.watched.clone() {
+            let Some(target) = Target::of(&topic) else {
+                all.push(Incoming::Stale(topic));
+                continue;
+            };
+            if self.ended.contains(&target.room) {
+                continue;
+            }
+            if self.covered(&target.room) {
+                all.extend(self.subscribe(&topic).map(Incoming::Reply));
+            } else {
+                all.push(Incoming::Stale(topic));
+            }
+        }
+        all
+    }
+}
+
+fn stale_job(id: &str) -> Incoming {
+    Incoming::Stale(Topic::Job(id.into()))
+}

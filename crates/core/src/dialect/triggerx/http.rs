@@ -1,0 +1,262 @@
+//! The HTTP API of TriggerX.
+//!
+//! Never asked: `GET /jobs/time`, which creates tasks, and the task list by key, which has the key
+//! in its path.
+
+use serde_json::value::RawValue;
+
+use super::{Id, TriggerX, record};
+use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
+use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
+use crate::model::{Job, JobPatch, JobState, Topic, Update};
+use crate::wire::fields::{Fields, elements};
+
+impl TriggerX {
+    pub(super) fn requests(&self, topic: &Topic) -> Vec<FetchRequest> {
+        match topic {
+            Topic::Job(id) => match Id::of(id.as_str()) {
+                Id::Task(task) => {
+                    vec![self.get(topic, "task", &["tasks", task], vec![task.to_owned()])]
+                }
+                Id::Job(job) => {
+                    let mut all = vec![self.get(
+                        topic,
+                        "tasks",
+                        &["tasks", "job", job],
+                        vec![job.to_owned()],
+                    )];
+                    // The job's own state needs the key, unless a watched list tells it anyway.
+                    if self.endpoint.key().is_some() && !self.covered(&format!("job:{job}")) {
+                        all.push(match &self.user {
+                            Some(user) => self.get(
+                                topic,
+                                "job",
+                                &["jobs", "user", user, job],
+                                vec![job.to_owned()],
+                            ),
+                            None => self.jobs_by_key(topic, Some(job)),
+                        });
+                    }
+                    all
+                }
+            },
+            Topic::User(user) => vec![
+                self.get(topic, "jobs", &["jobs", "user", user], Vec::new()),
+                self.get(topic, "groups", &["tasks", "user", user], Vec::new()),
+            ],
+            Topic::Everything => {
+                if self.endpoint.key().is_some() {
+                    vec![self.jobs_by_key(topic, None)]
+                } else {
+                    self.user.iter().map(|user| self.jobs_of(topic, user)).collect()
+                }
+            }
+            Topic::Queue(_) => Vec::new(),
+        }
+    }
+
+    pub(super) fn cancel(&self, job: &Job) -> Option<Action> {
+        let Id::Job(id) = Id::of(job.id.as_str()) else { return None };
+        if job.state.terminal() || self.endpoint.key().is_none() {
+            return None;
+        }
+        let ask = Ask { topic: None, call: "cancel", args: vec![id.to_owned()] };
+        let path = ["jobs", "delete", id];
+        let request = self.endpoint.request(ask, Method::Put, &path, &[], None);
+        Some(Action { kind: ActionKind::Cancel, request })
+    }
+
+    /// All jobs of the key's owner; with `only` read for that job alone.
+    fn jobs_by_key(&self, topic: &Topic, only: Option<&str>) -> FetchRequest {
+        let args = only.map(str::to_owned).into_iter().collect();
+        self.get(topic, "jobs-by-key", &["jobs", "by-apikey"], args)
+    }
+
+    fn jobs_of(&self, topic: &Topic, user: &str) -> FetchRequest {
+        self.get(topic, "jobs", &["jobs", "user", user], Vec::new())
+    }
+
+    fn get(
+        &self,
+        topic: &Topic,
+        call: &'static str,
+        path: &[&str],
+        args: Vec<String>,
+    ) -> FetchRequest {
+        let ask = Ask { topic: Some(topic.clone()), call, args };
+        self.endpoint.request(ask, Method::Get, path, &[], None)
+    }
+
+    pub(super) fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+        let arg = ask.args.first().map(String::as_str).unwrap_or_default();
+        match (response.status, ask.call, &ask.topic) {
+            (_, "cancel", _) => return cancelled(ask, response, arg),
+            // For one job 403 may mean that it is somebody else's: the key's own list decides.
+            (403, "job", Some(topic)) => {
+                return vec![Incoming::Follow(self.jobs_by_key(topic, Some(arg)))];
+            }
+            (401 | 403, ..) => return vec![refused(response)],
+            (404, "task", _) => {
+                return vec![Incoming::Update(Update::Gone(record::task_id(arg).into()))];
+            }
+            (404, "job", _) => {
+                return record::job_id(arg)
+                    .map(|id| Incoming::Update(Update::Gone(id.into())))
+                    .into_iter()
+                    .collect();
+            }
+            // A job without tasks and a user without jobs are empty lists, not errors.
+            (404, "tasks" | "groups", _) if names_nothing(response) => return Vec::new(),
+            (404, "jobs" | "jobs-by-key", _) if names_nothing(response) => {
+                return self.read_jobs(ask, response, "{}", arg);
+            }
+            (400, "task" | "tasks" | "job", Some(topic)) => {
+                let reason = answer::words(response);
+                return vec![Incoming::Unwatchable { topic: Some(topic.clone()), reason }];
+            }
+            _ if !accepted(response) => return vec![failed(ask, response)],
+            _ => {}
+        }
+        let text = body(response);
+        let text = text.trim();
+        match ask.call {
+            "task" => match Fields::parse(text) {
+                Some(fields) => single(&fields, arg),
+                None => vec![misshapen(ask, response)],
+            },
+            "tasks" => match serde_json::from_str::<&RawValue>(text) {
+                Ok(raw) if !text.starts_with('"') => rows(raw, arg),
+                _ => vec![misshapen(ask, response)],
+            },
+            "groups" => match Fields::parse(text) {
+                Some(fields) => groups(&fields),
+                None => vec![misshapen(ask, response)],
+            },
+            "job" => {
+                let patch = Fields::parse(text).as_ref().and_then(record::job);
+                match patch {
+                    Some(patch) => vec![self.job_read(patch)],
+                    None => vec![misshapen(ask, response)],
+                }
+            }
+            "jobs" | "jobs-by-key" => self.read_jobs(ask, response, text, arg),
+            _ => Vec::new(),
+        }
+    }
+
+    fn read_jobs(
+        &mut self,
+        ask: &Ask,
+        response: &FetchResponse,
+        text: &str,
+        only: &str,
+    ) -> Vec<Incoming> {
+        let Some(fields) = Fields::parse(text) else { return vec![misshapen(ask, response)] };
+        let patches: Vec<JobPatch> = fields
+            .array("jobs")
+            .into_iter()
+            .filter_map(Fields::of)
+            .filter_map(|row| record::job(&row))
+            .collect();
+        if !only.is_empty() {
+            let id = record::job_id(only);
+            let one =
+                patches.into_iter().find(|p| p.id.as_ref().map(|i| i.as_str()) == id.as_deref());
+            return one.map(|patch| self.job_read(patch)).into_iter().collect();
+        }
+        if patches.is_empty()
+            && ask.call == "jobs-by-key"
+            && let (Some(user), Some(topic)) = (&self.user, &ask.topic)
+        {
+            return vec![Incoming::Follow(self.jobs_of(topic, user))];
+        }
+        let mut all = Vec::with_capacity(patches.len() * 2);
+        for patch in patches {
+            let id = patch.id.clone();
+            let ended = patch.state.as_ref().is_some_and(JobState::terminal);
+            all.push(self.job_read(patch));
+            if let Some(id) = id {
+                self.listed.insert(id.as_str().to_owned());
+                if !ended {
+                    all.push(Incoming::Found(Topic::Job(id)));
+                }
+            }
+        }
+        all
+    }
+
+    fn job_read(&mut self, patch: JobPatch) -> Incoming {
+        if let Some(id) = &patch.id {
+            if patch.state.as_ref().is_some_and(JobState::terminal) {
+                self.ended.insert(id.as_str().to_owned());
+            } else {
+                self.ended.remove(id.as_str());
+            }
+        }
+        Incoming::Update(Update::Job(Box::new(patch)))
+    }
+}
+
+/// Whether a 404 is the API's own word for "nothing there" rather than a wrong address.
+fn names_nothing(response: &FetchResponse) -> bool {
+    Fields::parse(body(response).trim()).is_some_and(|fields| fields.has("error"))
+}
+
+fn cancelled(ask: &Ask, response: &FetchResponse, id: &str) -> Vec<Incoming> {
+    if !accepted(response) {
+        return match response.status {
+            401 => vec![refused(response)],
+            _ => vec![failed(ask, response)],
+        };
+    }
+    let Some(id) = record::job_id(id) else { return Vec::new() };
+    let mut patch = JobPatch::new(id.as_str());
+    patch.state = Some(JobState::Cancelled);
+    vec![
+        Incoming::Update(Update::Job(Box::new(patch))),
+        Incoming::Stale(Topic::Job(id.as_str().into())),
+    ]
+}
+
+/// One task by id. Its `is_accepted` is the column `is_successful`, other than in lists.
+fn single(fields: &Fields<'_>, id: &str) -> Vec<Incoming> {
+    let id = fields.string("task_id").unwrap_or_else(|| id.to_owned());
+    let mut patch = record::task(fields, &id, fields.string("job_id").as_deref());
+    patch.snapshot = true;
+    patch.state.get_or_insert(JobState::Running);
+    if let Some(accepted) = patch.extra.remove("is_accepted") {
+        patch.extra.insert("is_successful".to_owned(), accepted);
+    }
+    vec![Incoming::Update(Update::Job(Box::new(patch)))]
+}
+
+/// Rows of one job's tasks: a bare array, `null`, or wrapped in `tasks`.
+fn rows(raw: &RawValue, job: &str) -> Vec<Incoming> {
+    let wrapped = Fields::of(raw).map(|fields| fields.array("tasks"));
+    wrapped
+        .unwrap_or_else(|| elements(raw))
+        .into_iter()
+        .filter_map(Fields::of)
+        .filter_map(|row| {
+            let own = row.string("job_id");
+            let job = own.as_deref().unwrap_or(job);
+            let mut patch = record::task(&row, &row.string("task_id")?, Some(job));
+            patch.snapshot = true;
+            patch.state.get_or_insert(JobState::Running);
+            Some(Incoming::Update(Update::Job(Box::new(patch))))
+        })
+        .collect()
+}
+
+/// `{"task_groups":[{"job_id","tasks"}]}`.
+fn groups(fields: &Fields<'_>) -> Vec<Incoming> {
+    fields
+        .array("task_groups")
+        .into_iter()
+        .filter_map(|group| {
+            let job = Fields::of(group)?.string("job_id").unwrap_or_default();
+            Some(rows(group, &job))
+        })
+        .flatten()
+        .collect()
+}

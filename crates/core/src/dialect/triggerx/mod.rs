@@ -1,0 +1,231 @@
+//! TriggerX: jobs that run tasks on chain; a raw WebSocket with JSON frames and rooms, and HTTP.
+//!
+//! A task is the job `task:<task_id>` with the parent `job:<job_id>`; the TriggerX job itself is
+//! `job:<job_id>`. A topic may name it as `123` or `job:123`, and a task as `task:7`.
+//!
+//! Two facts shape this dialect. The service that finishes tasks never tells the socket, so the
+//! end of a task is learned only from a snapshot or over HTTP: every [`Outgoing::Ping`] is
+//! therefore answered by asking for what is watched again. And only job rooms ever carry events,
+//! so tasks and users are covered over HTTP.
+
+mod frames;
+mod http;
+mod record;
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::endpoint::{Defaults, Endpoint};
+use super::{
+    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
+    Outgoing,
+};
+use crate::model::{Job, Topic};
+use crate::secret::Secret;
+use crate::server::{DialectKind, KeyPlacement, Policy, Server};
+use crate::wire::fields::Fields;
+
+/// The server closes the socket on a frame larger than this, in bytes.
+const LARGEST_FRAME: usize = 512;
+/// A room's name shorter than this crashes the server's process.
+const SHORTEST_ROOM: usize = 5;
+
+/// How TriggerX speaks.
+#[derive(Debug)]
+pub struct TriggerX {
+    endpoint: Endpoint,
+    /// The owner's address, where the configuration names it (option `user`).
+    user: Option<String>,
+    /// Topics subscribed on this link.
+    watched: BTreeSet<Topic>,
+    /// Rooms whose subscription has not been answered, oldest first.
+    asked: VecDeque<String>,
+    /// TriggerX jobs whose state came in the list of a watched topic: `job:<id>`.
+    listed: HashSet<String>,
+    /// TriggerX jobs that have ended: `job:<id>`.
+    ended: HashSet<String>,
+}
+
+impl TriggerX {
+    /// For one configured server.
+    ///
+    /// # Errors
+    /// A sentence for people when a URL cannot be used.
+    pub fn new(server: &Server, key: Option<Secret>) -> Result<Self, String> {
+        let defaults = Defaults {
+            ws_path: "/api/ws/tasks",
+            api_path: "/api",
+            api_port: None,
+            ws_key: Some(KeyPlacement::Query { name: "api_key".to_owned() }),
+            http_key: Some(KeyPlacement::Header { name: "X-Api-Key".to_owned(), scheme: None }),
+        };
+        let user = server.options.get("user").map(|user| user.trim().to_owned());
+        Ok(Self {
+            endpoint: Endpoint::new(server, key, defaults)?,
+            user: user.filter(|user| !user.is_empty()),
+            watched: BTreeSet::new(),
+            asked: VecDeque::new(),
+            listed: HashSet::new(),
+            ended: HashSet::new(),
+        })
+    }
+
+    fn subscribe(&mut self, topic: &Topic) -> Option<Frame> {
+        let Target { room, field, id } = Target::of(topic)?;
+        let frame = frame(json!({"type": "SUBSCRIBE", "data": {"room": room, field: id}}), &room)?;
+        if !self.asked.contains(&room) {
+            self.asked.push_back(room);
+        }
+        Some(frame)
+    }
+
+    /// The topic as it was watched whose events come in `room`.
+    fn topic_of(&self, room: &str) -> Option<&Topic> {
+        self.watched.iter().find(|topic| Target::of(topic).is_some_and(|t| t.room == room))
+    }
+
+    /// Whether a watched list tells the states of all jobs, this one among them.
+    fn covered(&self, job: &str) -> bool {
+        self.listed.contains(job)
+            && self.watched.iter().any(|t| matches!(t, Topic::Everything | Topic::User(_)))
+    }
+}
+
+/// What a subscription names.
+struct Target {
+    room: String,
+    field: &'static str,
+    id: String,
+}
+
+impl Target {
+    fn of(topic: &Topic) -> Option<Target> {
+        Some(match topic {
+            Topic::Job(id) => match Id::of(id.as_str()) {
+                Id::Job(id) => {
+                    Target { room: format!("job:{id}"), field: "job_id", id: id.to_owned() }
+                }
+                Id::Task(id) => {
+                    Target { room: format!("task:{id}"), field: "task_id", id: id.to_owned() }
+                }
+            },
+            // A room belongs to the server's user number; an address has none.
+            Topic::User(id) if id.bytes().all(|b| b.is_ascii_digit()) => {
+                Target { room: format!("user:{id}"), field: "user_id", id: id.clone() }
+            }
+            Topic::User(_) | Topic::Queue(_) | Topic::Everything => return None,
+        })
+    }
+}
+
+/// A job's id, taken apart.
+enum Id<'a> {
+    Job(&'a str),
+    Task(&'a str),
+}
+
+impl Id<'_> {
+    fn of(id: &str) -> Id<'_> {
+        match id.split_once(':') {
+            Some(("job", id)) => Id::Job(id),
+            Some(("task", id)) => Id::Task(id),
+            _ => Id::Job(id),
+        }
+    }
+}
+
+/// A frame the server survives; `None` for one that would end the link or the server.
+fn frame(value: serde_json::Value, room: &str) -> Option<Frame> {
+    let text = value.to_string();
+    let named = room.split_once(':').is_some_and(|(_, id)| !id.is_empty());
+    (named && room.len() >= SHORTEST_ROOM && text.len() <= LARGEST_FRAME)
+        .then_some(Frame::Text(text))
+}
+
+/// Whether text typed by the user leaves link and server alive: one JSON object within the size
+/// limit, with no room too short to name.
+fn harmless(text: &str) -> bool {
+    let Some(fields) = Fields::parse(text) else { return false };
+    let room = fields.object("data").and_then(|data| data.text("room"));
+    let time = fields.get("timestamp").is_none() || fields.time("timestamp").is_some();
+    text.len() <= LARGEST_FRAME && time && room.is_none_or(|room| room.len() >= SHORTEST_ROOM)
+}
+
+impl Dialect for TriggerX {
+    fn kind(&self) -> DialectKind {
+        DialectKind::TriggerX
+    }
+
+    /// Documented: an attempt every 5 s, 5 attempts. The documented fallback after 10 s of silence
+    /// needs no number here, since a silent link is found by its missing pong.
+    fn policy(&self) -> Policy {
+        Policy {
+            first_delay: Duration::from_secs(5),
+            max_delay: Duration::from_secs(5),
+            attempts: 5,
+            ..Policy::default()
+        }
+    }
+
+    fn set_key(&mut self, key: Option<Secret>) {
+        self.endpoint.set_key(key);
+    }
+
+    fn open(&mut self) -> Result<OpenRequest, String> {
+        self.watched.clear();
+        self.asked.clear();
+        Ok(self.endpoint.open())
+    }
+
+    /// The key is checked before the upgrade: an open socket is an accepted one.
+    fn opened(&mut self) -> Vec<Incoming> {
+        vec![Incoming::Ready]
+    }
+
+    fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
+        self.read_frame(frame)
+    }
+
+    fn encode(&mut self, out: &Outgoing) -> Vec<Frame> {
+        match out {
+            Outgoing::Watch(topic) => {
+                self.watched.insert(topic.clone());
+                self.subscribe(topic).into_iter().collect()
+            }
+            Outgoing::Unwatch(topic) => {
+                self.watched.remove(topic);
+                let Some(Target { room, .. }) = Target::of(topic) else { return Vec::new() };
+                // The same room may be watched under its other spelling.
+                if self.topic_of(&room).is_some() {
+                    return Vec::new();
+                }
+                let unsubscribe = json!({"type": "UNSUBSCRIBE", "data": {"room": room}});
+                frame(unsubscribe, &room).into_iter().collect()
+            }
+            Outgoing::Ping => vec![Frame::Text(r#"{"type":"PING"}"#.to_owned())],
+            // A repeated subscription sends the whole snapshot again.
+            Outgoing::History(id) => self.subscribe(&Topic::Job(id.clone())).into_iter().collect(),
+            Outgoing::Filter(_) => Vec::new(),
+            Outgoing::Send(text) if harmless(text) => vec![Frame::Text(text.clone())],
+            Outgoing::Send(_) => Vec::new(),
+        }
+    }
+
+    fn keepalive(&self) -> Keepalive {
+        Keepalive::WePing { interval: Duration::from_secs(20), timeout: Duration::from_secs(10) }
+    }
+
+    fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
+        self.requests(topic)
+    }
+
+    fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+        self.read_answer(ask, response)
+    }
+
+    fn actions(&self, job: &Job) -> Vec<Action> {
+        self.cancel(job).into_iter().collect()
+    }
+}

@@ -1,0 +1,172 @@
+//! Tasks and jobs as TriggerX describes them, in the canonical words.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::{JobPatch, JobState, Json};
+use crate::wire::fields::Fields;
+
+/// Fields of a task with a canonical place or without meaning for people.
+const TASK_FIELDS: &[&str] = &[
+    "task_id",
+    "job_id",
+    "user_id",
+    "task_status",
+    "new_status",
+    "old_status",
+    "status",
+    "task_error",
+    "error",
+    "created_at",
+    "new_fee",
+    "old_fee",
+    "timestamp",
+    "task_attester_ids",
+    "converted_arguments",
+];
+
+/// The canonical id of a task.
+pub fn task_id(id: &str) -> String {
+    format!("task:{id}")
+}
+
+/// The canonical id of a TriggerX job; `None` for the `0` of a task that the server could not
+/// look up.
+pub fn job_id(id: &str) -> Option<String> {
+    (!id.is_empty() && id != "0").then(|| format!("job:{id}"))
+}
+
+/// What a task's fields say, whichever of the shapes they come in: a row of a list, a snapshot, or
+/// the `changes` of an event. `None` where no task is named. State is said only where the fields
+/// name one.
+pub fn task(fields: &Fields<'_>, id: &str, job: Option<&str>) -> JobPatch {
+    let mut patch = JobPatch::new(task_id(id));
+    patch.parent = job.and_then(job_id).map(Into::into);
+    // The constant "system" is the publisher, not an owner.
+    patch.user = fields.string("user_id").filter(|user| user != "system");
+    patch.extra = extra(fields, TASK_FIELDS);
+    let word = ["new_status", "task_status", "status"].iter().find_map(|name| fields.text(name));
+    if let Some(word) = word {
+        let (state, known) = task_state(&word);
+        patch.state = Some(state);
+        if !known {
+            patch.extra.insert("task_status".to_owned(), text(&word));
+        }
+    }
+    patch.error = fields.string("task_error").or_else(|| fields.string("error"));
+    patch.created_at = fields.time("created_at");
+    if patch.state.as_ref().is_some_and(JobState::terminal) {
+        // The server keeps no time of the end; the execution is the last it tells.
+        patch.finished_at = fields.time("execution_timestamp");
+    }
+    if let Some(fee) = fields.get("new_fee") {
+        patch.extra.insert("task_opx_cost".to_owned(), Json::from(fee));
+    }
+    if let Some(ids) = fields.get("task_attester_ids") {
+        patch.extra.insert("task_attester_ids".to_owned(), attesters(&Json::from(ids)));
+    }
+    patch.data = fields.json("converted_arguments");
+    patch.result = fields.json("proof_of_task").filter(|proof| proof.as_str() != "\"\"");
+    patch
+}
+
+/// `processing`, `completed`, `failed`; the rest counts as processing, as in the server's own
+/// page. The second value says whether the word is one of the three or empty.
+fn task_state(word: &str) -> (JobState, bool) {
+    match word.to_ascii_lowercase().as_str() {
+        "completed" => (JobState::Completed, true),
+        "failed" => (JobState::Failed, true),
+        "processing" | "" => (JobState::Running, true),
+        _ => (JobState::Running, false),
+    }
+}
+
+/// A row of a job list: `job_data`, and the block of its kind with `is_active` and `is_completed`.
+pub fn job(row: &Fields<'_>) -> Option<JobPatch> {
+    let wrapped = row.object("job_data");
+    let data = wrapped.as_ref().unwrap_or(row);
+    let mut patch = JobPatch::new(job_id(&data.string("job_id")?)?);
+    patch.snapshot = true;
+    patch.name = data.string("job_title");
+    patch.user = data.string("user_id");
+    patch.created_at = data.time("created_at");
+    patch.extra = extra(data, &["job_id", "job_title", "user_id", "status", "created_at"]);
+    let mut completed = None;
+    for block in ["time_job_data", "event_job_data", "condition_job_data"] {
+        let Some(block) = row.object(block) else { continue };
+        completed = completed.or(block.flag("is_completed"));
+        let known =
+            ["job_id", "job_title", "status", "created_at", "updated_at", "task_definition_id"];
+        patch.extra.extend(extra(&block, &known));
+    }
+    let word = data.string("status").unwrap_or_default();
+    patch.state = match word.to_ascii_lowercase().as_str() {
+        "pending" | "in-queue" => Some(JobState::Queued),
+        "running" => Some(JobState::Running),
+        "completed" => Some(JobState::Completed),
+        "failed" => Some(JobState::Failed),
+        "deleted" => Some(JobState::Cancelled),
+        "" => completed.map(|done| if done { JobState::Completed } else { JobState::Running }),
+        _ => Some(JobState::Unknown(word)),
+    };
+    if patch.state.as_ref().is_some_and(JobState::terminal) {
+        patch.finished_at = data.time("updated_at");
+    }
+    Some(patch)
+}
+
+/// Unknown fields, without those that are only placeholders for "not yet": Go's zero time and the
+/// number 0 where numbers count from 1.
+fn extra(fields: &Fields<'_>, known: &[&str]) -> BTreeMap<String, Json> {
+    let mut extra = fields.rest(known);
+    extra.retain(|name, value| {
+        !(value.as_str().starts_with("\"0001-01-01T")
+            || value.as_str() == "0"
+                && matches!(name.as_str(), "task_performer_id" | "task_number"))
+    });
+    extra
+}
+
+/// Attesters come as an array in lists and in Go's notation (`"[1 2 3]"`) in events.
+fn attesters(value: &Json) -> Json {
+    let inner = value.as_str().trim_matches('"').trim();
+    let Some(inner) = inner.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) else {
+        return value.clone();
+    };
+    let ids: Vec<&str> =
+        inner.split([' ', ',']).map(str::trim).filter(|id| !id.is_empty()).collect();
+    if !ids.iter().all(|id| id.bytes().all(|b| b.is_ascii_digit())) {
+        return value.clone();
+    }
+    Json::parse(&format!("[{}]", ids.join(","))).unwrap_or_else(|| value.clone())
+}
+
+fn text(text: &str) -> Json {
+    Json::from(&serde_json::Value::String(text.to_owned()))
+}
+
+/// The fields that come with or after the end of a task, which itself is never pushed.
+pub fn suggests_end(changes: &Fields<'_>) -> bool {
+    [
+        "execution_tx_hash",
+        "execution_timestamp",
+        "proof_of_task",
+        "is_successful",
+        "is_accepted",
+        "task_submission_tx_hash",
+        "ta_signature",
+        "task_attester_ids",
+        "task_error",
+        "new_status",
+        "task_status",
+    ]
+    .iter()
+    .any(|name| changes.text(name).is_some_and(|text| text != "processing" && !text.is_empty()))
+        || changes.get("task_attester_ids").is_some()
+}
+
+/// The time of an event: its own, or the envelope's.
+pub fn event_time(data: &Fields<'_>, envelope: &Fields<'_>) -> Option<Timestamp> {
+    data.time("timestamp").or_else(|| envelope.time("timestamp"))
+}
