@@ -1,30 +1,378 @@
-//! the wallet analyzer.
+//! The wallet analyzer.
+//!
+//! Two generations: the one of the integration guide lives in the namespace `/job-progress`,
+//! confirms subscriptions and knows queues; the shipped one lives in the root namespace, confirms
+//! nothing and knows jobs only. Both are connected at once, and whichever accepts is spoken to.
+//! Gateways without Socket.IO, which speak `{"event","data"}`, are understood as well.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use serde_json::value::RawValue;
+use url::Url;
+
 use super::endpoint::{Defaults, Endpoint};
+use super::nest::{self, Answer};
+use super::socketio_link::{self, Said, SocketIo, odd_frame, raw_event};
 use super::{
-    Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest, Outgoing,
+    Action, ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive,
+    Method, OpenRequest, Outgoing,
 };
-use crate::model::Topic;
+use crate::model::{Firmness, Job, JobId, JobPatch, JobState, QueuePatch, Topic, Update};
 use crate::secret::Secret;
-use crate::server::{DialectKind, Policy, Server};
+use crate::server::{DialectKind, KeyPlacement, Policy, Server};
+use crate::wire::fields;
+
+/// The namespace, and the path of the gateway without Socket.IO, of the integration guide.
+const DOCUMENTED: &str = "/job-progress";
+
+/// The queues of the server, for subscribing before it has been asked which it has.
+const QUEUES: [&str; 4] =
+    ["wallet-operations", "analysis-operations", "similarity-operations", "enrichment-operations"];
+
+/// The lists a queue is read by. The first is the server's default: waiting and active.
+const LISTS: [&str; 4] = ["", "completed", "failed", "delayed"];
+
+/// Rows asked for. Finished jobs are kept up to 100 a queue, 200 failed.
+const LIMIT: &str = "50";
+
+/// At most this many changed lists are read after one look at the counts: the server takes 100
+/// requests a minute, and a look comes every 3 s while polling.
+const LISTS_PER_LOOK: usize = 4;
+
+/// At most this many jobs are read again at one ping of the server.
+const JOBS_PER_PING: usize = 10;
 
 /// How the wallet analyzer speaks.
 #[derive(Debug)]
 pub struct Analyzer {
     endpoint: Endpoint,
+    /// The URL as configured, for gateways without Socket.IO.
+    plain: Url,
+    link: SocketIo,
+    framing: Framing,
+    /// The only framing that the configuration leaves, if it leaves one.
+    pinned: Option<Framing>,
+    /// This link has shown that its framing is right.
+    proven: bool,
+    /// No link has been opened yet.
+    fresh: bool,
+    watched: BTreeSet<Topic>,
+    /// Where the next ping goes on reading watched jobs again.
+    cursor: Option<Topic>,
+    /// The counts of each queue when its lists were last read.
+    read: BTreeMap<String, Counts>,
+    /// Lists that have changed and wait for their turn.
+    due: VecDeque<(String, &'static str)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    SocketIo,
+    /// `{"event","data"}` in plain text frames.
+    Raw,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct Counts {
+    waiting: u64,
+    active: u64,
+    completed: u64,
+    failed: u64,
 }
 
 impl Analyzer {
     /// For one configured server.
     ///
     /// # Errors
-    /// A sentence for people when a URL cannot be used.
+    /// A sentence for people when a URL or the `framing` option cannot be used.
     pub fn new(server: &Server, key: Option<Secret>) -> Result<Self, String> {
-        let defaults =
-            Defaults { ws_path: "/", api_path: "/", api_port: None, ws_key: None, http_key: None };
-        Ok(Self { endpoint: Endpoint::new(server, key, defaults)? })
+        let http_key = KeyPlacement::Header { name: "x-api-key".to_owned(), scheme: None };
+        let defaults = Defaults {
+            ws_path: "/",
+            api_path: "/api/v1",
+            api_port: None,
+            ws_key: None,
+            http_key: Some(http_key),
+        };
+        let mut endpoint = Endpoint::new(server, key, defaults)?;
+        let mut plain = endpoint.ws().clone();
+        let named = socketio_link::locate(endpoint.ws_mut(), server.namespace.as_deref());
+        let configured = server.namespace.as_deref().is_some_and(|name| !name.trim().is_empty());
+        let namespaces = match named {
+            Some(name) if configured => vec![name],
+            Some(name) => vec![socketio_link::root().remove(0), name],
+            None => vec![socketio_link::root().remove(0), DOCUMENTED.to_owned()],
+        };
+        let has_path = !matches!(plain.path(), "" | "/") && !plain.path().contains("socket.io");
+        let pinned = match server.options.get("framing").map(|word| word.trim()) {
+            None | Some("" | "auto") if has_path => None,
+            None | Some("" | "auto" | "socket.io") => Some(Framing::SocketIo),
+            Some("raw") => Some(Framing::Raw),
+            Some(other) => {
+                return Err(format!(
+                    "The framing \"{other}\" is not known: use socket.io, raw or nothing."
+                ));
+            }
+        };
+        if matches!(plain.path(), "" | "/") {
+            plain.set_path(DOCUMENTED);
+        }
+        Ok(Self {
+            endpoint,
+            plain,
+            link: SocketIo::new(namespaces, None),
+            framing: pinned.unwrap_or(Framing::SocketIo),
+            pinned,
+            proven: false,
+            fresh: true,
+            watched: BTreeSet::new(),
+            cursor: None,
+            read: BTreeMap::new(),
+            due: VecDeque::new(),
+        })
+    }
+
+    fn event(&self, name: &str, args: &str) -> Vec<Incoming> {
+        match name {
+            "job-progress" | "job-completed" | "job-failed" | "job-queue-to-start" => {
+                match job_event(name, args) {
+                    Some(patch) => vec![Incoming::Update(Update::Job(Box::new(patch)))],
+                    None => {
+                        let words = format!("A {name} event without a job.");
+                        vec![odd_frame("wrong-shape", &words, Some(args), &self.endpoint)]
+                    }
+                }
+            }
+            "connected" => Vec::new(),
+            "subscription-success" => topic_of(args).map(Incoming::Watched).into_iter().collect(),
+            "unsubscription-success" | "subscriptions" => Vec::new(),
+            "exception" | "subscription-error" | "error" => vec![self.exception(args)],
+            _ => {
+                let words = format!("An unknown event, {name}.");
+                vec![odd_frame("unknown-frame", &words, Some(args), &self.endpoint)]
+            }
+        }
+    }
+
+    /// `{"status","message","cause":{"pattern","data"}}`.
+    fn exception(&self, args: &str) -> Incoming {
+        let (mut message, mut pattern, mut topic) = (None, None, topic_of(args));
+        // An exception of another shape is still an exception, without words.
+        let _ = fields::each(args, |name, raw| match name {
+            "message" | "error" => message = fields::text(raw),
+            "cause" => {
+                let _ = fields::each(raw.get(), |name, raw| match name {
+                    "pattern" => pattern = fields::text(raw),
+                    "data" => topic = topic_of(raw.get()),
+                    _ => {}
+                });
+            }
+            _ => {}
+        });
+        let reason = message.unwrap_or_else(|| "The server reported an error.".to_owned());
+        match pattern {
+            Some(pattern) if pattern.starts_with("subscribe") && topic.is_some() => {
+                Incoming::Unwatchable { topic, reason }
+            }
+            Some(pattern) => {
+                let words = format!("The server could not handle {pattern}: {reason}");
+                odd_frame("server-error", &words, Some(args), &self.endpoint)
+            }
+            None => {
+                let words = format!("The server reported an error: {reason}");
+                odd_frame("server-error", &words, Some(args), &self.endpoint)
+            }
+        }
+    }
+
+    /// What to read again when the server pings: no event announces new jobs, removed jobs, or
+    /// what was said while nobody listened, and the ping is the clock of a quiet link.
+    fn refresh(&mut self) -> Vec<Incoming> {
+        let lists = |topic: &&Topic| matches!(topic, Topic::Queue(_) | Topic::Everything);
+        let listed: Vec<_> =
+            self.watched.iter().filter(lists).cloned().map(Incoming::Stale).collect();
+        if !listed.is_empty() {
+            return listed;
+        }
+        let after = self.cursor.take();
+        let later = |topic: &&Topic| after.as_ref().is_none_or(|after| *topic > after);
+        let mut turn: Vec<Topic> =
+            self.watched.iter().filter(later).take(JOBS_PER_PING).cloned().collect();
+        if turn.is_empty() {
+            turn = self.watched.iter().take(JOBS_PER_PING).cloned().collect();
+        }
+        self.cursor = turn.last().cloned();
+        turn.into_iter().map(Incoming::Stale).collect()
+    }
+
+    /// The event's name and payloads that (un)subscribe `topic`.
+    fn subscription(&self, topic: &Topic, begin: bool) -> Vec<(&'static str, String)> {
+        let of_job = if begin { "subscribe-to-job" } else { "unsubscribe-from-job" };
+        let of_queue = if begin { "subscribe-to-queue" } else { "unsubscribe-from-queue" };
+        let queue = |name: &str| (of_queue, serde_json::json!({ "queueName": name }).to_string());
+        match topic {
+            Topic::Job(id) => {
+                vec![(of_job, serde_json::json!({ "jobId": id.as_str() }).to_string())]
+            }
+            Topic::Queue(name) => vec![queue(name)],
+            // The documented server sends everything to clients that subscribe to nothing, but any
+            // subscription ends that; all its queues together are everything for sure.
+            Topic::Everything => {
+                let names: BTreeSet<&str> =
+                    QUEUES.into_iter().chain(self.read.keys().map(String::as_str)).collect();
+                let named = |name: &&str| {
+                    begin || !self.watched.contains(&Topic::Queue((*name).to_owned()))
+                };
+                names.into_iter().filter(named).map(queue).collect()
+            }
+            Topic::User(_) => Vec::new(),
+        }
+    }
+
+    fn say(&self, name: &str, data: &str) -> Vec<Frame> {
+        match self.framing {
+            Framing::SocketIo => self.link.tell(name, &[data]),
+            Framing::Raw => {
+                let name = serde_json::Value::from(name);
+                vec![Frame::Text(format!("{{\"event\":{name},\"data\":{data}}}"))]
+            }
+        }
+    }
+
+    fn list_request(&self, topic: Option<&Topic>, queue: &str, status: &str) -> FetchRequest {
+        let ask = Ask {
+            topic: topic.cloned(),
+            call: "list",
+            args: vec![queue.to_owned(), status.to_owned()],
+        };
+        // Never an offset: the server adds it to the limit as text and answers hundreds of rows.
+        let mut query = vec![("limit", LIMIT)];
+        if !status.is_empty() {
+            query.push(("status", status));
+        }
+        self.endpoint.request(ask, Method::Get, &["jobs", "queue", queue, "jobs"], &query, None)
+    }
+
+    /// Notes the counts of a queue and which of its lists have changed; gives the lists to be read
+    /// at once because the queue has not been read on this link.
+    fn look(&mut self, queue: &str, counts: Counts, with_default: bool) -> Vec<&'static str> {
+        let Some(before) = self.read.insert(queue.to_owned(), counts) else {
+            let skip = usize::from(!with_default);
+            return LISTS[skip..].to_vec();
+        };
+        let busy = |counts: &Counts| counts.waiting + counts.active > 0;
+        let moved = before != counts;
+        let was_busy = busy(&before) || busy(&counts);
+        // The server keeps only the last finished jobs, so a full list changes without its count.
+        let full = |count: u64| count >= 50 && was_busy;
+        let changed = [
+            with_default && (moved || was_busy),
+            before.completed != counts.completed || full(counts.completed),
+            before.failed != counts.failed || full(counts.failed),
+            // Delayed jobs are never counted.
+            moved,
+        ];
+        for (list, changed) in LISTS.into_iter().zip(changed) {
+            let due = (queue.to_owned(), list);
+            if changed && !self.due.contains(&due) {
+                self.due.push_back(due);
+            }
+        }
+        Vec::new()
+    }
+
+    fn follow_due(&mut self, topic: Option<&Topic>) -> Vec<Incoming> {
+        let count = self.due.len().min(LISTS_PER_LOOK);
+        let turn: Vec<_> = self.due.drain(..count).collect();
+        turn.iter()
+            .map(|(queue, list)| Incoming::Follow(self.list_request(topic, queue, list)))
+            .collect()
+    }
+
+    fn parse_queues(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
+        let mut queues = None;
+        let read = fields::each(body, |name, raw| {
+            if name == "queues" {
+                queues = Some(fields::list(raw));
+            }
+        });
+        let (Ok(()), Some(queues)) = (read, queues) else {
+            return vec![self.wrong_shape("the list of queues", body)];
+        };
+        let mut out = Vec::new();
+        for raw in queues {
+            let Some((patch, counts)) = queue_counts(raw.get(), None) else { continue };
+            let name = patch.name.clone();
+            out.push(Incoming::Update(Update::Queue(patch)));
+            for list in self.look(&name, counts, true) {
+                out.push(Incoming::Follow(self.list_request(ask.topic.as_ref(), &name, list)));
+            }
+        }
+        out.extend(self.follow_due(ask.topic.as_ref()));
+        out
+    }
+
+    fn parse_stats(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
+        let queue = ask.args.first().map_or("", String::as_str);
+        let Some((patch, counts)) = queue_counts(body, Some(queue)) else {
+            return vec![self.wrong_shape("a queue's numbers", body)];
+        };
+        let mut out = vec![Incoming::Update(Update::Queue(patch))];
+        for list in self.look(queue, counts, false) {
+            out.push(Incoming::Follow(self.list_request(ask.topic.as_ref(), queue, list)));
+        }
+        out.extend(self.follow_due(ask.topic.as_ref()));
+        out
+    }
+
+    fn parse_list(&self, ask: &Ask, body: &str) -> Vec<Incoming> {
+        let mut rows = None;
+        let read = fields::each(body, |name, raw| {
+            if name == "jobs" {
+                rows = Some(fields::list(raw));
+            }
+        });
+        let (Ok(()), Some(rows)) = (read, rows) else {
+            return vec![self.wrong_shape("the list of jobs", body)];
+        };
+        let queue = ask.args.first();
+        let mut out = Vec::with_capacity(rows.len());
+        for raw in rows {
+            let Some(mut patch) = job_row(raw.get()) else {
+                out.push(self.wrong_shape("a job", raw.get()));
+                continue;
+            };
+            patch.queue = patch.queue.or_else(|| queue.cloned());
+            let ended = patch.state.as_ref().is_some_and(JobState::terminal);
+            let found = patch.id.clone().filter(|_| !ended);
+            out.push(Incoming::Update(Update::Job(Box::new(patch))));
+            out.extend(found.map(|id| Incoming::Found(Topic::Job(id))));
+        }
+        out
+    }
+
+    fn parse_cancel(&self, id: &str, body: &str) -> Incoming {
+        let (mut done, mut message) = (false, None);
+        // A body of another shape does not say that it is done.
+        let _ = fields::each(body, |name, raw| match name {
+            "success" => done = raw.get() == "true",
+            "message" => message = fields::text(raw),
+            _ => {}
+        });
+        if done {
+            // The server has forgotten the job by now and sends no event about it.
+            let state = Some(JobState::Cancelled);
+            let patch = JobPatch { state, message, ..JobPatch::new(id) };
+            return Incoming::Update(Update::Job(Box::new(patch)));
+        }
+        let words = message.unwrap_or_else(|| "The server did not cancel the job.".to_owned());
+        odd_frame("action-refused", &words, None, &self.endpoint)
+    }
+
+    fn wrong_shape(&self, what: &str, received: &str) -> Incoming {
+        let words = format!("The answer is not {what}.");
+        odd_frame("wrong-shape", &words, Some(received), &self.endpoint)
     }
 }
 
@@ -34,41 +382,338 @@ impl Dialect for Analyzer {
     }
 
     fn policy(&self) -> Policy {
-        Policy::default()
+        // The guide documents the polling interval; the rest are the defaults of its client.
+        Policy {
+            first_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(5),
+            poll_fast: Duration::from_secs(3),
+            ..Policy::default()
+        }
     }
 
     fn set_key(&mut self, key: Option<Secret>) {
         self.endpoint.set_key(key);
+        self.link.forget();
     }
 
     fn open(&mut self) -> Result<OpenRequest, String> {
-        Ok(self.endpoint.open())
+        self.framing = match (self.pinned, self.framing) {
+            (Some(pinned), _) => pinned,
+            (None, framing) if self.fresh || self.proven => framing,
+            (None, Framing::SocketIo) => Framing::Raw,
+            (None, Framing::Raw) => Framing::SocketIo,
+        };
+        self.fresh = false;
+        self.proven = false;
+        self.link.reset();
+        self.watched.clear();
+        self.cursor = None;
+        let mut request = self.endpoint.open();
+        if self.framing == Framing::Raw {
+            // A key in the query stays where the configuration wants it.
+            let mut plain = self.endpoint.clone();
+            *plain.ws_mut() = self.plain.clone();
+            request = plain.open();
+        }
+        Ok(request)
     }
 
     fn opened(&mut self) -> Vec<Incoming> {
-        vec![Incoming::Ready]
-    }
-
-    fn decode(&mut self, _frame: &Frame) -> Vec<Incoming> {
-        Vec::new()
-    }
-
-    fn encode(&mut self, _out: &Outgoing) -> Vec<Frame> {
-        Vec::new()
-    }
-
-    fn keepalive(&self) -> Keepalive {
-        Keepalive::WebSocketPing {
-            interval: Duration::from_secs(20),
-            timeout: Duration::from_secs(10),
+        match self.framing {
+            Framing::SocketIo => Vec::new(),
+            Framing::Raw => {
+                self.read.clear();
+                vec![Incoming::Ready]
+            }
         }
     }
 
-    fn fetch(&self, _topic: &Topic) -> Vec<FetchRequest> {
-        Vec::new()
+    fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
+        if let Frame::Text(text) = frame
+            && text.trim_start().starts_with('{')
+        {
+            let Some((name, data)) = raw_event(text) else {
+                let words = "A frame that is neither Socket.IO nor {\"event\",\"data\"}.";
+                return vec![odd_frame("unknown-frame", words, Some(text), &self.endpoint)];
+            };
+            self.proven |= self.framing == Framing::Raw;
+            return self.event(&name, data.unwrap_or("null"));
+        }
+        let heard = self.link.decode(frame, &self.endpoint);
+        let mut out = heard.notes;
+        if out.contains(&Incoming::Ready) {
+            // What ended while there was no link is found by reading all lists again.
+            self.read.clear();
+        }
+        if self.link.ready() {
+            self.framing = Framing::SocketIo;
+            self.proven = true;
+        }
+        match heard.said {
+            Some(Said::Event { name, args }) => out.extend(self.event(&name, &args)),
+            Some(Said::Joined(namespace)) => {
+                for topic in &self.watched {
+                    for (name, data) in self.subscription(topic, true) {
+                        let frame = SocketIo::tell_in(&namespace, name, &[&data]);
+                        out.push(Incoming::Reply(frame));
+                    }
+                }
+            }
+            Some(Said::Ping) => out.extend(self.refresh()),
+            // Neither generation acknowledges, and nothing is asked with an acknowledgement.
+            Some(Said::Ack { .. }) | None => {}
+        }
+        out
     }
 
-    fn parse(&mut self, _ask: &Ask, _response: &FetchResponse) -> Vec<Incoming> {
-        Vec::new()
+    fn encode(&mut self, out: &Outgoing) -> Vec<Frame> {
+        let (topic, begin) = match out {
+            Outgoing::Watch(topic) => (topic, true),
+            Outgoing::Unwatch(topic) => (topic, false),
+            Outgoing::Ping => return self.link.ping(),
+            Outgoing::Send(text) if self.framing == Framing::Raw => {
+                return vec![Frame::Text(text.clone())];
+            }
+            Outgoing::Send(text) => return self.link.send(text),
+            Outgoing::History(_) | Outgoing::Filter(_) => return Vec::new(),
+        };
+        if begin {
+            self.watched.insert(topic.clone());
+        } else {
+            self.watched.remove(topic);
+        }
+        let everything = self.watched.contains(&Topic::Everything);
+        if !begin && everything && matches!(topic, Topic::Queue(_)) {
+            return Vec::new();
+        }
+        let said = self.subscription(topic, begin);
+        said.iter().flat_map(|(name, data)| self.say(name, data)).collect()
     }
+
+    fn keepalive(&self) -> Keepalive {
+        match self.framing {
+            Framing::SocketIo => self.link.keepalive(),
+            Framing::Raw => Keepalive::WebSocketPing {
+                interval: Duration::from_secs(25),
+                timeout: Duration::from_secs(20),
+            },
+        }
+    }
+
+    fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
+        let ask = |call, args| Ask { topic: Some(topic.clone()), call, args };
+        let get =
+            |ask, segments: &[&str]| self.endpoint.request(ask, Method::Get, segments, &[], None);
+        match topic {
+            Topic::Job(id) => {
+                vec![get(ask("job", vec![id.to_string()]), &["jobs", id.as_str()])]
+            }
+            Topic::Queue(name) => vec![
+                self.list_request(Some(topic), name, ""),
+                get(ask("stats", vec![name.clone()]), &["jobs", "queue", name, "stats"]),
+            ],
+            Topic::Everything => vec![get(ask("queues", Vec::new()), &["jobs"])],
+            Topic::User(_) => Vec::new(),
+        }
+    }
+
+    fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+        let arg = |index: usize| ask.args.get(index).map_or("", String::as_str);
+        let answer = nest::answer(response, &self.endpoint);
+        if !matches!(answer, Answer::Json(_)) && matches!(ask.call, "list" | "stats") {
+            // Its counts are no proof that the lists were read.
+            self.read.remove(arg(0));
+        }
+        match answer {
+            Answer::Json(body) => match ask.call {
+                "job" => match job_row(body) {
+                    Some(patch) => vec![Incoming::Update(Update::Job(Box::new(patch)))],
+                    None => vec![self.wrong_shape("a job", body)],
+                },
+                "list" => self.parse_list(ask, body),
+                "queues" => self.parse_queues(ask, body),
+                "stats" => self.parse_stats(ask, body),
+                "cancel" => vec![self.parse_cancel(arg(0), body)],
+                _ => Vec::new(),
+            },
+            Answer::Missing if matches!(ask.call, "job" | "cancel") => {
+                vec![Incoming::Update(Update::Gone(arg(0).into()))]
+            }
+            Answer::Missing if ask.call == "stats" => {
+                // Without counts the finished lists are read every time.
+                let topic = ask.topic.as_ref();
+                LISTS[1..]
+                    .iter()
+                    .map(|list| Incoming::Follow(self.list_request(topic, arg(0), list)))
+                    .collect()
+            }
+            Answer::Missing => {
+                vec![odd_frame("http-error", "HTTP 404.", None, &self.endpoint)]
+            }
+            // Demo keys may read but not act: that refuses the action, not the key.
+            Answer::Forbidden(words) if ask.call == "cancel" => {
+                vec![odd_frame("action-refused", &words, None, &self.endpoint)]
+            }
+            Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
+            Answer::Odd(odd) => vec![*odd],
+        }
+    }
+
+    fn actions(&self, job: &Job) -> Vec<Action> {
+        // The server refuses delayed jobs, and answers 500 for running ones, which run on.
+        if job.state != JobState::Queued {
+            return Vec::new();
+        }
+        let ask = Ask { topic: None, call: "cancel", args: vec![job.id.to_string()] };
+        let path = ["jobs", job.id.as_str()];
+        let request = self.endpoint.request(ask, Method::Delete, &path, &[], None);
+        vec![Action { kind: ActionKind::Cancel, request }]
+    }
+}
+
+/// The topic that `{"jobId"}` or `{"queueName"}` names.
+fn topic_of(args: &str) -> Option<Topic> {
+    let (mut job, mut queue) = (None, None);
+    // What is no object names no topic.
+    let _ = fields::each(args, |name, raw| match name {
+        "jobId" => job = fields::text(raw),
+        "queueName" | "queue" => queue = fields::text(raw),
+        _ => {}
+    });
+    job.map(|id| Topic::Job(id.into())).or_else(|| queue.map(Topic::Queue))
+}
+
+/// One of the four events about a job. `None` when it names no job.
+fn job_event(event: &str, args: &str) -> Option<JobPatch> {
+    let mut patch = JobPatch::default();
+    let (mut word, mut failed_reason) = (None, None);
+    let (mut processing, mut total) = (None, None);
+    fields::each(args, |name, raw| match name {
+        "jobId" => patch.id = fields::text(raw).map(JobId::from),
+        "queue" => patch.queue = fields::text(raw),
+        "timestamp" => patch.at = fields::at(raw),
+        "progress" => set_progress(&mut patch, raw),
+        "details" | "message" => patch.message = fields::text(raw),
+        "data" => patch.detail = patch.detail.take().or_else(|| fields::any(raw)),
+        "status" => word = fields::text(raw),
+        "result" => patch.result = fields::any(raw),
+        "processingTime" => processing = fields::whole(raw),
+        "totalTime" => total = fields::whole(raw),
+        "error" => patch.error = nest::useful_error(raw),
+        "failedReason" => failed_reason = nest::useful_error(raw),
+        "attempts" => patch.attempt = fields::small(raw).filter(|attempt| *attempt > 0),
+        "maxAttempts" => patch.max_attempts = fields::small(raw),
+        _ => fields::keep(&mut patch.extra, name, raw),
+    })
+    .ok()?;
+    patch.id.as_ref()?;
+    match event {
+        "job-completed" => {
+            patch.state = Some(JobState::Completed);
+            patch.finished_at = patch.at;
+            // The worker's own measure may be missing or zero; the queue's includes the wait.
+            patch.took_ms = processing.filter(|ms| *ms > 0).or(total).or(processing);
+        }
+        "job-failed" => {
+            // Sent only when the attempts are exhausted.
+            patch.state = Some(JobState::Failed);
+            patch.error = patch.error.or(failed_reason);
+            patch.finished_at = patch.at;
+        }
+        "job-queue-to-start" => {
+            patch.state = Some(JobState::Running);
+            patch.started_at = patch.at;
+        }
+        _ => patch.state = Some(word.map_or(JobState::Running, |word| nest::state(&word))),
+    }
+    Some(patch)
+}
+
+/// A number is progress; anything else is detail. Both kinds interleave for one job.
+fn set_progress(patch: &mut JobPatch, raw: &RawValue) {
+    match fields::number(raw) {
+        Some(number) => patch.progress = Some(number),
+        None => patch.detail = fields::any(raw),
+    }
+}
+
+/// A job as HTTP describes it. `None` when it names no job.
+fn job_row(body: &str) -> Option<JobPatch> {
+    let mut patch = JobPatch { snapshot: true, ..JobPatch::default() };
+    let (mut word, mut made, mut remaining) = (None, None, None);
+    fields::each(body, |name, raw| match name {
+        "id" => patch.id = fields::text(raw).map(JobId::from),
+        "jobId" => patch.id = patch.id.take().or_else(|| fields::text(raw).map(JobId::from)),
+        "name" => patch.name = fields::text(raw),
+        "queue" | "queueName" => patch.queue = fields::text(raw),
+        "status" => word = fields::text(raw),
+        "progress" => set_progress(&mut patch, raw),
+        "data" => patch.data = fields::any(raw),
+        "result" => patch.result = fields::any(raw),
+        "error" => patch.error = nest::useful_error(raw),
+        "createdAt" => patch.created_at = fields::at(raw),
+        "processedAt" => patch.started_at = fields::at(raw),
+        "finishedAt" => patch.finished_at = fields::at(raw),
+        "attempts" => made = fields::small(raw),
+        "maxAttempts" => patch.max_attempts = fields::small(raw),
+        "remainingTime" => {
+            remaining = fields::number(raw).filter(|ms| *ms > 0.0);
+            fields::keep(&mut patch.extra, name, raw);
+        }
+        _ => fields::keep(&mut patch.extra, name, raw),
+    })
+    .ok()?;
+    patch.id.as_ref()?;
+    let mut state = word.map(|word| nest::state(&word));
+    if patch.finished_at.is_some() && patch.result.is_some() {
+        // The queue keeps the error of an earlier attempt after a success.
+        state = Some(JobState::Completed);
+    }
+    match &state {
+        // The server has no word for a delay.
+        Some(JobState::Queued) if remaining.is_some() => state = Some(JobState::Scheduled),
+        Some(JobState::Failed) => {
+            let left = patch.max_attempts.is_none_or(|most| made.unwrap_or(0) < most);
+            if patch.finished_at.is_none() && left {
+                patch.firmness = Firmness::MayRetry;
+            }
+        }
+        _ => {}
+    }
+    if state != Some(JobState::Failed) {
+        patch.error = None;
+    }
+    patch.attempt = nest::attempt(made, state.as_ref(), patch.max_attempts);
+    patch.at = patch.finished_at.filter(|_| state.as_ref().is_some_and(JobState::terminal));
+    patch.state = state;
+    Some(patch)
+}
+
+/// `{"queueName","waiting","active","completed","failed","delayed","paused"}`.
+fn queue_counts(body: &str, queue: Option<&str>) -> Option<(QueuePatch, Counts)> {
+    let mut patch = QueuePatch { name: queue.unwrap_or("").to_owned(), ..QueuePatch::default() };
+    fields::each(body, |name, raw| match name {
+        "queueName" | "name" | "queue" if queue.is_none() => {
+            patch.name = fields::text(raw).unwrap_or_default();
+        }
+        "waiting" => patch.waiting = fields::whole(raw),
+        "active" => patch.active = fields::whole(raw),
+        "completed" => patch.completed = fields::whole(raw),
+        "failed" => patch.failed = fields::whole(raw),
+        // The shipped server answers 0 for both whatever is true.
+        "delayed" => patch.delayed = fields::whole(raw).filter(|count| *count > 0),
+        "paused" => {
+            patch.paused =
+                (raw.get() == "true" || fields::whole(raw).is_some_and(|n| n > 0)).then_some(true);
+        }
+        _ => {}
+    })
+    .ok()?;
+    let counts = Counts {
+        waiting: patch.waiting.unwrap_or(0),
+        active: patch.active.unwrap_or(0),
+        completed: patch.completed.unwrap_or(0),
+        failed: patch.failed.unwrap_or(0),
+    };
+    (!patch.name.is_empty()).then_some((patch, counts))
 }

@@ -19,6 +19,8 @@ pub mod answer;
 pub mod bull_board;
 pub mod endpoint;
 pub mod kecs;
+pub mod nest;
+pub mod socketio_link;
 pub mod study_buddy;
 pub mod triggerx;
 

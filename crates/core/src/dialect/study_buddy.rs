@@ -1,19 +1,57 @@
 //! AI Study Buddy.
+//!
+//! Two generations: the documented one lets anybody subscribe by user or job; the shipped one
+//! takes a cookie on the upgrade, puts the socket into its user's room by itself, and confirms
+//! subscriptions to own jobs. Both live in the namespace `/jobs`.
+//!
+//! Job ids are BullMQ's, small integers counted by each queue, and the server's own table is keyed
+//! by them alone: jobs of different queues that share an id are one job to the server, on the
+//! socket as over HTTP, and therefore here.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::endpoint::{Defaults, Endpoint};
+use super::nest::{self, Answer};
+use super::socketio_link::{self, Said, SocketIo, odd_frame};
 use super::{
-    Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest, Outgoing,
+    Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, Method, OpenRequest,
+    Outgoing,
 };
-use crate::model::Topic;
+use crate::model::{Firmness, JobId, JobPatch, JobState, LogLine, Topic, Update};
 use crate::secret::Secret;
-use crate::server::{DialectKind, Policy, Server};
+use crate::server::{DialectKind, KeyPlacement, Policy, Server};
+use crate::wire::fields;
+use crate::wire::socketio::{ROOT, elements};
+
+/// The namespace of both generations.
+const NAMESPACE: &str = "/jobs";
+
+/// The queue whose jobs the BullMQ view of the server looks up.
+const VIEWED_QUEUE: &str = "pdf-ultra-optimized";
+
+/// Rows asked for.
+const LIMIT: &str = "50";
+
+/// At most this many jobs are read again at one ping of the server, which takes 100 requests a
+/// minute.
+const JOBS_PER_PING: usize = 10;
+
+/// Half of how many jobs each of the dialect's short memories holds.
+const MEMORY: usize = 512;
 
 /// How AI Study Buddy speaks.
 #[derive(Debug)]
 pub struct StudyBuddy {
     endpoint: Endpoint,
+    link: SocketIo,
+    watched: Vec<Topic>,
+    /// Where the next ping goes on reading watched jobs again.
+    cursor: usize,
+    /// Jobs heard of before they ended: their failures may be followed by another attempt.
+    moving: Memory<()>,
+    /// How much the result of each completed job said, since a poorer one follows.
+    told: Memory<usize>,
 }
 
 impl StudyBuddy {
@@ -22,9 +60,201 @@ impl StudyBuddy {
     /// # Errors
     /// A sentence for people when a URL cannot be used.
     pub fn new(server: &Server, key: Option<Secret>) -> Result<Self, String> {
-        let defaults =
-            Defaults { ws_path: "/", api_path: "/", api_port: None, ws_key: None, http_key: None };
-        Ok(Self { endpoint: Endpoint::new(server, key, defaults)? })
+        let cookie = KeyPlacement::Cookie { name: "access_token".to_owned() };
+        let defaults = Defaults {
+            ws_path: "/",
+            api_path: "/",
+            api_port: None,
+            ws_key: Some(cookie.clone()),
+            http_key: Some(cookie),
+        };
+        let mut endpoint = Endpoint::new(server, key, defaults)?;
+        let named = socketio_link::locate(endpoint.ws_mut(), server.namespace.as_deref());
+        let fallback = named.is_none().then_some(ROOT);
+        let namespace = named.unwrap_or_else(|| NAMESPACE.to_owned());
+        Ok(Self {
+            endpoint,
+            link: SocketIo::new(vec![namespace], fallback),
+            watched: Vec::new(),
+            cursor: 0,
+            moving: Memory::default(),
+            told: Memory::default(),
+        })
+    }
+
+    fn event(&mut self, name: &str, args: &str) -> Vec<Incoming> {
+        let incoming = match name {
+            "job:progress" | "job:update" => self.progress(args),
+            "job:completed" => self.completed(args),
+            "job:error" | "job:failed" => self.failed(args),
+            "job:notes:chunk" => chunk(args).map(|update| vec![Incoming::Update(update)]),
+            "exception" | "error" => {
+                let words = nest::words(args).unwrap_or_else(|| "no reason given".to_owned());
+                let words = format!("The server reported an error: {words}.");
+                return vec![odd_frame("server-error", &words, Some(args), &self.endpoint)];
+            }
+            _ => {
+                let words = format!("An unknown event, {name}.");
+                return vec![odd_frame("unknown-frame", &words, Some(args), &self.endpoint)];
+            }
+        };
+        incoming.unwrap_or_else(|| {
+            let words = format!("A {name} event without a job.");
+            vec![odd_frame("wrong-shape", &words, Some(args), &self.endpoint)]
+        })
+    }
+
+    fn progress(&mut self, args: &str) -> Option<Vec<Incoming>> {
+        let (mut patch, word) = job_event(args)?;
+        let mut state = word.as_deref().map_or(JobState::Running, nest::state);
+        if state == JobState::Running && patch.message.as_deref() == Some("queued") {
+            // The word for a running job is sent at submission too, with this stage.
+            state = JobState::Queued;
+        }
+        if patch.message.is_none() {
+            patch.message = word.filter(|word| stage(word));
+        }
+        match &state {
+            JobState::Completed => return self.completed(args),
+            JobState::Failed => return self.failed(args),
+            state if state.terminal() => {}
+            _ => {
+                let id = patch.id.clone()?;
+                self.told.forget(&id);
+                self.moving.remember(id, ());
+            }
+        }
+        patch.state = Some(state);
+        Some(vec![Incoming::Update(Update::Job(Box::new(patch)))])
+    }
+
+    fn completed(&mut self, args: &str) -> Option<Vec<Incoming>> {
+        let (mut patch, _) = job_event(args)?;
+        let id = patch.id.clone()?;
+        patch.state = Some(JobState::Completed);
+        patch.finished_at = patch.at;
+        patch.error = None;
+        if let Some(result) = patch.result.take() {
+            // Two to four completions come for one job, with two different results.
+            let says = result.as_str().len();
+            if self.told.get(&id).is_none_or(|before| says >= *before) {
+                patch.result = Some(result);
+                self.told.remember(id.clone(), says);
+            }
+        }
+        self.moving.forget(&id);
+        Some(vec![Incoming::Update(Update::Job(Box::new(patch)))])
+    }
+
+    fn failed(&mut self, args: &str) -> Option<Vec<Incoming>> {
+        let (mut patch, _) = job_event(args)?;
+        let id = patch.id.clone()?;
+        // Sent on every failed attempt, of which there may be more to come.
+        patch.state = Some(JobState::Failed);
+        patch.firmness = Firmness::MayRetry;
+        patch.result = None;
+        self.told.forget(&id);
+        self.moving.remember(id.clone(), ());
+        Some(vec![Incoming::Update(Update::Job(Box::new(patch))), Incoming::Stale(Topic::Job(id))])
+    }
+
+    fn acknowledged(&mut self, topic: Topic, args: &str) -> Vec<Incoming> {
+        let answer = elements(args).and_then(|args| args.first().copied());
+        let (mut refused, mut reason) = (false, None);
+        if let Some(answer) = answer {
+            // A bare answer, or none, confirms.
+            let _ = fields::each(answer.get(), |name, raw| match name {
+                "success" => refused = raw.get() == "false",
+                "message" | "error" => reason = fields::text(raw),
+                _ => {}
+            });
+        }
+        if refused {
+            self.watched.retain(|watched| *watched != topic);
+            let reason = reason.unwrap_or_else(|| "refused without a reason".to_owned());
+            return vec![Incoming::Unwatchable { topic: Some(topic), reason }];
+        }
+        let mut out = vec![Incoming::Watched(topic.clone())];
+        if matches!(topic, Topic::Job(_)) {
+            // What happened between a fetch and the subscription is not sent again, and what is
+            // replayed to a late subscriber may be an old progress of an ended job.
+            out.push(Incoming::Stale(topic));
+        }
+        out
+    }
+
+    /// What to read again when the server pings: two of the workers report failures to the
+    /// database only, and the ping is the clock of a quiet link.
+    fn refresh(&mut self) -> Vec<Incoming> {
+        let lists = |topic: &&Topic| !matches!(topic, Topic::Job(_));
+        let mut turn: Vec<_> = self.watched.iter().filter(lists).cloned().collect();
+        let jobs: Vec<_> =
+            self.watched.iter().filter(|topic| matches!(topic, Topic::Job(_))).collect();
+        let count = jobs.len().min(JOBS_PER_PING);
+        turn.extend((0..count).map(|step| jobs[(self.cursor + step) % jobs.len()].clone()));
+        self.cursor = if jobs.is_empty() { 0 } else { (self.cursor + count) % jobs.len() };
+        turn.into_iter().map(Incoming::Stale).collect()
+    }
+
+    fn view_request(&self, topic: Option<&Topic>, id: &JobId) -> FetchRequest {
+        let ask = Ask { topic: topic.cloned(), call: "view", args: vec![id.to_string()] };
+        let path = ["jobs", "ultra-optimized", id.as_str()];
+        self.endpoint.request(ask, Method::Get, &path, &[], None)
+    }
+
+    /// A row of the server's table. A failure in it may be that of one attempt.
+    fn row(&mut self, topic: Option<&Topic>, body: &str, asked: bool) -> Option<Vec<Incoming>> {
+        let mut patch = job_row(body)?;
+        let id = patch.id.clone()?;
+        if let Some(Topic::Queue(name)) = topic
+            && patch.queue.as_ref() != Some(name)
+        {
+            return Some(Vec::new());
+        }
+        let mut follow = None;
+        match &patch.state {
+            Some(JobState::Failed) => {
+                let viewed = patch.queue.as_deref().is_none_or(|queue| queue == VIEWED_QUEUE);
+                let only_one = patch.max_attempts == Some(1);
+                if !only_one && self.moving.get(&id).is_some() {
+                    patch.firmness = Firmness::MayRetry;
+                }
+                if !only_one && viewed && (asked || patch.firmness == Firmness::MayRetry) {
+                    patch.firmness = Firmness::MayRetry;
+                    follow = Some(Incoming::Follow(self.view_request(topic, &id)));
+                }
+            }
+            Some(state) if state.terminal() => self.moving.forget(&id),
+            Some(_) => self.moving.remember(id, ()),
+            None => {}
+        }
+        let update = Incoming::Update(Update::Job(Box::new(patch)));
+        Some(std::iter::once(update).chain(follow).collect())
+    }
+
+    fn parse_rows(&mut self, ask: &Ask, body: &str) -> Option<Vec<Incoming>> {
+        let mut rows = None;
+        if body.trim_start().starts_with('[') {
+            rows = elements(body);
+        } else {
+            fields::each(body, |name, raw| {
+                if name == "jobs" {
+                    rows = Some(fields::list(raw));
+                }
+            })
+            .ok()?;
+        }
+        let mut out = Vec::new();
+        for raw in rows? {
+            let row = self.row(ask.topic.as_ref(), raw.get(), false);
+            out.extend(row.unwrap_or_else(|| vec![self.wrong_shape("a job", raw.get())]));
+        }
+        Some(out)
+    }
+
+    fn wrong_shape(&self, what: &str, received: &str) -> Incoming {
+        let words = format!("The answer is not {what}.");
+        odd_frame("wrong-shape", &words, Some(received), &self.endpoint)
     }
 }
 
@@ -34,41 +264,327 @@ impl Dialect for StudyBuddy {
     }
 
     fn policy(&self) -> Policy {
-        Policy::default()
+        Policy {
+            first_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(5),
+            attempts: 5,
+            poll_fast: Duration::from_secs(3),
+            ..Policy::default()
+        }
     }
 
     fn set_key(&mut self, key: Option<Secret>) {
         self.endpoint.set_key(key);
+        self.link.forget();
     }
 
     fn open(&mut self) -> Result<OpenRequest, String> {
+        self.link.reset();
+        self.watched.clear();
+        self.cursor = 0;
         Ok(self.endpoint.open())
     }
 
     fn opened(&mut self) -> Vec<Incoming> {
-        vec![Incoming::Ready]
-    }
-
-    fn decode(&mut self, _frame: &Frame) -> Vec<Incoming> {
         Vec::new()
     }
 
-    fn encode(&mut self, _out: &Outgoing) -> Vec<Frame> {
-        Vec::new()
+    fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
+        let heard = self.link.decode(frame, &self.endpoint);
+        let mut out = heard.notes;
+        for incoming in &mut out {
+            if let Incoming::Refused(words) = incoming
+                && words.starts_with("Authentication failed")
+            {
+                words.push_str(
+                    ": the key is missing or not accepted, or too many sockets are open for its \
+                     user",
+                );
+            }
+        }
+        match heard.said {
+            Some(Said::Event { name, args }) => out.extend(self.event(&name, &args)),
+            Some(Said::Ack { topic, args }) => out.extend(self.acknowledged(topic, &args)),
+            Some(Said::Ping) => out.extend(self.refresh()),
+            Some(Said::Joined(_)) | None => {}
+        }
+        out
     }
 
-    fn keepalive(&self) -> Keepalive {
-        Keepalive::WebSocketPing {
-            interval: Duration::from_secs(20),
-            timeout: Duration::from_secs(10),
+    fn encode(&mut self, out: &Outgoing) -> Vec<Frame> {
+        match out {
+            Outgoing::Watch(topic) => {
+                if !self.watched.contains(topic) {
+                    self.watched.push(topic.clone());
+                }
+                let payload = subscription(topic);
+                self.link.ask(topic, "subscribe:jobs", &[&payload])
+            }
+            Outgoing::Unwatch(topic) => {
+                self.watched.retain(|watched| watched != topic);
+                self.link.tell("unsubscribe:jobs", &[&subscription(topic)])
+            }
+            Outgoing::Ping => self.link.ping(),
+            Outgoing::Send(text) => self.link.send(text),
+            Outgoing::History(_) | Outgoing::Filter(_) => Vec::new(),
         }
     }
 
-    fn fetch(&self, _topic: &Topic) -> Vec<FetchRequest> {
-        Vec::new()
+    fn keepalive(&self) -> Keepalive {
+        self.link.keepalive()
     }
 
-    fn parse(&mut self, _ask: &Ask, _response: &FetchResponse) -> Vec<Incoming> {
-        Vec::new()
+    fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
+        let ask = |call, args| Ask { topic: Some(topic.clone()), call, args };
+        let get = |ask, segments: &[&str], query: &[(&str, &str)]| {
+            self.endpoint.request(ask, Method::Get, segments, query, None)
+        };
+        vec![match topic {
+            Topic::Job(id) => get(ask("job", vec![id.to_string()]), &["jobs", id.as_str()], &[]),
+            // The server lists the jobs of the key's user and no others.
+            Topic::User(_) | Topic::Queue(_) | Topic::Everything => {
+                get(ask("list", Vec::new()), &["jobs", "user", "me"], &[("limit", LIMIT)])
+            }
+        }]
+    }
+
+    fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+        let id = ask.args.first().map_or("", String::as_str);
+        match nest::answer(response, &self.endpoint) {
+            Answer::Json(body) => match ask.call {
+                "job" => self
+                    .row(ask.topic.as_ref(), unwrap_job(body), true)
+                    .unwrap_or_else(|| vec![self.wrong_shape("a job", body)]),
+                "view" => match job_view(unwrap_job(body)) {
+                    Some(patch) => {
+                        if patch.state.as_ref().is_some_and(JobState::terminal) {
+                            self.moving.forget(&JobId::from(id));
+                        }
+                        vec![Incoming::Update(Update::Job(Box::new(patch)))]
+                    }
+                    None => vec![self.wrong_shape("a job", body)],
+                },
+                "list" => self
+                    .parse_rows(ask, body)
+                    .unwrap_or_else(|| vec![self.wrong_shape("a list of jobs", body)]),
+                _ => Vec::new(),
+            },
+            Answer::Missing if ask.call == "job" => vec![Incoming::Update(Update::Gone(id.into()))],
+            Answer::Missing if ask.call == "view" => {
+                // BullMQ has dropped the job, so nothing will retry it: the table's word stands.
+                self.moving.forget(&JobId::from(id));
+                let failed =
+                    JobPatch { state: Some(JobState::Failed), snapshot: true, ..JobPatch::new(id) };
+                vec![Incoming::Update(Update::Job(Box::new(failed)))]
+            }
+            Answer::Missing => vec![odd_frame("http-error", "HTTP 404.", None, &self.endpoint)],
+            // "Not your job" is about the job. Only the list of one's own jobs is about the key.
+            Answer::Forbidden(reason) if ask.call == "job" => {
+                vec![Incoming::Unwatchable { topic: Some(Topic::Job(id.into())), reason }]
+            }
+            Answer::Forbidden(reason) if ask.call == "view" => {
+                vec![odd_frame("http-error", &reason, None, &self.endpoint)]
+            }
+            Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
+            Answer::Odd(odd) => vec![*odd],
+        }
+    }
+}
+
+/// The argument of `subscribe:jobs`. The shipped server reads the job only and answers everything
+/// else with the user's own room.
+fn subscription(topic: &Topic) -> String {
+    match topic {
+        Topic::Job(id) => serde_json::json!({ "jobId": id.as_str() }).to_string(),
+        Topic::User(id) => serde_json::json!({ "userId": id }).to_string(),
+        Topic::Queue(_) | Topic::Everything => "{}".to_owned(),
+    }
+}
+
+/// Whether a status word says more than "running".
+fn stage(word: &str) -> bool {
+    matches!(word, "extracting" | "generating_notes" | "generating_quiz")
+}
+
+/// An event about a job, and its status word. `None` when it names no job.
+fn job_event(args: &str) -> Option<(JobPatch, Option<String>)> {
+    let mut patch = JobPatch::default();
+    let mut word = None;
+    fields::each(args, |name, raw| match name {
+        "jobId" => patch.id = fields::text(raw).map(JobId::from),
+        "status" => word = fields::text(raw),
+        "progress" => match fields::number(raw) {
+            Some(number) => patch.progress = Some(number),
+            None => patch.detail = fields::any(raw),
+        },
+        "message" => patch.message = fields::text(raw),
+        "timestamp" => patch.at = fields::at(raw),
+        "result" => patch.result = fields::any(raw),
+        "error" => patch.error = nest::useful_error(raw),
+        "userId" => patch.user = fields::text(raw),
+        _ => fields::keep(&mut patch.extra, name, raw),
+    })
+    .ok()?;
+    patch.id.as_ref()?;
+    Some((patch, word))
+}
+
+/// A piece of the notes as it is written, which is the only log of this server. `accumulated`, all
+/// the text so far, serves to tell a repetition from a piece that was sent to two rooms.
+fn chunk(args: &str) -> Option<Update> {
+    let (mut job, mut text, mut so_far, mut at) = (None, String::new(), None, None);
+    fields::each(args, |name, raw| match name {
+        "jobId" => job = fields::text(raw),
+        "chunk" => text = fields::text(raw).unwrap_or_default(),
+        "accumulated" => so_far = Some(raw.get().len()),
+        "timestamp" => at = fields::at(raw),
+        _ => {}
+    })
+    .ok()?;
+    let id = so_far.map(|length| format!("{length}:{:08x}", fingerprint(&text)));
+    let origin = Some("notes".to_owned());
+    let line = LogLine { id, position: None, at, level: None, origin, text };
+    Some(Update::Log { job: job?.into(), lines: vec![line] })
+}
+
+/// FNV-1a: the same on every run of the program, since line ids are stored.
+fn fingerprint(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// The object in `{"success","job":{…}}`, or the whole where it is bare.
+fn unwrap_job(body: &str) -> &str {
+    let mut inner = None;
+    // What is no object has no job inside, and is found to be of the wrong shape by the reader.
+    let _ = fields::each(body, |name, raw| {
+        if name == "job" && raw.get().starts_with('{') {
+            inner = Some(raw.get());
+        }
+    });
+    inner.unwrap_or(body)
+}
+
+/// A row of the server's table of jobs. `None` when it names no job.
+fn job_row(body: &str) -> Option<JobPatch> {
+    let mut patch = JobPatch { snapshot: true, ..JobPatch::default() };
+    let (mut word, mut row, mut made) = (None, None, None);
+    let (mut finished, mut failed) = (None, None);
+    fields::each(body, |name, raw| match name {
+        "jobId" => patch.id = fields::text(raw).map(JobId::from),
+        "id" => row = fields::text(raw),
+        "name" => patch.name = fields::text(raw),
+        "queueName" => patch.queue = fields::text(raw),
+        "status" => word = fields::text(raw),
+        "progress" => match fields::number(raw) {
+            Some(number) => patch.progress = Some(number),
+            None => patch.detail = fields::any(raw),
+        },
+        "message" => patch.message = fields::text(raw),
+        "failedReason" | "error" => {
+            patch.error = patch.error.take().or_else(|| nest::useful_error(raw));
+        }
+        "result" => patch.result = fields::any(raw),
+        "data" => patch.data = fields::any(raw),
+        "attempts" => made = fields::small(raw).filter(|made| *made > 0),
+        "userId" => patch.user = fields::text(raw),
+        "createdAt" => patch.created_at = fields::at(raw),
+        "updatedAt" => patch.at = fields::at(raw),
+        "finishedAt" => finished = fields::at(raw),
+        "failedAt" => failed = fields::at(raw),
+        "opts" => {
+            // Options of another shape are still shown.
+            let _ = fields::each(raw.get(), |name, raw| match name {
+                "attempts" => patch.max_attempts = fields::small(raw),
+                "stage" => fields::keep(&mut patch.extra, name, raw),
+                _ => {}
+            });
+            fields::keep(&mut patch.extra, name, raw);
+        }
+        _ => fields::keep(&mut patch.extra, name, raw),
+    })
+    .ok()?;
+    match (&patch.id, row) {
+        (Some(_), row) => patch.external_id = row,
+        (None, Some(row)) => patch.id = Some(row.into()),
+        (None, None) => return None,
+    }
+    patch.state = word.as_deref().map(nest::state);
+    if patch.message.is_none() {
+        patch.message = word.filter(|word| stage(word));
+    }
+    match &patch.state {
+        Some(JobState::Failed) => patch.finished_at = failed.or(finished),
+        Some(state) if state.terminal() => patch.finished_at = finished,
+        _ => {}
+    }
+    if patch.state != Some(JobState::Failed) {
+        // The reason of an earlier attempt stays in the row after a success.
+        patch.error = None;
+    }
+    let ended = patch.state.as_ref().is_some_and(JobState::terminal);
+    patch.attempt = made.filter(|_| ended);
+    Some(patch)
+}
+
+/// A job as BullMQ has it, which knows whether another attempt will follow.
+fn job_view(body: &str) -> Option<JobPatch> {
+    let mut patch = JobPatch { snapshot: true, ..JobPatch::default() };
+    let (mut word, mut made) = (None, None);
+    fields::each(body, |name, raw| match name {
+        "jobId" => patch.id = fields::text(raw).map(JobId::from),
+        "id" => patch.id = patch.id.take().or_else(|| fields::text(raw).map(JobId::from)),
+        "name" => patch.name = fields::text(raw),
+        "state" | "status" => word = fields::text(raw),
+        "progress" => match fields::number(raw) {
+            Some(number) => patch.progress = Some(number),
+            None => patch.detail = fields::any(raw),
+        },
+        "data" => patch.data = fields::any(raw),
+        "attemptsMade" => made = fields::small(raw),
+        "processedOn" => patch.started_at = fields::at(raw),
+        "finishedOn" => patch.finished_at = fields::at(raw),
+        "failedReason" => patch.error = nest::useful_error(raw),
+        _ => fields::keep(&mut patch.extra, name, raw),
+    })
+    .ok()?;
+    patch.id.as_ref()?;
+    let state = word.as_deref().map(nest::state);
+    if state != Some(JobState::Failed) {
+        patch.error = None;
+    }
+    patch.attempt = nest::attempt(made, state.as_ref(), None);
+    patch.state = state;
+    Some(patch)
+}
+
+/// One fact about each of the last few jobs. When the newer half is full it becomes the older one,
+/// and what was the older half is forgotten.
+#[derive(Debug)]
+struct Memory<T> {
+    newer: HashMap<JobId, T>,
+    older: HashMap<JobId, T>,
+}
+
+impl<T> Default for Memory<T> {
+    fn default() -> Memory<T> {
+        Memory { newer: HashMap::new(), older: HashMap::new() }
+    }
+}
+
+impl<T> Memory<T> {
+    fn get(&self, id: &JobId) -> Option<&T> {
+        self.newer.get(id).or_else(|| self.older.get(id))
+    }
+
+    fn forget(&mut self, id: &JobId) {
+        self.newer.remove(id);
+        self.older.remove(id);
+    }
+
+    fn remember(&mut self, id: JobId, fact: T) {
+        if self.newer.len() >= MEMORY {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(id, fact);
     }
 }

@@ -1,0 +1,108 @@
+//! What the two NestJS and BullMQ servers (Study Buddy, the analyzer) share over HTTP: error
+//! bodies, status codes, state words.
+
+use serde_json::value::RawValue;
+
+use super::endpoint::Endpoint;
+use super::socketio_link::odd_frame;
+use super::{FetchResponse, Incoming};
+use crate::model::JobState;
+use crate::secret::redact;
+use crate::wire::fields;
+
+/// What an HTTP answer is, before anybody looks into its body.
+#[derive(Debug)]
+pub enum Answer<'a> {
+    /// Success with a JSON body.
+    Json(&'a str),
+    /// 404 or 410 from the application itself: the thing asked for does not exist.
+    Missing,
+    /// 403, with the server's words.
+    Forbidden(String),
+    /// 401, with the server's words.
+    Refused(String),
+    /// Anything else, as a diagnostic.
+    Odd(Box<Incoming>),
+}
+
+/// Sorts an answer by status and body.
+#[must_use]
+pub fn answer<'a>(response: &'a FetchResponse, endpoint: &Endpoint) -> Answer<'a> {
+    let status = response.status;
+    let text = std::str::from_utf8(&response.body).ok();
+    let json = text.filter(|text| fields::is_json(text));
+    let said = json.and_then(words).map(|words| redact(&words, endpoint.key()));
+    let odd = |kind, words: String| Answer::Odd(Box::new(odd_frame(kind, &words, text, endpoint)));
+    match status {
+        200..=299 => match json {
+            Some(json) => Answer::Json(json),
+            None => odd("bad-json", format!("HTTP {status} with a body that is not JSON.")),
+        },
+        401 => Answer::Refused(said.unwrap_or_else(|| "HTTP 401".to_owned())),
+        403 => Answer::Forbidden(said.unwrap_or_else(|| "HTTP 403".to_owned())),
+        // A proxy's page or the router's "Cannot GET /x" says that the base is wrong, not that the
+        // job is gone.
+        404 | 410 if json.is_some() && !said.as_deref().is_some_and(no_route) => Answer::Missing,
+        429 => odd("http-error", "HTTP 429: the server limits the rate of requests.".to_owned()),
+        _ => {
+            let words = said.map(|said| format!(": {said}")).unwrap_or_default();
+            odd("http-error", format!("HTTP {status}{words}."))
+        }
+    }
+}
+
+fn no_route(message: &str) -> bool {
+    message.starts_with("Cannot GET") || message.starts_with("Cannot DELETE")
+}
+
+/// The words of an error body: `message` is a string or a list of strings.
+#[must_use]
+pub fn words(body: &str) -> Option<String> {
+    let mut words = None;
+    fields::each(body, |name, raw| {
+        if name == "message" {
+            words = fields::text(raw).or_else(|| {
+                let list: Vec<String> =
+                    fields::list(raw).into_iter().filter_map(fields::text).collect();
+                (!list.is_empty()).then(|| list.join("; "))
+            });
+        }
+    })
+    .ok()?;
+    words
+}
+
+/// The canonical state of a word that BullMQ, its database mirror or a gateway uses.
+#[must_use]
+pub fn state(word: &str) -> JobState {
+    match word {
+        "waiting" | "wait" | "queued" | "pending" | "prioritized" | "paused" => JobState::Queued,
+        "delayed" | "scheduled" | "waiting-children" => JobState::Scheduled,
+        "active" | "running" | "started" | "processing" | "in_progress" | "in-progress"
+        | "extracting" | "generating_notes" | "generating_quiz" => JobState::Running,
+        "completed" | "complete" | "success" | "succeeded" | "done" => JobState::Completed,
+        "failed" | "error" => JobState::Failed,
+        "cancelled" | "canceled" | "aborted" => JobState::Cancelled,
+        other => JobState::Unknown(other.to_owned()),
+    }
+}
+
+/// The text of an error, unless it is one of the texts that programs print instead of an error.
+#[must_use]
+pub fn useful_error(raw: &RawValue) -> Option<String> {
+    let text = fields::text(raw)?;
+    let useless = matches!(
+        text.trim(),
+        "" | "[object Object]" | "undefined" | "null" | "Error" | "Unknown error" | "{}"
+    );
+    (!useless).then_some(text)
+}
+
+/// BullMQ counts the attempts made; the canonical number counts the one under way as well.
+#[must_use]
+pub fn attempt(made: Option<u32>, state: Option<&JobState>, most: Option<u32>) -> Option<u32> {
+    let made = made?;
+    let attempt = if state.is_some_and(JobState::terminal) { made } else { made.saturating_add(1) };
+    let attempt = most.filter(|most| *most > 0).map_or(attempt, |most| attempt.min(most));
+    (attempt > 0).then_some(attempt)
+}

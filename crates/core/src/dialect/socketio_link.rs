@@ -1,0 +1,554 @@
+//! One Socket.IO client session over one WebSocket, as a pure piece: open packet, connecting
+//! namespaces, answering pings, acknowledgements, attachments, session recovery.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+use super::endpoint::Endpoint;
+use super::{Frame, Incoming, Keepalive};
+use crate::model::{Diagnostic, Topic};
+use crate::secret::{Secret, redact};
+use crate::server::KeyPlacement;
+use crate::wire::engineio::{self, Open, Packet as Engine};
+use crate::wire::fields;
+use crate::wire::json::sample;
+use crate::wire::socketio::{Kind, Packet, ROOT, Reassembly, elements, split_event};
+
+/// At most this many acknowledgements are awaited; the oldest is forgotten.
+const MAX_ASKED: usize = 1024;
+
+/// What servers say to a namespace they do not have.
+const INVALID_NAMESPACE: &str = "Invalid namespace";
+
+/// How a namespace answered on this link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Not yet.
+    Waiting,
+    /// `40`.
+    Accepted,
+    /// `44`, with the server's words.
+    Refused(String),
+    /// `41`.
+    Left,
+}
+
+/// What a server needs to send missed events again after a reconnect.
+#[derive(Clone, Debug)]
+struct Session {
+    pid: String,
+    offset: Option<String>,
+}
+
+#[derive(Debug)]
+struct Namespace {
+    /// As configured.
+    wanted: String,
+    /// As connected on this link: the wanted one or the fallback.
+    path: String,
+    standing: Standing,
+    /// Survives the link: it is of use on the next one only.
+    session: Option<Session>,
+}
+
+/// A Socket.IO client session. [`SocketIo::reset`] begins a new link.
+#[derive(Debug)]
+pub struct SocketIo {
+    wanted: Vec<Namespace>,
+    /// Tried when the server does not have the wanted namespace.
+    fallback: Option<&'static str>,
+    open: Option<Open>,
+    /// Protocol 3: the client pings.
+    we_ping: bool,
+    ready: bool,
+    reassembly: Reassembly,
+    next_ack: u64,
+    asked: VecDeque<(u64, Topic)>,
+}
+
+/// What a frame held.
+#[derive(Debug, Default)]
+pub struct Heard<'f> {
+    /// What the session itself makes of it.
+    pub notes: Vec<Incoming>,
+    /// What it says to the dialect.
+    pub said: Option<Said<'f>>,
+}
+
+/// What the server said to the dialect.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Said<'f> {
+    /// An event.
+    Event {
+        /// Its name.
+        name: Cow<'f, str>,
+        /// The text behind the name: the first argument, then perhaps more, then `]`.
+        args: Cow<'f, str>,
+    },
+    /// The answer to an event sent with [`SocketIo::ask`].
+    Ack {
+        /// What was asked for.
+        topic: Topic,
+        /// The array of the answer's arguments.
+        args: Cow<'f, str>,
+    },
+    /// A namespace was accepted after the link was already ready.
+    Joined(String),
+    /// The server's ping.
+    Ping,
+}
+
+impl SocketIo {
+    /// A session in `namespaces`, all of which are connected on every link. `fallback` is tried
+    /// when the server has none of them.
+    #[must_use]
+    pub fn new(namespaces: Vec<String>, fallback: Option<&'static str>) -> SocketIo {
+        let wanted = namespaces
+            .into_iter()
+            .map(|path| Namespace {
+                wanted: path.clone(),
+                path,
+                standing: Standing::Waiting,
+                session: None,
+            })
+            .collect();
+        SocketIo {
+            wanted,
+            fallback,
+            open: None,
+            we_ping: false,
+            ready: false,
+            reassembly: Reassembly::default(),
+            next_ack: 0,
+            asked: VecDeque::new(),
+        }
+    }
+
+    /// Forgets the link; what is needed to recover the session is kept.
+    pub fn reset(&mut self) {
+        for namespace in &mut self.wanted {
+            namespace.standing = Standing::Waiting;
+            if namespace.path != namespace.wanted {
+                namespace.path.clone_from(&namespace.wanted);
+                namespace.session = None;
+            }
+        }
+        self.open = None;
+        self.we_ping = false;
+        self.ready = false;
+        self.reassembly = Reassembly::default();
+        self.asked.clear();
+    }
+
+    /// Forgets also what would recover the session, for another key.
+    pub fn forget(&mut self) {
+        for namespace in &mut self.wanted {
+            namespace.session = None;
+        }
+    }
+
+    /// Whether a namespace has been accepted on this link.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.ready
+    }
+
+    /// How this link proves that it is alive: as the open packet said.
+    #[must_use]
+    pub fn keepalive(&self) -> Keepalive {
+        let (interval, timeout) = match &self.open {
+            Some(open) => (open.interval(), open.timeout()),
+            None => (Duration::from_secs(25), Duration::from_secs(20)),
+        };
+        if self.we_ping {
+            Keepalive::WePing { interval, timeout }
+        } else {
+            Keepalive::TheyPing { interval, timeout }
+        }
+    }
+
+    /// The client's ping, where the protocol wants one.
+    #[must_use]
+    pub fn ping(&self) -> Vec<Frame> {
+        if self.we_ping { vec![frame(&Engine::Ping(""))] } else { Vec::new() }
+    }
+
+    /// An event for every accepted namespace.
+    #[must_use]
+    pub fn tell(&self, name: &str, args: &[&str]) -> Vec<Frame> {
+        self.accepted().map(|path| message(&Packet::event(path, None, name, args))).collect()
+    }
+
+    /// An event for one namespace.
+    #[must_use]
+    pub fn tell_in(namespace: &str, name: &str, args: &[&str]) -> Frame {
+        message(&Packet::event(namespace, None, name, args))
+    }
+
+    /// An event for every accepted namespace, of which an acknowledgement is wanted.
+    pub fn ask(&mut self, topic: &Topic, name: &str, args: &[&str]) -> Vec<Frame> {
+        let paths: Vec<String> = self.accepted().map(str::to_owned).collect();
+        let mut frames = Vec::new();
+        for path in paths {
+            let id = self.next_ack;
+            self.next_ack += 1;
+            if self.asked.len() == MAX_ASKED {
+                self.asked.pop_front();
+            }
+            self.asked.push_back((id, topic.clone()));
+            frames.push(message(&Packet::event(&path, Some(id), name, args)));
+        }
+        frames
+    }
+
+    /// What the user typed, as frames: a JSON array is an event, `{"event","data"}` as well, a
+    /// complete packet is sent as it is. Anything else is not sent, since servers close the
+    /// connection on text that is no packet.
+    #[must_use]
+    pub fn send(&self, text: &str) -> Vec<Frame> {
+        let text = text.trim();
+        if let Some((event, data)) = raw_event(text) {
+            return self.tell(&event, data.as_slice());
+        }
+        if text.starts_with('[') && fields::is_json(text) && split_event(text).is_some() {
+            let args = || Cow::Borrowed(text);
+            return self
+                .accepted()
+                .map(|path| message(&Packet::new(path, Kind::Event { id: None, args: args() })))
+                .collect();
+        }
+        match Engine::parse(text) {
+            Ok(Engine::Message(inner)) if Packet::parse(inner).is_ok() => {
+                vec![Frame::Text(text.to_owned())]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn accepted(&self) -> impl Iterator<Item = &str> {
+        self.wanted
+            .iter()
+            .filter(|namespace| namespace.standing == Standing::Accepted)
+            .map(|namespace| namespace.path.as_str())
+    }
+
+    /// Reads one frame. Total.
+    pub fn decode<'f>(&mut self, frame: &'f Frame, endpoint: &Endpoint) -> Heard<'f> {
+        match frame {
+            Frame::Text(text) => self.text(text, endpoint),
+            Frame::Binary(bytes) => self.binary(bytes, endpoint),
+            Frame::Ping | Frame::Pong => Heard::default(),
+        }
+    }
+
+    fn text<'f>(&mut self, text: &'f str, endpoint: &Endpoint) -> Heard<'f> {
+        match Engine::parse(text) {
+            Ok(Engine::Message(inner)) => self.message(inner, endpoint),
+            Ok(Engine::Ping(probe)) => Heard {
+                notes: vec![Incoming::Reply(self::frame(&Engine::Pong(probe)))],
+                said: Some(Said::Ping),
+            },
+            Ok(Engine::Open(open)) => {
+                self.open = Some(open);
+                let paths = self.wanted.iter().map(|namespace| self.connect(namespace, endpoint));
+                note(paths.collect())
+            }
+            Ok(Engine::Close) => {
+                note(vec![Incoming::Kicked("The server closed the connection.".to_owned())])
+            }
+            Ok(Engine::Pong(_) | Engine::Upgrade | Engine::Noop) => Heard::default(),
+            Err(error) => {
+                let words = format!("A frame that cannot be read: {error}.");
+                note(vec![odd_frame("unknown-frame", &words, Some(text), endpoint)])
+            }
+        }
+    }
+
+    fn connect(&self, namespace: &Namespace, endpoint: &Endpoint) -> Incoming {
+        let mut auth = serde_json::Map::new();
+        if let Some(session) = &namespace.session {
+            auth.insert("pid".to_owned(), Value::from(session.pid.as_str()));
+            if let Some(offset) = &session.offset {
+                auth.insert("offset".to_owned(), Value::from(offset.as_str()));
+            }
+        }
+        if let Some((name, key)) = auth_field(endpoint) {
+            auth.insert(name.to_owned(), Value::from(key.expose()));
+        }
+        let auth = (!auth.is_empty()).then(|| Cow::Owned(Value::Object(auth).to_string()));
+        Incoming::Reply(message(&Packet::new(&namespace.path, Kind::Connect(auth))))
+    }
+
+    fn message<'f>(&mut self, text: &'f str, endpoint: &Endpoint) -> Heard<'f> {
+        let packet = match Packet::parse(text) {
+            Ok(packet) => packet,
+            Err(error) => {
+                let words = format!("A message that cannot be read: {error}.");
+                return note(vec![odd_frame("unknown-frame", &words, Some(text), endpoint)]);
+            }
+        };
+        let (packet, dropped) = self.reassembly.packet(packet);
+        let mut heard = packet.map(|packet| self.packet(packet, endpoint)).unwrap_or_default();
+        if let Some(error) = dropped {
+            let words = format!("A binary event was dropped: {error}.");
+            heard.notes.push(odd_frame("unknown-frame", &words, None, endpoint));
+        }
+        heard
+    }
+
+    fn binary<'f>(&mut self, bytes: &[u8], endpoint: &Endpoint) -> Heard<'f> {
+        match self.reassembly.binary(bytes) {
+            Ok(Some(whole)) => self.packet(whole.packet, endpoint),
+            Ok(None) => Heard::default(),
+            Err(error) => {
+                let words = format!("A binary frame was dropped: {error}.");
+                note(vec![odd_frame("unknown-frame", &words, None, endpoint)])
+            }
+        }
+    }
+
+    fn packet<'f>(&mut self, packet: Packet<'f>, endpoint: &Endpoint) -> Heard<'f> {
+        let Packet { namespace, kind, .. } = packet;
+        match kind {
+            Kind::Connect(data) => self.connected(&namespace, data.as_deref()),
+            Kind::Disconnect => self.left(&namespace, endpoint),
+            Kind::ConnectError(data) => self.refused(&namespace, data.as_deref(), endpoint),
+            Kind::Event { args, .. } | Kind::BinaryEvent { args, .. } => {
+                self.remember_offset(&namespace, &args);
+                let said = match args {
+                    Cow::Borrowed(args) => split_event(args)
+                        .map(|(name, rest)| Said::Event { name, args: Cow::Borrowed(rest) }),
+                    Cow::Owned(args) => split_event(&args).map(|(name, rest)| Said::Event {
+                        name: Cow::Owned(name.into_owned()),
+                        args: Cow::Owned(rest.to_owned()),
+                    }),
+                };
+                if said.is_none() {
+                    let words = "An event without a name.";
+                    return note(vec![odd_frame("wrong-shape", words, None, endpoint)]);
+                }
+                Heard { notes: Vec::new(), said }
+            }
+            Kind::Ack { id, args } | Kind::BinaryAck { id, args, .. } => {
+                let Some(index) = self.asked.iter().position(|(asked, _)| *asked == id) else {
+                    let words = format!("An acknowledgement of {id}, which was not asked for.");
+                    return note(vec![odd_frame("unknown-frame", &words, None, endpoint)]);
+                };
+                let said = self.asked.remove(index).map(|(_, topic)| Said::Ack { topic, args });
+                Heard { notes: Vec::new(), said }
+            }
+        }
+    }
+
+    fn connected<'f>(&mut self, path: &str, data: Option<&str>) -> Heard<'f> {
+        let (mut sid, mut pid) = (None, None);
+        if let Some(data) = data {
+            // Unreadable data leaves both unknown, which is what an old server says.
+            let _ = fields::each(data, |name, raw| match name {
+                "sid" => sid = fields::text(raw),
+                "pid" => pid = fields::text(raw),
+                _ => {}
+            });
+        }
+        // Only servers of protocol 3 answer without a session id, and there the client pings.
+        self.we_ping = sid.is_none();
+        let Some(namespace) = self.wanted.iter_mut().find(|namespace| namespace.path == path)
+        else {
+            // Old servers enter everybody into the root namespace, wanted or not.
+            return Heard::default();
+        };
+        namespace.standing = Standing::Accepted;
+        let same = |session: &Session| Some(&session.pid) == pid.as_ref();
+        if !namespace.session.as_ref().is_some_and(same) {
+            namespace.session = pid.map(|pid| Session { pid, offset: None });
+        }
+        if self.ready {
+            return Heard { notes: Vec::new(), said: Some(Said::Joined(path.to_owned())) };
+        }
+        self.ready = true;
+        note(vec![Incoming::Ready])
+    }
+
+    fn left<'f>(&mut self, path: &str, endpoint: &Endpoint) -> Heard<'f> {
+        if let Some(namespace) = self.wanted.iter_mut().find(|namespace| namespace.path == path) {
+            namespace.standing = Standing::Left;
+            // After an explicit good-bye the server keeps nothing to recover.
+            namespace.session = None;
+        }
+        let words = format!("The server disconnected us from {path}.");
+        if self.accepted().next().is_some() {
+            return note(vec![odd_frame("disconnected", &words, None, endpoint)]);
+        }
+        note(vec![Incoming::Kicked(words)])
+    }
+
+    fn refused<'f>(&mut self, path: &str, data: Option<&str>, endpoint: &Endpoint) -> Heard<'f> {
+        let reason = redact(&refusal(data), endpoint.key());
+        let unknown = reason == INVALID_NAMESPACE;
+        if let Some(namespace) = self.wanted.iter_mut().find(|namespace| namespace.path == path) {
+            namespace.standing = Standing::Refused(reason.clone());
+            namespace.session = None;
+            if let Some(fallback) = self.fallback.filter(|fallback| unknown && *fallback != path) {
+                namespace.path = fallback.to_owned();
+                namespace.standing = Standing::Waiting;
+                let index = self.wanted.iter().position(|namespace| namespace.path == fallback);
+                // The entry was renamed one line above.
+                let again = index.map(|index| self.connect(&self.wanted[index], endpoint));
+                return note(again.into_iter().collect());
+            }
+        }
+        let undecided = |namespace: &Namespace| {
+            matches!(namespace.standing, Standing::Waiting | Standing::Accepted)
+        };
+        if self.wanted.iter().any(undecided) {
+            return Heard::default();
+        }
+        // The most telling refusal: one that is about us rather than about the namespace.
+        let words = self
+            .wanted
+            .iter()
+            .filter_map(|namespace| match &namespace.standing {
+                Standing::Refused(reason) => Some((reason, &namespace.path)),
+                _ => None,
+            })
+            .max_by_key(|(reason, _)| *reason != INVALID_NAMESPACE)
+            .map_or(reason, |(reason, path)| format!("{reason} (namespace {path})"));
+        note(vec![Incoming::Refused(words)])
+    }
+
+    /// Where the server can recover sessions, the last argument of every event is its offset.
+    fn remember_offset(&mut self, path: &str, args: &str) {
+        let session = self
+            .wanted
+            .iter_mut()
+            .filter(|namespace| namespace.path == path)
+            .find_map(|namespace| namespace.session.as_mut());
+        if let Some(session) = session
+            && let Some(last) = elements(args).and_then(|args| args.last().copied())
+            && last.get().starts_with('"')
+        {
+            session.offset = fields::text(last);
+        }
+    }
+}
+
+/// The namespaces to connect and the socket's URL with the Engine.IO path and query.
+///
+/// As with the official client, a path that is not the Engine.IO one names the namespace; the
+/// server's configured namespace wins.
+pub fn locate(ws: &mut Url, configured: Option<&str>) -> Option<String> {
+    let path = ws.path().trim_end_matches('/').to_owned();
+    let engine = path.rsplit('/').next().is_some_and(|last| last == "socket.io");
+    let named = (!engine && !path.is_empty()).then_some(path.clone());
+    if engine {
+        ws.set_path(&format!("{path}/"));
+    } else {
+        ws.set_path(engineio::PATH);
+    }
+    for (name, value) in [("EIO", engineio::VERSION), ("transport", "websocket")] {
+        if !ws.query_pairs().any(|(present, _)| present == name) {
+            ws.query_pairs_mut().append_pair(name, value);
+        }
+    }
+    match configured.map(str::trim).filter(|configured| !configured.is_empty()) {
+        Some(configured) if configured.starts_with('/') => Some(configured.to_owned()),
+        Some(configured) => Some(format!("/{configured}")),
+        None => named,
+    }
+}
+
+/// The root namespace, as a list of one.
+#[must_use]
+pub fn root() -> Vec<String> {
+    vec![ROOT.to_owned()]
+}
+
+/// A frame of a gateway without Socket.IO, `{"event","data"}`: the name and the text of the data.
+#[must_use]
+pub fn raw_event(text: &str) -> Option<(String, Option<&str>)> {
+    let (mut event, mut data) = (None, None);
+    fields::each(text, |name, raw| match name {
+        "event" => event = fields::text(raw),
+        "data" => data = Some(raw.get()),
+        _ => {}
+    })
+    .ok()?;
+    Some((event?, data))
+}
+
+/// A diagnostic with the beginning of what was received, the key removed from it.
+#[must_use]
+pub fn odd_frame(
+    kind: &'static str,
+    words: &str,
+    received: Option<&str>,
+    endpoint: &Endpoint,
+) -> Incoming {
+    let key = endpoint.key();
+    Incoming::Unknown(Diagnostic {
+        kind,
+        text: redact(words, key),
+        sample: received.map(|text| clean_sample(text, key)),
+    })
+}
+
+/// The beginning of `text` without the key. Only a bounded part is looked at, and what a key cut
+/// in half by that bound could have left is removed.
+fn clean_sample(text: &str, key: Option<&Secret>) -> String {
+    const LOOKED_AT: usize = 16 * 1024;
+    let part = &text[..text.floor_char_boundary(LOOKED_AT)];
+    let mut clean = redact(part, key);
+    if let Some(key) = key.filter(|_| part.len() < text.len()) {
+        // Percent-encoding triples a key at most.
+        let end = clean.len().saturating_sub(3 * key.expose().len());
+        clean.truncate(clean.floor_char_boundary(end));
+    }
+    sample(&clean)
+}
+
+/// The auth object's field, where the key goes there. A server configured to take the key in the
+/// first message gets it in the connect packet, which is the first message.
+fn auth_field(endpoint: &Endpoint) -> Option<(&str, &Secret)> {
+    let key = endpoint.key()?;
+    match endpoint.ws_key()? {
+        KeyPlacement::Auth { name } => Some((name, key)),
+        KeyPlacement::FirstMessage => Some(("token", key)),
+        _ => None,
+    }
+}
+
+/// The server's words in a refusal: `{"message"}` or, from old servers, a string.
+fn refusal(data: Option<&str>) -> String {
+    let mut words = None;
+    if let Some(data) = data {
+        if data.starts_with('"') {
+            words = serde_json::from_str(data).ok();
+        } else {
+            // Unreadable data leaves the words unknown.
+            let _ = fields::each(data, |name, raw| {
+                if name == "message" {
+                    words = fields::text(raw);
+                }
+            });
+        }
+    }
+    words
+        .filter(|words: &String| !words.is_empty())
+        .unwrap_or_else(|| "refused without a reason".to_owned())
+}
+
+fn note<'f>(notes: Vec<Incoming>) -> Heard<'f> {
+    Heard { notes, said: None }
+}
+
+fn frame(packet: &Engine<'_>) -> Frame {
+    Frame::Text(packet.to_string())
+}
+
+fn message(packet: &Packet<'_>) -> Frame {
+    frame(&Engine::Message(&packet.to_string()))
+}
