@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use url::Url;
 
 use super::endpoint::{Defaults, Endpoint};
@@ -18,10 +17,13 @@ use super::{
     Action, ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive,
     Method, OpenRequest, Outgoing,
 };
-use crate::model::{Firmness, Job, JobId, JobPatch, JobState, QueuePatch, Topic, Update};
+use crate::model::{Job, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
-use crate::wire::fields;
+use crate::wire::fields::Fields;
+
+mod read;
+use read::{job_event, job_row, queue_counts, topic_of};
 
 /// The namespace, and the path of the gateway without Socket.IO, of the integration guide.
 const DOCUMENTED: &str = "/job-progress";
@@ -157,19 +159,15 @@ impl Analyzer {
 
     /// `{"status","message","cause":{"pattern","data"}}`.
     fn exception(&self, args: &str) -> Incoming {
-        let (mut message, mut pattern, mut topic) = (None, None, topic_of(args));
         // An exception of another shape is still an exception, without words.
-        let _ = fields::each(args, |name, raw| match name {
-            "message" | "error" => message = fields::text(raw),
-            "cause" => {
-                let _ = fields::each(raw.get(), |name, raw| match name {
-                    "pattern" => pattern = fields::text(raw),
-                    "data" => topic = topic_of(raw.get()),
-                    _ => {}
-                });
-            }
-            _ => {}
-        });
+        let fields = Fields::leading(args).unwrap_or_default();
+        let cause = fields.object("cause").unwrap_or_default();
+        let message = fields.string("message").or_else(|| fields.string("error"));
+        let pattern = cause.string("pattern");
+        let topic = match cause.get("data") {
+            Some(data) => topic_of(data.get()),
+            None => topic_of(args),
+        };
         let reason = message.unwrap_or_else(|| "The server reported an error.".to_owned());
         match pattern {
             Some(pattern) if pattern.starts_with("subscribe") && topic.is_some() => {
@@ -291,13 +289,8 @@ impl Analyzer {
     }
 
     fn parse_queues(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let mut queues = None;
-        let read = fields::each(body, |name, raw| {
-            if name == "queues" {
-                queues = Some(fields::list(raw));
-            }
-        });
-        let (Ok(()), Some(queues)) = (read, queues) else {
+        let rows = Fields::parse(body).filter(|fields| fields.has("queues"));
+        let Some(queues) = rows.map(|fields| fields.array("queues")) else {
             return vec![self.wrong_shape("the list of queues", body)];
         };
         let mut out = Vec::new();
@@ -327,13 +320,8 @@ impl Analyzer {
     }
 
     fn parse_list(&self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let mut rows = None;
-        let read = fields::each(body, |name, raw| {
-            if name == "jobs" {
-                rows = Some(fields::list(raw));
-            }
-        });
-        let (Ok(()), Some(rows)) = (read, rows) else {
+        let rows = Fields::parse(body).filter(|fields| fields.has("jobs"));
+        let Some(rows) = rows.map(|fields| fields.array("jobs")) else {
             return vec![self.wrong_shape("the list of jobs", body)];
         };
         let queue = ask.args.first();
@@ -353,13 +341,10 @@ impl Analyzer {
     }
 
     fn parse_cancel(&self, id: &str, body: &str) -> Incoming {
-        let (mut done, mut message) = (false, None);
         // A body of another shape does not say that it is done.
-        let _ = fields::each(body, |name, raw| match name {
-            "success" => done = raw.get() == "true",
-            "message" => message = fields::text(raw),
-            _ => {}
-        });
+        let fields = Fields::leading(body).unwrap_or_default();
+        let message = fields.string("message");
+        let done = fields.flag("success") == Some(true);
         if done {
             // The server has forgotten the job by now and sends no event about it.
             let state = Some(JobState::Cancelled);
@@ -569,151 +554,4 @@ impl Dialect for Analyzer {
         let request = self.endpoint.request(ask, Method::Delete, &path, &[], None);
         vec![Action { kind: ActionKind::Cancel, request }]
     }
-}
-
-/// The topic that `{"jobId"}` or `{"queueName"}` names.
-fn topic_of(args: &str) -> Option<Topic> {
-    let (mut job, mut queue) = (None, None);
-    // What is no object names no topic.
-    let _ = fields::each(args, |name, raw| match name {
-        "jobId" => job = fields::text(raw),
-        "queueName" | "queue" => queue = fields::text(raw),
-        _ => {}
-    });
-    job.map(|id| Topic::Job(id.into())).or_else(|| queue.map(Topic::Queue))
-}
-
-/// One of the four events about a job. `None` when it names no job.
-fn job_event(event: &str, args: &str) -> Option<JobPatch> {
-    let mut patch = JobPatch::default();
-    let (mut word, mut failed_reason) = (None, None);
-    let (mut processing, mut total) = (None, None);
-    fields::each(args, |name, raw| match name {
-        "jobId" => patch.id = fields::text(raw).map(JobId::from),
-        "queue" => patch.queue = fields::text(raw),
-        "timestamp" => patch.at = fields::at(raw),
-        "progress" => set_progress(&mut patch, raw),
-        "details" | "message" => patch.message = fields::text(raw),
-        "data" => patch.detail = patch.detail.take().or_else(|| fields::any(raw)),
-        "status" => word = fields::text(raw),
-        "result" => patch.result = fields::any(raw),
-        "processingTime" => processing = fields::whole(raw),
-        "totalTime" => total = fields::whole(raw),
-        "error" => patch.error = nest::useful_error(raw),
-        "failedReason" => failed_reason = nest::useful_error(raw),
-        "attempts" => patch.attempt = fields::small(raw).filter(|attempt| *attempt > 0),
-        "maxAttempts" => patch.max_attempts = fields::small(raw),
-        _ => fields::keep(&mut patch.extra, name, raw),
-    })
-    .ok()?;
-    patch.id.as_ref()?;
-    match event {
-        "job-completed" => {
-            patch.state = Some(JobState::Completed);
-            patch.finished_at = patch.at;
-            // The worker's own measure may be missing or zero; the queue's includes the wait.
-            patch.took_ms = processing.filter(|ms| *ms > 0).or(total).or(processing);
-        }
-        "job-failed" => {
-            // Sent only when the attempts are exhausted.
-            patch.state = Some(JobState::Failed);
-            patch.error = patch.error.or(failed_reason);
-            patch.finished_at = patch.at;
-        }
-        "job-queue-to-start" => {
-            patch.state = Some(JobState::Running);
-            patch.started_at = patch.at;
-        }
-        _ => patch.state = Some(word.map_or(JobState::Running, |word| nest::state(&word))),
-    }
-    Some(patch)
-}
-
-/// A number is progress; anything else is detail. Both kinds interleave for one job.
-fn set_progress(patch: &mut JobPatch, raw: &RawValue) {
-    match fields::number(raw) {
-        Some(number) => patch.progress = Some(number),
-        None => patch.detail = fields::any(raw),
-    }
-}
-
-/// A job as HTTP describes it. `None` when it names no job.
-fn job_row(body: &str) -> Option<JobPatch> {
-    let mut patch = JobPatch { snapshot: true, ..JobPatch::default() };
-    let (mut word, mut made, mut remaining) = (None, None, None);
-    fields::each(body, |name, raw| match name {
-        "id" => patch.id = fields::text(raw).map(JobId::from),
-        "jobId" => patch.id = patch.id.take().or_else(|| fields::text(raw).map(JobId::from)),
-        "name" => patch.name = fields::text(raw),
-        "queue" | "queueName" => patch.queue = fields::text(raw),
-        "status" => word = fields::text(raw),
-        "progress" => set_progress(&mut patch, raw),
-        "data" => patch.data = fields::any(raw),
-        "result" => patch.result = fields::any(raw),
-        "error" => patch.error = nest::useful_error(raw),
-        "createdAt" => patch.created_at = fields::at(raw),
-        "processedAt" => patch.started_at = fields::at(raw),
-        "finishedAt" => patch.finished_at = fields::at(raw),
-        "attempts" => made = fields::small(raw),
-        "maxAttempts" => patch.max_attempts = fields::small(raw),
-        "remainingTime" => {
-            remaining = fields::number(raw).filter(|ms| *ms > 0.0);
-            fields::keep(&mut patch.extra, name, raw);
-        }
-        _ => fields::keep(&mut patch.extra, name, raw),
-    })
-    .ok()?;
-    patch.id.as_ref()?;
-    let mut state = word.map(|word| nest::state(&word));
-    if patch.finished_at.is_some() && patch.result.is_some() {
-        // The queue keeps the error of an earlier attempt after a success.
-        state = Some(JobState::Completed);
-    }
-    match &state {
-        // The server has no word for a delay.
-        Some(JobState::Queued) if remaining.is_some() => state = Some(JobState::Scheduled),
-        Some(JobState::Failed) => {
-            let left = patch.max_attempts.is_none_or(|most| made.unwrap_or(0) < most);
-            if patch.finished_at.is_none() && left {
-                patch.firmness = Firmness::MayRetry;
-            }
-        }
-        _ => {}
-    }
-    if state != Some(JobState::Failed) {
-        patch.error = None;
-    }
-    patch.attempt = nest::attempt(made, state.as_ref(), patch.max_attempts);
-    patch.at = patch.finished_at.filter(|_| state.as_ref().is_some_and(JobState::terminal));
-    patch.state = state;
-    Some(patch)
-}
-
-/// `{"queueName","waiting","active","completed","failed","delayed","paused"}`.
-fn queue_counts(body: &str, queue: Option<&str>) -> Option<(QueuePatch, Counts)> {
-    let mut patch = QueuePatch { name: queue.unwrap_or("").to_owned(), ..QueuePatch::default() };
-    fields::each(body, |name, raw| match name {
-        "queueName" | "name" | "queue" if queue.is_none() => {
-            patch.name = fields::text(raw).unwrap_or_default();
-        }
-        "waiting" => patch.waiting = fields::whole(raw),
-        "active" => patch.active = fields::whole(raw),
-        "completed" => patch.completed = fields::whole(raw),
-        "failed" => patch.failed = fields::whole(raw),
-        // The shipped server answers 0 for both whatever is true.
-        "delayed" => patch.delayed = fields::whole(raw).filter(|count| *count > 0),
-        "paused" => {
-            patch.paused =
-                (raw.get() == "true" || fields::whole(raw).is_some_and(|n| n > 0)).then_some(true);
-        }
-        _ => {}
-    })
-    .ok()?;
-    let counts = Counts {
-        waiting: patch.waiting.unwrap_or(0),
-        active: patch.active.unwrap_or(0),
-        completed: patch.completed.unwrap_or(0),
-        failed: patch.failed.unwrap_or(0),
-    };
-    (!patch.name.is_empty()).then_some((patch, counts))
 }

@@ -6,9 +6,10 @@ use serde_json::value::RawValue;
 use super::endpoint::Endpoint;
 use super::socketio_link::odd_frame;
 use super::{FetchResponse, Incoming};
-use crate::model::JobState;
+use crate::model::{JobPatch, JobState, Json};
 use crate::secret::redact;
-use crate::wire::fields;
+use crate::wire::fields::Fields;
+use crate::wire::json;
 
 /// What an HTTP answer is, before anybody looks into its body.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub enum Answer<'a> {
 pub fn answer<'a>(response: &'a FetchResponse, endpoint: &Endpoint) -> Answer<'a> {
     let status = response.status;
     let text = std::str::from_utf8(&response.body).ok();
-    let json = text.filter(|text| fields::is_json(text));
+    let json = text.filter(|text| json::is_json(text));
     let said = json.and_then(words).map(|words| redact(&words, endpoint.key()));
     let odd = |kind, words: String| Answer::Odd(Box::new(odd_frame(kind, &words, text, endpoint)));
     match status {
@@ -58,18 +59,31 @@ fn no_route(message: &str) -> bool {
 /// The words of an error body: `message` is a string or a list of strings.
 #[must_use]
 pub fn words(body: &str) -> Option<String> {
-    let mut words = None;
-    fields::each(body, |name, raw| {
-        if name == "message" {
-            words = fields::text(raw).or_else(|| {
-                let list: Vec<String> =
-                    fields::list(raw).into_iter().filter_map(fields::text).collect();
-                (!list.is_empty()).then(|| list.join("; "))
-            });
-        }
+    let fields = Fields::leading(body)?;
+    fields.string("message").or_else(|| {
+        let list: Vec<String> =
+            fields.array("message").into_iter().filter_map(json::id_of).collect();
+        (!list.is_empty()).then(|| list.join("; "))
     })
-    .ok()?;
-    words
+}
+
+/// Calls `take` with every field that is not `null` of the object that `text` begins with. `None`
+/// when it begins with none.
+pub fn each<'a>(text: &'a str, mut take: impl FnMut(&str, &'a RawValue)) -> Option<()> {
+    let fields = Fields::leading(text)?;
+    fields.iter().for_each(|(name, raw)| take(name, raw));
+    Some(())
+}
+
+/// Keeps a field without a canonical place.
+pub fn keep(patch: &mut JobPatch, name: &str, raw: &RawValue) {
+    patch.extra.insert(name.to_owned(), Json::from(raw));
+}
+
+/// A number from zero up, its fraction cut off.
+#[must_use]
+pub fn whole(raw: &RawValue) -> Option<u64> {
+    json::number_of(raw).filter(|number| (0.0..9e15).contains(number)).map(|number| number as u64)
 }
 
 /// The canonical state of a word that BullMQ, its database mirror or a gateway uses.
@@ -90,7 +104,7 @@ pub fn state(word: &str) -> JobState {
 /// The text of an error, unless it is one of the texts that programs print instead of an error.
 #[must_use]
 pub fn useful_error(raw: &RawValue) -> Option<String> {
-    let text = fields::text(raw)?;
+    let text = json::id_of(raw)?;
     let useless = matches!(
         text.trim(),
         "" | "[object Object]" | "undefined" | "null" | "Error" | "Unknown error" | "{}"

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::endpoint::Endpoint;
@@ -14,8 +15,8 @@ use crate::model::{Diagnostic, Topic};
 use crate::secret::{Secret, redact};
 use crate::server::KeyPlacement;
 use crate::wire::engineio::{self, Open, Packet as Engine};
-use crate::wire::fields;
-use crate::wire::json::sample;
+use crate::wire::fields::Fields;
+use crate::wire::json::{self, sample};
 use crate::wire::socketio::{Kind, Packet, ROOT, Reassembly, elements, split_event};
 
 /// At most this many acknowledgements are awaited; the oldest is forgotten.
@@ -214,7 +215,7 @@ impl SocketIo {
         if let Some((event, data)) = raw_event(text) {
             return self.tell(&event, data.as_slice());
         }
-        if text.starts_with('[') && fields::is_json(text) && split_event(text).is_some() {
+        if text.starts_with('[') && json::is_json(text) && split_event(text).is_some() {
             let args = || Cow::Borrowed(text);
             return self
                 .accepted()
@@ -345,15 +346,9 @@ impl SocketIo {
     }
 
     fn connected<'f>(&mut self, path: &str, data: Option<&str>) -> Heard<'f> {
-        let (mut sid, mut pid) = (None, None);
-        if let Some(data) = data {
-            // Unreadable data leaves both unknown, which is what an old server says.
-            let _ = fields::each(data, |name, raw| match name {
-                "sid" => sid = fields::text(raw),
-                "pid" => pid = fields::text(raw),
-                _ => {}
-            });
-        }
+        // Unreadable data leaves both unknown, which is what an old server says.
+        let data = data.and_then(Fields::leading).unwrap_or_default();
+        let (sid, pid) = (data.string("sid"), data.string("pid"));
         // Only servers of protocol 3 answer without a session id, and there the client pings.
         self.we_ping = sid.is_none();
         let Some(namespace) = self.wanted.iter_mut().find(|namespace| namespace.path == path)
@@ -431,7 +426,7 @@ impl SocketIo {
             && let Some(last) = elements(args).and_then(|args| args.last().copied())
             && last.get().starts_with('"')
         {
-            session.offset = fields::text(last);
+            session.offset = json::id_of(last);
         }
     }
 }
@@ -470,14 +465,8 @@ pub fn root() -> Vec<String> {
 /// A frame of a gateway without Socket.IO, `{"event","data"}`: the name and the text of the data.
 #[must_use]
 pub fn raw_event(text: &str) -> Option<(String, Option<&str>)> {
-    let (mut event, mut data) = (None, None);
-    fields::each(text, |name, raw| match name {
-        "event" => event = fields::text(raw),
-        "data" => data = Some(raw.get()),
-        _ => {}
-    })
-    .ok()?;
-    Some((event?, data))
+    let fields = Fields::parse(text)?;
+    Some((fields.string("event")?, fields.get("data").map(RawValue::get)))
 }
 
 /// A diagnostic with the beginning of what was received, the key removed from it.
@@ -523,19 +512,10 @@ fn auth_field(endpoint: &Endpoint) -> Option<(&str, &Secret)> {
 
 /// The server's words in a refusal: `{"message"}` or, from old servers, a string.
 fn refusal(data: Option<&str>) -> String {
-    let mut words = None;
-    if let Some(data) = data {
-        if data.starts_with('"') {
-            words = serde_json::from_str(data).ok();
-        } else {
-            // Unreadable data leaves the words unknown.
-            let _ = fields::each(data, |name, raw| {
-                if name == "message" {
-                    words = fields::text(raw);
-                }
-            });
-        }
-    }
+    let words = data.and_then(|data| match Fields::leading(data) {
+        Some(fields) => fields.string("message"),
+        None => serde_json::from_str(data).ok(),
+    });
     words
         .filter(|words: &String| !words.is_empty())
         .unwrap_or_else(|| "refused without a reason".to_owned())

@@ -8,7 +8,6 @@
 //! by them alone: jobs of different queues that share an id are one job to the server, on the
 //! socket as over HTTP, and therefore here.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::endpoint::{Defaults, Endpoint};
@@ -18,11 +17,16 @@ use super::{
     Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, Method, OpenRequest,
     Outgoing,
 };
-use crate::model::{Firmness, JobId, JobPatch, JobState, LogLine, Topic, Update};
+use crate::model::{Firmness, JobId, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
-use crate::wire::fields;
+use crate::wire::fields::Fields;
 use crate::wire::socketio::{ROOT, elements};
+
+mod memory;
+mod read;
+use memory::Memory;
+use read::{chunk, job_event, job_row, job_view, unwrap_job};
 
 /// The namespace of both generations.
 const NAMESPACE: &str = "/jobs";
@@ -36,9 +40,6 @@ const LIMIT: &str = "50";
 /// At most this many jobs are read again at one ping of the server, which takes 100 requests a
 /// minute.
 const JOBS_PER_PING: usize = 10;
-
-/// Half of how many jobs each of the dialect's short memories holds.
-const MEMORY: usize = 512;
 
 /// How AI Study Buddy speaks.
 #[derive(Debug)]
@@ -160,15 +161,10 @@ impl StudyBuddy {
 
     fn acknowledged(&mut self, topic: Topic, args: &str) -> Vec<Incoming> {
         let answer = elements(args).and_then(|args| args.first().copied());
-        let (mut refused, mut reason) = (false, None);
-        if let Some(answer) = answer {
-            // A bare answer, or none, confirms.
-            let _ = fields::each(answer.get(), |name, raw| match name {
-                "success" => refused = raw.get() == "false",
-                "message" | "error" => reason = fields::text(raw),
-                _ => {}
-            });
-        }
+        // A bare answer, or none, confirms.
+        let fields = answer.and_then(Fields::of).unwrap_or_default();
+        let refused = fields.flag("success") == Some(false);
+        let reason = fields.string("message").or_else(|| fields.string("error"));
         if refused {
             self.watched.retain(|watched| *watched != topic);
             let reason = reason.unwrap_or_else(|| "refused without a reason".to_owned());
@@ -233,17 +229,11 @@ impl StudyBuddy {
     }
 
     fn parse_rows(&mut self, ask: &Ask, body: &str) -> Option<Vec<Incoming>> {
-        let mut rows = None;
-        if body.trim_start().starts_with('[') {
-            rows = elements(body);
+        let rows = if body.trim_start().starts_with('[') {
+            elements(body)
         } else {
-            fields::each(body, |name, raw| {
-                if name == "jobs" {
-                    rows = Some(fields::list(raw));
-                }
-            })
-            .ok()?;
-        }
+            Fields::parse(body).filter(|fields| fields.has("jobs")).map(|it| it.array("jobs"))
+        };
         let mut out = Vec::new();
         for raw in rows? {
             let row = self.row(ask.topic.as_ref(), raw.get(), false);
@@ -404,187 +394,4 @@ fn subscription(topic: &Topic) -> String {
 /// Whether a status word says more than "running".
 fn stage(word: &str) -> bool {
     matches!(word, "extracting" | "generating_notes" | "generating_quiz")
-}
-
-/// An event about a job, and its status word. `None` when it names no job.
-fn job_event(args: &str) -> Option<(JobPatch, Option<String>)> {
-    let mut patch = JobPatch::default();
-    let mut word = None;
-    fields::each(args, |name, raw| match name {
-        "jobId" => patch.id = fields::text(raw).map(JobId::from),
-        "status" => word = fields::text(raw),
-        "progress" => match fields::number(raw) {
-            Some(number) => patch.progress = Some(number),
-            None => patch.detail = fields::any(raw),
-        },
-        "message" => patch.message = fields::text(raw),
-        "timestamp" => patch.at = fields::at(raw),
-        "result" => patch.result = fields::any(raw),
-        "error" => patch.error = nest::useful_error(raw),
-        "userId" => patch.user = fields::text(raw),
-        _ => fields::keep(&mut patch.extra, name, raw),
-    })
-    .ok()?;
-    patch.id.as_ref()?;
-    Some((patch, word))
-}
-
-/// A piece of the notes as it is written, which is the only log of this server. `accumulated`, all
-/// the text so far, serves to tell a repetition from a piece that was sent to two rooms.
-fn chunk(args: &str) -> Option<Update> {
-    let (mut job, mut text, mut so_far, mut at) = (None, String::new(), None, None);
-    fields::each(args, |name, raw| match name {
-        "jobId" => job = fields::text(raw),
-        "chunk" => text = fields::text(raw).unwrap_or_default(),
-        "accumulated" => so_far = Some(raw.get().len()),
-        "timestamp" => at = fields::at(raw),
-        _ => {}
-    })
-    .ok()?;
-    let id = so_far.map(|length| format!("{length}:{:08x}", fingerprint(&text)));
-    let origin = Some("notes".to_owned());
-    let line = LogLine { id, position: None, at, level: None, origin, text };
-    Some(Update::Log { job: job?.into(), lines: vec![line] })
-}
-
-/// FNV-1a: the same on every run of the program, since line ids are stored.
-fn fingerprint(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
-}
-
-/// The object in `{"success","job":{…}}`, or the whole where it is bare.
-fn unwrap_job(body: &str) -> &str {
-    let mut inner = None;
-    // What is no object has no job inside, and is found to be of the wrong shape by the reader.
-    let _ = fields::each(body, |name, raw| {
-        if name == "job" && raw.get().starts_with('{') {
-            inner = Some(raw.get());
-        }
-    });
-    inner.unwrap_or(body)
-}
-
-/// A row of the server's table of jobs. `None` when it names no job.
-fn job_row(body: &str) -> Option<JobPatch> {
-    let mut patch = JobPatch { snapshot: true, ..JobPatch::default() };
-    let (mut word, mut row, mut made) = (None, None, None);
-    let (mut finished, mut failed) = (None, None);
-    fields::each(body, |name, raw| match name {
-        "jobId" => patch.id = fields::text(raw).map(JobId::from),
-        "id" => row = fields::text(raw),
-        "name" => patch.name = fields::text(raw),
-        "queueName" => patch.queue = fields::text(raw),
-        "status" => word = fields::text(raw),
-        "progress" => match fields::number(raw) {
-            Some(number) => patch.progress = Some(number),
-            None => patch.detail = fields::any(raw),
-        },
-        "message" => patch.message = fields::text(raw),
-        "failedReason" | "error" => {
-            patch.error = patch.error.take().or_else(|| nest::useful_error(raw));
-        }
-        "result" => patch.result = fields::any(raw),
-        "data" => patch.data = fields::any(raw),
-        "attempts" => made = fields::small(raw).filter(|made| *made > 0),
-        "userId" => patch.user = fields::text(raw),
-        "createdAt" => patch.created_at = fields::at(raw),
-        "updatedAt" => patch.at = fields::at(raw),
-        "finishedAt" => finished = fields::at(raw),
-        "failedAt" => failed = fields::at(raw),
-        "opts" => {
-            // Options of another shape are still shown.
-            let _ = fields::each(raw.get(), |name, raw| match name {
-                "attempts" => patch.max_attempts = fields::small(raw),
-                "stage" => fields::keep(&mut patch.extra, name, raw),
-                _ => {}
-            });
-            fields::keep(&mut patch.extra, name, raw);
-        }
-        _ => fields::keep(&mut patch.extra, name, raw),
-    })
-    .ok()?;
-    match (&patch.id, row) {
-        (Some(_), row) => patch.external_id = row,
-        (None, Some(row)) => patch.id = Some(row.into()),
-        (None, None) => return None,
-    }
-    patch.state = word.as_deref().map(nest::state);
-    if patch.message.is_none() {
-        patch.message = word.filter(|word| stage(word));
-    }
-    match &patch.state {
-        Some(JobState::Failed) => patch.finished_at = failed.or(finished),
-        Some(state) if state.terminal() => patch.finished_at = finished,
-        _ => {}
-    }
-    if patch.state != Some(JobState::Failed) {
-        // The reason of an earlier attempt stays in the row after a success.
-        patch.error = None;
-    }
-    let ended = patch.state.as_ref().is_some_and(JobState::terminal);
-    patch.attempt = made.filter(|_| ended);
-    Some(patch)
-}
-
-/// A job as BullMQ has it, which knows whether another attempt will follow.
-fn job_view(body: &str) -> Option<JobPatch> {
-    let mut patch = JobPatch { snapshot: true, ..JobPatch::default() };
-    let (mut word, mut made) = (None, None);
-    fields::each(body, |name, raw| match name {
-        "jobId" => patch.id = fields::text(raw).map(JobId::from),
-        "id" => patch.id = patch.id.take().or_else(|| fields::text(raw).map(JobId::from)),
-        "name" => patch.name = fields::text(raw),
-        "state" | "status" => word = fields::text(raw),
-        "progress" => match fields::number(raw) {
-            Some(number) => patch.progress = Some(number),
-            None => patch.detail = fields::any(raw),
-        },
-        "data" => patch.data = fields::any(raw),
-        "attemptsMade" => made = fields::small(raw),
-        "processedOn" => patch.started_at = fields::at(raw),
-        "finishedOn" => patch.finished_at = fields::at(raw),
-        "failedReason" => patch.error = nest::useful_error(raw),
-        _ => fields::keep(&mut patch.extra, name, raw),
-    })
-    .ok()?;
-    patch.id.as_ref()?;
-    let state = word.as_deref().map(nest::state);
-    if state != Some(JobState::Failed) {
-        patch.error = None;
-    }
-    patch.attempt = nest::attempt(made, state.as_ref(), None);
-    patch.state = state;
-    Some(patch)
-}
-
-/// One fact about each of the last few jobs. When the newer half is full it becomes the older one,
-/// and what was the older half is forgotten.
-#[derive(Debug)]
-struct Memory<T> {
-    newer: HashMap<JobId, T>,
-    older: HashMap<JobId, T>,
-}
-
-impl<T> Default for Memory<T> {
-    fn default() -> Memory<T> {
-        Memory { newer: HashMap::new(), older: HashMap::new() }
-    }
-}
-
-impl<T> Memory<T> {
-    fn get(&self, id: &JobId) -> Option<&T> {
-        self.newer.get(id).or_else(|| self.older.get(id))
-    }
-
-    fn forget(&mut self, id: &JobId) {
-        self.newer.remove(id);
-        self.older.remove(id);
-    }
-
-    fn remember(&mut self, id: JobId, fact: T) {
-        if self.newer.len() >= MEMORY {
-            self.older = std::mem::take(&mut self.newer);
-        }
-        self.newer.insert(id, fact);
-    }
 }

@@ -26,6 +26,13 @@ impl<'a> Fields<'a> {
         serde_json::from_str(text).ok()
     }
 
+    /// Reads the object that `text` begins with and leaves what follows it alone; `None` when it
+    /// begins with none.
+    #[must_use]
+    pub fn leading(text: &'a str) -> Option<Fields<'a>> {
+        Fields::deserialize(&mut serde_json::Deserializer::from_str(text)).ok()
+    }
+
     /// Reads a value at hand; `None` when it is no object.
     #[must_use]
     pub fn of(raw: &'a RawValue) -> Option<Fields<'a>> {
@@ -193,6 +200,15 @@ mod tests {
         let rest = fields.rest(&["n"]);
         let names: Vec<&str> = rest.keys().map(String::as_str).collect();
         assert_eq!(names, ["at", "id", "ok", "y"]);
+    }
+
+    #[test]
+    fn what_follows_a_leading_object_is_left_alone() {
+        let fields = Fields::leading(r#" {"a":{"b":"}"}},"offset"]"#).unwrap();
+        assert_eq!(fields.get("a").unwrap().get(), r#"{"b":"}"}"#);
+        for text in ["", "null]", "[]", "{", r#"{"a"}"#, r#"{"a":}"#] {
+            assert!(Fields::leading(text).is_none(), "{text}");
+        }
     }
 
     #[test]

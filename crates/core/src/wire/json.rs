@@ -162,6 +162,12 @@ pub fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     Ok(items.into_iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect())
 }
 
+/// Whether `text` is exactly one JSON value.
+#[must_use]
+pub fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
 /// The beginning of what was received, cut at a character, for a diagnostic.
 #[must_use]
 pub fn sample(text: &str) -> String {

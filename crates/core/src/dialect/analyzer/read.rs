@@ -1,0 +1,149 @@
+//! Reading the analyzer's events and HTTP objects into patches.
+
+use serde_json::value::RawValue;
+
+use super::super::nest::{self, each};
+use super::Counts;
+use crate::model::{Firmness, JobId, JobPatch, JobState, Json, QueuePatch, Topic};
+use crate::wire::fields::Fields;
+use crate::wire::{json, time};
+
+/// The topic that `{"jobId"}` or `{"queueName"}` names.
+pub(super) fn topic_of(args: &str) -> Option<Topic> {
+    let fields = Fields::leading(args)?;
+    let queue = || fields.string("queueName").or_else(|| fields.string("queue"));
+    let job = fields.string("jobId").map(|id| Topic::Job(id.into()));
+    job.or_else(|| queue().map(Topic::Queue))
+}
+
+/// One of the four events about a job. `None` when it names no job.
+pub(super) fn job_event(event: &str, args: &str) -> Option<JobPatch> {
+    let mut patch = JobPatch::default();
+    let (mut word, mut failed_reason) = (None, None);
+    let (mut processing, mut total) = (None, None);
+    each(args, |name, raw| match name {
+        "jobId" => patch.id = json::id_of(raw).map(JobId::from),
+        "queue" => patch.queue = json::id_of(raw),
+        "timestamp" => patch.at = time::parse(raw),
+        "progress" => set_progress(&mut patch, raw),
+        "details" | "message" => patch.message = json::id_of(raw),
+        "data" => patch.detail = patch.detail.take().or_else(|| Some(Json::from(raw))),
+        "status" => word = json::id_of(raw),
+        "result" => patch.result = Some(Json::from(raw)),
+        "processingTime" => processing = nest::whole(raw),
+        "totalTime" => total = nest::whole(raw),
+        "error" => patch.error = nest::useful_error(raw),
+        "failedReason" => failed_reason = nest::useful_error(raw),
+        "attempts" => patch.attempt = json::whole_of(raw).filter(|attempt| *attempt > 0),
+        "maxAttempts" => patch.max_attempts = json::whole_of(raw),
+        _ => nest::keep(&mut patch, name, raw),
+    })?;
+    patch.id.as_ref()?;
+    match event {
+        "job-completed" => {
+            patch.state = Some(JobState::Completed);
+            patch.finished_at = patch.at;
+            // The worker's own measure may be missing or zero; the queue's includes the wait.
+            patch.took_ms = processing.filter(|ms| *ms > 0).or(total).or(processing);
+        }
+        "job-failed" => {
+            // Sent only when the attempts are exhausted.
+            patch.state = Some(JobState::Failed);
+            patch.error = patch.error.or(failed_reason);
+            patch.finished_at = patch.at;
+        }
+        "job-queue-to-start" => {
+            patch.state = Some(JobState::Running);
+            patch.started_at = patch.at;
+        }
+        _ => patch.state = Some(word.map_or(JobState::Running, |word| nest::state(&word))),
+    }
+    Some(patch)
+}
+
+/// A number is progress; anything else is detail. Both kinds interleave for one job.
+pub(super) fn set_progress(patch: &mut JobPatch, raw: &RawValue) {
+    match json::number_of(raw) {
+        Some(number) => patch.progress = Some(number),
+        None => patch.detail = Some(Json::from(raw)),
+    }
+}
+
+/// A job as HTTP describes it. `None` when it names no job.
+pub(super) fn job_row(body: &str) -> Option<JobPatch> {
+    let mut patch = JobPatch { snapshot: true, ..JobPatch::default() };
+    let (mut word, mut made, mut remaining) = (None, None, None);
+    each(body, |name, raw| match name {
+        "id" => patch.id = json::id_of(raw).map(JobId::from),
+        "jobId" => patch.id = patch.id.take().or_else(|| json::id_of(raw).map(JobId::from)),
+        "name" => patch.name = json::id_of(raw),
+        "queue" | "queueName" => patch.queue = json::id_of(raw),
+        "status" => word = json::id_of(raw),
+        "progress" => set_progress(&mut patch, raw),
+        "data" => patch.data = Some(Json::from(raw)),
+        "result" => patch.result = Some(Json::from(raw)),
+        "error" => patch.error = nest::useful_error(raw),
+        "createdAt" => patch.created_at = time::parse(raw),
+        "processedAt" => patch.started_at = time::parse(raw),
+        "finishedAt" => patch.finished_at = time::parse(raw),
+        "attempts" => made = json::whole_of(raw),
+        "maxAttempts" => patch.max_attempts = json::whole_of(raw),
+        "remainingTime" => {
+            remaining = json::number_of(raw).filter(|ms| *ms > 0.0);
+            nest::keep(&mut patch, name, raw);
+        }
+        _ => nest::keep(&mut patch, name, raw),
+    })?;
+    patch.id.as_ref()?;
+    let mut state = word.map(|word| nest::state(&word));
+    if patch.finished_at.is_some() && patch.result.is_some() {
+        // The queue keeps the error of an earlier attempt after a success.
+        state = Some(JobState::Completed);
+    }
+    match &state {
+        // The server has no word for a delay.
+        Some(JobState::Queued) if remaining.is_some() => state = Some(JobState::Scheduled),
+        Some(JobState::Failed) => {
+            let left = patch.max_attempts.is_none_or(|most| made.unwrap_or(0) < most);
+            if patch.finished_at.is_none() && left {
+                patch.firmness = Firmness::MayRetry;
+            }
+        }
+        _ => {}
+    }
+    if state != Some(JobState::Failed) {
+        patch.error = None;
+    }
+    patch.attempt = nest::attempt(made, state.as_ref(), patch.max_attempts);
+    patch.at = patch.finished_at.filter(|_| state.as_ref().is_some_and(JobState::terminal));
+    patch.state = state;
+    Some(patch)
+}
+
+/// `{"queueName","waiting","active","completed","failed","delayed","paused"}`.
+pub(super) fn queue_counts(body: &str, queue: Option<&str>) -> Option<(QueuePatch, Counts)> {
+    let mut patch = QueuePatch { name: queue.unwrap_or("").to_owned(), ..QueuePatch::default() };
+    each(body, |name, raw| match name {
+        "queueName" | "name" | "queue" if queue.is_none() => {
+            patch.name = json::id_of(raw).unwrap_or_default();
+        }
+        "waiting" => patch.waiting = nest::whole(raw),
+        "active" => patch.active = nest::whole(raw),
+        "completed" => patch.completed = nest::whole(raw),
+        "failed" => patch.failed = nest::whole(raw),
+        // The shipped server answers 0 for both whatever is true.
+        "delayed" => patch.delayed = nest::whole(raw).filter(|count| *count > 0),
+        "paused" => {
+            patch.paused =
+                (raw.get() == "true" || nest::whole(raw).is_some_and(|n| n > 0)).then_some(true);
+        }
+        _ => {}
+    })?;
+    let counts = Counts {
+        waiting: patch.waiting.unwrap_or(0),
+        active: patch.active.unwrap_or(0),
+        completed: patch.completed.unwrap_or(0),
+        failed: patch.failed.unwrap_or(0),
+    };
+    (!patch.name.is_empty()).then_some((patch, counts))
+}
