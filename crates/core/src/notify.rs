@@ -7,7 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Job, JobId, JobState};
 use crate::server::ServerId;
-use crate::state::Transition;
+use crate::state::{Transition, TransitionKind};
+
+/// The longest name, server name and error shown, in characters.
+const NAME: usize = 80;
+const SERVER: usize = 60;
+const ERROR: usize = 240;
 
 /// What the ledger remembers so that nothing is announced twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,9 +36,9 @@ pub struct Notice {
     pub server: ServerId,
     /// Which job to open on a click.
     pub job: Option<JobId>,
-    /// One line: the job's name and the outcome ("`nightly-report` failed").
+    /// One line: the job's name and the outcome (`nightly-report failed`).
     pub title: String,
-    /// How long it took, and for a failure the error's first line.
+    /// How long it took, on which server, and for a failure the error's first line.
     pub body: String,
     /// How urgent it is.
     pub tone: Tone,
@@ -62,13 +67,219 @@ pub fn notice(
     job: &Job,
     transition: &Transition,
 ) -> Option<Notice> {
-    let _ = (server, server_name, job, transition);
-    None
+    if transition.kind != TransitionKind::Outcome {
+        return None;
+    }
+    let (word, tone) = match transition.to {
+        JobState::Completed => ("completed", Tone::Good),
+        JobState::Failed => ("failed", Tone::Bad),
+        _ => return None,
+    };
+    let place = one_line(server_name, SERVER);
+    let mut body = match (job.took(), place.is_empty()) {
+        (Some(took), false) => format!("After {} on {place}", duration_words(took)),
+        (Some(took), true) => format!("After {}", duration_words(took)),
+        (None, false) => format!("On {place}"),
+        (None, true) => String::new(),
+    };
+    if transition.to == JobState::Failed {
+        let error = transition.error.as_deref().or(job.error.as_deref()).unwrap_or("");
+        let error = one_line(error, ERROR);
+        if !error.is_empty() {
+            if !body.is_empty() {
+                body.push_str(": ");
+            }
+            body.push_str(&error);
+        }
+    }
+    Some(Notice {
+        key: Some(NoticeKey {
+            server: server.clone(),
+            job: job.id.clone(),
+            attempt: transition.attempt,
+            outcome: transition.to.clone(),
+        }),
+        server: server.clone(),
+        job: Some(job.id.clone()),
+        title: format!("{} {word}", title(job)),
+        body,
+        tone,
+        at: transition.at,
+    })
 }
 
-/// A duration in words: `850 ms`, `12 s`, `4 m 12 s`, `3 h 5 m`, `2 d 4 h`.
+/// The name, or the id where there is none or nothing of it can be shown.
+fn title(job: &Job) -> String {
+    let name = one_line(job.title(), NAME);
+    if name.is_empty() { one_line(job.id.as_str(), NAME) } else { name }
+}
+
+/// The first line of `text` that is not blank, at most `longest` characters, without anything that
+/// could pass for something else: control characters and those that change the direction of the
+/// text become `\u{FFFD}`, the escape sequences of terminals go.
+fn one_line(text: &str, longest: usize) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
+    let mut clean = String::new();
+    let mut count = 0;
+    let mut chars = line.chars().peekable();
+    while let Some(char) = chars.next() {
+        if count >= longest {
+            clean.truncate(clean.trim_end().len());
+            clean.push('\u{2026}');
+            break;
+        }
+        if char == '\u{1b}' && chars.peek() == Some(&'[') {
+            chars.next();
+            // Parameters, then one final byte.
+            while chars.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c)) {}
+            continue;
+        }
+        clean.push(match char {
+            '\t' => ' ',
+            _ if char.is_control() || misleading(char) => '\u{fffd}',
+            _ => char,
+        });
+        count += 1;
+    }
+    clean
+}
+
+/// Characters that reorder or hide the text around them.
+fn misleading(char: char) -> bool {
+    matches!(char,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        | '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{2028}' | '\u{2029}')
+}
+
+/// A duration in words: `850 ms`, `12 s`, `4 m 12 s`, `3 h 5 m`, `2 d 4 h`. At most two units,
+/// rounded down; a second unit of zero is left out.
 #[must_use]
 pub fn duration_words(duration: Duration) -> String {
-    let _ = duration;
-    String::new()
+    let seconds = duration.as_secs();
+    let (big, big_unit, small, small_unit) = match seconds {
+        0 => return format!("{} ms", duration.subsec_millis()),
+        1..60 => return format!("{seconds} s"),
+        60..3_600 => (seconds / 60, "m", seconds % 60, "s"),
+        3_600..86_400 => (seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
+        _ => (seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    };
+    if small == 0 {
+        format!("{big} {big_unit}")
+    } else {
+        format!("{big} {big_unit} {small} {small_unit}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::Source;
+
+    fn job(name: Option<&str>, seconds: Option<i64>) -> Job {
+        let start = Timestamp::UNIX_EPOCH;
+        Job {
+            id: "42".into(),
+            parent: None,
+            external_id: None,
+            name: name.map(str::to_owned),
+            queue: None,
+            user: None,
+            state: JobState::Failed,
+            progress: None,
+            detail: None,
+            message: None,
+            error: None,
+            stack: None,
+            attempt: None,
+            max_attempts: None,
+            data: None,
+            result: None,
+            created_at: None,
+            started_at: Some(start),
+            finished_at: seconds.map(|s| start + jiff::SignedDuration::from_secs(s)),
+            updated_at: None,
+            extra: BTreeMap::new(),
+            source: Source::Socket,
+            heard_at: start,
+        }
+    }
+
+    fn transition(to: JobState, kind: TransitionKind, error: Option<&str>) -> Transition {
+        Transition {
+            job: "42".into(),
+            attempt: 2,
+            from: Some(JobState::Running),
+            to,
+            at: Timestamp::UNIX_EPOCH,
+            kind,
+            error: error.map(str::to_owned),
+            while_away: false,
+        }
+    }
+
+    fn told(job: &Job, transition: &Transition) -> Option<(String, String)> {
+        let server = ServerId("s1".to_owned());
+        notice(&server, "staging", job, transition).map(|notice| (notice.title, notice.body))
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_duration_its_server_and_the_first_line_of_its_error() {
+        let job = job(Some("nightly-report"), Some(252));
+        let failed =
+            transition(JobState::Failed, TransitionKind::Outcome, Some("\n disk full \n at x.js"));
+        assert_eq!(
+            told(&job, &failed),
+            Some((
+                "nightly-report failed".to_owned(),
+                "After 4 m 12 s on staging: disk full".to_owned()
+            ))
+        );
+    }
+
+    #[test]
+    fn a_success_without_known_times_still_says_where() {
+        let done = transition(JobState::Completed, TransitionKind::Outcome, None);
+        assert_eq!(
+            told(&job(None, None), &done),
+            Some(("42 completed".to_owned(), "On staging".to_owned()))
+        );
+    }
+
+    #[test]
+    fn only_completions_and_failures_that_happened_now_are_told() {
+        let job = job(None, None);
+        for (to, kind) in [
+            (JobState::Cancelled, TransitionKind::Outcome),
+            (JobState::Failed, TransitionKind::AttemptFailed),
+            (JobState::Failed, TransitionKind::Found),
+            (JobState::Running, TransitionKind::Moved),
+        ] {
+            assert_eq!(told(&job, &transition(to, kind, None)), None);
+        }
+    }
+
+    #[test]
+    fn text_that_could_pass_for_something_else_is_made_visible_and_cut() {
+        let long = "x".repeat(500);
+        let job = job(Some("\u{1b}[31mred\u{1b}[0m\u{202e}gpj\u{7}"), None);
+        let failed = transition(JobState::Failed, TransitionKind::Outcome, Some(&long));
+        let (title, body) = told(&job, &failed).expect("an outcome is told");
+        assert_eq!(title, "red\u{fffd}gpj\u{fffd} failed");
+        assert_eq!(body.chars().count(), "On staging: ".len() + ERROR + 1);
+        assert!(body.ends_with("x\u{2026}"));
+    }
+
+    #[test]
+    fn durations_have_at_most_two_units() {
+        let words = |ms| duration_words(Duration::from_millis(ms));
+        assert_eq!(words(0), "0 ms");
+        assert_eq!(words(850), "850 ms");
+        assert_eq!(words(12_999), "12 s");
+        assert_eq!(words(252_000), "4 m 12 s");
+        assert_eq!(words(240_000), "4 m");
+        assert_eq!(words(11_100_000), "3 h 5 m");
+        assert_eq!(words(187_200_000), "2 d 4 h");
+    }
 }

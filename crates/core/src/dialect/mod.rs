@@ -130,6 +130,25 @@ pub struct OpenRequest {
     pub protocols: Vec<String>,
 }
 
+impl OpenRequest {
+    /// Every secret in this request, so that a text that quotes it can be cleaned: the values of
+    /// headers and of secret query parameters, whole and without a scheme or cookie name.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        let query = self
+            .address
+            .url
+            .query_pairs()
+            .filter(|(name, _)| self.address.secret_query.iter().any(|secret| *secret == *name))
+            .map(|(_, value)| Secret::new(value.into_owned()));
+        let headers = self.headers.iter().flat_map(|header| {
+            let bare = header.value.expose().rsplit([' ', '=']).next().unwrap_or("");
+            [header.value.clone(), Secret::new(bare.to_owned())]
+        });
+        query.chain(headers).filter(|secret| secret.expose().len() >= 4).collect()
+    }
+}
+
 /// The method of an HTTP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]

@@ -1,0 +1,833 @@
+//! One job: what is shown of it, what is remembered beside that, and how a patch changes both.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{CLOCK_SKEW, Change, Transition, TransitionKind};
+use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Json, Source};
+use crate::time::{Mono, Now};
+
+/// What a job is called that its server does not know any more.
+pub(super) const GONE: &str = "gone";
+
+/// Where the error of an earlier attempt is kept once the job is past it.
+const EARLIER_ERROR: &str = "earlierError";
+
+/// How many fields without a canonical meaning are kept for a job.
+const MAX_EXTRA: usize = 128;
+
+/// Events that were under way when the job ended are stamped up to this much later than its end.
+const STRAGGLING: Duration = Duration::from_secs(2);
+
+/// After this long an HTTP answer that contradicts an end is no late or cached answer any more.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// For this long after the socket spoke of a job, an HTTP answer without a time may be older.
+const HTTP_LAG: Duration = Duration::from_secs(10);
+
+/// An HTTP answer this long after a failure was heard is not a cached one from before it.
+const CACHED: Duration = Duration::from_secs(3);
+
+/// Two readings of a start that differ by less mean the same start.
+const SAME_START: Duration = Duration::from_secs(2);
+
+/// `heard_at` is brought up to date at most this often while nothing else changes.
+const HEARD_EVERY: Duration = Duration::from_secs(10);
+
+/// The circumstances of a patch.
+pub(super) struct Context {
+    pub source: Source,
+    pub baseline: Option<Timestamp>,
+    pub started: Timestamp,
+    pub now: Now,
+}
+
+/// A failure that may still be retried.
+#[derive(Debug)]
+pub(super) struct Tentative {
+    /// When it was heard.
+    pub since: Mono,
+    /// When the server says it happened.
+    pub at: Option<Timestamp>,
+    /// Whether the second look was asked for.
+    pub looked_again: bool,
+}
+
+/// To which attempt a patch belongs, compared with the one the job is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    Older,
+    Same,
+    Newer,
+}
+
+/// A job with what the board remembers about it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub job: Arc<Job>,
+    /// When something is due for it; kept equal to the board's table.
+    pub due: Option<Mono>,
+    pub tentative: Option<Tentative>,
+    /// Whether HTTP has ever shown it.
+    pub http_seen: bool,
+    /// When the socket last spoke of it.
+    pub socket_heard: Option<Mono>,
+    /// When "not found" was first said and not yet believed.
+    pub missing_since: Option<Mono>,
+    /// Known only from the history so far.
+    remembered: bool,
+    /// The server's own number of the attempt, as opposed to one inferred here.
+    counted: Option<u32>,
+    /// The server's time of the newest fact about state or progress.
+    state_at: Option<Timestamp>,
+    /// The server's time of the end of this attempt.
+    ended_at: Option<Timestamp>,
+    /// When that end was heard.
+    ended_heard: Option<Mono>,
+    /// The end of the previous attempt: facts not later than this belong to an earlier one.
+    boundary: Option<Timestamp>,
+    /// `finished_at` is the time of an event, which a server's own statement replaces.
+    finish_inferred: bool,
+    /// The attempt whose ends have been announced, and which of them.
+    announced: (u32, u8),
+}
+
+/// Changes the shown job, copying it only when something really differs.
+macro_rules! put {
+    ($entry:ident, $shown:expr, $field:ident, $value:expr) => {
+        let value = $value;
+        if $entry.job.$field != value {
+            Arc::make_mut(&mut $entry.job).$field = value;
+            $shown = true;
+        }
+    };
+}
+
+/// Takes over an optional field of a patch: when `$newer`, or where there is a gap.
+macro_rules! take {
+    ($entry:ident, $shown:ident, $patch:ident, $newer:expr, $($field:ident),+) => {
+        $(if let Some(value) = &$patch.$field {
+            let gap = $entry.job.$field.is_none();
+            if (gap || $newer) && $entry.job.$field.as_ref() != Some(value) {
+                Arc::make_mut(&mut $entry.job).$field = Some(value.clone());
+                $shown = true;
+            }
+        })+
+    };
+}
+
+impl Entry {
+    fn new(job: Job) -> Entry {
+        Entry {
+            job: Arc::new(job),
+            due: None,
+            tentative: None,
+            http_seen: false,
+            socket_heard: None,
+            missing_since: None,
+            remembered: false,
+            counted: None,
+            state_at: None,
+            ended_at: None,
+            ended_heard: None,
+            boundary: None,
+            finish_inferred: false,
+            announced: (0, 0),
+        }
+    }
+
+    /// A job from an earlier run.
+    pub fn remembered(job: Job) -> Entry {
+        let ended = job.state.terminal();
+        let mut entry = Entry::new(job);
+        entry.remembered = true;
+        entry.http_seen = true;
+        if ended {
+            entry.ended_at = entry.job.finished_at;
+            entry.announced = (attempt(&entry.job), bit(&entry.job.state));
+        } else {
+            entry.state_at = entry.job.updated_at;
+        }
+        entry
+    }
+
+    /// A job that was not known before.
+    pub fn first(
+        id: &JobId,
+        patch: &JobPatch,
+        context: &Context,
+        changes: &mut Vec<Change>,
+    ) -> Entry {
+        let state = match (&patch.state, patch.firmness) {
+            (Some(JobState::Failed), Firmness::MayRetry) => JobState::Running,
+            (Some(state), _) => state.clone(),
+            (None, _) if patch.progress.is_some() => JobState::Running,
+            (None, _) => JobState::Queued,
+        };
+        let mut entry = Entry::new(Job {
+            id: id.clone(),
+            parent: None,
+            external_id: None,
+            name: None,
+            queue: None,
+            user: None,
+            state: state.clone(),
+            progress: None,
+            detail: None,
+            message: None,
+            error: None,
+            stack: None,
+            attempt: None,
+            max_attempts: None,
+            data: None,
+            result: None,
+            created_at: None,
+            started_at: None,
+            finished_at: None,
+            updated_at: None,
+            extra: BTreeMap::new(),
+            source: context.source,
+            heard_at: context.now.wall,
+        });
+        entry.hear(context);
+        let mut shown = true;
+        entry.fields(patch, Age::Same, context, &mut shown);
+        let failed = entry.fail_tentatively(patch, context);
+        if state.terminal() {
+            entry.end(patch, context, &mut shown);
+        }
+        entry.state_at = patch.at;
+        changes.push(Change::Job(Arc::clone(&entry.job)));
+        if failed {
+            entry.announce_failed_attempt(None, patch, context, changes);
+        } else if state.terminal() {
+            let kind = if entry.ended_just_now(patch, context) {
+                TransitionKind::Outcome
+            } else {
+                TransitionKind::Found
+            };
+            entry.announced = (attempt(&entry.job), bit(&state));
+            entry.announce(None, kind, patch, context, false, changes);
+            entry.doubt_useless(patch, context, changes);
+        } else {
+            let kind = if patch.snapshot { TransitionKind::Found } else { TransitionKind::Moved };
+            entry.announce(None, kind, patch, context, false, changes);
+        }
+        entry
+    }
+
+    /// Merges a patch about a job that is known.
+    pub fn merge(&mut self, patch: &JobPatch, context: &Context, changes: &mut Vec<Change>) {
+        let from = self.job.state.clone();
+        let was_remembered = self.remembered;
+        // What the history shows in grey is confirmed by the first fresh news.
+        let mut shown = was_remembered;
+        let age = self.age(patch, context);
+        if age == Age::Newer {
+            self.begin_attempt(patch, &mut shown);
+        }
+        self.hear(context);
+        self.fields(patch, age, context, &mut shown);
+        let failed = age != Age::Older && self.fail_tentatively(patch, context);
+        let mut doubt = false;
+        if age != Age::Older && !failed {
+            doubt = self.move_to(patch, context, was_remembered, age, &mut shown);
+        }
+        if age != Age::Older && patch.at > self.state_at {
+            self.state_at = patch.at;
+        }
+        self.touch(shown, context);
+        if shown {
+            changes.push(Change::Job(Arc::clone(&self.job)));
+        }
+        let to = self.job.state.clone();
+        if failed {
+            self.announce_failed_attempt(Some(from), patch, context, changes);
+        } else if to.terminal() {
+            if (from != to || age == Age::Newer) && self.not_yet_announced(&to) {
+                let while_away = was_remembered
+                    && match self.end_said(patch) {
+                        Some(end) => end < context.started,
+                        None => patch.snapshot,
+                    };
+                let kind = TransitionKind::Outcome;
+                self.announce(Some(from), kind, patch, context, while_away, changes);
+                self.doubt_useless(patch, context, changes);
+            }
+        } else if from != to || (age == Age::Newer && from.terminal()) {
+            self.announce(Some(from), TransitionKind::Moved, patch, context, false, changes);
+        }
+        if doubt {
+            changes.push(Change::Confirm(self.job.id.clone()));
+        }
+    }
+
+    /// The server does not know the job any more.
+    pub fn vanish(&mut self, now: Now, changes: &mut Vec<Change>) {
+        let from = self.job.state.clone();
+        self.tentative = None;
+        self.missing_since = None;
+        self.remembered = false;
+        let job = Arc::make_mut(&mut self.job);
+        job.state = JobState::Unknown(GONE.to_owned());
+        job.source = Source::Http;
+        job.heard_at = now.wall;
+        changes.push(Change::Job(Arc::clone(&self.job)));
+        changes.push(Change::Transition(Transition {
+            job: self.job.id.clone(),
+            attempt: attempt(&self.job),
+            from: Some(from),
+            to: self.job.state.clone(),
+            at: now.wall,
+            kind: TransitionKind::Moved,
+            error: None,
+            while_away: false,
+        }));
+    }
+
+    /// Nothing followed a failure: it was the last one.
+    pub fn settle_failure(&mut self, now: Now, changes: &mut Vec<Change>) {
+        let Some(tentative) = self.tentative.take() else { return };
+        let from = self.job.state.clone();
+        self.ended_at = tentative.at;
+        self.ended_heard = Some(tentative.since);
+        self.finish_inferred = true;
+        let job = Arc::make_mut(&mut self.job);
+        job.state = JobState::Failed;
+        job.finished_at = job.finished_at.or(tentative.at);
+        job.heard_at = now.wall;
+        changes.push(Change::Job(Arc::clone(&self.job)));
+        if self.not_yet_announced(&JobState::Failed) {
+            changes.push(Change::Transition(Transition {
+                job: self.job.id.clone(),
+                attempt: attempt(&self.job),
+                from: Some(from),
+                to: JobState::Failed,
+                at: tentative.at.unwrap_or(now.wall),
+                kind: TransitionKind::Outcome,
+                error: self.job.error.clone(),
+                while_away: false,
+            }));
+        }
+    }
+
+    /// Whether the server said that it does not know this job any more.
+    pub fn is_gone(&self) -> bool {
+        matches!(&self.job.state, JobState::Unknown(name) if name == GONE)
+    }
+
+    /// Tells the attempt of a patch. By the server's own numbers where it gives them both times;
+    /// else by its times: a start, or a sign of life, after the end of the attempt begins the next
+    /// one. Where it gives neither, only HTTP can reopen an ended job, and only once a late or
+    /// cached answer is out of the question.
+    fn age(&self, patch: &JobPatch, context: &Context) -> Age {
+        if self.job.state.terminal() {
+            if let (Some(start), Some(end)) = (patch.started_at, self.ended_at)
+                && start > end
+            {
+                return Age::Newer;
+            }
+        }
+        if let Some(said) = patch.attempt {
+            let known = self.counted.or(if self.remembered { self.job.attempt } else { None });
+            if known.is_some_and(|known| said > known) {
+                return Age::Newer;
+            }
+            if self.counted == Some(said) {
+                return Age::Same;
+            }
+            let resets = self.job.state.terminal() && self.alive_after_end(patch, context);
+            if self.counted.is_some_and(|known| said < known) && !resets {
+                return Age::Older;
+            }
+        }
+        let moment = match &patch.state {
+            Some(state) if state.terminal() => patch.finished_at.or(patch.at),
+            _ => patch.at.or(patch.started_at),
+        };
+        if let (Some(moment), Some(boundary)) = (moment, self.boundary)
+            && moment <= boundary
+        {
+            return Age::Older;
+        }
+        if self.job.state.terminal() {
+            match &patch.state {
+                Some(state) if state.terminal() => {
+                    let end = patch.finished_at.or(patch.at);
+                    let later = matches!((end, self.ended_at), (Some(end), Some(known))
+                        if end.duration_since(known) > signed(STRAGGLING));
+                    if *state != self.job.state && later {
+                        return Age::Newer;
+                    }
+                }
+                _ if self.alive_after_end(patch, context) => return Age::Newer,
+                _ => {}
+            }
+        } else if let Some(tentative) = &self.tentative {
+            if self.alive_after_failure(tentative, patch, context) {
+                return Age::Newer;
+            }
+        } else if patch.attempt.is_none()
+            && let (Some(start), Some(known)) = (patch.started_at, self.job.started_at)
+            && let (Some(progress), Some(reached)) = (patch.progress, self.job.progress)
+            && progress < reached
+            && start.duration_since(known) > signed(SAME_START)
+        {
+            // It began again from a lower progress: the failure between was not heard.
+            return Age::Newer;
+        }
+        Age::Same
+    }
+
+    /// Whether a patch proves that an ended job runs again.
+    fn alive_after_end(&self, patch: &JobPatch, context: &Context) -> bool {
+        let alive = matches!(&patch.state, Some(state)
+            if !state.terminal() && !matches!(state, JobState::Unknown(_)));
+        if !alive {
+            return false;
+        }
+        let settled = self.ended_heard.is_none_or(|at| context.now.mono.since(at) >= SETTLED);
+        let by_http = context.source == Source::Http && patch.snapshot && settled;
+        match (patch.at, self.ended_at) {
+            (Some(at), Some(end)) if by_http => at > end,
+            (Some(at), Some(end)) => at.duration_since(end) > signed(STRAGGLING),
+            // Without times a replayed or reordered event looks the same as a new attempt.
+            _ => by_http,
+        }
+    }
+
+    /// Whether a patch proves that the server retried after a failure.
+    fn alive_after_failure(
+        &self,
+        tentative: &Tentative,
+        patch: &JobPatch,
+        context: &Context,
+    ) -> bool {
+        let alive = match &patch.state {
+            Some(state) => !state.terminal() && !matches!(state, JobState::Unknown(_)),
+            None => patch.progress.is_some(),
+        };
+        let completed = patch.state == Some(JobState::Completed);
+        if !alive && !completed {
+            return false;
+        }
+        match (patch.at, tentative.at) {
+            (Some(at), Some(failed)) => at > failed,
+            _ if patch.snapshot => {
+                // An answer of HTTP may have been made before the failure, or come from a cache.
+                completed || context.now.mono.since(tentative.since) >= CACHED
+            }
+            _ => true,
+        }
+    }
+
+    fn begin_attempt(&mut self, patch: &JobPatch, shown: &mut bool) {
+        let number = attempt(&self.job);
+        let next = match patch.attempt {
+            Some(said) if said > number => said,
+            _ => number.saturating_add(1),
+        };
+        let ended = self.tentative.take().and_then(|tentative| tentative.at).or(self.ended_at);
+        self.boundary = ended.max(self.boundary);
+        self.ended_at = None;
+        self.ended_heard = None;
+        self.finish_inferred = false;
+        self.state_at = None;
+        self.set_error_aside(shown);
+        let job = Arc::make_mut(&mut self.job);
+        job.attempt = Some(next);
+        job.progress = None;
+        job.detail = None;
+        job.message = None;
+        job.result = None;
+        job.started_at = None;
+        job.finished_at = None;
+        if job.state.terminal() {
+            // Until the patch says what it is now, it waits.
+            job.state = JobState::Queued;
+        }
+        *shown = true;
+    }
+
+    /// Takes over everything but the state.
+    fn fields(&mut self, patch: &JobPatch, age: Age, context: &Context, shown: &mut bool) {
+        let current = age != Age::Older;
+        let older = !current
+            || match (patch.at, self.state_at) {
+                (Some(at), Some(known)) => at < known,
+                (None, _) => self.may_lag(patch, context),
+                (Some(_), None) => false,
+            };
+        let newer = !older;
+        let mut changed = false;
+        take!(self, changed, patch, newer, parent, external_id, name, queue, user, data);
+        take!(self, changed, patch, newer, max_attempts, created_at);
+        if current {
+            take!(self, changed, patch, newer, detail, message, stack, result, started_at);
+            self.progress(patch, context);
+            if let Some(number) = patch.attempt {
+                self.counted = Some(self.counted.map_or(number, |known| known.max(number)));
+                if self.job.attempt.is_none_or(|shown| shown < number) {
+                    put!(self, changed, attempt, Some(number));
+                }
+            }
+            self.error(patch, newer || context.source == Source::Http, &mut changed);
+        }
+        for (name, value) in &patch.extra {
+            let known = self.job.extra.get(name);
+            let room = known.is_some() || self.job.extra.len() < MAX_EXTRA;
+            if room && (known.is_none() || newer) && known != Some(value) {
+                Arc::make_mut(&mut self.job).extra.insert(name.clone(), value.clone());
+                changed = true;
+            }
+        }
+        let newest = [patch.at, patch.created_at, patch.started_at, patch.finished_at]
+            .into_iter()
+            .flatten()
+            .max();
+        if newest > self.job.updated_at {
+            put!(self, changed, updated_at, newest);
+        }
+        *shown |= changed;
+        *shown |= self.progress_moved(patch, current);
+    }
+
+    /// An HTTP answer without a time, soon after the socket spoke, may describe the past.
+    fn may_lag(&self, patch: &JobPatch, context: &Context) -> bool {
+        patch.snapshot
+            && context.source == Source::Http
+            && self.socket_heard.is_some_and(|at| context.now.mono.since(at) < HTTP_LAG)
+    }
+
+    /// Progress never falls within an attempt, whatever the order of arrival.
+    fn progress_moved(&mut self, patch: &JobPatch, current: bool) -> bool {
+        let Some(progress) = patch.progress.filter(|value| current && value.is_finite()) else {
+            return false;
+        };
+        let progress = progress.clamp(0.0, 100.0);
+        if self.job.progress.is_some_and(|reached| reached >= progress) {
+            return false;
+        }
+        Arc::make_mut(&mut self.job).progress = Some(progress);
+        true
+    }
+
+    /// What the history remembers of an unended job's progress is no bound: the attempt may have
+    /// begun again while nobody listened.
+    fn progress(&mut self, patch: &JobPatch, _context: &Context) {
+        let fell = matches!((patch.progress, self.job.progress), (Some(p), Some(r)) if p < r);
+        if self.remembered && fell && !self.job.state.terminal() {
+            Arc::make_mut(&mut self.job).progress = None;
+        }
+    }
+
+    /// A reason that says nothing never stands in the way of one that does.
+    fn error(&mut self, patch: &JobPatch, newer: bool, shown: &mut bool) {
+        let Some(error) = patch.error.as_ref().filter(|error| !is_useless(error)) else { return };
+        let ends_well = match &patch.state {
+            Some(state) => *state == JobState::Completed,
+            None => self.job.state == JobState::Completed,
+        };
+        if ends_well || self.job.state == JobState::Completed {
+            // Servers keep the reason of an earlier attempt on a job that then succeeded.
+            self.keep_earlier_error(error.clone(), shown);
+            return;
+        }
+        let earlier = self.job.extra.get(EARLIER_ERROR).is_some_and(|kept| kept == &text(error));
+        let failing = patch.state == Some(JobState::Failed) || self.tentative.is_some();
+        if earlier && !failing && !self.job.state.terminal() {
+            return;
+        }
+        if self.job.error.is_none() || newer {
+            put!(self, *shown, error, Some(error.clone()));
+        }
+    }
+
+    fn set_error_aside(&mut self, shown: &mut bool) {
+        if let Some(error) = self.job.error.clone() {
+            let job = Arc::make_mut(&mut self.job);
+            job.error = None;
+            job.stack = None;
+            *shown = true;
+            self.keep_earlier_error(error, shown);
+        } else if self.job.stack.is_some() {
+            Arc::make_mut(&mut self.job).stack = None;
+            *shown = true;
+        }
+    }
+
+    fn keep_earlier_error(&mut self, error: String, shown: &mut bool) {
+        let kept = text(&error);
+        if self.job.extra.get(EARLIER_ERROR) != Some(&kept) {
+            Arc::make_mut(&mut self.job).extra.insert(EARLIER_ERROR.to_owned(), kept);
+            *shown = true;
+        }
+    }
+
+    /// Holds a failure that may be retried. Answers whether this is the first word of it.
+    fn fail_tentatively(&mut self, patch: &JobPatch, context: &Context) -> bool {
+        let failed = patch.state == Some(JobState::Failed) && patch.firmness == Firmness::MayRetry;
+        if !failed || self.job.state.terminal() || self.tentative.is_some() {
+            return false;
+        }
+        self.tentative =
+            Some(Tentative { since: context.now.mono, at: patch.at, looked_again: false });
+        true
+    }
+
+    /// Moves the state as the patch says, if it may. Answers whether the job needs another look.
+    fn move_to(
+        &mut self,
+        patch: &JobPatch,
+        context: &Context,
+        was_remembered: bool,
+        age: Age,
+        shown: &mut bool,
+    ) -> bool {
+        let Some(to) = &patch.state else {
+            if age == Age::Newer && patch.progress.is_some() {
+                put!(self, *shown, state, JobState::Running);
+            }
+            return false;
+        };
+        if patch.firmness == Firmness::MayRetry && *to == JobState::Failed {
+            return false;
+        }
+        if to.terminal() {
+            return self.end_as(to, patch, context, shown);
+        }
+        if self.job.state.terminal() {
+            return false;
+        }
+        if age == Age::Newer || was_remembered || self.may_move(to, patch, context) {
+            put!(self, *shown, state, to.clone());
+        }
+        false
+    }
+
+    /// Ends the job. An end is the last state of an attempt, so it needs no comparison of times
+    /// with what came before in the same attempt. Another end for an ended job is taken from HTTP
+    /// (unless it may lag behind), and a success from the socket as well: a retry nobody heard of.
+    fn end_as(
+        &mut self,
+        to: &JobState,
+        patch: &JobPatch,
+        context: &Context,
+        shown: &mut bool,
+    ) -> bool {
+        if self.job.state.terminal() && self.job.state != *to {
+            let older = matches!((patch.at, self.state_at), (Some(at), Some(known)) if at < known);
+            let accepted = match context.source {
+                Source::Http => !older && !self.may_lag(patch, context),
+                Source::Socket => !older && *to == JobState::Completed,
+                Source::History => false,
+            };
+            if !accepted {
+                return context.source == Source::Socket;
+            }
+        }
+        put!(self, *shown, state, to.clone());
+        self.end(patch, context, shown);
+        false
+    }
+
+    /// What comes with an end: its time, and the errors of earlier attempts set aside.
+    fn end(&mut self, patch: &JobPatch, context: &Context, shown: &mut bool) {
+        self.tentative = None;
+        self.ended_heard = self.ended_heard.or(Some(context.now.mono));
+        let said = patch.finished_at;
+        let inferred = patch.at.filter(|_| !patch.snapshot);
+        let took = patch.took_ms.map(Duration::from_millis);
+        let from_start = match (self.job.started_at, took) {
+            (Some(start), Some(took)) => start.checked_add(took).ok(),
+            _ => None,
+        };
+        if let Some(said) = said {
+            if self.job.finished_at.is_none() || self.finish_inferred {
+                put!(self, *shown, finished_at, Some(said));
+                self.finish_inferred = false;
+            }
+        } else if self.job.finished_at.is_none()
+            && let Some(end) = from_start.or(inferred)
+        {
+            put!(self, *shown, finished_at, Some(end));
+            self.finish_inferred = true;
+        }
+        self.ended_at = self.ended_at.max(self.job.finished_at).or(patch.at);
+        if self.job.started_at.is_none()
+            && let (Some(end), Some(took)) = (self.job.finished_at, took)
+            && let Ok(start) = end.checked_sub(took)
+        {
+            put!(self, *shown, started_at, Some(start));
+        }
+        if self.job.finished_at > self.job.updated_at {
+            put!(self, *shown, updated_at, self.job.finished_at);
+        }
+        if self.job.state == JobState::Completed {
+            self.set_error_aside(shown);
+        }
+    }
+
+    /// Whether an unended job may go from its state to another unended one.
+    fn may_move(&self, to: &JobState, patch: &JobPatch, context: &Context) -> bool {
+        let timed = match (patch.at, self.state_at) {
+            (Some(at), Some(known)) => Some(at.cmp(&known)),
+            _ => None,
+        };
+        if self.is_gone() {
+            // Seen again.
+            return timed.is_none_or(std::cmp::Ordering::is_ge);
+        }
+        if rank(to) > rank(&self.job.state) {
+            return true;
+        }
+        if timed.is_some_and(std::cmp::Ordering::is_lt) {
+            return false;
+        }
+        if rank(to) == rank(&self.job.state) {
+            return timed.is_some() || !self.may_lag(patch, context);
+        }
+        // Back in line: said with a later time, or by HTTP when it cannot be a late answer.
+        timed.is_some_and(std::cmp::Ordering::is_gt)
+            || (context.source == Source::Http && !self.may_lag(patch, context))
+    }
+
+    fn hear(&mut self, context: &Context) {
+        match context.source {
+            Source::Socket => self.socket_heard = Some(context.now.mono),
+            Source::Http => self.http_seen = true,
+            Source::History => {}
+        }
+        self.missing_since = None;
+    }
+
+    /// Brings source and `heard_at` up to date with a change; `heard_at` alone only now and then,
+    /// since it means copying the job.
+    fn touch(&mut self, shown: bool, context: &Context) {
+        self.remembered = false;
+        let since = context.now.wall.duration_since(self.job.heard_at);
+        if shown || since.unsigned_abs() >= HEARD_EVERY {
+            let job = Arc::make_mut(&mut self.job);
+            job.heard_at = context.now.wall;
+            if shown {
+                job.source = context.source;
+            }
+        }
+    }
+
+    fn end_said(&self, patch: &JobPatch) -> Option<Timestamp> {
+        patch.finished_at.or(self.job.finished_at).or(patch.at)
+    }
+
+    /// Whether a job first seen ended has ended just now.
+    fn ended_just_now(&self, patch: &JobPatch, context: &Context) -> bool {
+        if !patch.snapshot {
+            return true;
+        }
+        match (context.baseline, self.end_said(patch)) {
+            (Some(baseline), Some(end)) => end.duration_since(baseline) >= -signed(CLOCK_SKEW),
+            _ => false,
+        }
+    }
+
+    fn not_yet_announced(&mut self, state: &JobState) -> bool {
+        let number = attempt(&self.job);
+        if self.announced.0 != number {
+            self.announced = (number, 0);
+        }
+        let fresh = self.announced.1 & bit(state) == 0;
+        self.announced.1 |= bit(state);
+        fresh
+    }
+
+    fn announce(
+        &self,
+        from: Option<JobState>,
+        kind: TransitionKind,
+        patch: &JobPatch,
+        context: &Context,
+        while_away: bool,
+        changes: &mut Vec<Change>,
+    ) {
+        let to = self.job.state.clone();
+        let said = if to.terminal() { self.end_said(patch) } else { patch.at };
+        changes.push(Change::Transition(Transition {
+            job: self.job.id.clone(),
+            attempt: attempt(&self.job),
+            from,
+            at: said.unwrap_or(context.now.wall),
+            kind,
+            error: if to == JobState::Failed { self.job.error.clone() } else { None },
+            to,
+            while_away,
+        }));
+    }
+
+    fn announce_failed_attempt(
+        &self,
+        from: Option<JobState>,
+        patch: &JobPatch,
+        context: &Context,
+        changes: &mut Vec<Change>,
+    ) {
+        changes.push(Change::Transition(Transition {
+            job: self.job.id.clone(),
+            attempt: attempt(&self.job),
+            from,
+            to: JobState::Failed,
+            at: patch.at.unwrap_or(context.now.wall),
+            kind: TransitionKind::AttemptFailed,
+            error: self.job.error.clone(),
+            while_away: false,
+        }));
+        changes.push(Change::Confirm(self.job.id.clone()));
+    }
+
+    /// A failure whose reason says nothing: HTTP knows a better one.
+    fn doubt_useless(&self, patch: &JobPatch, context: &Context, changes: &mut Vec<Change>) {
+        let useless = patch.error.as_deref().is_some_and(is_useless);
+        if context.source == Source::Socket && useless && self.job.error.is_none() {
+            changes.push(Change::Confirm(self.job.id.clone()));
+        }
+    }
+}
+
+fn attempt(job: &Job) -> u32 {
+    job.attempt.unwrap_or(1)
+}
+
+fn bit(state: &JobState) -> u8 {
+    match state {
+        JobState::Completed => 1,
+        JobState::Failed => 2,
+        JobState::Cancelled => 4,
+        _ => 0,
+    }
+}
+
+/// How far an unended state is along.
+fn rank(state: &JobState) -> u8 {
+    match state {
+        JobState::Queued | JobState::Scheduled => 0,
+        _ => 1,
+    }
+}
+
+fn text(error: &str) -> Json {
+    Json::from(&serde_json::Value::from(error))
+}
+
+fn signed(duration: Duration) -> jiff::SignedDuration {
+    jiff::SignedDuration::try_from(duration).unwrap_or(jiff::SignedDuration::MAX)
+}
+
+/// Whether an error text is what a careless `String(error)` leaves.
+fn is_useless(error: &str) -> bool {
+    matches!(
+        error.trim(),
+        "" | "[object Object]" | "undefined" | "null" | "None" | "{}" | "Error" | "NaN"
+    )
+}

@@ -1,0 +1,368 @@
+//! Merging what socket, HTTP and history say into one picture of a server's jobs.
+//!
+//! The rules, each with its reason where the code applies it:
+//!
+//! - Ids are compared byte for byte. Applying an update twice changes nothing.
+//! - Facts belong to an attempt. Facts of an earlier attempt only fill gaps; a fact of a later one
+//!   begins that attempt ([`merge::Age`] says how each is told).
+//! - Within an attempt an older time or a lower progress never overwrites a newer one, and an end
+//!   holds.
+//! - A failure that may be retried leaves the job unended until it is confirmed, retried, or
+//!   nothing follows within the grace period.
+//! - An end is announced at most once per (job, attempt, state).
+//! - "Not found" is believed only when it can be: see [`Board::apply`].
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::model::{Job, JobId, JobPatch, JobState, Source, Update};
+use crate::time::{Mono, Now};
+
+mod merge;
+
+use merge::{Entry, Tentative};
+
+/// What changed for a job, at the moment it became known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transition {
+    /// Which job.
+    pub job: JobId,
+    /// Which attempt, from 1; 1 where the server does not count them and has not retried.
+    pub attempt: u32,
+    /// Where it stood; `None` when the job was not known before.
+    pub from: Option<JobState>,
+    /// Where it stands. For [`TransitionKind::AttemptFailed`] always `Failed`.
+    pub to: JobState,
+    /// When the server says it happened; the local clock where it does not say.
+    pub at: Timestamp,
+    /// How much it means.
+    pub kind: TransitionKind,
+    /// The error, for failures.
+    pub error: Option<String>,
+    /// An outcome that fell into the time the program was off: what was known before came from the
+    /// history, and the end lies before this run's start (or the server does not say when it was).
+    pub while_away: bool,
+}
+
+/// How much a transition means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransitionKind {
+    /// The job was already so when it was first seen: nothing happened now.
+    Found,
+    /// It moved without ending.
+    Moved,
+    /// An attempt failed and the server may try again.
+    AttemptFailed,
+    /// It ended. Announced at most once per (job, attempt, state).
+    Outcome,
+}
+
+/// One consequence of an applied update.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// The job as it is now, merged. Emitted only when something that is shown has changed.
+    Job(Arc<Job>),
+    /// A step of the job, emitted after the [`Change::Job`] that shows it.
+    Transition(Transition),
+    /// What is known of this job needs another look: fetch it.
+    Confirm(JobId),
+}
+
+/// How many jobs a board keeps. Beyond it the job known longest goes, ended and unpinned ones
+/// first.
+pub const MAX_JOBS: usize = 200_000;
+
+/// How far the server's clock may lie behind ours before a quick job, first seen ended, is taken
+/// for an old one.
+const CLOCK_SKEW: Duration = Duration::from_secs(300);
+
+/// "Not found" is doubted for this long after the socket spoke of the job, and believed when it is
+/// said twice this far apart.
+const GONE_DOUBT: Duration = Duration::from_secs(10);
+
+/// A failure is looked at a second time this long after it was heard: what HTTP says sooner may be
+/// a cached answer from before it.
+const SECOND_LOOK: Duration = Duration::from_secs(4);
+
+/// All jobs of one server, merged. See the module's documentation for the rules.
+#[derive(Debug)]
+pub struct Board {
+    jobs: HashMap<JobId, Entry>,
+    /// Jobs that have not ended, so that nobody scans all of them.
+    open: HashSet<JobId>,
+    /// Jobs that stay whatever the bound says.
+    pinned: HashSet<JobId>,
+    /// Jobs in the order they became known, for the bound.
+    order: VecDeque<JobId>,
+    /// What is due when; each job at most once, by [`Entry::due`].
+    due: BTreeSet<(Mono, JobId)>,
+    grace: Duration,
+    started: Timestamp,
+    capacity: usize,
+}
+
+impl Board {
+    /// An empty board. `grace` is how long a failure that may be retried waits for something to
+    /// follow, `started` when this run of the program began (local clock).
+    #[must_use]
+    pub fn new(grace: Duration, started: Timestamp) -> Board {
+        Board {
+            jobs: HashMap::new(),
+            open: HashSet::new(),
+            pinned: HashSet::new(),
+            order: VecDeque::new(),
+            due: BTreeSet::new(),
+            grace,
+            started,
+            capacity: MAX_JOBS,
+        }
+    }
+
+    /// The same with another bound than [`MAX_JOBS`].
+    #[must_use]
+    pub fn with_capacity(mut self, jobs: usize) -> Board {
+        self.capacity = jobs.max(1);
+        self
+    }
+
+    /// Puts a job remembered from an earlier run in place, without any change being emitted. What
+    /// this run has already heard is not overwritten.
+    pub fn remember(&mut self, mut job: Job) {
+        if self.jobs.contains_key(&job.id) {
+            return;
+        }
+        job.source = Source::History;
+        let id = job.id.clone();
+        self.insert(id, Entry::remembered(job));
+    }
+
+    /// Merges one update. Log lines, metrics, queues and notices pass by; they are not state of a
+    /// job.
+    ///
+    /// `baseline` is when the topic behind this update was first listed completely (local clock),
+    /// `None` before that. A job first seen already ended is an outcome if something says that it
+    /// ended just now: an event, or an end not older than the baseline. Otherwise it was found so.
+    ///
+    /// `Gone` is believed for a job that HTTP has shown before and of which the socket has not
+    /// spoken in the last 10 s, or when it is said twice at least 10 s apart. An ended job stays as
+    /// it is; another becomes `Unknown("gone")` until it is seen again.
+    pub fn apply(
+        &mut self,
+        update: &Update,
+        source: Source,
+        baseline: Option<Timestamp>,
+        now: Now,
+    ) -> Vec<Change> {
+        match update {
+            Update::Job(patch) => self.merge(patch, source, baseline, now),
+            Update::Gone(id) => self.gone(id, now),
+            Update::Log { .. } | Update::Metric(_) | Update::Queue(_) | Update::Notice(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// Decides what is due: failures whose grace has run out become outcomes, doubtful news is
+    /// looked at again. `hearing` says whether the server could be heard lately: without that,
+    /// silence proves nothing and the grace begins anew.
+    pub fn expire(&mut self, hearing: bool, now: Now) -> Vec<Change> {
+        let mut changes = Vec::new();
+        while self.due.first().is_some_and(|(at, _)| *at <= now.mono) {
+            let Some((_, id)) = self.due.pop_first() else { break };
+            let Some(entry) = self.jobs.get_mut(&id) else { continue };
+            entry.due = None;
+            let mut next = None;
+            if let Some(tentative) = &mut entry.tentative {
+                if !hearing {
+                    tentative.since = now.mono;
+                    tentative.looked_again = false;
+                    next = Some(now.mono.after(self.grace));
+                } else if now.mono.since(tentative.since) >= self.grace {
+                    entry.settle_failure(now, &mut changes);
+                } else {
+                    if !tentative.looked_again {
+                        tentative.looked_again = true;
+                        changes.push(Change::Confirm(id.clone()));
+                    }
+                    next = Some(tentative.since.after(self.grace));
+                }
+            } else if let Some(since) = entry.missing_since {
+                // Asked again, once: whatever the answer, it decides.
+                if now.mono.since(since) < GONE_DOUBT * 6 {
+                    changes.push(Change::Confirm(id.clone()));
+                } else {
+                    entry.missing_since = None;
+                }
+            }
+            if let Some(at) = next {
+                self.schedule(&id, at);
+            }
+            self.reindex(&id);
+        }
+        changes
+    }
+
+    /// When [`Board::expire`] must be called at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Mono> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// One job.
+    #[must_use]
+    pub fn job(&self, id: &JobId) -> Option<&Arc<Job>> {
+        self.jobs.get(id).map(|entry| &entry.job)
+    }
+
+    /// All jobs, in no order.
+    pub fn jobs(&self) -> impl Iterator<Item = &Arc<Job>> {
+        self.jobs.values().map(|entry| &entry.job)
+    }
+
+    /// How many jobs there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// The jobs that have not ended and are not gone, in no order.
+    pub fn open_jobs(&self) -> impl Iterator<Item = &Arc<Job>> {
+        self.open.iter().filter_map(|id| self.job(id))
+    }
+
+    /// Keeps a job whatever the bound says, or no longer.
+    pub fn pin(&mut self, id: &JobId, pinned: bool) {
+        if pinned {
+            self.pinned.insert(id.clone());
+        } else {
+            self.pinned.remove(id);
+        }
+    }
+
+    fn merge(
+        &mut self,
+        patch: &JobPatch,
+        source: Source,
+        baseline: Option<Timestamp>,
+        now: Now,
+    ) -> Vec<Change> {
+        let Some(id) = &patch.id else { return Vec::new() };
+        let mut changes = Vec::new();
+        let context = merge::Context { source, baseline, started: self.started, now };
+        if let Some(entry) = self.jobs.get_mut(id) {
+            entry.merge(patch, &context, &mut changes);
+        } else {
+            let entry = Entry::first(id, patch, &context, &mut changes);
+            self.insert(id.clone(), entry);
+        }
+        self.after_merge(id, now);
+        changes
+    }
+
+    /// Keeps the indexes and the deadlines true to the entry.
+    fn after_merge(&mut self, id: &JobId, now: Now) {
+        let Some(entry) = self.jobs.get(id) else { return };
+        match (&entry.tentative, entry.missing_since, entry.due) {
+            (Some(Tentative { since, .. }), _, None) => {
+                let first_look = since.after(SECOND_LOOK.min(self.grace / 2));
+                self.schedule(id, first_look.max(now.mono));
+            }
+            (None, None, Some(at)) => {
+                self.due.remove(&(at, id.clone()));
+                if let Some(entry) = self.jobs.get_mut(id) {
+                    entry.due = None;
+                }
+            }
+            _ => {}
+        }
+        self.reindex(id);
+    }
+
+    fn gone(&mut self, id: &JobId, now: Now) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let Some(entry) = self.jobs.get_mut(id) else { return changes };
+        if entry.job.state.terminal() || entry.is_gone() {
+            return changes;
+        }
+        let fresh = entry.socket_heard.is_some_and(|at| now.mono.since(at) < GONE_DOUBT);
+        let twice = entry.missing_since.is_some_and(|at| now.mono.since(at) >= GONE_DOUBT);
+        if (entry.http_seen && !fresh) || twice {
+            entry.vanish(now, &mut changes);
+            self.after_merge(id, now);
+        } else if entry.missing_since.is_none() {
+            entry.missing_since = Some(now.mono);
+            // A failure under way has its own deadlines.
+            if entry.due.is_none() {
+                self.schedule(id, now.mono.after(GONE_DOUBT));
+            }
+        }
+        changes
+    }
+
+    fn schedule(&mut self, id: &JobId, at: Mono) {
+        if let Some(entry) = self.jobs.get_mut(id) {
+            if let Some(before) = entry.due.replace(at) {
+                self.due.remove(&(before, id.clone()));
+            }
+            self.due.insert((at, id.clone()));
+        }
+    }
+
+    fn reindex(&mut self, id: &JobId) {
+        let Some(entry) = self.jobs.get(id) else { return };
+        let open = !entry.job.state.terminal() && !entry.is_gone();
+        if open == self.open.contains(id) {
+            return;
+        }
+        if open {
+            self.open.insert(id.clone());
+        } else {
+            self.open.remove(id);
+        }
+    }
+
+    fn insert(&mut self, id: JobId, entry: Entry) {
+        while self.jobs.len() >= self.capacity {
+            self.evict();
+        }
+        self.order.push_back(id.clone());
+        self.jobs.insert(id.clone(), entry);
+        self.reindex(&id);
+    }
+
+    /// Removes the job known longest; among the 64 known longest, an ended and unpinned one first.
+    /// Those passed over go to the back, so that the next call looks at others.
+    fn evict(&mut self) {
+        for _ in 0..self.order.len().min(64) {
+            let Some(id) = self.order.pop_front() else { return };
+            if self.open.contains(&id) || self.pinned.contains(&id) {
+                self.order.push_back(id);
+            } else {
+                self.remove(&id);
+                return;
+            }
+        }
+        if let Some(id) = self.order.pop_front() {
+            self.remove(&id);
+        }
+    }
+
+    fn remove(&mut self, id: &JobId) {
+        self.open.remove(id);
+        if let Some(Entry { due: Some(at), .. }) = self.jobs.remove(id) {
+            self.due.remove(&(at, id.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

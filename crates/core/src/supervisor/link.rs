@@ -1,0 +1,311 @@
+//! The socket: opening, greeting, living, dying, and trying again.
+
+use std::time::Duration;
+
+use super::heartbeat::{Beat, Heartbeat};
+use super::{Failure, LinkId, Output, Supervisor, Timer, status};
+use crate::dialect::{Frame, Incoming, Keepalive, Outgoing};
+use crate::model::Source;
+use crate::secret::redact;
+use crate::time::Now;
+
+/// How much longer than its own timeout the driver may take to answer an opening.
+const DRIVER_SLACK: Duration = Duration::from_secs(5);
+
+/// Distrust alone opens no sooner than this after the last opening.
+const OPEN_APART: Duration = Duration::from_secs(2);
+
+/// Where the socket stands. There is never more than one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not wanted.
+    Down,
+    /// Between attempts; [`Timer::Retry`] ends it.
+    Waiting,
+    /// The driver is dialling.
+    Opening(LinkId),
+    /// Open, but the dialect has not said `Ready`.
+    Greeting(LinkId),
+    /// Ready, and proven alive by the heartbeat.
+    Live(LinkId),
+}
+
+impl Supervisor {
+    pub(super) fn live(&self) -> Option<LinkId> {
+        match self.phase {
+            Phase::Live(link) => Some(link),
+            _ => None,
+        }
+    }
+
+    /// The link a report must be about; late reports of an earlier one are harmless.
+    fn current(&self) -> Option<LinkId> {
+        match self.phase {
+            Phase::Down | Phase::Waiting => None,
+            Phase::Opening(link) | Phase::Greeting(link) | Phase::Live(link) => Some(link),
+        }
+    }
+
+    pub(super) fn open(&mut self, now: Now) {
+        self.drop_link();
+        self.last_open = Some(now.mono);
+        match self.dialect.open() {
+            Ok(request) => {
+                self.last_link += 1;
+                let link = LinkId(self.last_link);
+                self.learn_secrets(&request);
+                self.phase = Phase::Opening(link);
+                let patience = self.policy.open_timeout;
+                self.timers.set(Timer::Opening, now.mono.after(patience + DRIVER_SLACK));
+                self.out.push_back(Output::Open(link, request, patience));
+            }
+            Err(reason) => self.lost(reason, None, now),
+        }
+    }
+
+    /// Closes the socket, if there is one, and stops everything that belongs to it.
+    pub(super) fn drop_link(&mut self) {
+        if let Some(link) = self.current() {
+            self.out.push_back(Output::Close(link));
+        }
+        self.phase = Phase::Waiting;
+        self.stop_link_timers();
+    }
+
+    fn stop_link_timers(&mut self) {
+        for timer in [
+            Timer::Opening,
+            Timer::Greeting,
+            Timer::Settled,
+            Timer::Retry,
+            Timer::Heartbeat,
+            Timer::Silence,
+            Timer::Safety,
+        ] {
+            self.timers.clear(timer);
+        }
+        self.silent = false;
+    }
+
+    pub(super) fn opened(&mut self, link: LinkId, now: Now) {
+        if self.phase != Phase::Opening(link) {
+            return;
+        }
+        self.phase = Phase::Greeting(link);
+        self.timers.clear(Timer::Opening);
+        self.timers.set(Timer::Greeting, now.mono.after(self.policy.greeting_timeout));
+        self.topics.forget_refusals();
+        let incoming = self.dialect.opened();
+        self.incoming(link, incoming, now);
+    }
+
+    pub(super) fn open_failed(&mut self, link: LinkId, failure: &Failure, now: Now) {
+        if self.phase != Phase::Opening(link) {
+            return;
+        }
+        self.phase = Phase::Waiting;
+        let reason = status::sentence(failure);
+        match failure {
+            Failure::Http { status: 401 | 403, .. } => self.refuse(reason, now),
+            Failure::Http { retry_after, .. } => self.lost(reason, *retry_after, now),
+            _ => self.lost(reason, None, now),
+        }
+    }
+
+    pub(super) fn frame(&mut self, link: LinkId, frame: &Frame, now: Now) {
+        if self.current() != Some(link) || matches!(self.phase, Phase::Opening(_)) {
+            return;
+        }
+        self.last_heard = Some(now.wall);
+        self.heartbeat.heard(now.mono);
+        if self.live().is_some() {
+            self.rearm(now);
+        }
+        let incoming = self.dialect.decode(frame);
+        self.incoming(link, incoming, now);
+    }
+
+    pub(super) fn closed(&mut self, link: LinkId, reason: &str, now: Now) {
+        if self.current() != Some(link) {
+            return;
+        }
+        self.phase = Phase::Waiting;
+        let reason = if reason.trim().is_empty() {
+            "The server closed the connection.".to_owned()
+        } else {
+            format!("The connection was lost: {}.", reason.trim().trim_end_matches('.'))
+        };
+        self.lost(reason, None, now);
+    }
+
+    /// Applies what the dialect made of something that came over the socket.
+    fn incoming(&mut self, link: LinkId, incoming: Vec<Incoming>, now: Now) {
+        for item in incoming {
+            // Any item may have ended this link.
+            if self.current() != Some(link) {
+                return;
+            }
+            match item {
+                Incoming::Ready => self.ready(link, now),
+                Incoming::Reply(frame) => self.out.push_back(Output::Send(link, frame)),
+                Incoming::Refused(reason) => self.refuse(reason, now),
+                Incoming::Kicked(reason) => self.lost(reason, None, now),
+                Incoming::Watched(_) => {}
+                Incoming::Unwatchable { topic, reason } => self.unwatchable(topic, reason, now),
+                Incoming::Update(update) => self.update(update, Source::Socket, None, now),
+                Incoming::Stale(topic) => self.stale(&topic, now),
+                Incoming::Found(topic) => self.found(topic, None, now),
+                Incoming::Follow(request) => self.follow_alone(request),
+                Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
+            }
+        }
+    }
+
+    fn ready(&mut self, link: LinkId, now: Now) {
+        if self.phase != Phase::Greeting(link) {
+            return;
+        }
+        self.phase = Phase::Live(link);
+        self.timers.clear(Timer::Greeting);
+        self.timers.set(Timer::Settled, now.mono.after(self.policy.settled_after));
+        self.heartbeat = Heartbeat::new(self.dialect.keepalive(), now.mono);
+        self.last_heard = Some(now.wall);
+        self.trouble = None;
+        self.refused = false;
+        self.fallback = false;
+        self.rearm(now);
+        let topics: Vec<_> = self.topics.all().cloned().collect();
+        for topic in topics {
+            self.encode(link, &Outgoing::Watch(topic));
+        }
+        let waiting: Vec<_> = self.outbox.drain(now.mono).collect();
+        for outgoing in waiting {
+            self.encode(link, &outgoing);
+        }
+        self.fetch_everything(now);
+        self.schedule_safety(now);
+    }
+
+    /// Sets the deadlines that any frame puts off.
+    fn rearm(&mut self, now: Now) {
+        self.heartbeat.keep(self.dialect.keepalive());
+        self.timers.set(Timer::Heartbeat, self.heartbeat.deadline());
+        if let Some(silence) = self.policy.silence {
+            self.timers.set(Timer::Silence, now.mono.after(silence));
+            self.silent = false;
+        }
+    }
+
+    pub(super) fn beat(&mut self, now: Now) {
+        let Some(link) = self.live() else { return };
+        match self.heartbeat.beat(now.mono) {
+            Beat::Dead => {
+                self.lost("The connection went silent.".to_owned(), None, now);
+                return;
+            }
+            Beat::Ping => {
+                self.encode(link, &Outgoing::Ping);
+            }
+            Beat::WebSocketPing => self.out.push_back(Output::Send(link, Frame::Ping)),
+            Beat::Wait => {}
+        }
+        self.timers.set(Timer::Heartbeat, self.heartbeat.deadline());
+    }
+
+    pub(super) fn fell_silent(&mut self, now: Now) {
+        if self.live().is_some() && !self.silent {
+            self.silent = true;
+            self.fetch_everything(now);
+        }
+    }
+
+    pub(super) fn gave_no_greeting(&mut self, timer: Timer, now: Now) {
+        let reason = if timer == Timer::Opening {
+            "The server could not be reached in time."
+        } else {
+            "The server accepted the connection but did not greet."
+        };
+        self.lost(reason.to_owned(), None, now);
+    }
+
+    /// The link failed, whatever way: close what is left of it, poll, and try again later.
+    pub(super) fn lost(&mut self, reason: String, wish: Option<Duration>, now: Now) {
+        self.drop_link();
+        self.backoff.failed();
+        let delay = self.backoff.delay(&self.policy, wish, &mut self.jitter);
+        self.trouble = Some(self.clean(&reason));
+        self.refused = false;
+        self.timers.set(Timer::Retry, now.mono.after(delay));
+        self.fall_back(now);
+    }
+
+    /// The server does not accept us. Servers also refuse for passing reasons, such as too many
+    /// sockets, so one slow retry stays.
+    fn refuse(&mut self, reason: String, now: Now) {
+        self.drop_link();
+        self.backoff.failed();
+        let delay = self.jitter.around(self.policy.refused_delay, 10);
+        self.trouble = Some(self.clean(&reason));
+        self.refused = true;
+        self.timers.set(Timer::Retry, now.mono.after(delay));
+        self.fall_back(now);
+    }
+
+    /// Trusts nothing that was true before: a live link must answer soon, a lost one is tried at
+    /// once, everything watched is fetched.
+    pub(super) fn distrust(&mut self, now: Now) {
+        if !self.running {
+            return;
+        }
+        match self.phase {
+            Phase::Live(link) => {
+                match self.heartbeat.check(now.mono) {
+                    Beat::Ping => {
+                        if self.encode(link, &Outgoing::Ping) == 0 {
+                            self.out.push_back(Output::Send(link, Frame::Ping));
+                        }
+                    }
+                    _ => self.out.push_back(Output::Send(link, Frame::Ping)),
+                }
+                self.timers.set(Timer::Heartbeat, self.heartbeat.deadline());
+                self.fetch_everything(now);
+            }
+            // A clock that jumps again and again must not become a way around the backoff.
+            _ if self.last_open.is_some_and(|at| now.mono.since(at) < OPEN_APART) => {}
+            // What was dialled before the sleep leads nowhere.
+            Phase::Opening(_) | Phase::Greeting(_) => self.open(now),
+            Phase::Waiting if !self.refused => {
+                self.open(now);
+                self.fetch_everything(now);
+            }
+            Phase::Waiting | Phase::Down => {}
+        }
+    }
+
+    /// How long a dead link can be called live: the heartbeat's two numbers together.
+    #[must_use]
+    pub fn heartbeat_span(&self) -> Duration {
+        match self.dialect.keepalive() {
+            Keepalive::TheyPing { interval, timeout }
+            | Keepalive::WePing { interval, timeout }
+            | Keepalive::WebSocketPing { interval, timeout } => interval + timeout,
+        }
+    }
+
+    /// The text without any secret that this server was ever given.
+    pub(super) fn clean(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| redact(&text, Some(secret)))
+    }
+
+    fn learn_secrets(&mut self, request: &crate::dialect::OpenRequest) {
+        for secret in request.secrets() {
+            if !self.secrets.contains(&secret) {
+                // Only the newest few can be quoted back.
+                if self.secrets.len() >= 16 {
+                    self.secrets.remove(0);
+                }
+                self.secrets.push(secret);
+            }
+        }
+    }
+}

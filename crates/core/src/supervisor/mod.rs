@@ -1,0 +1,588 @@
+//! The machine for one server: link, greeting, heartbeat, backoff, polling, outbox, state.
+//!
+//! - The socket: `link`, with `heartbeat` and `backoff`. Open is not live; any frame is proof of
+//!   life; attempts never end.
+//! - HTTP: `rounds`, with the table in `polling`. On every `Ready` and every watch each topic is
+//!   fetched; while the socket is down, regularly; beside a live socket, now and then.
+//! - `topics` is what is watched (state), `outbox` what waits to be said (a bounded queue),
+//!   `timers` every deadline of the link, `status` what the badge says and why.
+//!
+//! Feed it one [`Input`] with [`Supervisor::handle`], then drain [`Supervisor::poll`] until it
+//! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::dialect::{Action, Dialect, FetchRequest, FetchResponse, Frame, OpenRequest, Outgoing};
+use crate::model::{
+    Diagnostic, Job, JobId, LogLine, Metric, QueuePatch, ServerNotice, Source, Topic,
+};
+use crate::secret::Secret;
+use crate::server::Policy;
+use crate::state::{Board, Change, Transition};
+use crate::time::{Mono, Now};
+
+mod backoff;
+mod heartbeat;
+mod link;
+mod outbox;
+mod polling;
+mod rounds;
+mod status;
+mod timers;
+mod topics;
+
+use backoff::{Backoff, Jitter};
+use heartbeat::Heartbeat;
+use link::Phase;
+use outbox::{Outbox, Refusal};
+use polling::Polling;
+use status::Http;
+use timers::{Timer, Timers};
+use topics::{Adding, Topics};
+
+/// What the badge shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Link {
+    /// The socket is open, greeted and proven alive.
+    Live,
+    /// The first attempts are under way.
+    Connecting,
+    /// HTTP answers, the socket does not.
+    Polling,
+    /// Neither answers.
+    Offline,
+    /// Nobody accepts the key: needs the user.
+    Refused,
+    /// Stopped by the user.
+    Paused,
+}
+
+/// The whole truth about one server's connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// What the badge shows.
+    pub link: Link,
+    /// Since when (local clock).
+    pub since: Timestamp,
+    /// When anything was last heard from the server, on any way (local clock).
+    pub last_heard: Option<Timestamp>,
+    /// When the socket is tried next, as a moment of the local clock.
+    pub next_try: Option<Timestamp>,
+    /// Milliseconds until then, at the time of this status.
+    pub retry_in_ms: Option<u64>,
+    /// Failed attempts since the link last held.
+    pub attempt: u32,
+    /// Why it is so, in a sentence for people; secrets removed. `None` when all is well.
+    pub reason: Option<String>,
+}
+
+/// Tells links apart, so that late reports of an old one are harmless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// Tells HTTP requests apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FetchId(pub u64);
+
+/// Why an HTTP request or the opening of a socket gave no usable answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The upgrade was answered with this HTTP status instead of 101.
+    #[error("the server answered HTTP {status}{}", .text.as_deref().map(|t| format!(": {t}")).unwrap_or_default())]
+    Http {
+        /// The status.
+        status: u16,
+        /// The beginning of the body or its `error`/`message`, where it is text.
+        text: Option<String>,
+        /// What `Retry-After` asked for.
+        retry_after: Option<Duration>,
+    },
+    /// Name resolution, TCP or proxy failed.
+    #[error("{0}")]
+    Unreachable(String),
+    /// TLS failed.
+    #[error("{0}")]
+    Tls(String),
+    /// Nothing came in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    Timeout(Duration),
+    /// The answer broke the protocol or a limit of size.
+    #[error("{0}")]
+    Protocol(String),
+}
+
+/// Everything that can happen to a server.
+#[derive(Debug)]
+pub enum Input {
+    /// Begin (or resume after a pause).
+    Start,
+    /// Stop everything until [`Input::Start`]; watched topics are kept.
+    Pause,
+    /// The user wants the socket tried at once.
+    ReconnectNow,
+    /// The key was replaced.
+    Key(Option<Secret>),
+    /// The machine woke from sleep or the network changed: distrust the link.
+    Woke,
+    /// Express interest in a topic.
+    Watch(Topic),
+    /// Drop interest in a topic.
+    Unwatch(Topic),
+    /// Say something on the socket; queued while there is no link.
+    Send(Outgoing),
+    /// Fetch a job's earlier log lines from line `offset` on, where the dialect can.
+    Logs(JobId, u64),
+    /// Perform an action; answered by [`Output::Acted`].
+    Act(FetchId, Action),
+    /// The driver opened the socket.
+    Opened(LinkId),
+    /// The driver could not open the socket.
+    OpenFailed(LinkId, Failure),
+    /// A frame arrived.
+    Frame(LinkId, Frame),
+    /// The socket closed or died. Not sent after [`Output::Close`].
+    Closed(LinkId, String),
+    /// An HTTP request ended. `retry_after` as the server asked, whatever the status.
+    Fetched(FetchId, Result<FetchResponse, Failure>, Option<Duration>),
+    /// Time has passed.
+    Tick,
+}
+
+/// Everything the machine wants done or known.
+#[derive(Debug)]
+pub enum Output {
+    /// Open a socket; answer with `Opened` or `OpenFailed`.
+    Open(LinkId, OpenRequest, Duration),
+    /// Write a frame.
+    Send(LinkId, Frame),
+    /// Close the socket; nothing more is reported about it.
+    Close(LinkId),
+    /// Perform an HTTP request; answer with `Fetched`.
+    Fetch(FetchId, FetchRequest),
+    /// Forget this request; its answer is not wanted any more.
+    Abandon(FetchId),
+    /// The status changed.
+    Status(Status),
+    /// A job changed: the whole merged job.
+    Job(Arc<Job>),
+    /// A step of a job, after the `Job` that shows it.
+    Transition(Transition),
+    /// Log lines of a job.
+    Log {
+        /// Whose.
+        job: JobId,
+        /// The lines, in the server's order.
+        lines: Vec<LogLine>,
+        /// From the socket or fetched.
+        source: Source,
+    },
+    /// A measured value.
+    Metric(Metric),
+    /// A queue's numbers.
+    Queue(QueuePatch),
+    /// Something the server wants told.
+    Notice(ServerNotice),
+    /// Something odd.
+    Diagnostic(Diagnostic),
+    /// How an action ended: the server's words, or why it failed.
+    Acted(FetchId, Result<(), String>),
+    /// The first fetch of a topic after it was watched has been answered (or has failed).
+    Listed(Topic),
+    /// Nothing to do until the deadline (for ever when `None`) or the next input.
+    Idle(Option<Mono>),
+}
+
+/// The wall clock running ahead of the monotonic one by more than this means that the machine
+/// slept.
+const SLEPT: Duration = Duration::from_secs(5);
+
+/// The machine. See the module's documentation.
+#[derive(Debug)]
+pub struct Supervisor {
+    dialect: Box<dyn Dialect>,
+    board: Board,
+    policy: Policy,
+    out: VecDeque<Output>,
+    timers: Timers,
+    jitter: Jitter,
+    running: bool,
+    clock: Now,
+    // The socket.
+    phase: Phase,
+    last_link: u64,
+    last_open: Option<Mono>,
+    backoff: Backoff,
+    heartbeat: Heartbeat,
+    outbox: Outbox,
+    /// Why the socket is not live.
+    trouble: Option<String>,
+    /// The trouble is that we are not accepted: only the user can change that.
+    refused: bool,
+    // HTTP.
+    topics: Topics,
+    polling: Polling,
+    http: Http,
+    answered_at: Option<Mono>,
+    /// HTTP stands in for the socket.
+    fallback: bool,
+    /// The socket is open but says nothing, and has no heartbeat to prove it alive.
+    silent: bool,
+    safety_rounds: u32,
+    moving: Option<(Mono, bool)>,
+    baseline: Option<Timestamp>,
+    // What is told.
+    status: Status,
+    told: Option<Mono>,
+    told_retry: Option<Mono>,
+    last_heard: Option<Timestamp>,
+    secrets: Vec<Secret>,
+}
+
+impl Supervisor {
+    /// A machine at rest: nothing happens before [`Input::Start`]. `seed` feeds the jitter.
+    #[must_use]
+    pub fn new(dialect: Box<dyn Dialect>, policy: Policy, seed: u64, now: Now) -> Supervisor {
+        let heartbeat = Heartbeat::new(dialect.keepalive(), now.mono);
+        Supervisor {
+            board: Board::new(policy.grace, now.wall),
+            dialect,
+            policy,
+            out: VecDeque::new(),
+            timers: Timers::default(),
+            jitter: Jitter::new(seed),
+            running: false,
+            clock: now,
+            phase: Phase::Down,
+            last_link: 0,
+            last_open: None,
+            backoff: Backoff::default(),
+            heartbeat,
+            outbox: Outbox::default(),
+            trouble: None,
+            refused: false,
+            topics: Topics::default(),
+            polling: Polling::default(),
+            http: Http::Unknown,
+            answered_at: None,
+            fallback: false,
+            silent: false,
+            safety_rounds: 0,
+            moving: None,
+            baseline: None,
+            status: status::paused(now),
+            told: None,
+            told_retry: None,
+            last_heard: None,
+            secrets: Vec::new(),
+        }
+    }
+
+    /// Puts a job remembered from an earlier run in place.
+    pub fn remember(&mut self, job: Job) {
+        self.board.remember(job);
+    }
+
+    /// Takes one input. Drain [`Supervisor::poll`] before the next.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        self.notice_sleep(now);
+        match input {
+            Input::Start => self.start(now),
+            Input::Pause => self.pause(),
+            Input::ReconnectNow => self.reconnect_now(now),
+            Input::Key(key) => self.replace_key(key, now),
+            Input::Woke => self.distrust(now),
+            Input::Watch(topic) => self.watch(topic, now),
+            Input::Unwatch(topic) => self.unwatch(&topic),
+            Input::Send(outgoing) => self.say(outgoing, now),
+            Input::Logs(job, offset) => self.fetch_logs(&job, offset),
+            Input::Act(id, action) => self.act(id, action),
+            Input::Opened(link) => self.opened(link, now),
+            Input::OpenFailed(link, failure) => self.open_failed(link, &failure, now),
+            Input::Frame(link, frame) => self.frame(link, &frame, now),
+            Input::Closed(link, reason) => self.closed(link, &reason, now),
+            Input::Fetched(id, result, wish) => self.fetched(id, result, wish, now),
+            Input::Tick => {}
+        }
+    }
+
+    /// The next thing to do; [`Output::Idle`] ends the drain.
+    pub fn poll(&mut self, now: Now) -> Output {
+        if let Some(output) = self.out.pop_front() {
+            return output;
+        }
+        self.notice_sleep(now);
+        while let Some(timer) = self.timers.due(now.mono) {
+            self.fire(timer, now);
+        }
+        if self.running && self.board.deadline().is_some_and(|at| at <= now.mono) {
+            let hearing = self.live().is_some() || self.http == Http::Answers;
+            let changes = self.board.expire(hearing, now);
+            self.changes(changes, now);
+        }
+        self.launch(now);
+        self.tell_status(now);
+        self.out.pop_front().unwrap_or_else(|| Output::Idle(self.deadline()))
+    }
+
+    /// The jobs as merged so far.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// What the server would accept for this job now.
+    #[must_use]
+    pub fn actions(&self, job: &Job) -> Vec<Action> {
+        self.dialect.actions(job)
+    }
+
+    /// The connection as it was last told.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// What is watched on the user's behalf, in order.
+    pub fn watched(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.watched()
+    }
+
+    /// How much is held in memory, for tests of the bounds.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let (topics, requests, waiting) = self.polling.sizes();
+        Load {
+            outbox: self.outbox.len(),
+            found: self.topics.found_len(),
+            topics,
+            requests,
+            waiting,
+            lookups: self.polling.lookups(),
+            jobs: self.board.len(),
+        }
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        let board = if self.running { self.board.deadline() } else { None };
+        let polling = if self.may_fetch() { self.polling.deadline() } else { None };
+        [self.timers.next(), board, polling].into_iter().flatten().min()
+    }
+
+    fn notice_sleep(&mut self, now: Now) {
+        let before = std::mem::replace(&mut self.clock, now);
+        let wall = now.wall.duration_since(before.wall);
+        let awake = now.mono.since(before.mono);
+        if wall > jiff::SignedDuration::ZERO && wall.unsigned_abs() > awake + SLEPT {
+            self.distrust(now);
+        }
+    }
+
+    fn fire(&mut self, timer: Timer, now: Now) {
+        match timer {
+            Timer::Opening | Timer::Greeting => self.gave_no_greeting(timer, now),
+            Timer::Settled => self.backoff.reset(),
+            Timer::Retry => self.open(now),
+            Timer::Heartbeat => self.beat(now),
+            Timer::Silence => self.fell_silent(now),
+            Timer::Safety => self.safety_round(now),
+            Timer::Refresh => {}
+        }
+    }
+
+    fn start(&mut self, now: Now) {
+        if self.running {
+            return;
+        }
+        self.running = true;
+        self.http = Http::Unknown;
+        self.trouble = None;
+        self.refused = false;
+        self.backoff.reset();
+        self.open(now);
+    }
+
+    fn pause(&mut self) {
+        self.running = false;
+        self.drop_link();
+        self.timers.clear_all();
+        self.phase = Phase::Down;
+        self.fallback = false;
+        self.silent = false;
+        self.trouble = None;
+        self.abandon_rounds();
+    }
+
+    fn reconnect_now(&mut self, now: Now) {
+        if !self.running {
+            return;
+        }
+        self.polling.release();
+        match self.phase {
+            Phase::Waiting | Phase::Down => {
+                self.open(now);
+                if self.fallback {
+                    self.fetch_everything(now);
+                }
+            }
+            Phase::Opening(_) | Phase::Greeting(_) | Phase::Live(_) => self.distrust(now),
+        }
+    }
+
+    fn replace_key(&mut self, key: Option<Secret>, now: Now) {
+        self.secrets.extend(key.clone());
+        self.dialect.set_key(key);
+        if !self.running {
+            return;
+        }
+        self.drop_link();
+        self.abandon_rounds();
+        self.polling.release();
+        self.http = Http::Unknown;
+        self.refused = false;
+        self.trouble = None;
+        self.backoff.reset();
+        if self.fallback {
+            self.fetch_everything(now);
+        }
+        self.open(now);
+    }
+
+    fn watch(&mut self, topic: Topic, now: Now) {
+        let new = self.topics.watch(topic.clone());
+        if let Topic::Job(id) = &topic {
+            self.board.pin(id, true);
+        }
+        self.polling.add(&topic);
+        self.polling.renew(&topic);
+        self.set_baseline();
+        self.moving = None;
+        self.polling.schedule(&topic, now.mono);
+        if new && let Some(link) = self.live() {
+            self.encode(link, &Outgoing::Watch(topic));
+        }
+    }
+
+    fn unwatch(&mut self, topic: &Topic) {
+        for topic in self.topics.unwatch(topic) {
+            self.give_up(topic);
+        }
+        self.set_baseline();
+        self.moving = None;
+    }
+
+    /// A topic is not watched any more, neither by the user nor as found.
+    fn give_up(&mut self, topic: Topic) {
+        if let Topic::Job(id) = &topic {
+            self.board.pin(id, false);
+        }
+        self.out.extend(self.polling.remove(&topic).into_iter().map(Output::Abandon));
+        if let Some(link) = self.live() {
+            self.encode(link, &Outgoing::Unwatch(topic));
+        }
+    }
+
+    fn found(&mut self, topic: Topic, parent: Option<Topic>, now: Now) {
+        if let Topic::Job(id) = &topic
+            && self.board.job(id).is_some_and(|job| job.state.terminal())
+        {
+            return;
+        }
+        match self.topics.find(topic.clone(), parent) {
+            Adding::Known => {}
+            Adding::Full => self.odd(
+                "too-many-topics",
+                format!(
+                    "More than {} jobs are under way; {topic} is not followed on its own.",
+                    topics::MAX_FOUND
+                ),
+            ),
+            Adding::New => {
+                self.polling.add(&topic);
+                self.polling.schedule(&topic, now.mono);
+                if let Some(link) = self.live() {
+                    self.encode(link, &Outgoing::Watch(topic));
+                }
+            }
+        }
+    }
+
+    fn say(&mut self, outgoing: Outgoing, now: Now) {
+        let refusal = match self.live() {
+            Some(link) => {
+                if self.encode(link, &outgoing) == 0 {
+                    self.odd("unsendable", "This kind of server has no words for that.".to_owned());
+                }
+                return;
+            }
+            None => self.outbox.push(outgoing, now.mono),
+        };
+        match refusal {
+            Ok(()) => {}
+            Err(Refusal::Duplicate) => {
+                self.odd("outbox", "The same is already waiting to be sent.".to_owned());
+            }
+            Err(Refusal::Full) => self.odd(
+                "outbox",
+                format!("{} things are already waiting to be sent.", outbox::CAPACITY),
+            ),
+        }
+    }
+
+    /// Sends what the dialect makes of `outgoing`. Answers how many frames that were.
+    fn encode(&mut self, link: LinkId, outgoing: &Outgoing) -> usize {
+        let frames = self.dialect.encode(outgoing);
+        let count = frames.len();
+        self.out.extend(frames.into_iter().map(|frame| Output::Send(link, frame)));
+        count
+    }
+
+    /// Passes on what a merge changed, and does what follows from it.
+    fn changes(&mut self, changes: Vec<Change>, now: Now) {
+        for change in changes {
+            match change {
+                Change::Job(job) => self.out.push_back(Output::Job(job)),
+                Change::Transition(transition) => {
+                    let own = Topic::Job(transition.job.clone());
+                    let ended = self.board.job(&transition.job).is_some_and(|j| j.state.terminal());
+                    if ended && self.topics.lose(&own) {
+                        self.give_up(own);
+                    } else if !ended && self.moving.is_some_and(|(_, moving)| !moving) {
+                        self.moving = None;
+                        self.hurry(now);
+                    }
+                    self.out.push_back(Output::Transition(transition));
+                }
+                Change::Confirm(job) => self.look_up(&job, now),
+            }
+        }
+    }
+
+    fn odd(&mut self, kind: &'static str, text: String) {
+        self.out.push_back(Output::Diagnostic(Diagnostic { kind, text, sample: None }));
+    }
+}
+
+/// How much a machine holds in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Things waiting to be said, at most 64.
+    pub outbox: usize,
+    /// Topics found besides those the user watches, at most 1,000.
+    pub found: usize,
+    /// Topics and single jobs being fetched.
+    pub topics: usize,
+    /// Requests under way.
+    pub requests: usize,
+    /// Requests waiting for their turn.
+    pub waiting: usize,
+    /// Single jobs being looked up, at most 256.
+    pub lookups: usize,
+    /// Jobs, at most [`crate::state::MAX_JOBS`].
+    pub jobs: usize,
+}

@@ -1,0 +1,568 @@
+//! Fetching over HTTP: what is due, what the answers mean, and when to ask again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::polling::{FEW_LOOKUPS, Purpose, Round};
+use super::status::{Http, sentence};
+use super::topics::belongs;
+use super::{Failure, FetchId, Output, Supervisor, Timer};
+use crate::dialect::{Action, FetchRequest, FetchResponse, Incoming};
+use crate::model::{Diagnostic, JobId, Source, Topic, Update};
+use crate::time::Now;
+
+/// Beside a live socket, what is watched and has not ended is fetched this often: four of the five
+/// servers lose or never send the end of a job.
+pub(super) const SAFETY: Duration = Duration::from_secs(30);
+
+/// Lists on which nothing is under way are fetched at every so many safety rounds.
+const QUIET_ROUNDS: u32 = 4;
+
+/// Failed rounds are repeated at most this far apart.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
+/// What a server may ask for with `Retry-After` at most.
+const LONGEST_WISH: Duration = Duration::from_secs(3600);
+
+/// Unended jobs that a list does not show any more are looked up one by one, this many a round.
+const LOOKUPS_PER_ROUND: usize = 20;
+
+/// A lookup that fails is not repeated more often than this; the next list asks again.
+const LOOKUP_TRIES: u32 = 3;
+
+/// For this long after a good answer a bad one of another topic says nothing about the server.
+const ANSWERS_FOR: Duration = Duration::from_secs(5);
+
+/// Whether something watched is under way is found out at most this often.
+const MOVING_KNOWN_FOR: Duration = Duration::from_secs(1);
+
+impl Supervisor {
+    /// Fetching makes sense while the socket is live or HTTP stands in for it.
+    pub(super) fn may_fetch(&self) -> bool {
+        self.running && (self.fallback || self.live().is_some())
+    }
+
+    /// HTTP stands in for the socket from now on.
+    pub(super) fn fall_back(&mut self, now: Now) {
+        if self.running && !self.fallback {
+            self.fallback = true;
+            // What was known over HTTP while the socket was live may not be true any more.
+            self.http = Http::Unknown;
+            self.fetch_everything(now);
+        }
+    }
+
+    pub(super) fn fetch_everything(&mut self, now: Now) {
+        for topic in self.topics.all() {
+            match self.polling.work_mut(topic) {
+                Some(work) if work.round.is_some() => work.dirty = true,
+                Some(_) => self.polling.schedule(topic, now.mono),
+                None => {}
+            }
+        }
+    }
+
+    /// Makes the requests that are due, a few at a time.
+    pub(super) fn launch(&mut self, now: Now) {
+        if !self.may_fetch() {
+            return;
+        }
+        loop {
+            if let Some((topic, request)) = self.polling.next_request(now.mono) {
+                let id = self.polling.take_off(Purpose::Topic(topic), request.ask.clone());
+                self.out.push_back(Output::Fetch(id, request));
+            } else if let Some(topic) = self.polling.next_due(now.mono) {
+                let requests = self.dialect.fetch(&topic);
+                self.polling.begin(&topic, requests);
+                if self.polling.round(&topic).is_some_and(|round| round.open == 0) {
+                    // No HTTP view: there is nothing to wait for.
+                    let round = self.polling.end(&topic).unwrap_or_default();
+                    self.round_ended(&topic, round, now);
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        id: FetchId,
+        result: Result<FetchResponse, Failure>,
+        wish: Option<Duration>,
+        now: Now,
+    ) {
+        let Some(flight) = self.polling.land(id) else { return };
+        let asked = match &result {
+            Err(Failure::Http { retry_after, .. }) => wish.or(*retry_after),
+            _ => wish,
+        };
+        if let Some(asked) = asked {
+            self.polling.hold(now.mono.after(asked.min(LONGEST_WISH)));
+        }
+        match flight.purpose {
+            Purpose::Topic(topic) => {
+                let failed = match result {
+                    Ok(response) => {
+                        self.last_heard = Some(now.wall);
+                        let incoming = self.dialect.parse(&flight.ask, &response);
+                        let verdict = verdict(&response, &incoming);
+                        self.answer(Some(&topic), incoming, now);
+                        verdict
+                    }
+                    Err(failure) => {
+                        self.answered_at = None;
+                        Err(sentence(&failure))
+                    }
+                };
+                self.judge(&topic, failed, now);
+                if let Some(round) = self.polling.answered(&topic) {
+                    self.round_ended(&topic, round, now);
+                }
+            }
+            Purpose::Logs => match result {
+                Ok(response) => {
+                    self.last_heard = Some(now.wall);
+                    let incoming = self.dialect.parse(&flight.ask, &response);
+                    self.answer(None, incoming, now);
+                }
+                Err(failure) => {
+                    let text =
+                        self.clean(&format!("Log lines were not fetched. {}", sentence(&failure)));
+                    self.odd("http-error", text);
+                }
+            },
+            Purpose::Act(caller) => {
+                let outcome = match result {
+                    Ok(response) => {
+                        self.last_heard = Some(now.wall);
+                        let incoming = self.dialect.parse(&flight.ask, &response);
+                        let outcome = acted(&response, &incoming);
+                        let about = flight.ask.topic.clone();
+                        self.answer(None, incoming, now);
+                        // Servers announce little of what they were asked to do.
+                        match about {
+                            Some(topic) => self.stale(&topic, now),
+                            None => self.stale(&Topic::Everything, now),
+                        }
+                        outcome
+                    }
+                    Err(failure) => Err(sentence(&failure)),
+                };
+                let outcome = outcome.map_err(|reason| self.clean(&reason));
+                self.out.push_back(Output::Acted(caller, outcome));
+            }
+        }
+    }
+
+    pub(super) fn fetch_logs(&mut self, job: &JobId, offset: u64) {
+        let Some(job) = self.board.job(job).cloned() else { return };
+        for request in self.dialect.fetch_logs(&job, offset) {
+            self.follow_alone(request);
+        }
+    }
+
+    /// Makes a request that belongs to no round.
+    pub(super) fn follow_alone(&mut self, request: FetchRequest) {
+        if self.polling.sizes().1 >= super::polling::MAX_PAGES {
+            self.odd("too-many-requests", "Too many requests are under way already.".to_owned());
+            return;
+        }
+        let id = self.polling.take_off(Purpose::Logs, request.ask.clone());
+        self.out.push_back(Output::Fetch(id, request));
+    }
+
+    pub(super) fn act(&mut self, caller: FetchId, action: Action) {
+        let id = self.polling.take_off(Purpose::Act(caller), action.request.ask.clone());
+        self.out.push_back(Output::Fetch(id, action.request));
+    }
+
+    /// Merges and passes on one update.
+    pub(super) fn update(
+        &mut self,
+        update: Update,
+        source: Source,
+        topic: Option<&Topic>,
+        now: Now,
+    ) {
+        let baseline = match topic {
+            Some(topic) => self.baseline_of(topic),
+            None => self.baseline,
+        };
+        match update {
+            Update::Job(_) | Update::Gone(_) => {
+                let changes = self.board.apply(&update, source, baseline, now);
+                self.changes(changes, now);
+            }
+            Update::Log { job, lines } => self.out.push_back(Output::Log { job, lines, source }),
+            Update::Metric(metric) => self.out.push_back(Output::Metric(metric)),
+            Update::Queue(queue) => self.out.push_back(Output::Queue(queue)),
+            Update::Notice(notice) => self.out.push_back(Output::Notice(notice)),
+        }
+    }
+
+    /// Applies what the dialect made of an HTTP answer.
+    fn answer(&mut self, topic: Option<&Topic>, incoming: Vec<Incoming>, now: Now) {
+        for item in incoming {
+            match item {
+                Incoming::Update(update) => {
+                    if let (Update::Job(patch), Some(topic)) = (&update, topic)
+                        && let (Some(id), Some(round)) = (&patch.id, self.polling.round(topic))
+                    {
+                        round.seen.insert(id.clone());
+                    }
+                    self.update(update, Source::Http, topic, now);
+                }
+                Incoming::Follow(request) => match topic {
+                    Some(topic) => {
+                        if !self.polling.follow(topic, request) {
+                            let text = format!("The list of {topic} has too many pages.");
+                            self.odd("too-many-pages", text);
+                        }
+                    }
+                    None => self.follow_alone(request),
+                },
+                Incoming::Stale(topic) => self.stale(&topic, now),
+                Incoming::Found(found) => self.found(found, topic.cloned(), now),
+                Incoming::Refused(reason) => {
+                    self.http = Http::Refuses(self.clean(&reason));
+                }
+                Incoming::Unwatchable { topic, reason } => self.unwatchable(topic, reason, now),
+                Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
+                // These speak of a socket.
+                Incoming::Ready
+                | Incoming::Reply(_)
+                | Incoming::Watched(_)
+                | Incoming::Kicked(_) => {}
+            }
+        }
+    }
+
+    pub(super) fn unwatchable(&mut self, topic: Option<Topic>, reason: String, now: Now) {
+        let text = match &topic {
+            Some(topic) => format!("The server does not let us watch {topic}: {reason}"),
+            None => format!("The server does not let us watch something: {reason}"),
+        };
+        let text = self.clean(&text);
+        self.out.push_back(Output::Diagnostic(Diagnostic {
+            kind: "refused-subscription",
+            text,
+            sample: None,
+        }));
+        if let Some(topic) = topic {
+            // HTTP may still show it.
+            self.polling.schedule(&topic, now.mono);
+            self.topics.refuse(topic);
+        }
+    }
+
+    /// What one answer says about HTTP as a whole.
+    fn judge(&mut self, topic: &Topic, verdict: Result<(), String>, now: Now) {
+        match verdict {
+            Ok(()) => {
+                self.http = Http::Answers;
+                self.answered_at = Some(now.mono);
+            }
+            Err(reason) => {
+                let reason = self.clean(&reason);
+                if let Some(round) = self.polling.round(topic) {
+                    round.failed = Some(reason.clone());
+                }
+                // One topic's trouble is not the server's while others are answered.
+                let others = self.http == Http::Answers
+                    && self.answered_at.is_some_and(|at| now.mono.since(at) < ANSWERS_FOR);
+                if !others && !matches!(self.http, Http::Refuses(_)) {
+                    self.http = Http::Fails(reason);
+                }
+            }
+        }
+    }
+
+    fn round_ended(&mut self, topic: &Topic, round: Round, now: Now) {
+        let Some(work) = self.polling.work_mut(topic) else { return };
+        let ok = round.failed.is_none();
+        work.failures = if ok { 0 } else { work.failures.saturating_add(1) };
+        let failures = work.failures;
+        let lookup = work.lookup;
+        if ok && work.listed.is_none() {
+            work.listed = Some(now.wall);
+        }
+        let first = !lookup && !std::mem::replace(&mut work.told, true);
+        self.set_baseline();
+        if ok && !matches!(topic, Topic::Job(_)) && !round.seen.is_empty() {
+            self.look_up_missing(topic, &round, now);
+        }
+        if first {
+            self.out.push_back(Output::Listed(topic.clone()));
+        }
+        if self.polling.again(topic, now.mono) {
+            return;
+        }
+        if lookup {
+            if ok || failures >= LOOKUP_TRIES {
+                self.polling.remove(topic);
+            } else {
+                let delay = self.delay_after(failures);
+                self.polling.schedule(topic, now.mono.after(delay));
+            }
+            return;
+        }
+        let requests = round.requests > 0;
+        let beside = self.silent || self.topics.is_refused(topic);
+        let delay = if !requests {
+            return;
+        } else if let Http::Refuses(_) = self.http {
+            self.jitter.around(self.policy.refused_delay, 10)
+        } else if !ok {
+            self.delay_after(failures)
+        } else if self.fallback || beside {
+            let interval =
+                if self.moving(now) { self.policy.poll_fast } else { self.policy.poll_slow };
+            self.jitter.around(interval, 10)
+        } else {
+            return;
+        };
+        self.polling.schedule(topic, now.mono.after(delay));
+    }
+
+    /// The delay after so many failed rounds in a row.
+    fn delay_after(&mut self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(10);
+        let longest = LONGEST_DELAY.max(self.policy.poll_slow);
+        let delay = self.policy.poll_fast.saturating_mul(1 << doublings).min(longest);
+        self.jitter.around(delay, 20)
+    }
+
+    /// Unended jobs that belong to a list but are not on it: the list may be cut, or the job gone.
+    fn look_up_missing(&mut self, topic: &Topic, round: &Round, now: Now) {
+        let recently =
+            |heard: Timestamp| now.wall.duration_since(heard).unsigned_abs() < SAFETY / 3;
+        let mut missing: Vec<(Timestamp, JobId)> = self
+            .board
+            .open_jobs()
+            .filter(|job| belongs(job, topic) && !round.seen.contains(&job.id))
+            .filter(|job| !recently(job.heard_at))
+            .filter(|job| !self.topics.contains(&Topic::Job(job.id.clone())))
+            .map(|job| (job.heard_at, job.id.clone()))
+            .collect();
+        if missing.len() > LOOKUPS_PER_ROUND {
+            missing.select_nth_unstable(LOOKUPS_PER_ROUND);
+            missing.truncate(LOOKUPS_PER_ROUND);
+        }
+        missing.sort_unstable();
+        for (_, id) in missing {
+            self.look_up(&id, now);
+        }
+    }
+
+    /// Fetches one job besides the topics, or the topics it belongs to where the dialect cannot
+    /// ask for one.
+    pub(super) fn look_up(&mut self, id: &JobId, now: Now) {
+        let own = Topic::Job(id.clone());
+        if self.polling.work(&own).is_some() {
+            self.polling.announce(&own, now.mono);
+            return;
+        }
+        if self.dialect.fetch(&own).is_empty() || !self.polling.look_up(&own, now.mono) {
+            let covering: Vec<Topic> = match self.board.job(id) {
+                Some(job) => self.topics.covering(job).collect(),
+                None => Vec::new(),
+            };
+            for topic in covering {
+                self.polling.announce(&topic, now.mono);
+            }
+        }
+    }
+
+    /// A dialect says that something about a topic changed.
+    pub(super) fn stale(&mut self, topic: &Topic, now: Now) {
+        if self.topics.contains(topic) {
+            self.polling.announce(topic, now.mono);
+            return;
+        }
+        match topic {
+            Topic::Job(id) => self.stale_job(id, now),
+            Topic::Everything => {
+                let all: Vec<Topic> = self.topics.all().cloned().collect();
+                for topic in all {
+                    self.polling.announce(&topic, now.mono);
+                }
+            }
+            Topic::Queue(_) | Topic::User(_) => {
+                if self.topics.contains(&Topic::Everything) {
+                    self.polling.announce(&Topic::Everything, now.mono);
+                }
+                let jobs: Vec<Topic> = self
+                    .topics
+                    .all()
+                    .filter(|watched| match watched {
+                        Topic::Job(id) => self.board.job(id).is_some_and(|job| belongs(job, topic)),
+                        _ => false,
+                    })
+                    .cloned()
+                    .collect();
+                for job in jobs {
+                    self.polling.announce(&job, now.mono);
+                }
+            }
+        }
+    }
+
+    /// A job that is not watched by itself changed: fetched alone if it belongs to something
+    /// watched, as part of that when many are announced at once.
+    fn stale_job(&mut self, id: &JobId, now: Now) {
+        let covering: Vec<Topic> = match self.board.job(id) {
+            Some(job) => self.topics.covering(job).collect(),
+            None => self.lists(),
+        };
+        let (jobs, lists): (Vec<Topic>, Vec<Topic>) =
+            covering.into_iter().partition(|topic| matches!(topic, Topic::Job(_)));
+        if let Some(parent) = jobs.first() {
+            self.polling.announce(parent, now.mono);
+            return;
+        }
+        if lists.is_empty() {
+            return;
+        }
+        let own = Topic::Job(id.clone());
+        let known = self.polling.work(&own).is_some();
+        let alone = known || self.polling.lookups() < FEW_LOOKUPS;
+        if alone && !self.dialect.fetch(&own).is_empty() {
+            self.polling.look_up(&own, now.mono);
+            self.polling.announce(&own, now.mono);
+            return;
+        }
+        for topic in lists {
+            self.polling.announce(&topic, now.mono);
+        }
+    }
+
+    /// The watched topics that are lists.
+    fn lists(&self) -> Vec<Topic> {
+        self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_))).cloned().collect()
+    }
+
+    /// Since when a job of this topic, first seen ended, has ended just now.
+    fn baseline_of(&self, topic: &Topic) -> Option<Timestamp> {
+        let listed = |topic: &Topic| self.polling.work(topic).filter(|work| !work.lookup)?.listed;
+        if self.topics.is_watched(topic) {
+            return listed(topic);
+        }
+        match self.topics.parent(topic) {
+            Some(parent) => listed(topic).or_else(|| listed(parent)),
+            None => listed(topic).or(self.baseline),
+        }
+    }
+
+    /// For news that belong to no particular topic: since when all that is watched is listed.
+    pub(super) fn set_baseline(&mut self) {
+        let mut newest = None;
+        for topic in self.topics.watched() {
+            match self.polling.work(topic).and_then(|work| work.listed) {
+                Some(listed) => newest = newest.max(Some(listed)),
+                None => {
+                    newest = None;
+                    break;
+                }
+            }
+        }
+        self.baseline = newest;
+    }
+
+    /// Whether something watched is under way (or not known yet).
+    fn moving(&mut self, now: Now) -> bool {
+        if let Some((at, moving)) = self.moving
+            && now.mono.since(at) < MOVING_KNOWN_FOR
+        {
+            return moving;
+        }
+        let unlisted = self.topics.watched().any(|topic| {
+            self.polling.work(topic).is_none_or(|work| work.listed.is_none() && work.failures == 0)
+        });
+        let moving = unlisted
+            || self.board.open_jobs().any(|job| self.topics.covering(job).next().is_some());
+        self.moving = Some((now.mono, moving));
+        moving
+    }
+
+    /// Something watched began to move while everything was polled slowly.
+    pub(super) fn hurry(&mut self, now: Now) {
+        if self.fallback && self.http == Http::Answers {
+            let soon = now.mono.after(self.policy.poll_fast);
+            for topic in self.topics.all() {
+                self.polling.schedule(topic, soon);
+            }
+        }
+    }
+
+    pub(super) fn schedule_safety(&mut self, now: Now) {
+        let delay = self.jitter.around(SAFETY, 10);
+        self.timers.set(Timer::Safety, now.mono.after(delay));
+    }
+
+    /// Beside a live socket: fetches the topics of jobs that have not ended, and every list from
+    /// time to time.
+    pub(super) fn safety_round(&mut self, now: Now) {
+        if self.live().is_none() {
+            return;
+        }
+        self.safety_rounds = self.safety_rounds.wrapping_add(1);
+        let mut due: Vec<Topic> = Vec::new();
+        if self.safety_rounds.is_multiple_of(QUIET_ROUNDS) {
+            due.extend(self.topics.all().cloned());
+        } else {
+            let mut topics = std::collections::BTreeSet::new();
+            for job in self.board.open_jobs() {
+                topics.extend(self.topics.covering(job));
+            }
+            due.extend(topics);
+        }
+        for topic in due {
+            self.polling.schedule(&topic, now.mono);
+        }
+        self.schedule_safety(now);
+    }
+
+    pub(super) fn abandon_rounds(&mut self) {
+        let abandoned = self.polling.abandon_rounds();
+        self.out.extend(abandoned.into_iter().map(Output::Abandon));
+    }
+}
+
+/// Whether an answer was usable. A page of HTML with status 200 is none.
+fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String> {
+    let odd = incoming.iter().find_map(|item| match item {
+        Incoming::Unknown(diagnostic) => Some(diagnostic.text.clone()),
+        _ => None,
+    });
+    let refused = incoming.iter().find_map(|item| match item {
+        Incoming::Refused(reason) => Some(reason.clone()),
+        _ => None,
+    });
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
+    let useful = incoming.iter().any(|item| !matches!(item, Incoming::Unknown(_)));
+    let status = response.status;
+    match (status, odd) {
+        (429, _) => Err("The API asks for a pause: too many requests (HTTP 429).".to_owned()),
+        (500.., _) => Err(format!("The API answered HTTP {status}.")),
+        (401 | 403, _) => Err(format!("The API does not allow this (HTTP {status}).")),
+        (_, Some(text)) if !useful && status < 400 => Err(text),
+        _ => Ok(()),
+    }
+}
+
+/// How an action ended, from its answer.
+fn acted(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String> {
+    let words = incoming.iter().find_map(|item| match item {
+        Incoming::Refused(reason) => Some(reason.clone()),
+        Incoming::Unknown(diagnostic) => Some(diagnostic.text.clone()),
+        _ => None,
+    });
+    match response.status {
+        200..=299 => Ok(()),
+        status => Err(words.unwrap_or_else(|| format!("The server answered HTTP {status}."))),
+    }
+}

@@ -1,0 +1,197 @@
+//! What is watched: by the user, and found to be part of that. State, not messages: it survives
+//! every disconnect.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Job, JobId, Topic};
+
+/// How many topics may be found besides those the user watches.
+pub(super) const MAX_FOUND: usize = 1_000;
+
+/// Everything that is watched.
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    watched: BTreeSet<Topic>,
+    /// With the topic whose answer told of it, where that is known.
+    found: BTreeMap<Topic, Option<Topic>>,
+    /// Those the server would not let us watch on this link.
+    refused: BTreeSet<Topic>,
+}
+
+/// What became of a found topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Adding {
+    /// It is watched from now on.
+    New,
+    /// It was watched already.
+    Known,
+    /// There are too many.
+    Full,
+}
+
+impl Topics {
+    /// Adds what the user watches. Answers whether it is new to the link as well.
+    pub fn watch(&mut self, topic: Topic) -> bool {
+        let known = self.found.remove(&topic).is_some();
+        self.watched.insert(topic) && !known
+    }
+
+    /// Removes what the user watched, and what was found through it. Answers all that is not
+    /// watched any more.
+    pub fn unwatch(&mut self, topic: &Topic) -> Vec<Topic> {
+        if !self.watched.remove(topic) {
+            return Vec::new();
+        }
+        let orphans: Vec<Topic> = self
+            .found
+            .iter()
+            .filter(|(_, parent)| match parent {
+                Some(parent) => parent == topic,
+                None => !self.watched.iter().any(|topic| !matches!(topic, Topic::Job(_))),
+            })
+            .map(|(found, _)| found.clone())
+            .collect();
+        for found in &orphans {
+            self.found.remove(found);
+        }
+        self.refused.remove(topic);
+        std::iter::once(topic.clone()).chain(orphans).collect()
+    }
+
+    pub fn find(&mut self, topic: Topic, parent: Option<Topic>) -> Adding {
+        if self.watched.contains(&topic) || self.found.contains_key(&topic) {
+            return Adding::Known;
+        }
+        if self.found.len() >= MAX_FOUND {
+            return Adding::Full;
+        }
+        // What was found through a found topic belongs to the one the user watches.
+        let parent = match parent {
+            Some(parent) if !self.watched.contains(&parent) => {
+                self.found.get(&parent).cloned().flatten()
+            }
+            parent => parent,
+        };
+        self.found.insert(topic, parent);
+        Adding::New
+    }
+
+    /// A found topic has served its purpose. Answers whether there was one.
+    pub fn lose(&mut self, topic: &Topic) -> bool {
+        self.refused.remove(topic);
+        self.found.remove(topic).is_some()
+    }
+
+    /// The server does not let us watch this on this link; it must be polled.
+    pub fn refuse(&mut self, topic: Topic) {
+        if self.contains(&topic) {
+            self.refused.insert(topic);
+        }
+    }
+
+    pub fn is_refused(&self, topic: &Topic) -> bool {
+        self.refused.contains(topic)
+    }
+
+    /// A new link: refusals of the old one mean nothing.
+    pub fn forget_refusals(&mut self) {
+        self.refused.clear();
+    }
+
+    pub fn contains(&self, topic: &Topic) -> bool {
+        self.watched.contains(topic) || self.found.contains_key(topic)
+    }
+
+    pub fn is_watched(&self, topic: &Topic) -> bool {
+        self.watched.contains(topic)
+    }
+
+    /// The topic through which a found one was found.
+    pub fn parent(&self, topic: &Topic) -> Option<&Topic> {
+        self.found.get(topic)?.as_ref()
+    }
+
+    /// What the user watches.
+    pub fn watched(&self) -> impl Iterator<Item = &Topic> {
+        self.watched.iter()
+    }
+
+    /// Everything that is watched.
+    pub fn all(&self) -> impl Iterator<Item = &Topic> {
+        self.watched.iter().chain(self.found.keys())
+    }
+
+    pub fn found_len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// The watched topics that a job belongs to, or may belong to where it does not say.
+    pub fn covering<'a>(&'a self, job: &'a Job) -> impl Iterator<Item = Topic> + 'a {
+        // Users and queues stand together in the order of topics.
+        let users = Topic::User(String::new())..Topic::Everything;
+        let queues = Topic::Queue(String::new())..Topic::User(String::new());
+        let users = job.user.is_none().then(|| self.watched.range(users));
+        let queues = job.queue.is_none().then(|| self.watched.range(queues));
+        job_topics(job)
+            .filter(|topic| self.contains(topic))
+            .chain(users.into_iter().flatten().cloned())
+            .chain(queues.into_iter().flatten().cloned())
+    }
+}
+
+/// The topics a job may belong to.
+pub(super) fn job_topics(job: &Job) -> impl Iterator<Item = Topic> + '_ {
+    let own = Some(Topic::Job(job.id.clone()));
+    let parent = job.parent.clone().map(Topic::Job);
+    // A topic may name a parent by its bare number.
+    let bare = |id: &JobId| id.as_str().strip_prefix("job:").map(|id| Topic::Job(id.into()));
+    let bare_own = bare(&job.id);
+    let bare_parent = job.parent.as_ref().and_then(bare);
+    let queue = job.queue.clone().map(Topic::Queue);
+    let user = job.user.clone().map(Topic::User);
+    [own, parent, bare_own, bare_parent, queue, user, Some(Topic::Everything)].into_iter().flatten()
+}
+
+/// Whether a job belongs to a topic, or may where it does not say.
+pub(super) fn belongs(job: &Job, topic: &Topic) -> bool {
+    match topic {
+        Topic::Everything => true,
+        Topic::Queue(name) => job.queue.as_ref().is_none_or(|queue| queue == name),
+        Topic::User(id) => job.user.as_ref().is_none_or(|user| user == id),
+        Topic::Job(_) => job_topics(job).any(|own| own == *topic),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(id: &str) -> Topic {
+        Topic::Job(id.into())
+    }
+
+    #[test]
+    fn what_was_found_goes_with_the_topic_it_was_found_through() {
+        let mut topics = Topics::default();
+        let queue = Topic::Queue("mail".to_owned());
+        assert!(topics.watch(queue.clone()));
+        assert!(topics.watch(job("7")));
+        assert_eq!(topics.find(job("1"), Some(queue.clone())), Adding::New);
+        assert_eq!(topics.find(job("2"), Some(job("1"))), Adding::New);
+        assert_eq!(topics.find(job("7"), Some(queue.clone())), Adding::Known);
+        assert_eq!(topics.unwatch(&queue), [queue, job("1"), job("2")]);
+        assert_eq!(topics.all().cloned().collect::<Vec<_>>(), [job("7")]);
+    }
+
+    #[test]
+    fn found_topics_are_bounded() {
+        let mut topics = Topics::default();
+        topics.watch(Topic::Everything);
+        for index in 0..MAX_FOUND {
+            assert_eq!(topics.find(job(&index.to_string()), None), Adding::New);
+        }
+        assert_eq!(topics.find(job("more"), None), Adding::Full);
+        assert!(topics.lose(&job("0")));
+        assert_eq!(topics.find(job("more"), None), Adding::New);
+    }
+}
