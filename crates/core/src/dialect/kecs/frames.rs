@@ -50,7 +50,7 @@ impl Kecs {
                 vec![answer::odd("server-error", words, value.get())]
             }
             // Ends of tasks are rarely pushed: a pong is the moment to ask.
-            "pong" => self.watched.iter().cloned().map(Incoming::Stale).collect(),
+            "pong" => self.open_topics().map(Incoming::Stale).collect(),
             "unsubscribed" | "filtersSet" | "authenticated" | "container_instance_updated" => {
                 Vec::new()
             }
@@ -59,6 +59,15 @@ impl Kecs {
                 vec![answer::odd("unknown-frame", text, value.get())]
             }
         }
+    }
+
+    /// What is watched, without the tasks that have ended.
+    fn open_topics(&self) -> impl Iterator<Item = Topic> {
+        let ended = |topic: &Topic| match topic {
+            Topic::Job(id) => self.ended.contains(last_segment(id.as_str())),
+            _ => false,
+        };
+        self.watched.iter().filter(move |topic| !ended(topic)).cloned()
     }
 
     /// A frame without a type comes from a container's log stream.
@@ -238,11 +247,10 @@ fn list<'a>(payload: &'a RawValue, names: &[&str]) -> Vec<&'a RawValue> {
         return elements(payload);
     }
     let Some(fields) = Fields::of(payload) else { return Vec::new() };
-    names
-        .iter()
-        .filter_map(|name| fields.get(name))
-        .find(|inner| inner.get().starts_with('['))
-        .map_or_else(|| vec![payload], elements)
+    match names.iter().find(|name| fields.has(name)) {
+        Some(name) => fields.array(name),
+        None => vec![payload],
+    }
 }
 
 fn join(before: Account, next: Account) -> Account {

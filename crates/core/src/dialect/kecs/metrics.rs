@@ -19,6 +19,8 @@ const BESIDE: &[&str] = &[
     "id",
     "timestamp",
     "metrics",
+    "updates",
+    "data",
     "interval",
     "name",
     "type",

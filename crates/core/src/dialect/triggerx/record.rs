@@ -24,6 +24,7 @@ const TASK_FIELDS: &[&str] = &[
     "timestamp",
     "task_attester_ids",
     "converted_arguments",
+    "proof_of_task",
 ];
 
 /// The canonical id of a task.

@@ -1,0 +1,204 @@
+//! TriggerX: frames and answers in, updates out; what is said and asked.
+
+mod support;
+
+use jobwatch_core::dialect::{ActionKind, Frame, Keepalive, Outgoing, dialect};
+use jobwatch_core::model::{Job, JobState, Source, Topic};
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::DialectKind;
+use serde_json::{Value, json};
+use support::{server, show_frame, show_request, speaking};
+
+fn said(out: Outgoing) -> Vec<Value> {
+    speaking(DialectKind::TriggerX, None).encode(&out).iter().map(show_frame).collect()
+}
+
+fn watch(topic: &str) -> Vec<Value> {
+    said(Outgoing::Watch(Topic::parse(topic).unwrap()))
+}
+
+fn asked(key: Option<&str>, user: Option<&str>, topic: &str) -> Vec<Value> {
+    let mut server = server(DialectKind::TriggerX, "ws://127.0.0.1:9002");
+    if let Some(user) = user {
+        server.options.insert("user".to_owned(), user.to_owned());
+    }
+    let dialect = dialect(&server, key.map(|key| Secret::new(key.to_owned()))).unwrap();
+    dialect.fetch(&Topic::parse(topic).unwrap()).iter().map(show_request).collect()
+}
+
+#[test]
+fn frames_and_answers_become_the_expected_updates() {
+    support::run(DialectKind::TriggerX, "triggerx");
+}
+
+#[test]
+fn the_key_goes_into_the_query_of_the_socket_and_into_a_header_over_http() {
+    let mut dialect = speaking(DialectKind::TriggerX, Some("sk-1"));
+    let open = dialect.open().unwrap();
+    assert_eq!(open.address.expose().as_str(), "ws://127.0.0.1:9002/api/ws/tasks?api_key=sk-1");
+    assert!(!format!("{open:?}").contains("sk-1"));
+    assert!(open.headers.is_empty());
+    let request = &dialect.fetch(&Topic::Everything)[0];
+    assert_eq!(request.address.expose().as_str(), "http://127.0.0.1:9002/api/jobs/by-apikey");
+    assert_eq!(request.headers[0].name, "X-Api-Key");
+    assert_eq!(request.headers[0].value.expose(), "sk-1");
+}
+
+#[test]
+fn a_job_is_subscribed_by_its_room_however_it_is_written() {
+    let frame = json!({"type": "SUBSCRIBE", "data": {"room": "job:123", "job_id": "123"}});
+    assert_eq!(watch("job:123"), [frame.clone()]);
+    assert_eq!(watch("job:job:123"), [frame.clone()]);
+    assert_eq!(said(Outgoing::History("123".into())), [frame]);
+}
+
+#[test]
+fn tasks_and_users_are_subscribed_though_only_http_answers_for_them() {
+    let task = json!({"type": "SUBSCRIBE", "data": {"room": "task:7", "task_id": "7"}});
+    assert_eq!(watch("job:task:7"), [task]);
+    let user = json!({"type": "SUBSCRIBE", "data": {"room": "user:5", "user_id": "5"}});
+    assert_eq!(watch("user:5"), [user]);
+    // An address is no user number: the server would only refuse it.
+    assert!(watch("user:0xabc").is_empty());
+    assert!(watch("all").is_empty());
+}
+
+#[test]
+fn unwatching_leaves_the_room_unless_it_is_watched_under_another_spelling() {
+    let mut dialect = speaking(DialectKind::TriggerX, None);
+    let topic = |text: &str| Topic::parse(text).unwrap();
+    dialect.encode(&Outgoing::Watch(topic("job:123")));
+    dialect.encode(&Outgoing::Watch(topic("job:job:123")));
+    assert!(dialect.encode(&Outgoing::Unwatch(topic("job:123"))).is_empty());
+    let left = dialect.encode(&Outgoing::Unwatch(topic("job:job:123")));
+    assert_eq!(
+        left.iter().map(show_frame).collect::<Vec<_>>(),
+        [json!({"type": "UNSUBSCRIBE", "data": {"room": "job:123"}})]
+    );
+}
+
+#[test]
+fn a_room_that_would_crash_the_server_is_never_named() {
+    assert!(watch("job:job:").is_empty());
+    assert!(watch("job:task:").is_empty());
+    assert_eq!(watch("job:1").len(), 1);
+    for text in [
+        r#"{"type":"SUBSCRIBE","data":{"room":"abcd"}}"#,
+        r#"{"type":"SUBSCRIBE","data":{"room":""}}"#,
+        r#"{"type":"PING","timestamp":"yesterday"}"#,
+        "not json",
+        "[]",
+    ] {
+        assert!(said(Outgoing::Send(text.to_owned())).is_empty(), "{text}");
+    }
+    let good = r#"{"type":"SUBSCRIBE","data":{"room":"abcde"}}"#;
+    assert_eq!(said(Outgoing::Send(good.to_owned())).len(), 1);
+}
+
+#[test]
+fn no_frame_is_larger_than_the_server_takes() {
+    let digits = "9".repeat(78);
+    let frames = speaking(DialectKind::TriggerX, None)
+        .encode(&Outgoing::Watch(Topic::Job(digits.as_str().into())));
+    let Frame::Text(text) = &frames[0] else { panic!("{frames:?}") };
+    assert!(text.contains(&digits) && text.len() <= 512);
+    assert!(watch(&format!("job:{}", "9".repeat(400))).is_empty());
+    let long = format!(r#"{{"type":"PING","pad":"{}"}}"#, "x".repeat(500));
+    assert!(said(Outgoing::Send(long)).is_empty());
+}
+
+#[test]
+fn the_application_ping_keeps_the_link() {
+    assert_eq!(said(Outgoing::Ping), [json!({"type": "PING"})]);
+    let dialect = speaking(DialectKind::TriggerX, None);
+    assert!(matches!(dialect.keepalive(), Keepalive::WePing { .. }));
+    let policy = dialect.policy();
+    assert_eq!((policy.first_delay.as_secs(), policy.max_delay.as_secs()), (5, 5));
+    assert_eq!((policy.attempts, policy.silence), (5, None));
+}
+
+#[test]
+fn a_job_is_asked_for_by_its_tasks_and_with_a_key_by_its_state() {
+    let base = "Get http://127.0.0.1:9002/api";
+    assert_eq!(asked(None, None, "job:123"), [json!(format!("{base}/tasks/job/123"))]);
+    assert_eq!(
+        asked(Some("k"), None, "job:job:123"),
+        [json!(format!("{base}/tasks/job/123")), json!(format!("{base}/jobs/by-apikey"))]
+    );
+    assert_eq!(
+        asked(Some("k"), Some("0xabc"), "job:123")[1],
+        json!(format!("{base}/jobs/user/0xabc/123"))
+    );
+    assert_eq!(asked(Some("k"), None, "job:task:7"), [json!(format!("{base}/tasks/7"))]);
+}
+
+#[test]
+fn everything_is_listed_by_the_key_or_else_by_the_owner() {
+    let base = "Get http://127.0.0.1:9002/api";
+    assert_eq!(asked(Some("k"), Some("0xabc"), "all"), [json!(format!("{base}/jobs/by-apikey"))]);
+    assert_eq!(asked(None, Some("0xabc"), "all"), [json!(format!("{base}/jobs/user/0xabc"))]);
+    assert!(asked(None, None, "all").is_empty());
+    assert_eq!(
+        asked(Some("k"), None, "user:0xdef"),
+        [json!(format!("{base}/jobs/user/0xdef")), json!(format!("{base}/tasks/user/0xdef"))]
+    );
+}
+
+#[test]
+fn nothing_ever_asks_for_the_call_that_creates_tasks() {
+    for topic in ["job:time", "all", "user:time", "job:task:time", "queue:time"] {
+        for request in asked(Some("k"), Some("time"), topic) {
+            assert!(!request.as_str().unwrap().ends_with("/jobs/time"), "{request}");
+        }
+    }
+}
+
+#[test]
+fn a_triggerx_job_that_has_not_ended_can_be_cancelled() {
+    let dialect = speaking(DialectKind::TriggerX, Some("k"));
+    let actions = dialect.actions(&job("job:123", JobState::Running));
+    assert_eq!(actions.len(), 1);
+    assert_eq!(actions[0].kind, ActionKind::Cancel);
+    assert_eq!(
+        show_request(&actions[0].request),
+        json!("Put http://127.0.0.1:9002/api/jobs/delete/123")
+    );
+    assert!(dialect.actions(&job("job:123", JobState::Completed)).is_empty());
+    assert!(dialect.actions(&job("task:7", JobState::Running)).is_empty());
+}
+
+#[test]
+fn a_new_link_forgets_the_topics_of_the_old_one() {
+    let mut dialect = speaking(DialectKind::TriggerX, None);
+    dialect.encode(&Outgoing::Watch(Topic::Everything));
+    dialect.open().unwrap();
+    assert!(dialect.decode(&support::text(r#"{"type":"PONG"}"#)).is_empty());
+}
+
+fn job(id: &str, state: JobState) -> Job {
+    Job {
+        id: id.into(),
+        parent: None,
+        external_id: None,
+        name: None,
+        queue: None,
+        user: None,
+        state,
+        progress: None,
+        detail: None,
+        message: None,
+        error: None,
+        stack: None,
+        attempt: None,
+        max_attempts: None,
+        data: None,
+        result: None,
+        created_at: None,
+        started_at: None,
+        finished_at: None,
+        updated_at: None,
+        extra: Default::default(),
+        source: Source::Http,
+        heard_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+    }
+}
