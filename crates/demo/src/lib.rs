@@ -1,1 +1,264 @@
-//! x
+//! A job server that speaks all five of Jobwatch's dialects and misbehaves on command.
+//!
+//! It is what newcomers look around with, what the developer runs against, and the test double of
+//! the engine and the window: the server half of each dialect as it is shipped, on loopback ports.
+//! Everything in it follows from a seed and the time it began.
+//!
+//! [`Demo::start`] opens the ports, [`Demo::servers`] gives ready configurations, and
+//! [`Demo::control`] commands one server; the same commands are served over HTTP (see [`http`]).
+
+mod bull_board;
+mod control;
+mod flood;
+pub mod http;
+mod hub;
+mod json;
+mod kecs;
+mod lobby;
+mod port;
+mod rng;
+mod server;
+
+mod socket;
+
+mod triggerx;
+mod voice;
+mod world;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jobwatch_core::model::Topic;
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use control::{
+    ApiFault, Control, Counters, Faults, Flood, Garbage, JobSpec, LineSpec, Ports, UpgradeFault,
+};
+use lobby::Lobby;
+use server::{Clock, Port, Shared};
+use voice::{Role, Voice};
+use world::World;
+
+/// The key that every demo server with keys accepts.
+pub const DEMO_KEY: &str = "demo-key";
+
+/// Which generation of the servers is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Generation {
+    /// As the servers are shipped. KECS additionally sends the live logs, metrics and
+    /// notifications that its document promises, since the shipped one has nothing to show.
+    #[default]
+    Shipped,
+    /// As the documents of the time promised.
+    Documented,
+}
+
+/// How to start a demo.
+#[derive(Clone, Debug)]
+pub struct DemoOptions {
+    /// Everything follows from it.
+    pub seed: u64,
+    /// The first of seven consecutive ports; `None` lets the system choose.
+    pub base_port: Option<u16>,
+    /// World time per real time.
+    pub speed: f64,
+    /// Whether TriggerX, Study Buddy, the analyzer and Better Bull Board want a key.
+    pub keys: bool,
+    /// Which generation of the servers is shown.
+    pub generation: Generation,
+    /// No live logs, metrics and notifications from KECS, as shipped.
+    pub strict: bool,
+    /// Whether the servers start jobs of their own accord; without it only on command.
+    pub life: bool,
+    /// How much of the past exists at the start, with `life`.
+    pub past: Duration,
+    /// When the world begins; `None` is now.
+    pub start: Option<Timestamp>,
+    /// Between the server's pings, where it pings; `None` is each server's own
+    /// (Engine.IO 25 s, TriggerX and KECS 54 s).
+    pub ping_interval: Option<Duration>,
+    /// How long after a ping a silent client is given up; `None` is each server's own
+    /// (Engine.IO 20 s, TriggerX and KECS 6 s).
+    pub ping_timeout: Option<Duration>,
+}
+
+impl Default for DemoOptions {
+    fn default() -> DemoOptions {
+        DemoOptions {
+            seed: 1,
+            base_port: None,
+            speed: 1.0,
+            keys: true,
+            generation: Generation::Shipped,
+            strict: false,
+            life: true,
+            past: Duration::from_secs(12 * 60),
+            start: None,
+            ping_interval: None,
+            ping_timeout: None,
+        }
+    }
+}
+
+/// Why a demo could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// A port could not be opened.
+    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    Listen {
+        /// The port; 0 where the system was to choose.
+        port: u16,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Seven ports from the first one do not exist.
+    #[error("port {0} leaves no room for the six ports after it")]
+    Ports(u16),
+}
+
+/// A running demo. Dropping it stops it.
+#[derive(Debug)]
+pub struct Demo {
+    servers: Vec<Arc<Shared>>,
+    keys: bool,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Demo {
+    /// Opens the ports and begins.
+    ///
+    /// # Errors
+    /// When a port cannot be opened; nothing keeps running then.
+    pub async fn start(options: DemoOptions) -> Result<Demo, DemoError> {
+        if let Some(base) = options.base_port {
+            base.checked_add(6).ok_or(DemoError::Ports(base))?;
+        }
+        let start = options.start.unwrap_or_else(Timestamp::now).as_millisecond();
+        let clock = Clock::new(start, options.speed);
+        let past = i64::try_from(options.past.as_millis()).unwrap_or(i64::MAX / 4);
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let lobby = Arc::new(Lobby::default());
+        let mut servers = Vec::new();
+        let mut offset = 0;
+        let mut listeners = Vec::new();
+        for kind in DialectKind::ALL {
+            let roles: &[Role] = match kind {
+                DialectKind::Kecs | DialectKind::BullBoard => &[Role::Main, Role::Second],
+                _ => &[Role::Main],
+            };
+            let mut ports = Vec::new();
+            let mut bound = Vec::new();
+            for role in roles {
+                let wanted = options.base_port.map_or(0, |base| base + offset);
+                offset += 1;
+                let listen = |source| DemoError::Listen { port: wanted, source };
+                let listener =
+                    TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).await.map_err(listen)?;
+                let number = listener.local_addr().map_err(listen)?.port();
+                ports.push(Port::new(*role, number, &stop));
+                bound.push(listener);
+            }
+            let world = World::new(kind, options.seed, start, options.life, past);
+            let voice: Box<dyn Voice> = match kind {
+                DialectKind::TriggerX => Box::new(triggerx::TriggerX::new(&options)),
+                DialectKind::StudyBuddy => Box::new(bull_board::BullBoard::new(&options)),
+                DialectKind::Analyzer => Box::new(bull_board::BullBoard::new(&options)),
+                DialectKind::Kecs => Box::new(kecs::Kecs::new(&options)),
+                DialectKind::BullBoard => Box::new(bull_board::BullBoard::new(&options)),
+            };
+            let shared = Shared::new(kind, ports, stop.clone(), clock, world, voice);
+            servers.push(Arc::new(shared));
+            listeners.push(bound);
+        }
+        lobby.introduce(&servers);
+        for (shared, bound) in servers.iter().zip(listeners) {
+            for (index, listener) in bound.into_iter().enumerate() {
+                let (shared, lobby) = (Arc::clone(shared), Arc::clone(&lobby));
+                tasks.spawn(port::serve(shared, index, lobby, listener));
+            }
+            let shared = Arc::clone(shared);
+            tasks.spawn(async move { shared.run().await });
+        }
+        tasks.close();
+        Ok(Demo { servers, keys: options.keys, stop, tasks })
+    }
+
+    /// Ready configurations with their keys, everything watched.
+    #[must_use]
+    pub fn servers(&self) -> Vec<(Server, Option<Secret>)> {
+        self.servers
+            .iter()
+            .map(|shared| {
+                let kind = shared.kind;
+                let origin = |index: usize| format!("127.0.0.1:{}", shared.ports[index].number);
+                let (ws, api) = match kind {
+                    DialectKind::TriggerX => (format!("ws://{}/api/ws/tasks", origin(0)), 0),
+                    DialectKind::Kecs => (format!("ws://{}/ws", origin(0)), 0),
+                    DialectKind::BullBoard => (format!("ws://{}/", origin(0)), 1),
+                    _ => (format!("ws://{}", origin(0)), 0),
+                };
+                let mut settings = BTreeMap::new();
+                if kind == DialectKind::Kecs {
+                    settings.insert("cluster".to_owned(), "default".to_owned());
+                    settings.insert("region".to_owned(), "us-east-1".to_owned());
+                    settings.insert("admin".to_owned(), format!("http://{}", origin(1)));
+                }
+                if kind == DialectKind::TriggerX {
+                    settings.insert("user".to_owned(), triggerx::OWNER.to_owned());
+                }
+                let server = Server {
+                    id: ServerId(format!("demo-{}", kind.word())),
+                    name: format!("Demo: {}", kind.title()),
+                    dialect: kind,
+                    ws,
+                    api: Some(format!("http://{}", origin(api))),
+                    key: None,
+                    namespace: None,
+                    options: settings,
+                    watch: vec![Topic::Everything],
+                    paused: false,
+                    extra_ca: None,
+                    policy: PolicyChange::default(),
+                };
+                let keyed = self.keys && kind != DialectKind::Kecs;
+                (server, keyed.then(|| Secret::new(DEMO_KEY.to_owned())))
+            })
+            .collect()
+    }
+
+    /// Commands to the server that speaks `kind`.
+    #[must_use]
+    pub fn control(&self, kind: DialectKind) -> Control {
+        // `start` makes one server of each kind, in the order of `ALL`.
+        let index = DialectKind::ALL.iter().position(|other| *other == kind).unwrap_or(0);
+        Control(Arc::clone(&self.servers[index]))
+    }
+
+    /// The ports of the server that speaks `kind`: the WebSocket's, then KECS's admin API or
+    /// Better Bull Board's HTTP.
+    #[must_use]
+    pub fn ports(&self, kind: DialectKind) -> Vec<u16> {
+        self.control(kind).0.ports.iter().map(|port| port.number).collect()
+    }
+
+    /// Closes every port and connection.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,190 @@
+//! Better Bull Board: a socket that only hints, and an HTTP application that knows.
+
+mod http;
+mod rows;
+
+use std::collections::BTreeMap;
+
+use crate::hub::{Hub, Overflow, Session};
+use crate::json::{Obj, raw};
+use crate::voice::{Heartbeat, Reply, Request, Role, Rules, Voice};
+use crate::world::job::Job;
+use crate::world::{Event, World};
+use crate::{DEMO_KEY, DemoOptions, Generation};
+
+/// Identical hints are sent at most once in so many ms.
+const THROTTLE: i64 = 1_000;
+
+/// Between two hints that a scheduler changed, ms.
+const SCHEDULER: i64 = 60_000;
+
+/// The server half.
+#[derive(Debug)]
+pub(crate) struct BullBoard {
+    keys: bool,
+    generation: Generation,
+    bad_auth: u64,
+    /// Hints sent lately: when, and whether another is due.
+    sent: BTreeMap<String, (i64, bool)>,
+    scheduled: i64,
+    paused: std::collections::BTreeSet<String>,
+}
+
+impl BullBoard {
+    /// A server with these options.
+    pub fn new(options: &DemoOptions) -> BullBoard {
+        BullBoard {
+            keys: options.keys,
+            generation: options.generation,
+            bad_auth: 0,
+            sent: BTreeMap::new(),
+            scheduled: 0,
+            paused: std::collections::BTreeSet::new(),
+        }
+    }
+
+    fn documented(&self) -> bool {
+        self.generation == Generation::Documented
+    }
+
+    /// Sends a hint now, or soon if the same was sent just now.
+    fn hint(&mut self, world: &World, hub: &mut Hub, kind: &str, key: &str, value: &str) {
+        let frame = frame(kind, key, value);
+        match self.sent.get_mut(&frame) {
+            Some((at, due)) if world.now() - *at < THROTTLE => *due = true,
+            _ => {
+                hub.text_all(&frame);
+                self.sent.insert(frame, (world.now(), false));
+            }
+        }
+    }
+
+    fn hints(&mut self, world: &World, hub: &mut Hub, job: &Job, queue: bool) {
+        if self.documented() {
+            self.hint(world, hub, "job-refresh", "jobId", &job.external);
+            if queue {
+                self.hint(world, hub, "queue-refresh", "queueName", &job.queue);
+            }
+            return;
+        }
+        self.hint(world, hub, "job-refresh", "id", "1");
+        self.hint(world, hub, "single-job-refresh", "jobId", &job.id);
+        if queue {
+            self.hint(world, hub, "queue-refresh", "queueName", "1");
+            self.hint(world, hub, "single-queue-refresh", "queueName", &job.queue);
+        }
+    }
+
+    fn authentic(&mut self, request: &Request) -> bool {
+        let key = request.bearer().or_else(|| request.cookie("bbb-token"));
+        let good = !self.keys || key == Some(DEMO_KEY);
+        self.bad_auth += u64::from(!good);
+        good
+    }
+}
+
+impl Voice for BullBoard {
+    fn rules(&self) -> Rules {
+        Rules {
+            heartbeat: Heartbeat::None,
+            max_inbound: 100 << 20,
+            queue: 65_536,
+            overflow: Overflow::Close,
+        }
+    }
+
+    fn upgrade(&mut self, _: &World, _: &Hub, request: &Request) -> Result<Session, Reply> {
+        if request.role == Role::Second {
+            return Err(http::not_found());
+        }
+        Ok(Session { path: request.path.clone(), authenticated: true, ..Session::default() })
+    }
+
+    fn opened(&mut self, _: &World, hub: &mut Hub, conn: u64) {
+        if self.documented() {
+            hub.text(conn, frame("job-refresh", "id", "connected"));
+        }
+    }
+
+    fn text(&mut self, _: &mut World, _: &mut Hub, _: u64, _: &str) {}
+
+    fn event(&mut self, world: &World, hub: &mut Hub, event: &Event) {
+        let (key, queue) = match event {
+            Event::Created(key) | Event::Completed(key) | Event::Failed(key) => (*key, true),
+            Event::Started(key) | Event::Retrying(key) => (*key, false),
+            Event::Said(key, _) => {
+                let Some(job) = world.job(*key) else { return };
+                if self.documented() {
+                    self.hint(world, hub, "log-refresh", "jobId", &job.external);
+                } else {
+                    self.hint(world, hub, "job-log-refresh", "jobId", &job.id);
+                }
+                return;
+            }
+            // Cancelling publishes nothing, and there is neither progress nor measurement.
+            _ => return,
+        };
+        if let Some(job) = world.job(key) {
+            self.hints(world, hub, job, queue);
+        }
+    }
+
+    fn tick(&mut self, world: &World, hub: &mut Hub) {
+        let now = world.now();
+        let due: Vec<String> = self
+            .sent
+            .iter()
+            .filter(|(_, (at, due))| *due && now - at >= THROTTLE)
+            .map(|(frame, _)| frame.clone())
+            .collect();
+        for frame in due {
+            hub.text_all(&frame);
+            self.sent.insert(frame, (now, false));
+        }
+        self.sent.retain(|_, (at, due)| *due || now - *at < THROTTLE);
+        if now - self.scheduled >= SCHEDULER {
+            self.scheduled = now;
+            if !self.documented() {
+                let key = "repeat:nightly:::0 3 * * *";
+                self.hint(world, hub, "single-job-scheduler-refresh", "schedulerKey", key);
+            }
+            self.hint(world, hub, "job-scheduler-refresh", "schedulerKey", "1");
+        }
+    }
+
+    fn http(&mut self, world: &mut World, _: &Hub, request: &Request) -> Reply {
+        self.route(world, request)
+    }
+
+    fn filler(&self, world: &World, n: u64) -> String {
+        let jobs = world.jobs().count().max(1);
+        let job = world.jobs().nth(usize::try_from(n).unwrap_or(0) % jobs);
+        frame("single-job-refresh", "jobId", job.map_or("none", |job| job.id.as_str()))
+    }
+
+    fn unknown(&self, data: &str) -> String {
+        Obj::new().put("type", "job-teleported").put("data", raw(data.to_owned())).finish()
+    }
+
+    fn wrong_shapes(&self) -> Vec<String> {
+        [
+            r#"{"type":"job-refresh"}"#,
+            r#"{"type":"single-job-refresh","data":null}"#,
+            r#"{"type":"single-job-refresh","data":{"jobId":{"a":1}}}"#,
+            r#"{"type":"single-queue-refresh","data":{"queueName":[]}}"#,
+            r#"{"type":[],"data":{}}"#,
+            r#"{"data":{"id":"1"}}"#,
+            "[]",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
+    fn bad_auth(&self) -> u64 {
+        self.bad_auth
+    }
+}
+
+fn frame(kind: &str, key: &str, value: &str) -> String {
+    Obj::new().put("type", kind).put("data", Obj::new().put(key, value).raw()).finish()
+}

@@ -1,0 +1,609 @@
+//! The world behind a demo server: jobs that are created, queued, run, retried and end.
+//!
+//! Pure: it moves only when told what time it is, and everything in it follows from the seed, the
+//! time it began and the commands it was given. How often it is advanced changes nothing.
+
+pub(crate) mod job;
+mod texts;
+pub(crate) mod trades;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jobwatch_core::model::Level;
+use jobwatch_core::server::DialectKind;
+use serde_json::{Value, json};
+
+use crate::control::JobSpec;
+use crate::rng::Rng;
+use job::{Due, Failure, Job, Log, Plan, State};
+use trades::{Trade, trade};
+
+/// How many ended jobs a server remembers; those started on command are never forgotten.
+const KEPT_JOBS: usize = 60;
+
+/// Something that has just happened to the job with this key.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Event {
+    Created(u64),
+    Started(u64),
+    Progressed(u64),
+    /// A log line, by its position.
+    Said(u64, u64),
+    Measured(u64),
+    /// An attempt failed and another will follow.
+    Retrying(u64),
+    Completed(u64),
+    Failed(u64),
+    Cancelled(u64),
+    /// The server forgot the job. Carries its id.
+    Removed(String),
+}
+
+/// One server's jobs.
+#[derive(Debug)]
+pub(crate) struct World {
+    kind: DialectKind,
+    trade: Trade,
+    seed: u64,
+    rng: Rng,
+    now: i64,
+    jobs: BTreeMap<u64, Job>,
+    active: BTreeSet<u64>,
+    ended: BTreeSet<(i64, u64)>,
+    stopped: BTreeSet<String>,
+    next_key: u64,
+    next_spawn: Option<i64>,
+    events: Vec<Event>,
+}
+
+impl World {
+    /// A world that begins at `now` (ms since 1970). With `life` it starts jobs of its own accord
+    /// and already has a past of `past` ms.
+    pub fn new(kind: DialectKind, seed: u64, now: i64, life: bool, past: i64) -> World {
+        let seed = seed.wrapping_add(0x51_7C_C1_B7 * (kind as u64 + 1));
+        let begin = if life { now - past } else { now };
+        let mut world = World {
+            kind,
+            trade: trade(kind),
+            seed,
+            rng: Rng::derived(seed, 0),
+            now: begin,
+            jobs: BTreeMap::new(),
+            active: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            stopped: BTreeSet::new(),
+            next_key: 1,
+            next_spawn: life.then_some(begin),
+            events: Vec::new(),
+        };
+        world.advance(now);
+        world.events.clear();
+        world
+    }
+
+    /// Which dialect's business this is.
+    pub fn kind(&self) -> DialectKind {
+        self.kind
+    }
+
+    /// The time the world has reached, ms since 1970.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// What happened since this was last asked.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// All jobs, oldest first.
+    pub fn jobs(&self) -> impl DoubleEndedIterator<Item = &Job> {
+        self.jobs.values()
+    }
+
+    /// The job with this number.
+    pub fn job(&self, key: u64) -> Option<&Job> {
+        self.jobs.get(&key)
+    }
+
+    /// The job with this id.
+    pub fn find(&self, id: &str) -> Option<&Job> {
+        self.jobs.values().rev().find(|job| job.id == id)
+    }
+
+    /// The jobs that other jobs belong to: title and id.
+    pub fn groups(&self) -> Vec<(String, String)> {
+        let mut groups: Vec<(String, String)> =
+            self.trade.groups.iter().map(|(t, id)| ((*t).to_owned(), (*id).to_owned())).collect();
+        for group in self.jobs.values().filter_map(|job| job.group.as_ref()) {
+            if !groups.iter().any(|(_, id)| id == group) {
+                groups.push((format!("Job {group}"), group.clone()));
+            }
+        }
+        groups
+    }
+
+    /// The names of all queues, in no order that means anything.
+    pub fn queues(&self) -> Vec<String> {
+        let works = self.trade.works.iter().map(|work| work.queue.to_owned());
+        let used = self.jobs.values().map(|job| job.queue.clone());
+        works.chain(used).collect::<BTreeSet<String>>().into_iter().collect()
+    }
+
+    /// Whether this group belongs to the server's own business rather than to a command.
+    pub fn own_group(&self, id: &str) -> bool {
+        self.trade.groups.iter().any(|(_, group)| *group == id)
+    }
+
+    /// Whether a group was stopped.
+    pub fn stopped(&self, id: &str) -> bool {
+        self.stopped.contains(id)
+    }
+
+    /// A group gets no more jobs.
+    pub fn stop_group(&mut self, id: &str) {
+        self.stopped.insert(id.to_owned());
+    }
+
+    /// Lets everything happen that is due until `to`. Going backwards does nothing.
+    pub fn advance(&mut self, to: i64) {
+        loop {
+            let job = self
+                .active
+                .iter()
+                .filter_map(|key| {
+                    let due = self.jobs.get(key)?.due;
+                    let next = [due.step, due.progress, due.line, due.metric];
+                    next.into_iter().flatten().min().map(|at| (at, *key))
+                })
+                .min();
+            match (self.next_spawn, job) {
+                (Some(at), other) if at <= to && other.is_none_or(|(job_at, _)| at <= job_at) => {
+                    self.now = self.now.max(at);
+                    self.spawn();
+                }
+                (_, Some((at, key))) if at <= to => {
+                    self.now = self.now.max(at);
+                    self.step(key, at);
+                }
+                _ => break,
+            }
+        }
+        self.now = self.now.max(to);
+    }
+
+    fn running(&self) -> usize {
+        let running = |key: &&u64| self.jobs.get(key).is_some_and(|j| j.state == State::Running);
+        self.active.iter().filter(running).count()
+    }
+
+    /// Creates a job of this server's business, and decides when to look again.
+    fn spawn(&mut self) {
+        let waiting = self.active.len().saturating_sub(self.running());
+        self.next_spawn = Some(self.now + self.rng.between(2_500, 9_000));
+        if waiting >= 2 || self.active.len() > self.trade.workers + 2 {
+            return;
+        }
+        let work = self.rng.pick(self.trade.works);
+        let mut rng = Rng::derived(self.seed, self.next_key);
+        let subject = (*rng.pick(work.subjects)).to_owned();
+        let failing = rng.chance(self.trade.fail_rate);
+        let failures = match (failing, work.attempts > 1 && rng.chance(0.5)) {
+            (false, _) => 0,
+            (true, true) => 1,
+            (true, false) => work.attempts,
+        };
+        let error = rng.pick(work.errors);
+        let groups: Vec<&str> = (self.trade.groups.iter().map(|(_, id)| *id))
+            .filter(|id| !self.stopped.contains(*id))
+            .collect();
+        if groups.is_empty() && !self.trade.groups.is_empty() {
+            return;
+        }
+        let group = (!groups.is_empty()).then(|| (*rng.pick(&groups)).to_owned());
+        let duration = rng.between(work.seconds.0 * 1_000, work.seconds.1 * 1_000);
+        let plan = Plan {
+            duration: Some(duration),
+            failures,
+            error: (error.0.to_owned(), error.1.to_owned()),
+            result: None,
+            stages: work.stages,
+            lines: work.lines,
+            line_every: self.trade.line_every.filter(|_| !work.lines.is_empty()),
+            progress_every: self.trade.progress_every,
+            metric_every: self.trade.metric_every,
+            backoff: rng.between(2_000, 5_000),
+        };
+        let later = rng.chance(self.trade.scheduled);
+        let wait = if later { rng.between(8_000, 30_000) } else { rng.between(300, 2_500) };
+        let id = match self.kind {
+            DialectKind::TriggerX | DialectKind::StudyBuddy => {
+                (self.trade.first + self.next_key).to_string()
+            }
+            DialectKind::BullBoard => run_uuid(self.now, &mut rng),
+            _ => format!("{}{}", work.prefix, rng.hex(work.digits)),
+        };
+        let external = match self.kind {
+            DialectKind::Kecs => "app".to_owned(),
+            _ => (self.trade.first + self.next_key).to_string(),
+        };
+        let job = Job {
+            key: self.next_key,
+            id,
+            external,
+            group,
+            name: work.name.to_owned(),
+            queue: work.queue.to_owned(),
+            subject,
+            work: Some(work),
+            state: if later { State::Scheduled } else { State::Queued },
+            progress: 0.0,
+            message: String::new(),
+            attempt: 0,
+            max_attempts: work.attempts,
+            failure: None,
+            result: None,
+            created: self.now,
+            started: None,
+            finished: None,
+            changed: self.now,
+            metric: (0.0, 0.0),
+            log: Log::default(),
+            plan,
+            due: Due { step: Some(self.now + wait), ..Due::default() },
+            rng,
+            commanded: false,
+        };
+        self.add(job);
+    }
+
+    fn add(&mut self, job: Job) -> u64 {
+        let key = job.key;
+        self.next_key = key + 1;
+        self.active.insert(key);
+        self.jobs.insert(key, job);
+        self.events.push(Event::Created(key));
+        key
+    }
+
+    /// Does what is due at `at` for one job.
+    fn step(&mut self, key: u64, at: i64) {
+        let full = self.running() >= self.trade.workers;
+        let Some(job) = self.jobs.get_mut(&key) else { return };
+        if job.due.step == Some(at) {
+            match job.state {
+                State::Queued | State::Scheduled if full && !job.commanded => {
+                    job.due.step = Some(at + 500);
+                }
+                State::Queued | State::Scheduled => self.start(key),
+                State::Running if job.attempt <= job.plan.failures => {
+                    let (text, stack) = job.plan.error.clone();
+                    self.attempt_failed(key, text, stack);
+                }
+                State::Running => self.complete(key, None),
+                _ => job.due = Due::default(),
+            }
+        } else if job.due.line == Some(at) {
+            let every = job.plan.line_every.unwrap_or(1_000);
+            job.due.line = Some(at + job.rng.between(every / 4, every * 7 / 4).max(1));
+            let (level, text) = compose(job);
+            let position = job.log.push(at, level, text);
+            self.events.push(Event::Said(key, position));
+        } else if job.due.progress == Some(at) {
+            job.due.progress = job.plan.progress_every.map(|every| at + every);
+            if let (Some(duration), Some(started)) = (job.plan.duration, job.started) {
+                let share = (at - started) as f64 / duration.max(1) as f64;
+                let progress = (share * 1_000.0).round() / 10.0;
+                job.message = job.stage_at(share);
+                job.progress = progress.clamp(job.progress, 99.0);
+                job.changed = at;
+                self.events.push(Event::Progressed(key));
+            }
+        } else if job.due.metric == Some(at) {
+            job.due.metric = job.plan.metric_every.map(|every| at + every);
+            measure(job, at);
+            self.events.push(Event::Measured(key));
+        }
+    }
+
+    fn start(&mut self, key: u64) {
+        let now = self.now;
+        let Some(job) = self.jobs.get_mut(&key).filter(|job| !job.state.terminal()) else { return };
+        job.state = State::Running;
+        job.attempt += 1;
+        job.progress = 0.0;
+        job.message = job.stage_at(0.0);
+        job.started = Some(now);
+        job.changed = now;
+        let fails = job.attempt <= job.plan.failures;
+        let share = if fails { 0.3 + 0.6 * job.rng.unit() } else { 1.0 };
+        let length = job.plan.duration.map(|duration| (duration as f64 * share) as i64);
+        job.due = Due {
+            step: length.map(|length| now + length.max(1)),
+            progress: job.plan.progress_every.map(|every| now + every),
+            line: job.plan.line_every.map(|every| now + (every / 4).max(1)),
+            metric: job.plan.metric_every.map(|_| now + 150),
+        };
+        self.events.push(Event::Started(key));
+    }
+
+    fn attempt_failed(&mut self, key: u64, text: String, stack: String) {
+        let now = self.now;
+        let Some(job) = self.jobs.get_mut(&key).filter(|job| !job.state.terminal()) else { return };
+        let said = job.plan.line_every.is_some() && !stack.is_empty();
+        let position = said.then(|| job.log.push(now, Level::Error, stack.clone()));
+        if let Some(position) = position {
+            self.events.push(Event::Said(key, position));
+        }
+        job.failure = Some(Failure { text, stack, at: now });
+        job.changed = now;
+        if job.attempt < job.max_attempts {
+            job.state = State::Queued;
+            job.due = Due { step: Some(now + job.plan.backoff), ..Due::default() };
+            self.events.push(Event::Retrying(key));
+        } else {
+            self.end(key, State::Failed);
+        }
+    }
+
+    fn end(&mut self, key: u64, state: State) {
+        let now = self.now;
+        let Some(job) = self.jobs.get_mut(&key).filter(|job| !job.state.terminal()) else { return };
+        job.state = state;
+        job.finished = Some(now);
+        job.changed = now;
+        job.due = Due::default();
+        self.active.remove(&key);
+        if !job.commanded {
+            self.ended.insert((now, key));
+        }
+        self.events.push(match state {
+            State::Completed => Event::Completed(key),
+            State::Failed => Event::Failed(key),
+            _ => Event::Cancelled(key),
+        });
+        while self.ended.len() > KEPT_JOBS {
+            let Some((_, oldest)) = self.ended.pop_first() else { break };
+            self.jobs.remove(&oldest);
+        }
+    }
+
+    // What follows is done on command.
+
+    /// Creates a job as `spec` says and gives its id, in the dialect's spelling.
+    pub fn command(&mut self, spec: JobSpec) -> String {
+        let key = self.next_key;
+        let mut rng = Rng::derived(self.seed, key);
+        let id = spec.id.unwrap_or_else(|| match self.kind {
+            DialectKind::TriggerX | DialectKind::StudyBuddy => (self.trade.first + key).to_string(),
+            DialectKind::BullBoard => run_uuid(self.now, &mut rng),
+            DialectKind::Kecs => rng.hex(32),
+            DialectKind::Analyzer => format!("similarity-{}", rng.hex(12)),
+        });
+        let id = id.strip_prefix("task:").map(str::to_owned).unwrap_or(id);
+        let work = &self.trade.works[0];
+        let parent = spec.parent.map(|id| id.strip_prefix("job:").map(str::to_owned).unwrap_or(id));
+        let grouped = !self.trade.groups.is_empty();
+        let group = grouped.then(|| parent.unwrap_or_else(|| self.trade.groups[0].1.to_owned()));
+        let max_attempts = spec.max_attempts.unwrap_or(1).max(1);
+        let failures = match (&spec.error, spec.failures) {
+            (_, Some(failures)) => failures,
+            (Some(_), None) => max_attempts,
+            (None, None) => 0,
+        };
+        let steps = spec.progress_every_ms.unwrap_or(500).max(10);
+        let external = match self.kind {
+            DialectKind::Kecs => "app".to_owned(),
+            _ => (self.trade.first + key).to_string(),
+        };
+        let job = Job {
+            key,
+            id: id.clone(),
+            external: spec.external_id.unwrap_or(external),
+            group,
+            name: spec.name.unwrap_or_else(|| work.name.to_owned()),
+            queue: spec.queue.unwrap_or_else(|| work.queue.to_owned()),
+            subject: work.subjects[0].to_owned(),
+            work: None,
+            state: State::Queued,
+            progress: 0.0,
+            message: String::new(),
+            attempt: 0,
+            max_attempts,
+            failure: None,
+            result: None,
+            created: self.now,
+            started: None,
+            finished: None,
+            changed: self.now,
+            metric: (0.0, 0.0),
+            log: Log::default(),
+            plan: Plan {
+                duration: spec.duration_ms,
+                failures,
+                error: (
+                    spec.error.unwrap_or_else(|| "the attempt failed on command".to_owned()),
+                    spec.stack.unwrap_or_default(),
+                ),
+                result: spec.result,
+                stages: &[],
+                lines: texts::containers::WORKS[0].lines,
+                line_every: spec.line_every_ms.map(|every| every.max(1)),
+                progress_every: spec
+                    .duration_ms
+                    .filter(|_| self.trade.progress_every.is_some())
+                    .map(|_| steps),
+                metric_every: None,
+                backoff: spec.backoff_ms.unwrap_or(500).max(1),
+            },
+            due: Due::default(),
+            rng,
+            commanded: true,
+        };
+        let key = self.add(job);
+        if let Some(wait) = spec.start_after_ms {
+            if let Some(job) = self.jobs.get_mut(&key) {
+                job.due.step = Some(self.now + wait);
+            }
+        } else {
+            self.start(key);
+        }
+        for line in spec.lines {
+            self.say(key, line.level, line.text);
+        }
+        id
+    }
+
+    /// Sets a job's progress.
+    pub fn set_progress(&mut self, key: u64, progress: f64, message: Option<String>) {
+        let now = self.now;
+        let Some(job) = self.jobs.get_mut(&key).filter(|job| !job.state.terminal()) else { return };
+        job.progress = progress.clamp(0.0, 100.0);
+        job.message = message.unwrap_or_default();
+        job.changed = now;
+        self.events.push(Event::Progressed(key));
+    }
+
+    /// Ends a job well.
+    pub fn complete(&mut self, key: u64, result: Option<Value>) {
+        let kind = self.kind;
+        let Some(job) = self.jobs.get_mut(&key).filter(|job| !job.state.terminal()) else { return };
+        job.attempt = job.attempt.max(1);
+        job.started = job.started.or(Some(self.now));
+        job.progress = 100.0;
+        let planned = job.plan.result.clone();
+        job.result = result.or(planned).or_else(|| Some(plausible_result(kind, job)));
+        self.end(key, State::Completed);
+    }
+
+    /// Fails a job for good.
+    pub fn fail(&mut self, key: u64, text: String, stack: Option<String>) {
+        let Some(job) = self.jobs.get_mut(&key).filter(|job| !job.state.terminal()) else { return };
+        job.max_attempts = job.max_attempts.min(job.attempt.max(1));
+        self.attempt_failed(key, text, stack.unwrap_or_default());
+    }
+
+    /// Fails a job's running attempt; another follows if it has attempts left.
+    pub fn fail_attempt(&mut self, key: u64, text: String) {
+        self.attempt_failed(key, text, String::new());
+    }
+
+    /// Stops a job on request.
+    pub fn cancel(&mut self, key: u64) {
+        self.end(key, State::Cancelled);
+    }
+
+    /// Forgets a job, as if it had never been.
+    pub fn remove(&mut self, key: u64) {
+        if let Some(job) = self.jobs.remove(&key) {
+            self.active.remove(&key);
+            self.ended.retain(|(_, ended)| *ended != key);
+            self.events.push(Event::Removed(job.id));
+        }
+    }
+
+    /// Runs an ended job again as a new one and gives its id.
+    pub fn replay(&mut self, key: u64) -> Option<String> {
+        let job = self.jobs.get(&key)?;
+        let spec = JobSpec {
+            name: Some(job.name.clone()),
+            queue: Some(job.queue.clone()),
+            external_id: Some(job.external.clone()),
+            duration_ms: Some(job.plan.duration.unwrap_or(10_000)),
+            max_attempts: Some(job.max_attempts),
+            line_every_ms: job.plan.line_every,
+            start_after_ms: Some(400),
+            ..JobSpec::default()
+        };
+        Some(self.command(spec))
+    }
+
+    /// Writes a line into a job's log.
+    pub fn say(&mut self, key: u64, level: Level, text: String) {
+        let now = self.now;
+        if let Some(job) = self.jobs.get_mut(&key) {
+            let position = job.log.push(now, level, text);
+            self.events.push(Event::Said(key, position));
+        }
+    }
+
+    /// The whole truth, in Jobwatch's canonical words.
+    pub fn truth(&self) -> Value {
+        let time = |ms: i64| crate::json::iso(ms);
+        let jobs: Vec<Value> = self
+            .jobs
+            .values()
+            .map(|job| {
+                let (prefix, parent) = match self.kind {
+                    DialectKind::TriggerX => {
+                        ("task:", job.group.as_ref().map(|group| format!("job:{group}")))
+                    }
+                    _ => ("", None),
+                };
+                json!({
+                    "id": format!("{prefix}{}", job.id),
+                    "parent": parent,
+                    "external_id": job.external,
+                    "name": job.name,
+                    "queue": job.queue,
+                    "state": job.state.word(),
+                    "progress": job.progress,
+                    "attempt": job.attempt,
+                    "max_attempts": job.max_attempts,
+                    "error": job.failure.as_ref().map(|failure| &failure.text),
+                    "result": job.result,
+                    "created_at": time(job.created),
+                    "started_at": job.started.map(time),
+                    "finished_at": job.finished.map(time),
+                    "lines": job.log.written(),
+                })
+            })
+            .collect();
+        json!({ "now": time(self.now), "jobs": jobs })
+    }
+}
+
+/// A time-ordered (version 7) uuid for a run.
+fn run_uuid(ms: i64, rng: &mut Rng) -> String {
+    let tail = rng.hex(15);
+    let time = format!("{ms:012x}");
+    format!("{}-{}-7{}-8{}-{}", &time[..8], &time[8..12], &tail[..3], &tail[3..6], {
+        let mut node = tail[6..15].to_owned();
+        node.push_str(&rng.hex(3));
+        node
+    })
+}
+
+/// The next line of a job's log.
+fn compose(job: &mut Job) -> (Level, String) {
+    let (level, text) = *job.rng.pick(job.plan.lines);
+    let text = text
+        .replace("{n}", &(job.log.written() / 2 + 1).to_string())
+        .replace("{ms}", &job.rng.between(3, 900).to_string())
+        .replace("{subject}", &job.subject);
+    (level, text)
+}
+
+/// Processor and memory as waves, each job with its own.
+fn measure(job: &mut Job, at: i64) {
+    let phase = (job.key % 7) as f64;
+    let seconds = (at - job.started.unwrap_or(at)) as f64 / 1_000.0;
+    let noise = job.rng.unit() * 8.0;
+    let cpu = 45.0 + 28.0 * (seconds / 9.0 + phase).sin() + noise;
+    let memory = 180.0 + 60.0 * phase + 1.6 * seconds.min(120.0) + 14.0 * (seconds / 5.0).sin();
+    job.metric = ((cpu * 10.0).round() / 10.0, (memory * 10.0).round() / 10.0);
+}
+
+/// What a job of this business returns.
+fn plausible_result(kind: DialectKind, job: &Job) -> Value {
+    match kind {
+        DialectKind::StudyBuddy => json!({ "noteId": format!("cmn{}", job.hash(3, 20)) }),
+        DialectKind::Analyzer => json!({
+            "success": true,
+            "data": { "wallet": job.subject, "swaps": job.salt(4) % 900 },
+            "metadata": { "requestedWallets": 2, "processedWallets": 2, "failedWallets": 0, "successRate": 1 },
+        }),
+        DialectKind::BullBoard => json!({ "ok": true, "subject": job.subject }),
+        DialectKind::TriggerX | DialectKind::Kecs => Value::Null,
+    }
+}
