@@ -1,0 +1,209 @@
+import type { Backend } from "../backend/backend";
+import { asUserError } from "../backend/backend";
+import type { OpenJob } from "../generated/OpenJob";
+import type { Overview } from "../generated/Overview";
+import type { Preferences } from "../generated/Preferences";
+import type { ServerView } from "../generated/ServerView";
+import type { Tick } from "../generated/Tick";
+import type { UserError } from "../generated/UserError";
+import { share } from "../shared/share";
+import { Views } from "../shared/views.svelte";
+import { count } from "../shared/format";
+import { visible } from "../shared/visible";
+import { rememberTheme } from "./theme";
+
+/** What the middle of the window shows. */
+export type Place =
+  | { kind: "jobs"; server: string | null; queue: string | null }
+  | { kind: "queues" }
+  | { kind: "notices" }
+  | { kind: "settings" };
+
+/** A dialog on top of the window. */
+export type Overlay =
+  | { kind: "server"; id: string | null; focusKey?: boolean }
+  | { kind: "removeServer"; id: string }
+  | { kind: "cancelJob"; server: string; job: string; name: string }
+  | { kind: "palette" }
+  | { kind: "shortcuts" };
+
+/** A word in the corner, perhaps with one thing to do about it. */
+export interface Toast {
+  id: number;
+  text: string;
+  failed: boolean;
+  verb: string | null;
+  act: (() => void) | null;
+}
+
+const TOAST = 6000;
+
+/** The page's state and its verbs. Everything that outlives a component is here. */
+export class App {
+  /** Servers, counts and health; null until first heard. */
+  overview = $state.raw<Overview | null>(null);
+  /** Why the program does not answer. */
+  failure = $state.raw<UserError | null>(null);
+  place = $state.raw<Place>({ kind: "jobs", server: null, queue: null });
+  /** The job whose detail is open. */
+  selected = $state.raw<OpenJob | null>(null);
+  /** Whether the detail fills the window. */
+  full = $state(false);
+  overlay = $state.raw<Overlay | null>(null);
+  toasts = $state.raw<Toast[]>([]);
+  /** What a screen reader is told next. */
+  spoken = $state("");
+
+  readonly views: Views;
+  #pulling = false;
+  #dirty = false;
+  #lastToast = 0;
+
+  constructor(readonly backend: Backend) {
+    this.views = new Views(backend);
+  }
+
+  /** Connects to the program. */
+  async start(): Promise<void> {
+    this.failure = null;
+    try {
+      await this.backend.subscribe((tick) => this.#ticked(tick));
+      await this.refresh();
+      this.look();
+    } catch (thrown) {
+      this.failure = asUserError(thrown);
+    }
+  }
+
+  server(id: string): ServerView | undefined {
+    return this.overview?.servers.find((server) => server.id === id);
+  }
+
+  go(place: Place): void {
+    this.place = place;
+    this.full = false;
+    this.selected = null;
+    this.look();
+  }
+
+  select(job: OpenJob | null, full = false): void {
+    const same = job?.server === this.selected?.server && job?.job === this.selected?.job;
+    if (!same) this.selected = job;
+    this.full = job !== null && full;
+    this.look();
+  }
+
+  /** Opens a job in full from anywhere. */
+  show(job: OpenJob): void {
+    this.overlay = null;
+    if (this.place.kind !== "jobs" || (this.place.server !== null && this.place.server !== job.server)) {
+      this.place = { kind: "jobs", server: null, queue: null };
+    }
+    this.select(job, true);
+  }
+
+  /** One step back: full, detail. Says whether there was one. */
+  back(): boolean {
+    if (this.full) {
+      this.full = false;
+      return true;
+    }
+    if (this.selected === null) return false;
+    this.select(null);
+    return true;
+  }
+
+  /** Tells the program what is on screen. */
+  look(): void {
+    // Only a hint against a needless popup: when it fails, one popup more is shown.
+    this.backend.lookingAt(document.hasFocus(), this.selected).catch(() => undefined);
+  }
+
+  /** Runs a command; a failure is told in a toast. Says whether it went well. */
+  async run(command: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await command();
+      return true;
+    } catch (thrown) {
+      this.tell(asUserError(thrown).message, { failed: true });
+      return false;
+    }
+  }
+
+  reconnect(id: string): void {
+    void this.run(() => this.backend.reconnect(id));
+  }
+
+  /** Tries at once what is not live: the server in question, or all of them. */
+  reconnectHere(): void {
+    const here = this.selected?.server ?? (this.place.kind === "jobs" ? this.place.server : null);
+    const servers = (this.overview?.servers ?? []).filter((server) =>
+      here === null ? !["live", "paused"].includes(server.status.link) : server.id === here,
+    );
+    for (const server of servers) this.reconnect(server.id);
+    if (servers.length === 0) this.tell("Every server is connected.");
+    else this.tell(servers.length === 1 ? `Reconnecting ${visible(servers[0]?.name ?? "")}.` : `Reconnecting ${count(servers.length, "server")}.`);
+  }
+
+  setPreferences(preferences: Preferences): void {
+    rememberTheme(preferences.theme);
+    void this.run(() => this.backend.setPreferences(preferences));
+  }
+
+  setDemo(on: boolean): Promise<boolean> {
+    return this.run(() => this.backend.setDemo(on));
+  }
+
+  dismiss(ids: number[]): void {
+    void this.run(async () => {
+      await this.backend.dismiss(ids);
+      this.tell(ids.length === 1 ? "Notice dismissed." : `${count(ids.length, "notice")} dismissed.`, {
+        verb: "Undo",
+        act: () => void this.run(() => this.backend.restore(ids)),
+      });
+    });
+  }
+
+  tell(text: string, { failed = false, verb = null as string | null, act = null as (() => void) | null } = {}): void {
+    const id = ++this.#lastToast;
+    this.toasts = [...this.toasts.slice(-2), { id, text, failed, verb, act }];
+    setTimeout(() => this.hush(id), failed ? 2 * TOAST : TOAST);
+  }
+
+  hush(id: number): void {
+    this.toasts = this.toasts.filter((toast) => toast.id !== id);
+  }
+
+  /** Speaks to a screen reader. */
+  say(text: string): void {
+    this.spoken = text;
+  }
+
+  /** Pulls the overview; one pull at a time. */
+  async refresh(): Promise<void> {
+    this.#dirty = true;
+    if (this.#pulling) return;
+    this.#pulling = true;
+    try {
+      while (this.#dirty) {
+        this.#dirty = false;
+        const overview = await this.backend.overview();
+        this.overview = share(this.overview, overview);
+        rememberTheme(overview.preferences.theme);
+      }
+      this.failure = null;
+    } finally {
+      this.#pulling = false;
+    }
+  }
+
+  #ticked(tick: Tick): void {
+    if (tick.overview) {
+      this.refresh().catch((thrown: unknown) => {
+        this.failure = asUserError(thrown);
+      });
+    }
+    this.views.tick(tick.views);
+    if (tick.open) this.show(tick.open);
+  }
+}

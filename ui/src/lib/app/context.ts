@@ -1,0 +1,14 @@
+import { getContext, setContext } from "svelte";
+
+import type { App } from "./app.svelte";
+
+const KEY = Symbol("app");
+
+export function provideApp(app: App): void {
+  setContext(KEY, app);
+}
+
+/** The page's one controller. Call while a component is being made. */
+export function useApp(): App {
+  return getContext<App>(KEY);
+}

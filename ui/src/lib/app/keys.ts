@@ -1,0 +1,86 @@
+import type { App } from "./app.svelte";
+
+/** The shortcut sheet: what each key does, by part of the window. */
+export const SHORTCUTS: { part: string; keys: [string[], string][] }[] = [
+  {
+    part: "Everywhere",
+    keys: [
+      [["Ctrl", "K"], "Find jobs, servers and actions"],
+      [["/"], "Search"],
+      [["r"], "Reconnect now"],
+      [["?"], "Show this sheet"],
+      [["Escape"], "One step back"],
+    ],
+  },
+  {
+    part: "Lists",
+    keys: [
+      [["j"], "Next row (or ↓)"],
+      [["k"], "Previous row (or ↑)"],
+      [["Home"], "First row"],
+      [["End"], "Last row"],
+      [["Enter"], "Open"],
+      [["c"], "Copy the job’s id"],
+    ],
+  },
+  {
+    part: "Log and frames",
+    keys: [
+      [["f"], "Follow the newest line"],
+      [["Space"], "Pause, and go on"],
+    ],
+  },
+];
+
+/** Keys of the part on screen, tried before the window's own. */
+export type LocalKeys = Partial<Record<string, (event: KeyboardEvent) => void>>;
+const local: LocalKeys[] = [];
+
+/** Offers keys while a component lives. Later ones win. Returns how to take them back. */
+export function offerKeys(keys: LocalKeys): () => void {
+  local.push(keys);
+  return () => {
+    local.splice(local.indexOf(keys), 1);
+  };
+}
+
+/** Whether the event is meant for something that takes text or has keys of its own. */
+function typing(event: KeyboardEvent): boolean {
+  const target = event.target;
+  return target instanceof HTMLElement && (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable);
+}
+
+/** The window's keys. */
+export function handleKey(app: App, event: KeyboardEvent): void {
+  if (event.defaultPrevented || event.isComposing) return;
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    app.overlay = app.overlay?.kind === "palette" ? null : { kind: "palette" };
+    return;
+  }
+  if (app.overlay !== null || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (typing(event)) {
+    if (event.key === "Escape") (event.target as HTMLElement).blur();
+    return;
+  }
+  // Space and Enter press the button that has the focus.
+  if ((event.key === " " || event.key === "Enter") && event.target instanceof HTMLElement && event.target.closest("button, a, summary, [role=tab], [role=separator]")) return;
+  for (const keys of local.toReversed()) {
+    const act = keys[event.key];
+    if (act) {
+      event.preventDefault();
+      act(event);
+      return;
+    }
+  }
+  if (event.key === "?") app.overlay = { kind: "shortcuts" };
+  else if (event.key === "r") app.reconnectHere();
+  else if (event.key === "Escape") app.back();
+  else if (event.key === "/") {
+    const search = document.querySelector<HTMLInputElement>("input[type=search]");
+    if (!search) return;
+    search.focus();
+    search.select();
+  } else return;
+  event.preventDefault();
+}

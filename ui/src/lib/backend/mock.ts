@@ -1,0 +1,345 @@
+import type { Counts } from "../generated/Counts";
+import type { ErrorCode } from "../generated/ErrorCode";
+import type { JobRow } from "../generated/JobRow";
+import type { Overview } from "../generated/Overview";
+import type { Rows } from "../generated/Rows";
+import type { StateKind } from "../generated/StateKind";
+import type { TestStepKind } from "../generated/TestStepKind";
+import type { Tick } from "../generated/Tick";
+import type { UserError } from "../generated/UserError";
+import type { ViewSpec } from "../generated/ViewSpec";
+import type { ViewWindow } from "../generated/ViewWindow";
+import type { Backend } from "./backend";
+import { type FakeJob, lineOf, World } from "./mock/world";
+
+/** What the fake program holds when it starts. */
+export type Scene = "demo" | "first" | "empty" | "overfull" | "failed" | "loading" | "troubled";
+
+export interface MockOptions {
+  scene?: Scene;
+  /** Jobs move by themselves. */
+  live?: boolean;
+  now?: number;
+}
+
+/** A fake of the program inside the page: for tests, and for looking at the page in a browser. */
+export class Mock implements Backend {
+  readonly world: World;
+  /** Every command with its arguments except keys, oldest first. */
+  readonly calls: { name: string; args: unknown[] }[] = [];
+  /** Commands that fail next time, by name. */
+  readonly failing = new Map<string, UserError>();
+  /** The longest range any view was asked for. */
+  widest = 0;
+  /** Whether a key arrived with the last save or test. */
+  keyGiven = false;
+  readonly #scene: Scene;
+  readonly #views = new Map<number, ViewSpec>();
+  #nextView = 1;
+  #version = 0;
+  #demo = false;
+  #preferences: Overview["preferences"] = { theme: "system", popups: true };
+  #onTick: (tick: Tick) => void = () => undefined;
+
+  constructor({ scene = "demo", live = true, now = Date.now() }: MockOptions = {}) {
+    this.#scene = scene;
+    this.world = new World(now);
+    if (scene === "empty") this.world.addServer("s1", "Staging", "study-buddy", "ws://127.0.0.1:3000", false);
+    else if (scene !== "first") this.#fill(scene === "overfull" ? 20_000 : 60);
+    if (live) setInterval(() => this.advance(), 250);
+  }
+
+  /** One step of the simulation, and the tick that tells of it. */
+  advance(): void {
+    this.world.step();
+    this.touch();
+  }
+
+  /** Tells every open view and the overview that something changed. */
+  touch(open: Tick["open"] = null): void {
+    this.#version += 1;
+    this.#onTick({ overview: true, views: [...this.#views.keys()], open });
+  }
+
+  #fill(jobs: number): void {
+    this.#demo = true;
+    this.world.addDemo();
+    this.world.addJobs(jobs);
+    this.world.addNotices(jobs > 1000 ? 900 : 14);
+    this.world.count();
+    const [first] = this.world.jobs;
+    if (first) for (let index = 0; index < 60; index += 1) this.world.frame(first, `42["job:progress",{"jobId":"${first.row.id}","progress":${index}}]`);
+    if (this.#scene === "overfull" && first) {
+      first.logLines = 2_000_000;
+      this.world.servers.forEach((server, index) => {
+        if (index === 0) server.name = "A server whose name somebody made far too long for any column";
+      });
+    }
+  }
+
+  #call(name: string, ...args: unknown[]): void {
+    this.calls.push({ name, args });
+    const failure = this.failing.get(name);
+    if (failure) {
+      this.failing.delete(name);
+      throw failure;
+    }
+    if (this.#scene === "failed") throw error("internal", "Jobwatch could not read its history. Free some disk space and try again.");
+  }
+
+  async #answer(): Promise<void> {
+    if (this.#scene === "loading") await new Promise(() => undefined);
+  }
+
+  async subscribe(onTick: (tick: Tick) => void): Promise<void> {
+    this.#onTick = onTick;
+  }
+
+  async overview(): Promise<Overview> {
+    this.#call("overview");
+    await this.#answer();
+    const troubled = this.#scene === "troubled";
+    return structuredClone({
+      servers: this.world.servers,
+      running: this.world.servers.reduce((sum, server) => sum + server.running, 0),
+      jobs: this.world.jobs.length,
+      unread: this.world.notices.filter((notice) => !notice.read).length,
+      health: {
+        notifications: troubled ? "No notification service answers on this desktop. Everything else works." : null,
+        keyring: troubled ? "The keyring is locked. Unlock it, or give keys for this session only." : null,
+        history: null,
+        settings: null,
+      },
+      preferences: this.#preferences,
+      demo: this.#demo,
+    });
+  }
+
+  async openView(spec: ViewSpec): Promise<number> {
+    this.#call("openView", spec);
+    const id = this.#nextView++;
+    this.#views.set(id, spec);
+    return id;
+  }
+
+  async viewWindow(view: number, first: number, count: number): Promise<ViewWindow> {
+    const spec = this.#views.get(view);
+    if (!spec) throw error("notFound", "The view is closed.");
+    this.widest = Math.max(this.widest, count);
+    await this.#answer();
+    const [rows, total] = this.#query(spec, first, Math.min(500, count));
+    return structuredClone({ view, version: this.#version, total, first, rows });
+  }
+
+  async closeView(view: number): Promise<void> {
+    this.#views.delete(view);
+  }
+
+  /** Views that are open now. */
+  get open(): ViewSpec[] {
+    return [...this.#views.values()];
+  }
+
+  #query(spec: ViewSpec, first: number, count: number): [Rows, number] {
+    const cut = <T>(all: T[]): T[] => all.slice(first, first + count);
+    switch (spec.kind) {
+      case "jobs": {
+        const text = spec.search.toLowerCase();
+        const found = this.world.jobs.map((job) => job.row).filter(
+          (row) =>
+            (spec.server === null || row.server === spec.server) && (spec.queue === null || row.queue === spec.queue) &&
+            (text === "" || [row.name, row.id, row.queue, row.text].some((part) => part?.toLowerCase().includes(text))),
+        );
+        const counts: Counts = { queued: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, unknown: 0 };
+        for (const row of found) counts[row.state.kind] += 1;
+        const rows = found.filter((row) => spec.states.length === 0 || spec.states.includes(row.state.kind)).sort(ORDER[spec.sort]);
+        return [{ kind: "jobs", rows: cut(rows), counts }, rows.length];
+      }
+      case "job": {
+        const job = this.#find(spec.server, spec.job);
+        return [{ kind: "job", detail: job ? this.world.detail(job) : null }, job ? 1 : 0];
+      }
+      case "log": {
+        const job = this.#find(spec.server, spec.job);
+        const total = job?.logLines ?? 0;
+        const many = Math.max(0, Math.min(count, total - first));
+        const rows = job ? Array.from({ length: many }, (_, index) => lineOf(job, first + index)) : [];
+        return [{ kind: "log", rows, dropped: total > 1_000_000 ? 120_400 : 0 }, total];
+      }
+      case "queues": {
+        const all = this.world.queues().filter((queue) => spec.server === null || queue.server === spec.server);
+        return [{ kind: "queues", rows: cut(all) }, all.length];
+      }
+      case "notices": {
+        const all = this.world.notices.filter((notice) => !spec.unread || !notice.read);
+        return [{ kind: "notices", rows: cut(all) }, all.length];
+      }
+      case "frames": {
+        const all = this.world.frames.filter((frame) => spec.job === null || frame.text.includes(`"${spec.job}"`));
+        return [{ kind: "frames", rows: cut(all) }, all.length];
+      }
+    }
+  }
+
+  #find(server: string, id: string): FakeJob | undefined {
+    return this.world.jobs.find((job) => job.row.server === server && job.row.id === id);
+  }
+
+  #change(id: string, link: "connecting" | "paused" | "live"): void {
+    const server = this.world.servers.find((server) => server.id === id);
+    if (!server) throw error("notFound", "No such server.");
+    server.status = { ...server.status, link, since: Date.now(), reason: null, nextTry: null, attempt: 0 };
+    this.touch();
+    if (link === "connecting") setTimeout(() => this.#change(id, "live"), 900);
+  }
+
+  async lookingAt(focused: boolean, job: unknown): Promise<void> {
+    this.calls.push({ name: "lookingAt", args: [focused, job] });
+  }
+
+  async serverDraft(id: string) {
+    this.#call("serverDraft", id);
+    const draft = this.world.drafts.get(id);
+    if (!draft) throw error("notFound", "No such server.");
+    return structuredClone(draft);
+  }
+
+  async saveServer(...[draft, change, key]: Parameters<Backend["saveServer"]>): Promise<string> {
+    this.keyGiven = key !== null && key !== "";
+    this.#call("saveServer", draft, change);
+    if (!URL.canParse(draft.ws)) throw error("invalid", "The socket's URL is not a URL.");
+    const known = this.world.servers.find((server) => server.id === draft.id);
+    const name = draft.name || new URL(draft.ws).host;
+    const id = known?.id ?? `s${this.world.servers.length + 1}`;
+    if (known) known.name = name;
+    else this.world.addServer(id, name, draft.dialect, draft.ws, false);
+    const server = this.world.servers.find((server) => server.id === id);
+    if (server && change !== "keep") server.key = change === "store" ? "stored" : change === "session" ? "session" : "none";
+    this.world.drafts.set(id, { ...structuredClone(draft), id, name });
+    this.touch();
+    return id;
+  }
+
+  async testServer(...[draft, change, key, onStep]: Parameters<Backend["testServer"]>): Promise<void> {
+    this.keyGiven = key !== null && key !== "";
+    this.#call("testServer", draft, change);
+    const steps: [TestStepKind, string][] = [
+      ["reached", "127.0.0.1 answers in 3 ms."], ["upgraded", "The WebSocket opened."], ["accepted", "The greeting is over and the key accepted."],
+      ["api", "The HTTP API answers."], ["jobs", "It lists 42 jobs."],
+    ];
+    for (const [step, text] of steps) {
+      onStep({ step, ok: null, text: "" });
+      await new Promise((done) => setTimeout(done, 120));
+      const refused = step === "accepted" && draft.name === "refuse";
+      onStep({ step, ok: !refused, text: refused ? "The server answered 401. Check the key." : text });
+      if (refused) return;
+    }
+  }
+
+  async removeServer(id: string): Promise<void> {
+    this.#call("removeServer", id);
+    this.world.servers = this.world.servers.filter((server) => server.id !== id);
+    this.world.jobs = this.world.jobs.filter((job) => job.row.server !== id);
+    this.touch();
+  }
+
+  async pauseServer(id: string): Promise<void> {
+    this.#call("pauseServer", id);
+    this.#change(id, "paused");
+  }
+
+  async resumeServer(id: string): Promise<void> {
+    this.#call("resumeServer", id);
+    this.#change(id, "connecting");
+  }
+
+  async reconnect(id: string): Promise<void> {
+    this.#call("reconnect", id);
+    this.#change(id, "connecting");
+  }
+
+  async watch(server: string, topic: string): Promise<void> {
+    this.#call("watch", server, topic);
+    this.#watch(server, topic, true);
+  }
+
+  async unwatch(server: string, topic: string): Promise<void> {
+    this.#call("unwatch", server, topic);
+    this.#watch(server, topic, false);
+  }
+
+  #watch(server: string, topic: string, watched: boolean): void {
+    const job = this.#find(server, topic.slice("job:".length));
+    if (job) job.row = { ...job.row, watched };
+    this.touch();
+  }
+
+  async act(server: string, id: string, action: "cancel" | "retry"): Promise<void> {
+    this.#call("act", server, id, action);
+    const job = this.#find(server, id);
+    if (!job) throw error("notFound", "No such job.");
+    this.world.act(job, action === "cancel" ? "cancelled" : "queued");
+    this.touch();
+  }
+
+  async markRead(ids: number[], read: boolean): Promise<void> {
+    this.#call("markRead", ids, read);
+    this.world.notices = this.world.notices.map((notice) => (ids.includes(notice.id) ? { ...notice, read } : notice));
+    this.touch();
+  }
+
+  async markAllRead(): Promise<void> {
+    this.#call("markAllRead");
+    this.world.notices = this.world.notices.map((notice) => ({ ...notice, read: true }));
+    this.touch();
+  }
+
+  async dismiss(ids: number[]): Promise<void> {
+    this.#call("dismiss", ids);
+    for (const notice of this.world.notices) if (ids.includes(notice.id)) this.world.dismissed.set(notice.id, notice);
+    this.world.notices = this.world.notices.filter((notice) => !ids.includes(notice.id));
+    this.touch();
+  }
+
+  async restore(ids: number[]): Promise<void> {
+    this.#call("restore", ids);
+    const back = ids.map((id) => this.world.dismissed.get(id)).filter((notice) => notice !== undefined);
+    this.world.notices = [...this.world.notices, ...back].sort((a, b) => b.at - a.at);
+    this.touch();
+  }
+
+  async setPreferences(preferences: Overview["preferences"]): Promise<void> {
+    this.#call("setPreferences", preferences);
+    this.#preferences = preferences;
+    this.touch();
+  }
+
+  async setDemo(on: boolean): Promise<void> {
+    this.#call("setDemo", on);
+    if (on && !this.#demo) this.#fill(60);
+    if (!on) {
+      this.world.servers = this.world.servers.filter((server) => !server.demo);
+      this.world.jobs = [];
+    }
+    this.#demo = on;
+    this.touch();
+  }
+
+  async openLink(url: string): Promise<void> {
+    this.#call("openLink", url);
+  }
+}
+
+function error(code: ErrorCode, message: string): UserError {
+  return { code, message };
+}
+
+const RANK: Record<StateKind, number> = { running: 0, queued: 1, scheduled: 1, unknown: 2, completed: 2, failed: 2, cancelled: 2 };
+const taken = (row: JobRow) => (row.startedAt === null ? 0 : (row.finishedAt ?? Date.now()) - row.startedAt);
+const ORDER = {
+  activity: (a: JobRow, b: JobRow) =>
+    RANK[a.state.kind] - RANK[b.state.kind] || (b.finishedAt ?? b.startedAt ?? b.createdAt ?? 0) - (a.finishedAt ?? a.startedAt ?? a.createdAt ?? 0),
+  created: (a: JobRow, b: JobRow) => (b.createdAt ?? 0) - (a.createdAt ?? 0),
+  name: (a: JobRow, b: JobRow) => a.name.localeCompare(b.name),
+  duration: (a: JobRow, b: JobRow) => taken(b) - taken(a),
+};

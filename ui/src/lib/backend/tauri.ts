@@ -1,0 +1,33 @@
+import { Channel, invoke } from "@tauri-apps/api/core";
+
+import type { TestStep } from "../generated/TestStep";
+import type { Tick } from "../generated/Tick";
+import type { Backend } from "./backend";
+
+/** The program itself, over Tauri's IPC. */
+export const tauri: Backend = {
+  subscribe: (onTick) => invoke("subscribe", { onTick: new Channel<Tick>(onTick) }),
+  overview: () => invoke("overview"),
+  openView: (spec) => invoke("open_view", { spec }),
+  viewWindow: (view, first, count) => invoke("view_window", { view, first, count }),
+  closeView: (view) => invoke("close_view", { view }),
+  lookingAt: (focused, job) => invoke("looking_at", { focused, job }),
+  serverDraft: (id) => invoke("server_draft", { id }),
+  saveServer: (draft, change, key) => invoke("save_server", { draft, change, key }),
+  testServer: (draft, change, key, onStep) =>
+    invoke("test_server", { draft, change, key, onStep: new Channel<TestStep>(onStep) }),
+  removeServer: (id) => invoke("remove_server", { id }),
+  pauseServer: (id) => invoke("pause_server", { id }),
+  resumeServer: (id) => invoke("resume_server", { id }),
+  reconnect: (id) => invoke("reconnect", { id }),
+  watch: (server, topic) => invoke("watch", { server, topic }),
+  unwatch: (server, topic) => invoke("unwatch", { server, topic }),
+  act: (server, job, action) => invoke("act", { server, job, action }),
+  markRead: (ids, read) => invoke("mark_read", { ids, read }),
+  markAllRead: () => invoke("mark_all_read"),
+  dismiss: (ids) => invoke("dismiss", { ids }),
+  restore: (ids) => invoke("restore", { ids }),
+  setPreferences: (preferences) => invoke("set_preferences", { preferences }),
+  setDemo: (on) => invoke("set_demo", { on }),
+  openLink: (url) => invoke("open_link", { url }),
+};

@@ -1,0 +1,57 @@
+import type { JobRow } from "../generated/JobRow";
+import { jobKey } from "./states";
+
+/** How long after its last movement the pointer still counts as aiming. */
+const AIMING = 4000;
+
+/**
+ * Keeps rows where they are while the pointer moves over them: nothing slides away under a click.
+ * What the rows say stays current; only their order waits.
+ */
+export class HeldOrder {
+  #rows = $state.raw<JobRow[] | null>(null);
+  #first = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** How many rows in the present window are not among the held ones. */
+  newer = $state(0);
+  /** Whether the present order differs from the held one. */
+  waiting = $state(false);
+
+  /** Holds the order on screen from now until the pointer rests. */
+  hold(rows: JobRow[], first: number): void {
+    if (this.#rows === null) {
+      this.#rows = rows;
+      this.#first = first;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.release(), AIMING);
+  }
+
+  release(): void {
+    clearTimeout(this.#timer);
+    this.#rows = null;
+    this.newer = 0;
+    this.waiting = false;
+  }
+
+  /** `rows` in the held order, or as they are when nothing is held or another range is shown. */
+  arrange(rows: JobRow[], first: number): JobRow[] {
+    const held = this.#rows;
+    if (held === null || first !== this.#first) return rows;
+    const present = new Map(rows.map((row) => [jobKey(row), row]));
+    return held.map((row) => present.get(jobKey(row)) ?? row);
+  }
+
+  /** Counts what waits behind the held order. */
+  compare(rows: JobRow[], first: number): void {
+    const held = this.#rows;
+    if (held === null || first !== this.#first) {
+      this.newer = 0;
+      this.waiting = false;
+      return;
+    }
+    const known = new Set(held.map(jobKey));
+    this.newer = rows.filter((row) => !known.has(jobKey(row))).length;
+    this.waiting = rows.length !== held.length || rows.some((row, index) => jobKey(row) !== jobKey(held[index] ?? row));
+  }
+}

@@ -1,0 +1,50 @@
+import type { Counts } from "../generated/Counts";
+
+/** How long endings are gathered before they are spoken. */
+const GATHER = 5000;
+
+/** Turns changing counts into "3 finished, 1 failed", said now and then. */
+export class Summary {
+  #question = "";
+  #said: Counts | null = null;
+  #latest: Counts | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly say: (text: string) => void) {}
+
+  /** The counts under a question (filter and search); another question starts anew. */
+  heard(question: string, counts: Counts): void {
+    if (question !== this.#question || this.#said === null) {
+      this.stop();
+      this.#question = question;
+      this.#said = counts;
+    }
+    this.#latest = counts;
+    if (this.#timer === undefined && words(this.#said, counts) !== "") this.#timer = setTimeout(() => this.#speak(), GATHER);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #speak(): void {
+    this.stop();
+    if (this.#said === null || this.#latest === null) return;
+    const text = words(this.#said, this.#latest);
+    this.#said = this.#latest;
+    if (text !== "") this.say(text);
+  }
+}
+
+/** What ended between two counts. */
+export function words(before: Counts, after: Counts): string {
+  const parts: string[] = [];
+  const add = (many: number, word: string) => {
+    if (many > 0) parts.push(`${many} ${word}`);
+  };
+  add(after.completed - before.completed, "finished");
+  add(after.failed - before.failed, "failed");
+  add(after.cancelled - before.cancelled, "cancelled");
+  return parts.join(", ");
+}

@@ -1,0 +1,87 @@
+/** One kind of server, in a word for the form. */
+export interface Dialect {
+  word: string;
+  title: string;
+  /** What it is and how it is recognised. */
+  hint: string;
+  example: string;
+  /** Settings only this dialect knows: name, label, hint. */
+  options: [string, string, string][];
+}
+
+export const DIALECTS: Dialect[] = [
+  {
+    word: "triggerx",
+    title: "TriggerX",
+    hint: "Task stream of a TriggerX database server, usually on port 9002.",
+    example: "wss://example.com/api/ws/tasks",
+    options: [["user", "User", "Whose jobs to list"]],
+  },
+  {
+    word: "study-buddy",
+    title: "AI Study Buddy",
+    hint: "Socket.IO with the namespace /jobs, usually on port 3000.",
+    example: "wss://example.com",
+    options: [],
+  },
+  {
+    word: "analyzer",
+    title: "Wallet analyzer",
+    hint: "Socket.IO job progress, usually on port 3001.",
+    example: "ws://example.com:3001",
+    options: [["framing", "Framing", "socket.io or raw"]],
+  },
+  {
+    word: "kecs",
+    title: "KECS",
+    hint: "ECS tasks on Kubernetes, usually /ws on port 8080.",
+    example: "ws://example.com:8080/ws",
+    options: [
+      ["cluster", "Cluster", "default where empty"],
+      ["region", "Region", "us-east-1 where empty"],
+      ["admin", "Admin URL", "The admin port’s address, usually 8081"],
+    ],
+  },
+  {
+    word: "bull-board",
+    title: "Better Bull Board",
+    hint: "BullMQ runs: a socket on port 8081, the API on another, usually 3000.",
+    example: "ws://example.com:8081",
+    options: [],
+  },
+];
+
+export const dialect = (word: string): Dialect | undefined => DIALECTS.find((dialect) => dialect.word === word);
+
+/** A URL as people paste it, completed: without a scheme it is a WebSocket on that host. */
+export function completed(pasted: string): string {
+  const text = pasted.trim();
+  if (text === "" || /^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return text;
+  return `${/^(localhost|127\.|\[::1\])/.test(text) ? "ws" : "wss"}://${text}`;
+}
+
+/** Which dialect a URL looks like, or null where nothing speaks for one. */
+export function guess(pasted: string): string | null {
+  const text = completed(pasted);
+  if (!URL.canParse(text)) return null;
+  const { hostname, port, pathname } = new URL(text);
+  if (/\/api\/ws\/(tasks|stats|health)/.test(pathname)) return "triggerx";
+  if (pathname.startsWith("/job-progress")) return "analyzer";
+  if (/^(\/api)?\/ws(\/|$)/.test(pathname)) return "kecs";
+  if (/^\/jobs\/?$/.test(pathname)) return "study-buddy";
+  const byPort: Record<string, string> = { "9002": "triggerx", "3001": "analyzer", "3000": "study-buddy", "8080": "kecs", "8081": "bull-board" };
+  if (byPort[port]) return byPort[port];
+  if (pathname.startsWith("/socket.io")) return "study-buddy";
+  const names: [RegExp, string][] = [[/triggerx/i, "triggerx"], [/kecs/i, "kecs"], [/bull/i, "bull-board"], [/study|buddy/i, "study-buddy"], [/analy[sz]er|wallet/i, "analyzer"]];
+  return names.find(([pattern]) => pattern.test(hostname))?.[1] ?? null;
+}
+
+/** Lines or commas of the form's list as topics; a bare id is a job's. */
+export function topics(text: string): string[] {
+  const found = text
+    .split(/[\n,]/)
+    .map((part) => part.trim())
+    .filter((part) => part !== "")
+    .map((part) => (part === "all" || /^(job|queue|user):/.test(part) ? part : `job:${part}`));
+  return [...new Set(found)];
+}

@@ -1,0 +1,175 @@
+import type { UserError } from "../generated/UserError";
+import type { ViewSpec } from "../generated/ViewSpec";
+import type { ViewWindow } from "../generated/ViewWindow";
+import { asUserError, type Backend } from "../backend/backend";
+import { share } from "./share";
+
+/** The most rows one pull may ask for. */
+export const MOST_ROWS = 500;
+/** How long a window that nobody sees waits between two pulls. */
+const HIDDEN_PACE = 1000;
+/** How long a view that failed waits before it tries again by itself. */
+const RETRY = 3000;
+
+/** All open views of the page: passes ticks on to them. */
+export class Views {
+  readonly #open = new Map<number, LiveView>();
+
+  constructor(readonly backend: Backend) {}
+
+  /** Has the named views pull again. */
+  tick(ids: number[]): void {
+    for (const id of ids) this.#open.get(id)?.refresh();
+  }
+
+  /** @internal */
+  register(id: number, view: LiveView): void {
+    this.#open.set(id, view);
+  }
+
+  /** @internal */
+  forget(id: number): void {
+    this.#open.delete(id);
+  }
+}
+
+/**
+ * One live query and the range of it that is on screen. Holds the rows of that range and nothing
+ * else. One pull is in flight at a time; whatever changes meanwhile is pulled once, afterwards.
+ */
+export class LiveView {
+  /** The last window pulled, or null before the first. Kept while the spec changes. */
+  window = $state.raw<ViewWindow | null>(null);
+  /** Why the last pull failed. */
+  error = $state.raw<UserError | null>(null);
+  /** Whether `window` still answers an earlier spec. */
+  behind = $state(true);
+
+  readonly #views: Views;
+  #spec: ViewSpec;
+  #key: string;
+  #id: number | null = null;
+  #first = 0;
+  #count: number;
+  #generation = 0;
+  #running = false;
+  #dirty = false;
+  #closed = false;
+  #held = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(views: Views, spec: ViewSpec, count = 40) {
+    this.#views = views;
+    this.#spec = spec;
+    this.#key = JSON.stringify(spec);
+    this.#count = count;
+    this.refresh();
+  }
+
+  /** Looks at another range. */
+  look(first: number, count: number): void {
+    const from = Math.max(0, Math.floor(first));
+    const many = Math.min(MOST_ROWS, Math.max(1, Math.ceil(count)));
+    if (from === this.#first && many === this.#count) return;
+    this.#first = from;
+    this.#count = many;
+    this.refresh();
+  }
+
+  /** Asks another question; the old rows stay until the new ones are there. */
+  ask(spec: ViewSpec): void {
+    const key = JSON.stringify(spec);
+    if (key === this.#key) return;
+    this.#key = key;
+    this.#spec = spec;
+    this.#generation += 1;
+    this.#first = 0;
+    this.behind = true;
+    this.#drop();
+    this.refresh();
+  }
+
+  /** Stops following changes; the rows stay as they are. `false` catches up. */
+  hold(held: boolean): void {
+    if (this.#held === held) return;
+    this.#held = held;
+    if (!held) this.refresh();
+  }
+
+  /** Pulls now, or once more after the pull in flight. */
+  refresh(): void {
+    if (this.#closed || (this.#held && this.window !== null)) return;
+    this.#dirty = true;
+    if (!this.#running) void this.#run();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#drop();
+  }
+
+  /** Rows of another range, once, for copying. */
+  async rows(first: number, count: number): Promise<ViewWindow | null> {
+    return this.#id === null ? null : this.#views.backend.viewWindow(this.#id, first, Math.min(MOST_ROWS, count));
+  }
+
+  /** Where the view ends, for copying its last rows. */
+  get total(): number {
+    return this.window?.total ?? 0;
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    clearTimeout(this.#timer);
+    try {
+      while (this.#dirty && !this.#closed) {
+        this.#dirty = false;
+        await this.#pull();
+        if (document.hidden) await new Promise((done) => setTimeout(done, HIDDEN_PACE));
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #pull(): Promise<void> {
+    const generation = this.#generation;
+    const { backend } = this.#views;
+    const stale = () => this.#closed || generation !== this.#generation;
+    try {
+      if (this.#id === null) {
+        const id = await backend.openView(this.#spec);
+        if (stale()) {
+          backend.closeView(id).catch(() => undefined);
+          return;
+        }
+        this.#id = id;
+        this.#views.register(id, this);
+      }
+      const window = await backend.viewWindow(this.#id, this.#first, this.#count);
+      if (stale()) return;
+      this.window = this.behind ? window : share(this.window, window);
+      this.behind = false;
+      this.error = null;
+    } catch (thrown) {
+      if (stale()) return;
+      const error = asUserError(thrown);
+      const lost = error.code === "notFound" && this.#id !== null;
+      this.#drop();
+      // The program forgets views when the page is loaded anew: open it again, once.
+      if (lost && this.error === null) this.#dirty = true;
+      else this.#timer = setTimeout(() => this.refresh(), RETRY);
+      if (!lost || this.error !== null) this.error = error;
+    }
+  }
+
+  #drop(): void {
+    if (this.#id === null) return;
+    const id = this.#id;
+    this.#id = null;
+    this.#views.forget(id);
+    // A view that is already gone needs no closing.
+    this.#views.backend.closeView(id).catch(() => undefined);
+  }
+}

@@ -1,0 +1,48 @@
+// Bidirectional controls, invisible spaces and separators that can make a text read as another.
+const DECEPTIVE = /[\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb]/;
+const ODD = new RegExp(`[\\u0000-\\u001f\\u007f-\\u009f]|${DECEPTIVE.source}`, "g");
+
+/**
+ * A server's text with everything that prints as nothing, or turns the direction, made visible:
+ * control characters as their pictures (␛), the rest as `⟨U+202E⟩`. With `lines`, line feeds and
+ * tabs stay what they are.
+ */
+export function visible(text: string, lines = false): string {
+  return text.replace(ODD, (character) => {
+    const code = character.charCodeAt(0);
+    if (lines && (code === 0x0a || code === 0x09)) return character;
+    if (code < 0x20) return String.fromCharCode(0x2400 + code);
+    if (code === 0x7f) return "\u2421";
+    return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+  });
+}
+
+/** `text` on one line of at most `limit` characters, the middle left out. */
+export function shorten(text: string, limit = 18): string {
+  const characters = [...text];
+  if (characters.length <= limit) return text;
+  const head = Math.ceil((limit - 1) / 2);
+  return `${characters.slice(0, head).join("")}…${characters.slice(characters.length - (limit - 1 - head)).join("")}`;
+}
+
+/** A piece of text, or a link that may be offered. */
+export interface Piece {
+  text: string;
+  url: string | null;
+}
+
+/** `text` cut into plain pieces and http or https links. */
+export function pieces(text: string): Piece[] {
+  const found: Piece[] = [];
+  let from = 0;
+  for (const match of text.matchAll(/\bhttps?:\/\/[^\s<>"'`\\{}|^]+/gi)) {
+    // Punctuation at the end belongs to the sentence around the link.
+    const raw = match[0].replace(/[.,;:!?)\]]+$/, "");
+    if (DECEPTIVE.test(raw) || !URL.canParse(raw)) continue;
+    if (match.index > from) found.push({ text: text.slice(from, match.index), url: null });
+    found.push({ text: raw, url: raw });
+    from = match.index + raw.length;
+  }
+  if (from < text.length) found.push({ text: text.slice(from), url: null });
+  return found;
+}
