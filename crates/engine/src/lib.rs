@@ -2,6 +2,33 @@
 //! HTTP, history (SQLite), settings, logs, and the views the window looks through.
 //!
 //! It knows nothing of a window, a keyring or a notification daemon: those are [`ports`].
+//!
+//! - [`engine`]: the handle, and the loop behind it.
+//! - [`driver`], [`socket`], [`fetch`]: everything that touches the network.
+//! - [`history`], [`settings`], [`keys`]: everything that is kept.
+//! - [`logs`], [`frames`], [`metrics`]: bounded memory of what was heard.
+//! - [`views`]: what the page sees.
 
+pub mod clock;
+pub mod driver;
+pub mod engine;
+pub mod fetch;
+pub mod frames;
+pub mod history;
+pub mod keys;
+pub mod logs;
+pub mod metrics;
 pub mod ports;
+pub mod redact;
+pub mod settings;
+pub mod socket;
+pub mod test;
 pub mod views;
+
+pub use engine::{Engine, Options, SettingsSource, StartError};
+
+/// Installs the TLS provider for the whole process, once; later calls change nothing.
+pub(crate) fn install_tls() {
+    // The error says that another provider is there already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

@@ -60,6 +60,23 @@ impl Address {
         self
     }
 
+    /// Where a redirect to `target` leads: `None` when that is another origin, which must not see
+    /// the key. Secret query parameters that `target` lacks are carried over.
+    #[must_use]
+    pub fn redirected(&self, target: &Url) -> Option<Address> {
+        if target.origin() != self.url.origin() {
+            return None;
+        }
+        let mut url = target.clone();
+        for (name, value) in self.url.query_pairs() {
+            let secret = self.secret_query.iter().any(|secret| *secret == name);
+            if secret && !target.query_pairs().any(|(there, _)| there == name) {
+                url.query_pairs_mut().append_pair(&name, &value);
+            }
+        }
+        Some(Address { url, secret_query: self.secret_query.clone() })
+    }
+
     /// The real URL, for the one place that dials.
     #[must_use]
     pub fn expose(&self) -> &Url {

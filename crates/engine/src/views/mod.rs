@@ -2,6 +2,9 @@
 //! visible range; the page pulls the rows of that range and is told by a small [`Tick`] when they
 //! have changed.
 
+pub(crate) mod catalogue;
+pub(crate) mod convert;
+pub(crate) mod jobs;
 mod types;
 
 pub use types::*;

@@ -1,0 +1,539 @@
+//! What the user configures: servers, their keys, what is watched, preferences.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jobwatch_core::dialect::dialect;
+use jobwatch_core::dialect::endpoint::{Defaults, Endpoint};
+use jobwatch_core::model::{Job, Topic};
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{DialectKind, KeyPlacement, PolicyChange, Server, ServerId};
+use jobwatch_core::supervisor::{Input, Link};
+
+use super::servers::{KeyFrom, same_job};
+use super::state::State;
+use crate::settings::{SavedServer, Settings, new_id};
+use crate::views::{
+    ErrorCode, KeyChange, KeyPlacementView, KeyState, Preferences, ServerDraft, UserError,
+};
+
+/// A server that may be saved: everything has been checked.
+pub(crate) struct Plan {
+    pub server: Server,
+    pub new: bool,
+    change: KeyChange,
+    key: Option<Secret>,
+}
+
+impl Plan {
+    /// The key that must be in the keyring before anything is saved.
+    pub fn to_store(&self) -> Option<Secret> {
+        self.key.clone().filter(|_| self.change == KeyChange::Store)
+    }
+}
+
+fn invalid(message: impl Into<String>) -> UserError {
+    UserError { code: ErrorCode::Invalid, message: message.into() }
+}
+
+impl State {
+    pub(super) fn configured(&self) -> Vec<Server> {
+        let own = self.servers.iter().filter(|entry| !entry.demo);
+        own.map(|entry| entry.server.clone()).collect()
+    }
+
+    pub(super) fn server_draft(&self, id: &ServerId) -> Result<ServerDraft, UserError> {
+        let server = self.named(id)?.server.clone();
+        Ok(ServerDraft {
+            id: Some(server.id.0),
+            name: server.name,
+            dialect: server.dialect.word().to_owned(),
+            ws: server.ws,
+            api: server.api.unwrap_or_default(),
+            watch: server.watch.iter().map(ToString::to_string).collect(),
+            key_placement: server.key.map(placement_view),
+            namespace: server.namespace.unwrap_or_default(),
+            options: server.options.into_iter().collect(),
+            extra_ca: server.extra_ca.map_or_else(String::new, |p| p.display().to_string()),
+        })
+    }
+
+    pub(super) fn plan_save(
+        &self,
+        draft: &ServerDraft,
+        change: KeyChange,
+        key: Option<Secret>,
+    ) -> Result<Plan, UserError> {
+        let (server, key) = self.check(draft, change, key)?;
+        let new = draft.id.is_none();
+        if !new && self.named(&server.id)?.demo {
+            return Err(invalid("The demo's servers cannot be changed."));
+        }
+        let same = |other: &Server| other.id != server.id && other.name == server.name;
+        if self.servers.iter().any(|entry| same(&entry.server)) {
+            let name = &server.name;
+            return Err(invalid(format!("There is a server named \"{name}\" already.")));
+        }
+        Ok(Plan { server, new, change, key })
+    }
+
+    pub(super) fn plan_test(
+        &self,
+        draft: &ServerDraft,
+        change: KeyChange,
+        key: Option<Secret>,
+    ) -> Result<(Server, Option<Secret>), UserError> {
+        let (server, key) = self.check(draft, change, key)?;
+        let kept = match &draft.id {
+            Some(id) if change == KeyChange::Keep => {
+                self.named(&ServerId(id.clone()))?.secret.clone()
+            }
+            _ => None,
+        };
+        Ok((server, key.or(kept)))
+    }
+
+    /// The server a draft describes, and the key given with it, if the change wants one.
+    fn check(
+        &self,
+        draft: &ServerDraft,
+        change: KeyChange,
+        key: Option<Secret>,
+    ) -> Result<(Server, Option<Secret>), UserError> {
+        let existing = match &draft.id {
+            Some(id) => Some(self.named(&ServerId(id.clone()))?),
+            None => None,
+        };
+        let server = server_of(draft, existing.map(|entry| &entry.server))?;
+        let key = match change {
+            KeyChange::Keep | KeyChange::Forget => None,
+            KeyChange::Store | KeyChange::Session => {
+                let key = key.filter(|key| !key.expose().is_empty());
+                Some(key.ok_or_else(|| invalid("The key is empty."))?)
+            }
+        };
+        if let Some(existing) = existing
+            && change == KeyChange::Keep
+            && existing.key != KeyState::None
+            && let Some(host) = new_host(&existing.server, &server)
+        {
+            return Err(invalid(format!(
+                "The saved key belongs to the present address and is not sent to {host}. Enter \
+                 the key for the new address, or forget the saved one."
+            )));
+        }
+        Ok((server, key))
+    }
+
+    pub(super) fn commit_save(&mut self, plan: Plan) -> Result<(), UserError> {
+        let Plan { server, new, change, key } = plan;
+        if new {
+            let has_key = change == KeyChange::Store;
+            self.save_settings(|settings| {
+                settings.servers.push(SavedServer { server: server.clone(), has_key });
+            })?;
+            tracing::info!(server = %server.id, "a server was added");
+            self.add_server(server.clone(), KeyFrom::Given(key), Vec::new());
+            if has_key && let Some(slot) = self.slot_of(&server.id.0) {
+                self.mark_stored(slot);
+            }
+            return Ok(());
+        }
+        let entry = self.named(&server.id)?;
+        let (slot, demo, saved) = (entry.slot, entry.demo, entry.saved);
+        if demo {
+            return Err(invalid("The demo's servers cannot be changed."));
+        }
+        let had_key = self.has_key(slot);
+        let has_key = match change {
+            KeyChange::Store => true,
+            KeyChange::Keep => had_key,
+            KeyChange::Session | KeyChange::Forget => false,
+        };
+        if saved {
+            self.save_settings(|settings| {
+                for of in settings.servers.iter_mut().filter(|of| of.server.id == server.id) {
+                    *of = SavedServer { server: server.clone(), has_key };
+                }
+            })?;
+        }
+        if had_key && !has_key {
+            // The settings no longer count on it; a keyring that refuses keeps a key that
+            // nothing uses, and the user is told.
+            let mut forgotten = self.keyring.delete(server.id.clone());
+            let forgotten = async move { forgotten.wait().await };
+            self.beside(forgotten, |state, result| {
+                if let Err(error) = result {
+                    state.keyring_trouble(Some(crate::keys::keyring_words(&error)));
+                }
+            });
+        }
+        tracing::info!(server = %server.id, "a server was changed");
+        self.replace_server(slot, server, change, key);
+        Ok(())
+    }
+
+    /// Puts a server's new configuration to work: in place where only its name, its watched topics
+    /// or its key changed, else with a new driver and a new machine.
+    fn replace_server(
+        &mut self,
+        slot: crate::driver::Slot,
+        server: Server,
+        change: KeyChange,
+        key: Option<Secret>,
+    ) {
+        let Some(entry) = self.entry_mut(slot) else { return };
+        let state = match (change, &key) {
+            (KeyChange::Store, _) => KeyState::Stored,
+            (KeyChange::Session, _) => KeyState::Session,
+            (KeyChange::Forget, _) => KeyState::None,
+            (KeyChange::Keep, _) => entry.key,
+        };
+        let old = entry.server.clone();
+        let comparable =
+            |server: &Server| Server { name: String::new(), watch: Vec::new(), ..server.clone() };
+        if comparable(&old) == comparable(&server) && entry.machine().is_some() {
+            entry.server = server.clone();
+            let gone = old.watch.iter().filter(|topic| !server.watch.contains(topic));
+            let come = server.watch.iter().filter(|topic| !old.watch.contains(topic));
+            for topic in gone {
+                self.feed(slot, Input::Unwatch(topic.clone()));
+            }
+            for topic in come {
+                self.feed(slot, Input::Watch(topic.clone()));
+            }
+            if change != KeyChange::Keep {
+                self.set_key(slot, key, state);
+            }
+            self.views.everything_changed();
+            return;
+        }
+        let secret = if change == KeyChange::Keep { entry.secret.clone() } else { key };
+        let saved = entry.saved;
+        let Some(position) = self.position(slot) else { return };
+        let jobs: Vec<Job> = self.catalogue.of(slot).map(|job| (**job).clone()).collect();
+        // Dropping the entry closes the old connection.
+        drop(self.take_out(slot));
+        let from = match (state, secret) {
+            (KeyState::Waiting | KeyState::Locked | KeyState::Missing, None) => {
+                KeyFrom::Settings { has_key: true }
+            }
+            (_, secret) => KeyFrom::Given(secret),
+        };
+        let id = server.id.0.clone();
+        self.insert_server(position, server, from, jobs);
+        if let Some(slot) = self.slot_of(&id)
+            && let Some(entry) = self.entry_mut(slot)
+        {
+            entry.saved = saved;
+            if state == KeyState::Stored {
+                self.mark_stored(slot);
+            }
+        }
+    }
+
+    fn mark_stored(&mut self, slot: crate::driver::Slot) {
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.key = KeyState::Stored;
+        }
+        self.keyring_trouble(None);
+    }
+
+    /// Whether the settings say that this server's key is in the keyring.
+    fn has_key(&self, slot: crate::driver::Slot) -> bool {
+        self.entry(slot).is_some_and(|entry| match entry.key {
+            KeyState::Stored | KeyState::Waiting | KeyState::Locked | KeyState::Missing => true,
+            KeyState::None | KeyState::Session => false,
+        })
+    }
+
+    /// Removes a server; answers whether the keyring holds its key.
+    pub(super) fn remove_server(&mut self, id: &ServerId) -> Result<bool, UserError> {
+        let entry = self.named(id)?;
+        if entry.demo {
+            return Err(invalid("The demo's servers go when the demo is switched off."));
+        }
+        let (slot, saved) = (entry.slot, entry.saved);
+        let had_key = self.has_key(slot);
+        if saved {
+            self.save_settings(|settings| settings.servers.retain(|of| of.server.id != *id))?;
+        }
+        drop(self.take_out(slot));
+        self.history.forget(id.clone());
+        self.forget_notices(id);
+        tracing::info!(server = %id, "a server was removed");
+        Ok(had_key)
+    }
+
+    pub(super) fn set_paused(&mut self, id: &ServerId, paused: bool) -> Result<(), UserError> {
+        let slot = self.named(id)?.slot;
+        self.change_server(id, |server| server.paused = paused)?;
+        if paused {
+            self.feed(slot, Input::Pause);
+        } else if self.lacks_key(slot) {
+            self.load_key(slot);
+        } else {
+            self.feed(slot, Input::Start);
+        }
+        // A server that never started, or cannot, has no machine to say so.
+        let now = self.clock.now().wall;
+        if let Some(entry) = self.entry_mut(slot)
+            && (paused || entry.status.link == Link::Paused)
+            && (entry.status.link == Link::Paused) != paused
+        {
+            entry.status.link = if paused { Link::Paused } else { Link::Connecting };
+            entry.status.since = now;
+            entry.status.reason = None;
+        }
+        self.views.overview_changed();
+        Ok(())
+    }
+
+    pub(super) fn reconnect(&mut self, id: &ServerId) -> Result<(), UserError> {
+        let entry = self.named(id)?;
+        let (slot, paused) = (entry.slot, entry.server.paused);
+        if paused {
+            return self.set_paused(id, false);
+        }
+        if self.lacks_key(slot) {
+            self.load_key(slot);
+        } else {
+            self.feed(slot, Input::ReconnectNow);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_watched(
+        &mut self,
+        id: &ServerId,
+        topic: &str,
+        watched: bool,
+    ) -> Result<(), UserError> {
+        let topic = Topic::parse(topic).map_err(|error| invalid(error.to_string()))?;
+        let entry = self.named(id)?;
+        let slot = entry.slot;
+        let same = |other: &Topic| match (other, &topic) {
+            (Topic::Job(other), Topic::Job(id)) => same_job(other, id),
+            (other, topic) => other == topic,
+        };
+        let present: Vec<Topic> =
+            entry.server.watch.iter().filter(|other| same(other)).cloned().collect();
+        if watched == !present.is_empty() {
+            return Ok(());
+        }
+        if watched {
+            self.change_server(id, |server| server.watch.push(topic.clone()))?;
+            self.feed(slot, Input::Watch(topic));
+        } else {
+            self.change_server(id, |server| server.watch.retain(|other| !present.contains(other)))?;
+            for topic in present {
+                self.feed(slot, Input::Unwatch(topic));
+            }
+        }
+        self.views.everything_changed();
+        Ok(())
+    }
+
+    /// Changes a server's configuration, in the settings first where it has a place there.
+    fn change_server(
+        &mut self,
+        id: &ServerId,
+        change: impl Fn(&mut Server),
+    ) -> Result<(), UserError> {
+        let entry = self.named(id)?;
+        let (slot, saved) = (entry.slot, entry.saved);
+        if saved {
+            self.save_settings(|settings| {
+                for of in settings.servers.iter_mut().filter(|of| of.server.id == *id) {
+                    change(&mut of.server);
+                }
+            })?;
+        }
+        if let Some(entry) = self.entry_mut(slot) {
+            change(&mut entry.server);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_preferences(&mut self, preferences: Preferences) -> Result<(), UserError> {
+        self.preferences = preferences;
+        self.views.overview_changed();
+        self.save_settings(|_| {})
+    }
+
+    /// Writes the settings as they are, with `change` made to them.
+    fn save_settings(&mut self, change: impl FnOnce(&mut Settings)) -> Result<(), UserError> {
+        let servers = self.servers.iter().filter(|entry| entry.saved);
+        let mut settings = Settings {
+            servers: servers
+                .map(|entry| SavedServer {
+                    server: entry.server.clone(),
+                    has_key: self.has_key(entry.slot),
+                })
+                .collect(),
+            preferences: self.preferences.clone(),
+        };
+        change(&mut settings);
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let saved = file.save(&settings);
+        self.health.settings = saved.as_ref().err().cloned();
+        self.views.overview_changed();
+        saved.map_err(|message| {
+            tracing::warn!("{message}");
+            UserError { code: ErrorCode::Storage, message }
+        })
+    }
+
+    /// Takes a settings file that could not be read once the user has mended it.
+    pub(super) fn reload_settings(&mut self) {
+        let Some((settings, problem)) =
+            self.file.as_mut().and_then(crate::settings::SettingsFile::reload_if_mended)
+        else {
+            return;
+        };
+        self.health.settings = problem;
+        self.preferences = settings.preferences;
+        for SavedServer { server, has_key } in settings.servers {
+            if self.named(&server.id).is_ok() {
+                continue;
+            }
+            let history = self.history();
+            let jobs = {
+                let id = server.id.clone();
+                async move { history.jobs(id).await }
+            };
+            self.beside(jobs, move |state, jobs| {
+                if state.named(&server.id).is_err() {
+                    state.add_server(server, KeyFrom::Settings { has_key }, jobs);
+                }
+            });
+        }
+        self.views.everything_changed();
+    }
+
+    pub(super) fn set_demo(&mut self, servers: Vec<(Server, Option<Secret>, Vec<Job>)>) {
+        let old: Vec<_> =
+            self.servers.iter().filter(|entry| entry.demo).map(|entry| entry.slot).collect();
+        for slot in old {
+            drop(self.take_out(slot));
+        }
+        for (server, key, jobs) in servers {
+            self.add_server(server, KeyFrom::Demo(key), jobs);
+        }
+        self.views.everything_changed();
+    }
+}
+
+/// The server a draft describes, checked field by field.
+fn server_of(draft: &ServerDraft, existing: Option<&Server>) -> Result<Server, UserError> {
+    let word = draft.dialect.trim();
+    let kind = DialectKind::from_word(word)
+        .ok_or_else(|| invalid(format!("There is no kind of server called \"{word}\".")))?;
+    let ws = draft.ws.trim();
+    if ws.is_empty() {
+        return Err(invalid("The address of the socket is missing."));
+    }
+    let api = Some(draft.api.trim()).filter(|api| !api.is_empty());
+    let mut watch = Vec::new();
+    for text in draft.watch.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
+        let topic = Topic::parse(text).map_err(|error| invalid(error.to_string()))?;
+        if !watch.contains(&topic) {
+            watch.push(topic);
+        }
+    }
+    let options: BTreeMap<String, String> = draft
+        .options
+        .iter()
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .filter(|(name, value)| !name.is_empty() && !value.is_empty())
+        .collect();
+    let extra_ca = Some(draft.extra_ca.trim()).filter(|path| !path.is_empty()).map(PathBuf::from);
+    if let Some(path) = &extra_ca
+        && let Err(error) = std::fs::metadata(path)
+    {
+        let shown = path.display();
+        return Err(invalid(format!("The certificate file {shown} cannot be read: {error}.")));
+    }
+    let mut server = Server {
+        id: existing.map_or_else(new_id, |server| server.id.clone()),
+        name: draft.name.trim().to_owned(),
+        dialect: kind,
+        ws: ws.to_owned(),
+        api: api.map(str::to_owned),
+        key: draft.key_placement.as_ref().map(placement).transpose()?,
+        namespace: Some(draft.namespace.trim().to_owned()).filter(|name| !name.is_empty()),
+        options,
+        watch,
+        paused: existing.is_some_and(|server| server.paused),
+        extra_ca,
+        policy: existing.map_or_else(PolicyChange::default, |server| server.policy.clone()),
+    };
+    let endpoint = endpoint(&server).map_err(invalid)?;
+    for url in [endpoint.ws(), endpoint.api()] {
+        if url.password().is_some() || !url.username().is_empty() {
+            return Err(invalid(
+                "The address holds a user name or password, which would be saved in the open. \
+                 Enter it as the key instead.",
+            ));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(invalid("The address names no host."));
+        }
+    }
+    if server.name.is_empty() {
+        server.name = endpoint.ws().host_str().unwrap_or(kind.title()).to_owned();
+    }
+    // What only the dialect can judge.
+    dialect(&server, None).map_err(invalid)?;
+    Ok(server)
+}
+
+/// The two addresses of a server; paths and key placements are the dialect's business.
+fn endpoint(server: &Server) -> Result<Endpoint, String> {
+    let defaults =
+        Defaults { ws_path: "", api_path: "", api_port: None, ws_key: None, http_key: None };
+    Endpoint::new(server, None, defaults)
+}
+
+/// The place to which the key of `old` would go for the first time, or without TLS where it had
+/// TLS, if it were kept for `new`.
+fn new_host(old: &Server, new: &Server) -> Option<String> {
+    let (old, new) = (endpoint(old).ok()?, endpoint(new).ok()?);
+    let secure = |url: &url::Url| matches!(url.scheme(), "wss" | "https");
+    let known = |url: &url::Url| {
+        [old.ws(), old.api()]
+            .iter()
+            .any(|known| known.host() == url.host() && (secure(url) || !secure(known)))
+    };
+    let stranger = [new.ws(), new.api()].into_iter().find(|url| !known(url))?;
+    Some(stranger.host_str().unwrap_or_default().to_owned())
+}
+
+fn placement_view(placement: KeyPlacement) -> KeyPlacementView {
+    let (place, name, scheme) = match placement {
+        KeyPlacement::Query { name } => ("query", name, None),
+        KeyPlacement::Header { name, scheme } => ("header", name, scheme),
+        KeyPlacement::Cookie { name } => ("cookie", name, None),
+        KeyPlacement::Auth { name } => ("auth", name, None),
+        KeyPlacement::FirstMessage => ("first-message", String::new(), None),
+    };
+    KeyPlacementView { place: place.to_owned(), name, scheme }
+}
+
+fn placement(view: &KeyPlacementView) -> Result<KeyPlacement, UserError> {
+    let name = view.name.trim().to_owned();
+    if name.is_empty() && view.place != "first-message" {
+        return Err(invalid("The name of the field that carries the key is missing."));
+    }
+    Ok(match view.place.as_str() {
+        "query" => KeyPlacement::Query { name },
+        "header" => {
+            let scheme = view.scheme.as_deref().map(str::trim).filter(|s| !s.is_empty());
+            KeyPlacement::Header { name, scheme: scheme.map(str::to_owned) }
+        }
+        "cookie" => KeyPlacement::Cookie { name },
+        "auth" => KeyPlacement::Auth { name },
+        "first-message" => KeyPlacement::FirstMessage,
+        other => return Err(invalid(format!("A key cannot be placed in \"{other}\"."))),
+    })
+}

@@ -1,0 +1,412 @@
+//! The engine: a cheap handle, and one loop behind it that owns all state.
+//!
+//! The handle's methods are messages to the loop, run there one after another between what comes
+//! from the servers. There is no lock around state, because nobody else has it.
+
+mod configure;
+mod notices;
+mod servers;
+mod state;
+mod window;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{Server, ServerId};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::history::{History, Place};
+use crate::keys::{Keyring, keyring_words};
+use crate::ports::{Ports, Window};
+use crate::settings::{SavedServer, Settings, SettingsFile};
+use crate::test::{self, Report};
+use crate::views::{
+    ActionView, ErrorCode, KeyChange, OpenJob, Overview, Preferences, ServerDraft, UserError,
+    ViewSpec, ViewWindow,
+};
+use state::State;
+
+/// How an engine is set up.
+#[derive(Debug)]
+pub struct Options {
+    /// Where the history lives; `None` keeps it in memory.
+    pub data_dir: Option<PathBuf>,
+    /// Where the servers come from.
+    pub settings: SettingsSource,
+    /// The world around. Without a desktop the history is read and not written: there is nobody to
+    /// tell, so what the window has still to announce must not be used up.
+    pub ports: Ports,
+    /// Feeds the jitter of reconnecting; `None` for a different one each time.
+    pub seed: Option<u64>,
+}
+
+/// Where the servers come from.
+#[derive(Debug)]
+pub enum SettingsSource {
+    /// A file, which is written when the user changes something.
+    File(PathBuf),
+    /// These, never saved.
+    Fixed(Vec<(Server, Option<Secret>)>),
+}
+
+/// Why an engine did not start. What is wrong with settings, history or keyring is no reason: that
+/// is told in [`crate::views::Health`].
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The engine needs a tokio runtime around it.
+    #[error("there is no runtime to run the engine on")]
+    NoRuntime,
+}
+
+/// A message to the loop.
+pub(crate) type Command = Box<dyn FnOnce(&mut State) + Send>;
+
+/// The running engine; cheap to clone. When the last clone is gone, it stops.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    commands: mpsc::UnboundedSender<Command>,
+    keyring: Keyring,
+}
+
+impl Engine {
+    /// Starts the engine: reads the settings and the history, puts the last known jobs in place,
+    /// and only then begins to ask for keys and to dial.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(options: Options) -> Result<Engine, StartError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(StartError::NoRuntime);
+        }
+        crate::install_tls();
+        let clock = Clock::start();
+        let (commands, taken) = mpsc::unbounded_channel();
+        let (replies, replied) = mpsc::unbounded_channel();
+        let keyring = Keyring::start(options.ports.secrets.clone());
+        let place = match (options.data_dir, options.ports.desktop.is_some()) {
+            (None, _) => Place::Memory,
+            (Some(directory), true) => Place::Directory(directory),
+            (Some(directory), false) => Place::ReadOnly(directory),
+        };
+        let history = History::open(place, replies);
+        let (file, settings, problem, fixed) = match options.settings {
+            SettingsSource::File(path) => {
+                let loaded = tokio::task::spawn_blocking(|| SettingsFile::load(path)).await;
+                match loaded {
+                    Ok((file, settings, problem)) => (Some(file), settings, problem, Vec::new()),
+                    Err(error) => {
+                        let problem = format!("The settings could not be read: {error}.");
+                        (None, Settings::default(), Some(problem), Vec::new())
+                    }
+                }
+            }
+            SettingsSource::Fixed(servers) => (None, Settings::default(), None, servers),
+        };
+        let mut remembered = Vec::new();
+        for SavedServer { server, has_key } in settings.servers {
+            let jobs = history.jobs(server.id.clone()).await;
+            remembered.push((server, servers::KeyFrom::Settings { has_key }, jobs));
+        }
+        for (server, key) in fixed {
+            let jobs = history.jobs(server.id.clone()).await;
+            remembered.push((server, servers::KeyFrom::Given(key), jobs));
+        }
+        let notices = history.notices().await;
+        let mut state = State::new(state::Parts {
+            clock,
+            commands: commands.downgrade(),
+            history,
+            keyring: keyring.clone(),
+            ports: options.ports,
+            file,
+            preferences: settings.preferences,
+            seed: options.seed.unwrap_or_else(rand_seed),
+        });
+        state.health.settings = problem;
+        state.take_notices(notices);
+        for (server, key, jobs) in remembered {
+            state.add_server(server, key, jobs);
+        }
+        tokio::spawn(state.run(taken, replied));
+        Ok(Engine { commands, keyring })
+    }
+
+    /// Stops the engine: closes the sockets with a goodbye and writes the history. Done within two
+    /// seconds; afterwards every other method answers that the engine has stopped.
+    pub async fn stop(&self) {
+        let (done, finished) = oneshot::channel();
+        self.tell(move |state| state.stop(done));
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), finished).await;
+    }
+
+    /// Tells this window of changes from now on, instead of any other.
+    pub fn attach_window(&self, window: Arc<dyn Window>) {
+        self.tell(move |state| state.attach_window(window));
+    }
+
+    /// Tells no window of changes, and closes all views.
+    pub fn detach_window(&self) {
+        self.tell(State::detach_window);
+    }
+
+    /// Everything outside the lists.
+    pub async fn overview(&self) -> Overview {
+        self.ask(State::overview).await.unwrap_or_else(|_| Overview {
+            servers: Vec::new(),
+            running: 0,
+            jobs: 0,
+            unread: 0,
+            health: crate::views::Health::default(),
+            preferences: Preferences::default(),
+            demo: false,
+        })
+    }
+
+    /// Opens a view; the number names it from now on.
+    ///
+    /// # Errors
+    /// When what it looks at cannot be named, or too many views are open.
+    pub async fn open_view(&self, spec: ViewSpec) -> Result<u32, UserError> {
+        self.ask(move |state| state.open_view(spec)).await?
+    }
+
+    /// The rows of a view from `first` on, at most 500.
+    ///
+    /// # Errors
+    /// When there is no such view.
+    pub async fn view_window(
+        &self,
+        view: u32,
+        first: u64,
+        count: u32,
+    ) -> Result<ViewWindow, UserError> {
+        self.ask(move |state| state.view_window(view, first, count)).await?
+    }
+
+    /// Closes a view; no error when there is none.
+    pub async fn close_view(&self, view: u32) {
+        let _ = self.ask(move |state| state.close_view(view)).await;
+    }
+
+    /// What the user has in front of them, so that no popup tells them what they see.
+    pub async fn looking_at(&self, focused: bool, job: Option<OpenJob>) {
+        let _ = self.ask(move |state| state.looking_at = job.filter(|_| focused)).await;
+    }
+
+    /// A popup was clicked: asks the window to show this job, and marks its notices as read.
+    pub async fn open_job(&self, server: String, job: String) {
+        let _ = self.ask(move |state| state.open_job(OpenJob { server, job })).await;
+    }
+
+    /// The configured servers, in the user's order, without those of the demo.
+    pub async fn servers(&self) -> Vec<Server> {
+        self.ask(|state| state.configured()).await.unwrap_or_default()
+    }
+
+    /// A server as the user would fill it in.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub async fn server_draft(&self, id: &str) -> Result<ServerDraft, UserError> {
+        let id = ServerId(id.to_owned());
+        self.ask(move |state| state.server_draft(&id)).await?
+    }
+
+    /// Saves a server, new or changed, and its key; answers its id. A key that is to be kept in
+    /// the keyring is stored first: when that fails, nothing has been saved.
+    ///
+    /// # Errors
+    /// When a field is wrong, the keyring refuses, or the settings cannot be written.
+    pub async fn save_server(
+        &self,
+        draft: ServerDraft,
+        change: KeyChange,
+        key: Option<Secret>,
+    ) -> Result<String, UserError> {
+        let plan = self.ask(move |state| state.plan_save(&draft, change, key)).await??;
+        let id = plan.server.id.clone();
+        if let Some(key) = plan.to_store() {
+            let label = format!("Jobwatch: {}", plan.server.name);
+            let stored = self.keyring.store(id.clone(), label, key).wait().await;
+            stored.map_err(|error| keyring_error(&error))?;
+        }
+        let new = plan.new;
+        let stored = plan.to_store().is_some();
+        let saved = self.ask(move |state| state.commit_save(plan)).await?;
+        if saved.is_err() && new && stored {
+            // The server does not exist, so its key must not stay behind.
+            let _ = self.keyring.delete(id.clone()).wait().await;
+        }
+        saved.map(|()| id.0)
+    }
+
+    /// Tries a server step by step, without touching what is saved or connected.
+    ///
+    /// # Errors
+    /// When a field is wrong; how the test itself goes is told step by step.
+    pub async fn test_server(
+        &self,
+        draft: ServerDraft,
+        change: KeyChange,
+        key: Option<Secret>,
+        report: Box<Report>,
+    ) -> Result<(), UserError> {
+        let (server, key) = self.ask(move |state| state.plan_test(&draft, change, key)).await??;
+        test::run(server, key, &*report).await;
+        Ok(())
+    }
+
+    /// Removes a server with its key and everything remembered of it.
+    ///
+    /// # Errors
+    /// When there is no such server, or the settings cannot be written.
+    pub async fn remove_server(&self, id: &str) -> Result<(), UserError> {
+        let id = ServerId(id.to_owned());
+        let had_key = self.ask({
+            let id = id.clone();
+            move |state| state.remove_server(&id)
+        });
+        if had_key.await?? {
+            let forgotten = self.keyring.delete(id).wait().await;
+            if let Err(error) = forgotten {
+                self.tell(move |state| state.keyring_trouble(Some(keyring_words(&error))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Disconnects a server until it is resumed.
+    ///
+    /// # Errors
+    /// When there is no such server, or the settings cannot be written.
+    pub async fn pause_server(&self, id: &str) -> Result<(), UserError> {
+        let id = ServerId(id.to_owned());
+        self.ask(move |state| state.set_paused(&id, true)).await?
+    }
+
+    /// Connects a paused server again.
+    ///
+    /// # Errors
+    /// When there is no such server, or the settings cannot be written.
+    pub async fn resume_server(&self, id: &str) -> Result<(), UserError> {
+        let id = ServerId(id.to_owned());
+        self.ask(move |state| state.set_paused(&id, false)).await?
+    }
+
+    /// Tries a server's socket at once; asks the keyring again where that stood in the way.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub async fn reconnect(&self, id: &str) -> Result<(), UserError> {
+        let id = ServerId(id.to_owned());
+        self.ask(move |state| state.reconnect(&id)).await?
+    }
+
+    /// Watches a topic (`job:ID`, `queue:NAME`, `user:ID`, `all`), from now on and after restarts.
+    ///
+    /// # Errors
+    /// When there is no such server, the topic cannot be read, or the settings cannot be written.
+    pub async fn watch(&self, server: &str, topic: &str) -> Result<(), UserError> {
+        let (server, topic) = (ServerId(server.to_owned()), topic.to_owned());
+        self.ask(move |state| state.set_watched(&server, &topic, true)).await?
+    }
+
+    /// Watches a topic no longer.
+    ///
+    /// # Errors
+    /// As [`Engine::watch`].
+    pub async fn unwatch(&self, server: &str, topic: &str) -> Result<(), UserError> {
+        let (server, topic) = (ServerId(server.to_owned()), topic.to_owned());
+        self.ask(move |state| state.set_watched(&server, &topic, false)).await?
+    }
+
+    /// Asks the server to do something with a job, and waits for its answer.
+    ///
+    /// # Errors
+    /// When there is no such job, or the server does not accept it, in the server's words.
+    pub async fn act(&self, server: &str, job: &str, action: ActionView) -> Result<(), UserError> {
+        let (server, job) = (ServerId(server.to_owned()), job.to_owned());
+        let (answer, answered) = oneshot::channel();
+        self.tell(move |state| state.act(&server, &job, action, answer));
+        answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Marks notices as read or unread.
+    pub async fn mark_read(&self, ids: Vec<i64>, read: bool) {
+        let _ = self.ask(move |state| state.mark_read(ids, read)).await;
+    }
+
+    /// Marks all notices as read.
+    pub async fn mark_all_read(&self) {
+        let _ = self.ask(State::mark_all_read).await;
+    }
+
+    /// Puts notices away.
+    pub async fn dismiss(&self, ids: Vec<i64>) {
+        let _ = self.ask(move |state| state.dismiss(ids, true)).await;
+    }
+
+    /// Brings dismissed notices back.
+    pub async fn restore(&self, ids: Vec<i64>) {
+        let _ = self.ask(move |state| state.dismiss(ids, false)).await;
+    }
+
+    /// Replaces the user's choices.
+    ///
+    /// # Errors
+    /// When the settings cannot be written; the choices hold until the program ends then.
+    pub async fn set_preferences(&self, preferences: Preferences) -> Result<(), UserError> {
+        self.ask(move |state| state.set_preferences(preferences)).await?
+    }
+
+    /// Replaces the demo's servers; none turns the demo off. They are not saved in the settings;
+    /// their history is kept.
+    pub async fn set_demo(&self, servers: Vec<(Server, Option<Secret>)>) {
+        let Ok(history) = self.ask(|state| state.history()).await else { return };
+        let mut remembered = Vec::new();
+        for (server, key) in servers {
+            let jobs = history.jobs(server.id.clone()).await;
+            remembered.push((server, key, jobs));
+        }
+        let _ = self.ask(move |state| state.set_demo(remembered)).await;
+    }
+
+    /// The desktop tells why popups cannot be shown, or that they can.
+    pub fn report_notifications(&self, problem: Option<String>) {
+        self.tell(move |state| state.report_notifications(problem));
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut State) + Send + 'static) {
+        // A loop that has stopped drops the message, and with it whatever waits for an answer.
+        let _ = self.commands.send(Box::new(what));
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&mut State) -> T + Send + 'static,
+    ) -> Result<T, UserError> {
+        let (answer, answered) = oneshot::channel();
+        self.tell(move |state| {
+            let _ = answer.send(what(state));
+        });
+        answered.await.map_err(|_| stopped())
+    }
+}
+
+fn stopped() -> UserError {
+    UserError { code: ErrorCode::Internal, message: "Jobwatch is shutting down.".to_owned() }
+}
+
+pub(crate) fn keyring_error(error: &crate::ports::SecretsError) -> UserError {
+    UserError { code: ErrorCode::Keyring, message: keyring_words(error) }
+}
+
+/// Jitter needs numbers that differ between machines, not ones that cannot be guessed.
+fn rand_seed() -> u64 {
+    let bytes = *uuid::Uuid::new_v4().as_bytes();
+    let mut seed = [0; 8];
+    seed.copy_from_slice(&bytes[8..]);
+    u64::from_le_bytes(seed)
+}

@@ -1,0 +1,316 @@
+//! Telling the user, once.
+//!
+//! What is to be told goes to the history first; the popup is shown when the history answers that
+//! it is new and written. A notice that was written but whose popup was not confirmed (the program
+//! was killed in between) is told at the next start. If the program is killed after the desktop
+//! took the popup and before that is noted, a few milliseconds, it is told twice: the other order
+//! would lose it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use jobwatch_core::model::{Job, JobState, Level, ServerNotice};
+use jobwatch_core::notify::{Notice, Tone, notice};
+use jobwatch_core::server::ServerId;
+use jobwatch_core::state::Transition;
+use jobwatch_core::time::{Mono, Now};
+
+use std::sync::Arc;
+
+use super::state::State;
+use crate::driver::Slot;
+use crate::history::{Announcement, StoredNotice};
+use crate::ports::Event;
+use crate::redact::prefix;
+use crate::views::OpenJob;
+
+/// Notices kept for the list.
+const MAX_LISTED: usize = 5_000;
+/// The summary of what happened while the program was off waits this long for more of it,
+const QUIET: Duration = Duration::from_secs(2);
+/// but no longer than this after the first of it,
+const PATIENCE: Duration = Duration::from_secs(15);
+/// and what is heard later than this after the start is told as it comes.
+const START: Duration = Duration::from_secs(60);
+
+/// What was told, and what waits to be told as one.
+#[derive(Debug)]
+pub(super) struct Notices {
+    /// Newest last.
+    list: Vec<StoredNotice>,
+    dismissed: Vec<StoredNotice>,
+    unread: u32,
+    /// What ended while the program was off.
+    away: Vec<StoredNotice>,
+    first_away: Option<Mono>,
+    due: Option<Mono>,
+    summarised: bool,
+    started: Now,
+}
+
+impl Notices {
+    pub(super) fn new(started: Now) -> Notices {
+        Notices {
+            list: Vec::new(),
+            dismissed: Vec::new(),
+            unread: 0,
+            away: Vec::new(),
+            first_away: None,
+            due: None,
+            summarised: false,
+            started,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.due
+    }
+
+    pub(super) fn unread(&self) -> u32 {
+        self.unread
+    }
+
+    /// The total, and `count` from `first` on, newest first.
+    pub(super) fn window(
+        &self,
+        unread: bool,
+        first: u64,
+        count: usize,
+    ) -> (u64, Vec<&StoredNotice>) {
+        let shown = || self.list.iter().rev().filter(move |stored| !unread || !stored.read);
+        let skip = usize::try_from(first).unwrap_or(usize::MAX);
+        (shown().count() as u64, shown().skip(skip).take(count).collect())
+    }
+
+    fn recount(&mut self) {
+        let unread = self.list.iter().filter(|stored| !stored.read).count();
+        self.unread = u32::try_from(unread).unwrap_or(u32::MAX);
+    }
+
+    fn hold(&mut self, stored: StoredNotice, now: Now) {
+        let first = *self.first_away.get_or_insert(now.mono);
+        self.due = Some(now.mono.after(QUIET).min(first.after(PATIENCE)));
+        self.away.push(stored);
+    }
+}
+
+impl State {
+    /// Takes what earlier runs told. What they did not get to show is part of the summary.
+    pub(super) fn take_notices(&mut self, mut stored: Vec<StoredNotice>) {
+        stored.reverse();
+        let now = self.clock.now();
+        if self.ports.desktop.is_some() {
+            for unshown in stored.iter().filter(|stored| !stored.shown && !stored.read) {
+                self.notices.hold(unshown.clone(), now);
+            }
+        }
+        self.notices.list = stored;
+        self.notices.recount();
+    }
+
+    /// Whether the user sees this job right now.
+    fn sees(&self, server: &ServerId, job: Option<&str>) -> bool {
+        self.looking_at
+            .as_ref()
+            .is_some_and(|open| open.server == server.0 && Some(open.job.as_str()) == job)
+    }
+
+    /// Hands an outcome to the history; answers whether there is anything to tell.
+    pub(super) fn announce_outcome(
+        &mut self,
+        server: &ServerId,
+        server_name: &str,
+        job: &Arc<Job>,
+        step: &Transition,
+        first_news: bool,
+        now: Now,
+    ) -> bool {
+        let Some(notice) = notice(server, server_name, job, step) else { return false };
+        let starting = now.mono.since(self.notices.started.mono) < START;
+        let away = first_news && starting && !self.notices.summarised;
+        let read = self.sees(server, Some(job.id.as_str()));
+        let step = Some((step.clone(), Arc::clone(job)));
+        self.history.announce(Announcement { notice, step, mark: None, away, read });
+        true
+    }
+
+    /// Hands a server's own notice to the history.
+    pub(super) fn server_notice(&mut self, slot: Slot, from: ServerNotice, now: Now) {
+        let Some(entry) = self.entry(slot) else { return };
+        let clean = |text: &str| entry.redactor.clean(prefix(text, 2_000));
+        let tone = match from.level {
+            Level::Warn | Level::Error | Level::Fatal => Tone::Bad,
+            Level::Trace | Level::Debug | Level::Info => Tone::Plain,
+        };
+        let at = from.at.unwrap_or(now.wall);
+        let title = if from.title.trim().is_empty() { &entry.server.name } else { &from.title };
+        let mark = from.id.clone().or_else(|| {
+            // Without an id, the same words at the same time are the same notice.
+            from.at.map(|at| format!("{at} {} {}", from.title, from.text))
+        });
+        let notice = Notice {
+            key: None,
+            server: entry.server.id.clone(),
+            job: from.job,
+            title: clean(title),
+            body: clean(&from.text),
+            tone,
+            at,
+        };
+        self.history.announce(Announcement { notice, step: None, mark, away: false, read: false });
+    }
+
+    /// The history has written a notice that is new.
+    pub(super) fn recorded(&mut self, stored: StoredNotice, away: bool) {
+        let now = self.clock.now();
+        if away && !self.notices.summarised {
+            self.notices.hold(stored.clone(), now);
+        } else {
+            self.show(&stored);
+        }
+        self.notices.list.push(stored);
+        if self.notices.list.len() > MAX_LISTED {
+            self.notices.list.remove(0);
+        }
+        self.notices.recount();
+        self.views.notices_changed();
+    }
+
+    /// Shows the popup, unless there is a reason not to, and notes that it is dealt with.
+    fn show(&mut self, stored: &StoredNotice) {
+        let notice = &stored.notice;
+        // A server's plain information is for the list.
+        let loud = notice.key.is_some() || notice.tone != Tone::Plain;
+        if loud {
+            self.sink(|| Event::Notice(notice.clone()));
+            let seen = self.sees(&notice.server, notice.job.as_ref().map(|job| job.as_str()));
+            if self.preferences.popups
+                && !seen
+                && let Some(desktop) = self.desktop()
+            {
+                desktop.show(stored.id, notice);
+            }
+        }
+        self.history.shown(vec![stored.id]);
+    }
+
+    /// Tells what ended while the program was off, as one.
+    pub(super) fn summarise_if_due(&mut self) {
+        let now = self.clock.now();
+        if self.notices.due.is_none_or(|due| due > now.mono) {
+            return;
+        }
+        self.notices.due = None;
+        self.notices.summarised = true;
+        let away = std::mem::take(&mut self.notices.away);
+        let (outcomes, others): (Vec<_>, Vec<_>) =
+            away.into_iter().partition(|stored| stored.notice.key.is_some());
+        for other in &others {
+            self.show(other);
+        }
+        let [first, _, ..] = outcomes.as_slice() else {
+            // One outcome is best told in its own words.
+            if let Some(only) = outcomes.first() {
+                self.show(only);
+            }
+            return;
+        };
+        let count = |wanted: &JobState| {
+            let of = |stored: &&StoredNotice| {
+                stored.notice.key.as_ref().is_some_and(|key| key.outcome == *wanted)
+            };
+            outcomes.iter().filter(of).count()
+        };
+        let (completed, failed) = (count(&JobState::Completed), count(&JobState::Failed));
+        let mut parts = Vec::new();
+        for (number, word) in [
+            (completed, "completed"),
+            (failed, "failed"),
+            (outcomes.len() - completed - failed, "ended otherwise"),
+        ] {
+            if number > 0 {
+                parts.push(format!("{number} {word}"));
+            }
+        }
+        let bad = |stored: &&StoredNotice| stored.notice.tone == Tone::Bad;
+        let failures: Vec<&str> =
+            outcomes.iter().filter(bad).take(3).map(|s| s.notice.title.as_str()).collect();
+        let notice = Notice {
+            key: None,
+            server: first.notice.server.clone(),
+            job: None,
+            title: format!("While Jobwatch was off: {}", parts.join(", ")),
+            body: failures.join("\n"),
+            tone: if failed > 0 { Tone::Bad } else { Tone::Good },
+            at: now.wall,
+        };
+        let read = false;
+        self.history.announce(Announcement { notice, step: None, mark: None, away: false, read });
+        self.history.shown(outcomes.iter().map(|stored| stored.id).collect());
+    }
+
+    pub(super) fn mark_read(&mut self, ids: Vec<i64>, read: bool) {
+        let wanted: HashSet<i64> = ids.iter().copied().collect();
+        for stored in self.notices.list.iter_mut().filter(|stored| wanted.contains(&stored.id)) {
+            stored.read = read;
+        }
+        self.notices.recount();
+        self.history.read(ids, read);
+        self.views.notices_changed();
+    }
+
+    pub(super) fn mark_all_read(&mut self) {
+        for stored in &mut self.notices.list {
+            stored.read = true;
+        }
+        self.notices.recount();
+        self.history.read_all();
+        self.views.notices_changed();
+    }
+
+    pub(super) fn dismiss(&mut self, ids: Vec<i64>, dismissed: bool) {
+        let wanted: HashSet<i64> = ids.iter().copied().collect();
+        let notices = &mut self.notices;
+        let (from, to) = if dismissed {
+            (&mut notices.list, &mut notices.dismissed)
+        } else {
+            (&mut notices.dismissed, &mut notices.list)
+        };
+        let (moved, kept) =
+            std::mem::take(from).into_iter().partition(|stored| wanted.contains(&stored.id));
+        *from = kept;
+        let moved: Vec<StoredNotice> = moved;
+        to.extend(moved.into_iter().map(|stored| StoredNotice { dismissed, ..stored }));
+        // Preliminary numbers are negative and count down: the time decides first.
+        to.sort_by_key(|stored| (stored.notice.at, stored.id.unsigned_abs()));
+        let excess = notices.dismissed.len().saturating_sub(MAX_LISTED);
+        notices.dismissed.drain(..excess);
+        notices.recount();
+        self.history.dismiss(ids, dismissed);
+        self.views.notices_changed();
+    }
+
+    /// Marks what was told about a job as read, since the user looks at it.
+    pub(super) fn open_job(&mut self, open: OpenJob) {
+        let about = |stored: &&StoredNotice| {
+            let notice = &stored.notice;
+            notice.server.0 == open.server
+                && notice.job.as_ref().is_some_and(|job| job.as_str() == open.job)
+        };
+        let ids: Vec<i64> = self.notices.list.iter().filter(about).map(|s| s.id).collect();
+        if !ids.is_empty() {
+            self.mark_read(ids, true);
+        }
+        self.views.ask_to_open(open);
+    }
+
+    /// Drops what was told about a server that was removed.
+    pub(super) fn forget_notices(&mut self, server: &ServerId) {
+        let notices = &mut self.notices;
+        for list in [&mut notices.list, &mut notices.dismissed, &mut notices.away] {
+            list.retain(|stored| stored.notice.server != *server);
+        }
+        notices.recount();
+        self.views.notices_changed();
+    }
+}

@@ -1,0 +1,655 @@
+//! One server inside the engine: its supervisor, its driver, and what comes out of them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use jobwatch_core::dialect::{FetchRequest, Method, dialect};
+use jobwatch_core::model::{Job, JobId, JobState, QueuePatch, Source, Topic};
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{Server, ServerId};
+use jobwatch_core::state::{Transition, TransitionKind};
+use jobwatch_core::supervisor::{FetchId, Input, Link, LinkId, Output, Status, Supervisor};
+use jobwatch_core::time::{Mono, Now};
+use tokio::sync::oneshot;
+
+use super::state::State;
+use crate::driver::{Driver, Report, Reported, Slot};
+use crate::fetch::Clients;
+use crate::frames::{Frames, body_text};
+use crate::keys::keyring_words;
+use crate::ports::{Event, SecretsError};
+use crate::redact::Redactor;
+use crate::views::{ActionView, ErrorCode, KeyState, UserError};
+
+/// Actions are numbered from here on, out of the way of the supervisor's own requests.
+const FIRST_ACTION: u64 = 1 << 63;
+/// An action that was not answered by then has failed for the user.
+const ACTION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(75);
+
+/// Where a server's key comes from.
+#[derive(Debug)]
+pub(super) enum KeyFrom {
+    /// From the keyring, if the settings say that it is there.
+    Settings { has_key: bool },
+    /// Given by whoever started the engine.
+    Given(Option<Secret>),
+    /// Given by the demo.
+    Demo(Option<Secret>),
+}
+
+/// The clients of servers that trust the same authorities are shared.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    clients: HashMap<Option<std::path::PathBuf>, std::sync::Weak<Clients>>,
+}
+
+impl Tasks {
+    fn clients(&mut self, extra_ca: Option<&std::path::PathBuf>) -> Arc<Clients> {
+        let shared = self.clients.entry(extra_ca.cloned()).or_default();
+        if let Some(clients) = shared.upgrade() {
+            return clients;
+        }
+        let clients = Arc::new(Clients::new(extra_ca.cloned()));
+        *shared = Arc::downgrade(&clients);
+        clients
+    }
+}
+
+/// One server.
+pub(super) struct Entry {
+    pub slot: Slot,
+    pub server: Server,
+    pub demo: bool,
+    /// Whether it belongs into the settings file.
+    pub saved: bool,
+    pub key: KeyState,
+    pub secret: Option<Secret>,
+    pub status: Status,
+    /// `None` while its configuration cannot be used at all.
+    machine: Option<Supervisor>,
+    driver: Driver,
+    pub redactor: Redactor,
+    pub frames: Frames,
+    pub queues: BTreeMap<String, QueuePatch>,
+    pub odd: u32,
+    pub deadline: Option<Mono>,
+    /// Jobs of which nothing was heard since they were read from the history.
+    unconfirmed: HashSet<JobId>,
+    /// The job of which something was heard just now for the first time.
+    confirming: Option<JobId>,
+    actions: HashMap<FetchId, Waiting>,
+    next_action: u64,
+    pub logs_asked: HashMap<JobId, Mono>,
+}
+
+struct Waiting {
+    since: Mono,
+    answer: oneshot::Sender<Result<(), UserError>>,
+}
+
+impl Entry {
+    pub(super) fn into_driver(self) -> Option<Driver> {
+        Some(self.driver)
+    }
+
+    pub(super) fn machine(&self) -> Option<&Supervisor> {
+        self.machine.as_ref()
+    }
+
+    /// Whether the user asked for this job by name.
+    pub(super) fn watches_by_name(&self, id: &JobId) -> bool {
+        self.server.watch.iter().any(|topic| match topic {
+            Topic::Job(watched) => same_job(watched, id),
+            _ => false,
+        })
+    }
+
+    /// Whether what happens to this job was asked for.
+    fn watches(&self, job: &Job) -> bool {
+        self.server.watch.iter().any(|topic| match topic {
+            Topic::Everything => true,
+            Topic::Job(watched) => {
+                same_job(watched, &job.id)
+                    || job.parent.as_ref().is_some_and(|parent| same_job(watched, parent))
+            }
+            // A job that does not say whose it is came in through what is watched.
+            Topic::Queue(name) => job.queue.as_ref().is_none_or(|queue| queue == name),
+            Topic::User(name) => job.user.as_ref().is_none_or(|user| user == name),
+        })
+    }
+}
+
+/// Whether a job's id as the user gave it means this one: the kind before the colon may be absent.
+pub(super) fn same_job(given: &JobId, id: &JobId) -> bool {
+    given == id
+        || ["job:", "task:"].iter().any(|kind| {
+            id.as_str().strip_prefix(kind) == Some(given.as_str())
+                || given.as_str().strip_prefix(kind) == Some(id.as_str())
+        })
+}
+
+impl State {
+    pub(super) fn position(&self, slot: Slot) -> Option<usize> {
+        self.servers.iter().position(|entry| entry.slot == slot)
+    }
+
+    pub(super) fn entry(&self, slot: Slot) -> Option<&Entry> {
+        self.servers.iter().find(|entry| entry.slot == slot)
+    }
+
+    pub(super) fn entry_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
+        self.servers.iter_mut().find(|entry| entry.slot == slot)
+    }
+
+    pub(super) fn named(&self, id: &ServerId) -> Result<&Entry, UserError> {
+        self.servers.iter().find(|entry| entry.server.id == *id).ok_or_else(|| UserError {
+            code: ErrorCode::NotFound,
+            message: "There is no such server any more.".to_owned(),
+        })
+    }
+
+    pub(super) fn slot_of(&self, id: &str) -> Option<Slot> {
+        self.servers.iter().find(|entry| entry.server.id.0 == id).map(|entry| entry.slot)
+    }
+
+    /// Puts a server in at the end, with what is remembered of it, and starts it as soon as its
+    /// key is there.
+    pub(super) fn add_server(&mut self, server: Server, key: KeyFrom, jobs: Vec<Job>) {
+        let position = self.servers.len();
+        self.insert_server(position, server, key, jobs);
+    }
+
+    pub(super) fn insert_server(
+        &mut self,
+        position: usize,
+        server: Server,
+        key: KeyFrom,
+        jobs: Vec<Job>,
+    ) {
+        let now = self.clock.now();
+        let slot = Slot(self.next_slot);
+        self.next_slot += 1;
+        let (demo, saved) = match &key {
+            KeyFrom::Settings { .. } => (false, true),
+            KeyFrom::Given(_) => (false, self.file.is_some()),
+            KeyFrom::Demo(_) => (true, false),
+        };
+        let (state, secret) = match key {
+            KeyFrom::Settings { has_key: true } => (KeyState::Waiting, None),
+            KeyFrom::Settings { has_key: false } => (KeyState::None, None),
+            KeyFrom::Given(Some(key)) | KeyFrom::Demo(Some(key)) => (KeyState::Session, Some(key)),
+            KeyFrom::Given(None) | KeyFrom::Demo(None) => (KeyState::None, None),
+        };
+        let redactor = Redactor::new(secret.as_ref());
+        let clients = self.tasks.clients(server.extra_ca.as_ref());
+        let driver = Driver::spawn(slot, clients, redactor.clone(), self.reports.clone());
+        // Servers that start together must not dial in step.
+        let seed = self.seed.wrapping_add(u64::from(slot.0).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let machine = dialect(&server, secret.clone()).map(|dialect| {
+            let policy = server.policy.apply(dialect.policy());
+            Supervisor::new(dialect, policy, seed, now)
+        });
+        let mut status = Status {
+            link: if server.paused { Link::Paused } else { Link::Connecting },
+            since: now.wall,
+            last_heard: None,
+            next_try: None,
+            retry_in_ms: None,
+            attempt: 0,
+            reason: None,
+        };
+        let machine = match machine {
+            Ok(machine) => Some(machine),
+            Err(reason) => {
+                status.link = Link::Offline;
+                status.reason = Some(redactor.clean(&reason));
+                None
+            }
+        };
+        let mut entry = Entry {
+            slot,
+            server,
+            demo,
+            saved,
+            key: state,
+            secret,
+            status,
+            machine,
+            driver,
+            redactor,
+            frames: Frames::default(),
+            queues: BTreeMap::new(),
+            odd: 0,
+            deadline: None,
+            unconfirmed: HashSet::new(),
+            confirming: None,
+            actions: HashMap::new(),
+            next_action: FIRST_ACTION,
+            logs_asked: HashMap::new(),
+        };
+        for mut job in jobs {
+            job.source = Source::History;
+            entry.unconfirmed.insert(job.id.clone());
+            if let Some(machine) = &mut entry.machine {
+                machine.remember(job.clone());
+            }
+            self.catalogue.put(slot, Arc::new(job));
+        }
+        let topics = entry.server.watch.clone();
+        let (paused, waiting) = (entry.server.paused, entry.key == KeyState::Waiting);
+        self.servers.insert(position.min(self.servers.len()), entry);
+        for topic in topics {
+            self.feed(slot, Input::Watch(topic));
+        }
+        if waiting {
+            self.load_key(slot);
+        } else if !paused {
+            self.feed(slot, Input::Start);
+        }
+        self.views.everything_changed();
+    }
+
+    /// Takes a server out; its driver says goodbye in its own time.
+    pub(super) fn take_out(&mut self, slot: Slot) -> Option<Entry> {
+        let entry = self.servers.remove(self.position(slot)?);
+        self.catalogue.forget(slot);
+        self.logs.forget(slot);
+        self.metrics.forget(slot);
+        self.views.everything_changed();
+        Some(entry)
+    }
+
+    /// Asks the keyring. The server starts when the answer is there, however late that is.
+    pub(super) fn load_key(&mut self, slot: Slot) {
+        let Some(entry) = self.entry_mut(slot) else { return };
+        entry.key = KeyState::Waiting;
+        if !entry.server.paused {
+            entry.status.reason = Some("Waiting for the keyring.".to_owned());
+        }
+        let id = entry.server.id.clone();
+        let mut pending = self.keyring.load(id);
+        self.views.overview_changed();
+        let asked = async move {
+            match pending.wait().await {
+                Err(SecretsError::Timeout) => (Err(SecretsError::Timeout), Some(pending)),
+                answer => (answer, None),
+            }
+        };
+        self.beside(asked, move |state, (answer, pending)| {
+            state.key_loaded(slot, answer);
+            if let Some(pending) = pending {
+                state.beside(pending.wait_on(), move |state, answer| {
+                    state.key_loaded(slot, answer);
+                });
+            }
+        });
+    }
+
+    fn key_loaded(&mut self, slot: Slot, answer: Result<Option<Secret>, SecretsError>) {
+        let Some(entry) = self.entry_mut(slot) else { return };
+        // A key that was entered meanwhile is the newer one.
+        if !matches!(entry.key, KeyState::Waiting | KeyState::Locked | KeyState::Missing) {
+            return;
+        }
+        let name = entry.server.name.clone();
+        let (key, problem) = match answer {
+            Ok(Some(key)) => {
+                self.set_key(slot, Some(key), KeyState::Stored);
+                self.keyring_trouble(None);
+                return;
+            }
+            Ok(None) => (
+                KeyState::Locked,
+                format!(
+                    "The keyring has no key for \"{name}\", or is locked. Unlock it and \
+                     reconnect, or enter the key again."
+                ),
+            ),
+            Err(error @ SecretsError::Missing) => (KeyState::Missing, keyring_words(&error)),
+            Err(error) => (KeyState::Locked, keyring_words(&error)),
+        };
+        tracing::warn!(server = %name, "its key could not be had: {problem}");
+        entry.key = key;
+        if !entry.server.paused {
+            entry.status.link = Link::Offline;
+            entry.status.since = jiff::Timestamp::now();
+        }
+        entry.status.reason = Some(problem.clone());
+        let (server, status) = (entry.server.id.clone(), entry.status.clone());
+        self.sink(|| Event::Status { server, status });
+        self.keyring_trouble(Some(problem));
+    }
+
+    /// Tells how the keyring does; good news counts only once no server waits for it any more.
+    pub(super) fn keyring_trouble(&mut self, problem: Option<String>) {
+        let waiting = |entry: &Entry| matches!(entry.key, KeyState::Locked | KeyState::Missing);
+        if problem.is_some() || !self.servers.iter().any(waiting) {
+            self.health.keyring = problem;
+        }
+        self.views.overview_changed();
+    }
+
+    /// Gives a server its key, and starts it unless it is paused.
+    pub(super) fn set_key(&mut self, slot: Slot, secret: Option<Secret>, key: KeyState) {
+        let Some(entry) = self.entry_mut(slot) else { return };
+        let waited = matches!(entry.key, KeyState::Waiting | KeyState::Locked | KeyState::Missing);
+        entry.key = key;
+        if let Some(secret) = &secret {
+            entry.redactor.add(secret);
+        }
+        entry.secret.clone_from(&secret);
+        entry.driver.redact(entry.redactor.clone());
+        if waited {
+            entry.status.reason = None;
+            if !entry.server.paused {
+                entry.status.link = Link::Connecting;
+            }
+        }
+        let start = waited && !entry.server.paused;
+        self.feed(slot, Input::Key(secret));
+        if start {
+            self.feed(slot, Input::Start);
+        }
+        self.views.overview_changed();
+    }
+
+    /// Whether nothing but the key is missing.
+    pub(super) fn lacks_key(&self, slot: Slot) -> bool {
+        self.entry(slot).is_some_and(|entry| {
+            matches!(entry.key, KeyState::Waiting | KeyState::Locked | KeyState::Missing)
+        })
+    }
+
+    pub(super) fn woke(&mut self) {
+        for slot in self.slots() {
+            self.feed(slot, Input::Woke);
+        }
+    }
+
+    pub(super) fn tick(&mut self, slot: Slot) {
+        self.feed(slot, Input::Tick);
+    }
+
+    /// A driver's report.
+    pub(super) fn reported(&mut self, report: Report) {
+        let slot = report.slot;
+        let now = self.clock.now();
+        match report.what {
+            Reported::Opened(link) => self.feed(slot, Input::Opened(link)),
+            Reported::OpenFailed(link, failure) => {
+                self.feed(slot, Input::OpenFailed(link, failure));
+            }
+            Reported::Closed(link, reason) => self.feed(slot, Input::Closed(link, reason)),
+            Reported::Frames(link, frames) => {
+                for frame in frames {
+                    let Some(entry) = self.entry_mut(slot) else { return };
+                    entry.frames.frame(true, &frame, &entry.redactor, now);
+                    trace_wire(entry);
+                    self.feed(slot, Input::Frame(link, frame));
+                }
+                self.views.frames_changed(slot);
+            }
+            Reported::Fetched(id, answer, retry_after) => {
+                let Some(entry) = self.entry_mut(slot) else { return };
+                match &answer {
+                    Ok(response) => {
+                        let kind = response.content_type.as_deref().unwrap_or("");
+                        let body = body_text(&response.body);
+                        let text = format!("{} {kind}\n{body}", response.status);
+                        let bytes = response.body.len();
+                        entry.frames.http(true, &text, bytes, &entry.redactor, now);
+                    }
+                    Err(failure) => {
+                        let text = failure.to_string();
+                        entry.frames.http(true, &text, 0, &entry.redactor, now);
+                    }
+                }
+                trace_wire(entry);
+                self.views.frames_changed(slot);
+                self.feed(slot, Input::Fetched(id, answer, retry_after));
+            }
+        }
+    }
+
+    /// Gives a server's machine an input and performs what comes out.
+    pub(super) fn feed(&mut self, slot: Slot, input: Input) {
+        let now = self.clock.now();
+        let Some(machine) = self.entry_mut(slot).and_then(|entry| entry.machine.as_mut()) else {
+            return;
+        };
+        machine.handle(input, now);
+        loop {
+            let Some(machine) = self.entry_mut(slot).and_then(|entry| entry.machine.as_mut())
+            else {
+                return;
+            };
+            match machine.poll(now) {
+                Output::Idle(deadline) => {
+                    if let Some(entry) = self.entry_mut(slot) {
+                        entry.deadline = deadline;
+                        entry.confirming = None;
+                    }
+                    return;
+                }
+                output => self.perform(slot, output, now),
+            }
+        }
+    }
+
+    fn perform(&mut self, slot: Slot, output: Output, now: Now) {
+        let Some(entry) = self.entry_mut(slot) else { return };
+        match output {
+            Output::Idle(_) => {}
+            Output::Open(link, request, limit) => {
+                let text = format!("GET {} (upgrade)", request.address);
+                entry.frames.http(false, &text, 0, &entry.redactor, now);
+                trace_wire(entry);
+                entry.driver.open(link, request, limit);
+                self.views.frames_changed(slot);
+            }
+            Output::Send(link, frame) => {
+                entry.frames.frame(false, &frame, &entry.redactor, now);
+                trace_wire(entry);
+                if let Err(stuck) = entry.driver.send(link, frame) {
+                    self.stuck(slot, link, stuck.to_string(), now);
+                }
+                self.views.frames_changed(slot);
+            }
+            Output::Close(link) => entry.driver.close(link),
+            Output::Fetch(id, request) => {
+                let text = request_text(&request);
+                let bytes = request.body.as_ref().map_or(0, String::len);
+                entry.frames.http(false, &text, bytes, &entry.redactor, now);
+                trace_wire(entry);
+                entry.driver.fetch(id, request);
+                self.views.frames_changed(slot);
+            }
+            Output::Abandon(id) => entry.driver.abandon(id),
+            Output::Status(status) => self.status(slot, status),
+            Output::Job(job) => self.job(slot, job),
+            Output::Transition(step) => self.step(slot, step, now),
+            Output::Log { job, lines, source } => {
+                let server = entry.server.id.clone();
+                for (seq, line) in self.logs.push(slot, &job, lines, source) {
+                    let (server, job) = (server.clone(), job.clone());
+                    self.sink(|| Event::Log { server, job, seq, line, source });
+                }
+                self.views.log_changed(slot, &job);
+            }
+            Output::Metric(metric) => {
+                let server = entry.server.id.clone();
+                self.metrics.push(slot, &metric, now);
+                if let Some(job) = &metric.job {
+                    self.views.job_touched(slot, job);
+                }
+                self.sink(|| Event::Metric { server, metric });
+            }
+            Output::Queue(queue) => {
+                let server = entry.server.id.clone();
+                // A server that invents names without end must not fill the memory.
+                if entry.queues.len() < 10_000 || entry.queues.contains_key(&queue.name) {
+                    merge_queue(entry.queues.entry(queue.name.clone()).or_default(), &queue);
+                }
+                self.views.queues_changed();
+                self.sink(|| Event::Queue { server, queue });
+            }
+            Output::Notice(notice) => self.server_notice(slot, notice, now),
+            Output::Diagnostic(mut diagnostic) => {
+                entry.odd = entry.odd.saturating_add(1);
+                diagnostic.text = entry.redactor.clean(&diagnostic.text);
+                diagnostic.sample = diagnostic.sample.map(|text| entry.redactor.clean(&text));
+                let server = entry.server.id.clone();
+                tracing::debug!(
+                    %server,
+                    kind = diagnostic.kind,
+                    "{}",
+                    diagnostic.text
+                );
+                self.views.overview_changed();
+                self.sink(|| Event::Diagnostic { server, diagnostic });
+            }
+            Output::Acted(id, result) => {
+                let Some(waiting) = entry.actions.remove(&id) else { return };
+                let result = result.map_err(|words| UserError {
+                    code: ErrorCode::Server,
+                    message: entry.redactor.clean(&words),
+                });
+                let _ = waiting.answer.send(result);
+            }
+            Output::Listed(topic) => {
+                let server = entry.server.id.clone();
+                self.sink(|| Event::Listed { server, topic });
+            }
+        }
+    }
+
+    fn stuck(&mut self, slot: Slot, link: LinkId, reason: String, now: Now) {
+        let Some(entry) = self.entry_mut(slot) else { return };
+        entry.driver.close(link);
+        // Handled within the drain that is under way, which performs what comes of it.
+        if let Some(machine) = &mut entry.machine {
+            machine.handle(Input::Closed(link, reason), now);
+        }
+    }
+
+    fn status(&mut self, slot: Slot, mut status: Status) {
+        let Some(entry) = self.entry_mut(slot) else { return };
+        status.reason = status.reason.map(|reason| entry.redactor.clean(&reason));
+        if status.link != entry.status.link {
+            let reason = status.reason.as_deref().unwrap_or("");
+            tracing::info!(server = %entry.server.id, "{:?} {reason}", status.link);
+        }
+        entry.status = status.clone();
+        let server = entry.server.id.clone();
+        self.views.overview_changed();
+        self.sink(|| Event::Status { server, status });
+    }
+
+    fn job(&mut self, slot: Slot, job: Arc<Job>) {
+        let Some(entry) = self.entry_mut(slot) else { return };
+        if entry.unconfirmed.remove(&job.id) {
+            entry.confirming = Some(job.id.clone());
+        }
+        let server = entry.server.id.clone();
+        let before = self.catalogue.tally(slot);
+        let number = self.catalogue.put(slot, Arc::clone(&job));
+        self.logs.ended(slot, &job.id, job.state.terminal());
+        self.views.job_changed(slot, &job, number);
+        if before != self.catalogue.tally(slot) {
+            self.views.overview_changed();
+        }
+        self.history.job(server.clone(), Arc::clone(&job));
+        self.sink(|| Event::Job { server, job });
+    }
+
+    fn step(&mut self, slot: Slot, step: Transition, now: Now) {
+        self.views.step(slot, &step);
+        let Some(entry) = self.entry(slot) else { return };
+        let server = entry.server.id.clone();
+        if step.kind == TransitionKind::Outcome
+            && let Some(job) = self.catalogue.job(slot, &step.job)
+            && entry.watches(job)
+        {
+            let away = entry.confirming.as_ref() == Some(&step.job);
+            let (name, job) = (entry.server.name.clone(), Arc::clone(job));
+            if self.announce_outcome(&server, &name, &job, &step, away, now) {
+                return;
+            }
+        }
+        self.history.step(server, step);
+    }
+
+    pub(super) fn act(
+        &mut self,
+        server: &ServerId,
+        job: &str,
+        action: ActionView,
+        answer: oneshot::Sender<Result<(), UserError>>,
+    ) {
+        let now = self.clock.now();
+        let refuse = |code, message: &str| UserError { code, message: message.to_owned() };
+        let Some(entry) = self.servers.iter_mut().find(|entry| entry.server.id == *server) else {
+            let gone = refuse(ErrorCode::NotFound, "There is no such server any more.");
+            let _ = answer.send(Err(gone));
+            return;
+        };
+        let slot = entry.slot;
+        let Some(job) = self.catalogue.job(slot, &JobId::from(job)) else {
+            let gone = refuse(ErrorCode::NotFound, "This job is not known any more.");
+            let _ = answer.send(Err(gone));
+            return;
+        };
+        let actions = entry.machine.as_ref().map(|machine| machine.actions(job));
+        let found =
+            actions.into_iter().flatten().find(|found| ActionView::of(found.kind) == action);
+        let Some(found) = found else {
+            let message = match job.state {
+                JobState::Completed | JobState::Failed | JobState::Cancelled => {
+                    "The server would not accept this for a job that has ended."
+                }
+                _ => "The server would not accept this for the job as it is now.",
+            };
+            let _ = answer.send(Err(refuse(ErrorCode::Invalid, message)));
+            return;
+        };
+        let id = FetchId(entry.next_action);
+        entry.next_action += 1;
+        entry.actions.retain(|_, waiting| now.mono.since(waiting.since) < ACTION_TIMEOUT);
+        entry.actions.insert(id, Waiting { since: now.mono, answer });
+        self.feed(slot, Input::Act(id, found));
+    }
+}
+
+fn request_text(request: &FetchRequest) -> String {
+    let method = match request.method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+    };
+    match &request.body {
+        Some(body) => format!("{method} {}\n{body}", request.address),
+        None => format!("{method} {}", request.address),
+    }
+}
+
+/// The frame recorded last, in the trace log: it has been redacted already.
+fn trace_wire(entry: &Entry) {
+    if !tracing::enabled!(target: "wire", tracing::Level::TRACE) {
+        return;
+    }
+    if let Some(row) = entry.frames.last() {
+        let arrow = if row.incoming { "<" } else { ">" };
+        tracing::trace!(target: "wire", server = %entry.server.id, "{arrow} {}", row.text);
+    }
+}
+
+fn merge_queue(into: &mut QueuePatch, from: &QueuePatch) {
+    into.name.clone_from(&from.name);
+    into.paused = from.paused.or(into.paused);
+    into.waiting = from.waiting.or(into.waiting);
+    into.active = from.active.or(into.active);
+    into.completed = from.completed.or(into.completed);
+    into.failed = from.failed.or(into.failed);
+    into.delayed = from.delayed.or(into.delayed);
+}

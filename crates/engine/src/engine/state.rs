@@ -1,0 +1,238 @@
+//! What the loop owns, and the loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobwatch_core::time::Mono;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::Command;
+use super::notices::Notices;
+use super::servers::{Entry, Tasks};
+use super::window::Views;
+use crate::clock::{Clock, SleepWatch};
+use crate::driver::{Report, Slot};
+use crate::history::{History, Reply};
+use crate::keys::Keyring;
+use crate::logs::Logs;
+use crate::metrics::Metrics;
+use crate::ports::{Event, Ports};
+use crate::settings::SettingsFile;
+use crate::views::catalogue::Catalogue;
+use crate::views::{Health, OpenJob, Preferences};
+
+/// Reports that may wait for the loop, of all servers together; a report is at most 256 frames.
+const MAX_REPORTS: usize = 256;
+/// Between looks at the clocks, and at what has no deadline of its own.
+const PULSE: Duration = Duration::from_secs(1);
+
+/// What [`State::new`] needs.
+pub(super) struct Parts {
+    pub clock: Clock,
+    pub commands: mpsc::WeakUnboundedSender<Command>,
+    pub history: History,
+    pub keyring: Keyring,
+    pub ports: Ports,
+    pub file: Option<SettingsFile>,
+    pub preferences: Preferences,
+    pub seed: u64,
+}
+
+/// Everything the engine knows.
+pub(crate) struct State {
+    pub(super) clock: Clock,
+    /// For tasks that come back with an answer. Weak, so that the loop ends with the last handle.
+    pub(super) commands: mpsc::WeakUnboundedSender<Command>,
+    pub(super) reports: mpsc::Sender<Report>,
+    incoming: mpsc::Receiver<Report>,
+    pub(super) history: History,
+    pub(super) keyring: Keyring,
+    pub(super) ports: Ports,
+    pub(super) file: Option<SettingsFile>,
+    pub(super) preferences: Preferences,
+    pub(super) health: Health,
+    pub(super) seed: u64,
+    pub(super) servers: Vec<Entry>,
+    pub(super) next_slot: u32,
+    pub(super) catalogue: Catalogue,
+    pub(super) logs: Logs,
+    pub(super) metrics: Metrics,
+    pub(super) notices: Notices,
+    pub(super) views: Views,
+    pub(super) looking_at: Option<OpenJob>,
+    pub(super) tasks: Tasks,
+    stopping: Option<oneshot::Sender<()>>,
+    stopped: bool,
+}
+
+impl State {
+    pub(super) fn new(parts: Parts) -> State {
+        let (reports, incoming) = mpsc::channel(MAX_REPORTS);
+        let started = parts.clock.now();
+        State {
+            clock: parts.clock,
+            commands: parts.commands,
+            reports,
+            incoming,
+            history: parts.history,
+            keyring: parts.keyring,
+            ports: parts.ports,
+            file: parts.file,
+            preferences: parts.preferences,
+            health: Health::default(),
+            seed: parts.seed,
+            servers: Vec::new(),
+            next_slot: 0,
+            catalogue: Catalogue::default(),
+            logs: Logs::default(),
+            metrics: Metrics::default(),
+            notices: Notices::new(started),
+            views: Views::default(),
+            looking_at: None,
+            tasks: Tasks::default(),
+            stopping: None,
+            stopped: false,
+        }
+    }
+
+    /// The loop. Commands go first, so that no flood of frames keeps the window waiting; one
+    /// report is at most a few hundred frames, after which it is the commands' turn again.
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+        mut replies: mpsc::UnboundedReceiver<Reply>,
+    ) {
+        let mut sleep_watch = SleepWatch::new(self.clock.now());
+        let mut pulse = tokio::time::interval(PULSE);
+        pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !self.stopped {
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(command) => command(&mut self),
+                    None => break,
+                },
+                Some(reply) = replies.recv() => self.replied(reply),
+                _ = pulse.tick() => {
+                    let now = self.clock.now();
+                    let slept = sleep_watch.slept(now);
+                    self.pulse(slept);
+                }
+                () = sleep_until(deadline) => {}
+                Some(report) = self.incoming.recv() => self.reported(report),
+            }
+            self.due();
+            self.tell_window();
+        }
+        self.finish().await;
+    }
+
+    /// The next moment at which something is due without anything happening.
+    fn deadline(&self) -> Option<Instant> {
+        let servers = self.servers.iter().filter_map(|entry| entry.deadline).min();
+        let notices = self.notices.deadline();
+        let core = servers.into_iter().chain(notices).min();
+        let core = core.map(|mono: Mono| self.clock.instant(mono));
+        core.into_iter().chain(self.window_deadline()).min()
+    }
+
+    fn due(&mut self) {
+        let now = self.clock.now();
+        for slot in self.slots() {
+            let due = self.entry(slot).and_then(|entry| entry.deadline);
+            if due.is_some_and(|due| due <= now.mono) {
+                self.tick(slot);
+            }
+        }
+        self.summarise_if_due();
+    }
+
+    fn pulse(&mut self, slept: bool) {
+        if slept {
+            tracing::info!("the machine woke from sleep: all connections are checked");
+            self.woke();
+        }
+        self.reload_settings();
+        self.follow_logs();
+    }
+
+    fn replied(&mut self, reply: Reply) {
+        match reply {
+            Reply::Recorded { stored, away } => self.recorded(stored, away),
+            Reply::Health(problem) => {
+                match &problem {
+                    Some(problem) => tracing::warn!("{problem}"),
+                    None => tracing::info!("the history is written again"),
+                }
+                self.health.history = problem;
+                self.views.overview_changed();
+            }
+        }
+    }
+
+    pub(super) fn sink(&self, event: impl FnOnce() -> Event) {
+        if let Some(sink) = &self.ports.sink {
+            sink.event(event());
+        }
+    }
+
+    pub(super) fn slots(&self) -> Vec<Slot> {
+        self.servers.iter().map(|entry| entry.slot).collect()
+    }
+
+    pub(super) fn history(&self) -> History {
+        self.history.clone()
+    }
+
+    pub(super) fn stop(&mut self, done: oneshot::Sender<()>) {
+        self.stopping = Some(done);
+        self.stopped = true;
+    }
+
+    /// Says goodbye to the servers and writes what is left.
+    async fn finish(mut self) {
+        // Drivers that wait to hand a report over must not wait for a loop that has ended.
+        self.incoming.close();
+        let mut closing = tokio::task::JoinSet::new();
+        for driver in self.servers.drain(..).filter_map(|entry| entry.into_driver()) {
+            closing.spawn(driver.finish());
+        }
+        let close = async { while closing.join_next().await.is_some() {} };
+        let limit = Duration::from_millis(1_800);
+        let both = async { tokio::join!(close, self.history.flush()) };
+        if tokio::time::timeout(limit, both).await.is_err() {
+            tracing::warn!("not everything was closed in time");
+        }
+        if let Some(done) = self.stopping.take() {
+            let _ = done.send(());
+        }
+    }
+
+    /// Runs `task` beside the loop and `then`, with what it answered, on the loop.
+    pub(super) fn beside<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+        then: impl FnOnce(&mut State, T) + Send + 'static,
+    ) {
+        let commands = self.commands.clone();
+        tokio::spawn(async move {
+            let answer = task.await;
+            if let Some(commands) = commands.upgrade() {
+                let _ = commands.send(Box::new(move |state| then(state, answer)));
+            }
+        });
+    }
+
+    pub(super) fn desktop(&self) -> Option<Arc<dyn crate::ports::Desktop>> {
+        self.ports.desktop.clone()
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,504 @@
+//! The views the window has open, and telling it when they have changed.
+//!
+//! A view that was told of is not told of again before the page has pulled it: a page that is busy
+//! slows the ticks down by itself. Should a pull get lost, the view is told of again after
+//! [`REMIND`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobwatch_core::dialect::ActionKind;
+use jobwatch_core::model::{Job, JobId};
+use jobwatch_core::server::ServerId;
+use jobwatch_core::state::Transition;
+use jobwatch_core::supervisor::{Input, Link};
+use tokio::time::Instant;
+
+use super::servers::Entry;
+use super::state::State;
+use crate::driver::Slot;
+use crate::ports::Window;
+use crate::views::convert::{job_row, notice_row, queue_row, source_word};
+use crate::views::jobs::{Filter, JobsIndex};
+use crate::views::{
+    ActionView, ErrorCode, JobDetail, JobRow, OpenJob, Overview, Rows, ServerView, StatusView,
+    Tick, TimelineRow, UserError, ViewSpec, ViewWindow,
+};
+
+/// Rows in one window.
+const MAX_ROWS: u32 = 500;
+/// Views open at the same time; more are a mistake of the page.
+const MAX_VIEWS: usize = 256;
+/// Between two ticks while much happens. The first after a pause goes out at once.
+const PACE: Duration = Duration::from_millis(33);
+/// See the module's documentation.
+const REMIND: Duration = Duration::from_secs(1);
+/// Children shown with a job.
+const MAX_CHILDREN: usize = 100;
+/// Between looks for new log lines over HTTP, while a log is on screen and no socket brings them.
+const FOLLOW: Duration = Duration::from_secs(5);
+
+enum Kind {
+    Jobs(JobsIndex),
+    Job {
+        server: String,
+        job: JobId,
+        /// Steps from the history, once it has answered.
+        before: Option<Vec<TimelineRow>>,
+        /// Steps since the view was opened.
+        since: Vec<TimelineRow>,
+    },
+    Log {
+        server: String,
+        job: JobId,
+    },
+    Queues {
+        server: Option<String>,
+    },
+    Notices {
+        unread: bool,
+    },
+    Frames {
+        server: String,
+        job: Option<String>,
+    },
+}
+
+struct View {
+    kind: Kind,
+    version: u64,
+    first: u64,
+    count: u32,
+    dirty: bool,
+    /// When the page was told, until it pulls.
+    told: Option<Instant>,
+}
+
+impl View {
+    fn change(&mut self) {
+        self.dirty = true;
+        self.version += 1;
+    }
+
+    /// When there may be something to tell.
+    fn ready(&self, now: Instant) -> Option<Instant> {
+        let ready = match &self.kind {
+            _ if self.dirty => now,
+            Kind::Jobs(index) if index.behind() => now + index.wait(),
+            _ => return None,
+        };
+        Some(self.told.map_or(ready, |told| ready.max(told + REMIND)))
+    }
+}
+
+/// What the window looks at.
+#[derive(Default)]
+pub(super) struct Views {
+    window: Option<Arc<dyn Window>>,
+    open: BTreeMap<u32, View>,
+    next: u32,
+    overview: bool,
+    overview_told: Option<Instant>,
+    open_job: Option<OpenJob>,
+    last: Option<Instant>,
+}
+
+impl Views {
+    pub(super) fn overview_changed(&mut self) {
+        self.overview = true;
+    }
+
+    pub(super) fn everything_changed(&mut self) {
+        self.overview = true;
+        for view in self.open.values_mut() {
+            if let Kind::Jobs(index) = &mut view.kind {
+                index.touch_all();
+            }
+            view.change();
+        }
+    }
+
+    pub(super) fn job_changed(&mut self, slot: Slot, job: &Job, number: u32) {
+        for view in self.open.values_mut() {
+            if let Kind::Jobs(index) = &mut view.kind {
+                index.touch(number);
+            }
+        }
+        self.job_touched(slot, &job.id);
+        if let Some(parent) = &job.parent {
+            self.job_touched(slot, parent);
+        }
+    }
+
+    /// Something beside the job itself changed that its own view shows. Servers are compared when
+    /// the rows are made: a namesake elsewhere costs one pull.
+    pub(super) fn job_touched(&mut self, _slot: Slot, id: &JobId) {
+        for view in self.open.values_mut() {
+            if matches!(&view.kind, Kind::Job { job, .. } if job == id) {
+                view.change();
+            }
+        }
+    }
+
+    pub(super) fn step(&mut self, slot: Slot, step: &Transition) {
+        for view in self.open.values_mut() {
+            if let Kind::Job { job, since, .. } = &mut view.kind
+                && *job == step.job
+            {
+                since.push(TimelineRow::from(step));
+            }
+        }
+        self.job_touched(slot, &step.job);
+    }
+
+    pub(super) fn log_changed(&mut self, slot: Slot, id: &JobId) {
+        for view in self.open.values_mut() {
+            if matches!(&view.kind, Kind::Log { job, .. } if job == id) {
+                view.change();
+            }
+        }
+        self.job_touched(slot, id);
+    }
+
+    pub(super) fn queues_changed(&mut self) {
+        self.change_if(|kind| matches!(kind, Kind::Queues { .. }));
+    }
+
+    pub(super) fn notices_changed(&mut self) {
+        self.overview = true;
+        self.change_if(|kind| matches!(kind, Kind::Notices { .. }));
+    }
+
+    pub(super) fn frames_changed(&mut self, _slot: Slot) {
+        self.change_if(|kind| matches!(kind, Kind::Frames { .. }));
+    }
+
+    pub(super) fn ask_to_open(&mut self, job: OpenJob) {
+        self.open_job = Some(job);
+    }
+
+    fn change_if(&mut self, of: impl Fn(&Kind) -> bool) {
+        for view in self.open.values_mut().filter(|view| of(&view.kind)) {
+            view.change();
+        }
+    }
+}
+
+fn not_found(message: &str) -> UserError {
+    UserError { code: ErrorCode::NotFound, message: message.to_owned() }
+}
+
+impl State {
+    pub(super) fn attach_window(&mut self, window: Arc<dyn Window>) {
+        self.views.window = Some(window);
+        self.views.open.clear();
+        self.views.overview = true;
+        self.views.overview_told = None;
+        self.views.last = None;
+    }
+
+    pub(super) fn detach_window(&mut self) {
+        self.views.window = None;
+        self.views.open.clear();
+        self.looking_at = None;
+    }
+
+    pub(super) fn open_view(&mut self, spec: ViewSpec) -> Result<u32, UserError> {
+        if self.views.open.len() >= MAX_VIEWS {
+            let message = "Too many views are open; close one first.".to_owned();
+            return Err(UserError { code: ErrorCode::Invalid, message });
+        }
+        self.views.next += 1;
+        let number = self.views.next;
+        let kind = match spec {
+            ViewSpec::Jobs { server, queue, states, search, sort } => {
+                let slot = server.map(|server| self.slot_of(&server));
+                let search = search.trim().to_lowercase();
+                Kind::Jobs(JobsIndex::new(Filter { slot, queue, states, search, sort }))
+            }
+            ViewSpec::Job { server, job } => {
+                let job = JobId::from(job);
+                let (id, of) = (ServerId(server.clone()), job.clone());
+                let history = self.history();
+                let asked = async move { history.timeline(id, of).await };
+                self.beside(asked, move |state, steps| state.timeline_read(number, &steps));
+                Kind::Job { server, job, before: None, since: Vec::new() }
+            }
+            ViewSpec::Log { server, job } => {
+                let job = JobId::from(job);
+                if let Some(slot) = self.slot_of(&server) {
+                    self.ask_for_log(slot, &job);
+                }
+                Kind::Log { server, job }
+            }
+            ViewSpec::Queues { server } => Kind::Queues { server },
+            ViewSpec::Notices { unread } => Kind::Notices { unread },
+            ViewSpec::Frames { server, job } => Kind::Frames { server, job },
+        };
+        let view = View { kind, version: 1, first: 0, count: 0, dirty: false, told: None };
+        self.views.open.insert(number, view);
+        Ok(number)
+    }
+
+    pub(super) fn close_view(&mut self, view: u32) {
+        self.views.open.remove(&view);
+    }
+
+    fn timeline_read(&mut self, view: u32, steps: &[Transition]) {
+        let Some(view) = self.views.open.get_mut(&view) else { return };
+        if let Kind::Job { before, .. } = &mut view.kind {
+            // The question was queued before any later step, so the two parts do not overlap.
+            *before = Some(steps.iter().map(TimelineRow::from).collect());
+            view.change();
+        }
+    }
+
+    fn ask_for_log(&mut self, slot: Slot, job: &JobId) {
+        let now = self.clock.now();
+        let offset = self.logs.offset(slot, job);
+        let Some(entry) = self.entry_mut(slot) else { return };
+        entry.logs_asked.insert(job.clone(), now.mono);
+        self.feed(slot, Input::Logs(job.clone(), offset));
+    }
+
+    /// Asks again for the logs on screen where no socket brings them.
+    pub(super) fn follow_logs(&mut self) {
+        let now = self.clock.now();
+        let mut wanted = Vec::new();
+        for view in self.views.open.values() {
+            let Kind::Log { server, job } = &view.kind else { continue };
+            let Some(slot) = self.slot_of(server) else { continue };
+            let Some(entry) = self.entry(slot) else { continue };
+            let running = self.catalogue.job(slot, job).is_some_and(|job| !job.state.terminal());
+            let asked = entry.logs_asked.get(job);
+            let due = asked.is_none_or(|asked| now.mono.since(*asked) >= FOLLOW);
+            if running && due && entry.status.link == Link::Polling {
+                wanted.push((slot, job.clone()));
+            }
+        }
+        for (slot, job) in wanted {
+            self.ask_for_log(slot, &job);
+        }
+    }
+
+    pub(super) fn view_window(
+        &mut self,
+        number: u32,
+        first: u64,
+        count: u32,
+    ) -> Result<ViewWindow, UserError> {
+        let Some(mut view) = self.views.open.remove(&number) else {
+            return Err(not_found("This view is not open any more."));
+        };
+        view.count = count.min(MAX_ROWS);
+        view.first = first;
+        if let Kind::Jobs(index) = &mut view.kind
+            && index.refresh(&self.catalogue, first, view.count)
+        {
+            view.version += 1;
+        }
+        view.told = None;
+        view.dirty = false;
+        let (total, rows) = self.rows(&view);
+        let window = ViewWindow { view: number, version: view.version, total, first, rows };
+        self.views.open.insert(number, view);
+        Ok(window)
+    }
+
+    fn rows(&self, view: &View) -> (u64, Rows) {
+        let (first, count) = (view.first, view.count as usize);
+        match &view.kind {
+            Kind::Jobs(index) => {
+                let numbers = index.window(first, count).iter();
+                let entries = numbers.filter_map(|number| self.catalogue.entry(*number));
+                let rows = entries.filter_map(|found| self.row(found.slot, &found.job)).collect();
+                (index.total(), Rows::Jobs { rows, counts: index.counts() })
+            }
+            Kind::Job { server, job, before, since } => {
+                let timeline = before.iter().flatten().chain(since).cloned().collect();
+                let detail = self.detail(server, job, timeline).map(Box::new);
+                (u64::from(detail.is_some()), Rows::Job { detail })
+            }
+            Kind::Log { server, job } => {
+                let slot = self.slot_of(server);
+                let window = slot.map(|slot| self.logs.window(slot, job, first, count));
+                let (total, rows, dropped) = window.unwrap_or_default();
+                (total, Rows::Log { rows, dropped })
+            }
+            Kind::Queues { server } => {
+                let of = self.servers.iter();
+                let of = of.filter(|e| server.as_ref().is_none_or(|id| e.server.id.0 == *id));
+                let all = of.flat_map(|entry| {
+                    let (id, name) = (&entry.server.id.0, &entry.server.name);
+                    entry.queues.values().map(move |queue| (id, name, queue))
+                });
+                let skip = usize::try_from(first).unwrap_or(usize::MAX);
+                let total = all.clone().count() as u64;
+                let rows = all.skip(skip).take(count);
+                let rows = rows.map(|(id, name, queue)| queue_row(id, name, queue)).collect();
+                (total, Rows::Queues { rows })
+            }
+            Kind::Notices { unread } => {
+                let (total, stored) = self.notices.window(*unread, first, count);
+                let name = |id: &ServerId| self.named(id).map_or("", |entry| &entry.server.name);
+                let rows = stored
+                    .into_iter()
+                    .map(|stored| notice_row(name(&stored.notice.server), stored))
+                    .collect();
+                (total, Rows::Notices { rows })
+            }
+            Kind::Frames { server, job } => {
+                let entry = self.servers.iter().find(|entry| entry.server.id.0 == *server);
+                let window = entry.map(|e| e.frames.window(job.as_deref(), first, count));
+                let (total, rows) = window.unwrap_or_default();
+                (total, Rows::Frames { rows })
+            }
+        }
+    }
+
+    fn row(&self, slot: Slot, job: &Job) -> Option<JobRow> {
+        let entry = self.entry(slot)?;
+        let watched = entry.watches_by_name(&job.id);
+        Some(job_row(&entry.server.id.0, &entry.server.name, job, watched))
+    }
+
+    fn detail(&self, server: &str, id: &JobId, timeline: Vec<TimelineRow>) -> Option<JobDetail> {
+        let slot = self.slot_of(server)?;
+        let job = self.catalogue.job(slot, id)?;
+        let entry = self.entry(slot)?;
+        let mut children: Vec<&Arc<Job>> =
+            self.catalogue.of(slot).filter(|child| child.parent.as_ref() == Some(id)).collect();
+        children.sort_by(|a, b| (b.created_at, &a.id).cmp(&(a.created_at, &b.id)));
+        let children = children.into_iter().take(MAX_CHILDREN);
+        let text = |json: &Option<jobwatch_core::model::Json>| {
+            json.as_ref().map(|json| json.as_str().to_owned())
+        };
+        let actions = entry.machine().map(|machine| machine.actions(job)).unwrap_or_default();
+        Some(JobDetail {
+            row: self.row(slot, job)?,
+            parent: job.parent.as_ref().map(|parent| parent.as_str().to_owned()),
+            children: children.filter_map(|child| self.row(slot, child)).collect(),
+            external_id: job.external_id.clone(),
+            user: job.user.clone(),
+            message: job.message.clone(),
+            error: job.error.clone(),
+            stack: job.stack.clone(),
+            detail: text(&job.detail),
+            data: text(&job.data),
+            result: text(&job.result),
+            extra: job
+                .extra
+                .iter()
+                .map(|(name, json)| (name.clone(), json.as_str().to_owned()))
+                .collect(),
+            source: source_word(job.source).to_owned(),
+            timeline,
+            actions: actions.iter().map(|action| ActionView::of(action.kind)).collect(),
+            metrics: self.metrics.series(slot, id),
+            log_lines: self.logs.len(slot, id),
+        })
+    }
+
+    pub(super) fn overview(&mut self) -> Overview {
+        self.views.overview_told = None;
+        self.views.overview = false;
+        let servers: Vec<ServerView> =
+            self.servers.iter().map(|entry| self.server_view(entry)).collect();
+        Overview {
+            running: servers.iter().map(|server| server.running).sum(),
+            jobs: servers.iter().map(|server| server.jobs).sum(),
+            unread: self.notices.unread(),
+            health: self.health.clone(),
+            preferences: self.preferences.clone(),
+            demo: self.servers.iter().any(|entry| entry.demo),
+            servers,
+        }
+    }
+
+    fn server_view(&self, entry: &Entry) -> ServerView {
+        let tally = self.catalogue.tally(entry.slot);
+        ServerView {
+            id: entry.server.id.0.clone(),
+            name: entry.server.name.clone(),
+            dialect: entry.server.dialect.word().to_owned(),
+            dialect_title: entry.server.dialect.title().to_owned(),
+            status: StatusView::from(&entry.status),
+            running: tally.running,
+            jobs: tally.jobs,
+            watch: entry.server.watch.iter().map(ToString::to_string).collect(),
+            key: entry.key,
+            demo: entry.demo,
+            odd: entry.odd,
+        }
+    }
+
+    pub(super) fn report_notifications(&mut self, problem: Option<String>) {
+        if self.health.notifications != problem {
+            if let Some(problem) = &problem {
+                tracing::warn!("{problem}");
+            }
+            self.health.notifications = problem;
+            self.views.overview_changed();
+        }
+    }
+
+    /// Tells the window what has changed, if it is time to.
+    pub(super) fn tell_window(&mut self) {
+        let now = Instant::now();
+        if self.window_deadline().is_none_or(|due| due > now) {
+            return;
+        }
+        let views = &mut self.views;
+        let Some(window) = views.window.clone() else { return };
+        let mut tick = Tick { open: views.open_job.take(), ..Tick::default() };
+        if views.overview && views.overview_told.is_none_or(|told| told + REMIND <= now) {
+            tick.overview = true;
+            views.overview = false;
+            views.overview_told = Some(now);
+        }
+        for (number, view) in &mut views.open {
+            if view.ready(now).is_none_or(|ready| ready > now) {
+                continue;
+            }
+            if let Kind::Jobs(index) = &mut view.kind
+                && index.refresh(&self.catalogue, view.first, view.count)
+            {
+                view.dirty = true;
+                view.version += 1;
+            }
+            if std::mem::take(&mut view.dirty) {
+                view.told = Some(now);
+                tick.views.push(*number);
+            }
+        }
+        if tick != Tick::default() {
+            views.last = Some(now);
+            window.tick(&tick);
+        }
+    }
+
+    /// When the window is to be told something.
+    pub(super) fn window_deadline(&self) -> Option<Instant> {
+        let views = &self.views;
+        views.window.as_ref()?;
+        let now = Instant::now();
+        let overview =
+            views.overview.then(|| views.overview_told.map_or(now, |told| now.max(told + REMIND)));
+        let open = views.open_job.as_ref().map(|_| now);
+        let ready = views.open.values().filter_map(|view| view.ready(now));
+        let due = ready.chain(overview).chain(open).min()?;
+        Some(views.last.map_or(due, |last| due.max(last + PACE)))
+    }
+}
+
+impl ActionView {
+    /// The page's word for an action.
+    #[must_use]
+    pub fn of(kind: ActionKind) -> ActionView {
+        match kind {
+            ActionKind::Cancel => ActionView::Cancel,
+            ActionKind::Retry => ActionView::Retry,
+        }
+    }
+}

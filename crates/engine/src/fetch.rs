@@ -1,0 +1,427 @@
+//! HTTP: one client per set of certificate authorities, and one way to ask.
+//!
+//! Limits: 10 s to connect, 20 s without a byte, 60 s in all, [`MAX_BODY`] bytes. Redirects are
+//! followed within the same origin only, so that the key never reaches another one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jobwatch_core::dialect::{Address, FetchRequest, FetchResponse, Header, Method};
+use jobwatch_core::supervisor::Failure;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use crate::redact::{Redactor, prefix};
+
+/// For name resolution, TCP and TLS together.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Without a byte of the answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
+/// For one request with its redirects.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
+/// The largest answer that is read, in bytes, decompressed.
+pub const MAX_BODY: usize = 32 << 20;
+/// Redirects followed for one request.
+const MAX_REDIRECTS: usize = 5;
+/// A longer `Retry-After` is taken for this: a server that says a year means "not now".
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// The HTTP clients of the servers that trust the same authorities.
+///
+/// Loopback hosts are never reached through a proxy, all others through the one the environment
+/// names, if any.
+#[derive(Debug, Default)]
+pub struct Clients {
+    extra_ca: Option<PathBuf>,
+    proxied: OnceCell<reqwest::Client>,
+    direct: OnceCell<reqwest::Client>,
+}
+
+impl Clients {
+    /// Clients that trust the system's authorities and those in the PEM file `extra_ca`.
+    #[must_use]
+    pub fn new(extra_ca: Option<PathBuf>) -> Clients {
+        Clients { extra_ca, ..Clients::default() }
+    }
+
+    /// The client for `url`. The first call reads the certificates; when that fails the next call
+    /// tries again, since the file may have been put right.
+    pub(crate) async fn for_url(&self, url: &Url) -> Result<&reqwest::Client, Failure> {
+        let direct = is_loopback(url);
+        let cell = if direct { &self.direct } else { &self.proxied };
+        cell.get_or_try_init(|| async {
+            let extra_ca = self.extra_ca.clone();
+            tokio::task::spawn_blocking(move || build(extra_ca, direct))
+                .await
+                .map_err(|error| Failure::Tls(format!("the TLS set-up failed: {error}")))?
+        })
+        .await
+    }
+}
+
+fn build(extra_ca: Option<PathBuf>, direct: bool) -> Result<reqwest::Client, Failure> {
+    crate::install_tls();
+    let mut builder = reqwest::Client::builder()
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_keepalive(Duration::from_secs(30))
+        .pool_idle_timeout(Duration::from_secs(30))
+        .user_agent(concat!("Jobwatch/", env!("CARGO_PKG_VERSION")));
+    if direct {
+        builder = builder.no_proxy();
+    }
+    if let Some(path) = extra_ca {
+        let shown = path.display();
+        let pem = std::fs::read(&path).map_err(|error| {
+            Failure::Tls(format!("the certificate file {shown} cannot be read: {error}"))
+        })?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+            .ok()
+            .filter(|certificates| !certificates.is_empty())
+            .ok_or_else(|| Failure::Tls(format!("{shown} holds no certificate in PEM form")))?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder
+        .build()
+        .map_err(|error| Failure::Tls(format!("the TLS set-up failed: {}", root(&error))))
+}
+
+/// Whether `url` stays on this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name.eq_ignore_ascii_case("localhost")
+                || name.to_ascii_lowercase().ends_with(".localhost")
+        }
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// Performs one request. Any status is an answer; a [`Failure`] means that there was none. The
+/// second value is what `Retry-After` asked for.
+pub async fn fetch(
+    clients: &Clients,
+    request: &FetchRequest,
+    redactor: &Redactor,
+) -> (Result<FetchResponse, Failure>, Option<Duration>) {
+    let mut retry_after = None;
+    let asked = timeout(TOTAL_TIMEOUT, ask(clients, request, redactor, &mut retry_after)).await;
+    let answer = asked.unwrap_or(Err(Failure::Timeout(TOTAL_TIMEOUT)));
+    (answer, retry_after)
+}
+
+async fn ask(
+    clients: &Clients,
+    request: &FetchRequest,
+    redactor: &Redactor,
+    retry_after: &mut Option<Duration>,
+) -> Result<FetchResponse, Failure> {
+    let headers = header_map(&request.headers)?;
+    let mut address = request.address.clone();
+    let mut method = method(request.method);
+    let mut body = request.body.clone();
+    for _ in 0..=MAX_REDIRECTS {
+        let url = address.expose().clone();
+        let mut builder = clients.for_url(&url).await?.request(method.clone(), url.clone());
+        builder = builder.headers(headers.clone());
+        if let Some(body) = &body {
+            if !headers.contains_key(CONTENT_TYPE) {
+                builder = builder.header(CONTENT_TYPE, "application/json");
+            }
+            builder = builder.body(body.clone());
+        }
+        let response = timeout(READ_TIMEOUT, builder.send())
+            .await
+            .map_err(|_| Failure::Timeout(READ_TIMEOUT))?
+            .map_err(|error| failure(&error, &url, redactor))?;
+        *retry_after = retry_after_of(response.headers(), Timestamp::now());
+        let status = response.status().as_u16();
+        if matches!(status, 301 | 302 | 303 | 307 | 308)
+            && let Some(location) = response.headers().get(LOCATION)
+        {
+            address = redirected(&address, location, redactor)?;
+            if status < 307 && method != reqwest::Method::GET {
+                if status != 303 {
+                    // Browsers would turn it into a GET, which would not do what was asked.
+                    return Err(Failure::Protocol(format!(
+                        "the server answered HTTP {status}, a redirect to {}",
+                        redactor.clean(&address.to_string())
+                    )));
+                }
+                method = reqwest::Method::GET;
+                body = None;
+            }
+            continue;
+        }
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| {
+            let value = value.to_str().ok()?;
+            Some(value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase())
+        });
+        let body = read_body(response, MAX_BODY, &url, redactor).await?;
+        return Ok(FetchResponse { status, content_type, body });
+    }
+    Err(Failure::Protocol(format!("the server redirected more than {MAX_REDIRECTS} times")))
+}
+
+fn redirected(
+    from: &Address,
+    location: &HeaderValue,
+    redactor: &Redactor,
+) -> Result<Address, Failure> {
+    let text = String::from_utf8_lossy(location.as_bytes());
+    let target = from.expose().join(&text).map_err(|_| {
+        Failure::Protocol("the server redirects to something that is not a URL".to_owned())
+    })?;
+    from.redirected(&target).ok_or_else(|| {
+        let mut shown = target.clone();
+        shown.set_query(None);
+        shown.set_fragment(None);
+        let _ = shown.set_password(None);
+        Failure::Protocol(format!(
+            "the server redirects to {}, another origin, where the key is not sent; if that is \
+             the right place, make it the server's address",
+            redactor.clean(shown.as_str())
+        ))
+    })
+}
+
+/// Reads at most `limit` bytes of `response`.
+pub(crate) async fn read_body(
+    mut response: reqwest::Response,
+    limit: usize,
+    url: &Url,
+    redactor: &Redactor,
+) -> Result<Vec<u8>, Failure> {
+    let too_large = |bytes: u64| {
+        Failure::Protocol(format!(
+            "the answer of {} MiB is larger than the {} MiB that are read",
+            bytes >> 20,
+            limit >> 20
+        ))
+    };
+    if let Some(length) = response.content_length().filter(|length| *length > limit as u64) {
+        return Err(too_large(length));
+    }
+    let mut body = Vec::new();
+    loop {
+        let chunk = timeout(READ_TIMEOUT, response.chunk())
+            .await
+            .map_err(|_| Failure::Timeout(READ_TIMEOUT))?
+            .map_err(|error| failure(&error, url, redactor))?;
+        let Some(chunk) = chunk else { return Ok(body) };
+        if body.len() + chunk.len() > limit {
+            return Err(too_large((body.len() + chunk.len()) as u64));
+        }
+        body.extend_from_slice(&chunk);
+    }
+}
+
+fn method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Delete => reqwest::Method::DELETE,
+    }
+}
+
+/// The headers of a dialect, marked so that no library prints them.
+pub(crate) fn header_map(headers: &[Header]) -> Result<HeaderMap, Failure> {
+    let mut map = HeaderMap::new();
+    for header in headers {
+        let name = HeaderName::try_from(header.name.as_ref()).map_err(|_| {
+            Failure::Protocol(format!("\"{}\" cannot be a header's name", header.name))
+        })?;
+        // The value may be the key, so the error names only the header.
+        let mut value = HeaderValue::try_from(header.value.expose()).map_err(|_| {
+            Failure::Protocol(format!(
+                "the value for the header {name} holds a character that no header can carry"
+            ))
+        })?;
+        value.set_sensitive(true);
+        map.append(name, value);
+    }
+    Ok(map)
+}
+
+/// `Retry-After`, as seconds or as a date, at most an hour.
+pub(crate) fn retry_after_of(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
+            Duration::try_from(zoned.timestamp().duration_since(now)).unwrap_or(Duration::ZERO)
+        }
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// The beginning of an error's body in words: its JSON `error` or `message`, or its text; a web
+/// page by its title.
+pub(crate) fn body_words(
+    content_type: Option<&str>,
+    body: &[u8],
+    redactor: &Redactor,
+) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let words = if let Ok(value) = serde_json::from_str::<serde_json::Value>(text) {
+        let of = |name: &str| match value.get(name)? {
+            serde_json::Value::String(words) => Some(words.clone()),
+            serde_json::Value::Object(inner) => {
+                inner.get("message").and_then(|words| words.as_str()).map(str::to_owned)
+            }
+            _ => None,
+        };
+        of("error").or_else(|| of("message")).or_else(|| of("detail"))?
+    } else if content_type.is_some_and(|kind| kind.contains("html")) || text.starts_with('<') {
+        let lower = text.to_ascii_lowercase();
+        let title = lower.find("<title>").and_then(|start| {
+            let rest = &text[start + "<title>".len()..];
+            Some(rest[..rest.find('<')?].trim()).filter(|title| !title.is_empty())
+        });
+        match title {
+            Some(title) => format!("a web page titled \"{title}\""),
+            None => "a web page".to_owned(),
+        }
+    } else {
+        text.to_owned()
+    };
+    let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words = redactor.clean(&words);
+    Some(prefix(words.trim(), 300).to_owned()).filter(|words| !words.is_empty())
+}
+
+/// What went wrong, in words, without the key.
+pub(crate) fn failure(error: &reqwest::Error, url: &Url, redactor: &Redactor) -> Failure {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut refused = None;
+    let mut tls = None;
+    let mut texts = Vec::new();
+    while let Some(current) = source {
+        if let Some(found) = current.downcast_ref::<rustls::Error>() {
+            tls = Some(found.to_string());
+        }
+        if let Some(io) = current.downcast_ref::<std::io::Error>() {
+            refused.get_or_insert(io.kind());
+            // A TLS error travels inside an IO error, which is not among its sources.
+            if let Some(inner) = io.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
+                tls = Some(inner.to_string());
+            }
+        }
+        texts.push(current.to_string());
+        source = current.source();
+    }
+    let place = place(url);
+    let root = redactor.clean(&texts.last().cloned().unwrap_or_default());
+    if let Some(tls) = tls {
+        let tls = redactor.clean(&tls);
+        let hint = if tls.contains("UnknownIssuer") || tls.contains("certificate") {
+            "; if your own authority signed it, give its PEM file in the server's settings"
+        } else {
+            ""
+        };
+        return Failure::Tls(format!("the TLS connection to {place} failed: {tls}{hint}"));
+    }
+    if error.is_connect() {
+        if error.is_timeout() {
+            return Failure::Timeout(CONNECT_TIMEOUT);
+        }
+        if texts.iter().any(|text| text.contains("dns error") || text.contains("lookup address")) {
+            let host = url.host_str().unwrap_or_default();
+            return Failure::Unreachable(format!("no address is known for the name {host}"));
+        }
+        if texts.iter().any(|text| text.contains("tunnel")) {
+            return Failure::Unreachable(format!("the proxy did not connect to {place}: {root}"));
+        }
+        if refused == Some(std::io::ErrorKind::ConnectionRefused) {
+            return Failure::Unreachable(format!("nothing listens at {place}"));
+        }
+        return Failure::Unreachable(format!("{place} cannot be reached: {root}"));
+    }
+    if error.is_timeout() {
+        return Failure::Timeout(READ_TIMEOUT);
+    }
+    if refused.is_some() {
+        return Failure::Unreachable(format!("the connection to {place} broke: {root}"));
+    }
+    Failure::Protocol(format!("{place} did not answer as HTTP asks: {root}"))
+}
+
+/// Host and port, which hold no secret.
+pub(crate) fn place(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("the server");
+    match url.port_or_known_default() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+fn root(error: &dyn std::error::Error) -> String {
+    let mut current = error;
+    while let Some(source) = current.source() {
+        current = source;
+    }
+    current.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_as_seconds_and_as_a_date() {
+        let now: Timestamp = "2026-01-05T10:00:00Z".parse().unwrap();
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            retry_after_of(&headers, now)
+        };
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("Mon, 05 Jan 2026 10:00:30 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(read("Mon, 05 Jan 2026 09:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(read("99999999"), Some(MAX_RETRY_AFTER));
+        assert_eq!(read("soon"), None);
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        let loopback = |text: &str| is_loopback(&Url::parse(text).unwrap());
+        assert!(loopback("ws://localhost:3000/x"));
+        assert!(loopback("ws://127.3.2.1/"));
+        assert!(loopback("http://[::1]:80/"));
+        assert!(loopback("http://demo.localhost/"));
+        assert!(!loopback("ws://localhost.example.com/"));
+        assert!(!loopback("ws://10.0.0.1/"));
+    }
+
+    #[test]
+    fn an_error_page_is_named_and_json_errors_are_quoted() {
+        let none = Redactor::default();
+        let words = |kind, body: &str| body_words(Some(kind), body.as_bytes(), &none);
+        assert_eq!(
+            words("text/html", "<html><title>Bad Gateway</title>"),
+            Some("a web page titled \"Bad Gateway\"".to_owned())
+        );
+        assert_eq!(words("application/json", r#"{"error":"no"}"#), Some("no".to_owned()));
+        assert_eq!(
+            words("application/json", r#"{"error":{"message":"deep"}}"#),
+            Some("deep".to_owned())
+        );
+        assert_eq!(words("text/plain", "too\nmany"), Some("too many".to_owned()));
+        assert_eq!(words("text/plain", " "), None);
+    }
+}

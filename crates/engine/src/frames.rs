@@ -1,0 +1,139 @@
+//! What came over the wire lately, for the user to look at when a server does not behave.
+
+use std::collections::VecDeque;
+
+use jobwatch_core::dialect::Frame;
+use jobwatch_core::time::Now;
+
+use crate::redact::{Redactor, prefix};
+use crate::views::FrameRow;
+
+/// Frames kept of one server.
+const MAX_FRAMES: usize = 2_000;
+/// Bytes of text kept of one server.
+const MAX_BYTES: usize = 4 << 20;
+/// Bytes of text kept of one frame, the most that a row shows.
+const MAX_TEXT: usize = 4_096;
+
+/// Recent traffic of one server, secrets removed on the way in.
+#[derive(Debug, Default)]
+pub struct Frames {
+    rows: VecDeque<FrameRow>,
+    bytes: usize,
+    next: u64,
+}
+
+impl Frames {
+    /// Keeps a frame of the socket.
+    pub fn frame(&mut self, incoming: bool, frame: &Frame, redactor: &Redactor, now: Now) {
+        let binary;
+        let (text, bytes) = match frame {
+            Frame::Text(text) => (text.as_str(), text.len()),
+            Frame::Binary(data) => {
+                // Some servers send their JSON as binary frames: text is shown as text.
+                let head = &data[..data.len().min(2 * MAX_TEXT)];
+                binary = String::from_utf8_lossy(head);
+                (&*binary, data.len())
+            }
+            Frame::Ping => ("ping", 0),
+            Frame::Pong => ("pong", 0),
+        };
+        self.push(incoming, "socket", text, bytes, redactor, now);
+    }
+
+    /// Keeps one side of an HTTP exchange.
+    pub fn http(
+        &mut self,
+        incoming: bool,
+        text: &str,
+        bytes: usize,
+        redactor: &Redactor,
+        now: Now,
+    ) {
+        self.push(incoming, "http", text, bytes, redactor, now);
+    }
+
+    fn push(
+        &mut self,
+        incoming: bool,
+        way: &str,
+        text: &str,
+        bytes: usize,
+        redactor: &Redactor,
+        now: Now,
+    ) {
+        let text = redactor.clean_prefix(text, MAX_TEXT);
+        self.bytes += text.len();
+        self.rows.push_back(FrameRow {
+            seq: self.next,
+            at: now.wall.as_millisecond(),
+            incoming,
+            way: way.to_owned(),
+            text,
+            bytes: bytes as u64,
+        });
+        self.next += 1;
+        while self.rows.len() > MAX_FRAMES || self.bytes > MAX_BYTES {
+            let Some(oldest) = self.rows.pop_front() else { break };
+            self.bytes -= oldest.text.len();
+        }
+    }
+
+    /// The newest text, for the trace log.
+    #[must_use]
+    pub fn last(&self) -> Option<&FrameRow> {
+        self.rows.back()
+    }
+
+    /// Rows that name `job` (all when `None`), oldest first: the total, and `count` from `first`.
+    #[must_use]
+    pub fn window(&self, job: Option<&str>, first: u64, count: usize) -> (u64, Vec<FrameRow>) {
+        // A job's canonical id may carry a prefix that the wire does not (`task:17`).
+        let bare = job.and_then(|job| job.split_once(':')).map(|(_, bare)| bare);
+        let names = |row: &&FrameRow| {
+            job.is_none_or(|job| {
+                row.text.contains(job)
+                    || bare.is_some_and(|bare| !bare.is_empty() && row.text.contains(bare))
+            })
+        };
+        let skip = usize::try_from(first).unwrap_or(usize::MAX);
+        let total = self.rows.iter().filter(names).count() as u64;
+        (total, self.rows.iter().filter(names).skip(skip).take(count).cloned().collect())
+    }
+}
+
+/// The beginning of an HTTP body as text.
+#[must_use]
+pub fn body_text(body: &[u8]) -> String {
+    let head = &body[..body.len().min(2 * MAX_TEXT)];
+    prefix(&String::from_utf8_lossy(head), 2 * MAX_TEXT).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use jobwatch_core::secret::Secret;
+    use jobwatch_core::time::Mono;
+
+    #[test]
+    fn traffic_is_bounded_and_shows_no_key() {
+        let now = Now { mono: Mono(0), wall: Timestamp::from_second(1).unwrap() };
+        let redactor = Redactor::new(Some(&Secret::new("sk-1".to_owned())));
+        let mut frames = Frames::default();
+        for _ in 0..5_000 {
+            frames.frame(true, &Frame::Text("x".repeat(10_000)), &redactor, now);
+        }
+        frames.frame(
+            false,
+            &Frame::Text(r#"{"id":"17","token":"sk-1"}"#.to_owned()),
+            &redactor,
+            now,
+        );
+        let (total, rows) = frames.window(None, 0, 5_000);
+        assert!(total <= 2_000 && rows.iter().map(|row| row.text.len()).sum::<usize>() <= 4 << 20);
+        assert_eq!(rows[0].bytes, 10_000);
+        let (total, rows) = frames.window(Some("task:17"), 0, 10);
+        assert_eq!((total, rows[0].text.as_str()), (1, r#"{"id":"17","token":"[redacted]"}"#));
+    }
+}

@@ -1,0 +1,72 @@
+//! The tables, as a list of steps that is only ever added to.
+
+use rusqlite_migration::{M, Migrations};
+
+const STEPS: &[M<'static>] = &[M::up(
+    "-- The last known state of every job: `body` is the whole job as JSON.
+     CREATE TABLE jobs (
+         server TEXT NOT NULL,
+         id TEXT NOT NULL,
+         heard_at INTEGER NOT NULL,
+         body TEXT NOT NULL,
+         PRIMARY KEY (server, id)
+     ) WITHOUT ROWID;
+     CREATE INDEX jobs_by_heard ON jobs (server, heard_at);
+
+     -- What happened to each job, in the order in which it became known.
+     CREATE TABLE transitions (
+         seq INTEGER PRIMARY KEY AUTOINCREMENT,
+         server TEXT NOT NULL,
+         job TEXT NOT NULL,
+         attempt INTEGER NOT NULL,
+         from_state TEXT,
+         to_state TEXT NOT NULL,
+         kind TEXT NOT NULL,
+         at INTEGER NOT NULL,
+         error TEXT
+     );
+     CREATE INDEX transitions_by_job ON transitions (server, job, seq);
+
+     -- What the user was told. `shown` is set once the popup was handed to the desktop, or once
+     -- it was decided that there is none.
+     CREATE TABLE notices (
+         id INTEGER PRIMARY KEY AUTOINCREMENT,
+         server TEXT NOT NULL,
+         job TEXT,
+         attempt INTEGER,
+         outcome TEXT,
+         title TEXT NOT NULL,
+         body TEXT NOT NULL,
+         tone TEXT NOT NULL,
+         at INTEGER NOT NULL,
+         read INTEGER NOT NULL DEFAULT 0,
+         dismissed INTEGER NOT NULL DEFAULT 0,
+         shown INTEGER NOT NULL DEFAULT 0
+     );
+     CREATE INDEX notices_by_server ON notices (server);
+
+     -- What was announced already: nothing in here is ever announced again. `kind` is `job` for
+     -- outcomes and `server` for a server's own notices.
+     CREATE TABLE ledger (
+         server TEXT NOT NULL,
+         kind TEXT NOT NULL,
+         subject TEXT NOT NULL,
+         attempt INTEGER NOT NULL,
+         outcome TEXT NOT NULL,
+         at INTEGER NOT NULL,
+         PRIMARY KEY (server, kind, subject, attempt, outcome)
+     ) WITHOUT ROWID;",
+)];
+
+/// All steps from the first version on.
+pub(super) fn migrations() -> Migrations<'static> {
+    Migrations::from_slice(STEPS)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_migrations_are_valid() {
+        super::migrations().validate().unwrap();
+    }
+}

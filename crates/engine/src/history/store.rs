@@ -1,0 +1,701 @@
+//! The file behind the history, and what waits to be written to it.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jobwatch_core::model::{Job, JobId, JobState};
+use jobwatch_core::notify::{Notice, NoticeKey, Tone};
+use jobwatch_core::server::ServerId;
+use jobwatch_core::state::{Transition, TransitionKind};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+use tokio::sync::mpsc;
+
+use super::{Announcement, FILE, Place, Reply, Request, StoredNotice, schema};
+
+/// Notices handed to the engine at the start.
+pub(crate) const MAX_NOTICES: usize = 5_000;
+/// Jobs remembered of one server.
+const MAX_JOBS: i64 = 100_000;
+/// Steps of one job that are shown.
+const MAX_STEPS: i64 = 1_000;
+/// Jobs, steps and notices older than this are dropped at the start.
+const KEEP: Duration = Duration::from_secs(90 * 86_400);
+/// The ledger is kept longer, so that no server's long memory makes old news new again.
+const KEEP_LEDGER: Duration = Duration::from_secs(800 * 86_400);
+/// A larger file is not checked page by page at the start, which would take too long.
+const MAX_CHECKED: u64 = 256 << 20;
+/// What may wait while the disk refuses; beyond it the oldest steps are dropped.
+const MAX_WAITING: usize = 50_000;
+
+/// What is answered after the flush: reading sees everything asked for before it.
+pub(super) type Answer = Box<dyn FnOnce(&mut Store) + Send>;
+
+/// What makes two announcements the same.
+type LedgerKey = (String, &'static str, String, u32, String);
+
+enum Write {
+    Gone(ServerId, JobId),
+    Step(ServerId, Transition),
+    /// With the number under which it was told already, while the disk refused.
+    Announce(Box<Announcement>, Option<i64>),
+    Shown(Vec<i64>),
+    Read(Vec<i64>, bool),
+    ReadAll,
+    Dismiss(Vec<i64>, bool),
+    Forget(ServerId),
+}
+
+pub(super) struct Store {
+    /// Where everything is written.
+    file: Connection,
+    /// Where the past is read from, when it is not to be written.
+    past: Option<Connection>,
+    directory: Option<PathBuf>,
+    jobs: HashMap<(ServerId, JobId), Arc<Job>>,
+    writes: Vec<Write>,
+    /// Told while the disk refused.
+    told: HashSet<LedgerKey>,
+    /// The file's numbers of notices that were told under a preliminary one.
+    renumbered: HashMap<i64, i64>,
+    preliminary: i64,
+    /// What the engine was last told about the history's health because of a failed write.
+    failing: bool,
+}
+
+impl Store {
+    /// Opens the store, in memory if need be. The text says what went wrong.
+    pub(super) fn open(place: &Place, now: Timestamp) -> (Store, Option<String>) {
+        match place {
+            Place::Memory => Store::memory(None, None),
+            Place::ReadOnly(directory) => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let path = directory.join(FILE);
+                let past = path.exists().then(|| Connection::open_with_flags(&path, flags));
+                Store::memory(past.and_then(Result::ok), None)
+            }
+            Place::Directory(directory) => match open_file(directory, now) {
+                Ok((file, problem)) => (Store::over(file, None, Some(directory.clone())), problem),
+                Err(problem) => Store::memory(None, Some(problem)),
+            },
+        }
+    }
+
+    fn memory(past: Option<Connection>, problem: Option<String>) -> (Store, Option<String>) {
+        let file = Connection::open_in_memory().and_then(|mut file| {
+            migrate(&mut file).map(|()| file).map_err(|error| match error {
+                rusqlite_migration::Error::RusqliteError { err, .. } => err,
+                _ => rusqlite::Error::InvalidQuery,
+            })
+        });
+        match file {
+            Ok(file) => (Store::over(file, past, None), problem),
+            // SQLite without memory for an empty database: every later write fails and says so.
+            Err(error) => {
+                let problem = format!("The history cannot be kept: {error}.");
+                let file = Connection::open_in_memory();
+                #[allow(clippy::expect_used)]
+                let file = file.expect("an empty database in memory");
+                (Store::over(file, past, None), Some(problem))
+            }
+        }
+    }
+
+    fn over(file: Connection, past: Option<Connection>, directory: Option<PathBuf>) -> Store {
+        Store {
+            file,
+            past,
+            directory,
+            jobs: HashMap::new(),
+            writes: Vec::new(),
+            told: HashSet::new(),
+            renumbered: HashMap::new(),
+            preliminary: 0,
+            failing: false,
+        }
+    }
+
+    /// Takes a request in; answers whether it must be written at once.
+    pub(super) fn take(&mut self, request: Request, answers: &mut Vec<Answer>) -> bool {
+        match request {
+            Request::Job(server, job) => {
+                self.jobs.insert((server, job.id.clone()), job);
+                return false;
+            }
+            Request::Gone(server, id) => {
+                self.jobs.remove(&(server.clone(), id.clone()));
+                self.writes.push(Write::Gone(server, id));
+                return false;
+            }
+            Request::Step(server, step) => {
+                self.writes.push(Write::Step(server, step));
+                return false;
+            }
+            Request::Announce(announcement) => {
+                if let Some((step, job)) = &announcement.step {
+                    let server = announcement.notice.server.clone();
+                    self.jobs.insert((server.clone(), job.id.clone()), Arc::clone(job));
+                    self.writes.push(Write::Step(server, step.clone()));
+                }
+                self.writes.push(Write::Announce(announcement, None));
+            }
+            Request::Shown(ids) => self.writes.push(Write::Shown(ids)),
+            Request::Read(ids, read) => self.writes.push(Write::Read(ids, read)),
+            Request::ReadAll => self.writes.push(Write::ReadAll),
+            Request::Dismiss(ids, dismissed) => self.writes.push(Write::Dismiss(ids, dismissed)),
+            Request::Forget(server) => {
+                self.jobs.retain(|(of, _), _| *of != server);
+                self.writes.push(Write::Forget(server));
+            }
+            Request::Jobs(server, answer) => answers.push(Box::new(move |store| {
+                let _ = answer.send(or_none(store.read_jobs(&server), "jobs"));
+            })),
+            Request::Notices(answer) => answers.push(Box::new(move |store| {
+                let _ = answer.send(or_none(store.read_notices(), "notices"));
+            })),
+            Request::Timeline(server, job, answer) => answers.push(Box::new(move |store| {
+                let _ = answer.send(or_none(store.read_timeline(&server, &job), "timeline"));
+            })),
+            Request::Flush(answer) => answers.push(Box::new(move |_| {
+                let _ = answer.send(());
+            })),
+        }
+        true
+    }
+
+    /// How much waits to be written.
+    pub(super) fn gathered(&self) -> usize {
+        self.jobs.len() + self.writes.len()
+    }
+
+    /// Writes what waits in one transaction; answers whether nothing is left.
+    pub(super) fn flush(&mut self, replies: &mpsc::UnboundedSender<Reply>) -> bool {
+        if self.gathered() == 0 {
+            return true;
+        }
+        let error = match self.write() {
+            Ok(recorded) => {
+                if self.failing {
+                    self.failing = false;
+                    let _ = replies.send(Reply::Health(None));
+                }
+                for reply in recorded {
+                    let _ = replies.send(reply);
+                }
+                return true;
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(%error, "the history was not written");
+        if is_damaged(&error)
+            && let Some(directory) = self.directory.clone()
+            && let Some(problem) = self.begin_anew(&directory)
+        {
+            let _ = replies.send(Reply::Health(Some(problem)));
+            return self.flush_into_new(replies);
+        }
+        if !self.failing {
+            self.failing = true;
+            let problem = format!(
+                "The history cannot be written ({}). Jobwatch goes on from memory and keeps \
+                 trying; what happens meanwhile may be forgotten when it ends.",
+                error_words(&error)
+            );
+            let _ = replies.send(Reply::Health(Some(problem)));
+        }
+        self.tell_unwritten(replies);
+        false
+    }
+
+    fn flush_into_new(&mut self, replies: &mpsc::UnboundedSender<Reply>) -> bool {
+        match self.write() {
+            Ok(recorded) => {
+                for reply in recorded {
+                    let _ = replies.send(reply);
+                }
+                true
+            }
+            Err(_) => {
+                self.tell_unwritten(replies);
+                false
+            }
+        }
+    }
+
+    /// What cannot be written is told all the same, once, under a preliminary number.
+    fn tell_unwritten(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
+        for write in &mut self.writes {
+            let Write::Announce(announcement, number @ None) = write else { continue };
+            let known = ledger_key(announcement).is_some_and(|key| {
+                // Reading often still works where writing does not.
+                let written = in_ledger(&self.file, &key).unwrap_or(false);
+                written || !self.told.insert(key)
+            });
+            self.preliminary -= 1;
+            *number = Some(self.preliminary);
+            if !known {
+                let stored = StoredNotice {
+                    id: self.preliminary,
+                    notice: announcement.notice.clone(),
+                    read: announcement.read,
+                    dismissed: false,
+                    shown: false,
+                };
+                let _ = replies.send(Reply::Recorded { stored, away: announcement.away });
+            }
+        }
+        if self.writes.len() > MAX_WAITING {
+            let mut excess = self.writes.len() - MAX_WAITING;
+            self.writes.retain(|write| {
+                let dropped = excess > 0 && matches!(write, Write::Step(..));
+                excess -= usize::from(dropped);
+                !dropped
+            });
+        }
+    }
+
+    fn write(&mut self) -> rusqlite::Result<Vec<Reply>> {
+        let mut recorded = Vec::new();
+        let mut renumbered = Vec::new();
+        let transaction = self.file.transaction()?;
+        {
+            let mut keep = transaction.prepare_cached(
+                "INSERT INTO jobs (server, id, heard_at, body) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET heard_at = excluded.heard_at, body = excluded.body",
+            )?;
+            for ((server, id), job) in &self.jobs {
+                // A job holds nothing that JSON cannot hold.
+                let Ok(body) = serde_json::to_string(&**job) else { continue };
+                let heard = job.heard_at.as_millisecond();
+                keep.execute(params![server.0, id.as_str(), heard, body])?;
+            }
+            for write in &self.writes {
+                let renumber = |id: &i64| {
+                    let new = renumbered.iter().find(|(old, _)| old == id).map(|(_, new)| *new);
+                    new.or_else(|| self.renumbered.get(id).copied()).unwrap_or(*id)
+                };
+                match write {
+                    Write::Gone(server, id) => {
+                        transaction
+                            .prepare_cached("DELETE FROM jobs WHERE server = ?1 AND id = ?2")?
+                            .execute(params![server.0, id.as_str()])?;
+                    }
+                    Write::Step(server, step) => insert_step(&transaction, server, step)?,
+                    Write::Announce(announcement, told) => {
+                        let Some(id) = announce(&transaction, announcement)? else { continue };
+                        match told {
+                            Some(preliminary) => renumbered.push((*preliminary, id)),
+                            None => recorded.push(Reply::Recorded {
+                                stored: StoredNotice {
+                                    id,
+                                    notice: announcement.notice.clone(),
+                                    read: announcement.read,
+                                    dismissed: false,
+                                    shown: false,
+                                },
+                                away: announcement.away,
+                            }),
+                        }
+                    }
+                    Write::Shown(ids) => {
+                        let ids = ids.iter().map(renumber);
+                        set(
+                            &transaction,
+                            "UPDATE notices SET shown = ?2 WHERE id = ?1",
+                            ids,
+                            true,
+                        )?;
+                    }
+                    Write::Read(ids, read) => {
+                        let ids = ids.iter().map(renumber);
+                        set(
+                            &transaction,
+                            "UPDATE notices SET read = ?2 WHERE id = ?1",
+                            ids,
+                            *read,
+                        )?;
+                    }
+                    Write::ReadAll => {
+                        transaction.execute("UPDATE notices SET read = 1 WHERE read = 0", [])?;
+                    }
+                    Write::Dismiss(ids, dismissed) => {
+                        let sql = "UPDATE notices SET dismissed = ?2 WHERE id = ?1";
+                        set(&transaction, sql, ids.iter().map(renumber), *dismissed)?;
+                    }
+                    Write::Forget(server) => {
+                        for table in ["jobs", "transitions", "notices", "ledger"] {
+                            let sql = format!("DELETE FROM {table} WHERE server = ?1");
+                            transaction.execute(&sql, params![server.0])?;
+                        }
+                    }
+                }
+            }
+        }
+        transaction.commit()?;
+        self.jobs.clear();
+        self.writes.clear();
+        self.told.clear();
+        self.renumbered.extend(renumbered);
+        Ok(recorded)
+    }
+
+    /// Sets a damaged file aside and opens a new one; says so, or answers `None` if that failed.
+    fn begin_anew(&mut self, directory: &Path) -> Option<String> {
+        // SQLite lets go of the file before it is renamed.
+        self.file = Connection::open_in_memory().ok()?;
+        let problem = set_aside(directory, Timestamp::now()).ok()?;
+        self.file = connect_checked(&directory.join(FILE), Timestamp::now()).ok()?;
+        Some(problem)
+    }
+
+    fn sources(&self) -> impl Iterator<Item = &Connection> {
+        self.past.iter().chain([&self.file])
+    }
+
+    fn read_jobs(&self, server: &ServerId) -> rusqlite::Result<Vec<Job>> {
+        let mut jobs = Vec::new();
+        for source in self.sources() {
+            let mut query = source.prepare_cached(
+                "SELECT body FROM jobs WHERE server = ?1 ORDER BY heard_at DESC LIMIT ?2",
+            )?;
+            let rows =
+                query.query_map(params![server.0, MAX_JOBS], |row| row.get::<_, String>(0))?;
+            for body in rows {
+                // A row that another version wrote in a way this one cannot read is passed over;
+                // the server will tell again.
+                if let Ok(job) = serde_json::from_str::<Job>(&body?) {
+                    jobs.push(job);
+                }
+            }
+        }
+        Ok(jobs)
+    }
+
+    fn read_notices(&self) -> rusqlite::Result<Vec<StoredNotice>> {
+        let source = self.past.as_ref().unwrap_or(&self.file);
+        let mut query = source.prepare_cached(
+            "SELECT id, server, job, attempt, outcome, title, body, tone, at, read, dismissed, shown
+             FROM notices WHERE dismissed = 0 ORDER BY id DESC LIMIT ?1",
+        )?;
+        query.query_map(params![MAX_NOTICES as i64], stored_notice)?.collect()
+    }
+
+    fn read_timeline(&self, server: &ServerId, job: &JobId) -> rusqlite::Result<Vec<Transition>> {
+        let mut steps = Vec::new();
+        for source in self.sources() {
+            let mut query = source.prepare_cached(
+                "SELECT attempt, from_state, to_state, kind, at, error FROM transitions
+                 WHERE server = ?1 AND job = ?2 ORDER BY seq DESC LIMIT ?3",
+            )?;
+            let rows = query.query_map(params![server.0, job.as_str(), MAX_STEPS], |row| {
+                Ok(Transition {
+                    job: job.clone(),
+                    attempt: row.get(0)?,
+                    from: row.get::<_, Option<String>>(1)?.map(|word| JobState::from_word(&word)),
+                    to: JobState::from_word(&row.get::<_, String>(2)?),
+                    kind: kind_from_word(&row.get::<_, String>(3)?),
+                    at: timestamp(row.get(4)?),
+                    error: row.get(5)?,
+                })
+            })?;
+            let mut part = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            part.reverse();
+            steps.append(&mut part);
+        }
+        Ok(steps)
+    }
+}
+
+fn set(
+    connection: &Connection,
+    sql: &str,
+    ids: impl Iterator<Item = i64>,
+    value: bool,
+) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached(sql)?;
+    for id in ids {
+        update.execute(params![id, value])?;
+    }
+    Ok(())
+}
+
+fn insert_step(
+    connection: &Connection,
+    server: &ServerId,
+    step: &Transition,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO transitions (server, job, attempt, from_state, to_state, kind, at, error)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            server.0,
+            step.job.as_str(),
+            step.attempt,
+            step.from.as_ref().map(JobState::word),
+            step.to.word(),
+            kind_word(step.kind),
+            step.at.as_millisecond(),
+            step.error,
+        ])?;
+    Ok(())
+}
+
+/// Writes the ledger's row and the notice; `None` when the ledger has it already.
+fn announce(connection: &Connection, what: &Announcement) -> rusqlite::Result<Option<i64>> {
+    let notice = &what.notice;
+    if let Some((server, kind, subject, attempt, outcome)) = ledger_key(what) {
+        let new = connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO ledger (server, kind, subject, attempt, outcome, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                server,
+                kind,
+                subject,
+                attempt,
+                outcome,
+                Timestamp::now().as_millisecond()
+            ])?;
+        if new == 0 {
+            return Ok(None);
+        }
+    }
+    let tone = match notice.tone {
+        Tone::Good => "good",
+        Tone::Bad => "bad",
+        Tone::Plain => "plain",
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO notices (server, job, attempt, outcome, title, body, tone, at, read)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            notice.server.0,
+            notice.job.as_ref().map(JobId::as_str),
+            notice.key.as_ref().map(|key| key.attempt),
+            notice.key.as_ref().map(|key| key.outcome.word()),
+            notice.title,
+            notice.body,
+            tone,
+            notice.at.as_millisecond(),
+            what.read,
+        ])?;
+    Ok(Some(connection.last_insert_rowid()))
+}
+
+fn ledger_key(what: &Announcement) -> Option<LedgerKey> {
+    if let Some(key) = &what.notice.key {
+        let subject = key.job.as_str().to_owned();
+        return Some((key.server.0.clone(), "job", subject, key.attempt, key.outcome.word()));
+    }
+    let mark = what.mark.clone()?;
+    Some((what.notice.server.0.clone(), "server", mark, 0, String::new()))
+}
+
+fn in_ledger(connection: &Connection, key: &LedgerKey) -> rusqlite::Result<bool> {
+    let (server, kind, subject, attempt, outcome) = key;
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM ledger WHERE server = ?1 AND kind = ?2 AND subject = ?3
+             AND attempt = ?4 AND outcome = ?5",
+        )?
+        .exists(params![server, kind, subject, attempt, outcome])
+}
+
+fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
+    let server = ServerId(row.get(1)?);
+    let job = row.get::<_, Option<String>>(2)?.map(JobId::from);
+    let attempt: Option<u32> = row.get(3)?;
+    let outcome: Option<String> = row.get(4)?;
+    let key = match (&job, attempt, outcome) {
+        (Some(job), Some(attempt), Some(outcome)) => Some(NoticeKey {
+            server: server.clone(),
+            job: job.clone(),
+            attempt,
+            outcome: JobState::from_word(&outcome),
+        }),
+        _ => None,
+    };
+    let tone = match row.get::<_, String>(7)?.as_str() {
+        "good" => Tone::Good,
+        "bad" => Tone::Bad,
+        _ => Tone::Plain,
+    };
+    let (title, body) = (row.get(5)?, row.get(6)?);
+    let notice = Notice { key, server, job, title, body, tone, at: timestamp(row.get(8)?) };
+    Ok(StoredNotice {
+        id: row.get(0)?,
+        notice,
+        read: row.get(9)?,
+        dismissed: row.get(10)?,
+        shown: row.get(11)?,
+    })
+}
+
+fn kind_word(kind: TransitionKind) -> &'static str {
+    match kind {
+        TransitionKind::Found => "found",
+        TransitionKind::Moved => "moved",
+        TransitionKind::AttemptFailed => "attempt-failed",
+        TransitionKind::Outcome => "outcome",
+    }
+}
+
+fn kind_from_word(word: &str) -> TransitionKind {
+    match word {
+        "found" => TransitionKind::Found,
+        "attempt-failed" => TransitionKind::AttemptFailed,
+        "outcome" => TransitionKind::Outcome,
+        _ => TransitionKind::Moved,
+    }
+}
+
+fn timestamp(millisecond: i64) -> Timestamp {
+    Timestamp::from_millisecond(millisecond).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Reading what is not there is no reason to stop: it is as if nothing had been kept.
+fn or_none<T: Default>(read: rusqlite::Result<T>, what: &str) -> T {
+    read.unwrap_or_else(|error| {
+        tracing::warn!(%error, what, "the history was not read");
+        T::default()
+    })
+}
+
+fn open_file(directory: &Path, now: Timestamp) -> Result<(Connection, Option<String>), String> {
+    let in_memory = |error: &dyn std::fmt::Display| {
+        format!(
+            "The history in {} cannot be opened ({error}). Jobwatch works from memory: what \
+             happens now is forgotten when it ends.",
+            directory.display()
+        )
+    };
+    std::fs::create_dir_all(directory).map_err(|error| in_memory(&error))?;
+    let path = directory.join(FILE);
+    match connect_checked(&path, now) {
+        Ok(file) => Ok((file, None)),
+        Err(OpenError::Newer) => Err(format!(
+            "The history in {} was written by a newer version of Jobwatch and is left alone. What \
+             happens now is forgotten when Jobwatch ends.",
+            directory.display()
+        )),
+        Err(OpenError::Damaged) => {
+            let problem = set_aside(directory, now).map_err(|error| in_memory(&error))?;
+            match connect_checked(&path, now) {
+                Ok(file) => Ok((file, Some(problem))),
+                Err(OpenError::Other(error)) => Err(in_memory(&error)),
+                Err(_) => Err(in_memory(&"the new file is damaged too")),
+            }
+        }
+        Err(OpenError::Other(error)) => Err(in_memory(&error)),
+    }
+}
+
+enum OpenError {
+    /// The file is not what SQLite wrote.
+    Damaged,
+    /// A later version of this program wrote it.
+    Newer,
+    Other(String),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> OpenError {
+        if is_damaged(&error) { OpenError::Damaged } else { OpenError::Other(error_words(&error)) }
+    }
+}
+
+fn connect_checked(path: &Path, now: Timestamp) -> Result<Connection, OpenError> {
+    let mut file = connect(path)?;
+    if std::fs::metadata(path).is_ok_and(|file| file.len() <= MAX_CHECKED) {
+        let verdict: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(OpenError::Damaged);
+        }
+    }
+    migrate(&mut file).map_err(|error| match error {
+        rusqlite_migration::Error::RusqliteError { err, .. } => OpenError::from(err),
+        rusqlite_migration::Error::MigrationDefinition(
+            rusqlite_migration::MigrationDefinitionError::DatabaseTooFarAhead,
+        ) => OpenError::Newer,
+        other => OpenError::Other(other.to_string()),
+    })?;
+    prune(&file, now)?;
+    Ok(file)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let file = Connection::open(path)?;
+    file.busy_timeout(Duration::from_secs(2))?;
+    // A file system that cannot do WAL (some network mounts) answers with another mode; the
+    // history works there too, only slower.
+    let mode: String =
+        file.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        tracing::warn!(%mode, "the history runs without a write-ahead log");
+    }
+    // In WAL mode this survives a killed process; only a power cut may lose the last moments.
+    file.pragma_update(None, "synchronous", "normal")?;
+    file.set_prepared_statement_cache_capacity(32);
+    Ok(file)
+}
+
+fn migrate(file: &mut Connection) -> Result<(), rusqlite_migration::Error> {
+    schema::migrations().to_latest(file)
+}
+
+fn prune(file: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let before = |age: Duration| (now - age).as_millisecond();
+    file.execute("DELETE FROM jobs WHERE heard_at < ?1", params![before(KEEP)])?;
+    file.execute("DELETE FROM transitions WHERE at < ?1", params![before(KEEP)])?;
+    file.execute("DELETE FROM notices WHERE at < ?1", params![before(KEEP)])?;
+    file.execute("DELETE FROM ledger WHERE at < ?1", params![before(KEEP_LEDGER)])?;
+    Ok(())
+}
+
+/// Renames the file and its companions to a dated name.
+fn set_aside(directory: &Path, now: Timestamp) -> std::io::Result<String> {
+    let stamp = now.strftime("%Y%m%d-%H%M%S");
+    let mut name = format!("history-damaged-{stamp}.sqlite");
+    let mut again = 1;
+    while directory.join(&name).exists() {
+        again += 1;
+        name = format!("history-damaged-{stamp}-{again}.sqlite");
+    }
+    std::fs::rename(directory.join(FILE), directory.join(&name))?;
+    for suffix in ["-wal", "-shm"] {
+        let companion = directory.join(format!("{FILE}{suffix}"));
+        if companion.exists() {
+            std::fs::rename(companion, directory.join(format!("{name}{suffix}")))?;
+        }
+    }
+    Ok(format!(
+        "The history was damaged. It is set aside as {} in {}, and a new one has been begun.",
+        name,
+        directory.display()
+    ))
+}
+
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+fn error_words(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            "writing is not permitted".to_owned()
+        }
+        Some(ErrorCode::CannotOpen) => "the file cannot be opened".to_owned(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program holds it locked".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}

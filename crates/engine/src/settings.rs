@@ -1,0 +1,423 @@
+//! The settings: one readable file, replaced as a whole, without secrets.
+//!
+//! What this version does not know is kept when the file is rewritten, at every level: a newer
+//! version's settings survive an older one. A file that cannot be read is never overwritten
+//! without a copy.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jobwatch_core::model::Topic;
+use jobwatch_core::server::{Server, ServerId};
+use toml::{Table, Value};
+
+use crate::views::Preferences;
+
+/// The version that is written.
+const VERSION: i64 = 1;
+/// What this version writes into a server's table. A known key that is absent from what is saved
+/// is removed; all other keys are kept.
+const SERVER_KEYS: [&str; 13] = [
+    "id",
+    "name",
+    "dialect",
+    "ws",
+    "api",
+    "key",
+    "namespace",
+    "options",
+    "watch",
+    "paused",
+    "extra_ca",
+    "policy",
+    "has_key",
+];
+/// Tables inside a server's table in which unknown keys are kept too. `options` is not among
+/// them: all its keys are the user's.
+const POLICY_KEYS: [&str; 4] = ["first_delay_ms", "max_delay_ms", "attempts", "poll_ms"];
+const KEY_KEYS: [&str; 3] = ["in", "name", "scheme"];
+
+/// A server with what is not in [`Server`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct SavedServer {
+    /// The server.
+    pub server: Server,
+    /// Whether its key is in the keyring.
+    pub has_key: bool,
+}
+
+/// The settings as this version understands them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// In the user's order.
+    pub servers: Vec<SavedServer>,
+    /// The user's choices.
+    pub preferences: Preferences,
+}
+
+/// The file.
+#[derive(Debug)]
+pub struct SettingsFile {
+    path: PathBuf,
+    /// The file as read or last written, with everything unknown.
+    document: Table,
+    /// Whether the file on disk holds what could not be read, so that a copy is due before it is
+    /// overwritten.
+    unread: bool,
+    /// The text last read or written, to notice that somebody else changed the file.
+    text: String,
+}
+
+impl SettingsFile {
+    /// Reads the file; a missing one is an empty one. The text says what is wrong with it.
+    #[must_use]
+    pub fn load(path: PathBuf) -> (SettingsFile, Settings, Option<String>) {
+        let mut file =
+            SettingsFile { path, document: Table::new(), unread: false, text: String::new() };
+        let (settings, problem) = file.read();
+        (file, settings, problem)
+    }
+
+    /// Reads the file again if it could not be read before and has changed since.
+    pub fn reload_if_mended(&mut self) -> Option<(Settings, Option<String>)> {
+        if !self.unread || std::fs::read_to_string(&self.path).ok()? == self.text {
+            return None;
+        }
+        Some(self.read())
+    }
+
+    fn read(&mut self) -> (Settings, Option<String>) {
+        self.document = Table::new();
+        self.unread = false;
+        let shown = self.path.display().to_string();
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return (Settings::default(), None);
+            }
+            Err(error) => {
+                self.unread = true;
+                let problem = format!("The settings in {shown} cannot be read: {error}.");
+                return (Settings::default(), Some(problem));
+            }
+        };
+        self.text = String::from_utf8_lossy(&bytes).into_owned();
+        let parsed = match std::str::from_utf8(&bytes) {
+            Ok(text) => text.parse::<Table>().map_err(|error| {
+                // The message alone: the error's full text quotes the line.
+                let line = error.span().map_or(1, |span| {
+                    1 + text.as_bytes()[..span.start.min(text.len())]
+                        .iter()
+                        .filter(|byte| **byte == b'\n')
+                        .count()
+                });
+                format!("line {line}: {}", error.message())
+            }),
+            Err(_) => Err("it is not text".to_owned()),
+        };
+        match parsed {
+            Ok(document) => self.document = document,
+            Err(what) => {
+                self.unread = true;
+                let problem = format!(
+                    "The settings in {shown} cannot be read ({what}). Nothing was overwritten: \
+                     mend the file, or go on without it; a copy is kept before anything is saved."
+                );
+                return (Settings::default(), Some(problem));
+            }
+        }
+        let mut problems = Vec::new();
+        let mut settings = Settings::default();
+        if let Some(version) = self.document.get("version").and_then(Value::as_integer)
+            && version > VERSION
+        {
+            self.unread = true;
+            problems.push("they were written by a newer version of Jobwatch".to_owned());
+        }
+        if let Some(preferences) = self.document.get("preferences") {
+            match preferences.clone().try_into() {
+                Ok(preferences) => settings.preferences = preferences,
+                Err(error) => {
+                    self.unread = true;
+                    problems.push(format!("the preferences are wrong: {}", error.message()));
+                }
+            }
+        }
+        let servers = self.document.get("server").and_then(Value::as_array);
+        for (index, value) in servers.into_iter().flatten().enumerate() {
+            match read_server(value) {
+                Ok(server) if settings.servers.iter().any(|s| s.server.id == server.server.id) => {
+                    self.unread = true;
+                    problems.push(format!("server {} has the id of an earlier one", index + 1));
+                }
+                Ok(server) => settings.servers.push(server),
+                Err(what) => {
+                    let name = value.get("name").and_then(Value::as_str);
+                    let name = name.map_or(format!("{}", index + 1), |name| format!("\"{name}\""));
+                    problems.push(format!("server {name} cannot be used: {what}"));
+                }
+            }
+        }
+        let problem = (!problems.is_empty()).then(|| {
+            format!("The settings in {shown} are not all usable: {}.", problems.join("; "))
+        });
+        (settings, problem)
+    }
+
+    /// Replaces the file with `settings` and everything unknown.
+    ///
+    /// # Errors
+    /// A sentence for people; the old file is still there then.
+    pub fn save(&mut self, settings: &Settings) -> Result<(), String> {
+        let failed = |error: &dyn std::fmt::Display| {
+            format!("The settings could not be saved in {}: {error}.", self.path.display())
+        };
+        let mut document = self.document.clone();
+        document.insert("version".to_owned(), Value::Integer(VERSION));
+        let preferences = Value::try_from(&settings.preferences).map_err(|e| failed(&e))?;
+        merge(&mut document, "preferences", preferences, &["theme", "popups"]);
+        let old = match document.remove("server") {
+            Some(Value::Array(old)) => old,
+            _ => Vec::new(),
+        };
+        let mut servers = Vec::new();
+        for saved in &settings.servers {
+            let before = old.iter().find(|value| id_of(value) == Some(&saved.server.id.0));
+            let before = before.and_then(Value::as_table).cloned().unwrap_or_default();
+            servers.push(write_server(before, saved).map_err(|error| failed(&error))?);
+        }
+        // A server that this version could not use is not this version's to delete.
+        servers.extend(old.into_iter().filter(|value| read_server(value).is_err()));
+        if !servers.is_empty() {
+            document.insert("server".to_owned(), Value::Array(servers));
+        }
+        let text = toml::to_string_pretty(&document).map_err(|error| failed(&error))?;
+        if self.unread {
+            keep_copy(&self.path).map_err(|error| failed(&error))?;
+        }
+        replace(&self.path, &text).map_err(|error| failed(&error))?;
+        self.document = document;
+        self.text = text;
+        self.unread = false;
+        Ok(())
+    }
+}
+
+fn id_of(value: &Value) -> Option<&str> {
+    value.get("id").and_then(Value::as_str)
+}
+
+fn read_server(value: &Value) -> Result<SavedServer, String> {
+    let mut table = value.as_table().cloned().ok_or("it is not a table")?;
+    let has_key = table.remove("has_key").and_then(|v| v.as_bool()).unwrap_or(false);
+    let mut watch = Vec::new();
+    if let Some(Value::Array(topics)) = table.remove("watch") {
+        for topic in topics {
+            let text = topic.as_str().ok_or("what it watches is not text")?;
+            watch.push(Topic::parse(text).map_err(|error| error.to_string())?);
+        }
+    }
+    let server: Server =
+        Value::Table(table).try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
+    if server.id.0.is_empty() {
+        return Err("its id is empty".to_owned());
+    }
+    Ok(SavedServer { server: Server { watch, ..server }, has_key })
+}
+
+fn write_server(mut before: Table, saved: &SavedServer) -> Result<Value, toml::ser::Error> {
+    let Value::Table(mut new) = Value::try_from(&saved.server)? else {
+        return Ok(Value::Table(before));
+    };
+    let watch = saved.server.watch.iter().map(|topic| Value::String(topic.to_string()));
+    new.insert("watch".to_owned(), Value::Array(watch.collect()));
+    new.insert("has_key".to_owned(), Value::Boolean(saved.has_key));
+    for known in SERVER_KEYS {
+        let keys: &[&str] = match known {
+            "policy" => &POLICY_KEYS,
+            "key" => &KEY_KEYS,
+            _ => &[],
+        };
+        match new.remove(known) {
+            Some(value) => merge(&mut before, known, value, keys),
+            None if known == "policy" => {
+                merge(&mut before, known, Value::Table(Table::new()), keys)
+            }
+            None => {
+                before.remove(known);
+            }
+        }
+    }
+    before.extend(new);
+    Ok(Value::Table(before))
+}
+
+/// Puts `value` at `name`. Where `known` names keys, a table there keeps its other keys.
+fn merge(into: &mut Table, name: &str, value: Value, known: &[&str]) {
+    let Value::Table(new) = value else {
+        into.insert(name.to_owned(), value);
+        return;
+    };
+    let mut merged = match into.remove(name) {
+        Some(Value::Table(mut old)) if !known.is_empty() => {
+            for key in known {
+                old.remove(*key);
+            }
+            old
+        }
+        _ => Table::new(),
+    };
+    merged.extend(new);
+    if !merged.is_empty() {
+        into.insert(name.to_owned(), Value::Table(merged));
+    }
+}
+
+/// Copies the file beside itself under a dated name.
+fn keep_copy(path: &Path) -> std::io::Result<()> {
+    let stamp = Timestamp::now().strftime("%Y%m%d-%H%M%S");
+    let mut copy = path.with_extension(format!("{stamp}.toml"));
+    let mut again = 1;
+    while copy.exists() {
+        again += 1;
+        copy = path.with_extension(format!("{stamp}-{again}.toml"));
+    }
+    match std::fs::copy(path, copy) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes beside the file, makes that durable, and puts it in the file's place: whoever reads, and
+/// whenever the program dies, there is a whole file.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    // A link is followed, so that settings kept elsewhere stay there.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory)?;
+    let mut file = tempfile::Builder::new().prefix(".settings-").tempfile_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    #[cfg(unix)]
+    std::fs::File::open(directory)?.sync_all()?;
+    Ok(())
+}
+
+/// A new server's identity.
+#[must_use]
+pub fn new_id() -> ServerId {
+    ServerId(uuid::Uuid::new_v4().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jobwatch_core::server::DialectKind;
+
+    const WITH_UNKNOWN: &str = r#"
+version = 1
+from_the_future = true
+
+[preferences]
+theme = "dark"
+popups = false
+sound = "bell"
+
+[[server]]
+id = "a"
+name = "First"
+dialect = "kecs"
+ws = "ws://localhost:8080"
+watch = ["all", "job:x:y"]
+has_key = true
+colour = "red"
+
+[server.policy]
+attempts = 3
+mood = "patient"
+
+[[server]]
+id = "b"
+name = "Odd"
+dialect = "not-yet-invented"
+ws = "ws://localhost"
+"#;
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("settings.toml");
+        std::fs::write(&path, text).unwrap();
+        (directory, path)
+    }
+
+    #[test]
+    fn unknown_keys_survive_at_every_level() {
+        let (_directory, path) = file(WITH_UNKNOWN);
+        let (mut file, mut settings, problem) = SettingsFile::load(path.clone());
+        assert!(problem.unwrap().contains("\"Odd\" cannot be used"));
+        assert_eq!(settings.servers.len(), 1);
+        assert_eq!(settings.servers[0].server.watch.len(), 2);
+        assert!(settings.servers[0].has_key);
+        settings.servers[0].server.name = "Renamed".to_owned();
+        settings.servers[0].server.policy.attempts = None;
+        settings.preferences.popups = true;
+        file.save(&settings).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let table: Table = text.parse().unwrap();
+        assert_eq!(table["from_the_future"].as_bool(), Some(true));
+        assert_eq!(table["preferences"]["sound"].as_str(), Some("bell"));
+        assert_eq!(table["preferences"]["popups"].as_bool(), Some(true));
+        let servers = table["server"].as_array().unwrap();
+        assert_eq!(servers.len(), 2, "{text}");
+        assert_eq!(servers[0]["name"].as_str(), Some("Renamed"));
+        assert_eq!(servers[0]["colour"].as_str(), Some("red"));
+        assert_eq!(servers[0]["policy"]["mood"].as_str(), Some("patient"));
+        assert!(servers[0]["policy"].get("attempts").is_none());
+        assert_eq!(servers[1]["dialect"].as_str(), Some("not-yet-invented"));
+        let (_, again, _) = SettingsFile::load(path);
+        assert_eq!(again, settings);
+    }
+
+    #[test]
+    fn a_broken_file_is_named_kept_and_only_overwritten_with_a_copy() {
+        let (directory, path) = file("version = 1\n[[server]\nname = \"secret place\"\n");
+        let (mut file, settings, problem) = SettingsFile::load(path.clone());
+        let problem = problem.unwrap();
+        assert!(problem.contains("line 2") && !problem.contains("secret place"), "{problem}");
+        assert_eq!(settings, Settings::default());
+        assert!(std::fs::read_to_string(&path).unwrap().contains("[[server]\n"));
+        file.save(&settings).unwrap();
+        let kept = std::fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|found| *found != path)
+            .map(|found| std::fs::read_to_string(found).unwrap())
+            .collect::<Vec<_>>();
+        assert_eq!(kept.len(), 1);
+        assert!(kept[0].contains("secret place"));
+    }
+
+    #[test]
+    fn a_broken_file_is_read_again_when_it_was_mended() {
+        let (_directory, path) = file("nonsense");
+        let (mut file, ..) = SettingsFile::load(path.clone());
+        assert!(file.reload_if_mended().is_none());
+        std::fs::write(&path, WITH_UNKNOWN).unwrap();
+        let (settings, _) = file.reload_if_mended().unwrap();
+        assert_eq!(settings.servers[0].server.dialect, DialectKind::Kecs);
+    }
+
+    #[test]
+    fn a_missing_file_is_an_empty_one_and_saving_makes_its_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/er/settings.toml");
+        let (mut file, settings, problem) = SettingsFile::load(path.clone());
+        assert_eq!((settings.clone(), problem), (Settings::default(), None));
+        file.save(&settings).unwrap();
+        assert!(path.exists());
+    }
+}

@@ -1,0 +1,133 @@
+//! Opening a WebSocket: an HTTP/1.1 upgrade through the same client as all other requests, so that
+//! proxies, certificates and timeouts are the same everywhere.
+
+use std::time::Duration;
+
+use jobwatch_core::dialect::OpenRequest;
+use jobwatch_core::supervisor::Failure;
+use reqwest::Upgraded;
+use reqwest::header::{
+    CONNECTION, CONTENT_TYPE, LOCATION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use crate::fetch::{Clients, body_words, failure, header_map, read_body, retry_after_of};
+use crate::redact::Redactor;
+
+/// The largest frame and message that is taken, in bytes: room for a log line of 10 MiB, not for
+/// a server that has lost its mind.
+pub const MAX_MESSAGE: usize = 16 << 20;
+/// What may wait to be written before the link counts as stuck, in bytes.
+pub const MAX_WRITE: usize = 4 << 20;
+/// How much of a refused upgrade's body is read, and for how long.
+const REFUSAL_BODY: usize = 64 << 10;
+const REFUSAL_TIME: Duration = Duration::from_secs(2);
+
+/// An open socket.
+pub type Socket = WebSocketStream<Upgraded>;
+
+/// Opens a socket within `limit`.
+///
+/// # Errors
+/// Why it could not be opened, in words without the key.
+pub async fn open(
+    clients: &Clients,
+    request: &OpenRequest,
+    limit: Duration,
+    redactor: &Redactor,
+) -> Result<Socket, Failure> {
+    let deadline = Instant::now() + limit;
+    let opened = timeout_at(deadline, upgrade(clients, request, redactor)).await;
+    opened.unwrap_or(Err(Failure::Timeout(limit)))
+}
+
+async fn upgrade(
+    clients: &Clients,
+    request: &OpenRequest,
+    redactor: &Redactor,
+) -> Result<Socket, Failure> {
+    let mut url = request.address.expose().clone();
+    // Between special schemes this is always possible.
+    let _ = url.set_scheme(if url.scheme() == "wss" { "https" } else { "http" });
+    let nonce = generate_key();
+    let mut builder = clients
+        .for_url(&url)
+        .await?
+        .get(url.clone())
+        .headers(header_map(&request.headers)?)
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, "websocket")
+        .header(SEC_WEBSOCKET_VERSION, "13")
+        .header(SEC_WEBSOCKET_KEY, &nonce);
+    if !request.protocols.is_empty() {
+        builder = builder.header(SEC_WEBSOCKET_PROTOCOL, request.protocols.join(", "));
+    }
+    let response = builder.send().await.map_err(|error| failure(&error, &url, redactor))?;
+    let status = response.status().as_u16();
+    if status != 101 {
+        return Err(refusal(response, &url, redactor).await);
+    }
+    let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT).map(|value| value.as_bytes());
+    if accepted != Some(derive_accept_key(nonce.as_bytes()).as_bytes()) {
+        return Err(Failure::Protocol(
+            "the server agreed to the upgrade without proving that it speaks WebSocket".to_owned(),
+        ));
+    }
+    let upgraded = response.upgrade().await.map_err(|error| failure(&error, &url, redactor))?;
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE))
+        .max_write_buffer_size(MAX_WRITE);
+    Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await)
+}
+
+async fn refusal(response: reqwest::Response, url: &url::Url, redactor: &Redactor) -> Failure {
+    let status = response.status().as_u16();
+    let retry_after = retry_after_of(response.headers(), jiff::Timestamp::now());
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let content_type = header(CONTENT_TYPE).map(str::to_ascii_lowercase);
+    let redirect = header(LOCATION).filter(|_| (300..400).contains(&status)).map(|location| {
+        let target = url.join(location).ok().map(|mut target| {
+            target.set_query(None);
+            target.set_fragment(None);
+            let _ = target.set_password(None);
+            target.to_string()
+        });
+        let target = target.unwrap_or_else(|| "somewhere else".to_owned());
+        redactor.clean(&format!("a redirect to {target}, which a socket does not follow"))
+    });
+    let text = match redirect {
+        Some(redirect) => Some(redirect),
+        None => {
+            let body = timeout(REFUSAL_TIME, read_body(response, REFUSAL_BODY, url, redactor));
+            let body = body.await.ok().and_then(Result::ok).unwrap_or_default();
+            body_words(content_type.as_deref(), &body, redactor)
+        }
+    };
+    Failure::Http { status, text, retry_after }
+}
+
+/// Why reading or writing ended, in words.
+pub(crate) fn end_words(error: &Error, redactor: &Redactor) -> String {
+    match error {
+        Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => format!(
+            "the server sent a frame of {} MiB, more than the {} MiB that are taken",
+            size.div_ceil(1 << 20),
+            max_size >> 20
+        ),
+        Error::ConnectionClosed | Error::AlreadyClosed => "the connection was closed".to_owned(),
+        Error::Utf8(_) => "the server sent text that is not UTF-8".to_owned(),
+        Error::Io(error) => redactor.clean(&format!("the connection broke: {error}")),
+        Error::Protocol(error) => {
+            redactor.clean(&format!("the server broke the WebSocket protocol: {error}"))
+        }
+        other => redactor.clean(&format!("the connection failed: {other}")),
+    }
+}
