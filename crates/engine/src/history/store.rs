@@ -398,6 +398,7 @@ impl Store {
                     kind: kind_from_word(&row.get::<_, String>(3)?),
                     at: timestamp(row.get(4)?),
                     error: row.get(5)?,
+                    while_away: false,
                 })
             })?;
             let mut part = rows.collect::<rusqlite::Result<Vec<_>>>()?;
