@@ -1,5 +1,7 @@
 //! KECS: frames and answers in, updates out; what is said and asked.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use jobwatch_core::dialect::{ActionKind, Dialect, Incoming, Keepalive, Outgoing, dialect};

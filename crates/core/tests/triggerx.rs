@@ -1,8 +1,10 @@
 //! TriggerX: frames and answers in, updates out; what is said and asked.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
-use jobwatch_core::dialect::{ActionKind, Frame, Keepalive, Outgoing, dialect};
+use jobwatch_core::dialect::{ActionKind, FetchResponse, Frame, Keepalive, Outgoing, dialect};
 use jobwatch_core::model::{Job, JobState, Source, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
@@ -168,11 +170,19 @@ fn a_triggerx_job_that_has_not_ended_can_be_cancelled() {
 }
 
 #[test]
-fn a_new_link_forgets_the_topics_of_the_old_one() {
-    let mut dialect = speaking(DialectKind::TriggerX, None);
+fn a_listed_job_is_not_listed_again_while_its_list_is_watched() {
+    let mut dialect = speaking(DialectKind::TriggerX, Some("k"));
     dialect.encode(&Outgoing::Watch(Topic::Everything));
+    let one = Topic::Job("job:1".into());
+    assert_eq!(dialect.fetch(&one).len(), 2);
+    let list = dialect.fetch(&Topic::Everything).remove(0);
+    let body = r#"{"jobs":[{"job_data":{"job_id":"1","status":"running"}}]}"#;
+    let answer = FetchResponse { status: 200, content_type: None, body: body.into() };
+    dialect.parse(&list.ask, &answer);
+    assert_eq!(dialect.fetch(&one).len(), 1);
+    // Without the list, or on a new link, the job's own state is asked for again.
     dialect.open().unwrap();
-    assert!(dialect.decode(&support::text(r#"{"type":"PONG"}"#)).is_empty());
+    assert_eq!(dialect.fetch(&one).len(), 2);
 }
 
 fn job(id: &str, state: JobState) -> Job {

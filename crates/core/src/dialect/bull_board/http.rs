@@ -4,7 +4,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{BullBoard, record};
-use crate::dialect::answer::{accepted, body, failed, is_page, misshapen, refused, words};
+use crate::dialect::answer::{accepted, body, failed, is_page, misshapen, odd, refused, words};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
 use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::Fields;
@@ -171,7 +171,10 @@ impl BullBoard {
                 })
                 .collect(),
             ("probe", _) => match fields.whole::<i64>("total") {
-                Some(total) if total > 0 => vec![failed(ask, response)],
+                Some(total) if total > 0 => {
+                    let text = "The server cannot describe this run, though its log is there.";
+                    vec![odd("http-error", text, "")]
+                }
                 _ => vec![gone(arg(0))],
             },
             ("logs", _) => self.logs_read(ask, &fields),

@@ -2,13 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Firmness, JobPatch, JobState, Level, LogLine, QueuePatch};
+use crate::model::{JobPatch, JobState, Level, LogLine, QueuePatch};
 use crate::wire::fields::Fields;
 
 /// The error of a run that somebody stopped: the server knows no state of its own for it.
 const CANCELLED: &str = "Job cancelled";
-/// The error of a run whose worker vanished; the server tries no further.
-const STALLED: &str = "Job stalled";
 
 /// How a run ended, as it was last read.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +18,9 @@ pub struct Ended {
 }
 
 /// A run, from a list or in detail. Times are text in one and numbers in the other.
+///
+/// `failed` is final even with attempts left: between attempts BullMQ calls a job delayed or
+/// waiting.
 pub fn run(row: &Fields<'_>) -> Option<JobPatch> {
     let mut patch = JobPatch::new(row.string("id")?);
     patch.snapshot = true;
@@ -65,10 +66,6 @@ pub fn run(row: &Fields<'_>) -> Option<JobPatch> {
         "delayed" | "waiting-children" => JobState::Scheduled,
         _ => JobState::Unknown(word),
     });
-    let left = patch.max_attempts.zip(patch.attempt).is_some_and(|(max, n)| n < max);
-    if patch.state == Some(JobState::Failed) && left && patch.error.as_deref() != Some(STALLED) {
-        patch.firmness = Firmness::MayRetry;
-    }
     Some(patch)
 }
 

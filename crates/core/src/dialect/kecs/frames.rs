@@ -49,25 +49,16 @@ impl Kecs {
                 let words = payload.and_then(words).unwrap_or_else(|| "A stream failed.".into());
                 vec![answer::odd("server-error", words, value.get())]
             }
-            // Ends of tasks are rarely pushed: a pong is the moment to ask.
-            "pong" => self.open_topics().map(Incoming::Stale).collect(),
-            "unsubscribed" | "filtersSet" | "authenticated" | "container_instance_updated" => {
-                Vec::new()
-            }
+            "pong"
+            | "unsubscribed"
+            | "filtersSet"
+            | "authenticated"
+            | "container_instance_updated" => Vec::new(),
             other => {
                 let text = format!("The frame type \"{other}\" is not known.");
                 vec![answer::odd("unknown-frame", text, value.get())]
             }
         }
-    }
-
-    /// What is watched, without the tasks that have ended.
-    fn open_topics(&self) -> impl Iterator<Item = Topic> {
-        let ended = |topic: &Topic| match topic {
-            Topic::Job(id) => self.ended.contains(last_segment(id.as_str())),
-            _ => false,
-        };
-        self.watched.iter().filter(move |topic| !ended(topic)).cloned()
     }
 
     /// A frame without a type comes from a container's log stream.

@@ -29,7 +29,7 @@ impl TriggerX {
             }
             "SUCCESS" => self.confirmed(&envelope),
             "ERROR" => self.complained(&envelope, value),
-            "PONG" => self.pong(),
+            "PONG" => Vec::new(),
             other => {
                 let text = format!("The frame type \"{other}\" is not known.");
                 vec![answer::odd("unknown-frame", text, value.get())]
@@ -135,27 +135,6 @@ impl TriggerX {
                 all
             }
         }
-    }
-
-    /// A pong is the moment to ask again for what the server does not push: snapshots of the
-    /// watched jobs over the socket, the states of the jobs over HTTP.
-    fn pong(&mut self) -> Vec<Incoming> {
-        let mut all = Vec::new();
-        for topic in self.watched.clone() {
-            let Some(target) = Target::of(&topic) else {
-                all.push(Incoming::Stale(topic));
-                continue;
-            };
-            if self.ended.contains(&target.room) {
-                continue;
-            }
-            if self.covered(&target.room) {
-                all.extend(self.subscribe(&topic).map(Incoming::Reply));
-            } else {
-                all.push(Incoming::Stale(topic));
-            }
-        }
-        all
     }
 }
 

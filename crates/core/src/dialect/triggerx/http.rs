@@ -135,7 +135,7 @@ impl TriggerX {
             "job" => {
                 let patch = Fields::parse(text).as_ref().and_then(record::job);
                 match patch {
-                    Some(patch) => vec![self.job_read(patch)],
+                    Some(patch) => vec![told(patch)],
                     None => vec![misshapen(ask, response)],
                 }
             }
@@ -162,7 +162,7 @@ impl TriggerX {
             let id = record::job_id(only);
             let one =
                 patches.into_iter().find(|p| p.id.as_ref().map(|i| i.as_str()) == id.as_deref());
-            return one.map(|patch| self.job_read(patch)).into_iter().collect();
+            return one.map(told).into_iter().collect();
         }
         if patches.is_empty()
             && ask.call == "jobs-by-key"
@@ -174,7 +174,7 @@ impl TriggerX {
         for patch in patches {
             let id = patch.id.clone();
             let ended = patch.state.as_ref().is_some_and(JobState::terminal);
-            all.push(self.job_read(patch));
+            all.push(told(patch));
             if let Some(id) = id {
                 self.listed.insert(id.as_str().to_owned());
                 if !ended {
@@ -184,22 +184,15 @@ impl TriggerX {
         }
         all
     }
-
-    fn job_read(&mut self, patch: JobPatch) -> Incoming {
-        if let Some(id) = &patch.id {
-            if patch.state.as_ref().is_some_and(JobState::terminal) {
-                self.ended.insert(id.as_str().to_owned());
-            } else {
-                self.ended.remove(id.as_str());
-            }
-        }
-        Incoming::Update(Update::Job(Box::new(patch)))
-    }
 }
 
 /// Whether a 404 is the API's own word for "nothing there" rather than a wrong address.
 fn names_nothing(response: &FetchResponse) -> bool {
     Fields::parse(body(response).trim()).is_some_and(|fields| fields.has("error"))
+}
+
+fn told(patch: JobPatch) -> Incoming {
+    Incoming::Update(Update::Job(Box::new(patch)))
 }
 
 fn cancelled(ask: &Ask, response: &FetchResponse, id: &str) -> Vec<Incoming> {

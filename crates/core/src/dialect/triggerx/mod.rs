@@ -4,9 +4,9 @@
 //! `job:<job_id>`. A topic may name it as `123` or `job:123`, and a task as `task:7`.
 //!
 //! Two facts shape this dialect. The service that finishes tasks never tells the socket, so the
-//! end of a task is learned only from a snapshot or over HTTP: every [`Outgoing::Ping`] is
-//! therefore answered by asking for what is watched again. And only job rooms ever carry events,
-//! so tasks and users are covered over HTTP.
+//! end of a task is learned only from a snapshot or over HTTP: every event that comes near the end
+//! makes its topic stale. And only job rooms ever carry events, so tasks and users are covered over
+//! HTTP.
 
 mod frames;
 mod http;
@@ -44,8 +44,6 @@ pub struct TriggerX {
     asked: VecDeque<String>,
     /// TriggerX jobs whose state came in the list of a watched topic: `job:<id>`.
     listed: HashSet<String>,
-    /// TriggerX jobs that have ended: `job:<id>`.
-    ended: HashSet<String>,
 }
 
 impl TriggerX {
@@ -68,7 +66,6 @@ impl TriggerX {
             watched: BTreeSet::new(),
             asked: VecDeque::new(),
             listed: HashSet::new(),
-            ended: HashSet::new(),
         })
     }
 

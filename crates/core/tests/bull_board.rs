@@ -1,0 +1,155 @@
+//! Better Bull Board: hints and answers in, updates out; what is asked.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use jobwatch_core::dialect::{
+    ActionKind, Dialect, FetchResponse, Frame, Incoming, Keepalive, Outgoing, dialect,
+};
+use jobwatch_core::model::{Job, JobState, Source, Topic};
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{DialectKind, Server};
+use serde_json::{Value, json};
+use support::{server, show_request};
+
+const RUN: &str = "01999d2e-7d0c-7b11-8d3a-2f8a1f0e9c11";
+
+fn local() -> Server {
+    server(DialectKind::BullBoard, "ws://127.0.0.1:8081")
+}
+
+fn build(key: Option<&str>) -> Box<dyn Dialect> {
+    dialect(&local(), key.map(|key| Secret::new(key.to_owned()))).unwrap()
+}
+
+fn asked(dialect: &dyn Dialect, topic: &str) -> Vec<Value> {
+    dialect.fetch(&Topic::parse(topic).unwrap()).iter().map(show_request).collect()
+}
+
+fn post(path: &str, body: Value) -> Value {
+    json!([format!("Post http://127.0.0.1:3000/api/{path}"), body])
+}
+
+#[test]
+fn hints_and_answers_become_the_expected_updates() {
+    support::run(DialectKind::BullBoard, "bull_board");
+}
+
+#[test]
+fn the_socket_takes_no_key_and_the_api_a_bearer_token() {
+    let mut dialect = build(Some("jwt"));
+    let open = dialect.open().unwrap();
+    assert_eq!(open.address.expose().as_str(), "ws://127.0.0.1:8081/");
+    assert!(open.headers.is_empty());
+    let request = &dialect.fetch(&Topic::Everything)[0];
+    assert_eq!(request.headers[0].name, "Authorization");
+    assert_eq!(request.headers[0].value.expose(), "Bearer jwt");
+}
+
+#[test]
+fn an_https_address_of_the_socket_is_dialled_as_wss() {
+    let server = server(DialectKind::BullBoard, "https://wss.yourdomain.com");
+    let open = dialect(&server, None).unwrap().open().unwrap();
+    assert_eq!(open.address.expose().as_str(), "wss://wss.yourdomain.com/");
+}
+
+#[test]
+fn a_server_that_greets_nobody_is_live_when_open_and_kept_by_websocket_pings() {
+    let mut dialect = build(None);
+    assert_eq!(dialect.opened(), [Incoming::Ready]);
+    assert!(matches!(dialect.keepalive(), Keepalive::WebSocketPing { .. }));
+    assert!(dialect.encode(&Outgoing::Watch(Topic::Everything)).is_empty());
+    assert!(dialect.encode(&Outgoing::Ping).is_empty());
+}
+
+#[test]
+fn everything_is_the_newest_runs_the_active_ones_the_queues_and_the_numbers() {
+    assert_eq!(
+        asked(build(None).as_ref(), "all"),
+        [
+            post("jobs/table", json!({"limit": 100})),
+            post("jobs/table", json!({"limit": 100, "status": "active"})),
+            post("queues/table", json!({"limit": 100})),
+            post("jobs/stats", json!({"days": 1})),
+        ]
+    );
+    assert_eq!(
+        asked(build(None).as_ref(), "queue:{email}"),
+        [
+            post("jobs/table", json!({"limit": 100, "queue": "{email}"})),
+            post("queues/table", json!({"limit": 100, "search": "{email}"})),
+        ]
+    );
+}
+
+#[test]
+fn a_run_is_asked_for_with_what_its_log_has_gained() {
+    let mut dialect = build(None);
+    let topic = format!("job:{RUN}");
+    let detail = json!(format!("Get http://127.0.0.1:3000/api/jobs/{RUN}"));
+    let logs = |offset: u64| post("jobs/logs", json!({"id": RUN, "limit": 1000, "offset": offset}));
+    assert_eq!(asked(dialect.as_ref(), &topic), [detail.clone(), logs(0)]);
+    let ask = dialect.fetch(&Topic::parse(&topic).unwrap())[1].ask.clone();
+    let body = r#"{"logs":[{"id":"1","message":"a"},{"id":"2","message":"b"}],"total":2}"#;
+    let answer = FetchResponse { status: 200, content_type: None, body: body.into() };
+    dialect.parse(&ask, &answer);
+    assert_eq!(asked(dialect.as_ref(), &topic), [detail.clone(), logs(2)]);
+    // An earlier part that is read again moves nothing.
+    dialect.parse(&ask, &answer);
+    assert_eq!(asked(dialect.as_ref(), &topic), [detail, logs(2)]);
+}
+
+#[test]
+fn three_hundred_hints_ask_for_nothing_by_themselves() {
+    let mut dialect = build(None);
+    dialect.encode(&Outgoing::Watch(Topic::Everything));
+    for run in 0..300 {
+        let hint = format!(r#"{{"type":"single-job-refresh","data":{{"jobId":"{run}"}}}}"#);
+        let heard = dialect.decode(&Frame::Text(hint));
+        assert_eq!(heard, [Incoming::Stale(Topic::Job(run.to_string().into()))]);
+    }
+}
+
+#[test]
+fn actions_name_the_bullmq_id_and_the_queue_and_nothing_else() {
+    let dialect = build(None);
+    let exactly = json!({"jobId": "42", "queueName": "{email}"});
+    let action = &dialect.actions(&job(JobState::Running))[0];
+    assert_eq!(action.kind, ActionKind::Cancel);
+    assert_eq!(show_request(&action.request), post("jobs/cancel", exactly.clone()));
+    let action = &dialect.actions(&job(JobState::Failed))[0];
+    assert_eq!(action.kind, ActionKind::Retry);
+    assert_eq!(show_request(&action.request), post("jobs/replay", exactly));
+    let mut unnamed = job(JobState::Running);
+    unnamed.external_id = None;
+    assert!(dialect.actions(&unnamed).is_empty());
+}
+
+fn job(state: JobState) -> Job {
+    Job {
+        id: RUN.into(),
+        parent: None,
+        external_id: Some("42".to_owned()),
+        name: None,
+        queue: Some("{email}".to_owned()),
+        user: None,
+        state,
+        progress: None,
+        detail: None,
+        message: None,
+        error: None,
+        stack: None,
+        attempt: None,
+        max_attempts: None,
+        data: None,
+        result: None,
+        created_at: None,
+        started_at: None,
+        finished_at: None,
+        updated_at: None,
+        extra: Default::default(),
+        source: Source::Http,
+        heard_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+    }
+}
