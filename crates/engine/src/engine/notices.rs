@@ -29,12 +29,11 @@ const MAX_LISTED: usize = 5_000;
 /// The summary of what happened while the program was off waits this long for more of it,
 const QUIET: Duration = Duration::from_secs(2);
 /// but no longer than this after the first of it,
+/// and what is heard of it later is told as it comes.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// and what is heard later than this after the start is told as it comes.
-const START: Duration = Duration::from_secs(60);
 
 /// What was told, and what waits to be told as one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Notices {
     /// Newest last.
     list: Vec<StoredNotice>,
@@ -45,23 +44,9 @@ pub(super) struct Notices {
     first_away: Option<Mono>,
     due: Option<Mono>,
     summarised: bool,
-    started: Now,
 }
 
 impl Notices {
-    pub(super) fn new(started: Now) -> Notices {
-        Notices {
-            list: Vec::new(),
-            dismissed: Vec::new(),
-            unread: 0,
-            away: Vec::new(),
-            first_away: None,
-            due: None,
-            summarised: false,
-            started,
-        }
-    }
-
     pub(super) fn deadline(&self) -> Option<Mono> {
         self.due
     }
@@ -122,12 +107,9 @@ impl State {
         server_name: &str,
         job: &Arc<Job>,
         step: &Transition,
-        first_news: bool,
-        now: Now,
     ) -> bool {
         let Some(notice) = notice(server, server_name, job, step) else { return false };
-        let starting = now.mono.since(self.notices.started.mono) < START;
-        let away = first_news && starting && !self.notices.summarised;
+        let away = step.while_away;
         let read = self.sees(server, Some(job.id.as_str()));
         let step = Some((step.clone(), Arc::clone(job)));
         self.history.announce(Announcement { notice, step, mark: None, away, read });

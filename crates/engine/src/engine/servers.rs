@@ -1,6 +1,6 @@
 //! One server inside the engine: its supervisor, its driver, and what comes out of them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jobwatch_core::dialect::{FetchRequest, Method, dialect};
@@ -73,10 +73,6 @@ pub(super) struct Entry {
     pub queues: BTreeMap<String, QueuePatch>,
     pub odd: u32,
     pub deadline: Option<Mono>,
-    /// Jobs of which nothing was heard since they were read from the history.
-    unconfirmed: HashSet<JobId>,
-    /// The job of which something was heard just now for the first time.
-    confirming: Option<JobId>,
     actions: HashMap<FetchId, Waiting>,
     next_action: u64,
     pub logs_asked: HashMap<JobId, Mono>,
@@ -221,15 +217,12 @@ impl State {
             queues: BTreeMap::new(),
             odd: 0,
             deadline: None,
-            unconfirmed: HashSet::new(),
-            confirming: None,
             actions: HashMap::new(),
             next_action: FIRST_ACTION,
             logs_asked: HashMap::new(),
         };
         for mut job in jobs {
             job.source = Source::History;
-            entry.unconfirmed.insert(job.id.clone());
             if let Some(machine) = &mut entry.machine {
                 machine.remember(job.clone());
             }
@@ -370,6 +363,24 @@ impl State {
         self.feed(slot, Input::Tick);
     }
 
+    /// Drops jobs that their server's machine has dropped to stay within its bound.
+    pub(super) fn prune(&mut self) {
+        for slot in self.slots() {
+            let Some(machine) = self.entry(slot).and_then(Entry::machine) else { continue };
+            let board = machine.board();
+            if self.catalogue.tally(slot).jobs as usize <= board.len() {
+                continue;
+            }
+            let of = self.catalogue.of(slot).map(|job| &job.id);
+            let gone: Vec<JobId> = of.filter(|id| board.job(id).is_none()).cloned().collect();
+            for id in gone {
+                if let Some(number) = self.catalogue.remove(slot, &id) {
+                    self.views.job_gone(number);
+                }
+            }
+        }
+    }
+
     /// A driver's report.
     pub(super) fn reported(&mut self, report: Report) {
         let slot = report.slot;
@@ -427,7 +438,6 @@ impl State {
                 Output::Idle(deadline) => {
                     if let Some(entry) = self.entry_mut(slot) {
                         entry.deadline = deadline;
-                        entry.confirming = None;
                     }
                     return;
                 }
@@ -467,7 +477,7 @@ impl State {
             Output::Abandon(id) => entry.driver.abandon(id),
             Output::Status(status) => self.status(slot, status),
             Output::Job(job) => self.job(slot, job),
-            Output::Transition(step) => self.step(slot, step, now),
+            Output::Transition(step) => self.step(slot, step),
             Output::Log { job, lines, source } => {
                 let server = entry.server.id.clone();
                 for (seq, line) in self.logs.push(slot, &job, lines, source) {
@@ -546,10 +556,7 @@ impl State {
     }
 
     fn job(&mut self, slot: Slot, job: Arc<Job>) {
-        let Some(entry) = self.entry_mut(slot) else { return };
-        if entry.unconfirmed.remove(&job.id) {
-            entry.confirming = Some(job.id.clone());
-        }
+        let Some(entry) = self.entry(slot) else { return };
         let server = entry.server.id.clone();
         let before = self.catalogue.tally(slot);
         let number = self.catalogue.put(slot, Arc::clone(&job));
@@ -562,7 +569,7 @@ impl State {
         self.sink(|| Event::Job { server, job });
     }
 
-    fn step(&mut self, slot: Slot, step: Transition, now: Now) {
+    fn step(&mut self, slot: Slot, step: Transition) {
         self.views.step(slot, &step);
         let Some(entry) = self.entry(slot) else { return };
         let server = entry.server.id.clone();
@@ -570,9 +577,8 @@ impl State {
             && let Some(job) = self.catalogue.job(slot, &step.job)
             && entry.watches(job)
         {
-            let away = entry.confirming.as_ref() == Some(&step.job);
             let (name, job) = (entry.server.name.clone(), Arc::clone(job));
-            if self.announce_outcome(&server, &name, &job, &step, away, now) {
+            if self.announce_outcome(&server, &name, &job, &step) {
                 return;
             }
         }

@@ -69,7 +69,6 @@ pub(crate) struct State {
 impl State {
     pub(super) fn new(parts: Parts) -> State {
         let (reports, incoming) = mpsc::channel(MAX_REPORTS);
-        let started = parts.clock.now();
         State {
             clock: parts.clock,
             commands: parts.commands,
@@ -87,7 +86,7 @@ impl State {
             catalogue: Catalogue::default(),
             logs: Logs::default(),
             metrics: Metrics::default(),
-            notices: Notices::new(started),
+            notices: Notices::default(),
             views: Views::default(),
             looking_at: None,
             tasks: Tasks::default(),
@@ -156,6 +155,7 @@ impl State {
         }
         self.reload_settings();
         self.follow_logs();
+        self.prune();
     }
 
     fn replied(&mut self, reply: Reply) {

@@ -131,6 +131,15 @@ impl Views {
         }
     }
 
+    pub(super) fn job_gone(&mut self, number: u32) {
+        self.overview = true;
+        for view in self.open.values_mut() {
+            if let Kind::Jobs(index) = &mut view.kind {
+                index.touch(number);
+            }
+        }
+    }
+
     /// Something beside the job itself changed that its own view shows. Servers are compared when
     /// the rows are made: a namesake elsewhere costs one pull.
     pub(super) fn job_touched(&mut self, _slot: Slot, id: &JobId) {
