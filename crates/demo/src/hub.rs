@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
@@ -28,14 +29,12 @@ pub(crate) struct Session {
     pub namespaces: BTreeSet<String>,
     /// The rooms it is in.
     pub rooms: BTreeSet<String>,
-    /// World time of the upgrade.
-    pub opened: i64,
-    /// World time of the current second of the inbound packet count, and the count.
-    pub inbound: (i64, u32),
+    /// When it was upgraded.
+    pub opened: Option<Instant>,
+    /// When the current second of the inbound packet count began, and the count.
+    pub inbound: Option<(Instant, u32)>,
     /// Filters set by the client, as the dialect reads them.
     pub filters: Vec<serde_json::Value>,
-    /// Anything else the dialect notes, by name.
-    pub path: String,
 }
 
 /// A full queue: what the real server does then.

@@ -7,6 +7,7 @@
 //! [`Demo::start`] opens the ports, [`Demo::servers`] gives ready configurations, and
 //! [`Demo::control`] commands one server; the same commands are served over HTTP (see [`http`]).
 
+mod analyzer;
 mod bull_board;
 mod control;
 mod flood;
@@ -18,9 +19,9 @@ mod lobby;
 mod port;
 mod rng;
 mod server;
-
+mod sio;
 mod socket;
-
+mod study_buddy;
 mod triggerx;
 mod voice;
 mod world;
@@ -128,6 +129,7 @@ pub enum DemoError {
 pub struct Demo {
     servers: Vec<Arc<Shared>>,
     keys: bool,
+    generation: Generation,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -170,8 +172,8 @@ impl Demo {
             let world = World::new(kind, options.seed, start, options.life, past);
             let voice: Box<dyn Voice> = match kind {
                 DialectKind::TriggerX => Box::new(triggerx::TriggerX::new(&options)),
-                DialectKind::StudyBuddy => Box::new(bull_board::BullBoard::new(&options)),
-                DialectKind::Analyzer => Box::new(bull_board::BullBoard::new(&options)),
+                DialectKind::StudyBuddy => Box::new(study_buddy::StudyBuddy::new(&options)),
+                DialectKind::Analyzer => Box::new(analyzer::Analyzer::new(&options)),
                 DialectKind::Kecs => Box::new(kecs::Kecs::new(&options)),
                 DialectKind::BullBoard => Box::new(bull_board::BullBoard::new(&options)),
             };
@@ -189,7 +191,7 @@ impl Demo {
             tasks.spawn(async move { shared.run().await });
         }
         tasks.close();
-        Ok(Demo { servers, keys: options.keys, stop, tasks })
+        Ok(Demo { servers, keys: options.keys, generation: options.generation, stop, tasks })
     }
 
     /// Ready configurations with their keys, everything watched.
@@ -222,7 +224,9 @@ impl Demo {
                     ws,
                     api: Some(format!("http://{}", origin(api))),
                     key: None,
-                    namespace: None,
+                    namespace: (kind == DialectKind::Analyzer
+                        && self.generation == Generation::Documented)
+                        .then(|| analyzer::DOCUMENTED_NAMESPACE.to_owned()),
                     options: settings,
                     watch: vec![Topic::Everything],
                     paused: false,

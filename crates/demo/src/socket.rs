@@ -36,8 +36,8 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     let (queue, mut outs) = mpsc::channel(rules.queue);
     let abort = alive.child_token();
-    let conn = shared.with(|state, now| {
-        let session = Session { opened: now, ..session };
+    let conn = shared.with(|state, _| {
+        let session = Session { opened: Some(Instant::now()), ..session };
         let conn = state.hub.add(queue, abort.clone(), session);
         state.voice.opened(&state.world, &mut state.hub, conn);
         conn

@@ -97,7 +97,7 @@ impl Voice for BullBoard {
         if request.role == Role::Second {
             return Err(http::not_found());
         }
-        Ok(Session { path: request.path.clone(), authenticated: true, ..Session::default() })
+        Ok(Session { authenticated: true, ..Session::default() })
     }
 
     fn opened(&mut self, _: &World, hub: &mut Hub, conn: u64) {

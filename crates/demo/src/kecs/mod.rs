@@ -165,7 +165,7 @@ impl Voice for Kecs {
                 return Err(Reply::text(403, "Forbidden"));
             }
         }
-        Ok(Session { path: path.to_owned(), authenticated: true, ..Session::default() })
+        Ok(Session { authenticated: true, ..Session::default() })
     }
 
     fn opened(&mut self, _: &World, _: &mut Hub, _: u64) {}

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use jobwatch_core::model::Level;
 use serde_json::Value;
 
-use super::trades::Work;
 use crate::rng::Rng;
 
 /// How many lines of a job's log are kept; older ones are forgotten, their positions are not.
@@ -146,8 +145,6 @@ pub(crate) struct Job {
     pub queue: String,
     /// What it works on: a file, an address, a recipient.
     pub subject: String,
-    /// What kind of work it is; `None` for jobs started on command.
-    pub work: Option<&'static Work>,
     pub state: State,
     /// 0 to 100.
     pub progress: f64,
