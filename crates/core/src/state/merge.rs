@@ -324,12 +324,14 @@ impl Entry {
     /// one. Where it gives neither, only HTTP can reopen an ended job, and only once a late or
     /// cached answer is out of the question.
     fn age(&self, patch: &JobPatch, context: &Context) -> Age {
-        if self.job.state.terminal() {
-            if let (Some(start), Some(end)) = (patch.started_at, self.ended_at)
-                && start > end
-            {
-                return Age::Newer;
-            }
+        if self.job.state.terminal()
+            && let (Some(start), Some(end)) = (patch.started_at, self.ended_at)
+            && start > end
+            // Clocks of workers differ: a start after its own end is still the same run.
+            && self.job.started_at.is_none_or(|known| start > known)
+            && patch.finished_at.or(patch.at).is_none_or(|moment| moment > end)
+        {
+            return Age::Newer;
         }
         if let Some(said) = patch.attempt {
             let known = self.counted.or(if self.remembered { self.job.attempt } else { None });

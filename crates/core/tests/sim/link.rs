@@ -1,0 +1,339 @@
+//! The socket: opening, greeting, heartbeat, backoff, refusal, pause, key.
+
+use std::time::Duration;
+
+use jobwatch_core::dialect::{Frame, Keepalive, Outgoing};
+use jobwatch_core::model::Topic;
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::Policy;
+use jobwatch_core::supervisor::{Failure, Input, Link, LinkId, Output};
+
+use crate::bench::{Bench, Web};
+use crate::dialect::Manner;
+
+fn http(status: u16) -> Failure {
+    Failure::Http { status, text: None, retry_after: None }
+}
+
+fn unreachable() -> Failure {
+    Failure::Unreachable("connection refused".to_owned())
+}
+
+#[test]
+fn nothing_happens_before_the_start() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Watch(Topic::Everything));
+    bench.secs(600);
+    assert!(bench.outputs.is_empty() && bench.requests.is_empty());
+    assert_eq!(bench.status().link, Link::Paused);
+}
+
+#[test]
+fn an_open_socket_is_not_live_before_the_greeting() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Start);
+    bench.input(Input::Opened(bench.last_open().expect("an opening")));
+    assert_eq!(bench.status().link, Link::Connecting);
+    bench.text("welcome");
+    assert_eq!(bench.status().link, Link::Live);
+    assert_eq!(bench.status().reason, None);
+}
+
+#[test]
+fn a_server_that_never_greets_is_closed_and_polled() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.input(Input::Opened(bench.last_open().expect("an opening")));
+    bench.secs(9);
+    assert_eq!(bench.closes(), 0);
+    bench.secs(2);
+    assert_eq!(bench.closes(), 1);
+    assert_eq!(bench.status().link, Link::Polling);
+    let reason = bench.status().reason.clone().expect("a reason");
+    assert_eq!(reason, "The server accepted the connection but did not greet.");
+}
+
+#[test]
+fn a_missed_heartbeat_closes_the_link_and_any_frame_keeps_it() {
+    let mut bench = Bench::live(Manner::default());
+    // Frames every 9 s, none of them an answer to the ping.
+    for _ in 0..20 {
+        bench.secs(9);
+        bench.text("noise");
+        assert_eq!(bench.status().link, Link::Live);
+    }
+    bench.secs(32);
+    assert_ne!(bench.status().link, Link::Live);
+    assert_eq!(bench.closes(), 1);
+}
+
+#[test]
+fn a_server_that_pings_is_given_up_when_its_ping_is_late() {
+    let keepalive =
+        Keepalive::TheyPing { interval: Duration::from_secs(25), timeout: Duration::from_secs(20) };
+    let mut bench = Bench::live(Manner { keepalive, ..Manner::default() });
+    bench.secs(44);
+    assert_eq!(bench.status().link, Link::Live);
+    bench.secs(2);
+    assert_eq!(bench.status().link, Link::Polling);
+}
+
+#[test]
+fn after_a_close_late_reports_of_the_old_link_change_nothing() {
+    let mut bench = Bench::live(Manner::default());
+    let old = bench.last_open().expect("a link");
+    bench.secs(31);
+    let outputs = bench.outputs.len();
+    bench.input(Input::Frame(old, Frame::Text("job id=1 state=running".to_owned())));
+    bench.input(Input::Closed(old, "reset".to_owned()));
+    bench.input(Input::Opened(old));
+    bench.input(Input::OpenFailed(old, http(401)));
+    bench.input(Input::Opened(LinkId(99)));
+    assert_eq!(bench.outputs.len(), outputs);
+    assert!(bench.machine.board().is_empty());
+}
+
+#[test]
+fn attempts_double_their_delay_then_slow_down_and_never_end() {
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::Down;
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    let end = bench.now.mono.0 + 3_600_000;
+    while bench.now.mono.0 < end {
+        let before = bench.opens().len();
+        bench.fail_open(unreachable());
+        while bench.opens().len() == before {
+            bench.pass(Duration::from_millis(10));
+        }
+    }
+    let opens = bench.opens();
+    let gaps: Vec<u64> = opens.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    for (gap, plain) in gaps.iter().zip([1_000, 2_000, 4_000, 8_000]) {
+        assert!((plain * 78 / 100..=plain * 122 / 100).contains(gap), "{gaps:?}");
+    }
+    assert!(gaps[4..].iter().all(|gap| (47_000..=73_000).contains(gap)), "{gaps:?}");
+    assert!(gaps.len() > 50, "attempts never end");
+    assert_eq!(bench.links(), [Link::Connecting, Link::Offline]);
+}
+
+#[test]
+fn the_backoff_is_forgotten_only_after_the_link_has_held() {
+    let mut bench = Bench::live(Manner::default());
+    for expected in 1..4 {
+        bench.secs(5);
+        bench.close("reset by peer");
+        assert_eq!(bench.status().attempt, expected);
+        let before = bench.opens().len();
+        while bench.opens().len() == before {
+            bench.secs(1);
+        }
+        bench.connect();
+        assert_eq!(bench.status().attempt, expected, "live, but not proven");
+    }
+    bench.secs(11);
+    assert_eq!(bench.status().attempt, 0);
+}
+
+#[test]
+fn a_server_that_accepts_and_drops_at_once_is_not_hammered() {
+    let mut bench = Bench::new(Manner { greets: false, ..Manner::default() });
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    let end = bench.now.mono.0 + 600_000;
+    let mut seen = 0;
+    while bench.now.mono.0 < end {
+        if bench.opens().len() > seen {
+            seen = bench.opens().len();
+            let link = bench.last_open().expect("a link");
+            bench.input(Input::Opened(link));
+            bench.input(Input::Closed(link, String::new()));
+        }
+        bench.secs(1);
+    }
+    assert!(seen < 20, "{seen} attempts in ten minutes");
+}
+
+#[test]
+fn retry_after_wins_over_the_backoff() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    let wish = Some(Duration::from_secs(120));
+    bench.fail_open(Failure::Http { status: 429, text: None, retry_after: wish });
+    let wait = bench.status().retry_in_ms.expect("a next try");
+    assert!((120_000..=133_000).contains(&wait), "{wait}");
+    bench.secs(119);
+    assert_eq!(bench.opens().len(), 1);
+    bench.secs(15);
+    assert_eq!(bench.opens().len(), 2);
+}
+
+#[test]
+fn a_refused_socket_beside_an_http_api_that_answers_is_polling_with_the_refusal_as_reason() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.fail_open(http(403));
+    assert_eq!(bench.status().link, Link::Polling);
+    assert_eq!(
+        bench.status().reason.as_deref(),
+        Some("The server does not accept the key (HTTP 403).")
+    );
+    // No further attempt for minutes, then a slow one.
+    bench.secs(240);
+    assert_eq!(bench.opens().len(), 1);
+    while bench.opens().len() == 1 {
+        bench.secs(1);
+    }
+    let wait = bench.opens()[1] - bench.opens()[0];
+    assert!((270_000..=330_000).contains(&wait), "{wait}");
+}
+
+#[test]
+fn a_key_that_neither_socket_nor_http_accepts_is_refused_until_it_is_replaced() {
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::Status(401);
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.fail_open(http(401));
+    assert_eq!(bench.status().link, Link::Refused);
+    bench.secs(200);
+    assert_eq!(bench.opens().len(), 1);
+    assert_eq!(bench.requests.len(), 1, "a refused key is not tried again and again");
+    bench.web = Web::Lines(String::new());
+    bench.input(Input::Key(Some(Secret::new("another".to_owned()))));
+    assert_eq!(bench.opens().len(), 2);
+    bench.connect();
+}
+
+#[test]
+fn a_refused_namespace_closes_the_link_and_reconnect_now_tries_at_once() {
+    let mut bench = Bench::new(Manner { http: false, ..Manner::default() });
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.input(Input::Opened(bench.last_open().expect("a link")));
+    bench.text("refused not on the list");
+    assert_eq!(bench.closes(), 1);
+    assert_eq!(bench.status().link, Link::Refused);
+    assert_eq!(bench.status().reason.as_deref(), Some("not on the list"));
+    bench.input(Input::ReconnectNow);
+    assert_eq!(bench.opens().len(), 2);
+    bench.connect();
+}
+
+#[test]
+fn a_kicked_client_closes_and_comes_back_later() {
+    let mut bench = Bench::live(Manner::default());
+    bench.text("kicked The server is shutting down.");
+    assert_eq!(bench.closes(), 1);
+    assert_eq!(bench.status().reason.as_deref(), Some("The server is shutting down."));
+    bench.secs(2);
+    assert_eq!(bench.opens().len(), 2);
+}
+
+#[test]
+fn a_pause_closes_everything_keeps_the_topics_and_a_start_resumes() {
+    let mut bench = Bench::live(Manner::default());
+    bench.input(Input::Pause);
+    assert_eq!(bench.status().link, Link::Paused);
+    let requests = bench.requests.len();
+    bench.secs(3_600);
+    assert_eq!((bench.opens().len(), bench.requests.len()), (1, requests));
+    bench.input(Input::Start);
+    bench.connect();
+    assert!(bench.sent().contains(&"watch all".to_owned()));
+}
+
+#[test]
+fn after_sleep_a_live_link_must_prove_itself_within_seconds() {
+    let mut bench = Bench::live(Manner::default());
+    bench.secs(12);
+    bench.now.wall += jiff::SignedDuration::from_hours(8);
+    bench.input(Input::Tick);
+    assert_eq!(bench.sent().last().map(String::as_str), Some("ping"));
+    bench.secs(6);
+    assert_ne!(bench.status().link, Link::Live);
+}
+
+#[test]
+fn after_sleep_a_lost_link_is_tried_at_once() {
+    let mut bench = Bench::new(Manner { policy: slow(), ..Manner::default() });
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    bench.secs(20);
+    assert_eq!(bench.opens().len(), 1);
+    bench.input(Input::Woke);
+    assert_eq!(bench.opens().len(), 2);
+}
+
+#[test]
+fn a_clock_that_goes_backwards_changes_nothing() {
+    let mut bench = Bench::live(Manner::default());
+    bench.secs(12);
+    let outputs = bench.outputs.len();
+    bench.now.wall -= jiff::SignedDuration::from_hours(8);
+    bench.input(Input::Tick);
+    assert_eq!(bench.outputs.len(), outputs);
+    assert_eq!(bench.status().link, Link::Live);
+}
+
+#[test]
+fn what_was_said_while_there_was_no_link_is_said_after_the_greeting_unless_it_is_old() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.input(Input::Send(Outgoing::Send("old".to_owned())));
+    bench.secs(12);
+    bench.input(Input::Send(Outgoing::Send("new".to_owned())));
+    bench.input(Input::Send(Outgoing::Send("new".to_owned())));
+    for _ in 0..80 {
+        bench.input(Input::Send(Outgoing::Send(format!("{:?}", bench.machine.load()))));
+    }
+    assert!(bench.machine.load().outbox <= 64);
+    assert_eq!(bench.diagnostics().first(), Some(&"outbox"));
+    bench.secs(50);
+    while bench.status().link != Link::Live {
+        bench.secs(1);
+        if bench.opens().len() > 1 {
+            bench.connect();
+        }
+    }
+    let sent = bench.sent();
+    assert_eq!(sent[..2], ["hello", "watch all"]);
+    assert!(!sent.contains(&"old".to_owned()));
+}
+
+#[test]
+fn a_status_is_told_only_when_it_changes_or_to_say_when_something_was_last_heard() {
+    let mut bench = Bench::live(Manner::default());
+    let told = |bench: &Bench| {
+        bench.outputs.iter().filter(|(_, output)| matches!(output, Output::Status(_))).count()
+    };
+    bench.secs(11);
+    let before = told(&bench);
+    for _ in 0..1_000 {
+        bench.text("pong");
+        bench.pass(Duration::from_millis(10));
+    }
+    assert!(told(&bench) - before <= 2, "{}", told(&bench) - before);
+}
+
+#[test]
+fn a_key_that_the_server_quotes_back_is_not_in_the_reason() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Start);
+    let text = Some("no such key: s3cret-key".to_owned());
+    bench.fail_open(Failure::Http { status: 401, text, retry_after: None });
+    assert_eq!(
+        bench.status().reason.as_deref(),
+        Some("The server does not accept the key: no such key: [redacted].")
+    );
+    assert!(!format!("{:?}", bench.outputs).contains("s3cret"));
+}
+
+fn slow() -> Policy {
+    Policy { first_delay: Duration::from_secs(30), ..Policy::default() }
+}

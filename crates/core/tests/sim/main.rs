@@ -1,0 +1,8 @@
+//! The machine for one server, run without a network, without HTTP and without a clock: scenarios
+//! named as sentences, and random schedules by the hundred thousand.
+
+mod bench;
+mod dialect;
+mod jobs;
+mod link;
+mod rounds;

@@ -1,0 +1,320 @@
+//! HTTP: fetching on every greeting and watch, coalescing, polling, doubt.
+
+use std::time::Duration;
+
+use jobwatch_core::model::{JobState, Topic};
+use jobwatch_core::server::Policy;
+use jobwatch_core::supervisor::{Failure, FetchId, Input, Link, Output};
+
+use crate::bench::{Bench, Web, page};
+use crate::dialect::Manner;
+
+fn job(id: &str) -> Topic {
+    Topic::Job(id.into())
+}
+
+fn unreachable() -> Failure {
+    Failure::Unreachable("connection refused".to_owned())
+}
+
+#[test]
+fn every_greeting_resubscribes_and_fetches_every_topic() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Watch(job("1")));
+    bench.input(Input::Watch(Topic::Queue("mail".to_owned())));
+    bench.input(Input::Start);
+    bench.connect();
+    assert_eq!(bench.sent(), ["hello", "watch job:1", "watch queue:mail"]);
+    assert_eq!(bench.asked(0), ["job job:1", "list queue:mail"]);
+    bench.close("reset");
+    bench.secs(2);
+    let from = bench.requests.len();
+    bench.connect();
+    assert_eq!(bench.sent(), ["hello", "watch job:1", "watch queue:mail"]);
+    assert_eq!(bench.asked(from), ["job job:1", "list queue:mail"]);
+}
+
+#[test]
+fn a_watch_on_a_live_link_is_sent_and_fetched_at_once_and_an_unwatch_ends_it() {
+    let mut bench = Bench::live(Manner::default());
+    bench.input(Input::Watch(job("7")));
+    assert_eq!(bench.sent().last().map(String::as_str), Some("watch job:7"));
+    assert_eq!(bench.asked(1), ["job job:7"]);
+    bench.web = Web::ByHand;
+    bench.text("stale job:7");
+    bench.secs(1);
+    bench.input(Input::Unwatch(job("7")));
+    assert_eq!(bench.sent().last().map(String::as_str), Some("unwatch job:7"));
+    assert!(bench.outputs.iter().any(|(_, output)| matches!(output, Output::Abandon(_))));
+}
+
+#[test]
+fn three_hundred_hints_cost_a_few_requests() {
+    let mut bench = Bench::live(Manner::default());
+    let from = bench.requests.len();
+    for _ in 0..300 {
+        bench.text("stale all");
+        bench.pass(Duration::from_millis(3));
+    }
+    bench.secs(3);
+    let cost = bench.requests.len() - from;
+    assert!((1..=5).contains(&cost), "{cost} requests");
+}
+
+#[test]
+fn hints_about_three_hundred_different_jobs_cost_a_few_requests_of_the_list() {
+    let mut bench = Bench::live(Manner::default());
+    let from = bench.requests.len();
+    for index in 0..300 {
+        bench.text(&format!("stale job:{index}"));
+    }
+    bench.secs(3);
+    let asked = bench.asked(from);
+    assert!(asked.len() <= 6, "{asked:?}");
+    assert!(asked.contains(&"list all".to_owned()));
+}
+
+#[test]
+fn a_change_announced_during_a_fetch_is_fetched_once_more() {
+    let mut bench = Bench::live(Manner::default());
+    bench.web = Web::ByHand;
+    bench.text("stale all");
+    bench.secs(1);
+    let (_, first, _) = bench.requests.last().cloned().expect("a request");
+    let from = bench.requests.len();
+    for _ in 0..50 {
+        bench.text("stale all");
+    }
+    bench.secs(5);
+    assert_eq!(bench.requests.len(), from, "one fetch in flight per topic");
+    bench.answer(first, "");
+    bench.secs(5);
+    assert_eq!(bench.requests.len(), from + 1);
+}
+
+#[test]
+fn a_hint_about_an_unwatched_job_is_fetched_only_if_a_watched_list_may_hold_it() {
+    let mut bench = Bench::live(Manner::default());
+    let from = bench.requests.len();
+    bench.text("stale job:5");
+    bench.secs(1);
+    assert_eq!(bench.asked(from), ["job job:5"]);
+    bench.input(Input::Unwatch(Topic::Everything));
+    bench.input(Input::Watch(job("9")));
+    let from = bench.requests.len();
+    bench.text("stale job:5");
+    bench.text("stale queue:mail");
+    bench.secs(2);
+    assert_eq!(bench.requests.len(), from);
+    bench.text("stale all");
+    bench.secs(1);
+    assert_eq!(bench.asked(from), ["job job:9"]);
+}
+
+#[test]
+fn polling_begins_at_once_when_the_link_dies_and_stops_when_it_is_back() {
+    let mut bench = Bench::live(Manner::default());
+    bench.web = Web::Lines("job id=1 state=running snap".to_owned());
+    let from = bench.requests.len();
+    bench.close("reset by peer");
+    assert_eq!(bench.requests.len(), from + 1);
+    assert_eq!(bench.status().link, Link::Polling);
+    assert_eq!(bench.status().reason.as_deref(), Some("The connection was lost: reset by peer."));
+    // Every 3 s while something is running.
+    for _ in 0..10 {
+        bench.secs(3);
+        if bench.last_open().is_some() && bench.opens().len() > 1 {
+            let link = bench.last_open().expect("a link");
+            bench.input(Input::OpenFailed(link, unreachable()));
+        }
+    }
+    let polls = bench.requests.len() - from;
+    assert!((9..=12).contains(&polls), "{polls}");
+    while bench.status().link != Link::Live {
+        let before = bench.opens().len();
+        while bench.opens().len() == before {
+            bench.secs(1);
+        }
+        bench.connect();
+    }
+    let from = bench.requests.len();
+    bench.secs(20);
+    assert_eq!(bench.requests.len(), from);
+}
+
+#[test]
+fn polling_is_slow_when_nothing_is_under_way_and_slower_on_errors() {
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::Lines("job id=1 state=completed snap".to_owned());
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    let from = bench.requests.len();
+    bench.secs(60);
+    let polls = bench.requests.len() - from;
+    assert!((3..=5).contains(&polls), "{polls}");
+    bench.web = Web::Status(500);
+    bench.secs(120);
+    let from = bench.requests.len();
+    bench.secs(300);
+    let polls = bench.requests.len() - from;
+    assert!((4..=8).contains(&polls), "{polls}");
+}
+
+#[test]
+fn a_retry_after_of_the_api_holds_all_requests() {
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::ByHand;
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Watch(job("1")));
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    let ids: Vec<FetchId> = bench.requests.iter().map(|(_, id, _)| *id).collect();
+    let wish = Some(Duration::from_secs(90));
+    for id in ids {
+        bench.input(Input::Fetched(id, Ok(page(429, "")), wish));
+    }
+    let from = bench.requests.len();
+    bench.secs(89);
+    assert_eq!(bench.requests.len(), from);
+    bench.secs(3);
+    assert!(bench.requests.len() > from);
+}
+
+#[test]
+fn a_page_of_something_else_is_no_answer() {
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::Lines("<html>log in to the hotel network</html>".to_owned());
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    assert_eq!(bench.status().link, Link::Connecting);
+}
+
+#[test]
+fn beside_a_live_socket_what_has_not_ended_is_fetched_now_and_then() {
+    let mut bench = Bench::live(Manner::default());
+    bench.text("job id=1 state=running");
+    let from = bench.requests.len();
+    bench.web = Web::Lines("job id=1 state=completed snap".to_owned());
+    for _ in 0..8 {
+        bench.secs(5);
+        bench.text("pong");
+    }
+    assert_eq!(bench.asked(from), ["list all"]);
+    assert_eq!(bench.outcomes(), [("1".to_owned(), 1, JobState::Completed)]);
+}
+
+#[test]
+fn a_silent_socket_without_a_heartbeat_is_polled_beside_and_not_dropped() {
+    let silence = Some(Duration::from_secs(10));
+    let policy = Policy { silence, ..Policy::default() };
+    let mut bench = Bench::live(Manner { policy, ..Manner::default() });
+    bench.web = Web::Lines("job id=1 state=running snap".to_owned());
+    let from = bench.requests.len();
+    bench.secs(19);
+    assert_eq!(bench.status().link, Link::Live);
+    let polls = bench.requests.len() - from;
+    assert!((3..=5).contains(&polls), "{polls}");
+    bench.text("pong");
+    let from = bench.requests.len();
+    bench.secs(4);
+    assert!(bench.requests.len() - from <= 1, "it speaks again");
+}
+
+#[test]
+fn an_unended_job_that_the_list_does_not_show_any_more_is_looked_up() {
+    let mut bench = Bench::live(Manner::default());
+    bench.text("job id=1 state=running");
+    bench.text("job id=2 state=running");
+    bench.secs(15);
+    bench.text("pong");
+    bench.web = Web::ByHand;
+    bench.text("stale all");
+    bench.secs(1);
+    let (_, list, _) = bench.requests.last().cloned().expect("the list");
+    bench.answer(list, "job id=2 state=running snap");
+    let (_, single, request) = bench.requests.last().cloned().expect("the lookup");
+    assert_eq!(request.ask.args, ["1"]);
+    bench.answer(single, "job id=1 state=failed error=lost snap");
+    assert_eq!(bench.outcomes(), [("1".to_owned(), 1, JobState::Failed)]);
+}
+
+#[test]
+fn pages_are_followed_and_bounded() {
+    let mut bench = Bench::live(Manner::default());
+    let from = bench.requests.len();
+    // Every page names a next one.
+    bench.web = Web::Lines("job id=1 state=completed snap\nnext 1".to_owned());
+    bench.text("stale all");
+    bench.secs(1);
+    assert_eq!(bench.requests.len() - from, 201);
+    assert_eq!(bench.diagnostics(), ["too-many-pages"]);
+    assert_eq!(bench.status().link, Link::Live);
+}
+
+#[test]
+fn a_found_topic_is_watched_until_its_job_ends() {
+    let mut bench = Bench::live(Manner::default());
+    bench.text("job id=5 state=running");
+    bench.text("found job:5");
+    assert_eq!(bench.sent().last().map(String::as_str), Some("watch job:5"));
+    bench.close("reset");
+    bench.secs(2);
+    bench.connect();
+    assert!(bench.sent().contains(&"watch job:5".to_owned()));
+    bench.text("job id=5 state=completed");
+    assert_eq!(bench.sent().last().map(String::as_str), Some("unwatch job:5"));
+    assert_eq!(bench.machine.load().found, 0);
+}
+
+#[test]
+fn a_topic_the_server_does_not_let_us_watch_is_polled_beside_the_live_link() {
+    let mut bench = Bench::live(Manner::default());
+    bench.web = Web::Lines("job id=3 state=running snap".to_owned());
+    bench.input(Input::Watch(job("3")));
+    bench.text("unwatchable job:3");
+    assert_eq!(bench.diagnostics(), ["refused-subscription"]);
+    let from = bench.requests.len();
+    bench.secs(10);
+    bench.text("pong");
+    bench.secs(8);
+    let polls = bench.requests.len() - from;
+    assert!((5..=7).contains(&polls), "{polls}");
+}
+
+#[test]
+fn a_watched_topic_reports_once_that_it_was_listed_also_when_that_failed() {
+    let listed = |bench: &Bench| {
+        bench.outputs.iter().filter(|(_, output)| matches!(output, Output::Listed(_))).count()
+    };
+    let mut bench = Bench::live(Manner::default());
+    assert_eq!(listed(&bench), 1);
+    bench.secs(25);
+    bench.web = Web::Down;
+    bench.input(Input::Watch(job("1")));
+    assert_eq!(listed(&bench), 2);
+    bench.secs(25);
+    assert_eq!(listed(&bench), 2);
+}
+
+#[test]
+fn an_action_is_answered_in_the_servers_words_and_its_job_fetched() {
+    let mut bench = Bench::live(Manner::default());
+    bench.text("job id=1 state=running");
+    let job = bench.machine.board().job(&"1".into()).expect("known").clone();
+    let action = bench.machine.actions(&job).remove(0);
+    let from = bench.requests.len();
+    bench.input(Input::Act(FetchId(1), action.clone()));
+    bench.web = Web::Status(500);
+    bench.input(Input::Act(FetchId(2), action));
+    let acted = |(_, output): &(u64, Output)| match output {
+        Output::Acted(id, result) => Some((*id, result.clone())),
+        _ => None,
+    };
+    let acted: Vec<_> = bench.outputs.iter().filter_map(acted).collect();
+    assert_eq!(acted[0], (FetchId(1), Ok(())));
+    assert_eq!(acted[1], (FetchId(2), Err("HTTP 500".to_owned())));
+    bench.secs(1);
+    assert!(bench.asked(from).contains(&"job job:1".to_owned()));
+}
