@@ -80,6 +80,18 @@ pub fn keep(patch: &mut JobPatch, name: &str, raw: &RawValue) {
     patch.extra.insert(name.to_owned(), Json::from(raw));
 }
 
+/// A number is progress, an object or array is detail, other text is a message. Servers send all of
+/// them, interleaved for one job.
+pub fn set_progress(patch: &mut JobPatch, raw: &RawValue) {
+    if let Some(number) = json::number_of(raw) {
+        patch.progress = Some(number);
+    } else if raw.get().starts_with(['{', '[']) {
+        patch.detail = Some(Json::from(raw));
+    } else if raw.get().starts_with('"') && patch.message.is_none() {
+        patch.message = json::id_of(raw);
+    }
+}
+
 /// A number from zero up, its fraction cut off.
 #[must_use]
 pub fn whole(raw: &RawValue) -> Option<u64> {

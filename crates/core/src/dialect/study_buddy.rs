@@ -49,10 +49,17 @@ pub struct StudyBuddy {
     watched: Vec<Topic>,
     /// Where the next ping goes on reading watched jobs again.
     cursor: usize,
-    /// Jobs heard of before they ended: their failures may be followed by another attempt.
-    moving: Memory<()>,
+    /// Whether jobs were moving or had ended when last heard of. The failure of a moving one may be
+    /// followed by another attempt; an ended one is not read again.
+    seen: Memory<Seen>,
     /// How much the result of each completed job said, since a poorer one follows.
     told: Memory<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Moving,
+    Ended,
 }
 
 impl StudyBuddy {
@@ -78,7 +85,7 @@ impl StudyBuddy {
             link: SocketIo::new(vec![namespace], fallback),
             watched: Vec::new(),
             cursor: 0,
-            moving: Memory::default(),
+            seen: Memory::default(),
             told: Memory::default(),
         })
     }
@@ -122,7 +129,7 @@ impl StudyBuddy {
             _ => {
                 let id = patch.id.clone()?;
                 self.told.forget(&id);
-                self.moving.remember(id, ());
+                self.seen.remember(id, Seen::Moving);
             }
         }
         patch.state = Some(state);
@@ -143,7 +150,7 @@ impl StudyBuddy {
                 self.told.remember(id.clone(), says);
             }
         }
-        self.moving.forget(&id);
+        self.seen.remember(id, Seen::Ended);
         Some(vec![Incoming::Update(Update::Job(Box::new(patch)))])
     }
 
@@ -155,7 +162,7 @@ impl StudyBuddy {
         patch.firmness = Firmness::MayRetry;
         patch.result = None;
         self.told.forget(&id);
-        self.moving.remember(id.clone(), ());
+        self.seen.remember(id.clone(), Seen::Moving);
         Some(vec![Incoming::Update(Update::Job(Box::new(patch))), Incoming::Stale(Topic::Job(id))])
     }
 
@@ -184,8 +191,11 @@ impl StudyBuddy {
     fn refresh(&mut self) -> Vec<Incoming> {
         let lists = |topic: &&Topic| !matches!(topic, Topic::Job(_));
         let mut turn: Vec<_> = self.watched.iter().filter(lists).cloned().collect();
-        let jobs: Vec<_> =
-            self.watched.iter().filter(|topic| matches!(topic, Topic::Job(_))).collect();
+        let open = |topic: &&Topic| match topic {
+            Topic::Job(id) => self.seen.get(id) != Some(&Seen::Ended),
+            _ => false,
+        };
+        let jobs: Vec<_> = self.watched.iter().filter(open).collect();
         let count = jobs.len().min(JOBS_PER_PING);
         turn.extend((0..count).map(|step| jobs[(self.cursor + step) % jobs.len()].clone()));
         self.cursor = if jobs.is_empty() { 0 } else { (self.cursor + count) % jobs.len() };
@@ -210,18 +220,18 @@ impl StudyBuddy {
         let mut follow = None;
         match &patch.state {
             Some(JobState::Failed) => {
+                let moving = self.seen.get(&id) == Some(&Seen::Moving);
                 let viewed = patch.queue.as_deref().is_none_or(|queue| queue == VIEWED_QUEUE);
-                let only_one = patch.max_attempts == Some(1);
-                if !only_one && self.moving.get(&id).is_some() {
+                if patch.max_attempts == Some(1) || !(asked || moving) {
+                    self.seen.remember(id, Seen::Ended);
+                } else {
                     patch.firmness = Firmness::MayRetry;
-                }
-                if !only_one && viewed && (asked || patch.firmness == Firmness::MayRetry) {
-                    patch.firmness = Firmness::MayRetry;
-                    follow = Some(Incoming::Follow(self.view_request(topic, &id)));
+                    let view = || Incoming::Follow(self.view_request(topic, &id));
+                    follow = viewed.then(view);
                 }
             }
-            Some(state) if state.terminal() => self.moving.forget(&id),
-            Some(_) => self.moving.remember(id, ()),
+            Some(state) if state.terminal() => self.seen.remember(id, Seen::Ended),
+            Some(_) => self.seen.remember(id, Seen::Moving),
             None => {}
         }
         let update = Incoming::Update(Update::Job(Box::new(patch)));
@@ -348,7 +358,7 @@ impl Dialect for StudyBuddy {
                 "view" => match job_view(unwrap_job(body)) {
                     Some(patch) => {
                         if patch.state.as_ref().is_some_and(JobState::terminal) {
-                            self.moving.forget(&JobId::from(id));
+                            self.seen.remember(id.into(), Seen::Ended);
                         }
                         vec![Incoming::Update(Update::Job(Box::new(patch)))]
                     }
@@ -362,7 +372,7 @@ impl Dialect for StudyBuddy {
             Answer::Missing if ask.call == "job" => vec![Incoming::Update(Update::Gone(id.into()))],
             Answer::Missing if ask.call == "view" => {
                 // BullMQ has dropped the job, so nothing will retry it: the table's word stands.
-                self.moving.forget(&JobId::from(id));
+                self.seen.remember(id.into(), Seen::Ended);
                 let failed =
                     JobPatch { state: Some(JobState::Failed), snapshot: true, ..JobPatch::new(id) };
                 vec![Incoming::Update(Update::Job(Box::new(failed)))]

@@ -1,7 +1,5 @@
 //! Reading the analyzer's events and HTTP objects into patches.
 
-use serde_json::value::RawValue;
-
 use super::super::nest::{self, each};
 use super::Counts;
 use crate::model::{Firmness, JobId, JobPatch, JobState, Json, QueuePatch, Topic};
@@ -25,7 +23,7 @@ pub(super) fn job_event(event: &str, args: &str) -> Option<JobPatch> {
         "jobId" => patch.id = json::id_of(raw).map(JobId::from),
         "queue" => patch.queue = json::id_of(raw),
         "timestamp" => patch.at = time::parse(raw),
-        "progress" => set_progress(&mut patch, raw),
+        "progress" => nest::set_progress(&mut patch, raw),
         "details" | "message" => patch.message = json::id_of(raw),
         "data" => patch.detail = patch.detail.take().or_else(|| Some(Json::from(raw))),
         "status" => word = json::id_of(raw),
@@ -61,14 +59,6 @@ pub(super) fn job_event(event: &str, args: &str) -> Option<JobPatch> {
     Some(patch)
 }
 
-/// A number is progress; anything else is detail. Both kinds interleave for one job.
-pub(super) fn set_progress(patch: &mut JobPatch, raw: &RawValue) {
-    match json::number_of(raw) {
-        Some(number) => patch.progress = Some(number),
-        None => patch.detail = Some(Json::from(raw)),
-    }
-}
-
 /// A job as HTTP describes it. `None` when it names no job.
 pub(super) fn job_row(body: &str) -> Option<JobPatch> {
     let mut patch = JobPatch { snapshot: true, ..JobPatch::default() };
@@ -79,7 +69,7 @@ pub(super) fn job_row(body: &str) -> Option<JobPatch> {
         "name" => patch.name = json::id_of(raw),
         "queue" | "queueName" => patch.queue = json::id_of(raw),
         "status" => word = json::id_of(raw),
-        "progress" => set_progress(&mut patch, raw),
+        "progress" => nest::set_progress(&mut patch, raw),
         "data" => patch.data = Some(Json::from(raw)),
         "result" => patch.result = Some(Json::from(raw)),
         "error" => patch.error = nest::useful_error(raw),

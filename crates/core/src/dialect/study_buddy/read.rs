@@ -15,10 +15,7 @@ pub(super) fn job_event(args: &str) -> Option<(JobPatch, Option<String>)> {
     each(args, |name, raw| match name {
         "jobId" => patch.id = json::id_of(raw).map(JobId::from),
         "status" => word = json::id_of(raw),
-        "progress" => match json::number_of(raw) {
-            Some(number) => patch.progress = Some(number),
-            None => patch.detail = Some(Json::from(raw)),
-        },
+        "progress" => nest::set_progress(&mut patch, raw),
         "message" => patch.message = json::id_of(raw),
         "timestamp" => patch.at = time::parse(raw),
         "result" => patch.result = Some(Json::from(raw)),
@@ -69,10 +66,7 @@ pub(super) fn job_row(body: &str) -> Option<JobPatch> {
         "name" => patch.name = json::id_of(raw),
         "queueName" => patch.queue = json::id_of(raw),
         "status" => word = json::id_of(raw),
-        "progress" => match json::number_of(raw) {
-            Some(number) => patch.progress = Some(number),
-            None => patch.detail = Some(Json::from(raw)),
-        },
+        "progress" => nest::set_progress(&mut patch, raw),
         "message" => patch.message = json::id_of(raw),
         "failedReason" | "error" => {
             patch.error = patch.error.take().or_else(|| nest::useful_error(raw));
@@ -127,10 +121,7 @@ pub(super) fn job_view(body: &str) -> Option<JobPatch> {
         "id" => patch.id = patch.id.take().or_else(|| json::id_of(raw).map(JobId::from)),
         "name" => patch.name = json::id_of(raw),
         "state" | "status" => word = json::id_of(raw),
-        "progress" => match json::number_of(raw) {
-            Some(number) => patch.progress = Some(number),
-            None => patch.detail = Some(Json::from(raw)),
-        },
+        "progress" => nest::set_progress(&mut patch, raw),
         "data" => patch.data = Some(Json::from(raw)),
         "attemptsMade" => made = json::whole_of(raw),
         "processedOn" => patch.started_at = time::parse(raw),
