@@ -5,7 +5,7 @@
 //! nothing and knows jobs only. Both are connected at once, and whichever accepts is spoken to.
 //! Gateways without Socket.IO, which speak `{"event","data"}`, are understood as well.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use url::Url;
@@ -17,12 +17,14 @@ use super::{
     Action, ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive,
     Method, OpenRequest, Outgoing,
 };
-use crate::model::{Job, JobPatch, JobState, Topic, Update};
+use crate::model::{Firmness, Job, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
 
+mod lists;
 mod read;
+use lists::{LISTS, Lists};
 use read::{job_event, job_row, queue_counts, topic_of};
 
 /// The namespace, and the path of the gateway without Socket.IO, of the integration guide.
@@ -32,15 +34,8 @@ const DOCUMENTED: &str = "/job-progress";
 const QUEUES: [&str; 4] =
     ["wallet-operations", "analysis-operations", "similarity-operations", "enrichment-operations"];
 
-/// The lists a queue is read by. The first is the server's default: waiting and active.
-const LISTS: [&str; 4] = ["", "completed", "failed", "delayed"];
-
 /// Rows asked for. Finished jobs are kept up to 100 a queue, 200 failed.
 const LIMIT: &str = "50";
-
-/// At most this many changed lists are read after one look at the counts: the server takes 100
-/// requests a minute, and a look comes every 3 s while polling.
-const LISTS_PER_LOOK: usize = 4;
 
 /// At most this many jobs are read again at one ping of the server.
 const JOBS_PER_PING: usize = 10;
@@ -62,10 +57,9 @@ pub struct Analyzer {
     watched: BTreeSet<Topic>,
     /// Where the next ping goes on reading watched jobs again.
     cursor: Option<Topic>,
-    /// The counts of each queue when its lists were last read.
-    read: BTreeMap<String, Counts>,
-    /// Lists that have changed and wait for their turn.
-    due: VecDeque<(String, &'static str)>,
+    lists: Lists,
+    /// The watched jobs that have ended, and need not be read again.
+    ended: BTreeSet<Topic>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,14 +67,6 @@ enum Framing {
     SocketIo,
     /// `{"event","data"}` in plain text frames.
     Raw,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-struct Counts {
-    waiting: u64,
-    active: u64,
-    completed: u64,
-    failed: u64,
 }
 
 impl Analyzer {
@@ -130,8 +116,8 @@ impl Analyzer {
             fresh: true,
             watched: BTreeSet::new(),
             cursor: None,
-            read: BTreeMap::new(),
-            due: VecDeque::new(),
+            lists: Lists::default(),
+            ended: BTreeSet::new(),
         })
     }
 
@@ -149,7 +135,7 @@ impl Analyzer {
             "connected" => Vec::new(),
             "subscription-success" => topic_of(args).map(Incoming::Watched).into_iter().collect(),
             "unsubscription-success" | "subscriptions" => Vec::new(),
-            "exception" | "subscription-error" | "error" => vec![self.exception(args)],
+            "exception" | "subscription-error" | "error" => vec![self.exception(name, args)],
             _ => {
                 let words = format!("An unknown event, {name}.");
                 vec![odd_frame("unknown-frame", &words, Some(args), &self.endpoint)]
@@ -158,7 +144,7 @@ impl Analyzer {
     }
 
     /// `{"status","message","cause":{"pattern","data"}}`.
-    fn exception(&self, args: &str) -> Incoming {
+    fn exception(&self, event: &str, args: &str) -> Incoming {
         // An exception of another shape is still an exception, without words.
         let fields = Fields::leading(args).unwrap_or_default();
         let cause = fields.object("cause").unwrap_or_default();
@@ -168,11 +154,12 @@ impl Analyzer {
             Some(data) => topic_of(data.get()),
             None => topic_of(args),
         };
-        let reason = message.unwrap_or_else(|| "The server reported an error.".to_owned());
+        let reason = message.unwrap_or_else(|| "no reason given".to_owned());
+        let of_subscription = pattern
+            .as_ref()
+            .map_or(event == "subscription-error", |pattern| pattern.starts_with("subscribe"));
         match pattern {
-            Some(pattern) if pattern.starts_with("subscribe") && topic.is_some() => {
-                Incoming::Unwatchable { topic, reason }
-            }
+            _ if of_subscription && topic.is_some() => Incoming::Unwatchable { topic, reason },
             Some(pattern) => {
                 let words = format!("The server could not handle {pattern}: {reason}");
                 odd_frame("server-error", &words, Some(args), &self.endpoint)
@@ -193,15 +180,57 @@ impl Analyzer {
         if !listed.is_empty() {
             return listed;
         }
-        let after = self.cursor.take();
-        let later = |topic: &&Topic| after.as_ref().is_none_or(|after| *topic > after);
-        let mut turn: Vec<Topic> =
-            self.watched.iter().filter(later).take(JOBS_PER_PING).cloned().collect();
-        if turn.is_empty() {
-            turn = self.watched.iter().take(JOBS_PER_PING).cloned().collect();
-        }
+        let open: Vec<&Topic> = self.watched.difference(&self.ended).collect();
+        let first = match &self.cursor {
+            Some(last) => open.partition_point(|topic| *topic <= last) % open.len().max(1),
+            None => 0,
+        };
+        let turn: Vec<Topic> =
+            open[first..].iter().take(JOBS_PER_PING).map(|it| (*it).clone()).collect();
         self.cursor = turn.last().cloned();
         turn.into_iter().map(Incoming::Stale).collect()
+    }
+
+    fn hear(&mut self, frame: &Frame) -> Vec<Incoming> {
+        if *frame == Frame::Pong && self.framing == Framing::Raw {
+            // Where the server does not ping, its answers to our pings are the clock.
+            return self.refresh();
+        }
+        if let Frame::Text(text) = frame
+            && text.trim_start().starts_with('{')
+        {
+            let Some((name, data)) = raw_event(text) else {
+                let words = "A frame that is neither Socket.IO nor {\"event\",\"data\"}.";
+                return vec![odd_frame("unknown-frame", words, Some(text), &self.endpoint)];
+            };
+            self.proven |= self.framing == Framing::Raw;
+            return self.event(&name, data.unwrap_or("null"));
+        }
+        let heard = self.link.decode(frame, &self.endpoint);
+        let mut out = heard.notes;
+        if out.contains(&Incoming::Ready) {
+            // What ended while there was no link is found by reading all lists again.
+            self.lists.forget();
+        }
+        if self.link.ready() {
+            self.framing = Framing::SocketIo;
+            self.proven = true;
+        }
+        match heard.said {
+            Some(Said::Event { name, args }) => out.extend(self.event(&name, &args)),
+            Some(Said::Joined(namespace)) => {
+                for topic in &self.watched {
+                    for (name, data) in self.subscription(topic, true) {
+                        let frame = SocketIo::tell_in(&namespace, name, &[&data]);
+                        out.push(Incoming::Reply(frame));
+                    }
+                }
+            }
+            Some(Said::Ping) => out.extend(self.refresh()),
+            // Neither generation acknowledges, and nothing is asked with an acknowledgement.
+            Some(Said::Ack { .. }) | None => {}
+        }
+        out
     }
 
     /// The event's name and payloads that (un)subscribe `topic`.
@@ -217,8 +246,7 @@ impl Analyzer {
             // The documented server sends everything to clients that subscribe to nothing, but any
             // subscription ends that; all its queues together are everything for sure.
             Topic::Everything => {
-                let names: BTreeSet<&str> =
-                    QUEUES.into_iter().chain(self.read.keys().map(String::as_str)).collect();
+                let names: BTreeSet<&str> = QUEUES.into_iter().chain(self.lists.queues()).collect();
                 let named = |name: &&str| {
                     begin || !self.watched.contains(&Topic::Queue((*name).to_owned()))
                 };
@@ -252,40 +280,34 @@ impl Analyzer {
         self.endpoint.request(ask, Method::Get, &["jobs", "queue", queue, "jobs"], &query, None)
     }
 
-    /// Notes the counts of a queue and which of its lists have changed; gives the lists to be read
-    /// at once because the queue has not been read on this link.
-    fn look(&mut self, queue: &str, counts: Counts, with_default: bool) -> Vec<&'static str> {
-        let Some(before) = self.read.insert(queue.to_owned(), counts) else {
-            let skip = usize::from(!with_default);
-            return LISTS[skip..].to_vec();
-        };
-        let busy = |counts: &Counts| counts.waiting + counts.active > 0;
-        let moved = before != counts;
-        let was_busy = busy(&before) || busy(&counts);
-        // The server keeps only the last finished jobs, so a full list changes without its count.
-        let full = |count: u64| count >= 50 && was_busy;
-        let changed = [
-            with_default && (moved || was_busy),
-            before.completed != counts.completed || full(counts.completed),
-            before.failed != counts.failed || full(counts.failed),
-            // Delayed jobs are never counted.
-            moved,
-        ];
-        for (list, changed) in LISTS.into_iter().zip(changed) {
-            let due = (queue.to_owned(), list);
-            if changed && !self.due.contains(&due) {
-                self.due.push_back(due);
-            }
-        }
-        Vec::new()
-    }
-
-    fn follow_due(&mut self, topic: Option<&Topic>) -> Vec<Incoming> {
-        let count = self.due.len().min(LISTS_PER_LOOK);
-        let turn: Vec<_> = self.due.drain(..count).collect();
+    /// Requests for these lists, and for due ones whose turn it is.
+    fn follow(
+        &mut self,
+        topic: Option<&Topic>,
+        at_once: Vec<(String, &'static str)>,
+    ) -> Vec<Incoming> {
+        let turn = if at_once.is_empty() { self.lists.turn() } else { at_once };
         turn.iter()
             .map(|(queue, list)| Incoming::Follow(self.list_request(topic, queue, list)))
             .collect()
+    }
+
+    /// Notes which watched jobs have ended.
+    fn note_ends(&mut self, heard: &[Incoming]) {
+        for incoming in heard {
+            let Incoming::Update(Update::Job(patch)) = incoming else { continue };
+            let (Some(id), Some(state)) = (&patch.id, &patch.state) else { continue };
+            let ended = state.terminal() && patch.firmness == Firmness::Certain;
+            if !ended && self.ended.is_empty() {
+                continue;
+            }
+            let topic = Topic::Job(id.clone());
+            if !ended {
+                self.ended.remove(&topic);
+            } else if self.watched.contains(&topic) {
+                self.ended.insert(topic);
+            }
+        }
     }
 
     fn parse_queues(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
@@ -293,16 +315,15 @@ impl Analyzer {
         let Some(queues) = rows.map(|fields| fields.array("queues")) else {
             return vec![self.wrong_shape("the list of queues", body)];
         };
-        let mut out = Vec::new();
+        let (mut out, mut at_once) = (Vec::new(), Vec::new());
         for raw in queues {
             let Some((patch, counts)) = queue_counts(raw.get(), None) else { continue };
             let name = patch.name.clone();
             out.push(Incoming::Update(Update::Queue(patch)));
-            for list in self.look(&name, counts, true) {
-                out.push(Incoming::Follow(self.list_request(ask.topic.as_ref(), &name, list)));
-            }
+            let lists = self.lists.look(&name, counts, true);
+            at_once.extend(lists.into_iter().map(|list| (name.clone(), list)));
         }
-        out.extend(self.follow_due(ask.topic.as_ref()));
+        out.extend(self.follow(ask.topic.as_ref(), at_once));
         out
     }
 
@@ -312,10 +333,13 @@ impl Analyzer {
             return vec![self.wrong_shape("a queue's numbers", body)];
         };
         let mut out = vec![Incoming::Update(Update::Queue(patch))];
-        for list in self.look(queue, counts, false) {
-            out.push(Incoming::Follow(self.list_request(ask.topic.as_ref(), queue, list)));
-        }
-        out.extend(self.follow_due(ask.topic.as_ref()));
+        let at_once: Vec<_> = self
+            .lists
+            .look(queue, counts, false)
+            .into_iter()
+            .map(|list| (queue.to_owned(), list))
+            .collect();
+        out.extend(self.follow(ask.topic.as_ref(), at_once));
         out
     }
 
@@ -355,6 +379,43 @@ impl Analyzer {
         odd_frame("action-refused", &words, None, &self.endpoint)
     }
 
+    fn read_answer(&mut self, ask: &Ask, answer: Answer<'_>) -> Vec<Incoming> {
+        let arg = |index: usize| ask.args.get(index).map_or("", String::as_str);
+        match answer {
+            Answer::Json(body) => match ask.call {
+                "job" => match job_row(body) {
+                    Some(patch) => vec![Incoming::Update(Update::Job(Box::new(patch)))],
+                    None => vec![self.wrong_shape("a job", body)],
+                },
+                "list" => self.parse_list(ask, body),
+                "queues" => self.parse_queues(ask, body),
+                "stats" => self.parse_stats(ask, body),
+                "cancel" => vec![self.parse_cancel(arg(0), body)],
+                _ => Vec::new(),
+            },
+            Answer::Missing if matches!(ask.call, "job" | "cancel") => {
+                vec![Incoming::Update(Update::Gone(arg(0).into()))]
+            }
+            Answer::Missing if ask.call == "stats" => {
+                // Without counts the finished lists are read every time.
+                let topic = ask.topic.as_ref();
+                LISTS[1..]
+                    .iter()
+                    .map(|list| Incoming::Follow(self.list_request(topic, arg(0), list)))
+                    .collect()
+            }
+            Answer::Missing => {
+                vec![odd_frame("http-error", "HTTP 404.", None, &self.endpoint)]
+            }
+            // Demo keys may read but not act: that refuses the action, not the key.
+            Answer::Forbidden(words) if ask.call == "cancel" => {
+                vec![odd_frame("action-refused", &words, None, &self.endpoint)]
+            }
+            Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
+            Answer::Odd(odd) => vec![*odd],
+        }
+    }
+
     fn wrong_shape(&self, what: &str, received: &str) -> Incoming {
         let words = format!("The answer is not {what}.");
         odd_frame("wrong-shape", &words, Some(received), &self.endpoint)
@@ -392,6 +453,7 @@ impl Dialect for Analyzer {
         self.proven = false;
         self.link.reset();
         self.watched.clear();
+        self.ended.clear();
         self.cursor = None;
         let mut request = self.endpoint.open();
         if self.framing == Framing::Raw {
@@ -407,48 +469,16 @@ impl Dialect for Analyzer {
         match self.framing {
             Framing::SocketIo => Vec::new(),
             Framing::Raw => {
-                self.read.clear();
+                self.lists.forget();
                 vec![Incoming::Ready]
             }
         }
     }
 
     fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
-        if let Frame::Text(text) = frame
-            && text.trim_start().starts_with('{')
-        {
-            let Some((name, data)) = raw_event(text) else {
-                let words = "A frame that is neither Socket.IO nor {\"event\",\"data\"}.";
-                return vec![odd_frame("unknown-frame", words, Some(text), &self.endpoint)];
-            };
-            self.proven |= self.framing == Framing::Raw;
-            return self.event(&name, data.unwrap_or("null"));
-        }
-        let heard = self.link.decode(frame, &self.endpoint);
-        let mut out = heard.notes;
-        if out.contains(&Incoming::Ready) {
-            // What ended while there was no link is found by reading all lists again.
-            self.read.clear();
-        }
-        if self.link.ready() {
-            self.framing = Framing::SocketIo;
-            self.proven = true;
-        }
-        match heard.said {
-            Some(Said::Event { name, args }) => out.extend(self.event(&name, &args)),
-            Some(Said::Joined(namespace)) => {
-                for topic in &self.watched {
-                    for (name, data) in self.subscription(topic, true) {
-                        let frame = SocketIo::tell_in(&namespace, name, &[&data]);
-                        out.push(Incoming::Reply(frame));
-                    }
-                }
-            }
-            Some(Said::Ping) => out.extend(self.refresh()),
-            // Neither generation acknowledges, and nothing is asked with an acknowledgement.
-            Some(Said::Ack { .. }) | None => {}
-        }
-        out
+        let heard = self.hear(frame);
+        self.note_ends(&heard);
+        heard
     }
 
     fn encode(&mut self, out: &Outgoing) -> Vec<Frame> {
@@ -466,6 +496,7 @@ impl Dialect for Analyzer {
             self.watched.insert(topic.clone());
         } else {
             self.watched.remove(topic);
+            self.ended.remove(topic);
         }
         let everything = self.watched.contains(&Topic::Everything);
         if !begin && everything && matches!(topic, Topic::Queue(_)) {
@@ -505,43 +536,13 @@ impl Dialect for Analyzer {
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         let arg = |index: usize| ask.args.get(index).map_or("", String::as_str);
         let answer = nest::answer(response, &self.endpoint);
-        if !matches!(answer, Answer::Json(_)) && matches!(ask.call, "list" | "stats") {
-            // Its counts are no proof that the lists were read.
-            self.read.remove(arg(0));
+        let heard = self.read_answer(ask, answer);
+        // A list that the server had no time for stays due.
+        if ask.call == "list" && response.status != 429 && response.status < 500 {
+            self.lists.done(arg(0), arg(1));
         }
-        match answer {
-            Answer::Json(body) => match ask.call {
-                "job" => match job_row(body) {
-                    Some(patch) => vec![Incoming::Update(Update::Job(Box::new(patch)))],
-                    None => vec![self.wrong_shape("a job", body)],
-                },
-                "list" => self.parse_list(ask, body),
-                "queues" => self.parse_queues(ask, body),
-                "stats" => self.parse_stats(ask, body),
-                "cancel" => vec![self.parse_cancel(arg(0), body)],
-                _ => Vec::new(),
-            },
-            Answer::Missing if matches!(ask.call, "job" | "cancel") => {
-                vec![Incoming::Update(Update::Gone(arg(0).into()))]
-            }
-            Answer::Missing if ask.call == "stats" => {
-                // Without counts the finished lists are read every time.
-                let topic = ask.topic.as_ref();
-                LISTS[1..]
-                    .iter()
-                    .map(|list| Incoming::Follow(self.list_request(topic, arg(0), list)))
-                    .collect()
-            }
-            Answer::Missing => {
-                vec![odd_frame("http-error", "HTTP 404.", None, &self.endpoint)]
-            }
-            // Demo keys may read but not act: that refuses the action, not the key.
-            Answer::Forbidden(words) if ask.call == "cancel" => {
-                vec![odd_frame("action-refused", &words, None, &self.endpoint)]
-            }
-            Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
-            Answer::Odd(odd) => vec![*odd],
-        }
+        self.note_ends(&heard);
+        heard
     }
 
     fn actions(&self, job: &Job) -> Vec<Action> {

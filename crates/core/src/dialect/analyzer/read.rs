@@ -1,7 +1,7 @@
 //! Reading the analyzer's events and HTTP objects into patches.
 
 use super::super::nest::{self, each};
-use super::Counts;
+use super::lists::Counts;
 use crate::model::{Firmness, JobId, JobPatch, JobState, Json, QueuePatch, Topic};
 use crate::wire::fields::Fields;
 use crate::wire::{json, time};
@@ -42,7 +42,7 @@ pub(super) fn job_event(event: &str, args: &str) -> Option<JobPatch> {
             patch.state = Some(JobState::Completed);
             patch.finished_at = patch.at;
             // The worker's own measure may be missing or zero; the queue's includes the wait.
-            patch.took_ms = processing.filter(|ms| *ms > 0).or(total).or(processing);
+            patch.took_ms = processing.filter(|ms| *ms > 0).or(total);
         }
         "job-failed" => {
             // Sent only when the attempts are exhausted.
