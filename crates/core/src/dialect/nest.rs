@@ -124,11 +124,10 @@ pub fn useful_error(raw: &RawValue) -> Option<String> {
     (!useless).then_some(text)
 }
 
-/// BullMQ counts the attempts made; the canonical number counts the one under way as well.
+/// Which attempt ended, where the server counts the attempts made. While a job is on its way some
+/// versions of BullMQ have counted the attempt under way and some have not, so the number then says
+/// nothing.
 #[must_use]
-pub fn attempt(made: Option<u32>, state: Option<&JobState>, most: Option<u32>) -> Option<u32> {
-    let made = made?;
-    let attempt = if state.is_some_and(JobState::terminal) { made } else { made.saturating_add(1) };
-    let attempt = most.filter(|most| *most > 0).map_or(attempt, |most| attempt.min(most));
-    (attempt > 0).then_some(attempt)
+pub fn attempt(made: Option<u32>, state: Option<&JobState>) -> Option<u32> {
+    made.filter(|made| *made > 0 && state.is_some_and(JobState::terminal))
 }

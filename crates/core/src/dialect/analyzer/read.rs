@@ -104,7 +104,7 @@ pub(super) fn job_row(body: &str) -> Option<JobPatch> {
     if state != Some(JobState::Failed) {
         patch.error = None;
     }
-    patch.attempt = nest::attempt(made, state.as_ref(), patch.max_attempts);
+    patch.attempt = nest::attempt(made, state.as_ref());
     patch.at = patch.finished_at.filter(|_| state.as_ref().is_some_and(JobState::terminal));
     patch.state = state;
     Some(patch)

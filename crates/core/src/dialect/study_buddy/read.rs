@@ -58,7 +58,7 @@ pub(super) fn unwrap_job(body: &str) -> &str {
 /// A row of the server's table of jobs. `None` when it names no job.
 pub(super) fn job_row(body: &str) -> Option<JobPatch> {
     let mut patch = JobPatch { snapshot: true, ..JobPatch::default() };
-    let (mut word, mut row, mut made) = (None, None, None);
+    let (mut word, mut row) = (None, None);
     let (mut finished, mut failed) = (None, None);
     each(body, |name, raw| match name {
         "jobId" => patch.id = json::id_of(raw).map(JobId::from),
@@ -73,7 +73,8 @@ pub(super) fn job_row(body: &str) -> Option<JobPatch> {
         }
         "result" => patch.result = Some(Json::from(raw)),
         "data" => patch.data = Some(Json::from(raw)),
-        "attempts" => made = json::whole_of(raw).filter(|made| *made > 0),
+        // Zero even for jobs that failed: the column is not kept.
+        "attempts" => {}
         "userId" => patch.user = json::id_of(raw),
         "createdAt" => patch.created_at = time::parse(raw),
         "updatedAt" => patch.at = time::parse(raw),
@@ -107,8 +108,6 @@ pub(super) fn job_row(body: &str) -> Option<JobPatch> {
         // The reason of an earlier attempt stays in the row after a success.
         patch.error = None;
     }
-    let ended = patch.state.as_ref().is_some_and(JobState::terminal);
-    patch.attempt = made.filter(|_| ended);
     Some(patch)
 }
 
@@ -134,7 +133,7 @@ pub(super) fn job_view(body: &str) -> Option<JobPatch> {
     if state != Some(JobState::Failed) {
         patch.error = None;
     }
-    patch.attempt = nest::attempt(made, state.as_ref(), None);
+    patch.attempt = nest::attempt(made, state.as_ref());
     patch.state = state;
     Some(patch)
 }
