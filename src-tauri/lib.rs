@@ -1,1 +1,21 @@
-//! x
+//! The desktop program: a window around the engine, and the same engine behind a command line.
+
+pub mod app;
+pub mod cli;
+pub mod ipc;
+pub mod os;
+
+/// What is logged: `JOBWATCH_LOG`, or `default` where it is unset or cannot be read. Libraries
+/// that print what passes through them stay silent: a URL or a header may hold a key.
+pub(crate) fn log_filter(default: &str) -> tracing_subscriber::EnvFilter {
+    let wanted = std::env::var("JOBWATCH_LOG").unwrap_or_default();
+    let wanted = if wanted.trim().is_empty() { default } else { wanted.trim() };
+    let filter = tracing_subscriber::EnvFilter::try_new(wanted).unwrap_or_else(|error| {
+        eprintln!("jobwatch: JOBWATCH_LOG is not understood, so \"{default}\" is used: {error}");
+        tracing_subscriber::EnvFilter::new(default)
+    });
+    ["hyper", "hyper_util", "h2", "reqwest", "tungstenite", "tokio_tungstenite", "rustls", "zbus"]
+        .into_iter()
+        .filter_map(|library| format!("{library}=warn").parse().ok())
+        .fold(filter, tracing_subscriber::EnvFilter::add_directive)
+}

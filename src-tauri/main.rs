@@ -1,2 +1,52 @@
-//! x
-fn main() {}
+//! One binary: the window without arguments, the command line with a subcommand.
+
+use std::process::ExitCode;
+
+use jobwatch_app::cli::args::{self, Args};
+use jobwatch_app::os::paths::Paths;
+use jobwatch_app::{app, cli};
+
+fn main() -> ExitCode {
+    let args = match Args::read(std::env::args_os()) {
+        Ok(args) => args,
+        Err(answer) => return answer.print(),
+    };
+    let paths = Paths::find(args.data_dir.as_deref(), args.config.as_deref());
+    match args.command {
+        Some(command) => cli::run(command, paths),
+        None => match paths.map_err(anyhow::Error::from).and_then(|paths| {
+            choose_renderer();
+            app::run(app::Start { paths, demo: args.demo })
+        }) {
+            Ok(code) => code,
+            Err(error) => {
+                eprintln!("jobwatch: {error:#}.");
+                ExitCode::from(args::EXIT_UNAVAILABLE)
+            }
+        },
+    }
+}
+
+/// WebKitGTK's DMA-BUF renderer shows a blank window with NVIDIA's driver, and without any GPU it
+/// costs memory and time: there it is turned off, unless the user has decided.
+#[cfg(target_os = "linux")]
+fn choose_renderer() {
+    const RENDERER: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
+    if std::env::var_os(RENDERER).is_some() {
+        return;
+    }
+    let render_node = std::fs::read_dir("/dev/dri").is_ok_and(|entries| {
+        entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("renderD"))
+    });
+    let nvidia = std::path::Path::new("/proc/driver/nvidia/version").exists();
+    if nvidia || !render_node {
+        // SAFETY: no other thread exists yet: main has only read its arguments and file names.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var(RENDERER, "1");
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn choose_renderer() {}

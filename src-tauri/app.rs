@@ -1,0 +1,379 @@
+//! The window: a Tauri application around one engine.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jobwatch_demo::{Demo, DemoOptions};
+use jobwatch_engine::ports::{Desktop, Ports, Secrets};
+use jobwatch_engine::views::{ErrorCode, UserError};
+use jobwatch_engine::{Engine, Options, SettingsSource};
+use tauri::webview::{NewWindowResponse, PageLoadEvent};
+use tauri::{AppHandle, Manager, RunEvent, WebviewUrl, WebviewWindowBuilder, WindowEvent};
+use tauri_plugin_window_state::StateFlags;
+use tokio::sync::Mutex;
+
+use crate::ipc::{self, views::Page};
+use crate::os::notifier::{Look, Notifier, Told};
+use crate::os::paths::Paths;
+use crate::os::secrets::Keyring;
+
+/// The one window's label.
+const MAIN: &str = "main";
+
+/// How long history and sockets may take to end when the program does.
+const STOP: Duration = Duration::from_secs(2);
+
+/// The picture on popups; a file because the notification daemon reads it.
+const ICON: &[u8] = include_bytes!("../icons/128x128.png");
+
+/// How the window is started.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Where files go.
+    pub paths: Paths,
+    /// Whether the demo servers run from the start.
+    pub demo: bool,
+}
+
+/// Shows the window until it is closed.
+///
+/// # Errors
+/// What kept the program from starting, for people.
+pub fn run(start: Start) -> anyhow::Result<ExitCode> {
+    let _log = log_to_file(&start.paths.logs());
+    // Ignored: it fails only when a provider is installed already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("jobwatch")
+        .build()
+        .context("The program's threads could not be started")?;
+    tauri::async_runtime::set(runtime.handle().clone());
+
+    let app = tauri::Builder::default()
+        .plugin(single_instance(&start.paths))
+        .plugin(window_state(&start.paths))
+        .plugin(tauri_plugin_opener::Builder::new().open_js_links_on_click(false).build())
+        .invoke_handler(ipc::handler())
+        // Not earlier: a second instance ends while its plugins are set up, and must not have
+        // touched the history by then.
+        .setup(move |app| Ok(set_up(app.handle(), start)?))
+        .on_window_event(|window, event| {
+            let app = window.app_handle();
+            match event {
+                WindowEvent::Focused(focused) => focus_changed(app, *focused),
+                WindowEvent::Destroyed => page_gone(app),
+                _ => {}
+            }
+        })
+        .build(tauri::generate_context!())
+        .context("The window system could not be reached")?;
+    let code = app.run_return(|app, event| {
+        if let RunEvent::Exit = event {
+            stop(app);
+        }
+    });
+    // Whatever still runs, such as a keyring call behind a prompt, does not hold the program.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
+    let page = Arc::new(Page::default());
+    let desktop = desktop(app, &start.paths.data);
+    let secrets: Arc<dyn Secrets> = Arc::new(Keyring::default());
+    let options = Options {
+        data_dir: Some(start.paths.data.clone()),
+        settings: SettingsSource::File(start.paths.settings.clone()),
+        ports: Ports { desktop: desktop.port, secrets: Some(secrets), sink: None },
+        seed: None,
+    };
+    let engine = tauri::async_runtime::block_on(Engine::start(options))
+        .context("Jobwatch could not be started")?;
+    app.manage(engine.clone());
+    app.manage(page);
+    app.manage(DemoSwitch::default());
+    if let Some(problem) = desktop.problem {
+        engine.report_notifications(Some(problem));
+    }
+    // From here on what the desktop tells reaches the engine; what it told before comes now.
+    desktop.heard.ready(app.clone(), engine.clone());
+    if start.demo {
+        let app = app.clone();
+        tauri::async_runtime::spawn(async move {
+            let demo = app.state::<DemoSwitch>();
+            if let Err(error) = demo.set(&engine, true).await {
+                tracing::error!(error.message, "the demo could not be started");
+            }
+        });
+    }
+    end_on_signal(app.clone());
+    open_window(app, &start.paths.data)?;
+    Ok(())
+}
+
+fn open_window(app: &AppHandle, data: &Path) -> tauri::Result<()> {
+    let pages = app.clone();
+    let builder = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
+        .title("Jobwatch")
+        .inner_size(1180.0, 760.0)
+        .min_inner_size(720.0, 480.0)
+        .data_directory(data.join("webview"))
+        // The page is ours alone: it goes nowhere and opens nothing.
+        .on_navigation(|url| {
+            url.scheme() == "tauri" || url.host_str().is_some_and(|host| host == "tauri.localhost")
+        })
+        .on_new_window(|_, _| NewWindowResponse::Deny)
+        .on_page_load(move |_, load| {
+            if load.event() == PageLoadEvent::Started {
+                page_gone(&pages);
+            }
+        });
+    builder.build()?;
+    Ok(())
+}
+
+/// The page was closed, or another begins to load in its place: nobody looks any more.
+fn page_gone(app: &AppHandle) {
+    let (Some(engine), Some(page)) = (app.try_state::<Engine>(), app.try_state::<Arc<Page>>())
+    else {
+        return;
+    };
+    let engine = engine.inner().clone();
+    let views = page.disconnect();
+    engine.detach_window();
+    tauri::async_runtime::spawn(async move {
+        for view in views {
+            engine.close_view(view).await;
+        }
+        engine.looking_at(false, None).await;
+    });
+}
+
+fn focus_changed(app: &AppHandle, focused: bool) {
+    let (Some(engine), Some(page)) = (app.try_state::<Engine>(), app.try_state::<Arc<Page>>())
+    else {
+        return;
+    };
+    let (focused, job) = page.focus(focused);
+    let engine = engine.inner().clone();
+    tauri::async_runtime::spawn(async move { engine.looking_at(focused, job).await });
+}
+
+/// Brings the window to the front.
+fn show_window(app: &AppHandle) {
+    let Some(window) = app.get_webview_window(MAIN) else { return };
+    for step in [window.unminimize(), window.show(), window.set_focus()] {
+        if let Err(error) = step {
+            tracing::warn!(%error, "the window could not be brought to the front");
+        }
+    }
+}
+
+fn stop(app: &AppHandle) {
+    let Some(engine) = app.try_state::<Engine>() else { return };
+    let demo = app.state::<DemoSwitch>();
+    tauri::async_runtime::block_on(async {
+        if tokio::time::timeout(STOP, engine.stop()).await.is_err() {
+            tracing::warn!("the engine did not end in time");
+        }
+        if tokio::time::timeout(Duration::from_millis(500), demo.stop()).await.is_err() {
+            tracing::warn!("the demo did not end in time");
+        }
+    });
+}
+
+/// Ctrl-C and a session that ends close the program as its window does.
+fn end_on_signal(app: AppHandle) {
+    tauri::async_runtime::spawn(async move {
+        crate::os::ended().await;
+        tracing::info!("asked to end");
+        app.exit(0);
+    });
+}
+
+fn single_instance(paths: &Paths) -> tauri::plugin::TauriPlugin<tauri::Wry> {
+    let mut builder = tauri_plugin_single_instance::Builder::new()
+        .callback(|app, _arguments, _directory| show_window(app));
+    if paths.apart {
+        // One program per data directory: the name's tail is a digest of the path.
+        let tail = digest(paths.data.as_os_str().as_encoded_bytes());
+        builder = builder.dbus_id(format!("dev.jobwatch.desktop.d{tail:016x}"));
+    }
+    builder.build()
+}
+
+/// FNV-1a: stable across runs and builds, which the standard library's hashers are not.
+fn digest(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+fn window_state(paths: &Paths) -> tauri::plugin::TauriPlugin<tauri::Wry> {
+    let mut flags = StateFlags::SIZE | StateFlags::MAXIMIZED | StateFlags::FULLSCREEN;
+    // Wayland tells no positions: restoring one would put the window at 0,0 elsewhere.
+    if std::env::var_os("WAYLAND_DISPLAY").is_none() {
+        flags |= StateFlags::POSITION;
+    }
+    // An absolute path here replaces the plugin's own directory.
+    let file = paths.data.join("window-state.json");
+    tauri_plugin_window_state::Builder::default()
+        .with_state_flags(flags)
+        .with_filename(file.to_string_lossy())
+        .build()
+}
+
+/// The desktop's port, what it tells, and why there is none.
+struct Popups {
+    port: Option<Arc<dyn Desktop>>,
+    heard: Arc<Heard>,
+    problem: Option<String>,
+}
+
+fn desktop(_app: &AppHandle, data: &Path) -> Popups {
+    let heard = Arc::new(Heard::default());
+    let into = Arc::clone(&heard);
+    match Notifier::start(Look { icon: icon_file(data) }, move |told| into.hear(told)) {
+        Ok(notifier) => Popups { port: Some(Arc::new(notifier)), heard, problem: None },
+        Err(error) => {
+            let problem = format!("Popups cannot be shown: no thread for them ({error}).");
+            Popups { port: None, heard, problem: Some(problem) }
+        }
+    }
+}
+
+/// Carries what the desktop tells to the engine, and keeps it while there is no engine yet.
+#[derive(Default)]
+struct Heard {
+    to: OnceLock<(AppHandle, Engine)>,
+    early: std::sync::Mutex<Vec<Told>>,
+}
+
+impl Heard {
+    fn hear(&self, told: Told) {
+        let mut early = self.early.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match self.to.get() {
+            Some((app, engine)) => pass_on(app, engine, told),
+            // At most a change of health: nothing has been shown that could be clicked.
+            None => early.push(told),
+        }
+    }
+
+    fn ready(&self, app: AppHandle, engine: Engine) {
+        let mut early = self.early.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for told in early.drain(..) {
+            pass_on(&app, &engine, told);
+        }
+        // Set once, here.
+        let _ = self.to.set((app, engine));
+    }
+}
+
+fn pass_on(app: &AppHandle, engine: &Engine, told: Told) {
+    match told {
+        Told::Health(problem) => engine.report_notifications(problem),
+        Told::Clicked { id, server, job } => {
+            tracing::debug!(id, server, job, "a popup was clicked");
+            let (app, engine) = (app.clone(), engine.clone());
+            tauri::async_runtime::spawn(async move {
+                match job {
+                    Some(job) => engine.open_job(server, job).await,
+                    None => engine.mark_read(vec![id], true).await,
+                }
+                show_window(&app);
+            });
+        }
+    }
+}
+
+/// Puts the popups' picture where the notification daemon can read it; `None` where it cannot be.
+fn icon_file(data: &Path) -> Option<PathBuf> {
+    let path = data.join("icon.png");
+    if std::fs::read(&path).is_ok_and(|bytes| bytes == ICON) {
+        return Some(path);
+    }
+    let written = std::fs::create_dir_all(data).and_then(|()| std::fs::write(&path, ICON));
+    match written {
+        Ok(()) => Some(path),
+        Err(error) => {
+            tracing::warn!(%error, "no picture for popups");
+            None
+        }
+    }
+}
+
+/// The embedded demo servers, on or off.
+#[derive(Default)]
+pub struct DemoSwitch(Mutex<Option<Demo>>);
+
+impl DemoSwitch {
+    /// Starts or stops the demo servers and gives them to the engine. Doing it twice changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// When the demo cannot listen on this machine.
+    pub async fn set(&self, engine: &Engine, on: bool) -> Result<(), UserError> {
+        let mut demo = self.0.lock().await;
+        if !on {
+            engine.set_demo(Vec::new()).await;
+            if let Some(demo) = demo.take() {
+                demo.stop().await;
+            }
+        } else if demo.is_none() {
+            let started = Demo::start(DemoOptions::default()).await.map_err(|error| UserError {
+                code: ErrorCode::Internal,
+                message: format!("The demo could not be started: {error}."),
+            })?;
+            engine.set_demo(started.servers()).await;
+            *demo = Some(started);
+        }
+        Ok(())
+    }
+
+    async fn stop(&self) {
+        if let Some(demo) = self.0.lock().await.take() {
+            demo.stop().await;
+        }
+    }
+}
+
+/// The program's own log: a file a day, five kept. What is logged is set by `JOBWATCH_LOG`
+/// (`debug`, `jobwatch_engine=trace`, …). Without a place for files there is no log.
+fn log_to_file(directory: &Path) -> Option<tracing_appender::non_blocking::WorkerGuard> {
+    let appender = std::fs::create_dir_all(directory)
+        .map_err(anyhow::Error::from)
+        .and_then(|()| {
+            Ok(tracing_appender::rolling::Builder::new()
+                .rotation(tracing_appender::rolling::Rotation::DAILY)
+                .filename_prefix("jobwatch")
+                .filename_suffix("log")
+                .max_log_files(5)
+                .build(directory)?)
+        })
+        .map_err(|error| eprintln!("jobwatch: there will be no log file: {error}"))
+        .ok()?;
+    let (writer, guard) = tracing_appender::non_blocking(appender);
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_env_filter(crate::log_filter("info"))
+        .with_writer(writer);
+    if subscriber.try_init().is_err() {
+        eprintln!("jobwatch: there will be no log file: a log is already being written");
+    }
+    Some(guard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_a_data_directory_stays_the_same_across_builds() {
+        assert_eq!(digest(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(digest(b"a"), 0xaf63_dc4c_8601_ec8c);
+    }
+}

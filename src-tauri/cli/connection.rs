@@ -1,0 +1,237 @@
+//! From the command line's words to a server and its key.
+
+use std::path::PathBuf;
+
+use jobwatch_core::dialect;
+use jobwatch_core::model::{JobId, Topic};
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
+use jobwatch_engine::ports::Secrets as _;
+use jobwatch_engine::settings::{SavedServer, SettingsFile};
+use url::Url;
+
+use super::Failure;
+use super::args::{Connection, EXIT_KEY, EXIT_SETTINGS, EXIT_USAGE};
+use crate::os::paths::{NoHome, Paths};
+use crate::os::secrets::Keyring;
+
+/// A server to connect to.
+#[derive(Debug)]
+pub struct Target {
+    /// The server; its `watch` is what the command line asks for.
+    pub server: Server,
+    /// Its key.
+    pub key: Option<Secret>,
+    /// Where its history is; none for a server that is not saved.
+    pub history: Option<PathBuf>,
+}
+
+impl Target {
+    /// Finds the saved server, or builds the one that was given whole.
+    ///
+    /// # Errors
+    /// For people.
+    pub fn find(
+        connection: &Connection,
+        topics: Vec<Topic>,
+        paths: Result<Paths, NoHome>,
+    ) -> Result<Target, Failure> {
+        let key = connection.key_env.as_deref().map(key_from).transpose()?;
+        let (mut server, key, history) =
+            match (&connection.server, connection.dialect, &connection.ws) {
+                (None, Some(dialect), Some(ws)) => (given(connection, dialect, ws), key, None),
+                (Some(name), ..) => {
+                    let data = paths.as_ref().map(|paths| paths.data.clone()).unwrap_or_default();
+                    let saved = named(saved(paths)?, name)?;
+                    let key = match key {
+                        Some(key) => Some(key),
+                        None => key_of(&saved)?,
+                    };
+                    (saved.server, key, Some(data))
+                }
+                // The argument parser lets nothing else through.
+                _ => {
+                    return Err(Failure::new(
+                        EXIT_USAGE,
+                        "Name a server: --server, or --dialect and --ws.",
+                    ));
+                }
+            };
+        if !topics.is_empty() {
+            server.watch = topics;
+        } else if server.watch.is_empty() {
+            server.watch = vec![Topic::Everything];
+        }
+        // Asked for by name, so a pause in the window does not count.
+        server.paused = false;
+        dialect::dialect(&server, key.clone())
+            .map_err(|problem| Failure::new(EXIT_USAGE, format!("{}: {problem}", server.name)))?;
+        Ok(Target { server, key, history })
+    }
+}
+
+/// The topic of a job named on the command line: with or without `job:` before it.
+pub fn job_topic(job: &str) -> Result<Topic, Failure> {
+    match job.strip_prefix("job:").unwrap_or(job) {
+        "" => Err(Failure::new(EXIT_USAGE, "The job's id is empty.")),
+        id => Ok(Topic::Job(id.into())),
+    }
+}
+
+/// Whether `id` is the job that was asked for as `wanted`. Dialects spell some ids differently from
+/// how their servers' own pages show them.
+pub fn is_job(dialect: DialectKind, wanted: &Topic, id: &JobId) -> bool {
+    let Topic::Job(wanted) = wanted else { return false };
+    let (wanted, id) = (wanted.as_str(), id.as_str());
+    wanted == id
+        || match dialect {
+            DialectKind::TriggerX => id.strip_prefix("job:") == Some(wanted),
+            // People paste the whole ARN of a task; its last segment is the id.
+            DialectKind::Kecs => {
+                wanted.starts_with("arn:") && wanted.rsplit('/').next() == Some(id)
+            }
+            _ => false,
+        }
+}
+
+fn key_from(variable: &str) -> Result<Secret, Failure> {
+    let problem = |what: &str| {
+        let advice = "set it to the key, or leave --key-env out";
+        Failure::new(EXIT_USAGE, format!("The environment variable {variable} {what}: {advice}."))
+    };
+    match std::env::var(variable) {
+        Ok(text) => {
+            let key = Secret::new(text);
+            if key.expose().is_empty() { Err(problem("is empty")) } else { Ok(key) }
+        }
+        Err(std::env::VarError::NotPresent) => Err(problem("is not set")),
+        Err(std::env::VarError::NotUnicode(_)) => Err(problem("is no text")),
+    }
+}
+
+fn given(connection: &Connection, dialect: DialectKind, ws: &str) -> Server {
+    Server {
+        id: ServerId("command-line".to_owned()),
+        name: connection.name.clone().unwrap_or_else(|| host_of(ws)),
+        dialect,
+        ws: ws.to_owned(),
+        api: connection.api.clone(),
+        key: connection.key_in.clone(),
+        namespace: connection.namespace.clone(),
+        options: connection.options.iter().cloned().collect(),
+        watch: Vec::new(),
+        paused: false,
+        extra_ca: connection.ca.clone(),
+        policy: PolicyChange::default(),
+    }
+}
+
+/// The host and port of a URL: all of it that is fit to be shown.
+fn host_of(ws: &str) -> String {
+    let whole = if ws.contains("://") { ws.to_owned() } else { format!("ws://{ws}") };
+    let Ok(url) = Url::parse(whole.trim()) else { return "server".to_owned() };
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => "server".to_owned(),
+    }
+}
+
+/// The saved servers.
+pub fn saved(paths: Result<Paths, NoHome>) -> Result<Vec<SavedServer>, Failure> {
+    let paths = paths.map_err(|error| Failure::new(EXIT_SETTINGS, error.to_string()))?;
+    let (_, settings, problem) = SettingsFile::load(paths.settings);
+    match problem {
+        Some(problem) if settings.servers.is_empty() => Err(Failure::new(EXIT_SETTINGS, problem)),
+        Some(problem) => {
+            eprintln!("jobwatch: {problem}");
+            Ok(settings.servers)
+        }
+        None => Ok(settings.servers),
+    }
+}
+
+fn named(servers: Vec<SavedServer>, name: &str) -> Result<SavedServer, Failure> {
+    let known = match &servers[..] {
+        [] => "none is saved yet: add one in the window, or use --dialect and --ws".to_owned(),
+        servers => {
+            let names: Vec<&str> = servers.iter().map(|saved| saved.server.name.as_str()).collect();
+            format!("there are {}", names.join(", "))
+        }
+    };
+    let ways: [fn(&Server, &str) -> bool; 3] = [
+        |server, name| server.name == name,
+        |server, name| server.id.0 == name,
+        |server, name| server.name.eq_ignore_ascii_case(name),
+    ];
+    for way in ways {
+        let found: Vec<&SavedServer> =
+            servers.iter().filter(|saved| way(&saved.server, name)).collect();
+        match found[..] {
+            [] => {}
+            [saved] => return Ok(saved.clone()),
+            _ => {
+                let ids: Vec<&str> = found.iter().map(|saved| saved.server.id.0.as_str()).collect();
+                return Err(Failure::new(
+                    EXIT_USAGE,
+                    format!(
+                        "More than one saved server is called \"{name}\". Use its id: {}.",
+                        ids.join(" or ")
+                    ),
+                ));
+            }
+        }
+    }
+    Err(Failure::new(EXIT_SETTINGS, format!("No saved server is called \"{name}\"; {known}.")))
+}
+
+fn key_of(saved: &SavedServer) -> Result<Option<Secret>, Failure> {
+    if !saved.has_key {
+        return Ok(None);
+    }
+    let name = &saved.server.name;
+    let problem = match Keyring::default().load(&saved.server.id) {
+        Ok(Some(key)) => return Ok(Some(key)),
+        Ok(None) => "it is no longer in the keyring".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(Failure::new(
+        EXIT_KEY,
+        format!(
+            "The key of {name} could not be read: {problem}. Unlock the keyring, or give the key \
+             with --key-env."
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_given_by_url_is_called_by_host_and_port_alone() {
+        for (ws, name) in [
+            ("ws://localhost:8080/api?api_key=sk-1", "localhost:8080"),
+            ("wss://user:sk-1@jobs.example.org/x", "jobs.example.org"),
+            ("localhost:3000", "localhost:3000"),
+            ("[::1]:3000", "[::1]:3000"),
+            ("ws://", "server"),
+        ] {
+            assert_eq!(host_of(ws), name);
+        }
+    }
+
+    #[test]
+    fn a_job_is_found_by_the_id_people_know() {
+        let topic = |text: &str| job_topic(text).unwrap();
+        let id = |text: &str| JobId::from(text);
+        assert!(is_job(DialectKind::TriggerX, &topic("12"), &id("job:12")));
+        assert!(is_job(DialectKind::TriggerX, &topic("job:12"), &id("job:12")));
+        assert!(is_job(DialectKind::TriggerX, &topic("task:3"), &id("task:3")));
+        assert!(!is_job(DialectKind::Analyzer, &topic("12"), &id("job:12")));
+        let arn = "arn:aws:ecs:eu-west-1:000000000000:task/default/abc";
+        assert!(is_job(DialectKind::Kecs, &topic(arn), &id("abc")));
+        assert!(!is_job(DialectKind::Kecs, &topic("arn:x/abcd"), &id("abc")));
+        assert!(job_topic("job:").is_err());
+    }
+}

@@ -1,0 +1,144 @@
+//! The command line: the same engine without a window. Nothing here needs a display.
+
+pub mod args;
+mod connection;
+mod demo;
+pub mod json;
+mod logs;
+mod servers;
+mod stream;
+mod text;
+mod wait;
+mod watch;
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use jobwatch_engine::Engine;
+use jobwatch_engine::ports::Ports;
+use jobwatch_engine::{Options, SettingsSource};
+
+use self::args::{Command, EXIT_INTERNAL, EXIT_OUTPUT};
+use self::connection::Target;
+use crate::os::paths::{NoHome, Paths};
+
+/// How long sockets may take to close at the end.
+const STOP: Duration = Duration::from_secs(2);
+
+/// Why a command ends badly: what happened, to what, what can be done.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn new(code: u8, message: impl Into<String>) -> Failure {
+        Failure { code, message: message.into() }
+    }
+
+    fn internal(error: impl fmt::Display) -> Failure {
+        Failure::new(EXIT_INTERNAL, error.to_string())
+    }
+}
+
+/// How a command ends.
+type Outcome = Result<u8, Failure>;
+
+/// Runs a command to its end.
+#[must_use]
+pub fn run(command: Command, paths: Result<Paths, NoHome>) -> ExitCode {
+    log_to_stderr();
+    // Ignored: it fails only when a provider is installed already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return end(Err(Failure::internal(error))),
+        };
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Watch(watch) => watch::run(watch, paths).await,
+            Command::Wait(wait) => wait::run(wait, paths).await,
+            Command::Logs(logs) => logs::run(logs, paths).await,
+            Command::Servers(servers) => servers::run(&servers, paths),
+            Command::Demo(demo) => demo::run(&demo).await,
+        }
+    });
+    // A keyring call behind a prompt, or a reader who takes nothing, does not hold the program.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    end(outcome)
+}
+
+fn end(outcome: Outcome) -> ExitCode {
+    ExitCode::from(match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            // Nobody to tell when even this cannot be printed.
+            let _ = writeln!(io::stderr(), "jobwatch: {}", failure.message);
+            failure.code
+        }
+    })
+}
+
+/// The engine for one server. The settings stay as they are; the history of a saved server is read
+/// and, since there is no desktop to tell anything, not written: what the window has to announce
+/// stays for the window.
+async fn engine(target: Target, ports: Ports) -> Result<Engine, Failure> {
+    let options = Options {
+        data_dir: target.history,
+        settings: SettingsSource::Fixed(vec![(target.server, target.key)]),
+        ports,
+        seed: None,
+    };
+    Engine::start(options).await.map_err(Failure::internal)
+}
+
+async fn stop(engine: &Engine) {
+    if tokio::time::timeout(STOP, engine.stop()).await.is_err() {
+        tracing::warn!("the engine did not end in time");
+    }
+}
+
+/// Waits for `duration`, or for ever.
+async fn elapsed(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the output takes more. A closed pipe is no error: its reader has seen enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Output {
+    Open,
+    Closed,
+}
+
+/// Prints one line, and flushes it: whoever reads us acts on lines.
+fn print(line: &str) -> Result<Output, Failure> {
+    let mut out = io::stdout().lock();
+    let written = out
+        .write_all(line.as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush());
+    match written {
+        Ok(()) => Ok(Output::Open),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Output::Closed),
+        Err(error) => {
+            Err(Failure::new(EXIT_OUTPUT, format!("The output could not be written: {error}.")))
+        }
+    }
+}
+
+/// What the program says about itself goes to stderr, and only when `JOBWATCH_LOG` asks for it.
+fn log_to_stderr() {
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_env_filter(crate::log_filter("off"))
+        .with_writer(io::stderr);
+    // Fails only when a log is already written to.
+    let _ = subscriber.try_init();
+}

@@ -1,0 +1,217 @@
+//! What is heard, on its way to the output: a bounded queue between the engine's loop, which must
+//! not wait, and a reader of our output, who may be slow.
+//!
+//! When the reader falls behind by more than the bound, of every job and every server the newest
+//! state is kept and printed once there is room; log lines, values and the like are counted and
+//! left out, and the output says so. An outcome is never lost.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use jobwatch_core::model::JobId;
+use jobwatch_core::server::ServerId;
+use jobwatch_engine::ports::{Event, Sink};
+
+/// Events that may wait for the reader.
+const BOUND: usize = 16_384;
+
+/// The queue.
+#[derive(Debug)]
+pub struct Stream {
+    state: Mutex<State>,
+    changed: Condvar,
+    bound: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Event>,
+    /// Newest states of what changed while there was no room, in the order they first came.
+    newest: Newest,
+    dropped: u64,
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Newest {
+    order: VecDeque<Key>,
+    events: std::collections::HashMap<Key, Event>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Status(ServerId),
+    Job(ServerId, JobId),
+}
+
+impl Key {
+    fn of(event: &Event) -> Option<Key> {
+        match event {
+            Event::Status { server, .. } => Some(Key::Status(server.clone())),
+            Event::Job { server, job } => Some(Key::Job(server.clone(), job.id.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// What the reader gets next.
+#[derive(Debug)]
+pub enum Next {
+    /// Something was heard.
+    Event(Event),
+    /// This many events were left out.
+    Dropped(u64),
+    /// Nothing more will come.
+    Closed,
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        Stream::bounded(BOUND)
+    }
+}
+
+impl Stream {
+    fn bounded(bound: usize) -> Stream {
+        Stream { state: Mutex::default(), changed: Condvar::new(), bound }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the stream: what waits is still read, nothing more is taken.
+    pub fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for what comes next.
+    pub fn next(&self) -> Next {
+        let mut state = self.state();
+        loop {
+            if let Some(event) = state.waiting.pop_front() {
+                return Next::Event(event);
+            }
+            if let Some(key) = state.newest.order.pop_front()
+                && let Some(event) = state.newest.events.remove(&key)
+            {
+                return Next::Event(event);
+            }
+            let dropped = std::mem::take(&mut state.dropped);
+            if dropped > 0 {
+                return Next::Dropped(dropped);
+            }
+            if state.closed {
+                return Next::Closed;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Sink for Stream {
+    fn event(&self, event: Event) {
+        let mut state = self.state();
+        if state.closed {
+            return;
+        }
+        match Key::of(&event) {
+            // What is already among the newest stays there, or an older state would follow it.
+            Some(key)
+                if state.waiting.len() >= self.bound || state.newest.events.contains_key(&key) =>
+            {
+                if state.newest.events.insert(key.clone(), event).is_none() {
+                    state.newest.order.push_back(key);
+                }
+            }
+            None if state.waiting.len() >= self.bound => state.dropped += 1,
+            _ => state.waiting.push_back(event),
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+}
+
+/// A sink that hands every event to a function.
+pub struct Each<F>(pub F);
+
+impl<F: Fn(Event) + Send + Sync + 'static> Sink for Each<F> {
+    fn event(&self, event: Event) {
+        (self.0)(event);
+    }
+}
+
+/// `stream` as the engine's port.
+#[must_use]
+pub fn port(stream: &Arc<Stream>) -> Arc<dyn Sink> {
+    Arc::clone(stream) as Arc<dyn Sink>
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jobwatch_core::model::{Diagnostic, Job, JobState, Metric, Source};
+
+    fn job(id: &str, state: JobState) -> Event {
+        let job: Job = serde_json::from_value(serde_json::json!({
+            "id": id, "state": state.word(), "source": Source::Socket,
+            "heard_at": "1970-01-01T00:00:00Z",
+        }))
+        .unwrap();
+        Event::Job { server: ServerId("s".to_owned()), job: Arc::new(job) }
+    }
+
+    fn odd() -> Event {
+        let diagnostic = Diagnostic { kind: "bad-json", text: String::new(), sample: None };
+        Event::Diagnostic { server: ServerId("s".to_owned()), diagnostic }
+    }
+
+    fn metric() -> Event {
+        let metric = Metric { job: None, name: "cpu".to_owned(), value: 1.0, unit: None, at: None };
+        Event::Metric { server: ServerId("s".to_owned()), metric }
+    }
+
+    fn drain(stream: &Stream) -> Vec<String> {
+        stream.close();
+        let mut all = Vec::new();
+        loop {
+            all.push(match stream.next() {
+                Next::Event(Event::Job { job, .. }) => format!("{} {}", job.id, job.state),
+                Next::Event(Event::Metric { .. }) => "metric".to_owned(),
+                Next::Event(_) => "odd".to_owned(),
+                Next::Dropped(n) => format!("{n} dropped"),
+                Next::Closed => return all,
+            });
+        }
+    }
+
+    #[test]
+    fn a_slow_reader_still_gets_every_outcome_and_is_told_what_was_left_out() {
+        let stream = Stream::bounded(2);
+        for event in [
+            job("a", JobState::Running),
+            odd(),
+            job("b", JobState::Running),
+            metric(),
+            job("a", JobState::Completed),
+            job("b", JobState::Failed),
+            odd(),
+        ] {
+            stream.event(event);
+        }
+        assert_eq!(drain(&stream), ["a running", "odd", "b failed", "a completed", "2 dropped"]);
+    }
+
+    #[test]
+    fn a_newer_state_never_comes_before_an_older_one() {
+        let stream = Stream::bounded(1);
+        stream.event(odd());
+        stream.event(job("a", JobState::Queued));
+        assert!(matches!(stream.next(), Next::Event(Event::Diagnostic { .. })));
+        // There is room again, but the job's earlier state still waits among the newest.
+        stream.event(job("a", JobState::Running));
+        stream.event(metric());
+        assert_eq!(drain(&stream), ["metric", "a running"]);
+    }
+}

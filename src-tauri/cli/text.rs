@@ -1,0 +1,245 @@
+//! Lines for people.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+
+use jiff::Timestamp;
+use jobwatch_core::model::{JobId, JobState, Level, LogLine};
+use jobwatch_core::notify::Tone;
+use jobwatch_core::supervisor::Link;
+use jobwatch_engine::ports::Event;
+
+use super::json::link_word;
+
+/// How lines are dressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether colours may be used.
+    pub colour: bool,
+    /// Whether the output is a terminal, which text from servers must not command.
+    pub terminal: bool,
+}
+
+impl Style {
+    /// Colours only on a terminal, and not where `NO_COLOR` is set.
+    #[must_use]
+    pub fn of_stdout() -> Style {
+        let terminal = std::io::stdout().is_terminal();
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Style { colour: terminal && !refused, terminal }
+    }
+
+    fn paint(self, colour: Colour, text: &str, width: usize) -> String {
+        let padded = format!("{text:<width$}");
+        if self.colour { format!("\u{1b}[{}m{padded}\u{1b}[0m", colour as u8) } else { padded }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Colour {
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+    Blue = 34,
+    Cyan = 36,
+    Grey = 90,
+}
+
+/// Text from a server as one line that cannot command a terminal or turn its reading direction:
+/// escape sequences are removed, other control and bidi characters replaced.
+#[must_use]
+pub fn plain(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(unsafe_to_print) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1b}' => match rest.next_if(|c| matches!(c, '[' | ']' | 'P' | 'X' | '^' | '_')) {
+                // Control sequence: parameters, then one final character.
+                Some('[') => while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
+                // A string (title, link, …): up to BEL or ESC \.
+                Some(_) => {
+                    while let Some(c) = rest.next() {
+                        if c == '\u{7}' || (c == '\u{1b}' && rest.next_if_eq(&'\\').is_some()) {
+                            break;
+                        }
+                    }
+                }
+                None => {
+                    rest.next();
+                }
+            },
+            '\t' | '\n' | '\r' => out.push(' '),
+            c if unsafe_to_print(c) => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn unsafe_to_print(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `event` as a line, without its end; `None` for what only programs want.
+#[must_use]
+pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option<String> {
+    let mut line = style.paint(Colour::Grey, &clock(now), 9);
+    let _ = write!(line, " {:<14} ", plain(server));
+    match event {
+        Event::Status { status, .. } => {
+            let colour = match status.link {
+                Link::Live => Colour::Green,
+                Link::Connecting | Link::Paused => Colour::Yellow,
+                Link::Polling => Colour::Blue,
+                Link::Offline | Link::Refused => Colour::Red,
+            };
+            line += &style.paint(colour, link_word(status.link), 10);
+            if let Some(reason) = &status.reason {
+                let _ = write!(line, " {}", plain(reason));
+            }
+            if let Some(ms) = status.retry_in_ms {
+                let _ = write!(line, " (next try in {} s)", ms.div_ceil(1_000));
+            }
+        }
+        Event::Job { job, .. } => {
+            line += &style.paint(state_colour(&job.state), &plain(&job.state.word()), 10);
+            let progress = job.progress.filter(|_| !job.state.terminal());
+            let progress = progress.map(|value| format!("{value:.0} %")).unwrap_or_default();
+            let _ = write!(line, " {progress:>5}  {}", plain(job.title()));
+            if job.title() != job.id.as_str() {
+                let _ = write!(line, " ({})", plain(job.id.as_str()));
+            }
+            let text = job.error.as_deref().or(job.message.as_deref());
+            if let Some(text) = text.and_then(|text| text.lines().next()) {
+                let _ = write!(line, ": {}", plain(text));
+            }
+        }
+        Event::Log { job, line: log, .. } => {
+            let _ = write!(line, "{} ", plain(job.as_str()));
+            if let Some(level) = log.level {
+                let _ = write!(line, "{} ", style.paint(level_colour(level), level.word(), 5));
+            }
+            line += &plain(&log.text);
+        }
+        Event::Metric { metric, .. } => {
+            let of = metric.job.as_ref().map(JobId::as_str).unwrap_or_default();
+            let unit = metric.unit.as_deref().unwrap_or_default();
+            let _ = write!(
+                line,
+                "metric     {} {} {} {}",
+                plain(of),
+                plain(&metric.name),
+                metric.value,
+                plain(unit)
+            );
+        }
+        Event::Queue { queue, .. } => {
+            let _ = write!(line, "queue      {}:", plain(&queue.name));
+            for (count, word) in [
+                (queue.waiting, "waiting"),
+                (queue.active, "active"),
+                (queue.delayed, "delayed"),
+                (queue.failed, "failed"),
+                (queue.completed, "completed"),
+            ] {
+                if let Some(count) = count {
+                    let _ = write!(line, " {count} {word}");
+                }
+            }
+            if queue.paused == Some(true) {
+                line += " (paused)";
+            }
+        }
+        Event::Notice(notice) => {
+            let colour = match notice.tone {
+                Tone::Good => Colour::Green,
+                Tone::Bad => Colour::Red,
+                Tone::Plain => Colour::Cyan,
+            };
+            line += &style.paint(colour, "notice", 10);
+            let _ = write!(line, " {}", plain(&notice.title));
+            if !notice.body.is_empty() {
+                let _ = write!(line, ": {}", plain(&notice.body));
+            }
+        }
+        Event::Diagnostic { diagnostic, .. } => {
+            line += &style.paint(Colour::Yellow, "odd", 10);
+            let _ = write!(line, " {}: {}", diagnostic.kind, plain(&diagnostic.text));
+        }
+        Event::Listed { .. } => return None,
+    }
+    line.truncate(line.trim_end().len());
+    Some(line)
+}
+
+/// The time and the level of a log line, as they stand before its text.
+#[must_use]
+pub fn log_head(line: &LogLine, style: Style) -> String {
+    let at = line.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let level = line.level.map_or_else(
+        || format!("{:<5}", "-"),
+        |level| style.paint(level_colour(level), level.word(), 5),
+    );
+    format!("{at} {level} ")
+}
+
+/// The time of day in UTC, as logs write it.
+fn clock(at: Timestamp) -> String {
+    at.strftime("%H:%M:%SZ").to_string()
+}
+
+fn state_colour(state: &JobState) -> Colour {
+    match state {
+        JobState::Completed => Colour::Green,
+        JobState::Failed => Colour::Red,
+        JobState::Cancelled | JobState::Unknown(_) => Colour::Yellow,
+        JobState::Running => Colour::Cyan,
+        JobState::Queued | JobState::Scheduled => Colour::Blue,
+    }
+}
+
+fn level_colour(level: Level) -> Colour {
+    match level {
+        Level::Trace | Level::Debug => Colour::Grey,
+        Level::Info => Colour::Cyan,
+        Level::Warn => Colour::Yellow,
+        Level::Error | Level::Fatal => Colour::Red,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_a_server_cannot_command_the_terminal() {
+        for (sent, shown) in [
+            ("plain", "plain"),
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            ("a\u{1b}]0;title\u{7}b", "ab"),
+            ("a\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\", "alink"),
+            ("a\u{1b}cb", "ab"),
+            ("a\nb\rc\td", "a b c d"),
+            ("evil\u{202e}txt.exe", "evil\u{fffd}txt.exe"),
+            ("bell\u{7} \u{9b}31m", "bell\u{fffd} \u{fffd}31m"),
+            ("unended \u{1b}[12", "unended "),
+            ("\u{1b}", ""),
+        ] {
+            assert_eq!(plain(sent), shown, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn colours_are_used_only_where_they_are_wanted() {
+        let plain = Style { colour: false, terminal: true };
+        assert_eq!(plain.paint(Colour::Red, "failed", 8), "failed  ");
+        let painted = Style { colour: true, terminal: true };
+        assert_eq!(painted.paint(Colour::Red, "failed", 8), "\u{1b}[31mfailed  \u{1b}[0m");
+    }
+}

@@ -1,0 +1,109 @@
+//! `jobwatch watch`: everything that is heard, as it is heard.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jobwatch_engine::ports::{Event, Ports};
+use tokio::sync::oneshot;
+
+use super::args::{EXIT_OK, Watch};
+use super::connection::Target;
+use super::stream::{self, Next, Stream};
+use super::text::{self, Style};
+use super::{Failure, Outcome, Output, json, print};
+use crate::os::paths::{NoHome, Paths};
+
+/// How long the reader may take for what still waits at the end.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Runs the command.
+///
+/// # Errors
+/// For people.
+pub async fn run(args: Watch, paths: Result<Paths, NoHome>) -> Outcome {
+    let target = Target::find(&args.connection, args.topics, paths)?;
+    let name = target.server.name.clone();
+    let stream = Arc::new(Stream::default());
+    let mut printed = print_all(Arc::clone(&stream), name, args.json)?;
+    let ports = Ports { sink: Some(stream::port(&stream)), ..Ports::default() };
+    let engine = super::engine(target, ports).await?;
+    let ended = tokio::select! {
+        ended = &mut printed => Some(ended),
+        () = super::elapsed(args.duration) => None,
+        () = crate::os::ended() => None,
+    };
+    super::stop(&engine).await;
+    stream.close();
+    let ended = match ended {
+        Some(ended) => Some(ended),
+        // A reader who has stopped taking lines does not keep the program from ending.
+        None => tokio::time::timeout(DRAIN, printed).await.ok(),
+    };
+    match ended {
+        Some(Ok(Err(failure))) => Err(failure),
+        _ => Ok(EXIT_OK),
+    }
+}
+
+/// Prints on a thread of its own: a reader that takes nothing blocks it, and nothing else.
+fn print_all(
+    stream: Arc<Stream>,
+    server: String,
+    json: bool,
+) -> Result<oneshot::Receiver<Result<(), Failure>>, Failure> {
+    let (done, ended) = oneshot::channel();
+    let style = Style::of_stdout();
+    std::thread::Builder::new()
+        .name("output".to_owned())
+        .spawn(move || {
+            let result = loop {
+                let line = match stream.next() {
+                    Next::Closed => break Ok(()),
+                    Next::Event(event) if json => as_json(&server, &event),
+                    Next::Event(event) => text::line(&server, &event, style, Timestamp::now()),
+                    Next::Dropped(count) => Some(left_out(&server, count, json)),
+                };
+                match line.as_deref().map(print) {
+                    None | Some(Ok(Output::Open)) => {}
+                    Some(Ok(Output::Closed)) => break Ok(()),
+                    Some(Err(failure)) => break Err(failure),
+                }
+            };
+            stream.close();
+            // The receiver is gone when the program ends without waiting for us.
+            let _ = done.send(result);
+        })
+        .map_err(Failure::internal)?;
+    Ok(ended)
+}
+
+/// `event` as a JSON line; `None` for what is no part of the output.
+pub fn as_json(server: &str, event: &Event) -> Option<String> {
+    Some(
+        match event {
+            Event::Status { status, .. } => json::status(server, status),
+            Event::Job { job, .. } => json::job(server, job),
+            Event::Log { job, seq, line, .. } => json::log(server, job, *seq, line),
+            Event::Metric { metric, .. } => json::metric(server, metric),
+            Event::Queue { queue, .. } => json::queue(server, queue),
+            Event::Notice(notice) => json::notice(server, notice),
+            Event::Diagnostic { diagnostic, .. } => json::diagnostic(server, diagnostic),
+            Event::Listed { .. } => return None,
+        }
+        .text(),
+    )
+}
+
+fn left_out(server: &str, count: u64, json: bool) -> String {
+    let text = format!(
+        "{count} log lines, values and the like were left out, because the output was not read \
+         fast enough; every job's newest state was kept."
+    );
+    if !json {
+        return format!("{server} {text}");
+    }
+    let diagnostic =
+        jobwatch_core::model::Diagnostic { kind: "output-left-out", text, sample: None };
+    json::diagnostic(server, &diagnostic).text()
+}

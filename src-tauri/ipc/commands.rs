@@ -1,0 +1,184 @@
+//! Commands that change something. Each is a call of the engine; the page never sees a key, and a
+//! key that it sends becomes a [`Secret`] before anything else happens to it.
+
+use jobwatch_core::secret::Secret;
+use jobwatch_engine::Engine;
+use jobwatch_engine::views::{
+    ActionView, ErrorCode, KeyChange, Preferences, ServerDraft, TestStep, UserError,
+};
+use tauri::ipc::Channel;
+use tauri::{AppHandle, Runtime, State};
+use tauri_plugin_opener::OpenerExt;
+use url::Url;
+
+use crate::app::DemoSwitch;
+
+type Done = Result<(), UserError>;
+
+/// A server as the form shows it.
+#[tauri::command]
+pub async fn server_draft(engine: State<'_, Engine>, id: String) -> Result<ServerDraft, UserError> {
+    engine.server_draft(&id).await
+}
+
+/// Adds or changes a server; answers its id.
+#[tauri::command]
+pub async fn save_server(
+    engine: State<'_, Engine>,
+    draft: ServerDraft,
+    change: KeyChange,
+    key: Option<String>,
+) -> Result<String, UserError> {
+    let key = key.map(Secret::new);
+    engine.save_server(draft, change, key).await
+}
+
+/// Tries a server step by step without saving it.
+#[tauri::command]
+pub async fn test_server(
+    engine: State<'_, Engine>,
+    draft: ServerDraft,
+    change: KeyChange,
+    key: Option<String>,
+    on_step: Channel<TestStep>,
+) -> Done {
+    let key = key.map(Secret::new);
+    let report = move |step: TestStep| {
+        // A page that has gone does not want to know.
+        let _ = on_step.send(step);
+    };
+    engine.test_server(draft, change, key, Box::new(report)).await
+}
+
+/// Removes a server, its history and its key.
+#[tauri::command]
+pub async fn remove_server(engine: State<'_, Engine>, id: String) -> Done {
+    engine.remove_server(&id).await
+}
+
+/// Disconnects a server until it is resumed.
+#[tauri::command]
+pub async fn pause_server(engine: State<'_, Engine>, id: String) -> Done {
+    engine.pause_server(&id).await
+}
+
+/// Connects a paused server again.
+#[tauri::command]
+pub async fn resume_server(engine: State<'_, Engine>, id: String) -> Done {
+    engine.resume_server(&id).await
+}
+
+/// Tries a server's socket at once.
+#[tauri::command]
+pub async fn reconnect(engine: State<'_, Engine>, id: String) -> Done {
+    engine.reconnect(&id).await
+}
+
+/// Watches a topic.
+#[tauri::command]
+pub async fn watch(engine: State<'_, Engine>, server: String, topic: String) -> Done {
+    engine.watch(&server, &topic).await
+}
+
+/// Stops watching a topic.
+#[tauri::command]
+pub async fn unwatch(engine: State<'_, Engine>, server: String, topic: String) -> Done {
+    engine.unwatch(&server, &topic).await
+}
+
+/// Cancels or retries a job.
+#[tauri::command]
+pub async fn act(
+    engine: State<'_, Engine>,
+    server: String,
+    job: String,
+    action: ActionView,
+) -> Done {
+    engine.act(&server, &job, action).await
+}
+
+/// Marks notices as read or unread.
+#[tauri::command]
+pub async fn mark_read(engine: State<'_, Engine>, ids: Vec<i64>, read: bool) -> Done {
+    engine.mark_read(ids, read).await;
+    Ok(())
+}
+
+/// Marks all notices as read.
+#[tauri::command]
+pub async fn mark_all_read(engine: State<'_, Engine>) -> Done {
+    engine.mark_all_read().await;
+    Ok(())
+}
+
+/// Takes notices off the list.
+#[tauri::command]
+pub async fn dismiss(engine: State<'_, Engine>, ids: Vec<i64>) -> Done {
+    engine.dismiss(ids).await;
+    Ok(())
+}
+
+/// Puts dismissed notices back.
+#[tauri::command]
+pub async fn restore(engine: State<'_, Engine>, ids: Vec<i64>) -> Done {
+    engine.restore(ids).await;
+    Ok(())
+}
+
+/// Keeps the user's choices.
+#[tauri::command]
+pub async fn set_preferences(engine: State<'_, Engine>, preferences: Preferences) -> Done {
+    engine.set_preferences(preferences).await
+}
+
+/// Starts or stops the embedded demo servers.
+#[tauri::command]
+pub async fn set_demo(engine: State<'_, Engine>, demo: State<'_, DemoSwitch>, on: bool) -> Done {
+    demo.set(&engine, on).await
+}
+
+/// Opens a link of a job in the system's browser. Only web links are opened: the text comes from a
+/// server.
+#[tauri::command]
+pub async fn open_link<R: Runtime>(app: AppHandle<R>, url: String) -> Done {
+    let url = web_link(&url)?;
+    app.opener().open_url(url.as_str(), None::<&str>).map_err(|error| UserError {
+        code: ErrorCode::Internal,
+        message: format!("The link could not be opened: {error}."),
+    })
+}
+
+/// `text` as a link to the web, without credentials.
+fn web_link(text: &str) -> Result<Url, UserError> {
+    let invalid =
+        |message: &str| UserError { code: ErrorCode::Invalid, message: message.to_owned() };
+    let url = Url::parse(text).map_err(|_| invalid("This is not a link."))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(invalid("Only links to the web (http and https) are opened."));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("A link that carries a user name or password is not opened."));
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_web_links_are_opened() {
+        assert_eq!(web_link("https://example.org/a?b#c").unwrap().as_str().len(), 25);
+        for bad in [
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "ssh://host",
+            "https://user:pass@example.org/",
+            "/relative",
+            "",
+            "data:text/html,x",
+        ] {
+            assert_eq!(web_link(bad).unwrap_err().code, ErrorCode::Invalid, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The page's views and the one channel that tells it what has changed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jobwatch_engine::Engine;
+use jobwatch_engine::ports::Window;
+use jobwatch_engine::views::{OpenJob, Overview, Tick, UserError, ViewSpec, ViewWindow};
+use tauri::ipc::Channel;
+use tauri::{Runtime, State, WebviewWindow};
+
+/// The page's end of the engine: its channel, its views, what it looks at.
+#[derive(Default)]
+pub struct Page(Mutex<PageState>);
+
+#[derive(Default)]
+struct PageState {
+    channel: Option<Channel<Tick>>,
+    /// Open views, so that those of a page that was reloaded can be closed.
+    views: Vec<u32>,
+    /// A job to open that no page was there to hear of.
+    open: Option<OpenJob>,
+    focused: bool,
+    looking_at: Option<OpenJob>,
+}
+
+impl Page {
+    fn state(&self) -> MutexGuard<'_, PageState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the channel of a page that has just been loaded; an earlier one is dropped.
+    fn connect(&self, channel: Channel<Tick>) {
+        let open = {
+            let mut state = self.state();
+            state.channel = Some(channel);
+            state.open.take()
+        };
+        self.tick(&Tick { overview: true, views: Vec::new(), open });
+    }
+
+    /// Forgets the page: it was closed or is being loaded anew. Returns its views.
+    pub fn disconnect(&self) -> Vec<u32> {
+        let mut state = self.state();
+        state.channel = None;
+        state.looking_at = None;
+        std::mem::take(&mut state.views)
+    }
+
+    /// Notes that the window gained or lost the focus; returns what the engine should know.
+    pub fn focus(&self, focused: bool) -> (bool, Option<OpenJob>) {
+        let mut state = self.state();
+        state.focused = focused;
+        (focused, state.looking_at.clone())
+    }
+}
+
+impl Window for Page {
+    fn tick(&self, tick: &Tick) {
+        let mut state = self.state();
+        let Some(channel) = &state.channel else {
+            if tick.open.is_some() {
+                state.open.clone_from(&tick.open);
+            }
+            return;
+        };
+        // Sending fails only when the webview is gone.
+        if channel.send(tick.clone()).is_err() {
+            state.channel = None;
+        }
+    }
+}
+
+/// Everything outside the lists.
+#[tauri::command]
+pub async fn overview(engine: State<'_, Engine>) -> Result<Overview, UserError> {
+    Ok(engine.overview().await)
+}
+
+/// Takes the channel on which the page is told of changes; the page's earlier one falls silent.
+#[tauri::command]
+pub async fn subscribe<R: Runtime>(
+    window: WebviewWindow<R>,
+    engine: State<'_, Engine>,
+    page: State<'_, Arc<Page>>,
+    on_tick: Channel<Tick>,
+) -> Result<(), UserError> {
+    tracing::debug!(window = window.label(), "the page listens");
+    page.connect(on_tick);
+    engine.attach_window(Arc::clone(&page) as Arc<dyn Window>);
+    Ok(())
+}
+
+/// Opens a view; answers its number.
+#[tauri::command]
+pub async fn open_view(
+    engine: State<'_, Engine>,
+    page: State<'_, Arc<Page>>,
+    spec: ViewSpec,
+) -> Result<u32, UserError> {
+    let view = engine.open_view(spec).await?;
+    page.state().views.push(view);
+    Ok(view)
+}
+
+/// The rows of a view's visible range.
+#[tauri::command]
+pub async fn view_window(
+    engine: State<'_, Engine>,
+    view: u32,
+    first: u64,
+    count: u32,
+) -> Result<ViewWindow, UserError> {
+    engine.view_window(view, first, count).await
+}
+
+/// Closes a view.
+#[tauri::command]
+pub async fn close_view(
+    engine: State<'_, Engine>,
+    page: State<'_, Arc<Page>>,
+    view: u32,
+) -> Result<(), UserError> {
+    page.state().views.retain(|open| *open != view);
+    engine.close_view(view).await;
+    Ok(())
+}
+
+/// Which job the page shows, and whether it has the focus: that job needs no popup.
+#[tauri::command]
+pub async fn looking_at(
+    engine: State<'_, Engine>,
+    page: State<'_, Arc<Page>>,
+    focused: bool,
+    job: Option<OpenJob>,
+) -> Result<(), UserError> {
+    {
+        let mut state = page.state();
+        state.focused = focused;
+        state.looking_at.clone_from(&job);
+    }
+    engine.looking_at(focused, job).await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listen(page: &Page) -> Arc<Mutex<Vec<String>>> {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&heard);
+        page.connect(Channel::new(move |body| {
+            let tauri::ipc::InvokeResponseBody::Json(text) = body else { panic!("not JSON") };
+            into.lock().unwrap().push(text);
+            Ok(())
+        }));
+        heard
+    }
+
+    fn open(job: &str) -> Tick {
+        let open = Some(OpenJob { server: "s".to_owned(), job: job.to_owned() });
+        Tick { open, ..Tick::default() }
+    }
+
+    #[test]
+    fn a_reloaded_page_replaces_the_channel_of_the_old_one() {
+        let page = Page::default();
+        let old = listen(&page);
+        let new = listen(&page);
+        page.tick(&Tick { views: vec![7], ..Tick::default() });
+        assert_eq!(old.lock().unwrap().len(), 1, "only its own greeting");
+        let new = new.lock().unwrap();
+        assert_eq!(new.last().unwrap(), r#"{"overview":false,"views":[7],"open":null}"#);
+    }
+
+    #[test]
+    fn a_click_before_the_page_is_there_opens_the_job_once_it_is() {
+        let page = Page::default();
+        page.tick(&open("a"));
+        page.tick(&open("b"));
+        let heard = listen(&page);
+        let first = heard.lock().unwrap()[0].clone();
+        assert_eq!(first, r#"{"overview":true,"views":[],"open":{"server":"s","job":"b"}}"#);
+        let again = listen(&page);
+        assert!(again.lock().unwrap()[0].contains(r#""open":null"#), "opened once only");
+    }
+
+    #[test]
+    fn nothing_is_sent_to_a_page_that_is_gone() {
+        let page = Page::default();
+        let heard = listen(&page);
+        page.state().views = vec![1, 2];
+        assert_eq!(page.disconnect(), [1, 2]);
+        page.tick(&Tick { overview: true, ..Tick::default() });
+        assert_eq!(heard.lock().unwrap().len(), 1, "only the greeting");
+        assert!(page.disconnect().is_empty());
+    }
+}

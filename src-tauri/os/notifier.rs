@@ -1,0 +1,499 @@
+//! Popups.
+//!
+//! One thread with a bounded queue shows them, so the engine never waits for the desktop. On Linux
+//! one connection to the session bus sends all of them and hears all clicks: notification daemons
+//! send their signals to the sender's connection alone (dunst), and close what a vanished
+//! connection has sent (GNOME Shell). The subscription stands before the first popup, so no click
+//! comes too early to be heard.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jobwatch_core::notify::{Notice, Tone};
+use jobwatch_engine::ports::Desktop;
+use notify_rust::{Notification, Urgency};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{self, Sender};
+
+/// Popups waiting to be shown. More at once than this help nobody; each stays in the notice list.
+const QUEUE: usize = 64;
+
+/// What the desktop tells back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A popup was clicked.
+    Clicked {
+        /// The notice's number.
+        id: i64,
+        /// On which server.
+        server: String,
+        /// The job to open, where the notice is about one.
+        job: Option<String>,
+    },
+    /// Popups cannot be shown, and why; `None` when they can (again).
+    Health(Option<String>),
+}
+
+/// Shows notices as popups of the desktop.
+#[derive(Debug)]
+pub struct Notifier {
+    queue: Sender<(i64, Notice)>,
+}
+
+/// How popups look.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// A picture file to show; the icon theme's `jobwatch` where there is none.
+    pub icon: Option<PathBuf>,
+}
+
+impl Notifier {
+    /// Starts the thread. `tell` is called from it and must not block.
+    ///
+    /// # Errors
+    /// The system's, when it grants no thread.
+    pub fn start(
+        look: Look,
+        tell: impl Fn(Told) + Send + Sync + 'static,
+    ) -> std::io::Result<Notifier> {
+        let (queue, requests) = mpsc::channel(QUEUE);
+        let tell: Arc<dyn Fn(Told) + Send + Sync> = Arc::new(tell);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new()
+            .name("notifier".to_owned())
+            .spawn(move || runtime.block_on(sender::run(look, requests, tell)))?;
+        Ok(Notifier { queue })
+    }
+}
+
+impl Desktop for Notifier {
+    fn show(&self, id: i64, notice: &Notice) {
+        match self.queue.try_send((id, notice.clone())) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                tracing::warn!(id, "popup not shown: too many are waiting");
+            }
+            Err(TrySendError::Closed(_)) => {
+                tracing::error!(id, "popup not shown: the notifier has ended");
+            }
+        }
+    }
+}
+
+/// The popup for a notice. `markup` says that the daemon reads the body as markup.
+fn popup(notice: &Notice, look: &Look, markup: bool) -> Notification {
+    let body = clean(&notice.body, 1_000);
+    let mut popup = Notification::new();
+    popup
+        .appname("Jobwatch")
+        .summary(&clean(&notice.title, 200))
+        .body(&if markup { escape(&body) } else { body })
+        .action("default", "Open");
+    #[cfg(not(target_os = "macos"))]
+    popup.urgency(urgency(notice.tone));
+    match &look.icon {
+        Some(path) => popup.icon(&path.to_string_lossy()),
+        None => popup.icon("jobwatch"),
+    };
+    popup
+}
+
+/// Bad news stays until it is seen; the rest passes.
+fn urgency(tone: Tone) -> Urgency {
+    match tone {
+        Tone::Good | Tone::Plain => Urgency::Normal,
+        Tone::Bad => Urgency::Critical,
+    }
+}
+
+/// At most `limit` characters without control characters: names and errors come from servers, and
+/// the bus refuses text with a NUL.
+fn clean(text: &str, limit: usize) -> String {
+    let mut clean: String = text
+        .chars()
+        .take(limit)
+        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
+        .collect();
+    if text.chars().nth(limit).is_some() {
+        clean.push('…');
+    }
+    clean
+}
+
+/// Text as it must be written where markup is read.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(target_os = "linux")]
+mod sender {
+    use std::collections::{HashMap, VecDeque};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use futures_util::StreamExt;
+    use jobwatch_core::notify::Notice;
+    use tokio::sync::mpsc::Receiver;
+    use zbus::message::{Message, Type};
+    use zbus::{Connection, MatchRule, MessageStream, Variant};
+
+    use super::{Look, Told, popup, urgency};
+
+    const NAME: &str = "org.freedesktop.Notifications";
+    const PATH: &str = "/org/freedesktop/Notifications";
+
+    /// A daemon that does not answer within this time counts as broken.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    /// How often a missing bus is looked for again.
+    const RETRY: Duration = Duration::from_secs(30);
+    /// Popups whose clicks are still understood; older ones have long left the screen.
+    const REMEMBERED: usize = 512;
+
+    type Tell = Arc<dyn Fn(Told) + Send + Sync>;
+
+    /// Shows what comes through `requests` until the queue closes.
+    pub async fn run(look: Look, mut requests: Receiver<(i64, Notice)>, tell: Tell) {
+        let mut health = Health { tell: Arc::clone(&tell), told: None };
+        loop {
+            let problem = match Session::open().await {
+                Ok(session) => {
+                    match session.serve(&look, &mut requests, &tell, &mut health).await {
+                        End::Stopped => return,
+                        End::Lost(problem) => problem,
+                    }
+                }
+                Err(error) => format!(
+                    "Popups cannot be shown: this session has no message bus ({error}). \
+                     Everything else works."
+                ),
+            };
+            health.is(Some(problem));
+            // While there is no bus nothing can be shown: what comes stays in the notice list.
+            let pause = tokio::time::sleep(RETRY);
+            tokio::pin!(pause);
+            loop {
+                tokio::select! {
+                    () = &mut pause => break,
+                    request = requests.recv() => match request {
+                        Some((id, _)) => tracing::warn!(id, "popup not shown: no message bus"),
+                        None => return,
+                    },
+                }
+            }
+        }
+    }
+
+    /// Tells a change of health once.
+    struct Health {
+        tell: Tell,
+        told: Option<Option<String>>,
+    }
+
+    impl Health {
+        fn is(&mut self, problem: Option<String>) {
+            if self.told.as_ref() != Some(&problem) {
+                if let Some(problem) = &problem {
+                    tracing::warn!(problem, "notifications");
+                }
+                (self.tell)(Told::Health(problem.clone()));
+                self.told = Some(problem);
+            }
+        }
+    }
+
+    enum End {
+        /// The program ends.
+        Stopped,
+        /// The bus is gone.
+        Lost(String),
+    }
+
+    /// Which notice a popup on the screen stands for.
+    #[derive(Clone)]
+    struct Shown {
+        id: i64,
+        server: String,
+        job: Option<String>,
+    }
+
+    /// Popups on the screen by the daemon's number for them.
+    #[derive(Default)]
+    struct Screen {
+        by_number: HashMap<u32, Shown>,
+        order: VecDeque<u32>,
+    }
+
+    impl Screen {
+        fn add(&mut self, number: u32, shown: Shown) {
+            if self.by_number.insert(number, shown).is_none() {
+                self.order.push_back(number);
+            }
+            while self.order.len() > REMEMBERED {
+                if let Some(oldest) = self.order.pop_front() {
+                    self.by_number.remove(&oldest);
+                }
+            }
+        }
+
+        fn remove(&mut self, number: u32) {
+            if self.by_number.remove(&number).is_some() {
+                self.order.retain(|other| *other != number);
+            }
+        }
+
+        fn clear(&mut self) {
+            *self = Screen::default();
+        }
+    }
+
+    struct Session {
+        bus: Connection,
+        /// Clicks and closings.
+        signals: MessageStream,
+        /// Daemons coming and going.
+        owners: MessageStream,
+        screen: Screen,
+        /// Whether the daemon reads bodies as markup; unknown until it was asked.
+        markup: Option<bool>,
+    }
+
+    impl Session {
+        async fn open() -> zbus::Result<Session> {
+            let bus = zbus::connection::Builder::session().method_timeout(PATIENCE).build().await?;
+            let signals =
+                MatchRule::builder().msg_type(Type::Signal).interface(NAME).path(PATH).build()?;
+            let owners = MatchRule::builder()
+                .msg_type(Type::Signal)
+                .sender("org.freedesktop.DBus")
+                .member("NameOwnerChanged")
+                .arg(0, NAME)
+                .build()?;
+            Ok(Session {
+                signals: MessageStream::for_match_rule(signals, &bus, None).await?,
+                owners: MessageStream::for_match_rule(owners, &bus, None).await?,
+                bus,
+                screen: Screen::default(),
+                markup: None,
+            })
+        }
+
+        async fn serve(
+            mut self,
+            look: &Look,
+            requests: &mut Receiver<(i64, Notice)>,
+            tell: &Tell,
+            health: &mut Health,
+        ) -> End {
+            self.ask_capabilities(health).await;
+            loop {
+                tokio::select! {
+                    // A click is handled before the next popup is sent.
+                    biased;
+                    signal = self.signals.next() => match signal {
+                        Some(Ok(signal)) => self.heard(&signal, tell),
+                        Some(Err(_)) => {}
+                        None => return End::Lost(lost()),
+                    },
+                    change = self.owners.next() => match change {
+                        Some(Ok(change)) => self.owner_changed(&change, health).await,
+                        Some(Err(_)) => {}
+                        None => return End::Lost(lost()),
+                    },
+                    request = requests.recv() => match request {
+                        Some((id, notice)) => self.show(id, &notice, look, health).await,
+                        None => return End::Stopped,
+                    },
+                }
+            }
+        }
+
+        /// Asks the daemon what it can do, which also starts one that the bus can start.
+        async fn ask_capabilities(&mut self, health: &mut Health) {
+            let answer = self.bus.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &());
+            let capabilities: zbus::Result<Vec<String>> =
+                answer.await.and_then(|reply| reply.body().deserialize());
+            match capabilities {
+                Ok(capabilities) => {
+                    self.markup = Some(capabilities.iter().any(|name| name == "body-markup"));
+                    health.is(None);
+                }
+                Err(error) => health.is(Some(problem(&error))),
+            }
+        }
+
+        async fn owner_changed(&mut self, change: &Message, health: &mut Health) {
+            let Ok((_, _, new)) = change.body().deserialize::<(String, String, String)>() else {
+                return;
+            };
+            // Another daemon counts its popups anew.
+            self.screen.clear();
+            self.markup = None;
+            if new.is_empty() {
+                // The bus may start another one for the next popup, so this is no problem yet.
+                tracing::info!("the notification daemon has gone");
+            } else {
+                self.ask_capabilities(health).await;
+            }
+        }
+
+        fn heard(&mut self, signal: &Message, tell: &Tell) {
+            let header = signal.header();
+            match header.member().map(|member| member.as_str()) {
+                Some("ActionInvoked") => {
+                    let Ok((number, action)) = signal.body().deserialize::<(u32, String)>() else {
+                        return;
+                    };
+                    if let Some(shown) =
+                        self.screen.by_number.get(&number).filter(|_| action == "default")
+                    {
+                        let Shown { id, server, job } = shown.clone();
+                        tell(Told::Clicked { id, server, job });
+                    }
+                }
+                Some("NotificationClosed") => {
+                    if let Ok((number, _)) = signal.body().deserialize::<(u32, u32)>() {
+                        self.screen.remove(number);
+                    }
+                }
+                _ => {}
+            }
+        }
+
+        async fn show(&mut self, id: i64, notice: &Notice, look: &Look, health: &mut Health) {
+            if self.markup.is_none() {
+                self.ask_capabilities(health).await;
+            }
+            // Without an answer the body is escaped: shown entities do no harm, markup might.
+            let popup = popup(notice, look, self.markup.unwrap_or(true));
+            let hints: HashMap<&str, Variant<'_>> = HashMap::from([
+                ("urgency", Variant::U8(urgency(notice.tone) as u8)),
+                ("desktop-entry", Variant::from("Jobwatch")),
+            ]);
+            let popup = (
+                &popup.appname,
+                0_u32,
+                &popup.icon,
+                &popup.summary,
+                &popup.body,
+                &popup.actions,
+                hints,
+                i32::from(popup.timeout),
+            );
+            let reply = self.bus.call_method(Some(NAME), PATH, Some(NAME), "Notify", &popup);
+            match reply.await.and_then(|reply| reply.body().deserialize::<u32>()) {
+                Ok(number) => {
+                    let server = notice.server.0.clone();
+                    let job = notice.job.as_ref().map(|job| job.as_str().to_owned());
+                    self.screen.add(number, Shown { id, server, job });
+                    health.is(None);
+                }
+                Err(error) => {
+                    tracing::warn!(id, %error, "popup not shown");
+                    health.is(Some(problem(&error)));
+                }
+            }
+        }
+    }
+
+    fn lost() -> String {
+        "Popups cannot be shown: the session's message bus has gone. Everything else works."
+            .to_owned()
+    }
+
+    fn problem(error: &zbus::Error) -> String {
+        let nobody = match error {
+            zbus::Error::FDO(error) => {
+                use zbus::fdo::Error::{NameHasNoOwner, ServiceUnknown};
+                matches!(**error, ServiceUnknown(_) | NameHasNoOwner(_))
+            }
+            _ => false,
+        };
+        if nobody {
+            "Popups cannot be shown: no notification service is running. Start one (your desktop's, \
+             or dunst or mako); everything else works."
+                .to_owned()
+        } else {
+            format!("Popups cannot be shown: the notification service failed ({error}).")
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod sender {
+    use std::sync::Arc;
+
+    use jobwatch_core::notify::Notice;
+    use tokio::sync::mpsc::Receiver;
+
+    use super::{Look, Told, popup};
+
+    /// Shows what comes through `requests` until the queue closes.
+    pub async fn run(
+        look: Look,
+        mut requests: Receiver<(i64, Notice)>,
+        tell: Arc<dyn Fn(Told) + Send + Sync>,
+    ) {
+        let mut well = true;
+        while let Some((id, notice)) = requests.recv().await {
+            match popup(&notice, &look, false).show() {
+                Ok(_) if well => {}
+                Ok(_) => {
+                    well = true;
+                    tell(Told::Health(None));
+                }
+                Err(error) => {
+                    tracing::warn!(id, %error, "popup not shown");
+                    if std::mem::replace(&mut well, false) {
+                        tell(Told::Health(Some(format!("Popups cannot be shown: {error}."))));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jobwatch_core::server::ServerId;
+
+    use super::*;
+
+    fn notice(title: &str, body: &str, tone: Tone) -> Notice {
+        Notice {
+            key: None,
+            server: ServerId("s".to_owned()),
+            job: None,
+            title: title.to_owned(),
+            body: body.to_owned(),
+            tone,
+            at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn markup_from_a_server_is_shown_as_text() {
+        let notice = notice("<b>x</b> & y", "<img src=x> & <a href='y'>", Tone::Bad);
+        let shown = popup(&notice, &Look::default(), true);
+        assert_eq!(shown.summary, "<b>x</b> & y", "a summary is never markup");
+        assert_eq!(shown.body, "&lt;img src=x&gt; &amp; &lt;a href='y'&gt;");
+        let shown = popup(&notice, &Look::default(), false);
+        assert_eq!(shown.body, "<img src=x> & <a href='y'>");
+    }
+
+    #[test]
+    fn control_characters_and_endless_text_do_not_reach_the_desktop() {
+        let shown = popup(
+            &notice("a\0b\u{1b}[31mc", &"x".repeat(5_000), Tone::Good),
+            &Look::default(),
+            false,
+        );
+        assert_eq!(shown.summary, "a b [31mc");
+        assert_eq!(shown.body.chars().count(), 1_001);
+    }
+
+    #[test]
+    fn a_click_on_the_popup_itself_opens_it() {
+        let shown = popup(&notice("a", "b", Tone::Plain), &Look::default(), false);
+        assert_eq!(shown.actions, ["default", "Open"]);
+    }
+}

@@ -1,0 +1,311 @@
+//! Keys in the OS keyring: Secret Service on Linux, Keychain on macOS, Credential Manager on
+//! Windows.
+//!
+//! Every call is made by one thread of our own, because a keyring may open a prompt that nobody
+//! ever answers; the caller waits a bounded time. A call whose caller has gone is not made.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::ServerId;
+use jobwatch_engine::ports::{Secrets, SecretsError};
+use keyring_core::Error;
+
+/// The service all keys are stored under; the user part is the server's id.
+pub const SERVICE: &str = "dev.jobwatch.desktop";
+
+/// How long a call may take: long enough to type a password into a prompt.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Calls that may wait behind one that hangs in a prompt.
+const QUEUE: usize = 32;
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The OS keyring.
+#[derive(Debug)]
+pub struct Keyring {
+    worker: Mutex<Option<SyncSender<Work>>>,
+    patience: Duration,
+}
+
+impl Default for Keyring {
+    fn default() -> Keyring {
+        Keyring::with_patience(PATIENCE)
+    }
+}
+
+impl Keyring {
+    /// A keyring whose calls give up after `patience`.
+    #[must_use]
+    pub fn with_patience(patience: Duration) -> Keyring {
+        Keyring { worker: Mutex::new(None), patience }
+    }
+
+    /// Runs `work` on the keyring's thread and waits for it.
+    fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, SecretsError> + Send + 'static,
+    ) -> Result<T, SecretsError> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let gone = Arc::clone(&abandoned);
+        let work: Work = Box::new(move || {
+            if !gone.load(Ordering::Acquire) {
+                // The receiver may have given up meanwhile; then nobody wants the answer.
+                let _ = answer.send(work());
+            }
+        });
+        match self.worker()?.try_send(work) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(SecretsError::Timeout),
+            Err(TrySendError::Disconnected(_)) => {
+                return Err(SecretsError::Failed("its thread has ended".to_owned()));
+            }
+        }
+        answered.recv_timeout(self.patience).unwrap_or_else(|error| {
+            abandoned.store(true, Ordering::Release);
+            Err(match error {
+                RecvTimeoutError::Timeout => SecretsError::Timeout,
+                RecvTimeoutError::Disconnected => {
+                    SecretsError::Failed("the call was aborted".to_owned())
+                }
+            })
+        })
+    }
+
+    fn worker(&self) -> Result<SyncSender<Work>, SecretsError> {
+        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = &*worker {
+            return Ok(sender.clone());
+        }
+        let (sender, receiver): (SyncSender<Work>, Receiver<Work>) = mpsc::sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("keyring".to_owned())
+            .spawn(move || {
+                for work in receiver {
+                    // A panic inside a keyring library must not take the thread down with it.
+                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+                }
+            })
+            .map_err(|error| SecretsError::Failed(format!("no thread for it: {error}")))?;
+        *worker = Some(sender.clone());
+        Ok(sender)
+    }
+}
+
+impl Secrets for Keyring {
+    fn load(&self, server: &ServerId) -> Result<Option<Secret>, SecretsError> {
+        let user = server.0.clone();
+        self.call(move || {
+            let entry = entry(&user, None)?;
+            let found = match entry.get_password() {
+                // A locked Secret Service answers as if nothing were stored: unlock, then ask again.
+                Err(Error::NoEntry) if unlock()? => entry.get_password(),
+                found => found,
+            };
+            match found {
+                Ok(key) => Ok(Some(Secret::new(key))),
+                Err(Error::NoEntry) => Ok(None),
+                Err(error) => Err(failed(&error)),
+            }
+        })
+    }
+
+    fn store(&self, server: &ServerId, label: &str, key: &Secret) -> Result<(), SecretsError> {
+        let (user, label, key) = (server.0.clone(), label.to_owned(), key.clone());
+        self.call(move || {
+            let entry = entry(&user, Some(&label))?;
+            unlock()?;
+            entry.set_password(key.expose()).map_err(|error| failed(&error))
+        })
+    }
+
+    fn delete(&self, server: &ServerId) -> Result<(), SecretsError> {
+        let user = server.0.clone();
+        self.call(move || {
+            let entry = entry(&user, None)?;
+            unlock()?;
+            match entry.delete_credential() {
+                Ok(()) | Err(Error::NoEntry) => Ok(()),
+                Err(error) => Err(failed(&error)),
+            }
+        })
+    }
+}
+
+/// The entry of one server, once there is a keyring.
+fn entry(user: &str, label: Option<&str>) -> Result<keyring_core::Entry, SecretsError> {
+    connect()?;
+    let label = label.map(|name| format!("Jobwatch key for {name}"));
+    let modifiers: HashMap<&str, &str> =
+        label.iter().filter(|_| LABELS).map(|label| ("label", label.as_str())).collect();
+    keyring_core::Entry::new_with_modifiers(SERVICE, user, &modifiers)
+        .map_err(|error| failed(&error))
+}
+
+/// Whether the platform's store lets an entry have a label of its own.
+const LABELS: bool = cfg!(all(unix, not(target_os = "macos")));
+
+/// Chooses the platform's keyring. Where there was none at first, every call looks again: a
+/// session may get its keyring after the program has started.
+fn connect() -> Result<(), SecretsError> {
+    if keyring_core::get_default_store().is_some() {
+        return Ok(());
+    }
+    // The platform's own choice, made once per process.
+    let chosen = keyring::Entry::store_status();
+    if keyring_core::get_default_store().is_some() {
+        return Ok(());
+    }
+    if let Err(error) = chosen {
+        tracing::info!(%error, "no keyring at first");
+    }
+    connect_again()
+}
+
+#[cfg(target_os = "linux")]
+fn connect_again() -> Result<(), SecretsError> {
+    let store = zbus_secret_service_keyring_store::Store::new().map_err(|error| {
+        tracing::info!(%error, "no keyring");
+        SecretsError::Missing
+    })?;
+    keyring_core::set_default_store(store);
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn connect_again() -> Result<(), SecretsError> {
+    Err(SecretsError::Missing)
+}
+
+/// The keyring's error in the engine's words. Only kinds and texts that cannot hold a key are used:
+/// some variants carry the stored bytes.
+fn failed(error: &Error) -> SecretsError {
+    match error {
+        Error::NoStorageAccess(_) => SecretsError::Locked,
+        Error::NoDefaultStore => SecretsError::Missing,
+        Error::PlatformFailure(cause) => {
+            // The keyring may have gone away; the next call looks for it again.
+            #[cfg(target_os = "linux")]
+            keyring_core::unset_default_store();
+            SecretsError::Failed(cause.to_string())
+        }
+        Error::BadEncoding(_) | Error::BadDataFormat(..) => {
+            SecretsError::Failed("what is stored there is no text".to_owned())
+        }
+        Error::Ambiguous(_) => {
+            SecretsError::Failed("it holds more than one key for this server".to_owned())
+        }
+        Error::TooLong(_, limit) => {
+            SecretsError::Failed(format!("it takes at most {limit} characters"))
+        }
+        _ => SecretsError::Failed("it does not accept this request".to_owned()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unlock() -> Result<bool, SecretsError> {
+    Ok(false)
+}
+
+/// Unlocks the default collection where it is locked, with the desktop's own prompt. `true` when
+/// it was locked and is open now.
+#[cfg(target_os = "linux")]
+fn unlock() -> Result<bool, SecretsError> {
+    secret_service::unlock().map_err(|error| {
+        tracing::info!(%error, "the keyring could not be unlocked");
+        match error {
+            secret_service::UnlockError::Dismissed => SecretsError::Locked,
+            secret_service::UnlockError::Bus(error) => SecretsError::Failed(error.to_string()),
+        }
+    })
+}
+
+#[cfg(target_os = "linux")]
+mod secret_service {
+    use futures_util::StreamExt;
+    use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant};
+
+    const NAME: &str = "org.freedesktop.secrets";
+    const PATH: &str = "/org/freedesktop/secrets";
+    const SERVICE: &str = "org.freedesktop.Secret.Service";
+
+    #[derive(Debug, thiserror::Error)]
+    pub enum UnlockError {
+        #[error("the prompt was dismissed or could not be shown")]
+        Dismissed,
+        #[error(transparent)]
+        Bus(#[from] zbus::Error),
+    }
+
+    impl From<zbus::fdo::Error> for UnlockError {
+        fn from(error: zbus::fdo::Error) -> UnlockError {
+            UnlockError::Bus(error.into())
+        }
+    }
+
+    pub fn unlock() -> Result<bool, UnlockError> {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| zbus::Error::InputOutput(error.into()))?
+            .block_on(unlock_default())
+    }
+
+    async fn unlock_default() -> Result<bool, UnlockError> {
+        let bus = Connection::session().await?;
+        let reply =
+            bus.call_method(Some(NAME), PATH, Some(SERVICE), "ReadAlias", &"default").await?;
+        let collection: OwnedObjectPath = reply.body().deserialize()?;
+        // "/" means that there is no default collection yet: nothing is locked.
+        if collection.as_str() == "/" || !locked(&bus, &collection).await? {
+            return Ok(false);
+        }
+        let reply =
+            bus.call_method(Some(NAME), PATH, Some(SERVICE), "Unlock", &vec![&collection]).await?;
+        let (_, prompt): (Vec<OwnedObjectPath>, OwnedObjectPath) = reply.body().deserialize()?;
+        if prompt.as_str() != "/" && !answered(&bus, &prompt).await? {
+            return Err(UnlockError::Dismissed);
+        }
+        if locked(&bus, &collection).await? { Err(UnlockError::Dismissed) } else { Ok(true) }
+    }
+
+    async fn locked(bus: &Connection, collection: &OwnedObjectPath) -> Result<bool, UnlockError> {
+        let reply = bus
+            .call_method(
+                Some(NAME),
+                collection,
+                Some("org.freedesktop.DBus.Properties"),
+                "Get",
+                &("org.freedesktop.Secret.Collection", "Locked"),
+            )
+            .await?;
+        let value: OwnedVariant = reply.body().deserialize()?;
+        Ok(bool::try_from(value).unwrap_or(false))
+    }
+
+    /// Shows the prompt and waits until the user has answered it; `false` when dismissed.
+    async fn answered(bus: &Connection, prompt: &OwnedObjectPath) -> Result<bool, UnlockError> {
+        const PROMPT: &str = "org.freedesktop.Secret.Prompt";
+        let rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .interface(PROMPT)
+            .member("Completed")
+            .path(prompt.as_str())
+            .build()?;
+        let mut completed = MessageStream::for_match_rule(rule, bus, None).await?;
+        bus.call_method(Some(NAME), prompt, Some(PROMPT), "Prompt", &"").await?;
+        match completed.next().await {
+            Some(signal) => {
+                let (dismissed, _): (bool, OwnedVariant) = signal?.body().deserialize()?;
+                Ok(!dismissed)
+            }
+            None => Ok(false),
+        }
+    }
+}
