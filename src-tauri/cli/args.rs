@@ -100,12 +100,16 @@ pub enum Command {
     Demo(Demo),
 }
 
+/// What describes a server that is not saved.
+const GIVEN: [&str; 8] =
+    ["dialect", "ws", "api", "name", "key_in", "namespace", "options", "ca"];
+
 /// Which server: a saved one, or one given whole.
 #[derive(Debug, Default, Group)]
 #[command(next_help_heading = "Server")]
 pub struct Connection {
     /// A saved server, by its name
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["dialect", "ws"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = GIVEN)]
     #[arg(required_unless_present = "ws")]
     pub server: Option<String>,
 

@@ -86,11 +86,11 @@ fn key_word(keyring: &Keyring, saved: &SavedServer) -> &'static str {
 
 /// A URL as it may be shown: nobody is meant to put a key into one, and some do.
 fn shown(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else {
-        // Without a scheme: what stands before an @ or after a ? may be a credential.
-        let text = text.rsplit('@').next().unwrap_or(text);
-        return text.split('?').next().unwrap_or(text).to_owned();
-    };
+    if !text.contains("://") {
+        let whole = shown(&format!("ws://{text}"));
+        return whole.strip_prefix("ws://").unwrap_or(&whole).to_owned();
+    }
+    let Ok(mut url) = Url::parse(text) else { return "(not a URL)".to_owned() };
     // Refused only for URLs without a host, which hold no credentials.
     let _ = url.set_username("");
     let _ = url.set_password(None);

@@ -142,7 +142,7 @@ async fn outcome(seen: &mut watch::Receiver<Seen>) -> Ended {
 
 /// Whether the server says that it has forgotten the job.
 pub fn lost(job: &Job) -> bool {
-    matches!(&job.state, JobState::Unknown(word) if word == "lost")
+    matches!(&job.state, JobState::Unknown(word) if word == "gone")
 }
 
 fn report(server: &str, job: &Job, as_json: bool) -> Outcome {

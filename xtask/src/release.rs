@@ -40,21 +40,33 @@ pub fn screenshots() -> Result<()> {
     Ok(())
 }
 
-/// Exports `icons/icon.svg` in every size that is needed.
+/// Exports the drawings in `icons/` in every size that is needed.
 ///
 /// # Errors
-/// When the drawing is missing or cannot be exported.
+/// When a drawing is missing or cannot be exported.
 pub fn icons() -> Result<()> {
     packages::ensure(&[packages::ICONS])?;
     if !root().join("icons/icon.svg").exists() {
         bail!("icons/icon.svg is missing");
     }
-    for (file, size) in [("32x32.png", "32"), ("128x128.png", "128"), ("icon.png", "512")] {
-        program("rsvg-convert")
-            .args(&["--width", size, "--height", size, "--output"])
-            .arg(format!("icons/{file}"))
-            .arg("icons/icon.svg")
-            .run()?;
+    for (file, size) in [
+        ("32x32.png", "32"),
+        ("128x128.png", "128"),
+        ("128x128@2x.png", "256"),
+        ("icon.png", "512"),
+    ] {
+        export("icons/icon.svg", &format!("icons/{file}"), size)?;
+    }
+    for state in ["live", "polling", "offline", "refused", "attention"] {
+        export(&format!("icons/tray/{state}.svg"), &format!("icons/tray/{state}.png"), "44")?;
     }
     Ok(())
+}
+
+fn export(drawing: &str, picture: &str, size: &str) -> Result<()> {
+    program("rsvg-convert")
+        .args(&["--width", size, "--height", size, "--output"])
+        .arg(picture)
+        .arg(drawing)
+        .run()
 }

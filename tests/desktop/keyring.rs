@@ -1,0 +1,160 @@
+//! Keys in a real gnome-keyring.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use jobwatch_app::os::secrets::Keyring;
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::ServerId;
+use jobwatch_engine::ports::{Secrets as _, SecretsError};
+
+use crate::bus::{Running, on_private_bus, owned, runtime, tool, until, without_a_bus};
+
+const NAME: &str = "org.freedesktop.secrets";
+
+fn id(text: &str) -> ServerId {
+    ServerId(text.to_owned())
+}
+
+fn key(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
+
+/// Starts a gnome-keyring that `password` has opened.
+fn unlocked_keyring(password: &str) -> Running {
+    let mut daemon = Command::new(tool("gnome-keyring-daemon", "gnome-keyring"))
+        .args(["--foreground", "--components=secrets", "--unlock"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    daemon.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    let daemon = Running(daemon);
+    let runtime = runtime();
+    until("the keyring is on the bus", || owned(&runtime, NAME));
+    daemon
+}
+
+/// Locks the default collection, as a desktop does when it is told to.
+fn lock() {
+    runtime().block_on(async {
+        let bus = zbus::Connection::session().await.unwrap();
+        let path = "/org/freedesktop/secrets";
+        let service = Some("org.freedesktop.Secret.Service");
+        let reply =
+            bus.call_method(Some(NAME), path, service, "ReadAlias", &"default").await.unwrap();
+        let collection: zbus::OwnedObjectPath = reply.body().deserialize().unwrap();
+        assert_ne!(collection.as_str(), "/", "there is a default collection");
+        bus.call_method(Some(NAME), path, service, "Lock", &vec![&collection]).await.unwrap();
+    });
+}
+
+fn files_below(directory: &Path) -> Vec<Vec<u8>> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    entries
+        .flatten()
+        .flat_map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => files_below(&entry.path()),
+            Ok(kind) if kind.is_file() => vec![std::fs::read(entry.path()).unwrap()],
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+#[test]
+fn a_key_is_stored_read_replaced_and_forgotten() {
+    on_private_bus("keyring::a_key_is_stored_read_replaced_and_forgotten", |home| {
+        let _daemon = unlocked_keyring("pw");
+        let keyring = Keyring::default();
+        assert_eq!(keyring.load(&id("a")), Ok(None));
+        assert_eq!(keyring.store(&id("a"), "Production", &key("sk-first")), Ok(()));
+        assert_eq!(keyring.store(&id("a"), "Production", &key("sk-ключ-2")), Ok(()));
+        assert_eq!(keyring.store(&id("b"), "Staging", &key("sk-b")), Ok(()));
+        assert_eq!(keyring.load(&id("a")), Ok(Some(key("sk-ключ-2"))));
+        assert_eq!(keyring.load(&id("b")), Ok(Some(key("sk-b"))));
+        // Another program of ours, later, finds it too.
+        assert_eq!(Keyring::default().load(&id("a")), Ok(Some(key("sk-ключ-2"))));
+        assert_eq!(keyring.delete(&id("a")), Ok(()));
+        assert_eq!(keyring.delete(&id("a")), Ok(()), "forgetting twice is no error");
+        assert_eq!(keyring.load(&id("a")), Ok(None));
+        assert_eq!(keyring.load(&id("b")), Ok(Some(key("sk-b"))), "the other key stays");
+        let files = files_below(home);
+        assert!(!files.is_empty(), "the keyring's file is there");
+        assert!(
+            files.iter().all(|file| !String::from_utf8_lossy(file).contains("sk-")),
+            "no key lies about in a file"
+        );
+    });
+}
+
+#[test]
+fn a_locked_keyring_is_called_locked_and_not_empty() {
+    on_private_bus("keyring::a_locked_keyring_is_called_locked_and_not_empty", |_| {
+        let _daemon = unlocked_keyring("pw");
+        let keyring = Keyring::with_patience(Duration::from_secs(8));
+        keyring.store(&id("a"), "Production", &key("sk-a")).unwrap();
+        lock();
+        assert_eq!(keyring.load(&id("a")), Err(SecretsError::Locked));
+        assert_eq!(keyring.load(&id("other")), Err(SecretsError::Locked), "it might be in there");
+        assert_eq!(keyring.store(&id("b"), "B", &key("sk-b")), Err(SecretsError::Locked));
+        assert_eq!(keyring.delete(&id("a")), Err(SecretsError::Locked));
+    });
+}
+
+#[test]
+fn a_keyring_that_hangs_is_given_up_and_found_again() {
+    on_private_bus("keyring::a_keyring_that_hangs_is_given_up_and_found_again", |_| {
+        let daemon = unlocked_keyring("pw");
+        let keyring = Keyring::with_patience(Duration::from_millis(700));
+        keyring.store(&id("a"), "Production", &key("sk-a")).unwrap();
+        let signal = |name: &str| {
+            let pid = daemon.0.id().to_string();
+            assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+        };
+        signal("-STOP");
+        assert_eq!(keyring.load(&id("a")), Err(SecretsError::Timeout));
+        assert_eq!(keyring.load(&id("a")), Err(SecretsError::Timeout), "nor behind the first");
+        signal("-CONT");
+        until("the keyring answers again", || keyring.load(&id("a")) == Ok(Some(key("sk-a"))));
+    });
+}
+
+#[test]
+fn a_keyring_that_comes_later_is_found_without_a_restart() {
+    on_private_bus("keyring::a_keyring_that_comes_later_is_found_without_a_restart", |_| {
+        let keyring = Keyring::default();
+        assert_eq!(keyring.load(&id("a")), Err(SecretsError::Missing));
+        assert_eq!(keyring.store(&id("a"), "A", &key("sk-a")), Err(SecretsError::Missing));
+        let _daemon = unlocked_keyring("pw");
+        assert_eq!(keyring.store(&id("a"), "A", &key("sk-a")), Ok(()));
+        assert_eq!(keyring.load(&id("a")), Ok(Some(key("sk-a"))));
+    });
+}
+
+#[test]
+fn a_keyring_that_was_restarted_is_found_again() {
+    on_private_bus("keyring::a_keyring_that_was_restarted_is_found_again", |_| {
+        let keyring = Keyring::default();
+        let daemon = unlocked_keyring("pw");
+        keyring.store(&id("a"), "A", &key("sk-a")).unwrap();
+        drop(daemon);
+        let runtime = runtime();
+        until("the old keyring has left the bus", || !owned(&runtime, NAME));
+        assert!(keyring.load(&id("a")).is_err());
+        let _daemon = unlocked_keyring("pw");
+        until("the new one is used", || keyring.load(&id("a")) == Ok(Some(key("sk-a"))));
+    });
+}
+
+#[test]
+fn without_a_message_bus_there_is_no_keyring() {
+    without_a_bus("keyring::without_a_message_bus_there_is_no_keyring", |_| {
+        let keyring = Keyring::default();
+        assert_eq!(keyring.load(&id("a")), Err(SecretsError::Missing));
+        assert_eq!(keyring.store(&id("a"), "A", &key("sk-a")), Err(SecretsError::Missing));
+        assert_eq!(keyring.delete(&id("a")), Err(SecretsError::Missing));
+    });
+}

@@ -1,0 +1,313 @@
+//! Popups on a fake notification server of each temper, and on a real one.
+
+use std::collections::HashMap;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jobwatch_app::os::notifier::{Look, Notifier, Told};
+use jobwatch_core::notify::{Notice, Tone};
+use jobwatch_core::server::ServerId;
+use jobwatch_engine::ports::Desktop as _;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, OwnedVariant};
+
+use crate::bus::{Running, on_private_bus, owned, runtime, tool, until, without_a_bus};
+
+const NAME: &str = "org.freedesktop.Notifications";
+const PATH: &str = "/org/freedesktop/Notifications";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Debug)]
+struct Popup {
+    number: u32,
+    app: String,
+    summary: String,
+    body: String,
+    actions: Vec<String>,
+    urgency: u8,
+}
+
+/// When the fake server reports a click on each popup.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clicks {
+    Never,
+    /// Even before it has answered the call that shows the popup.
+    AtOnce,
+}
+
+struct Server {
+    popups: Arc<Mutex<Vec<Popup>>>,
+    markup: bool,
+    clicks: Clicks,
+}
+
+#[zbus::interface(name = "org.freedesktop.Notifications")]
+impl Server {
+    #[allow(clippy::too_many_arguments)]
+    async fn notify(
+        &self,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+        app: String,
+        _replaces: u32,
+        _icon: String,
+        summary: String,
+        body: String,
+        actions: Vec<String>,
+        hints: HashMap<String, OwnedVariant>,
+        _timeout: i32,
+    ) -> u32 {
+        let urgency = hints.get("urgency").and_then(|v| u8::try_from(v).ok()).unwrap_or(99);
+        let number = {
+            let mut popups = self.popups.lock().unwrap();
+            let number = u32::try_from(popups.len()).unwrap() + 1;
+            popups.push(Popup { number, app, summary, body, actions, urgency });
+            number
+        };
+        if self.clicks == Clicks::AtOnce {
+            Self::action_invoked(&emitter, number, "default".to_owned()).await.unwrap();
+            Self::notification_closed(&emitter, number, 2).await.unwrap();
+        }
+        number
+    }
+
+    fn get_capabilities(&self) -> Vec<String> {
+        let mut all = vec!["body".to_owned(), "actions".to_owned()];
+        all.extend(self.markup.then(|| "body-markup".to_owned()));
+        all
+    }
+
+    #[zbus(signal)]
+    async fn action_invoked(
+        emitter: &SignalEmitter<'_>,
+        id: u32,
+        action: String,
+    ) -> zbus::Result<()>;
+
+    #[zbus(signal)]
+    async fn notification_closed(
+        emitter: &SignalEmitter<'_>,
+        id: u32,
+        reason: u32,
+    ) -> zbus::Result<()>;
+}
+
+struct Fake {
+    bus: Connection,
+    popups: Arc<Mutex<Vec<Popup>>>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Fake {
+    fn start(markup: bool, clicks: Clicks) -> Fake {
+        let popups = Arc::default();
+        let server = Server { popups: Arc::clone(&popups), markup, clicks };
+        let runtime = runtime();
+        let bus = runtime.block_on(async {
+            zbus::connection::Builder::session()
+                .serve_at(PATH, server)
+                .name(NAME)
+                .build()
+                .await
+                .unwrap()
+        });
+        Fake { bus, popups, runtime }
+    }
+
+    fn popups(&self) -> Vec<Popup> {
+        self.popups.lock().unwrap().clone()
+    }
+
+    /// A click on each of these, all in one burst, each followed by its closing.
+    fn click_all(&self, numbers: &[u32]) {
+        self.runtime.block_on(async {
+            let emitter = SignalEmitter::new(&self.bus, PATH).unwrap();
+            for number in numbers {
+                Server::action_invoked(&emitter, *number, "default".to_owned()).await.unwrap();
+                Server::notification_closed(&emitter, *number, 2).await.unwrap();
+            }
+        });
+    }
+}
+
+fn notifier() -> (Notifier, Receiver<Told>) {
+    let (tell, told) = channel();
+    let notifier = Notifier::start(Look::default(), move |what| {
+        // The test may have ended.
+        let _ = tell.send(what);
+    });
+    (notifier.unwrap(), told)
+}
+
+fn notice(job: &str, body: &str, tone: Tone) -> Notice {
+    Notice {
+        key: None,
+        server: ServerId("s1".to_owned()),
+        job: Some(job.into()),
+        title: format!("{job} failed"),
+        body: body.to_owned(),
+        tone,
+        at: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn clicked(id: i64, job: &str) -> Told {
+    Told::Clicked { id, server: "s1".to_owned(), job: Some(job.to_owned()) }
+}
+
+fn next(told: &Receiver<Told>) -> Told {
+    told.recv_timeout(PATIENCE).expect("the notifier tells something")
+}
+
+#[test]
+fn a_popup_says_what_happened_and_a_click_names_its_job() {
+    on_private_bus("notifier::a_popup_says_what_happened_and_a_click_names_its_job", |_| {
+        let fake = Fake::start(false, Clicks::Never);
+        let (notifier, told) = notifier();
+        assert_eq!(next(&told), Told::Health(None));
+        notifier.show(41, &notice("nightly", "12 s\nE: disk <full>", Tone::Bad));
+        notifier.show(42, &notice("weekly", "4 m 12 s", Tone::Good));
+        until("both are shown", || fake.popups().len() == 2);
+        let popups = fake.popups();
+        assert_eq!(popups[0].app, "Jobwatch");
+        assert_eq!(popups[0].summary, "nightly failed");
+        assert_eq!(popups[0].body, "12 s\nE: disk <full>");
+        assert_eq!(popups[0].actions, ["default", "Open"]);
+        assert_eq!((popups[0].urgency, popups[1].urgency), (2, 1));
+        fake.click_all(&[popups[1].number]);
+        assert_eq!(next(&told), clicked(42, "weekly"));
+    });
+}
+
+#[test]
+fn text_is_escaped_for_a_server_that_reads_markup() {
+    on_private_bus("notifier::text_is_escaped_for_a_server_that_reads_markup", |_| {
+        let fake = Fake::start(true, Clicks::Never);
+        let (notifier, _told) = notifier();
+        notifier.show(1, &notice("a<b", "<img src='http://x/'> & co", Tone::Bad));
+        until("it is shown", || fake.popups().len() == 1);
+        assert_eq!(fake.popups()[0].summary, "a<b failed");
+        assert_eq!(fake.popups()[0].body, "&lt;img src='http://x/'&gt; &amp; co");
+    });
+}
+
+#[test]
+fn no_click_is_lost_in_a_burst() {
+    on_private_bus("notifier::no_click_is_lost_in_a_burst", |_| {
+        let fake = Fake::start(false, Clicks::Never);
+        let (notifier, told) = notifier();
+        assert_eq!(next(&told), Told::Health(None));
+        for id in 0..30 {
+            notifier.show(id, &notice(&format!("job-{id}"), "", Tone::Plain));
+        }
+        until("all are shown", || fake.popups().len() == 30);
+        let numbers: Vec<u32> = fake.popups().iter().map(|popup| popup.number).collect();
+        fake.click_all(&numbers);
+        for id in 0..30 {
+            assert_eq!(next(&told), clicked(id, &format!("job-{id}")));
+        }
+        // What was closed is forgotten: a second click on it means nothing.
+        fake.click_all(&numbers[..1]);
+        notifier.show(99, &notice("last", "", Tone::Plain));
+        until("one more is shown", || fake.popups().len() == 31);
+        fake.click_all(&[31]);
+        assert_eq!(next(&told), clicked(99, "last"));
+    });
+}
+
+#[test]
+fn a_click_that_comes_before_the_answer_counts() {
+    on_private_bus("notifier::a_click_that_comes_before_the_answer_counts", |_| {
+        let _fake = Fake::start(false, Clicks::AtOnce);
+        let (notifier, told) = notifier();
+        assert_eq!(next(&told), Told::Health(None));
+        for id in 0..10 {
+            notifier.show(id, &notice("quick", "", Tone::Plain));
+            assert_eq!(next(&told), clicked(id, "quick"));
+        }
+    });
+}
+
+#[test]
+fn a_missing_server_is_reported_once_and_used_when_it_comes() {
+    on_private_bus("notifier::a_missing_server_is_reported_once_and_used_when_it_comes", |_| {
+        let (notifier, told) = notifier();
+        let Told::Health(Some(problem)) = next(&told) else { panic!("a problem comes first") };
+        assert!(problem.contains("no notification service is running"), "{problem}");
+        for id in 0..5 {
+            notifier.show(id, &notice("unseen", "", Tone::Bad));
+        }
+        let fake = Fake::start(false, Clicks::Never);
+        assert_eq!(next(&told), Told::Health(None), "said once, then mended");
+        notifier.show(9, &notice("seen", "", Tone::Bad));
+        until("the next one is shown", || {
+            fake.popups().iter().any(|popup| popup.summary == "seen failed")
+        });
+        assert!(told.try_recv().is_err(), "nothing more was told");
+    });
+}
+
+#[test]
+fn without_a_bus_it_is_said_once_and_nothing_blocks() {
+    without_a_bus("notifier::without_a_bus_it_is_said_once_and_nothing_blocks", |_| {
+        let (notifier, told) = notifier();
+        let begin = Instant::now();
+        for id in 0..1_000 {
+            notifier.show(id, &notice("unseen", "", Tone::Bad));
+        }
+        assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+        let Told::Health(Some(problem)) = next(&told) else { panic!("a problem comes first") };
+        assert!(problem.contains("no message bus"), "{problem}");
+        assert!(told.recv_timeout(Duration::from_millis(300)).is_err(), "said once");
+    });
+}
+
+#[test]
+fn a_click_in_dunst_names_its_job() {
+    on_private_bus("notifier::a_click_in_dunst_names_its_job", |_| {
+        let (display, _screen) = screen();
+        let _dunst = Running(
+            Command::new(tool("dunst", "dunst"))
+                .env("DISPLAY", &display)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap(),
+        );
+        let bus = runtime();
+        until("dunst is on the bus", || owned(&bus, NAME));
+        let (notifier, told) = notifier();
+        assert_eq!(next(&told), Told::Health(None));
+        for (id, job) in [(1, "first"), (2, "second"), (3, "third")] {
+            notifier.show(id, &notice(job, "<b>4 m 12 s</b>", Tone::Bad));
+        }
+        let dunstctl = |arguments: &[&str]| {
+            let output = Command::new(tool("dunstctl", "dunst")).args(arguments).output().unwrap();
+            assert!(output.status.success(), "dunstctl {arguments:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        until("all are on the screen", || dunstctl(&["count", "displayed"]).trim() == "3");
+        let mut heard = Vec::new();
+        for _ in 0..3 {
+            dunstctl(&["action", "0"]);
+            heard.push(next(&told));
+        }
+        heard.sort_by_key(|told| format!("{told:?}"));
+        assert_eq!(heard, [clicked(1, "first"), clicked(2, "second"), clicked(3, "third")]);
+    });
+}
+
+/// A screen in memory; it says itself which display it has become.
+fn screen() -> (String, Running) {
+    use std::io::{BufRead as _, BufReader};
+    let mut server = Command::new(tool("Xvfb", "xvfb"))
+        .args(["-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (format!(":{}", line.trim()), Running(server))
+}
