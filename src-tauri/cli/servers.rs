@@ -124,7 +124,7 @@ mod tests {
         for (url, text) in [
             ("ws://h:1/x", "ws://h:1/x"),
             ("wss://u:sk-1@h/x?api_key=sk-1&EIO=4", "wss://h/x?api_key=[redacted]&EIO=4"),
-            ("u:sk-1@h/x?k=sk-1", "h/x"),
+            ("u:sk-1@h/x?k=sk-1", "h/x?k=[redacted]"),
         ] {
             let out = shown(url);
             assert!(!out.contains("sk-1"), "{out}");

@@ -292,6 +292,7 @@ fn a_click_in_dunst_names_its_job() {
         for _ in 0..3 {
             dunstctl(&["action", "0"]);
             heard.push(next(&told));
+            dunstctl(&["close"]);
         }
         heard.sort_by_key(|told| format!("{told:?}"));
         assert_eq!(heard, [clicked(1, "first"), clicked(2, "second"), clicked(3, "third")]);
