@@ -92,7 +92,7 @@ impl Test<'_> {
     }
 
     /// Whether anything answers at the socket's address. The key is not sent.
-    async fn reached(&self, socket: &Url) -> bool {
+    async fn reached(&mut self, socket: &Url) -> bool {
         let mut url = socket.clone();
         let _ = url.set_scheme(if url.scheme() == "wss" { "https" } else { "http" });
         url.set_path("/");
