@@ -24,6 +24,7 @@ export type Overlay =
   | { kind: "server"; id: string | null; focusKey?: boolean }
   | { kind: "removeServer"; id: string }
   | { kind: "cancelJob"; server: string; job: string; name: string }
+  | { kind: "frames"; id: string }
   | { kind: "palette" }
   | { kind: "shortcuts" };
 

@@ -63,8 +63,9 @@ export function handleKey(app: App, event: KeyboardEvent): void {
     if (event.key === "Escape") (event.target as HTMLElement).blur();
     return;
   }
-  // Space and Enter press the button that has the focus.
-  if ((event.key === " " || event.key === "Enter") && event.target instanceof HTMLElement && event.target.closest("button, a, summary, [role=tab], [role=separator]")) return;
+  // Space and Enter press the button that has the focus; on the tab already open they would do nothing.
+  const pressed = event.target instanceof HTMLElement ? event.target.closest("button, a, summary, [role=separator]") : null;
+  if ((event.key === " " || event.key === "Enter") && pressed !== null && pressed.getAttribute("aria-selected") !== "true") return;
   for (const keys of local.toReversed()) {
     const act = keys[event.key];
     if (act) {

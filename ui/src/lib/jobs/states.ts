@@ -56,9 +56,11 @@ export function age(row: JobRow, now: number): Age {
     if (finishedAt !== null) return { text: relative(finishedAt, now), hint: "Ended", at: finishedAt };
     return { text: relative(row.heardAt, now), hint: "Last heard", at: row.heardAt };
   }
-  if (state.kind === "running" && startedAt !== null) return { text: duration(now - startedAt), hint: "Started", at: startedAt };
+  // Ticks by whole seconds; a server's clock ahead of ours is no negative age.
+  const ticking = (since: number) => duration(Math.max(0, Math.floor((now - since) / 1000) * 1000));
+  if (state.kind === "running" && startedAt !== null) return { text: ticking(startedAt), hint: "Started", at: startedAt };
   const since = createdAt ?? startedAt;
-  if (since !== null && since <= now) return { text: duration(now - since), hint: "Created", at: since };
+  if (since !== null) return { text: ticking(since), hint: "Created", at: since };
   return { text: "–", hint: "", at: null };
 }
 

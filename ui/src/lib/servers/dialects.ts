@@ -76,6 +76,35 @@ export function guess(pasted: string): string | null {
   return names.find(([pattern]) => pattern.test(hostname))?.[1] ?? null;
 }
 
+const KEY_NAMES = /^(api[-_]?key|key|(access[-_]?|auth[-_]?)?token|secret|jwt|password)$/i;
+
+/** A URL without the key it carries, and that key: in a parameter that is named like one, or before the host. */
+export function withoutKey(text: string): { url: string; key: string | null } {
+  const full = completed(text);
+  if (!URL.canParse(full)) return { url: text, key: null };
+  const url = new URL(full);
+  let key: string | null = null;
+  for (const [name, value] of [...url.searchParams]) {
+    if (!KEY_NAMES.test(name)) continue;
+    key ??= value;
+    url.searchParams.delete(name);
+  }
+  if (url.password !== "") {
+    key ??= decoded(url.password);
+    url.password = "";
+    url.username = "";
+  }
+  return key === null ? { url: text, key: null } : { url: url.toString(), key: key === "" ? null : key };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** Lines or commas of the form's list as topics; a bare id is a job's. */
 export function topics(text: string): string[] {
   const found = text

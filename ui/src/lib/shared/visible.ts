@@ -1,18 +1,17 @@
 // Bidirectional controls, invisible spaces and separators that can make a text read as another.
 const DECEPTIVE = /[\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb]/;
-const ODD = new RegExp(`[\\u0000-\\u001f\\u007f-\\u009f]|${DECEPTIVE.source}`, "g");
+const ODD = new RegExp(`\\r(?=\\n)|[\\u0000-\\u001f\\u007f-\\u009f]|${DECEPTIVE.source}`, "g");
 
 /**
- * A server's text with everything that prints as nothing, or turns the direction, made visible:
- * control characters as their pictures (␛), the rest as `⟨U+202E⟩`. With `lines`, line feeds and
- * tabs stay what they are.
+ * A server's text with everything that prints as nothing, or turns the direction, made visible as
+ * `⟨U+202E⟩`. Line breaks and tabs stay what they are with `lines`, and are spaces without.
  */
 export function visible(text: string, lines = false): string {
-  return text.replace(ODD, (character) => {
+  return text.replace(ODD, (character, at: number) => {
+    // The first half of a Windows line break.
+    if (character === "\r" && text[at + 1] === "\n") return "";
     const code = character.charCodeAt(0);
-    if (lines && (code === 0x0a || code === 0x09)) return character;
-    if (code < 0x20) return String.fromCharCode(0x2400 + code);
-    if (code === 0x7f) return "\u2421";
+    if (code === 0x0a || code === 0x09) return lines ? character : " ";
     return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
   });
 }

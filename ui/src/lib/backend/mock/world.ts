@@ -142,7 +142,7 @@ export class World {
       text: error ?? (kind === "running" ? "processed batch of 250 rows" : null),
       createdAt, startedAt: started, finishedAt: ended === null ? null : Math.min(ended, this.now - 1000),
       attempt: attempts > 1 ? 1 + Math.floor(this.random() * 2) : null, maxAttempts: attempts > 1 ? attempts : null,
-      watched: this.random() < 0.1, stale: server.status.link === "refused", heardAt: Math.min(this.now - 800, (ended ?? this.now) - 200),
+      watched: this.random() < 0.1, stale: server.status.link === "refused", heardAt: server.status.link === "offline" ? this.now - 900_000 : Math.min(this.now - 800, (ended ?? this.now) - 200),
     };
     const step = (at: number, from: StateKind | null, to: StateKind, failed = false): TimelineRow => ({
       at, attempt: row.attempt ?? 1, from: from === null ? null : { kind: from, name: null },

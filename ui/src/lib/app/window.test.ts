@@ -1,0 +1,155 @@
+import { render, screen, waitFor, within } from "@testing-library/svelte";
+import userEvent from "@testing-library/user-event";
+import axe from "axe-core";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+
+import App from "../../App.svelte";
+import { Mock } from "../backend/mock";
+import { show } from "../shared/testing";
+
+const user = userEvent.setup();
+beforeEach(() => vi.restoreAllMocks());
+
+/** What axe finds wrong; happy-dom cannot judge colours, `tokens.test.ts` does. */
+async function faults(): Promise<string[]> {
+  const { violations } = await axe.run(document.body, { rules: { "color-contrast": { enabled: false }, region: { enabled: false } } });
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" | ")}`);
+}
+
+describe("every screen passes axe", () => {
+  test("jobs with a detail, tab by tab", async () => {
+    const mock = await show();
+    const job = mock.world.jobs.find((job) => job.row.state.kind === "running")!;
+    mock.touch({ server: job.row.server, job: job.row.id });
+    await user.click(await screen.findByRole("button", { name: "Show the list again" }));
+    for (const tab of [/^Logs/, /^Metrics/, /^Frames/, /^Overview/]) {
+      await user.click(screen.getByRole("tab", { name: tab }));
+      expect(await faults()).toEqual([]);
+    }
+  });
+
+  test("first start, and the dialog that connects a server", async () => {
+    await show({ scene: "first" });
+    expect(await faults()).toEqual([]);
+    await user.click(screen.getByRole("button", { name: "Connect a server" }));
+    await screen.findByRole("dialog");
+    expect(await faults()).toEqual([]);
+  });
+
+  test("notices, queues, settings, a server, the palette, the sheet", async () => {
+    await show({ scene: "troubled" });
+    for (const name of [/^Notices/, "Queues", "Settings", /^Demo KECS/]) {
+      await user.click(screen.getByRole("button", { name }));
+      await waitFor(() => expect(screen.queryByText(/^Loading/)).toBeNull());
+      expect(await faults()).toEqual([]);
+    }
+    await user.keyboard("{Control>}k{/Control}");
+    await screen.findByRole("combobox", { name: "Find" });
+    expect(await faults()).toEqual([]);
+    await user.keyboard("{Control>}k{/Control}?");
+    await screen.findByRole("dialog", { name: "Keyboard" });
+    expect(await faults()).toEqual([]);
+  });
+});
+
+describe("the window", () => {
+  test("offers a server and the demo at the first start", async () => {
+    const mock = await show({ scene: "first" });
+    await user.click(screen.getByRole("button", { name: "Look around with the demo" }));
+    await screen.findByRole("grid", { name: "All jobs" });
+    expect(mock.calls.find((call) => call.name === "setDemo")?.args).toEqual([true]);
+  });
+
+  test("says why it cannot start and tries again", async () => {
+    render(App, { props: { backend: new Mock({ scene: "failed", live: false }) } });
+    expect((await screen.findByRole("alert")).textContent).toContain("Free some disk space");
+    expect(screen.getByRole("button", { name: "Try again" })).toBeTruthy();
+  });
+
+  test("says nothing in the first 300 ms of loading, then says so", async () => {
+    render(App, { props: { backend: new Mock({ scene: "loading", live: false }) } });
+    expect(screen.queryByText("Reading what was last known…")).toBeNull();
+    await screen.findByText("Reading what was last known…");
+  });
+
+  test("finds jobs and actions in the palette by keyboard alone", async () => {
+    const mock = await show();
+    await user.keyboard("{Control>}k{/Control}");
+    await user.type(await screen.findByRole("combobox", { name: "Find" }), "pause kecs");
+    await screen.findByRole("option", { name: /^Pause Demo KECS/ });
+    await user.keyboard("{Enter}");
+    await waitFor(() => expect(mock.world.servers.find((server) => server.dialect === "kecs")?.status.link).toBe("paused"));
+    const job = mock.world.jobs[12]!.row;
+    await user.keyboard("{Control>}k{/Control}");
+    await user.type(await screen.findByRole("combobox", { name: "Find" }), job.id);
+    await user.click(await screen.findByRole("option", { name: new RegExp(job.id) }));
+    await screen.findByRole("region", { name: `Job ${job.name}` });
+  });
+
+  test("dismisses a notice with a way back, and opens the job of one", async () => {
+    const mock = await show();
+    const many = mock.world.notices.length;
+    const [notice] = mock.world.notices;
+    await user.click(screen.getByRole("button", { name: /^Notices, 4 unread/ }));
+    const row = (await screen.findAllByRole("row"))[0]!;
+    expect(within(row).getByText("Today")).toBeTruthy();
+    await user.click(within(row).getByRole("button", { name: "Dismiss" }));
+    await waitFor(() => expect(mock.world.notices).toHaveLength(many - 1));
+    await user.click(screen.getByRole("button", { name: "Undo" }));
+    await waitFor(() => expect(mock.world.notices).toHaveLength(many));
+    const back = await screen.findByRole("row", { name: `Unread: ${notice!.title}` });
+    await user.click(back);
+    await screen.findByRole("button", { name: "Show the list again" });
+    expect(mock.calls.find((call) => call.name === "markRead")?.args).toEqual([[notice!.id], true]);
+  });
+
+  test("marks all notices read", async () => {
+    await show();
+    await user.click(screen.getByRole("button", { name: /^Notices, 4 unread/ }));
+    await user.click(screen.getByRole("button", { name: "Mark all read" }));
+    await screen.findByRole("button", { name: /^Notices, 0 unread/ });
+  });
+
+  test("opens the jobs of a queue", async () => {
+    await show();
+    await user.click(screen.getByRole("button", { name: "Queues" }));
+    const [queue] = await screen.findAllByRole("button", { name: /waiting, / });
+    await user.click(queue!);
+    await screen.findByRole("button", { name: "Back to the queues" });
+  });
+
+  test("takes the theme the user chose, at once and at the next start", async () => {
+    await show();
+    await user.click(screen.getByRole("button", { name: "Settings" }));
+    await user.click(await screen.findByRole("radio", { name: "Dark" }));
+    expect(document.documentElement.dataset.theme).toBe("dark");
+    expect(localStorage.getItem("jobwatch.theme")).toBe("dark");
+    await user.click(screen.getByRole("radio", { name: "As the system" }));
+    expect(document.documentElement.dataset.theme).toBeUndefined();
+  });
+
+  test("tells of trouble around it once it is there, and can be told to stop", async () => {
+    await show({ scene: "troubled" });
+    const text = "No notification service answers on this desktop. Everything else works.";
+    await screen.findByText(text);
+    for (const close of screen.getAllByRole("button", { name: "Close this message" })) await user.click(close);
+    expect(screen.queryByText(text)).toBeNull();
+  });
+
+  test("shows why a command failed", async () => {
+    const mock = await show();
+    mock.failing.set("reconnect", { code: "server", message: "The server is being removed." });
+    await user.click(screen.getByRole("button", { name: /^Demo TriggerX/ }));
+    await user.keyboard("r");
+    expect((await screen.findByRole("alert")).textContent).toContain("The server is being removed.");
+  });
+
+  test("opens links from servers only on a click, through the program", async () => {
+    const mock = await show();
+    const job = mock.world.jobs[0]!;
+    job.error = "See https://example.com/why";
+    mock.touch({ server: job.row.server, job: job.row.id });
+    await user.click(await screen.findByRole("link", { name: "https://example.com/why" }));
+    expect(mock.calls.at(-1)).toEqual({ name: "openLink", args: ["https://example.com/why"] });
+  });
+});

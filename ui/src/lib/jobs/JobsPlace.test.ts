@@ -1,0 +1,173 @@
+import { fireEvent, screen, waitFor, within } from "@testing-library/svelte";
+import userEvent from "@testing-library/user-event";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+
+import { HEIGHT, show } from "../shared/testing";
+
+const OVERSCAN = 6;
+const user = userEvent.setup();
+const rows = () => within(screen.getByRole("grid", { name: "All jobs" })).getAllByRole("row");
+const names = () => rows().map((row) => row.getAttribute("aria-label"));
+
+beforeEach(() => vi.restoreAllMocks());
+
+describe("the job list", () => {
+  test("never has more rows in the page than are visible and the overscan, nor asks for more", async () => {
+    const mock = await show({ scene: "overfull" });
+    await waitFor(() => expect(rows().length).toBeGreaterThan(5));
+    const most = Math.ceil(HEIGHT / 52) + 1 + 2 * OVERSCAN;
+    const grid = screen.getByRole("grid", { name: "All jobs" });
+    for (const top of [0, 10_400, 1_000_000, 5]) {
+      grid.scrollTop = top;
+      await fireEvent.scroll(grid);
+      mock.advance();
+      await waitFor(() => expect(rows()[0]?.getAttribute("aria-rowindex")).toBe(String(Math.max(1, Math.floor(Math.min(top, 20_000 * 52 - HEIGHT) / 52) + 1 - OVERSCAN))));
+      expect(rows().length).toBeLessThanOrEqual(most);
+    }
+    expect(mock.widest).toBeLessThanOrEqual(500);
+    expect(screen.getByRole("grid").getAttribute("aria-rowcount")).toBe(String(mock.world.jobs.length));
+  });
+
+  test("filters by state, with counts, and searches", async () => {
+    const mock = await show();
+    const failed = mock.world.jobs.filter((job) => job.row.state.kind === "failed").length;
+    await user.click(await screen.findByRole("tab", { name: `Failed, ${failed}` }));
+    await waitFor(() => expect(rows()).toHaveLength(failed));
+    await user.keyboard("/nothing like this");
+    await screen.findByText("No job matches");
+    await user.click(screen.getByRole("button", { name: "Show all jobs" }));
+    await waitFor(() => expect(rows().length).toBeGreaterThan(failed));
+  });
+
+  test("opens a job, moves with j and k, opens it in full with Enter and comes back with Escape", async () => {
+    await show();
+    const [first, second] = await waitFor(() => rows());
+    await fireEvent.click(first!);
+    const name = first!.getAttribute("aria-label")!.split(",")[0]!;
+    await screen.findByRole("region", { name: `Job ${name}` });
+    await user.keyboard("j");
+    await waitFor(() => expect(second!.getAttribute("aria-selected")).toBe("true"));
+    await user.keyboard("k{Enter}");
+    await screen.findByRole("button", { name: "Show the list again" });
+    await user.keyboard("{Escape}");
+    await screen.findByRole("button", { name: "Fill the window" });
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(screen.queryByRole("button", { name: "Fill the window" })).toBeNull());
+  });
+
+  test("keeps rows in their places while the pointer moves over them, with what they say kept current", async () => {
+    const mock = await show();
+    await waitFor(() => rows());
+    const before = names();
+    const grid = screen.getByRole("grid", { name: "All jobs" });
+    await fireEvent.pointerMove(grid);
+    const added = mock.world.addJob("running", Date.now());
+    added.row = { ...added.row, name: "brand new" };
+    const top = mock.world.jobs.find((job) => rows()[0]!.getAttribute("aria-label")!.startsWith(job.row.name) && job.row.state.kind === "running")!;
+    top.row = { ...top.row, progress: 77, stage: null };
+    mock.touch();
+    await screen.findByRole("button", { name: "1 new" });
+    expect(names()).toEqual(before);
+    expect(within(rows()[0]!).getByRole("progressbar").getAttribute("aria-valuenow")).toBe("77");
+    await user.click(screen.getByRole("button", { name: "1 new" }));
+    await waitFor(() => expect(names()[0]).toBe("brand new, Running"));
+  });
+
+  test("draws hostile names as text, with the odd characters visible", async () => {
+    const mock = await show();
+    const job = mock.world.jobs[0]!;
+    job.row = { ...job.row, name: '<img src=x onerror="alert(1)">\u202egpj.exe' };
+    mock.touch();
+    await screen.findByText('<img src=x onerror="alert(1)">⟨U+202E⟩gpj.exe');
+    expect(document.querySelector("img")).toBeNull();
+  });
+
+  test("says so when jobs cannot be read, and tries again on request", async () => {
+    const { Mock } = await import("../backend/mock");
+    const refuse = vi.spyOn(Mock.prototype, "openView").mockRejectedValue({ code: "storage", message: "The history is locked." });
+    await show();
+    await screen.findByText("The history is locked.");
+    refuse.mockRestore();
+    await user.click(screen.getByRole("button", { name: "Try again" }));
+    await waitFor(() => expect(rows().length).toBeGreaterThan(0));
+  });
+});
+
+describe("a job's detail", () => {
+  async function open(mockOptions = {}) {
+    const mock = await show(mockOptions);
+    const running = mock.world.jobs.find((job) => job.row.state.kind === "running")!;
+    mock.touch({ server: running.row.server, job: running.row.id });
+    const region = await screen.findByRole("region", { name: `Job ${running.row.name}` });
+    await within(region).findByRole("heading", { name: running.row.name });
+    return { mock, running, region };
+  }
+
+  test("is opened in full when a popup was clicked", async () => {
+    const { mock, running } = await open();
+    await screen.findByRole("button", { name: "Show the list again" });
+    expect(mock.calls.filter((call) => call.name === "lookingAt").at(-1)?.args[1]).toEqual({ server: running.row.server, job: running.row.id });
+  });
+
+  test("cancels only after a confirmation that says what happens", async () => {
+    const { mock, running } = await open();
+    await user.click(await screen.findByRole("button", { name: "Cancel…" }));
+    const dialog = screen.getByRole("dialog", { name: "Cancel this job?" });
+    expect(dialog.textContent).toContain(running.row.name);
+    await user.click(within(dialog).getByRole("button", { name: "Keep it" }));
+    expect(mock.calls.some((call) => call.name === "act")).toBe(false);
+    await user.click(screen.getByRole("button", { name: "Cancel…" }));
+    await user.click(screen.getByRole("button", { name: "Cancel the job" }));
+    await waitFor(() => expect(mock.calls.find((call) => call.name === "act")?.args).toEqual([running.row.server, running.row.id, "cancel"]));
+    await waitFor(() => expect(screen.queryByRole("button", { name: "Cancel…" })).toBeNull());
+  });
+
+  test("watches and stops watching by name", async () => {
+    const { mock, running } = await open();
+    running.row = { ...running.row, watched: false };
+    mock.touch();
+    await user.click(await screen.findByRole("button", { name: "Watch", pressed: false }));
+    await screen.findByRole("button", { name: "Watched", pressed: true });
+    expect(mock.calls.find((call) => call.name === "watch")?.args).toEqual([running.row.server, `job:${running.row.id}`]);
+  });
+
+  test("keeps every digit of the numbers in its data", async () => {
+    await open();
+    expect(screen.getByText("115792089237316195423570985008687907853269984665640564039457584007913129639935")).toBeTruthy();
+  });
+
+  test("follows a log of two million lines with a screenful in the page", async () => {
+    const { mock, running } = await open({ scene: "overfull" });
+    running.logLines = 2_000_000;
+    await user.click(screen.getByRole("tab", { name: /^Logs/ }));
+    const log = await screen.findByRole("log", { name: "Log" });
+    await waitFor(() => expect(log.textContent).toContain("(1999999)"));
+    expect(log.querySelectorAll(".line").length).toBeLessThanOrEqual(Math.ceil(HEIGHT / 20) + 1 + 2 * OVERSCAN);
+    running.logLines += 3;
+    mock.touch();
+    await waitFor(() => expect(log.textContent).toContain("(2000002)"));
+    await user.keyboard("f");
+    running.logLines += 5;
+    mock.touch();
+    await user.click(await screen.findByRole("button", { name: "5 new lines" }));
+    await waitFor(() => expect(log.textContent).toContain("(2000007)"));
+  });
+
+  test("stops the frames where they are while paused", async () => {
+    const { mock, running } = await open();
+    mock.world.frame(running, `{"n":1,"id":"${running.row.id}"}`);
+    await user.click(screen.getByRole("tab", { name: "Frames" }));
+    const frames = await screen.findByRole("log", { name: "Frames" });
+    const text = await waitFor(() => {
+      expect(frames.textContent).toContain('{"n":1');
+      return frames.textContent;
+    });
+    await user.keyboard(" ");
+    mock.world.frame(running, `{"n":2,"id":"${running.row.id}"}`);
+    mock.touch();
+    await screen.findByRole("button", { name: "Paused" });
+    expect(frames.textContent).toBe(text);
+    await user.keyboard(" ");
+    await waitFor(() => expect(frames.textContent).toContain('{"n":2'));
+  });
+});

@@ -1,0 +1,18 @@
+import { render, screen, waitFor } from "@testing-library/svelte";
+import { vi } from "vitest";
+
+import App from "../../App.svelte";
+import { Mock, type MockOptions } from "../backend/mock";
+
+/** The size the tests pretend every element has: happy-dom lays nothing out. */
+export const HEIGHT = 520;
+
+/** Shows the whole page on the fake program and waits until it has something to say. */
+export async function show(options: MockOptions = {}): Promise<Mock> {
+  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(HEIGHT);
+  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(1000);
+  const mock = new Mock({ live: false, ...options });
+  render(App, { props: { backend: mock } });
+  await waitFor(() => screen.getByRole("navigation"));
+  return mock;
+}
