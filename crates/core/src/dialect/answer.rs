@@ -113,20 +113,25 @@ pub fn text(frame: &Frame) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Reads the JSON values of a text frame: normally one, but servers written in Go may join several
-/// with newlines. `read` is given each value; what is not JSON becomes a diagnostic.
-pub fn each_value(text: &str, mut read: impl FnMut(&RawValue) -> Vec<Incoming>) -> Vec<Incoming> {
+/// Reads the JSON objects of a text frame: normally one, but servers written in Go may join
+/// several with newlines. `read` is given each object and its text; what is no object or not JSON
+/// becomes a diagnostic.
+pub fn each_object(
+    text: &str,
+    mut read: impl FnMut(&Fields<'_>, &str) -> Vec<Incoming>,
+) -> Vec<Incoming> {
+    if let Some(fields) = Fields::parse(text) {
+        return read(&fields, text);
+    }
     let mut all = Vec::new();
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
     let mut end = 0;
     while let Some(value) = values.next() {
         match value {
             Ok(value) => {
-                let read = read(value);
-                if all.is_empty() {
-                    all = read;
-                } else {
-                    all.extend(read);
+                match Fields::of(value) {
+                    Some(fields) => all.extend(read(&fields, value.get())),
+                    None => all.push(odd("wrong-shape", "A frame is not an object.", value.get())),
                 }
                 end = values.byte_offset();
             }

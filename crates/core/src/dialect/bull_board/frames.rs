@@ -1,7 +1,5 @@
 //! Hints of Better Bull Board: `{"type","data"}` with one key in `data`.
 
-use serde_json::value::RawValue;
-
 use super::BullBoard;
 use crate::dialect::{Frame, Incoming, answer};
 use crate::model::Topic;
@@ -10,13 +8,10 @@ use crate::wire::fields::Fields;
 impl BullBoard {
     pub(super) fn read_frame(&self, frame: &Frame) -> Vec<Incoming> {
         let Some(text) = answer::text(frame) else { return Vec::new() };
-        answer::each_value(&text, |value| self.read_value(value))
+        answer::each_object(&text, |envelope, text| self.read_object(envelope, text))
     }
 
-    fn read_value(&self, value: &RawValue) -> Vec<Incoming> {
-        let Some(envelope) = Fields::of(value) else {
-            return vec![answer::odd("wrong-shape", "A frame is not an object.", value.get())];
-        };
+    fn read_object(&self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
         let kind = envelope.text("type").unwrap_or_default();
         let data = envelope.object("data").unwrap_or_default();
         let topics = match kind.as_ref() {
@@ -46,8 +41,8 @@ impl BullBoard {
                 None => self.lists(),
             },
             other => {
-                let text = format!("The frame type \"{other}\" is not known.");
-                return vec![answer::odd("unknown-frame", text, value.get())];
+                let what = format!("The frame type \"{other}\" is not known.");
+                return vec![answer::odd("unknown-frame", what, text)];
             }
         };
         topics.into_iter().map(Incoming::Stale).collect()

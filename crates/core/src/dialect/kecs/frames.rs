@@ -13,41 +13,38 @@ use crate::wire::fields::{Fields, elements};
 impl Kecs {
     pub(super) fn read_frame(&mut self, frame: &Frame) -> Vec<Incoming> {
         let Some(text) = answer::text(frame) else { return Vec::new() };
-        answer::each_value(&text, |value| self.read_value(value))
+        answer::each_object(&text, |envelope, text| self.read_object(envelope, text))
     }
 
-    fn read_value(&mut self, value: &RawValue) -> Vec<Incoming> {
-        let Some(envelope) = Fields::of(value) else {
-            return vec![answer::odd("wrong-shape", "A frame is not an object.", value.get())];
-        };
-        let Some(kind) = envelope.text("type") else { return self.bare(&envelope, value) };
+    fn read_object(&mut self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
+        let Some(kind) = envelope.text("type") else { return self.bare(envelope, text) };
         let payload = envelope.get("payload");
         match kind.as_ref() {
             "log_entry" | "log_batch" | "log_history" => {
                 let entries = payload.map(|raw| list(raw, &["logs", "entries", "events"]));
-                self.log_entries(&envelope, entries.unwrap_or_default())
+                self.log_entries(envelope, entries.unwrap_or_default())
             }
             "metric_update" | "metric_batch" | "historical_data" => {
                 let Some(payload) = payload else { return Vec::new() };
-                metrics::read(payload, &envelope)
+                metrics::read(payload, envelope)
             }
             "task_status_changed"
             | "task_update"
             | "task_batch_update"
             | "initial_tasks"
-            | "localstack_event" => self.tasks(&kind, &envelope, value),
-            "service_updated" | "cluster_updated" => self.group_changed(&envelope),
+            | "localstack_event" => self.tasks(&kind, envelope, text),
+            "service_updated" | "cluster_updated" => self.group_changed(envelope),
             "notification" | "notification_history" | "notification_update" => payload
                 .map(|raw| list(raw, &["notifications"]))
                 .unwrap_or_default()
                 .into_iter()
-                .filter_map(|raw| notification(&Fields::of(raw)?, &envelope))
+                .filter_map(|raw| notification(&Fields::of(raw)?, envelope))
                 .collect(),
-            "subscribed" => self.subscribed(&envelope),
-            "error" => self.complained(&envelope, value),
+            "subscribed" => self.subscribed(envelope),
+            "error" => self.complained(envelope, text),
             "stream_error" => {
                 let words = payload.and_then(words).unwrap_or_else(|| "A stream failed.".into());
-                vec![answer::odd("server-error", words, value.get())]
+                vec![answer::odd("server-error", words, text)]
             }
             "pong"
             | "unsubscribed"
@@ -55,30 +52,31 @@ impl Kecs {
             | "authenticated"
             | "container_instance_updated" => Vec::new(),
             other => {
-                let text = format!("The frame type \"{other}\" is not known.");
-                vec![answer::odd("unknown-frame", text, value.get())]
+                let what = format!("The frame type \"{other}\" is not known.");
+                vec![answer::odd("unknown-frame", what, text)]
             }
         }
     }
 
     /// A frame without a type comes from a container's log stream.
-    fn bare(&mut self, fields: &Fields<'_>, value: &RawValue) -> Vec<Incoming> {
+    fn bare(&mut self, fields: &Fields<'_>, text: &str) -> Vec<Incoming> {
         if fields.has("log_line") {
-            return self.log_entries(fields, vec![value]);
+            let entry = serde_json::from_str(text).into_iter().collect();
+            return self.log_entries(fields, entry);
         }
         match fields.text("event").as_deref() {
             Some("close") => {
                 vec![Incoming::Kicked("The server ended the log stream.".to_owned())]
             }
             _ if fields.has("error") => {
-                let words = words(value).unwrap_or_else(|| "The log stream failed.".to_owned());
-                vec![answer::odd("server-error", words, value.get())]
+                let words = words_in(fields).unwrap_or_else(|| "The log stream failed.".to_owned());
+                vec![answer::odd("server-error", words, text)]
             }
-            _ => vec![answer::odd("unknown-frame", "A frame has no type.", value.get())],
+            _ => vec![answer::odd("unknown-frame", "A frame has no type.", text)],
         }
     }
 
-    fn tasks(&mut self, kind: &str, envelope: &Fields<'_>, value: &RawValue) -> Vec<Incoming> {
+    fn tasks(&mut self, kind: &str, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
         let items =
             envelope.get("payload").map(|raw| list(raw, &["tasks", "updates"])).unwrap_or_default();
         let at = envelope.time("timestamp");
@@ -90,11 +88,7 @@ impl Kecs {
                 // An event about something else than a task says nothing about jobs.
                 None if kind == "localstack_event" => {}
                 None => {
-                    all.push(answer::odd(
-                        "wrong-shape",
-                        "A task event names no task.",
-                        value.get(),
-                    ));
+                    all.push(answer::odd("wrong-shape", "A task event names no task.", text));
                 }
             }
         }
@@ -125,12 +119,6 @@ impl Kecs {
             });
         }
         let mut account = account?;
-        for name in ["task", "changes", "updateType", "previousStatus", "eventType", "source"] {
-            account.patch.extra.remove(name);
-        }
-        for name in ["account", "region", "service"] {
-            account.patch.extra.remove(name);
-        }
         account.deleted |= fields.text("updateType").is_some_and(|kind| kind == "deleted");
         account.patch.at = fields.time("timestamp").or(at);
         account.patch.snapshot = kind == "initial_tasks";
@@ -188,9 +176,9 @@ impl Kecs {
         topic.map(Incoming::Watched).into_iter().collect()
     }
 
-    fn complained(&mut self, envelope: &Fields<'_>, value: &RawValue) -> Vec<Incoming> {
+    fn complained(&mut self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
         let payload = envelope.get("payload");
-        let reason = payload.and_then(words).or_else(|| words(value));
+        let reason = payload.and_then(words).or_else(|| words_in(envelope));
         let reason = reason.unwrap_or_else(|| "The server reports an error.".to_owned());
         let code = payload.and_then(Fields::of).and_then(|payload| payload.string("error"));
         let unauthorized = code.is_some_and(|code| code.starts_with("unauthorized"));
@@ -198,9 +186,9 @@ impl Kecs {
             Some(id) => match self.asked.remove(&id) {
                 Some(topic) => vec![Incoming::Unwatchable { topic: Some(topic), reason }],
                 None if unauthorized => vec![Incoming::Refused(reason)],
-                None => vec![answer::odd("server-error", reason, value.get())],
+                None => vec![answer::odd("server-error", reason, text)],
             },
-            None => vec![answer::odd("server-error", reason, value.get())],
+            None => vec![answer::odd("server-error", reason, text)],
         }
     }
 
@@ -264,9 +252,13 @@ fn join(before: Account, next: Account) -> Account {
 /// The words for people in an error's payload.
 fn words(raw: &RawValue) -> Option<String> {
     match Fields::of(raw) {
-        Some(fields) => ["message", "error", "reason"].iter().find_map(|name| fields.string(name)),
+        Some(fields) => words_in(&fields),
         None => crate::wire::json::id_of(raw),
     }
+}
+
+fn words_in(fields: &Fields<'_>) -> Option<String> {
+    ["message", "error", "reason"].iter().find_map(|name| fields.string(name))
 }
 
 /// A notification. An update without words (read, dismissed) is the server's own bookkeeping.

@@ -3,7 +3,7 @@
 use crate::model::{JobPatch, JobState};
 use crate::wire::fields::Fields;
 
-/// Fields of a task with a canonical place.
+/// Fields of a task with a canonical place, and those of the events around it.
 const KNOWN: &[&str] = &[
     "taskId",
     "id",
@@ -18,6 +18,15 @@ const KNOWN: &[&str] = &[
     "stoppedReason",
     "detail",
     "timestamp",
+    "task",
+    "changes",
+    "updateType",
+    "previousStatus",
+    "eventType",
+    "source",
+    "account",
+    "region",
+    "service",
 ];
 
 /// The last segment of an ARN, which is the id of what it names.

@@ -1,7 +1,5 @@
 //! Frames of the TriggerX socket: `{"type","data","timestamp"}`.
 
-use serde_json::value::RawValue;
-
 use super::{Target, TriggerX, record};
 use crate::dialect::{Frame, Incoming, answer};
 use crate::model::{JobState, Topic, Update};
@@ -10,29 +8,26 @@ use crate::wire::fields::Fields;
 impl TriggerX {
     pub(super) fn read_frame(&mut self, frame: &Frame) -> Vec<Incoming> {
         let Some(text) = answer::text(frame) else { return Vec::new() };
-        answer::each_value(&text, |value| self.read_value(value))
+        answer::each_object(&text, |envelope, text| self.read_object(envelope, text))
     }
 
-    fn read_value(&mut self, value: &RawValue) -> Vec<Incoming> {
-        let Some(envelope) = Fields::of(value) else {
-            return vec![answer::odd("wrong-shape", "A frame is not an object.", value.get())];
-        };
+    fn read_object(&mut self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
         let kind = envelope.text("type").unwrap_or_default();
         match kind.as_ref() {
-            "JOB_TASKS_SNAPSHOT" => self.snapshot(&envelope),
+            "JOB_TASKS_SNAPSHOT" => self.snapshot(envelope),
             // The shipped server says TASK_UPDATED for all four; the documented types mean the
             // same and are told apart by the keys of `changes` as well.
             "TASK_UPDATED" | "TASK_STATUS_CHANGED" | "TASK_FEE_UPDATED" | "TASK_CREATED" => {
-                self.task_event(&envelope, kind == "TASK_CREATED").unwrap_or_else(|| {
-                    vec![answer::odd("wrong-shape", "A task event names no task.", value.get())]
+                self.task_event(envelope, kind == "TASK_CREATED").unwrap_or_else(|| {
+                    vec![answer::odd("wrong-shape", "A task event names no task.", text)]
                 })
             }
-            "SUCCESS" => self.confirmed(&envelope),
-            "ERROR" => self.complained(&envelope, value),
+            "SUCCESS" => self.confirmed(envelope),
+            "ERROR" => self.complained(envelope, text),
             "PONG" => Vec::new(),
             other => {
-                let text = format!("The frame type \"{other}\" is not known.");
-                vec![answer::odd("unknown-frame", text, value.get())]
+                let what = format!("The frame type \"{other}\" is not known.");
+                vec![answer::odd("unknown-frame", what, text)]
             }
         }
     }
@@ -106,7 +101,7 @@ impl TriggerX {
         self.topic_of(&room).map(|topic| Incoming::Watched(topic.clone())).into_iter().collect()
     }
 
-    fn complained(&mut self, envelope: &Fields<'_>, value: &RawValue) -> Vec<Incoming> {
+    fn complained(&mut self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
         let data = envelope.object("data").unwrap_or_default();
         let code = data.text("code").unwrap_or_default();
         let words = ["message", "error"].iter().find_map(|name| data.string(name));
@@ -125,7 +120,7 @@ impl TriggerX {
                 vec![Incoming::Refused(words)]
             }
             _ => {
-                let mut all = vec![answer::odd("server-error", words, value.get())];
+                let mut all = vec![answer::odd("server-error", words, text)];
                 // The documented error may carry what is known of its task.
                 if data.object("changes").is_some()
                     && let Some(event) = self.task_event(envelope, false)
