@@ -282,10 +282,16 @@ impl Supervisor {
         }
     }
 
+    /// How the present link proves that it is alive.
+    #[must_use]
+    pub fn keepalive(&self) -> Keepalive {
+        self.dialect.keepalive()
+    }
+
     /// How long a dead link can be called live: the heartbeat's two numbers together.
     #[must_use]
     pub fn heartbeat_span(&self) -> Duration {
-        match self.dialect.keepalive() {
+        match self.keepalive() {
             Keepalive::TheyPing { interval, timeout }
             | Keepalive::WePing { interval, timeout }
             | Keepalive::WebSocketPing { interval, timeout } => interval + timeout,

@@ -353,6 +353,13 @@ impl Supervisor {
         self.topics.watched()
     }
 
+    /// Since when a topic is listed completely (local clock); `None` before its first complete
+    /// answer over HTTP.
+    #[must_use]
+    pub fn listed_since(&self, topic: &Topic) -> Option<Timestamp> {
+        self.polling.work(topic)?.listed
+    }
+
     /// How much is held in memory, for tests of the bounds.
     #[must_use]
     pub fn load(&self) -> Load {

@@ -290,7 +290,7 @@ impl Supervisor {
         }
         let first = !lookup && !std::mem::replace(&mut work.told, true);
         self.set_baseline();
-        if ok && !matches!(topic, Topic::Job(_)) && !round.seen.is_empty() {
+        if ok && round.requests > 0 && !matches!(topic, Topic::Job(_)) {
             self.look_up_missing(topic, &round, now);
         }
         if first {

@@ -4,5 +4,8 @@
 mod bench;
 mod dialect;
 mod jobs;
+mod jobserver;
 mod link;
+mod random;
 mod rounds;
+mod world;
