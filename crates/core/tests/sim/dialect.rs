@@ -49,15 +49,21 @@ impl Default for Manner {
 pub struct Plain {
     manner: Manner,
     key: Option<Secret>,
+    api: Url,
+    ws: Url,
 }
 
 impl Plain {
     pub fn new(manner: Manner) -> Plain {
-        Plain { manner, key: Some(Secret::new("s3cret-key".to_owned())) }
+        Plain {
+            manner,
+            key: Some(Secret::new("s3cret-key".to_owned())),
+            api: Url::parse("http://sim.test/api").expect("a plain URL"),
+            ws: Url::parse("ws://sim.test/ws").expect("a plain URL"),
+        }
     }
 
     fn request(&self, topic: Option<&Topic>, call: &'static str, args: &[&str]) -> FetchRequest {
-        let url = format!("http://sim.test/{call}?q={}", args.join(","));
         FetchRequest {
             ask: Ask {
                 topic: topic.cloned(),
@@ -65,7 +71,7 @@ impl Plain {
                 args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             },
             method: Method::Get,
-            address: Address::new(Url::parse(&url).expect("a plain URL")),
+            address: Address::new(self.api.clone()),
             headers: Vec::new(),
             body: None,
         }
@@ -88,7 +94,7 @@ impl Dialect for Plain {
     fn open(&mut self) -> Result<OpenRequest, String> {
         let key = self.key.as_ref().map_or("", Secret::expose);
         Ok(OpenRequest {
-            address: Address::new(Url::parse("ws://sim.test/ws").expect("a plain URL")),
+            address: Address::new(self.ws.clone()),
             headers: vec![Header::new("Authorization", format!("Bearer {key}"))],
             protocols: Vec::new(),
         })

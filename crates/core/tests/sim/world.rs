@@ -392,7 +392,8 @@ impl World {
     /// The wall clock jumps: after sleep, by somebody's hand, in either direction.
     fn jump(&mut self) -> Result<(), String> {
         if self.rng.percent(50) {
-            // Asleep: the monotonic clock stands still, the server does not.
+            // Asleep: to the machine it is all the same whether its monotonic clock stood still
+            // or the wall clock ran ahead.
             let slept = self.rng.range(6_000, 600_000);
             self.wall_ahead += slept as i64;
             if self.rng.percent(70) {
@@ -602,8 +603,7 @@ impl World {
                     }
                     self.deadline = deadline;
                     if self.listed.is_none() {
-                        let listed =
-                            |topic: &Topic| self.machine.listed_since(topic).is_some();
+                        let listed = |topic: &Topic| self.machine.listed_since(topic).is_some();
                         if self.topics.iter().all(listed) {
                             self.listed = Some((self.time, self.furthest_ahead));
                         }
