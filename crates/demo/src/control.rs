@@ -274,7 +274,19 @@ impl Control {
     /// Starts a job and gives its id in the dialect's spelling (TriggerX: the bare task id).
     #[must_use]
     pub fn start_job(&self, spec: JobSpec) -> String {
-        self.0.with(|state, _| state.world.command(spec))
+        let begins = spec.start_after_ms.is_none();
+        let lines = spec.lines.clone();
+        self.0.with(|state, _| {
+            let (key, id) = state.world.command(spec);
+            state.dispatch();
+            if begins {
+                state.world.begin(key);
+            }
+            for line in lines {
+                state.world.say(key, line.level, line.text);
+            }
+            id
+        })
     }
 
     /// Sets a job's progress. This and the following give `false` when there is no such job.

@@ -78,7 +78,7 @@ pub(crate) struct State {
 
 impl State {
     /// Tells the voice what happened in the world.
-    fn dispatch(&mut self) {
+    pub fn dispatch(&mut self) {
         for event in self.world.take_events() {
             self.voice.event(&self.world, &mut self.hub, &event);
         }
@@ -168,8 +168,9 @@ impl Shared {
     pub fn with<T>(&self, work: impl FnOnce(&mut State, i64) -> T) -> T {
         let mut state = lock(&self.state);
         let now = self.clock.now();
-        state.world.advance(now);
-        state.dispatch();
+        while state.world.advance_once(now) {
+            state.dispatch();
+        }
         let done = work(&mut state, now);
         state.dispatch();
         done

@@ -59,6 +59,12 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             biased;
             () = abort.cancelled() => return,
             changed = faults.changed() => if changed.is_err() { return },
+            () = lane.overdue() => {
+                let Some(held) = lane.held.take() else { continue };
+                if socket.send(Message::Text(held)).await.is_err() {
+                    return;
+                }
+            }
             () = sleep_until(pulse.due()) => {
                 let wrote = match pulse.beat() {
                     Beat::Ping => socket.send(Message::Ping(Bytes::new())).await,
@@ -197,6 +203,14 @@ struct Lane {
 }
 
 impl Lane {
+    /// Waits until a held frame has found no successor for too long.
+    async fn overdue(&self) {
+        match self.held {
+            Some(_) => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
+            None => std::future::pending().await,
+        }
+    }
+
     fn pass(&mut self, text: Utf8Bytes, faults: &Faults) -> Vec<Utf8Bytes> {
         self.count = self.count.wrapping_add(1);
         if faults.lose_every.is_some_and(|n| n > 0 && self.count.is_multiple_of(n)) {

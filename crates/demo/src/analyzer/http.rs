@@ -240,7 +240,7 @@ fn submit(world: &mut World, path: &[&str]) -> Reply {
     };
     let mut rng = crate::rng::Rng::new(world.now().cast_unsigned());
     let id = format!("{prefix}{}", rng.hex(if prefix == "similarity-" { 12 } else { 8 }));
-    let id = world.command(JobSpec {
+    let (_, id) = world.command(JobSpec {
         id: Some(id),
         name: Some(name.to_owned()),
         queue: Some(queue.to_owned()),

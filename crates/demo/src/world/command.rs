@@ -10,8 +10,9 @@ use crate::control::JobSpec;
 use crate::rng::Rng;
 
 impl World {
-    /// Creates a job as `spec` says and gives its id, in the dialect's spelling.
-    pub fn command(&mut self, spec: JobSpec) -> String {
+    /// Creates a job as `spec` says and gives its number and its id, in the dialect's spelling. It
+    /// waits until `start_after_ms` or [`World::begin`].
+    pub fn command(&mut self, spec: JobSpec) -> (u64, String) {
         let key = self.next_key;
         let mut rng = Rng::derived(self.seed, key);
         let id = spec.id.unwrap_or_else(|| match self.kind {
@@ -80,17 +81,17 @@ impl World {
             commanded: true,
         };
         let key = self.add(job);
-        if let Some(wait) = spec.start_after_ms {
-            if let Some(job) = self.jobs.get_mut(&key) {
-                job.due.step = Some(self.now + wait);
-            }
-        } else {
+        if let (Some(wait), Some(job)) = (spec.start_after_ms, self.jobs.get_mut(&key)) {
+            job.due.step = Some(self.now + wait);
+        }
+        (key, id)
+    }
+
+    /// Starts a queued job now.
+    pub fn begin(&mut self, key: u64) {
+        if self.jobs.get(&key).is_some_and(|job| job.state == State::Queued) {
             self.start(key);
         }
-        for line in spec.lines {
-            self.say(key, line.level, line.text);
-        }
-        id
     }
 
     /// Sets a job's progress.
@@ -154,7 +155,7 @@ impl World {
             start_after_ms: Some(400),
             ..JobSpec::default()
         };
-        Some(self.command(spec))
+        Some(self.command(spec).1)
     }
 
     /// Writes a line into a job's log.

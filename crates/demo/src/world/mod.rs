@@ -142,29 +142,37 @@ impl World {
 
     /// Lets everything happen that is due until `to`. Going backwards does nothing.
     pub fn advance(&mut self, to: i64) {
-        loop {
-            let job = self
-                .active
-                .iter()
-                .filter_map(|key| {
-                    let due = self.jobs.get(key)?.due;
-                    let next = [due.step, due.progress, due.line, due.metric];
-                    next.into_iter().flatten().min().map(|at| (at, *key))
-                })
-                .min();
-            match (self.next_spawn, job) {
-                (Some(at), other) if at <= to && other.is_none_or(|(job_at, _)| at <= job_at) => {
-                    self.now = self.now.max(at);
-                    self.spawn();
-                }
-                (_, Some((at, key))) if at <= to => {
-                    self.now = self.now.max(at);
-                    self.step(key, at);
-                }
-                _ => break,
+        while self.advance_once(to) {}
+    }
+
+    /// Lets the next thing happen that is due until `to`; false when nothing was. One thing at a
+    /// time, so that it can be told as it is and not as it will be a moment later.
+    pub fn advance_once(&mut self, to: i64) -> bool {
+        let job = self
+            .active
+            .iter()
+            .filter_map(|key| {
+                let due = self.jobs.get(key)?.due;
+                let next = [due.step, due.progress, due.line, due.metric];
+                next.into_iter().flatten().min().map(|at| (at, *key))
+            })
+            .min();
+        match (self.next_spawn, job) {
+            (Some(at), other) if at <= to && other.is_none_or(|(job_at, _)| at <= job_at) => {
+                self.now = self.now.max(at);
+                self.spawn();
+                true
+            }
+            (_, Some((at, key))) if at <= to => {
+                self.now = self.now.max(at);
+                self.step(key, at);
+                true
+            }
+            _ => {
+                self.now = self.now.max(to);
+                false
             }
         }
-        self.now = self.now.max(to);
     }
 
     fn running(&self) -> usize {
