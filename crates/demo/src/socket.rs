@@ -293,11 +293,12 @@ impl Pulse {
     }
 
     fn heard_text(&mut self, text: &str) {
-        if let Heartbeat::EngineIo { every, .. } = self.rule {
-            if self.waiting && text.starts_with('3') {
-                self.waiting = false;
-                self.next = Instant::now() + every;
-            }
+        if let Heartbeat::EngineIo { every, .. } = self.rule
+            && self.waiting
+            && text.starts_with('3')
+        {
+            self.waiting = false;
+            self.next = Instant::now() + every;
         }
     }
 }

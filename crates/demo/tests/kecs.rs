@@ -1,5 +1,7 @@
 //! KECS, fact by fact.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Each misbehaviour does what it says, and healing ends it.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! AI Study Buddy and the analyzer, fact by fact.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::time::Duration;

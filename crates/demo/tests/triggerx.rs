@@ -1,5 +1,7 @@
 //! TriggerX, fact by fact.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The world follows from its seed, and is worth looking at.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::time::Duration;

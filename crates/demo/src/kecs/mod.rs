@@ -173,10 +173,10 @@ impl Voice for Kecs {
     fn text(&mut self, world: &mut World, hub: &mut Hub, conn: u64, text: &str) {
         let message: Option<Value> = serde_json::from_str(text).ok();
         let Some(message) = message.filter(Value::is_object) else { return hub.abort(conn) };
-        if let Some(time) = message.get("timestamp") {
-            if time.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).is_none() {
-                return hub.abort(conn);
-            }
+        if let Some(time) = message.get("timestamp")
+            && time.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).is_none()
+        {
+            return hub.abort(conn);
         }
         let id = message.get("id").and_then(Value::as_str);
         let payload = message.get("payload");
