@@ -161,8 +161,9 @@ impl State {
     /// Shows the popup, unless there is a reason not to, and notes that it is dealt with.
     fn show(&mut self, stored: &StoredNotice) {
         let notice = &stored.notice;
-        // A server's plain information is for the list.
-        let loud = notice.key.is_some() || notice.tone != Tone::Plain;
+        // A server's plain information is for the list, and so is what it says about a job: it is
+        // the job's outcome that rings, and it rings once.
+        let loud = notice.key.is_some() || (notice.tone != Tone::Plain && notice.job.is_none());
         if loud {
             self.sink(|| Event::Notice(notice.clone()));
             let seen = self.sees(&notice.server, notice.job.as_ref().map(|job| job.as_str()));

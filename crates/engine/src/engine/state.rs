@@ -134,7 +134,7 @@ impl State {
         let notices = self.notices.deadline();
         let core = servers.into_iter().chain(notices).min();
         let core = core.map(|mono: Mono| self.clock.instant(mono));
-        core.into_iter().chain(self.window_deadline()).min()
+        core.into_iter().chain(self.window_deadline(Instant::now())).min()
     }
 
     fn due(&mut self) {

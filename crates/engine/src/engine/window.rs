@@ -455,7 +455,7 @@ impl State {
     /// Tells the window what has changed, if it is time to.
     pub(super) fn tell_window(&mut self) {
         let now = Instant::now();
-        if self.window_deadline().is_none_or(|due| due > now) {
+        if self.window_deadline(now).is_none_or(|due| due > now) {
             return;
         }
         let views = &mut self.views;
@@ -488,10 +488,9 @@ impl State {
     }
 
     /// When the window is to be told something.
-    pub(super) fn window_deadline(&self) -> Option<Instant> {
+    pub(super) fn window_deadline(&self, now: Instant) -> Option<Instant> {
         let views = &self.views;
         views.window.as_ref()?;
-        let now = Instant::now();
         let overview =
             views.overview.then(|| views.overview_told.map_or(now, |told| now.max(told + REMIND)));
         let open = views.open_job.as_ref().map(|_| now);

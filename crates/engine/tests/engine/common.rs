@@ -1,0 +1,211 @@
+//! A world for an engine: a desktop that remembers its popups, a keyring that can be locked, a
+//! window that pulls, a sink that keeps everything.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jobwatch_core::model::{Job, Topic};
+use jobwatch_core::notify::Notice;
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
+use jobwatch_core::supervisor::Link;
+use jobwatch_engine::ports::{Desktop, Event, Ports, Secrets, SecretsError, Sink, Window};
+use jobwatch_engine::views::{LinkView, Rows, Tick, ViewSpec};
+use jobwatch_engine::{Engine, Options, SettingsSource};
+
+/// Long enough for a loaded machine; nothing waits for it to pass.
+pub const DEADLINE: Duration = Duration::from_secs(40);
+
+/// Waits until `condition` holds.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < DEADLINE, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[derive(Default)]
+pub struct World {
+    pub popups: Mutex<Vec<(i64, Notice)>>,
+    pub events: Mutex<Vec<Event>>,
+    pub ticks: Mutex<Vec<Tick>>,
+    pub keys: Mutex<HashMap<String, String>>,
+    pub keyring: Mutex<Keyring>,
+}
+
+/// How the keyring behaves.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub enum Keyring {
+    #[default]
+    Works,
+    Locked,
+    Missing,
+    /// Answers only once it is told to work.
+    Silent,
+}
+
+impl World {
+    pub fn new() -> Arc<World> {
+        Arc::new(World::default())
+    }
+
+    pub fn ports(self: &Arc<World>) -> Ports {
+        Ports {
+            desktop: Some(Arc::new(Port(Arc::clone(self)))),
+            secrets: Some(Arc::new(Port(Arc::clone(self)))),
+            sink: Some(Arc::new(Port(Arc::clone(self)))),
+        }
+    }
+
+    pub fn window(self: &Arc<World>) -> Arc<dyn Window> {
+        Arc::new(Port(Arc::clone(self)))
+    }
+
+    pub fn titles(&self) -> Vec<String> {
+        self.popups.lock().unwrap().iter().map(|(_, notice)| notice.title.clone()).collect()
+    }
+
+    /// The last link told of a server.
+    pub fn link(&self, server: &str) -> Option<Link> {
+        self.events.lock().unwrap().iter().rev().find_map(|event| match event {
+            Event::Status { server: of, status } if of.0 == server => Some(status.link),
+            _ => None,
+        })
+    }
+
+    /// The last reason told of a server.
+    pub fn reason(&self, server: &str) -> Option<String> {
+        self.events.lock().unwrap().iter().rev().find_map(|event| match event {
+            Event::Status { server: of, status } if of.0 == server => status.reason.clone(),
+            _ => None,
+        })
+    }
+
+    /// A job as last told; ids are compared by their end, so that a bare id finds its job.
+    pub fn job(&self, id: &str) -> Option<Arc<Job>> {
+        self.events.lock().unwrap().iter().rev().find_map(|event| match event {
+            Event::Job { job, .. } if job.id.as_str().ends_with(id) => Some(Arc::clone(job)),
+            _ => None,
+        })
+    }
+
+    pub fn lines(&self, id: &str) -> Vec<String> {
+        let events = self.events.lock().unwrap();
+        let of = events.iter().filter_map(|event| match event {
+            Event::Log { job, line, .. } if job.as_str().ends_with(id) => Some(line.text.clone()),
+            _ => None,
+        });
+        of.collect()
+    }
+
+    pub async fn until_link(&self, server: &str, link: Link) {
+        until(&format!("{server} to be {link:?}"), || self.link(server) == Some(link)).await;
+    }
+}
+
+struct Port(Arc<World>);
+
+impl Desktop for Port {
+    fn show(&self, id: i64, notice: &Notice) {
+        self.0.popups.lock().unwrap().push((id, notice.clone()));
+    }
+}
+
+impl Sink for Port {
+    fn event(&self, event: Event) {
+        self.0.events.lock().unwrap().push(event);
+    }
+}
+
+impl Window for Port {
+    fn tick(&self, tick: &Tick) {
+        self.0.ticks.lock().unwrap().push(tick.clone());
+    }
+}
+
+impl Port {
+    fn ready(&self) -> Result<(), SecretsError> {
+        loop {
+            let state = *self.0.keyring.lock().unwrap();
+            match state {
+                Keyring::Works => return Ok(()),
+                Keyring::Locked => return Err(SecretsError::Locked),
+                Keyring::Missing => return Err(SecretsError::Missing),
+                Keyring::Silent => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+impl Secrets for Port {
+    fn load(&self, server: &ServerId) -> Result<Option<Secret>, SecretsError> {
+        self.ready()?;
+        Ok(self.0.keys.lock().unwrap().get(&server.0).cloned().map(Secret::new))
+    }
+
+    fn store(&self, server: &ServerId, _: &str, key: &Secret) -> Result<(), SecretsError> {
+        self.ready()?;
+        self.0.keys.lock().unwrap().insert(server.0.clone(), key.expose().to_owned());
+        Ok(())
+    }
+
+    fn delete(&self, server: &ServerId) -> Result<(), SecretsError> {
+        self.ready()?;
+        self.0.keys.lock().unwrap().remove(&server.0);
+        Ok(())
+    }
+}
+
+/// An engine on these servers alone, with its history in memory.
+pub async fn engine(world: &Arc<World>, servers: Vec<(Server, Option<Secret>)>) -> Engine {
+    let options = Options {
+        data_dir: None,
+        settings: SettingsSource::Fixed(servers),
+        ports: world.ports(),
+        seed: Some(1),
+    };
+    Engine::start(options).await.unwrap()
+}
+
+/// A server at this port of the loopback, which is not watched and does not wait long.
+pub fn server(kind: DialectKind, port: u16) -> Server {
+    Server {
+        id: ServerId("s".to_owned()),
+        name: "Test".to_owned(),
+        dialect: kind,
+        ws: format!("ws://127.0.0.1:{port}"),
+        api: None,
+        key: None,
+        namespace: None,
+        options: std::collections::BTreeMap::new(),
+        watch: vec![Topic::Everything],
+        paused: false,
+        extra_ca: None,
+        policy: quick(),
+    }
+}
+
+/// Delays short enough to watch a server come back.
+pub fn quick() -> PolicyChange {
+    PolicyChange {
+        first_delay_ms: Some(100),
+        max_delay_ms: Some(300),
+        attempts: None,
+        poll_ms: Some(200),
+    }
+}
+
+/// All rows of a view, pulled once.
+pub async fn pull(engine: &Engine, spec: ViewSpec) -> Rows {
+    let view = engine.open_view(spec).await.unwrap();
+    let rows = engine.view_window(view, 0, 500).await.unwrap().rows;
+    engine.close_view(view).await;
+    rows
+}
+
+pub async fn shown_link(engine: &Engine, server: &str) -> Option<LinkView> {
+    let overview = engine.overview().await;
+    overview.servers.into_iter().find(|view| view.id == server).map(|view| view.status.link)
+}

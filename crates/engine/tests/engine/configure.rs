@@ -1,0 +1,301 @@
+//! Saving, changing, testing and removing servers, and where their keys go.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{DialectKind, Server};
+use jobwatch_core::supervisor::Link;
+use jobwatch_demo::{DEMO_KEY, Demo, DemoOptions, UpgradeFault};
+use jobwatch_engine::views::{
+    ErrorCode, KeyChange, KeyState, LinkView, Preferences, ServerDraft, TestStep, TestStepKind,
+    Theme,
+};
+use jobwatch_engine::{Engine, Options, SettingsSource};
+
+use crate::common::{Keyring, World, shown_link, until};
+
+async fn start(world: &Arc<World>, path: &Path) -> Engine {
+    let settings = SettingsSource::File(path.to_owned());
+    let ports = world.ports();
+    Engine::start(Options { data_dir: None, settings, ports, seed: Some(1) }).await.unwrap()
+}
+
+fn settings() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("settings.toml");
+    (dir, path)
+}
+
+async fn demo() -> (Demo, Server) {
+    let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
+    let kind = DialectKind::TriggerX;
+    let (server, _) = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+    (demo, server)
+}
+
+fn draft(server: &Server) -> ServerDraft {
+    ServerDraft {
+        id: None,
+        name: "Mine".to_owned(),
+        dialect: server.dialect.word().to_owned(),
+        ws: server.ws.clone(),
+        api: server.api.clone().unwrap_or_default(),
+        watch: vec!["all".to_owned()],
+        key_placement: None,
+        namespace: String::new(),
+        options: server.options.clone().into_iter().collect(),
+        extra_ca: String::new(),
+    }
+}
+
+fn key() -> Option<Secret> {
+    Some(Secret::new(DEMO_KEY.to_owned()))
+}
+
+async fn key_state(engine: &Engine) -> KeyState {
+    engine.overview().await.servers[0].key
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_server_is_there_after_a_restart_with_its_key_from_the_keyring() {
+    let (_dir, path) = settings();
+    let (demo, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
+    world.until_link(&id, Link::Live).await;
+    assert_eq!(key_state(&engine).await, KeyState::Stored);
+    let preferences = Preferences { theme: Theme::Dark, popups: false };
+    engine.set_preferences(preferences.clone()).await.unwrap();
+    engine.watch(&id, "job:17").await.unwrap();
+    engine.stop().await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.contains(DEMO_KEY), "{text}");
+    assert_eq!(world.keys.lock().unwrap().get(&id).map(String::as_str), Some(DEMO_KEY));
+
+    let engine = start(&world, &path).await;
+    world.events.lock().unwrap().clear();
+    world.until_link(&id, Link::Live).await;
+    assert_eq!(engine.overview().await.preferences, preferences);
+    assert_eq!(engine.overview().await.servers[0].watch, ["all", "job:17"]);
+    engine.remove_server(&id).await.unwrap();
+    assert!(engine.overview().await.servers.is_empty());
+    assert!(world.keys.lock().unwrap().is_empty());
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_keyring_refuses_nothing_is_saved_and_the_session_is_a_way_on() {
+    let (_dir, path) = settings();
+    let (demo, server) = demo().await;
+    let world = World::new();
+    *world.keyring.lock().unwrap() = Keyring::Locked;
+    let engine = start(&world, &path).await;
+    let refused = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Keyring);
+    assert!(engine.overview().await.servers.is_empty() && !path.exists());
+    let id = engine.save_server(draft(&server), KeyChange::Session, key()).await.unwrap();
+    world.until_link(&id, Link::Live).await;
+    assert_eq!(key_state(&engine).await, KeyState::Session);
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_keyring_is_named_and_asked_again_on_reconnect() {
+    let (_dir, path) = settings();
+    let (demo, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
+    engine.stop().await;
+
+    *world.keyring.lock().unwrap() = Keyring::Locked;
+    world.events.lock().unwrap().clear();
+    let engine = start(&world, &path).await;
+    world.until_link(&id, Link::Offline).await;
+    assert_eq!(key_state(&engine).await, KeyState::Locked);
+    assert!(engine.overview().await.health.keyring.unwrap().contains("locked"));
+    *world.keyring.lock().unwrap() = Keyring::Works;
+    engine.reconnect(&id).await.unwrap();
+    world.until_link(&id, Link::Live).await;
+    assert_eq!(engine.overview().await.health.keyring, None);
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_keyring_holds_up_neither_the_window_nor_other_servers() {
+    let (_dir, path) = settings();
+    let (demo, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let keyed = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
+    let mut other = draft(&server);
+    other.name = "Without a key".to_owned();
+    let kecs = demo.servers().into_iter().find(|(s, _)| s.dialect == DialectKind::Kecs).unwrap();
+    other.dialect = "kecs".to_owned();
+    other.ws = kecs.0.ws;
+    other.api = kecs.0.api.unwrap();
+    other.options = kecs.0.options.into_iter().collect();
+    let keyless = engine.save_server(other, KeyChange::Keep, None).await.unwrap();
+    engine.stop().await;
+
+    *world.keyring.lock().unwrap() = Keyring::Silent;
+    world.events.lock().unwrap().clear();
+    let engine = start(&world, &path).await;
+    assert_eq!(key_state(&engine).await, KeyState::Waiting);
+    world.until_link(&keyless, Link::Live).await;
+    assert_eq!(shown_link(&engine, &keyed).await, Some(LinkView::Connecting));
+    *world.keyring.lock().unwrap() = Keyring::Works;
+    world.until_link(&keyed, Link::Live).await;
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_key_is_not_sent_to_a_new_host() {
+    let (_dir, path) = settings();
+    let (demo, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
+    let mut moved = engine.server_draft(&id).await.unwrap();
+    moved.api = "http://elsewhere.example".to_owned();
+    for change in [KeyChange::Keep] {
+        let refused = engine.save_server(moved.clone(), change, None).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Invalid);
+        assert!(refused.message.contains("elsewhere.example"), "{}", refused.message);
+    }
+    let steps = Box::new(|_: TestStep| panic!("nothing is tried"));
+    let refused = engine.test_server(moved, KeyChange::Keep, None, steps).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Invalid);
+    let mut renamed = engine.server_draft(&id).await.unwrap();
+    renamed.name = "Other name".to_owned();
+    engine.save_server(renamed, KeyChange::Keep, None).await.unwrap();
+    assert_eq!(engine.servers().await[0].name, "Other name");
+    world.until_link(&id, Link::Live).await;
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_fields_are_named() {
+    let world = World::new();
+    let (_dir, path) = settings();
+    let engine = start(&world, &path).await;
+    let good = ServerDraft {
+        id: None,
+        name: String::new(),
+        dialect: "kecs".to_owned(),
+        ws: "ws://localhost:5373/ws".to_owned(),
+        api: String::new(),
+        watch: Vec::new(),
+        key_placement: None,
+        namespace: String::new(),
+        options: Vec::new(),
+        extra_ca: String::new(),
+    };
+    for (wrong, word) in [
+        (ServerDraft { ws: String::new(), ..good.clone() }, "missing"),
+        (ServerDraft { ws: "ftp://host".to_owned(), ..good.clone() }, "ftp"),
+        (ServerDraft { ws: "ws://user:pass@host".to_owned(), ..good.clone() }, "password"),
+        (ServerDraft { dialect: "morse".to_owned(), ..good.clone() }, "morse"),
+        (ServerDraft { watch: vec!["jobs".to_owned()], ..good.clone() }, "not a topic"),
+        (ServerDraft { extra_ca: "/does/not/exist.pem".to_owned(), ..good.clone() }, "exist.pem"),
+    ] {
+        let error = engine.save_server(wrong, KeyChange::Keep, None).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::Invalid);
+        assert!(error.message.contains(word), "{}", error.message);
+        assert!(!error.message.contains("user:pass"), "{}", error.message);
+    }
+    assert!(!path.exists());
+    engine.save_server(good, KeyChange::Keep, None).await.unwrap();
+    assert_eq!(engine.servers().await[0].name, "localhost");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_server_stays_paused_over_a_restart_until_it_is_resumed() {
+    let (_dir, path) = settings();
+    let (demo, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
+    world.until_link(&id, Link::Live).await;
+    engine.pause_server(&id).await.unwrap();
+    assert_eq!(shown_link(&engine, &id).await, Some(LinkView::Paused));
+    engine.stop().await;
+    let engine = start(&world, &path).await;
+    until("the key", || !world.keys.lock().unwrap().is_empty()).await;
+    assert_eq!(shown_link(&engine, &id).await, Some(LinkView::Paused));
+    world.events.lock().unwrap().clear();
+    engine.resume_server(&id).await.unwrap();
+    world.until_link(&id, Link::Live).await;
+    engine.stop().await;
+    demo.stop().await;
+}
+
+async fn test(engine: &Engine, draft: ServerDraft, key: Option<Secret>) -> Vec<TestStep> {
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&steps);
+    let change = if key.is_some() { KeyChange::Session } else { KeyChange::Keep };
+    let report = Box::new(move |step| kept.lock().unwrap().push(step));
+    engine.test_server(draft, change, key, report).await.unwrap();
+    let steps = steps.lock().unwrap().clone();
+    steps.into_iter().filter(|step: &TestStep| step.ok.is_some()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_test_tells_each_step_and_what_helps() {
+    let (_dir, path) = settings();
+    let (demo, server) = demo().await;
+    let control = demo.control(DialectKind::TriggerX);
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let good = test(&engine, draft(&server), key()).await;
+    let kinds: Vec<_> = good.iter().map(|step| (step.step, step.ok)).collect();
+    use TestStepKind::{Accepted, Api, Jobs, Reached, Upgraded};
+    let all = [Reached, Upgraded, Accepted, Api, Jobs].map(|kind| (kind, Some(true)));
+    assert_eq!(kinds, all, "{good:?}");
+
+    let wrong = Some(Secret::new("sk-wrong-key".to_owned()));
+    let refused = test(&engine, draft(&server), wrong).await;
+    assert_eq!(refused[0].ok, Some(true), "{refused:?}");
+    let failed = refused.iter().find(|step| step.ok == Some(false)).expect("a step fails");
+    assert!(failed.text.contains("key") && !failed.text.contains("sk-wrong"), "{failed:?}");
+
+    control.change_faults(|faults| {
+        faults.upgrade = Some(UpgradeFault::Status { status: 503, retry_after: Some(3) });
+    });
+    let busy = test(&engine, draft(&server), key()).await;
+    assert_eq!((busy[0].ok, busy[1].ok), (Some(true), Some(false)), "{busy:?}");
+    assert!(busy.iter().any(|step| step.step == Api && step.ok == Some(true)), "{busy:?}");
+    demo.stop().await;
+
+    let gone = test(&engine, draft(&server), key()).await;
+    assert_eq!(gone.len(), 1);
+    assert!(gone[0].text.contains("Is the server running"), "{gone:?}");
+    assert!(engine.overview().await.servers.is_empty());
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_comes_and_goes_without_touching_the_settings() {
+    let (_dir, path) = settings();
+    let (demo, _) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    engine.set_demo(demo.servers()).await;
+    let overview = engine.overview().await;
+    assert!(overview.demo && overview.servers.iter().all(|server| server.demo));
+    assert_eq!(overview.servers.len(), 5);
+    world.until_link("demo-kecs", Link::Live).await;
+    assert!(engine.servers().await.is_empty());
+    engine.set_demo(Vec::new()).await;
+    assert!(!engine.overview().await.demo && !path.exists());
+    engine.stop().await;
+    demo.stop().await;
+}

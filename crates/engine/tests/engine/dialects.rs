@@ -1,0 +1,350 @@
+//! Each dialect against the demo server: live, fallback, refused, restart, garbage, flood.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobwatch_core::model::{JobState, Level};
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{DialectKind, Server};
+use jobwatch_core::supervisor::Link;
+use jobwatch_demo::{
+    ApiFault, Control, Demo, DemoOptions, Faults, Flood, Garbage, JobSpec, Ports, UpgradeFault,
+};
+use jobwatch_engine::Engine;
+use jobwatch_engine::views::{ActionView, LinkView, Rows, ViewSpec};
+
+use crate::common::{World, engine, pull, quick, shown_link, until};
+
+struct Scene {
+    demo: Demo,
+    control: Control,
+    world: Arc<World>,
+    engine: Engine,
+    id: String,
+}
+
+/// A quiet demo server of this kind, where jobs exist on command only, and an engine that watches
+/// it.
+async fn scene(kind: DialectKind) -> Scene {
+    scene_with(kind, |_| {}).await
+}
+
+async fn scene_with(
+    kind: DialectKind,
+    change: impl FnOnce(&mut (Server, Option<Secret>)),
+) -> Scene {
+    let options = DemoOptions { life: false, ..DemoOptions::default() };
+    let demo = Demo::start(options).await.unwrap();
+    let mut server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+    server.0.policy = quick();
+    change(&mut server);
+    let id = server.0.id.0.clone();
+    let world = World::new();
+    let engine = engine(&world, vec![server]).await;
+    Scene { control: demo.control(kind), demo, world, engine, id }
+}
+
+impl Scene {
+    async fn live(&self) {
+        self.world.until_link(&self.id, Link::Live).await;
+    }
+
+    fn start(&self, name: &str) -> String {
+        self.control.start_job(JobSpec { name: Some(name.to_owned()), ..JobSpec::default() })
+    }
+
+    async fn state(&self, id: &str, state: JobState) {
+        let what = format!("{id} to be {state}");
+        until(&what, || self.world.job(id).is_some_and(|job| job.state == state)).await;
+    }
+
+    async fn popups(&self, count: usize) {
+        until(&format!("{count} popups"), || self.world.titles().len() >= count).await;
+    }
+
+    async fn end(self) {
+        self.engine.stop().await;
+        self.demo.stop().await;
+    }
+}
+
+async fn a_job_is_followed_live_and_told_once(kind: DialectKind) {
+    let scene = scene(kind).await;
+    scene.live().await;
+    let good = scene.start("good-one");
+    scene.state(&good, JobState::Running).await;
+    assert!(scene.control.complete(&good, None));
+    scene.state(&good, JobState::Completed).await;
+    let bad = scene.start("bad-one");
+    scene.state(&bad, JobState::Running).await;
+    assert!(scene.control.fail(&bad, "disk full", None));
+    scene.state(&bad, JobState::Failed).await;
+    scene.popups(2).await;
+    // A second look at everything must not tell it again.
+    scene.engine.reconnect(&scene.id).await.unwrap();
+    scene.control.drop_sockets();
+    let again = scene.start("third");
+    scene.state(&again, JobState::Running).await;
+    scene.control.complete(&again, None);
+    scene.popups(3).await;
+    scene.state(&again, JobState::Completed).await;
+    let titles = scene.world.titles();
+    assert_eq!(titles.len(), 3, "{titles:?}");
+    assert!(titles[0].ends_with("completed") && titles[1].ends_with("failed"), "{titles:?}");
+    let Rows::Jobs { rows, counts } = pull(&scene.engine, all_jobs()).await else { panic!() };
+    assert!(counts.completed >= 2 && counts.failed >= 1, "{counts:?}");
+    assert!(rows.iter().all(|row| !row.stale));
+    scene.end().await;
+}
+
+fn all_jobs() -> ViewSpec {
+    ViewSpec::Jobs {
+        server: None,
+        queue: None,
+        states: Vec::new(),
+        search: String::new(),
+        sort: jobwatch_engine::views::JobSort::Activity,
+    }
+}
+
+async fn http_carries_on_while_the_socket_is_refused(kind: DialectKind) {
+    let scene = scene(kind).await;
+    scene.live().await;
+    let job = scene.start("carried-on");
+    scene.state(&job, JobState::Running).await;
+    let refuse = UpgradeFault::Status { status: 503, retry_after: None };
+    scene.control.set_faults(Faults { upgrade: Some(refuse), ..Faults::default() });
+    scene.control.drop_sockets();
+    scene.world.until_link(&scene.id, Link::Polling).await;
+    assert!(scene.control.complete(&job, None));
+    scene.state(&job, JobState::Completed).await;
+    scene.popups(1).await;
+    scene.control.heal().await;
+    scene.live().await;
+    assert_eq!(scene.world.titles().len(), 1);
+    scene.end().await;
+}
+
+async fn a_wrong_key_is_refused_and_the_right_one_heals_it(kind: DialectKind) {
+    let scene = scene_with(kind, |(_, key)| *key = Some(Secret::new("wrong-key".to_owned()))).await;
+    scene.world.until_link(&scene.id, Link::Refused).await;
+    let reason = scene.world.reason(&scene.id).unwrap_or_default();
+    assert!(!reason.is_empty() && !reason.contains("wrong-key"), "{reason}");
+    let draft = scene.engine.server_draft(&scene.id).await.unwrap();
+    let key = Secret::new(jobwatch_demo::DEMO_KEY.to_owned());
+    let session = jobwatch_engine::views::KeyChange::Session;
+    scene.engine.save_server(draft, session, Some(key)).await.unwrap();
+    scene.live().await;
+    scene.end().await;
+}
+
+async fn a_server_that_was_away_is_live_again_without_a_lost_outcome(kind: DialectKind) {
+    let scene = scene(kind).await;
+    scene.live().await;
+    let job = scene.start("survivor");
+    scene.state(&job, JobState::Running).await;
+    scene.control.refuse(Ports::All).await;
+    until("the badge to tell", || {
+        matches!(scene.world.link(&scene.id), Some(Link::Offline | Link::Connecting))
+    })
+    .await;
+    assert!(scene.control.fail(&job, "power cut", None));
+    scene.control.listen(Ports::All).await;
+    scene.live().await;
+    scene.state(&job, JobState::Failed).await;
+    scene.popups(1).await;
+    assert!(scene.world.titles()[0].contains("failed"));
+    scene.end().await;
+}
+
+async fn garbage_is_counted_and_harms_nothing(kind: DialectKind) {
+    let scene = scene(kind).await;
+    scene.live().await;
+    for garbage in [
+        Garbage::InvalidJson,
+        Garbage::WrongShapes,
+        Garbage::UnknownTypes,
+        Garbage::Binary,
+        Garbage::Huge(2 << 20),
+        Garbage::InvalidUtf8,
+        Garbage::Huge(20 << 20),
+    ] {
+        scene.control.send_garbage(&garbage);
+    }
+    let job = scene.start("after-the-storm");
+    scene.state(&job, JobState::Running).await;
+    scene.live().await;
+    let overview = scene.engine.overview().await;
+    assert!(overview.servers[0].odd > 0, "oddities are counted");
+    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Live));
+    scene.control.complete(&job, None);
+    scene.state(&job, JobState::Completed).await;
+    scene.end().await;
+}
+
+async fn a_flood_does_not_keep_the_window_waiting(kind: DialectKind) {
+    let scene = scene(kind).await;
+    scene.live().await;
+    let job = scene.start("noisy");
+    scene.state(&job, JobState::Running).await;
+    scene.control.flood(Flood { count: 100_000, per_second: 0, job: None, batch: 1 });
+    let mut slowest = Duration::ZERO;
+    for _ in 0..50 {
+        let asked = std::time::Instant::now();
+        let _ = scene.engine.overview().await;
+        slowest = slowest.max(asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(slowest < Duration::from_secs(1), "a question waited {slowest:?}");
+    scene.control.complete(&job, None);
+    scene.state(&job, JobState::Completed).await;
+    scene.popups(1).await;
+    scene.end().await;
+}
+
+macro_rules! dialects {
+    ($($name:ident: $kind:ident;)*) => { $(
+        mod $name {
+            use super::*;
+            const KIND: DialectKind = DialectKind::$kind;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn follows_a_job_live_and_tells_it_once() {
+                a_job_is_followed_live_and_told_once(KIND).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn falls_back_to_http_while_the_socket_is_refused() {
+                http_carries_on_while_the_socket_is_refused(KIND).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn comes_back_after_a_restart_of_the_server() {
+                a_server_that_was_away_is_live_again_without_a_lost_outcome(KIND).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn survives_garbage() {
+                garbage_is_counted_and_harms_nothing(KIND).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn survives_a_flood() {
+                a_flood_does_not_keep_the_window_waiting(KIND).await;
+            }
+        }
+    )* };
+}
+
+dialects! {
+    triggerx: TriggerX;
+    kecs: Kecs;
+    bull_board: BullBoard;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn triggerx_refuses_a_wrong_key() {
+    a_wrong_key_is_refused_and_the_right_one_heals_it(DialectKind::TriggerX).await;
+}
+
+/// Better Bull Board's socket takes everybody; only its HTTP API wants the key.
+#[tokio::test(flavor = "multi_thread")]
+async fn better_bull_board_tells_of_a_wrong_key_beside_its_open_socket() {
+    let kind = DialectKind::BullBoard;
+    let scene = scene_with(kind, |(_, key)| *key = Some(Secret::new("wrong-key".to_owned()))).await;
+    let told = |reason: Option<String>| reason.is_some_and(|text| text.contains("401"));
+    until("the reason", || told(scene.world.reason(&scene.id))).await;
+    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Live));
+    let draft = scene.engine.server_draft(&scene.id).await.unwrap();
+    let key = Secret::new(jobwatch_demo::DEMO_KEY.to_owned());
+    let session = jobwatch_engine::views::KeyChange::Session;
+    scene.engine.save_server(draft, session, Some(key)).await.unwrap();
+    let job = scene.start("listed");
+    scene.state(&job, JobState::Running).await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_job_on_screen_in_a_focused_window_rings_no_popup() {
+    let scene = scene(DialectKind::Kecs).await;
+    scene.live().await;
+    let (seen, unseen) = (scene.start("seen"), scene.start("unseen"));
+    scene.state(&seen, JobState::Running).await;
+    scene.state(&unseen, JobState::Running).await;
+    let job = scene.world.job(&seen).unwrap().id.as_str().to_owned();
+    let open = jobwatch_engine::views::OpenJob { server: scene.id.clone(), job };
+    scene.engine.looking_at(true, Some(open)).await;
+    scene.control.complete(&seen, None);
+    scene.state(&seen, JobState::Completed).await;
+    scene.control.complete(&unseen, None);
+    scene.popups(1).await;
+    let popups = scene.world.popups.lock().unwrap().clone();
+    assert_eq!(popups.len(), 1);
+    assert!(popups[0].1.job.as_ref().unwrap().as_str().ends_with(&unseen));
+    let Rows::Notices { rows } = pull(&scene.engine, ViewSpec::Notices { unread: false }).await
+    else {
+        panic!()
+    };
+    assert_eq!(rows.len(), 2, "both are in the list");
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_followed_line_by_line_and_the_view_is_told() {
+    let scene = scene(DialectKind::Kecs).await;
+    scene.live().await;
+    let id = scene.start("writer");
+    scene.state(&id, JobState::Running).await;
+    let job = scene.world.job(&id).unwrap().id.as_str().to_owned();
+    scene.engine.attach_window(scene.world.window());
+    let spec = ViewSpec::Log { server: scene.id.clone(), job: job.clone() };
+    let view = scene.engine.open_view(spec).await.unwrap();
+    let _ = scene.engine.view_window(view, 0, 100).await.unwrap();
+    scene.control.log(&id, Level::Warn, "\u{1b}[33mcareful\u{1b}[0m");
+    until("the view to be told of", || {
+        scene.world.ticks.lock().unwrap().iter().any(|tick| tick.views.contains(&view))
+    })
+    .await;
+    until("the line", || scene.world.lines(&id).iter().any(|line| line.contains("careful"))).await;
+    let window = scene.engine.view_window(view, 0, 100).await.unwrap();
+    let Rows::Log { rows, .. } = window.rows else { panic!() };
+    let row = rows.iter().find(|row| row.text.contains("careful")).expect("the line is shown");
+    assert!(!row.text.contains('\u{1b}'), "{row:?}");
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_cancelled_in_the_servers_own_way() {
+    let scene = scene(DialectKind::Kecs).await;
+    scene.live().await;
+    let id = scene.start("unwanted");
+    scene.state(&id, JobState::Running).await;
+    let job = scene.world.job(&id).unwrap().id.as_str().to_owned();
+    scene.engine.act(&scene.id, &job, ActionView::Cancel).await.unwrap();
+    until("the job to end", || scene.world.job(&id).is_some_and(|job| job.state.terminal())).await;
+    let refused = scene.engine.act(&scene.id, &job, ActionView::Cancel).await.unwrap_err();
+    assert_eq!(refused.code, jobwatch_engine::views::ErrorCode::Invalid);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_of_html_leaves_the_socket_alone_and_is_named() {
+    let scene = scene(DialectKind::TriggerX).await;
+    scene.live().await;
+    let fault = ApiFault::html(502);
+    scene.control.change_faults(|faults| faults.api = Some(fault));
+    let job = scene.start("by-socket");
+    scene.state(&job, JobState::Running).await;
+    until("the oddity to be told", || {
+        scene
+            .world
+            .events
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|event| matches!(event, jobwatch_engine::ports::Event::Diagnostic { .. }))
+    })
+    .await;
+    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Live));
+    scene.end().await;
+}

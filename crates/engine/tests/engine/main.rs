@@ -1,0 +1,9 @@
+//! The engine from outside: against the demo server, against small servers that misbehave in one
+//! way each, and across restarts.
+
+mod common;
+mod configure;
+mod dialects;
+mod network;
+mod persistence;
+mod secrecy;

@@ -1,0 +1,279 @@
+//! Facts about sockets and HTTP, against small servers that misbehave in one way each.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::SinkExt;
+use jobwatch_core::dialect::{Address, Ask, FetchRequest, Header, Method, OpenRequest};
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::DialectKind;
+use jobwatch_core::supervisor::{Failure, Link};
+use jobwatch_engine::fetch::{Clients, fetch};
+use jobwatch_engine::redact::Redactor;
+use jobwatch_engine::socket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
+use url::Url;
+
+use crate::common::{World, engine, server};
+
+const KEY: &str = "sk-very-secret";
+
+/// Serves every connection with one answer, made from the request's head; keeps the heads.
+async fn serve(
+    answer: impl Fn(&str) -> String + Send + Sync + 'static,
+) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heads);
+    let answer = Arc::new(answer);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (answer, kept) = (Arc::clone(&answer), Arc::clone(&kept));
+            tokio::spawn(async move {
+                let head = read_head(&mut stream).await;
+                let text = answer(&head);
+                kept.lock().unwrap().push(head);
+                let _ = stream.write_all(text.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            });
+        }
+    });
+    (port, heads)
+}
+
+async fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte).await {
+            Ok(1) => head.push(byte[0]),
+            _ => break,
+        }
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+fn ok(body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+}
+
+fn redirect(status: u16, to: &str) -> String {
+    format!(
+        "HTTP/1.1 {status} Moved\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    )
+}
+
+fn key() -> Secret {
+    Secret::new(KEY.to_owned())
+}
+
+fn get(url: &str) -> FetchRequest {
+    let address = Address::new(Url::parse(url).unwrap()).with_secret_query("api_key", &key());
+    FetchRequest {
+        ask: Ask { topic: None, call: "test", args: Vec::new() },
+        method: Method::Get,
+        address,
+        headers: vec![Header::new("Authorization", format!("Bearer {KEY}"))],
+        body: None,
+    }
+}
+
+fn open_request(url: &str) -> OpenRequest {
+    let address = Address::new(Url::parse(url).unwrap()).with_secret_query("api_key", &key());
+    let headers = vec![Header::new("Authorization", format!("Bearer {KEY}"))];
+    OpenRequest { address, headers, protocols: Vec::new() }
+}
+
+async fn ask(request: &FetchRequest) -> (Result<String, Failure>, Option<Duration>) {
+    let redactor = Redactor::new(Some(&key()));
+    let (answer, wait) = fetch(&Clients::new(None), request, &redactor).await;
+    (answer.map(|response| String::from_utf8(response.body).unwrap()), wait)
+}
+
+async fn dial(url: &str, limit: Duration) -> Result<(), Failure> {
+    let redactor = Redactor::new(Some(&key()));
+    let opened = socket::open(&Clients::new(None), &open_request(url), limit, &redactor).await;
+    opened.map(|_| ())
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_origin_is_not_followed_and_sees_no_key() {
+    let (elsewhere, stolen) = serve(|_| ok("{}")).await;
+    let target = format!("http://127.0.0.1:{elsewhere}/stolen?x=1");
+    let (port, _) = serve(move |_| redirect(307, &target)).await;
+    let (answer, _) = ask(&get(&format!("http://127.0.0.1:{port}/jobs"))).await;
+    let error = answer.unwrap_err().to_string();
+    assert!(error.contains("another origin") && !error.contains(KEY), "{error}");
+    let opened = dial(&format!("ws://127.0.0.1:{port}/"), Duration::from_secs(5)).await;
+    let error = opened.unwrap_err().to_string();
+    assert!(error.contains("redirect") && !error.contains(KEY), "{error}");
+    assert!(stolen.lock().unwrap().is_empty(), "the other origin was asked");
+}
+
+#[tokio::test]
+async fn a_redirect_within_the_origin_is_followed_with_the_key() {
+    let (port, heads) = serve(|head| {
+        if head.starts_with("GET /old") { redirect(302, "/new?page=2") } else { ok("\"here\"") }
+    })
+    .await;
+    let (answer, _) = ask(&get(&format!("http://127.0.0.1:{port}/old"))).await;
+    assert_eq!(answer.unwrap(), "\"here\"");
+    let heads = heads.lock().unwrap();
+    assert!(heads[1].starts_with(&format!("GET /new?page=2&api_key={KEY} ")), "{}", heads[1]);
+    assert!(heads[1].contains(&format!("Bearer {KEY}")));
+}
+
+#[tokio::test]
+async fn a_server_that_redirects_for_ever_is_left() {
+    let (port, heads) = serve(|_| redirect(302, "/again")).await;
+    let (answer, _) = ask(&get(&format!("http://127.0.0.1:{port}/"))).await;
+    assert!(answer.unwrap_err().to_string().contains("redirected more than"));
+    assert!(heads.lock().unwrap().len() < 10);
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_never_answered_ends_in_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let begun = Instant::now();
+    let limit = Duration::from_millis(300);
+    let opened = dial(&format!("ws://127.0.0.1:{port}/"), limit).await;
+    assert_eq!(opened.unwrap_err(), Failure::Timeout(limit));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn an_upgrade_answered_with_a_page_names_it_and_quotes_no_key() {
+    let page = format!("<html><title>Welcome {KEY}</title></html>");
+    let (port, _) = serve(move |_| {
+        let length = page.len();
+        format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {length}\r\n\r\n{page}"
+        )
+    })
+    .await;
+    let opened = dial(&format!("ws://127.0.0.1:{port}/"), Duration::from_secs(5)).await;
+    let Failure::Http { status: 200, text: Some(text), .. } = opened.unwrap_err() else {
+        panic!("the status is told")
+    };
+    assert_eq!(text, "a web page titled \"Welcome [redacted]\"");
+}
+
+#[tokio::test]
+async fn an_upgrade_refused_for_now_says_when_to_come_back() {
+    let (port, _) = serve(|_| {
+        "HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 20\r\n\r\n{\"error\":\"too many\"}"
+            .to_owned()
+    })
+    .await;
+    let opened = dial(&format!("ws://127.0.0.1:{port}/"), Duration::from_secs(5)).await;
+    let failure = opened.unwrap_err();
+    let text = Some("too many".to_owned());
+    let retry_after = Some(Duration::from_secs(7));
+    assert_eq!(failure, Failure::Http { status: 503, text, retry_after });
+    let (answer, wait) = ask(&get(&format!("http://127.0.0.1:{port}/"))).await;
+    assert_eq!((answer.is_ok(), wait), (true, retry_after));
+}
+
+#[tokio::test]
+async fn an_upgrade_without_proof_is_refused() {
+    let (port, _) = serve(|_| {
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: nonsense\r\n\r\n".to_owned()
+    })
+    .await;
+    let opened = dial(&format!("ws://127.0.0.1:{port}/"), Duration::from_secs(5)).await;
+    assert!(matches!(opened.unwrap_err(), Failure::Protocol(_)));
+}
+
+#[tokio::test]
+async fn a_closed_port_and_an_unknown_name_are_told_apart() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let opened = dial(&format!("ws://127.0.0.1:{port}/"), Duration::from_secs(5)).await;
+    let text = opened.unwrap_err().to_string();
+    assert_eq!(text, format!("nothing listens at 127.0.0.1:{port}"));
+}
+
+#[tokio::test]
+async fn an_answer_beyond_the_limit_is_not_read() {
+    let (port, _) = serve(|_| {
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", 1u64 << 30, "x".repeat(100_000))
+    })
+    .await;
+    let (answer, _) = ask(&get(&format!("http://127.0.0.1:{port}/"))).await;
+    let error = answer.unwrap_err().to_string();
+    assert!(error.contains("1024 MiB"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_of_64_mib_is_refused_with_its_size_and_the_program_lives() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { return };
+                let _ = socket.send(Message::text("x".repeat(64 << 20))).await;
+            });
+        }
+    });
+    let world = World::new();
+    let engine = engine(&world, vec![(server(DialectKind::Kecs, port), None)]).await;
+    crate::common::until("the reason", || {
+        world.reason("s").is_some_and(|reason| reason.contains("a frame of 64 MiB"))
+    })
+    .await;
+    assert_ne!(world.link("s"), Some(Link::Live));
+    assert_eq!(engine.overview().await.servers.len(), 1);
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_file_that_is_none_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "not a certificate").unwrap();
+    let clients = Clients::new(Some(file.path().to_owned()));
+    let request = open_request("wss://127.0.0.1:1/");
+    let redactor = Redactor::default();
+    let opened = socket::open(&clients, &request, Duration::from_secs(5), &redactor).await;
+    let error = opened.map(|_| ()).unwrap_err();
+    assert!(matches!(&error, Failure::Tls(text) if text.contains("no certificate")), "{error}");
+}
+
+/// Run by the next test in a process of its own, whose environment names a proxy.
+#[tokio::test]
+#[ignore = "needs a proxy in its environment"]
+async fn proxied_child() {
+    let (port, heads) = serve(|_| ok("\"direct\"")).await;
+    let (answer, _) = ask(&get(&format!("http://127.0.0.1:{port}/"))).await;
+    assert_eq!(answer.unwrap(), "\"direct\"", "loopback goes around the proxy");
+    assert_eq!(heads.lock().unwrap().len(), 1);
+    let (answer, _) = ask(&get("http://jobs.example.test/list")).await;
+    assert_eq!(answer.unwrap(), "\"proxied\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environments_proxy_is_used_but_never_for_loopback() {
+    let (proxy, heads) = serve(|_| ok("\"proxied\"")).await;
+    let program = std::env::current_exe().unwrap();
+    let child = tokio::process::Command::new(program)
+        .args(["--exact", "network::proxied_child", "--ignored", "--nocapture"])
+        .env("http_proxy", format!("http://127.0.0.1:{proxy}"))
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && text.contains("1 passed"), "{text}");
+    let heads = heads.lock().unwrap();
+    assert_eq!(heads.len(), 1);
+    assert!(heads[0].starts_with("GET http://jobs.example.test/list"), "{}", heads[0]);
+}

@@ -1,0 +1,309 @@
+//! What survives a restart, and what happens when it cannot be kept.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jobwatch_core::model::JobState;
+use jobwatch_core::notify::{Notice, NoticeKey, Tone};
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{DialectKind, Server, ServerId};
+use jobwatch_core::supervisor::Link;
+use jobwatch_demo::{Control, Demo, DemoOptions, JobSpec};
+use jobwatch_engine::history::{Announcement, History, Place, Reply};
+use jobwatch_engine::ports::Ports;
+use jobwatch_engine::views::{JobSort, Rows, ViewSpec};
+use jobwatch_engine::{Engine, Options, SettingsSource};
+use tokio::sync::mpsc;
+
+use crate::common::{World, pull, quick, until};
+
+async fn demo() -> (Demo, Control, (Server, Option<Secret>)) {
+    let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
+    let kind = DialectKind::Kecs;
+    let mut server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+    server.0.policy = quick();
+    let control = demo.control(kind);
+    (demo, control, server)
+}
+
+async fn start(world: &Arc<World>, dir: &Path, server: &(Server, Option<Secret>)) -> Engine {
+    start_with(world.ports(), dir, server).await
+}
+
+async fn start_with(ports: Ports, dir: &Path, server: &(Server, Option<Secret>)) -> Engine {
+    let settings = SettingsSource::Fixed(vec![server.clone()]);
+    let data_dir = Some(dir.to_owned());
+    Engine::start(Options { data_dir, settings, ports, seed: Some(1) }).await.unwrap()
+}
+
+fn jobs() -> ViewSpec {
+    ViewSpec::Jobs {
+        server: None,
+        queue: None,
+        states: Vec::new(),
+        search: String::new(),
+        sort: JobSort::Activity,
+    }
+}
+
+fn job(name: &str) -> JobSpec {
+    JobSpec { name: Some(name.to_owned()), ..JobSpec::default() }
+}
+
+async fn running(world: &World, id: &str) {
+    until("the job to run", || world.job(id).is_some_and(|job| job.state == JobState::Running))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_known_jobs_are_there_greyed_before_any_server_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (demo, control, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, dir.path(), &server).await;
+    let id = control.start_job(job("remembered"));
+    running(&world, &id).await;
+    engine.stop().await;
+    demo.stop().await;
+
+    let world = World::new();
+    let engine = start(&world, dir.path(), &server).await;
+    let Rows::Jobs { rows, .. } = pull(&engine, jobs()).await else { panic!() };
+    assert_eq!(rows.len(), 1);
+    assert!(rows[0].stale && rows[0].id.ends_with(&id), "{rows:?}");
+    let spec = ViewSpec::Job { server: server.0.id.0.clone(), job: rows[0].id.clone() };
+    let view = engine.open_view(spec).await.unwrap();
+    let mut steps = 0;
+    while steps == 0 {
+        let Rows::Job { detail } = engine.view_window(view, 0, 1).await.unwrap().rows else {
+            panic!()
+        };
+        steps = detail.unwrap().timeline.len();
+    }
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_is_told_once_across_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (demo, control, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, dir.path(), &server).await;
+    let id = control.start_job(job("once"));
+    running(&world, &id).await;
+    control.complete(&id, None);
+    until("the popup", || world.titles().len() == 1).await;
+    engine.stop().await;
+
+    let world = World::new();
+    let engine = start(&world, dir.path(), &server).await;
+    world.until_link(&server.0.id.0, Link::Live).await;
+    // Something new arrives after everything old has been listed again.
+    let marker = control.start_job(job("marker"));
+    running(&world, &marker).await;
+    control.fail(&marker, "on purpose", None);
+    until("the marker's popup", || !world.titles().is_empty()).await;
+    let titles = world.titles();
+    assert_eq!(titles.len(), 1, "{titles:?}");
+    assert!(titles[0].contains("failed"));
+    let spec = ViewSpec::Notices { unread: false };
+    let Rows::Notices { rows } = pull(&engine, spec).await else { panic!() };
+    assert_eq!(rows.len(), 2);
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_while_the_program_was_off_is_told_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (demo, control, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, dir.path(), &server).await;
+    let mut ids = Vec::new();
+    for name in ["a", "b", "c"] {
+        ids.push(control.start_job(job(name)));
+    }
+    for id in &ids {
+        running(&world, id).await;
+    }
+    engine.stop().await;
+    control.complete(&ids[0], None);
+    control.complete(&ids[1], None);
+    control.fail(&ids[2], "no space", None);
+
+    let world = World::new();
+    let engine = start(&world, dir.path(), &server).await;
+    until("the summary", || !world.titles().is_empty()).await;
+    assert_eq!(world.titles(), ["While Jobwatch was off: 2 completed, 1 failed"]);
+    let spec = ViewSpec::Notices { unread: false };
+    let Rows::Notices { rows } = pull(&engine, spec).await else { panic!() };
+    assert_eq!(rows.len(), 4, "each is in the list, and the summary: {rows:?}");
+    engine.stop().await;
+
+    let world = World::new();
+    let engine = start(&world, dir.path(), &server).await;
+    world.until_link(&server.0.id.0, Link::Live).await;
+    let marker = control.start_job(job("marker"));
+    running(&world, &marker).await;
+    control.complete(&marker, None);
+    until("the marker's popup", || !world.titles().is_empty()).await;
+    assert_eq!(world.titles().len(), 1, "{:?}", world.titles());
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_without_a_desktop_reads_the_history_and_uses_nothing_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (demo, control, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, dir.path(), &server).await;
+    let id = control.start_job(job("shared"));
+    running(&world, &id).await;
+    engine.stop().await;
+    control.fail(&id, "while nobody looked", None);
+
+    let world = World::new();
+    let ports = Ports { desktop: None, ..world.ports() };
+    let engine = start_with(ports, dir.path(), &server).await;
+    until("the end", || world.job(&id).is_some_and(|job| job.state == JobState::Failed)).await;
+    engine.stop().await;
+
+    let world = World::new();
+    let engine = start(&world, dir.path(), &server).await;
+    until("the popup", || world.titles().len() == 1).await;
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_history_is_set_aside_and_the_program_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("history.sqlite"), b"SQLite? not at all, but long enough")
+        .unwrap();
+    let world = World::new();
+    let (demo, _, server) = demo().await;
+    let engine = start(&world, dir.path(), &server).await;
+    until_history(&engine, "set aside").await;
+    let aside = std::fs::read_dir(dir.path())
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .find(|name| name.starts_with("history-damaged-") && name.ends_with(".sqlite"))
+        .expect("the damaged file is kept");
+    assert!(std::fs::read(dir.path().join(aside)).unwrap().starts_with(b"SQLite?"));
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_that_cannot_be_made_leaves_a_program_that_works_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let blocked = dir.path().join("file");
+    std::fs::write(&blocked, "in the way").unwrap();
+    let world = World::new();
+    let (demo, control, server) = demo().await;
+    let engine = start(&world, &blocked.join("data"), &server).await;
+    until_history(&engine, "memory").await;
+    let id = control.start_job(job("anyway"));
+    running(&world, &id).await;
+    control.complete(&id, None);
+    until("the popup", || world.titles().len() == 1).await;
+    engine.stop().await;
+    demo.stop().await;
+}
+
+async fn until_history(engine: &Engine, words: &str) {
+    let begun = std::time::Instant::now();
+    loop {
+        let health = engine.overview().await.health.history;
+        if health.as_ref().is_some_and(|text| text.contains(words)) {
+            return;
+        }
+        assert!(begun.elapsed() < crate::common::DEADLINE, "{health:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+fn announcement(job: &str) -> Announcement {
+    let server = ServerId("s".to_owned());
+    let key = NoticeKey {
+        server: server.clone(),
+        job: job.into(),
+        attempt: 1,
+        outcome: JobState::Completed,
+    };
+    Announcement {
+        notice: Notice {
+            key: Some(key),
+            server,
+            job: Some(job.into()),
+            title: format!("{job} completed"),
+            body: String::new(),
+            tone: Tone::Good,
+            at: jiff::Timestamp::now(),
+        },
+        step: None,
+        mark: None,
+        away: false,
+        read: false,
+    }
+}
+
+async fn recorded(replies: &mut mpsc::UnboundedReceiver<Reply>) -> (i64, String) {
+    loop {
+        match replies.recv().await.expect("the history answers") {
+            Reply::Recorded { stored, .. } => return (stored.id, stored.notice.title),
+            Reply::Health(_) => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_notice_whose_popup_was_not_confirmed_is_found_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::Directory(dir.path().to_owned());
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let history = History::open(place.clone(), replies);
+    history.announce(announcement("shown"));
+    let (id, _) = recorded(&mut replied).await;
+    history.shown(vec![id]);
+    history.announce(announcement("not-shown"));
+    let _ = recorded(&mut replied).await;
+    // As a killed process would leave it: nothing more is written.
+    history.flush().await;
+    drop(history);
+
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let history = History::open(place, replies);
+    let notices = history.notices().await;
+    let unshown: Vec<_> = notices.iter().filter(|n| !n.shown).map(|n| &n.notice.title).collect();
+    assert_eq!(unshown, ["not-shown completed"]);
+    history.announce(announcement("shown"));
+    history.announce(announcement("new"));
+    assert_eq!(recorded(&mut replied).await.1, "new completed", "the ledger knows the other");
+}
+
+#[tokio::test]
+async fn while_the_disk_refuses_everything_is_told_once_and_written_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let history = History::open(Place::Directory(dir.path().to_owned()), replies);
+    history.flush().await;
+    // Another program holds the file for writing, which refuses like a full disk does.
+    let other = rusqlite::Connection::open(dir.path().join("history.sqlite")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    history.announce(announcement("first"));
+    let Reply::Health(Some(problem)) = replied.recv().await.unwrap() else { panic!() };
+    assert!(problem.contains("locked") && problem.contains("memory"), "{problem}");
+    let (id, title) = recorded(&mut replied).await;
+    assert!(id < 0 && title == "first completed");
+    history.announce(announcement("first"));
+    history.shown(vec![id]);
+    other.execute_batch("ROLLBACK").unwrap();
+    history.announce(announcement("second"));
+    assert_eq!(recorded(&mut replied).await.1, "second completed");
+    let notices = history.notices().await;
+    let mut titles: Vec<_> = notices.iter().map(|n| (n.notice.title.as_str(), n.shown)).collect();
+    titles.sort_unstable();
+    assert_eq!(titles, [("first completed", true), ("second completed", false)]);
+}
