@@ -312,3 +312,168 @@ impl Counts {
         *count = count.saturating_add_signed(by);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+    use jobwatch_core::model::Source;
+
+    use super::*;
+
+    const SLOT: Slot = Slot(0);
+
+    fn job(id: u32, state: JobState, second: i64) -> Arc<Job> {
+        let at = Timestamp::from_second(1_700_000_000 + second).unwrap();
+        Arc::new(Job {
+            id: format!("job-{id}").into(),
+            parent: None,
+            external_id: None,
+            name: Some(format!("Work {id}")),
+            queue: Some(format!("queue-{}", id % 3)),
+            user: None,
+            state,
+            progress: None,
+            detail: None,
+            message: None,
+            error: None,
+            stack: None,
+            attempt: None,
+            max_attempts: None,
+            data: None,
+            result: None,
+            created_at: Some(at),
+            started_at: Some(at),
+            finished_at: None,
+            updated_at: Some(at),
+            extra: BTreeMap::new(),
+            source: Source::Socket,
+            heard_at: at,
+        })
+    }
+
+    fn filter(sort: JobSort) -> Filter {
+        Filter { slot: None, queue: None, states: Vec::new(), search: String::new(), sort }
+    }
+
+    fn ids(index: &JobsIndex, catalogue: &Catalogue, count: usize) -> Vec<String> {
+        let numbers = index.window(0, count).iter();
+        numbers.map(|n| catalogue.entry(*n).unwrap().job.id.as_str().to_owned()).collect()
+    }
+
+    /// A generator of numbers that follow from a seed.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, bound: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
+            (self.0 >> 33) % bound
+        }
+
+        fn state(&mut self) -> JobState {
+            match self.below(5) {
+                0 => JobState::Queued,
+                1 => JobState::Running,
+                2 => JobState::Completed,
+                3 => JobState::Failed,
+                _ => JobState::Unknown("odd".to_owned()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_kept_up_to_date_equals_a_list_made_anew() {
+        let mut dice = Dice(7);
+        for sort in [JobSort::Activity, JobSort::Created, JobSort::Name, JobSort::Duration] {
+            let mut catalogue = Catalogue::default();
+            let filter = Filter {
+                states: vec![StateKind::Running, StateKind::Failed, StateKind::Unknown],
+                search: "work 1".to_owned(),
+                ..filter(sort)
+            };
+            let mut kept = JobsIndex::new(filter.clone());
+            kept.refresh(&catalogue, 0, 50);
+            for _ in 0..300 {
+                for _ in 0..dice.below(20) {
+                    let id = dice.below(200) as u32;
+                    if dice.below(10) == 0 {
+                        let gone = catalogue.remove(SLOT, &format!("job-{id}").into());
+                        gone.into_iter().for_each(|number| kept.touch(number));
+                    } else {
+                        let job = job(id, dice.state(), dice.below(1_000) as i64);
+                        kept.touch(catalogue.put(SLOT, job));
+                    }
+                }
+                let before = ids_and_counts(&kept);
+                let visible = kept.refresh(&catalogue, 0, 50);
+                let mut anew = JobsIndex::new(filter.clone());
+                anew.refresh(&catalogue, 0, 50);
+                assert_eq!(kept.order, anew.order);
+                assert_eq!(kept.counts(), anew.counts());
+                assert!(visible || before == ids_and_counts(&kept), "a visible change was missed");
+            }
+        }
+    }
+
+    fn ids_and_counts(index: &JobsIndex) -> (Vec<u32>, Counts) {
+        (index.window(0, 50).to_vec(), index.counts())
+    }
+
+    #[test]
+    fn running_jobs_come_first_and_the_latest_end_after_them() {
+        let mut catalogue = Catalogue::default();
+        for (id, state, second) in [
+            (1, JobState::Completed, 50),
+            (2, JobState::Running, 10),
+            (3, JobState::Failed, 60),
+            (4, JobState::Running, 20),
+        ] {
+            catalogue.put(SLOT, job(id, state, second));
+        }
+        let mut index = JobsIndex::new(filter(JobSort::Activity));
+        index.refresh(&catalogue, 0, 10);
+        assert_eq!(ids(&index, &catalogue, 10), ["job-4", "job-2", "job-3", "job-1"]);
+        assert_eq!(catalogue.tally(SLOT).running, 2);
+    }
+
+    #[test]
+    fn text_is_found_whatever_its_case_and_script() {
+        assert!(holds("Nightly REPORT", "report"));
+        assert!(holds("ÜBERSICHT", "übersicht"));
+        assert!(!holds("report", "reports"));
+        assert!(!holds("", "x"));
+    }
+
+    /// The bound is generous: it tells a list kept up to date from one made anew each time.
+    #[test]
+    fn a_hundred_thousand_busy_jobs_leave_time_for_everything_else() {
+        let mut catalogue = Catalogue::default();
+        for id in 0..100_000 {
+            catalogue.put(SLOT, job(id, JobState::Running, i64::from(id)));
+        }
+        let mut index = JobsIndex::new(filter(JobSort::Activity));
+        index.refresh(&catalogue, 0, 50);
+        assert_eq!(index.total(), 100_000);
+        let begun = Instant::now();
+        for id in 0..1_000 {
+            let number = catalogue.put(SLOT, job(id * 97, JobState::Completed, i64::from(id)));
+            index.touch(number);
+            index.refresh(&catalogue, 0, 50);
+        }
+        let one_by_one = begun.elapsed();
+        assert_eq!(index.counts().completed, 1_000);
+        for id in 0..100_000 {
+            let number = catalogue.put(SLOT, job(id, JobState::Failed, i64::from(id)));
+            index.touch(number);
+        }
+        // Made anew once; then not again before a multiple of its cost has passed.
+        while !index.refresh(&catalogue, 0, 50) {
+            std::thread::sleep(index.wait());
+        }
+        index.touch_all();
+        assert!(!index.refresh(&catalogue, 0, 50) && index.wait() > Duration::ZERO);
+        assert!(one_by_one < Duration::from_secs(10), "{one_by_one:?}");
+    }
+}

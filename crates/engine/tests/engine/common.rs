@@ -41,7 +41,6 @@ pub enum Keyring {
     #[default]
     Works,
     Locked,
-    Missing,
     /// Answers only once it is told to work.
     Silent,
 }
@@ -132,7 +131,6 @@ impl Port {
             match state {
                 Keyring::Works => return Ok(()),
                 Keyring::Locked => return Err(SecretsError::Locked),
-                Keyring::Missing => return Err(SecretsError::Missing),
                 Keyring::Silent => std::thread::sleep(Duration::from_millis(20)),
             }
         }
