@@ -20,7 +20,8 @@ export default defineConfig(({ mode }) => ({
     environment: "happy-dom",
     setupFiles: ["./vitest.setup.ts"],
     include: ["src/**/*.test.ts"],
-    testTimeout: 20000,
-    hookTimeout: 20000,
+    // Only against a hang: a busy machine is no failure.
+    testTimeout: 90000,
+    hookTimeout: 90000,
   },
 }));

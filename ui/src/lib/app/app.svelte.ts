@@ -19,6 +19,9 @@ export type Place =
   | { kind: "notices" }
   | { kind: "settings" };
 
+/** A part of a job's detail. */
+export type DetailTab = "overview" | "logs" | "metrics" | "frames";
+
 /** A dialog on top of the window. */
 export type Overlay =
   | { kind: "server"; id: string | null; focusKey?: boolean }
@@ -50,6 +53,8 @@ export class App {
   selected = $state.raw<OpenJob | null>(null);
   /** Whether the detail fills the window. */
   full = $state(false);
+  /** The part of the detail on screen: stays from job to job. */
+  tab = $state<DetailTab>("overview");
   overlay = $state.raw<Overlay | null>(null);
   toasts = $state.raw<Toast[]>([]);
   /** What a screen reader is told next. */

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { HEIGHT, show } from "../shared/testing";
 
 const OVERSCAN = 6;
-const user = userEvent.setup();
+const user = userEvent.setup({ delay: null });
 const rows = () => within(screen.getByRole("grid", { name: "All jobs" })).getAllByRole("row");
 const names = () => rows().map((row) => row.getAttribute("aria-label"));
 
@@ -71,6 +71,17 @@ describe("the job list", () => {
     expect(within(rows()[0]!).getByRole("progressbar").getAttribute("aria-valuenow")).toBe("77");
     await user.click(screen.getByRole("button", { name: "1 new" }));
     await waitFor(() => expect(names()[0]).toBe("brand new, Running"));
+  });
+
+  test("greys what an unreachable server last said, and stops its clock", async () => {
+    const mock = await show();
+    const job = mock.world.jobs.find((job) => job.row.state.kind === "running")!;
+    const server = mock.world.servers.find((server) => server.id === job.row.server)!;
+    server.status = { ...server.status, link: "offline" };
+    job.row = { ...job.row, name: "left behind", startedAt: Date.now() - 3_600_000, heardAt: Date.now() - 3_300_000 };
+    mock.touch();
+    const row = await screen.findByRole("row", { name: "left behind, Running" });
+    await waitFor(() => expect(row.textContent).toMatch(/5 m\s*as of 55 m ago/));
   });
 
   test("draws hostile names as text, with the odd characters visible", async () => {

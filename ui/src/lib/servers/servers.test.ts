@@ -7,7 +7,7 @@ import { show } from "../shared/testing";
 import { withoutKey } from "./dialects";
 
 const KEY = "s3cr3t-key-never-to-be-seen";
-const user = userEvent.setup();
+const user = userEvent.setup({ delay: null });
 beforeEach(() => vi.restoreAllMocks());
 
 /** Everything a script or a screenshot could find in the page: text, attributes, field values, storage. */
