@@ -8,6 +8,9 @@ use crate::packages;
 use crate::page;
 use crate::shell::{cargo, heading, program};
 
+/// Says how many random worlds the core's simulation runs.
+const WORLDS: &str = "JOBWATCH_SIM_SEEDS";
+
 /// How one part went.
 struct Part {
     name: &'static str,
@@ -60,7 +63,10 @@ fn page_tests(filter: Option<&str>) -> Result<()> {
 }
 
 fn cargo_tests(filter: Option<&str>, counts: &mut Counts) -> Result<()> {
+    // A plain `cargo test` runs the machine through a few random worlds; here it is all of them.
+    let worlds = std::env::var(WORLDS).unwrap_or_else(|_| "100000".to_owned());
     let tests = cargo().args(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    let tests = tests.env(WORLDS, worlds);
     let tests = match filter {
         None => tests,
         Some(filter) => tests.arg(filter),

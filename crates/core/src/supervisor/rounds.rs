@@ -533,7 +533,8 @@ impl Supervisor {
     }
 }
 
-/// Whether an answer was usable. A page of HTML with status 200 is none.
+/// Whether an answer was usable. A page of HTML with status 200 is none; "not found" is one if the
+/// dialect understood it so.
 fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String> {
     let odd = incoming.iter().find_map(|item| match item {
         Incoming::Unknown(diagnostic) => Some(diagnostic.text.clone()),
@@ -552,7 +553,7 @@ fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String
         (429, _) => Err("The API asks for a pause: too many requests (HTTP 429).".to_owned()),
         (500.., _) => Err(format!("The API answered HTTP {status}.")),
         (401 | 403, _) => Err(format!("The API does not allow this (HTTP {status}).")),
-        (_, Some(text)) if !useful && status < 400 => Err(text),
+        (_, Some(text)) if !useful => Err(text),
         _ => Ok(()),
     }
 }

@@ -189,15 +189,13 @@ impl Bench {
     }
 
     pub fn transitions(&self) -> Vec<&Transition> {
-        let transition = |(_, output): &'_ (u64, Output)| matches!(output, Output::Transition(_));
-        self.outputs
-            .iter()
-            .filter(|output| transition(output))
-            .filter_map(|(_, output)| match output {
-                Output::Transition(transition) => Some(transition),
-                _ => None,
-            })
-            .collect()
+        let mut found = Vec::new();
+        for (_, output) in &self.outputs {
+            if let Output::Transition(transition) = output {
+                found.push(transition);
+            }
+        }
+        found
     }
 
     pub fn outcomes(&self) -> Vec<(String, u32, JobState)> {

@@ -70,11 +70,13 @@ impl Table {
     }
 
     fn transitions(&self) -> Vec<&Transition> {
-        let transition = |change| match change {
-            &Change::Transition(ref transition) => Some(transition),
-            _ => None,
-        };
-        self.changes.iter().filter_map(transition).collect()
+        let mut found = Vec::new();
+        for change in &self.changes {
+            if let Change::Transition(transition) = change {
+                found.push(transition);
+            }
+        }
+        found
     }
 
     fn confirms(&self) -> bool {

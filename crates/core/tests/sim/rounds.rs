@@ -192,6 +192,19 @@ fn a_page_of_something_else_is_no_answer() {
 }
 
 #[test]
+fn an_api_that_knows_none_of_its_calls_is_no_api() {
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::Status(404);
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    assert_eq!(bench.status().link, Link::Connecting);
+    // A job that is not there is an answer all the same.
+    bench.input(Input::Watch(job("1")));
+    assert_eq!(bench.status().link, Link::Polling);
+}
+
+#[test]
 fn beside_a_live_socket_what_has_not_ended_is_fetched_now_and_then() {
     let mut bench = Bench::live(Manner::default());
     bench.text("job id=1 state=running");

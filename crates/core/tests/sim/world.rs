@@ -506,9 +506,9 @@ impl World {
             Frame::Ping => self.send(link, Frame::Pong),
             Frame::Text(text) => match text.split_once(' ') {
                 _ if text == "hello" => {
-                    if self.dialling == Dialling::Greeted || !self.faults {
-                        self.send(link, Frame::Text("welcome".to_owned()));
-                    }
+                    let greets = self.dialling == Dialling::Greeted || !self.faults;
+                    let word = if greets { "welcome" } else { "wait" };
+                    self.send(link, Frame::Text(word.to_owned()));
                 }
                 _ if text == "ping" => self.send(link, Frame::Text("pong".to_owned())),
                 Some(("watch", topic)) => {
@@ -656,10 +656,8 @@ impl World {
                 let delay = self.rng.range(2, 50);
                 self.after(delay, Event::Asked(id, request.ask));
             }
-            Output::Job(job) => {
-                if !job.state.terminal() {
-                    self.seen_open.insert(job.id.to_string());
-                }
+            Output::Job(job) if !job.state.terminal() => {
+                self.seen_open.insert(job.id.to_string());
             }
             Output::Transition(transition) if transition.kind == TransitionKind::Outcome => {
                 let key = (transition.job.to_string(), transition.attempt, transition.to.word());
