@@ -61,7 +61,7 @@ fn json(frame: &Frame) -> &str {
 fn group(c: &mut Criterion, name: &str, kind: DialectKind, frames: &[Frame]) {
     let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Bytes(frames.iter().map(|it| json(it).len() as u64).sum()));
-    group.measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
+    group.measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(500));
     group.bench_function("serde_json", |b| {
         b.iter(|| {
             for frame in frames {
