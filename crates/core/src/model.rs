@@ -493,12 +493,16 @@ pub enum Update {
     Notice(ServerNotice),
 }
 
+/// The [`Diagnostic::kind`] of an answer that refuses an action, whatever its status.
+pub const ACTION_REFUSED: &str = "action-refused";
+
 /// Something odd that is worth seeing when a server does not behave: counted and shown, never
 /// fatal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// A stable, short name of the kind of oddity (`unknown-frame`, `bad-json`, `wrong-shape`,
-    /// `refused-subscription`, `http-error`).
+    /// `refused-subscription`, `http-error`, `server-error`,
+    /// `disconnected`, [`ACTION_REFUSED`]).
     pub kind: &'static str,
     /// What was odd, in a sentence.
     pub text: String,

@@ -17,7 +17,7 @@ use super::{
     Action, ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive,
     Method, OpenRequest, Outgoing,
 };
-use crate::model::{Firmness, Job, JobPatch, JobState, Topic, Update};
+use crate::model::{ACTION_REFUSED, Firmness, Job, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
@@ -376,7 +376,7 @@ impl Analyzer {
             return Incoming::Update(Update::Job(Box::new(patch)));
         }
         let words = message.unwrap_or_else(|| "The server did not cancel the job.".to_owned());
-        odd_frame("action-refused", &words, None, &self.endpoint)
+        odd_frame(ACTION_REFUSED, &words, None, &self.endpoint)
     }
 
     fn read_answer(&mut self, ask: &Ask, answer: Answer<'_>) -> Vec<Incoming> {
@@ -409,7 +409,7 @@ impl Analyzer {
             }
             // Demo keys may read but not act: that refuses the action, not the key.
             Answer::Forbidden(words) if ask.call == "cancel" => {
-                vec![odd_frame("action-refused", &words, None, &self.endpoint)]
+                vec![odd_frame(ACTION_REFUSED, &words, None, &self.endpoint)]
             }
             Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
             Answer::Odd(odd) => vec![*odd],

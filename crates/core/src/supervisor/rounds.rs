@@ -9,7 +9,7 @@ use super::status::{Http, sentence};
 use super::topics::belongs;
 use super::{Failure, FetchId, Output, Supervisor, Timer};
 use crate::dialect::{Action, FetchRequest, FetchResponse, Incoming};
-use crate::model::{Diagnostic, JobId, Source, Topic, Update};
+use crate::model::{ACTION_REFUSED, Diagnostic, JobId, Source, Topic, Update};
 use crate::time::Now;
 
 /// Beside a live socket, what is watched and has not ended is fetched this often: four of the five
@@ -560,6 +560,14 @@ fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String
 
 /// How an action ended, from its answer.
 fn acted(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String> {
+    // Some servers refuse with status 200 and say so in the body.
+    let refused = incoming.iter().find_map(|item| match item {
+        Incoming::Unknown(odd) if odd.kind == ACTION_REFUSED => Some(odd.text.clone()),
+        _ => None,
+    });
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
     let words = incoming.iter().find_map(|item| match item {
         Incoming::Refused(reason) => Some(reason.clone()),
         Incoming::Unknown(diagnostic) => Some(diagnostic.text.clone()),
