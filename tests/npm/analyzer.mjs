@@ -11,6 +11,8 @@ const QUEUES = ['wallet-operations', 'analysis-operations', 'similarity-operatio
 /** id -> the job as HTTP shows it */
 const jobs = new Map();
 const heard = [];
+/** how many HTTP requests and upgrades have arrived */
+let requests = 0;
 
 const server = createServer((request, response) => answer(request, response));
 const io = new Server(server, {
@@ -83,10 +85,11 @@ const commands = {
   },
   forget: ({ job }) => jobs.delete(job) && undefined,
   heard: () => heard,
+  requests: () => requests,
   sockets: () => io.of('/').sockets.size,
   cut: () => cut(io),
-  shut() {
-    door.shut();
+  shut(command) {
+    door.shut(command);
     cut(io);
   },
   open: () => door.open(),
@@ -139,4 +142,6 @@ function answer(request, response) {
 }
 
 const door = gate(server);
+server.prependListener('request', () => void requests++);
+server.prependListener('upgrade', () => void requests++);
 obey(await listen(server), commands);

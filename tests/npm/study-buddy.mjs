@@ -14,6 +14,8 @@ const rows = new Map();
 const cached = new Map();
 /** what clients have sent, for the test to look at */
 const heard = [];
+/** how many HTTP requests and upgrades have arrived */
+let requests = 0;
 
 const now = () => new Date().toISOString();
 
@@ -110,12 +112,13 @@ const commands = {
     jobs.to(`job:${job}`).emit('job:notes:chunk', { jobId: job, chunk, accumulated, timestamp: now() });
   },
   heard: () => heard,
+  requests: () => requests,
   sockets: () => jobs.sockets.size,
   cut: () => cut(io),
   /** A polite goodbye in the namespace only. */
   kick: () => jobs.disconnectSockets(false),
-  shut() {
-    door.shut();
+  shut(command) {
+    door.shut(command);
     cut(io);
   },
   open: () => door.open(),
@@ -151,4 +154,6 @@ function cookie(header = '') {
 }
 
 const door = gate(server);
+server.prependListener('request', () => void requests++);
+server.prependListener('upgrade', () => void requests++);
 obey(await listen(server), commands);

@@ -55,8 +55,8 @@ const commands = {
   heard: () => gateway.heard,
   sockets: () => gateway.server.sockets.sockets.size,
   cut: () => cut(gateway.server),
-  shut() {
-    door.shut();
+  shut(command: { everything?: boolean }) {
+    door.shut(command);
     cut(gateway.server);
   },
   open: () => door.open(),
