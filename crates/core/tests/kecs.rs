@@ -63,6 +63,7 @@ fn a_key_in_the_first_message_is_sent_when_the_socket_opens() {
                 "type": "authenticate", "id": "j1", "payload": {"token": "long-enough"}
             }}),
             json!({"reply": {"type": "ping"}}),
+            json!({"reply": "Ping"}),
         ]
     );
 }
@@ -112,7 +113,7 @@ fn filters_and_history_are_said_in_both_generations_words() {
         said(Outgoing::History(ARN.into())),
         [json!({"type": "request_history", "id": "j1", "payload": {"taskId": "abc123"}})]
     );
-    assert_eq!(said(Outgoing::Ping), [json!({"type": "ping"})]);
+    assert_eq!(said(Outgoing::Ping), [json!({"type": "ping"}), json!("Ping")]);
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn no_frame_is_larger_than_the_server_takes() {
 
 #[test]
 fn the_application_ping_keeps_the_link() {
-    assert_eq!(said(Outgoing::Ping), [json!({"type": "PING"})]);
+    assert_eq!(said(Outgoing::Ping), [json!({"type": "PING"}), json!("Ping")]);
     let dialect = speaking(DialectKind::TriggerX, None);
     assert!(matches!(dialect.keepalive(), Keepalive::WePing { .. }));
     let policy = dialect.policy();

@@ -242,7 +242,9 @@ impl Dialect for Kecs {
                 self.watched.remove(topic);
                 self.subscription("unsubscribe", topic)
             }
-            Outgoing::Ping => vec![Frame::Text(r#"{"type":"ping"}"#.to_owned())],
+            // The WebSocket ping besides: a hub that ignores the documented one still proves its
+            // life, since answering it is not the hub's business.
+            Outgoing::Ping => vec![Frame::Text(r#"{"type":"ping"}"#.to_owned()), Frame::Ping],
             // Documented; the shipped server ignores it.
             Outgoing::History(id) => {
                 let payload = json!({"taskId": task::last_segment(id.as_str())});

@@ -201,7 +201,8 @@ impl Dialect for TriggerX {
                 let unsubscribe = json!({"type": "UNSUBSCRIBE", "data": {"room": room}});
                 frame(unsubscribe, &room).into_iter().collect()
             }
-            Outgoing::Ping => vec![Frame::Text(r#"{"type":"PING"}"#.to_owned())],
+            // The document knows no PING: a server of its time answers the WebSocket ping alone.
+            Outgoing::Ping => vec![Frame::Text(r#"{"type":"PING"}"#.to_owned()), Frame::Ping],
             // A repeated subscription sends the whole snapshot again.
             Outgoing::History(id) => self.subscribe(&Topic::Job(id.clone())).into_iter().collect(),
             Outgoing::Filter(_) => Vec::new(),
