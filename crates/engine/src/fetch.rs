@@ -315,15 +315,16 @@ pub(crate) fn failure(error: &reqwest::Error, url: &Url, redactor: &Redactor) ->
         if let Some(found) = current.downcast_ref::<rustls::Error>() {
             tls = Some(found.to_string());
         }
-        if let Some(io) = current.downcast_ref::<std::io::Error>() {
+        let io = current.downcast_ref::<std::io::Error>();
+        if let Some(io) = io {
             refused.get_or_insert(io.kind());
-            // A TLS error travels inside an IO error, which is not among its sources.
-            if let Some(inner) = io.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
-                tls = Some(inner.to_string());
-            }
         }
         texts.push(current.to_string());
-        source = current.source();
+        // What an IO error wraps, a TLS error for instance, is not among its sources.
+        source = match io.and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => current.source(),
+        };
     }
     let place = place(url);
     let root = redactor.clean(&texts.last().cloned().unwrap_or_default());

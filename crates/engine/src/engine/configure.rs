@@ -318,7 +318,7 @@ impl State {
         };
         let present: Vec<Topic> =
             entry.server.watch.iter().filter(|other| same(other)).cloned().collect();
-        if watched == !present.is_empty() {
+        if watched != present.is_empty() {
             return Ok(());
         }
         if watched {

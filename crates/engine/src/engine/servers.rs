@@ -478,8 +478,11 @@ impl State {
             Output::Status(status) => self.status(slot, status),
             Output::Job(job) => self.job(slot, job),
             Output::Transition(step) => self.step(slot, step),
-            Output::Log { job, lines, source } => {
+            Output::Log { job, mut lines, source } => {
                 let server = entry.server.id.clone();
+                for line in &mut lines {
+                    entry.redactor.clean_in_place(&mut line.text);
+                }
                 for (seq, line) in self.logs.push(slot, &job, lines, source) {
                     let (server, job) = (server.clone(), job.clone());
                     self.sink(|| Event::Log { server, job, seq, line, source });
@@ -555,8 +558,9 @@ impl State {
         self.sink(|| Event::Status { server, status });
     }
 
-    fn job(&mut self, slot: Slot, job: Arc<Job>) {
+    fn job(&mut self, slot: Slot, mut job: Arc<Job>) {
         let Some(entry) = self.entry(slot) else { return };
+        clean_job(&mut job, &entry.redactor);
         let server = entry.server.id.clone();
         let before = self.catalogue.tally(slot);
         let number = self.catalogue.put(slot, Arc::clone(&job));
@@ -569,18 +573,18 @@ impl State {
         self.sink(|| Event::Job { server, job });
     }
 
-    fn step(&mut self, slot: Slot, step: Transition) {
-        self.views.step(slot, &step);
+    fn step(&mut self, slot: Slot, mut step: Transition) {
         let Some(entry) = self.entry(slot) else { return };
-        let server = entry.server.id.clone();
-        if step.kind == TransitionKind::Outcome
-            && let Some(job) = self.catalogue.job(slot, &step.job)
-            && entry.watches(job)
+        if let Some(error) = &mut step.error {
+            entry.redactor.clean_in_place(error);
+        }
+        let (server, name) = (entry.server.id.clone(), entry.server.name.clone());
+        let job = self.catalogue.job(slot, &step.job).filter(|job| entry.watches(job)).cloned();
+        self.views.step(slot, &step);
+        if let Some(job) = job.filter(|_| step.kind == TransitionKind::Outcome)
+            && self.announce_outcome(&server, &name, &job, &step)
         {
-            let (name, job) = (entry.server.name.clone(), Arc::clone(job));
-            if self.announce_outcome(&server, &name, &job, &step) {
-                return;
-            }
+            return;
         }
         self.history.step(server, step);
     }
@@ -623,6 +627,18 @@ impl State {
         entry.actions.retain(|_, waiting| now.mono.since(waiting.since) < ACTION_TIMEOUT);
         entry.actions.insert(id, Waiting { since: now.mono, answer });
         self.feed(slot, Input::Act(id, found));
+    }
+}
+
+/// Servers quote requests back in their errors: what a job says about itself is shown and stored
+/// without the key.
+fn clean_job(job: &mut Arc<Job>, redactor: &Redactor) {
+    let texts = [&job.message, &job.error, &job.stack];
+    if texts.into_iter().flatten().any(|text| redactor.finds(text)) {
+        let job = Arc::make_mut(job);
+        for text in [&mut job.message, &mut job.error, &mut job.stack].into_iter().flatten() {
+            redactor.clean_in_place(text);
+        }
     }
 }
 

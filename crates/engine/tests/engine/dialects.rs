@@ -238,6 +238,8 @@ macro_rules! dialects {
 
 dialects! {
     triggerx: TriggerX;
+    study_buddy: StudyBuddy;
+    analyzer: Analyzer;
     kecs: Kecs;
     bull_board: BullBoard;
 }
@@ -245,6 +247,11 @@ dialects! {
 #[tokio::test(flavor = "multi_thread")]
 async fn triggerx_refuses_a_wrong_key() {
     a_wrong_key_is_refused_and_the_right_one_heals_it(DialectKind::TriggerX).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn study_buddy_refuses_a_wrong_key() {
+    a_wrong_key_is_refused_and_the_right_one_heals_it(DialectKind::StudyBuddy).await;
 }
 
 /// Better Bull Board's socket takes everybody; only its HTTP API wants the key.
@@ -329,7 +336,7 @@ async fn a_job_is_cancelled_in_the_servers_own_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_of_html_leaves_the_socket_alone_and_is_named() {
-    let scene = scene(DialectKind::TriggerX).await;
+    let scene = scene(DialectKind::Kecs).await;
     scene.live().await;
     let fault = ApiFault::html(502);
     scene.control.change_faults(|faults| faults.api = Some(fault));

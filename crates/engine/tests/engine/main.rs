@@ -1,6 +1,9 @@
 //! The engine from outside: against the demo server, against small servers that misbehave in one
 //! way each, and across restarts.
 
+// A helper of a test panics as the test would.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 mod configure;
 mod dialects;

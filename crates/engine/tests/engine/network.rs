@@ -247,6 +247,50 @@ async fn a_certificate_file_that_is_none_is_named() {
     assert!(matches!(&error, Failure::Tls(text) if text.contains("no certificate")), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_ones_own_authority_is_trusted_once_its_file_is_given() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_certificate = authority.self_signed(&authority_key).unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let own_key = rcgen::KeyPair::generate().unwrap();
+    let own = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let own = own.signed_by(&own_key, &issuer).unwrap();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![own.der().clone()],
+            rustls::pki_types::PrivateKeyDer::try_from(own_key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { return };
+                let _ = socket.send(Message::text("hello")).await;
+            });
+        }
+    });
+    let url = format!("wss://127.0.0.1:{port}/");
+    let error = dial(&url, Duration::from_secs(10)).await.unwrap_err();
+    let helps = |text: &str| text.contains("PEM file") && !text.contains(KEY);
+    assert!(matches!(&error, Failure::Tls(text) if helps(text)), "{error}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), authority_certificate.pem()).unwrap();
+    let clients = Clients::new(Some(file.path().to_owned()));
+    let redactor = Redactor::default();
+    let opened =
+        socket::open(&clients, &open_request(&url), Duration::from_secs(10), &redactor).await;
+    assert!(opened.is_ok(), "{:?}", opened.map(|_| ()));
+}
+
 /// Run by the next test in a process of its own, whose environment names a proxy.
 #[tokio::test]
 #[ignore = "needs a proxy in its environment"]
