@@ -41,6 +41,8 @@ export interface Toast {
 }
 
 const TOAST = 6000;
+/** How often the page makes sure that it still hears the program. */
+const CHECK = 5000;
 
 /** The page's state and its verbs. Everything that outlives a component is here. */
 export class App {
@@ -64,6 +66,7 @@ export class App {
   #pulling = false;
   #dirty = false;
   #lastToast = 0;
+  #ticks = 0;
 
   constructor(readonly backend: Backend) {
     this.views = new Views(backend);
@@ -73,12 +76,18 @@ export class App {
   async start(): Promise<void> {
     this.failure = null;
     try {
-      await this.backend.subscribe((tick) => this.#ticked(tick));
+      await this.#listen();
       await this.refresh();
       this.look();
     } catch (thrown) {
       this.failure = asUserError(thrown);
     }
+  }
+
+  /** Checks now and then until the returned function is called. */
+  keepListening(): () => void {
+    const timer = setInterval(() => void this.#check(), CHECK);
+    return () => clearInterval(timer);
   }
 
   server(id: string): ServerView | undefined {
@@ -203,7 +212,30 @@ export class App {
     }
   }
 
+  #listen(): Promise<void> {
+    return this.backend.subscribe((tick) => this.#ticked(tick));
+  }
+
+  /**
+   * A channel that lost one message delivers none after it, and nobody is told. When the program's
+   * answer differs from what is on screen and no tick said so, the page listens anew.
+   */
+  async #check(): Promise<void> {
+    if (document.hidden || this.overview === null || this.#pulling) return;
+    const ticks = this.#ticks;
+    try {
+      const overview = await this.backend.overview();
+      if (ticks !== this.#ticks || sameButHeard(this.overview, overview)) return;
+      this.overview = share(this.overview, overview);
+      await this.#listen();
+      this.views.refreshAll();
+    } catch (thrown) {
+      this.failure = asUserError(thrown);
+    }
+  }
+
   #ticked(tick: Tick): void {
+    this.#ticks += 1;
     if (tick.overview) {
       this.refresh().catch((thrown: unknown) => {
         this.failure = asUserError(thrown);
@@ -212,4 +244,10 @@ export class App {
     this.views.tick(tick.views);
     if (tick.open) this.show(tick.open);
   }
+}
+
+/** Whether two overviews differ at most in when a server was last heard, of which no tick tells. */
+function sameButHeard(one: Overview, other: Overview): boolean {
+  const plain = (overview: Overview) => JSON.stringify(overview, (name, value: unknown) => (name === "lastHeard" ? null : value));
+  return plain(one) === plain(other);
 }

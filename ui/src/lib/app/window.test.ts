@@ -148,6 +148,19 @@ describe("the window", () => {
     expect((await screen.findByRole("alert")).textContent).toContain("The server is being removed.");
   });
 
+  test("listens anew when the channel has stalled", async () => {
+    const mock = await show();
+    mock.deafen();
+    mock.world.addJob("failed", Date.now()).row.name = "told to nobody";
+    mock.world.notices = [];
+    mock.touch();
+    await screen.findByRole("button", { name: /^Notices, 0 unread/ }, { timeout: 15_000 });
+    await user.type(screen.getByRole("searchbox", { name: "Search jobs" }), "told later");
+    mock.world.addJob("queued", Date.now()).row.name = "told later";
+    mock.touch();
+    await screen.findByRole("row", { name: "told later, Queued" });
+  });
+
   test("opens links from servers only on a click, through the program", async () => {
     const mock = await show();
     const job = mock.world.jobs[0]!;

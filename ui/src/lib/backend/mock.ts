@@ -55,6 +55,11 @@ export class Mock implements Backend {
     this.touch();
   }
 
+  /** The channel stalls: no tick arrives until the page listens anew. */
+  deafen(): void {
+    this.#onTick = () => undefined;
+  }
+
   /** Tells every open view and the overview that something changed. */
   touch(open: Tick["open"] = null): void {
     this.#version += 1;

@@ -22,6 +22,11 @@ export class Views {
     for (const id of ids) this.#open.get(id)?.refresh();
   }
 
+  /** Has every view pull again. */
+  refreshAll(): void {
+    for (const view of this.#open.values()) view.refresh();
+  }
+
   /** @internal */
   register(id: number, view: LiveView): void {
     this.#open.set(id, view);
