@@ -13,7 +13,7 @@ use reqwest::header::{
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -125,6 +125,9 @@ pub(crate) fn end_words(error: &Error, redactor: &Redactor) -> String {
         Error::ConnectionClosed | Error::AlreadyClosed => "the connection was closed".to_owned(),
         Error::Utf8(_) => "the server sent text that is not UTF-8".to_owned(),
         Error::Io(error) => redactor.clean(&format!("the connection broke: {error}")),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            "the server dropped the connection".to_owned()
+        }
         Error::Protocol(error) => {
             redactor.clean(&format!("the server broke the WebSocket protocol: {error}"))
         }

@@ -164,8 +164,9 @@ impl State {
         // A server's plain information is for the list, and so is what it says about a job: it is
         // the job's outcome that rings, and it rings once.
         let loud = notice.key.is_some() || (notice.tone != Tone::Plain && notice.job.is_none());
+        // A reader of the stream has no list to look into: it hears all of it.
+        self.sink(|| Event::Notice(notice.clone()));
         if loud {
-            self.sink(|| Event::Notice(notice.clone()));
             let seen = self.sees(&notice.server, notice.job.as_ref().map(|job| job.as_str()));
             if self.preferences.popups
                 && !seen
