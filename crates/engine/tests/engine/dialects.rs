@@ -47,6 +47,8 @@ async fn scene_with(
 impl Scene {
     async fn live(&self) {
         self.world.until_link(&self.id, Link::Live).await;
+        // Where there is no greeting, the client may be ready before the server has noted it.
+        until("the server to know the socket", || self.control.counters().sockets > 0).await;
     }
 
     fn start(&self, name: &str) -> String {
