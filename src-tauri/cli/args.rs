@@ -101,8 +101,7 @@ pub enum Command {
 }
 
 /// What describes a server that is not saved.
-const GIVEN: [&str; 8] =
-    ["dialect", "ws", "api", "name", "key_in", "namespace", "options", "ca"];
+const GIVEN: [&str; 8] = ["dialect", "ws", "api", "name", "key_in", "namespace", "options", "ca"];
 
 /// Which server: a saved one, or one given whole.
 #[derive(Debug, Default, Group)]
@@ -239,6 +238,22 @@ pub struct Demo {
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
 
+    /// How fast the demo's time runs: 2 is twice as fast
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub speed: Option<f64>,
+
+    /// The servers want no key
+    #[arg(long)]
+    pub no_keys: bool,
+
+    /// No jobs but those that are asked for over /__demo/
+    #[arg(long)]
+    pub quiet: bool,
+
+    /// The generation of the servers that their documents describe, instead of the shipped one
+    #[arg(long)]
+    pub documented: bool,
+
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -287,6 +302,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
         return Err("a time cannot be negative".to_owned());
     }
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a time".to_owned())
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (0.01..=1_000.0).contains(&factor) => Ok(factor),
+        _ => Err("use a number from 0.01 to 1000".to_owned()),
+    }
 }
 
 fn option(text: &str) -> Result<(String, String), String> {

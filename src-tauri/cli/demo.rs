@@ -1,9 +1,10 @@
 //! `jobwatch demo`: the demo servers alone.
 
-use jobwatch_core::model::Topic;
+use std::collections::BTreeMap;
+
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::Server;
-use jobwatch_demo::DemoOptions;
+use jobwatch_demo::{DemoOptions, Generation};
 use serde::Serialize;
 
 use super::args::{Demo, EXIT_OK, EXIT_UNAVAILABLE};
@@ -18,7 +19,7 @@ struct Line<'a> {
     ws: &'a str,
     api: Option<&'a str>,
     key: Option<&'a str>,
-    topics: Vec<String>,
+    options: &'a BTreeMap<String, String>,
 }
 
 /// Runs the command.
@@ -26,10 +27,16 @@ struct Line<'a> {
 /// # Errors
 /// For people.
 pub async fn run(args: &Demo) -> Outcome {
-    let mut options = DemoOptions { base_port: args.port, ..DemoOptions::default() };
-    if let Some(seed) = args.seed {
-        options.seed = seed;
-    }
+    let defaults = DemoOptions::default();
+    let options = DemoOptions {
+        base_port: args.port,
+        seed: args.seed.unwrap_or(defaults.seed),
+        speed: args.speed.unwrap_or(defaults.speed),
+        keys: !args.no_keys,
+        life: !args.quiet,
+        generation: if args.documented { Generation::Documented } else { Generation::Shipped },
+        ..defaults
+    };
     let demo = jobwatch_demo::Demo::start(options).await.map_err(|error| {
         Failure::new(EXIT_UNAVAILABLE, format!("The demo could not be started: {error}."))
     })?;
@@ -54,7 +61,7 @@ fn line(server: &Server, key: Option<&Secret>, json: bool) -> String {
         ws: &server.ws,
         api: server.api.as_deref(),
         key: key.map(Secret::expose),
-        topics: server.watch.iter().map(Topic::to_string).collect(),
+        options: &server.options,
     };
     if json {
         // Texts only: always prints.
@@ -62,5 +69,7 @@ fn line(server: &Server, key: Option<&Secret>, json: bool) -> String {
     }
     let api = line.api.unwrap_or("-");
     let key = line.key.unwrap_or("-");
-    format!("{:<12} ws {:<42} api {:<38} key {key}", line.dialect, line.ws, api)
+    let options: String =
+        line.options.iter().map(|(name, value)| format!("  {name}={value}")).collect();
+    format!("{:<12} ws {:<36} api {:<24} key {key}{options}", line.dialect, line.ws, api)
 }

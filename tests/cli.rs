@@ -1,0 +1,499 @@
+//! The command line as a shell user meets it: the real program against the demo servers.
+// In a test a failed step is a failed test, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use jobwatch_core::model::Level;
+use jobwatch_core::secret::Secret;
+use jobwatch_core::server::{DialectKind, Server};
+use jobwatch_demo::{DEMO_KEY, Demo, DemoOptions, JobSpec};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+const STATUS_KEYS: &[&str] =
+    &["type", "server", "status", "reason", "attempt", "retry_in_ms", "last_heard"];
+const JOB_KEYS: &[&str] = &[
+    "type",
+    "server",
+    "id",
+    "parent",
+    "external_id",
+    "name",
+    "queue",
+    "state",
+    "progress",
+    "detail",
+    "message",
+    "error",
+    "attempt",
+    "max_attempts",
+    "result",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "updated_at",
+    "source",
+];
+const LOG_KEYS: &[&str] = &["type", "server", "job", "seq", "timestamp", "level", "message"];
+
+/// The demo in this process, and a home for the program that holds nothing.
+struct World {
+    demo: Demo,
+    runtime: tokio::runtime::Runtime,
+    home: tempfile::TempDir,
+}
+
+impl World {
+    fn start(options: DemoOptions) -> World {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let demo = runtime.block_on(Demo::start(options)).unwrap();
+        World { demo, runtime, home: tempfile::tempdir().unwrap() }
+    }
+
+    /// Servers that do nothing unless told to.
+    fn quiet() -> World {
+        World::start(DemoOptions { life: false, ..DemoOptions::default() })
+    }
+
+    fn server(&self, kind: DialectKind) -> (Server, Option<Secret>) {
+        self.demo.servers().into_iter().find(|(server, _)| server.dialect == kind).unwrap()
+    }
+
+    /// `jobwatch COMMAND` with the connection options of this server and the given key.
+    fn with_key(&self, kind: DialectKind, words: &[&str], key: Option<&str>) -> Command {
+        let (server, _) = self.server(kind);
+        let mut command = program(self.home.path());
+        command.args(words).args(["--dialect", kind.word(), "--ws", &server.ws]);
+        command.args(["--name", "local"]);
+        if let Some(api) = &server.api {
+            command.args(["--api", api]);
+        }
+        for (name, value) in &server.options {
+            command.arg("--option").arg(format!("{name}={value}"));
+        }
+        if let Some(key) = key {
+            command.args(["--key-env", "THE_KEY"]).env("THE_KEY", key);
+        }
+        command
+    }
+
+    fn command(&self, kind: DialectKind, words: &[&str]) -> Command {
+        let (_, key) = self.server(kind);
+        self.with_key(kind, words, key.as_ref().map(Secret::expose))
+    }
+
+    fn start_job(&self, kind: DialectKind, spec: JobSpec) -> String {
+        let _inside = self.runtime.enter();
+        self.demo.control(kind).start_job(spec)
+    }
+}
+
+/// The program with an environment that has neither a display nor a session bus.
+fn program(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jobwatch"));
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home)
+        .env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}/none", home.display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// A running program whose lines are read as they come.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Running {
+        let mut child = command.spawn().unwrap();
+        let out = child.stdout.take().unwrap();
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Running { child, lines }
+    }
+
+    /// Reads lines until one makes `wanted` true; answers all that were read.
+    fn read_until(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let begin = Instant::now();
+        let mut read = Vec::new();
+        loop {
+            let left = PATIENCE.saturating_sub(begin.elapsed());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    let found = wanted(&line);
+                    read.push(line);
+                    if found {
+                        return read;
+                    }
+                }
+                Err(error) => {
+                    let _ = self.child.kill();
+                    let mut err = String::new();
+                    let _ = self.child.stderr.take().unwrap().read_to_string(&mut err);
+                    let why = if error == RecvTimeoutError::Timeout { "time" } else { "output" };
+                    panic!("no more {why} while waiting for {what}:\n{}\n{err}", read.join("\n"));
+                }
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the program's end; its exit code.
+    fn end(&mut self) -> i32 {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().expect("no signal ended it");
+            }
+            assert!(begin.elapsed() < PATIENCE, "the program does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What an ended program has said on stderr.
+    fn stderr(&mut self) -> String {
+        let mut err = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        err
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn run(command: Command) -> (i32, String, String) {
+    let mut running = Running::start(command);
+    let err = running.child.stderr.take().unwrap();
+    let err = std::thread::spawn(move || std::io::read_to_string(err).unwrap());
+    let mut lines = Vec::new();
+    while let Ok(line) = running.lines.recv_timeout(PATIENCE) {
+        lines.push(line);
+    }
+    (running.end(), lines.join("\n"), err.join().unwrap())
+}
+
+fn object(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+/// The keys of a JSON object in the order in which they are written.
+fn keys(line: &str) -> Vec<String> {
+    struct Keys;
+    impl<'de> serde::de::Visitor<'de> for Keys {
+        type Value = Vec<String>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: serde::de::MapAccess<'de>>(
+            self,
+            mut map: A,
+        ) -> Result<Vec<String>, A::Error> {
+            let mut keys = Vec::new();
+            while let Some((key, _)) = map.next_entry::<String, serde::de::IgnoredAny>()? {
+                keys.push(key);
+            }
+            Ok(keys)
+        }
+    }
+    let mut reader = serde_json::Deserializer::from_str(line);
+    serde::Deserializer::deserialize_map(&mut reader, Keys).unwrap()
+}
+
+fn is_type(line: &str, kind: &str) -> bool {
+    line.starts_with(&format!(r#"{{"type":"{kind}","#))
+}
+
+#[test]
+fn watch_prints_every_dialects_status_and_jobs_with_all_documented_keys() {
+    let world = World::start(DemoOptions { speed: 4.0, ..DemoOptions::default() });
+    for kind in DialectKind::ALL {
+        let mut watch = Running::start(world.command(kind, &["watch", "--json", "--topic", "all"]));
+        let mut lines = watch.read_until("a live status", |line| {
+            is_type(line, "status") && object(line)["status"] == "live"
+        });
+        lines.extend(watch.read_until("a job", |line| is_type(line, "job")));
+        for line in &lines {
+            let object = object(line);
+            assert_eq!(object["server"], "local");
+            match object["type"].as_str().unwrap() {
+                "status" => assert_eq!(keys(line), STATUS_KEYS, "{kind:?}"),
+                "job" => {
+                    assert_eq!(keys(line), JOB_KEYS, "{kind:?}");
+                    for time in ["created_at", "started_at", "finished_at", "updated_at"] {
+                        if let Some(text) = object[time].as_str() {
+                            assert!(text.ends_with('Z'), "{text} is UTC");
+                        }
+                    }
+                    assert!(["socket", "http"].contains(&object["source"].as_str().unwrap()));
+                }
+                "log" => assert_eq!(keys(line), LOG_KEYS, "{kind:?}"),
+                "metric" | "queue" | "notice" | "diagnostic" => {}
+                other => panic!("undocumented type {other}"),
+            }
+        }
+        watch.signal("-INT");
+        assert_eq!(watch.end(), 0, "Ctrl-C is the usual end of {kind:?}");
+        assert_eq!(watch.stderr(), "", "{kind:?}");
+    }
+}
+
+#[test]
+fn wait_ends_with_the_jobs_outcome_in_every_dialect() {
+    let world = World::quiet();
+    for kind in DialectKind::ALL {
+        let id = world.start_job(kind, JobSpec::default());
+        let mut wait = Running::start(world.command(kind, &["wait", &id, "--json"]));
+        // It is let go only when it watches, so that the outcome comes over the wire.
+        let control = world.demo.control(kind);
+        let begin = Instant::now();
+        while control.counters().sockets == 0 && begin.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        {
+            let _inside = world.runtime.enter();
+            assert!(control.complete(&id, None), "{kind:?} knows {id}");
+        }
+        let lines = wait.read_until("the outcome", |line| is_type(line, "job"));
+        assert_eq!(object(lines.last().unwrap())["state"], "completed", "{kind:?}");
+        assert_eq!(wait.end(), 0, "{kind:?}");
+    }
+}
+
+#[test]
+fn wait_tells_failed_cancelled_and_unknown_jobs_apart() {
+    let world = World::quiet();
+    let kind = DialectKind::TriggerX;
+    let failed = world.start_job(kind, JobSpec::default());
+    let cancelled = world.start_job(DialectKind::BullBoard, JobSpec::default());
+    {
+        let _inside = world.runtime.enter();
+        assert!(world.demo.control(kind).fail(&failed, "disk full\nat line 1", None));
+        assert!(world.demo.control(DialectKind::BullBoard).cancel(&cancelled));
+    }
+    let (code, out, err) = run(world.command(kind, &["wait", &failed]));
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(
+        out.contains("failed") && out.contains("disk full") && !out.contains("line 1"),
+        "{out}"
+    );
+    let (code, out, err) = run(world.command(DialectKind::BullBoard, &["wait", &cancelled]));
+    assert_eq!(code, 2, "{out}{err}");
+    let (code, out, err) = run(world.command(kind, &["wait", "task:999999"]));
+    assert_eq!(code, 3, "{out}{err}");
+    assert_eq!(err.trim(), "jobwatch: local does not know the job task:999999.");
+}
+
+#[test]
+fn wait_says_what_it_knows_when_the_time_is_over() {
+    let world = World::quiet();
+    let id = world.start_job(DialectKind::Analyzer, JobSpec::default());
+    let words = ["wait", &id, "--timeout", "4"];
+    let (code, out, err) = run(world.command(DialectKind::Analyzer, &words));
+    assert_eq!((code, out.as_str()), (124, ""), "{err}");
+    assert!(err.contains("has not ended"), "{err}");
+    // Nobody listens on port 1.
+    let mut command = program(world.home.path());
+    command.args(["wait", "x", "--dialect", "analyzer", "--ws", "ws://127.0.0.1:1"]);
+    command.args(["--timeout", "3"]);
+    let (code, _, err) = run(command);
+    assert_eq!(code, 124, "{err}");
+    assert!(err.contains("127.0.0.1:1 is"), "{err}");
+}
+
+#[test]
+fn a_wrong_key_is_told_and_no_key_is_ever_printed() {
+    let world = World::quiet();
+    let kind = DialectKind::TriggerX;
+    let id = world.start_job(kind, JobSpec::default());
+    let mut command = world.with_key(kind, &["wait", &id], Some("sk-wrong-1234"));
+    command.env("JOBWATCH_LOG", "trace");
+    let (code, out, err) = run(command);
+    assert_eq!(code, 77, "{err}");
+    assert!(err.contains("does not accept us"), "{err}");
+    assert!(!format!("{out}{err}").contains("sk-wrong-1234"), "{err}");
+    for kind in DialectKind::ALL {
+        let mut command = world.command(kind, &["watch", "--json", "--for", "2"]);
+        command.env("JOBWATCH_LOG", "trace");
+        let (code, out, err) = run(command);
+        assert_eq!(code, 0, "{err}");
+        assert!(!format!("{out}{err}").contains(DEMO_KEY), "{kind:?} {out}{err}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let world = World::start(DemoOptions { speed: 20.0, ..DemoOptions::default() });
+    let mut child = world.command(DialectKind::TriggerX, &["watch", "--json"]).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    assert!(is_type(&line, "status"), "{line}");
+    drop(out);
+    let mut running = Running { child, lines: channel().1 };
+    assert_eq!(running.end(), 0);
+    assert_eq!(running.stderr(), "");
+}
+
+#[test]
+fn logs_prints_a_jobs_lines_and_nothing_else() {
+    let world = World::quiet();
+    let kind = DialectKind::BullBoard;
+    let id = world.start_job(kind, JobSpec::default());
+    {
+        let _inside = world.runtime.enter();
+        for text in ["first", "second \u{1b}[31mred"] {
+            assert!(world.demo.control(kind).log(&id, Level::Info, text));
+        }
+    }
+    let (code, out, err) = run(world.command(kind, &["logs", &id, "--timeout", "30"]));
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(out, "first\nsecond \u{1b}[31mred", "a pipe gets every byte");
+    let (code, out, _) = run(world.command(kind, &["logs", &id, "--json"]));
+    assert_eq!(code, 0);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 2, "{out}");
+    assert_eq!(keys(lines[0]), LOG_KEYS);
+    assert_eq!((&object(lines[1])["seq"], &object(lines[1])["level"]), (&1.into(), &"info".into()));
+    let (code, _, err) = run(world.command(kind, &["logs", "no-such-run", "--timeout", "30"]));
+    assert_eq!(code, 3, "{err}");
+}
+
+#[test]
+fn a_wrong_command_line_is_told_with_64_and_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let url = ["--dialect", "kecs", "--ws", "ws://127.0.0.1:1"];
+    for (words, says) in [
+        (&["watch", "--topic", "everything"][..], "job:ID, queue:NAME, user:ID or all"),
+        (&["watch", "--key-env", "NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE is not set"),
+        (&["watch", "--key-in", "body:x"], "first-message"),
+        (&["watch", "--for", "soon"], "not a number"),
+        (&["wait"], "JOB"),
+    ] {
+        let mut command = program(home.path());
+        command.args(words).args(url);
+        let (code, out, err) = run(command);
+        assert_eq!((code, out.as_str()), (64, ""), "{words:?}: {err}");
+        assert!(err.contains(says), "{words:?}: {err}");
+    }
+    let mut command = program(home.path());
+    command.args(["watch", "--dialect", "kecs", "--ws", "ftp://host"]);
+    let (code, _, err) = run(command);
+    assert_eq!(code, 64, "{err}");
+    assert!(err.contains("ws, wss, http and https"), "{err}");
+}
+
+#[test]
+fn nothing_is_saved_when_a_server_is_given_by_url() {
+    let world = World::quiet();
+    let (code, _, err) = run(world.command(DialectKind::Kecs, &["watch", "--for", "2"]));
+    assert_eq!(code, 0, "{err}");
+    let left: Vec<_> = std::fs::read_dir(world.home.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn saved_servers_are_listed_without_their_secrets_and_used_by_name() {
+    let world = World::start(DemoOptions { keys: false, ..DemoOptions::default() });
+    let (server, _) = world.server(DialectKind::Analyzer);
+    let settings = world.home.path().join("settings.toml");
+    let text = format!(
+        "version = 1\n\n[[servers]]\nid = \"s1\"\nname = \"Local\"\ndialect = \"analyzer\"\n\
+         ws = \"{}/?token=sk-hidden\"\napi = \"{}\"\nwatch = [\"all\"]\n",
+        server.ws,
+        server.api.unwrap()
+    );
+    std::fs::write(&settings, text).unwrap();
+    let with = |words: &[&str]| {
+        let mut command = program(world.home.path());
+        command.args(words).arg("--config").arg(&settings);
+        command
+    };
+    let (code, out, err) = run(with(&["servers", "--json"]));
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(out.lines().count(), 1, "{out} {err}");
+    let listed = object(&out);
+    assert_eq!(
+        (&listed["name"], &listed["dialect"], &listed["key"]),
+        (&"Local".into(), &"analyzer".into(), &"none".into())
+    );
+    assert!(!out.contains("sk-hidden"), "{out}");
+    let (code, out, err) = run(with(&["servers"]));
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("Local") && !out.contains("sk-hidden"), "{out}");
+
+    let (code, _, err) = run(with(&["watch", "--server", "nobody"]));
+    assert_eq!(code, 78);
+    assert!(err.contains("\"nobody\"") && err.contains("there are Local"), "{err}");
+
+    let mut watch = Running::start(with(&["watch", "--server", "Local", "--json"]));
+    watch.read_until("a job", |line| is_type(line, "job"));
+    watch.signal("-TERM");
+    assert_eq!(watch.end(), 0);
+}
+
+#[test]
+fn the_demo_serves_all_five_dialects_until_it_is_interrupted() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = program(home.path());
+    command.args(["demo", "--json", "--seed", "7"]);
+    let mut demo = Running::start(command);
+    let lines = demo.read_until("the last server", |line| object(line)["dialect"] == "bull-board");
+    let dialects: Vec<String> =
+        lines.iter().map(|line| object(line)["dialect"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(dialects, ["triggerx", "study-buddy", "analyzer", "kecs", "bull-board"]);
+    let triggerx = object(&lines[0]);
+    let mut command = program(home.path());
+    command
+        .args(["watch", "--json", "--dialect", "triggerx", "--ws"])
+        .arg(triggerx["ws"].as_str().unwrap())
+        .args(["--key-env", "THE_KEY"])
+        .env("THE_KEY", triggerx["key"].as_str().unwrap());
+    for (name, value) in triggerx["options"].as_object().unwrap() {
+        command.arg("--option").arg(format!("{name}={}", value.as_str().unwrap()));
+    }
+    let mut watch = Running::start(command);
+    watch.read_until("a job", |line| is_type(line, "job"));
+    drop(watch);
+    demo.signal("-INT");
+    assert_eq!(demo.end(), 0);
+}
+
+#[test]
+fn help_and_version_need_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    for words in [&["--help"][..], &["--version"], &["wait", "--help"]] {
+        let mut command = program(home.path());
+        command.args(words).env_remove("HOME");
+        let (code, out, _) = run(command);
+        assert_eq!(code, 0);
+        assert!(out.contains("jobwatch"), "{out}");
+    }
+}
