@@ -215,25 +215,29 @@ fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 /// Reads `id=1 state=running attempt=2 max=3 progress=40 at=MS created=MS started=MS finished=MS
 /// took=MS error=… queue=… name=…`, and the words `snap` and `mayretry`.
 pub fn patch(line: &str) -> Option<JobPatch> {
-    let number = |name| field(line, name).and_then(|text| text.parse::<i64>().ok());
-    let time = |name| number(name).and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    let text = |name| field(line, name).map(str::to_owned);
-    let count = |name| number(name).and_then(|n| u32::try_from(n).ok());
-    let flag = |name| line.split(' ').any(|word| word == name);
-    let mut patch = JobPatch::new(field(line, "id")?);
-    patch.state = field(line, "state").map(JobState::from_word);
-    patch.firmness = if flag("mayretry") { Firmness::MayRetry } else { Firmness::Certain };
-    patch.snapshot = flag("snap");
-    patch.attempt = count("attempt");
-    patch.max_attempts = count("max");
-    patch.progress = field(line, "progress").and_then(|text| text.parse().ok());
-    patch.at = time("at");
-    patch.created_at = time("created");
-    patch.started_at = time("started");
-    patch.finished_at = time("finished");
-    patch.took_ms = number("took").and_then(|n| u64::try_from(n).ok());
-    patch.error = text("error");
-    patch.queue = text("queue");
-    patch.name = text("name");
-    Some(patch)
+    let number = |text: &str| text.parse::<i64>().ok();
+    let time = |text: &str| Timestamp::from_millisecond(text.parse().ok()?).ok();
+    let mut patch = JobPatch::default();
+    for word in line.split(' ') {
+        let (name, text) = word.split_once('=').unwrap_or((word, ""));
+        match name {
+            "id" => patch.id = Some(text.into()),
+            "state" => patch.state = Some(JobState::from_word(text)),
+            "mayretry" => patch.firmness = Firmness::MayRetry,
+            "snap" => patch.snapshot = true,
+            "attempt" => patch.attempt = number(text).and_then(|n| u32::try_from(n).ok()),
+            "max" => patch.max_attempts = number(text).and_then(|n| u32::try_from(n).ok()),
+            "progress" => patch.progress = text.parse().ok(),
+            "at" => patch.at = time(text),
+            "created" => patch.created_at = time(text),
+            "started" => patch.started_at = time(text),
+            "finished" => patch.finished_at = time(text),
+            "took" => patch.took_ms = number(text).and_then(|n| u64::try_from(n).ok()),
+            "error" => patch.error = Some(text.to_owned()),
+            "queue" => patch.queue = Some(text.to_owned()),
+            "name" => patch.name = Some(text.to_owned()),
+            _ => {}
+        }
+    }
+    patch.id.is_some().then_some(patch)
 }

@@ -74,8 +74,8 @@ pub struct JobServer {
     over: bool,
 }
 
-const PAGE: usize = 10;
-const MOST_JOBS: usize = 25;
+const PAGE: usize = 6;
+const MOST_JOBS: usize = 14;
 
 impl JobServer {
     pub fn new(speech: Speech, rng: &mut Rng) -> JobServer {
@@ -291,7 +291,9 @@ impl JobServer {
 
     fn line(&self, job: &SimJob) -> String {
         use std::fmt::Write;
-        let mut line = format!(
+        let mut line = String::with_capacity(192);
+        let _ = write!(
+            line,
             "job id={} queue={} state={} progress={}",
             job.id, job.queue, job.state, job.progress
         );
