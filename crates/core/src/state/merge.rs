@@ -7,32 +7,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{CLOCK_SKEW, Change, Transition, TransitionKind};
-use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Json, Source};
+use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Source};
 use crate::time::{Mono, Now};
+
+mod age;
+mod announce;
+mod reason;
+
+use age::Age;
 
 /// What a job is called that its server does not know any more.
 pub(super) const GONE: &str = "gone";
 
-/// Where the error of an earlier attempt is kept once the job is past it.
-const EARLIER_ERROR: &str = "earlierError";
-
 /// How many fields without a canonical meaning are kept for a job.
 const MAX_EXTRA: usize = 128;
 
-/// Events that were under way when the job ended are stamped up to this much later than its end.
-const STRAGGLING: Duration = Duration::from_secs(2);
-
-/// After this long an HTTP answer that contradicts an end is no late or cached answer any more.
-const SETTLED: Duration = Duration::from_secs(60);
-
 /// For this long after the socket spoke of a job, an HTTP answer without a time may be older.
 const HTTP_LAG: Duration = Duration::from_secs(10);
-
-/// An HTTP answer this long after a failure was heard is not a cached one from before it.
-const CACHED: Duration = Duration::from_secs(3);
-
-/// Two readings of a start that differ by less mean the same start.
-const SAME_START: Duration = Duration::from_secs(2);
 
 /// `heard_at` is brought up to date at most this often while nothing else changes.
 const HEARD_EVERY: Duration = Duration::from_secs(10);
@@ -54,14 +45,6 @@ pub(super) struct Tentative {
     pub at: Option<Timestamp>,
     /// Whether the second look was asked for.
     pub looked_again: bool,
-}
-
-/// To which attempt a patch belongs, compared with the one the job is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Age {
-    Older,
-    Same,
-    Newer,
 }
 
 /// A job with what the board remembers about it.
@@ -319,113 +302,6 @@ impl Entry {
         matches!(&self.job.state, JobState::Unknown(name) if name == GONE)
     }
 
-    /// Tells the attempt of a patch. By the server's own numbers where it gives them both times;
-    /// else by its times: a start, or a sign of life, after the end of the attempt begins the next
-    /// one. Where it gives neither, only HTTP can reopen an ended job, and only once a late or
-    /// cached answer is out of the question.
-    fn age(&self, patch: &JobPatch, context: &Context) -> Age {
-        if self.job.state.terminal()
-            && let (Some(start), Some(end)) = (patch.started_at, self.ended_at)
-            && start > end
-            // Clocks of workers differ: a start after its own end is still the same run.
-            && self.job.started_at.is_none_or(|known| start > known)
-            && patch.finished_at.or(patch.at).is_none_or(|moment| moment > end)
-        {
-            return Age::Newer;
-        }
-        if let Some(said) = patch.attempt {
-            let known = self.counted.or(if self.remembered { self.job.attempt } else { None });
-            if known.is_some_and(|known| said > known) {
-                return Age::Newer;
-            }
-            if self.counted == Some(said) {
-                return Age::Same;
-            }
-            let resets = self.job.state.terminal() && self.alive_after_end(patch, context);
-            if self.counted.is_some_and(|known| said < known) && !resets {
-                return Age::Older;
-            }
-        }
-        let moment = match &patch.state {
-            Some(state) if state.terminal() => patch.finished_at.or(patch.at),
-            _ => patch.at.or(patch.started_at),
-        };
-        if let (Some(moment), Some(boundary)) = (moment, self.boundary)
-            && moment <= boundary
-        {
-            return Age::Older;
-        }
-        if self.job.state.terminal() {
-            match &patch.state {
-                Some(state) if state.terminal() => {
-                    let end = patch.finished_at.or(patch.at);
-                    let later = matches!((end, self.ended_at), (Some(end), Some(known))
-                        if end.duration_since(known) > signed(STRAGGLING));
-                    if *state != self.job.state && later {
-                        return Age::Newer;
-                    }
-                }
-                _ if self.alive_after_end(patch, context) => return Age::Newer,
-                _ => {}
-            }
-        } else if let Some(tentative) = &self.tentative {
-            if self.alive_after_failure(tentative, patch, context) {
-                return Age::Newer;
-            }
-        } else if patch.attempt.is_none()
-            && let (Some(start), Some(known)) = (patch.started_at, self.job.started_at)
-            && let (Some(progress), Some(reached)) = (patch.progress, self.job.progress)
-            && progress < reached
-            && start.duration_since(known) > signed(SAME_START)
-        {
-            // It began again from a lower progress: the failure between was not heard.
-            return Age::Newer;
-        }
-        Age::Same
-    }
-
-    /// Whether a patch proves that an ended job runs again.
-    fn alive_after_end(&self, patch: &JobPatch, context: &Context) -> bool {
-        let alive = matches!(&patch.state, Some(state)
-            if !state.terminal() && !matches!(state, JobState::Unknown(_)));
-        if !alive {
-            return false;
-        }
-        let settled = self.ended_heard.is_none_or(|at| context.now.mono.since(at) >= SETTLED);
-        let by_http = context.source == Source::Http && patch.snapshot && settled;
-        match (patch.at, self.ended_at) {
-            (Some(at), Some(end)) if by_http => at > end,
-            (Some(at), Some(end)) => at.duration_since(end) > signed(STRAGGLING),
-            // Without times a replayed or reordered event looks the same as a new attempt.
-            _ => by_http,
-        }
-    }
-
-    /// Whether a patch proves that the server retried after a failure.
-    fn alive_after_failure(
-        &self,
-        tentative: &Tentative,
-        patch: &JobPatch,
-        context: &Context,
-    ) -> bool {
-        let alive = match &patch.state {
-            Some(state) => !state.terminal() && !matches!(state, JobState::Unknown(_)),
-            None => patch.progress.is_some(),
-        };
-        let completed = patch.state == Some(JobState::Completed);
-        if !alive && !completed {
-            return false;
-        }
-        match (patch.at, tentative.at) {
-            (Some(at), Some(failed)) => at > failed,
-            _ if patch.snapshot => {
-                // An answer of HTTP may have been made before the failure, or come from a cache.
-                completed || context.now.mono.since(tentative.since) >= CACHED
-            }
-            _ => true,
-        }
-    }
-
     fn begin_attempt(&mut self, patch: &JobPatch, shown: &mut bool) {
         let number = attempt(&self.job);
         let next = match patch.attempt {
@@ -523,49 +399,6 @@ impl Entry {
         let fell = matches!((patch.progress, self.job.progress), (Some(p), Some(r)) if p < r);
         if self.remembered && fell && !self.job.state.terminal() {
             Arc::make_mut(&mut self.job).progress = None;
-        }
-    }
-
-    /// A reason that says nothing never stands in the way of one that does.
-    fn error(&mut self, patch: &JobPatch, newer: bool, shown: &mut bool) {
-        let Some(error) = patch.error.as_ref().filter(|error| !is_useless(error)) else { return };
-        let ends_well = match &patch.state {
-            Some(state) => *state == JobState::Completed,
-            None => self.job.state == JobState::Completed,
-        };
-        if ends_well || self.job.state == JobState::Completed {
-            // Servers keep the reason of an earlier attempt on a job that then succeeded.
-            self.keep_earlier_error(error.clone(), shown);
-            return;
-        }
-        let earlier = self.job.extra.get(EARLIER_ERROR).is_some_and(|kept| kept == &text(error));
-        let failing = patch.state == Some(JobState::Failed) || self.tentative.is_some();
-        if earlier && !failing && !self.job.state.terminal() {
-            return;
-        }
-        if self.job.error.is_none() || newer {
-            put!(self, *shown, error, Some(error.clone()));
-        }
-    }
-
-    fn set_error_aside(&mut self, shown: &mut bool) {
-        if let Some(error) = self.job.error.clone() {
-            let job = Arc::make_mut(&mut self.job);
-            job.error = None;
-            job.stack = None;
-            *shown = true;
-            self.keep_earlier_error(error, shown);
-        } else if self.job.stack.is_some() {
-            Arc::make_mut(&mut self.job).stack = None;
-            *shown = true;
-        }
-    }
-
-    fn keep_earlier_error(&mut self, error: String, shown: &mut bool) {
-        let kept = text(&error);
-        if self.job.extra.get(EARLIER_ERROR) != Some(&kept) {
-            Arc::make_mut(&mut self.job).extra.insert(EARLIER_ERROR.to_owned(), kept);
-            *shown = true;
         }
     }
 
@@ -690,7 +523,7 @@ impl Entry {
             return false;
         }
         if rank(to) == rank(&self.job.state) {
-            return timed.is_some() || !self.may_lag(patch, context);
+            return patch.at.is_some() || !self.may_lag(patch, context);
         }
         // Back in line: said with a later time, or by HTTP when it cannot be a late answer.
         timed.is_some_and(std::cmp::Ordering::is_gt)
@@ -734,67 +567,6 @@ impl Entry {
             _ => false,
         }
     }
-
-    fn not_yet_announced(&mut self, state: &JobState) -> bool {
-        let number = attempt(&self.job);
-        if self.announced.0 != number {
-            self.announced = (number, 0);
-        }
-        let fresh = self.announced.1 & bit(state) == 0;
-        self.announced.1 |= bit(state);
-        fresh
-    }
-
-    fn announce(
-        &self,
-        from: Option<JobState>,
-        kind: TransitionKind,
-        patch: &JobPatch,
-        context: &Context,
-        while_away: bool,
-        changes: &mut Vec<Change>,
-    ) {
-        let to = self.job.state.clone();
-        let said = if to.terminal() { self.end_said(patch) } else { patch.at };
-        changes.push(Change::Transition(Transition {
-            job: self.job.id.clone(),
-            attempt: attempt(&self.job),
-            from,
-            at: said.unwrap_or(context.now.wall),
-            kind,
-            error: if to == JobState::Failed { self.job.error.clone() } else { None },
-            to,
-            while_away,
-        }));
-    }
-
-    fn announce_failed_attempt(
-        &self,
-        from: Option<JobState>,
-        patch: &JobPatch,
-        context: &Context,
-        changes: &mut Vec<Change>,
-    ) {
-        changes.push(Change::Transition(Transition {
-            job: self.job.id.clone(),
-            attempt: attempt(&self.job),
-            from,
-            to: JobState::Failed,
-            at: patch.at.unwrap_or(context.now.wall),
-            kind: TransitionKind::AttemptFailed,
-            error: self.job.error.clone(),
-            while_away: false,
-        }));
-        changes.push(Change::Confirm(self.job.id.clone()));
-    }
-
-    /// A failure whose reason says nothing: HTTP knows a better one.
-    fn doubt_useless(&self, patch: &JobPatch, context: &Context, changes: &mut Vec<Change>) {
-        let useless = patch.error.as_deref().is_some_and(is_useless);
-        if context.source == Source::Socket && useless && self.job.error.is_none() {
-            changes.push(Change::Confirm(self.job.id.clone()));
-        }
-    }
 }
 
 fn attempt(job: &Job) -> u32 {
@@ -818,18 +590,6 @@ fn rank(state: &JobState) -> u8 {
     }
 }
 
-fn text(error: &str) -> Json {
-    Json::from(&serde_json::Value::from(error))
-}
-
 fn signed(duration: Duration) -> jiff::SignedDuration {
     jiff::SignedDuration::try_from(duration).unwrap_or(jiff::SignedDuration::MAX)
-}
-
-/// Whether an error text is what a careless `String(error)` leaves.
-fn is_useless(error: &str) -> bool {
-    matches!(
-        error.trim(),
-        "" | "[object Object]" | "undefined" | "null" | "None" | "{}" | "Error" | "NaN"
-    )
 }

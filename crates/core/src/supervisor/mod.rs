@@ -11,30 +11,29 @@
 //! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::dialect::{Action, Dialect, FetchRequest, FetchResponse, Frame, OpenRequest, Outgoing};
-use crate::model::{
-    Diagnostic, Job, JobId, LogLine, Metric, QueuePatch, ServerNotice, Source, Topic,
-};
+use crate::dialect::{Action, Dialect, Outgoing};
+use crate::model::{Diagnostic, Job, Topic};
 use crate::secret::Secret;
 use crate::server::Policy;
-use crate::state::{Board, Change, Transition};
+use crate::state::{Board, Change};
 use crate::time::{Mono, Now};
 
 mod backoff;
 mod heartbeat;
 mod link;
+mod messages;
 mod outbox;
 mod polling;
 mod rounds;
 mod status;
 mod timers;
 mod topics;
+
+pub use messages::{Failure, FetchId, Input, Link, LinkId, Load, Output, Status};
 
 use backoff::{Backoff, Jitter};
 use heartbeat::Heartbeat;
@@ -44,159 +43,6 @@ use polling::Polling;
 use status::Http;
 use timers::{Timer, Timers};
 use topics::{Adding, Topics};
-
-/// What the badge shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Link {
-    /// The socket is open, greeted and proven alive.
-    Live,
-    /// The first attempts are under way.
-    Connecting,
-    /// HTTP answers, the socket does not.
-    Polling,
-    /// Neither answers.
-    Offline,
-    /// Nobody accepts the key: needs the user.
-    Refused,
-    /// Stopped by the user.
-    Paused,
-}
-
-/// The whole truth about one server's connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// What the badge shows.
-    pub link: Link,
-    /// Since when (local clock).
-    pub since: Timestamp,
-    /// When anything was last heard from the server, on any way (local clock).
-    pub last_heard: Option<Timestamp>,
-    /// When the socket is tried next, as a moment of the local clock.
-    pub next_try: Option<Timestamp>,
-    /// Milliseconds until then, at the time of this status.
-    pub retry_in_ms: Option<u64>,
-    /// Failed attempts since the link last held.
-    pub attempt: u32,
-    /// Why it is so, in a sentence for people; secrets removed. `None` when all is well.
-    pub reason: Option<String>,
-}
-
-/// Tells links apart, so that late reports of an old one are harmless.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u64);
-
-/// Tells HTTP requests apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FetchId(pub u64);
-
-/// Why an HTTP request or the opening of a socket gave no usable answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// The upgrade was answered with this HTTP status instead of 101.
-    #[error("the server answered HTTP {status}{}", .text.as_deref().map(|t| format!(": {t}")).unwrap_or_default())]
-    Http {
-        /// The status.
-        status: u16,
-        /// The beginning of the body or its `error`/`message`, where it is text.
-        text: Option<String>,
-        /// What `Retry-After` asked for.
-        retry_after: Option<Duration>,
-    },
-    /// Name resolution, TCP or proxy failed.
-    #[error("{0}")]
-    Unreachable(String),
-    /// TLS failed.
-    #[error("{0}")]
-    Tls(String),
-    /// Nothing came in time.
-    #[error("no answer within {} s", .0.as_secs())]
-    Timeout(Duration),
-    /// The answer broke the protocol or a limit of size.
-    #[error("{0}")]
-    Protocol(String),
-}
-
-/// Everything that can happen to a server.
-#[derive(Debug)]
-pub enum Input {
-    /// Begin (or resume after a pause).
-    Start,
-    /// Stop everything until [`Input::Start`]; watched topics are kept.
-    Pause,
-    /// The user wants the socket tried at once.
-    ReconnectNow,
-    /// The key was replaced.
-    Key(Option<Secret>),
-    /// The machine woke from sleep or the network changed: distrust the link.
-    Woke,
-    /// Express interest in a topic.
-    Watch(Topic),
-    /// Drop interest in a topic.
-    Unwatch(Topic),
-    /// Say something on the socket; queued while there is no link.
-    Send(Outgoing),
-    /// Fetch a job's earlier log lines from line `offset` on, where the dialect can.
-    Logs(JobId, u64),
-    /// Perform an action; answered by [`Output::Acted`].
-    Act(FetchId, Action),
-    /// The driver opened the socket.
-    Opened(LinkId),
-    /// The driver could not open the socket.
-    OpenFailed(LinkId, Failure),
-    /// A frame arrived.
-    Frame(LinkId, Frame),
-    /// The socket closed or died. Not sent after [`Output::Close`].
-    Closed(LinkId, String),
-    /// An HTTP request ended. `retry_after` as the server asked, whatever the status.
-    Fetched(FetchId, Result<FetchResponse, Failure>, Option<Duration>),
-    /// Time has passed.
-    Tick,
-}
-
-/// Everything the machine wants done or known.
-#[derive(Debug)]
-pub enum Output {
-    /// Open a socket; answer with `Opened` or `OpenFailed`.
-    Open(LinkId, OpenRequest, Duration),
-    /// Write a frame.
-    Send(LinkId, Frame),
-    /// Close the socket; nothing more is reported about it.
-    Close(LinkId),
-    /// Perform an HTTP request; answer with `Fetched`.
-    Fetch(FetchId, FetchRequest),
-    /// Forget this request; its answer is not wanted any more.
-    Abandon(FetchId),
-    /// The status changed.
-    Status(Status),
-    /// A job changed: the whole merged job.
-    Job(Arc<Job>),
-    /// A step of a job, after the `Job` that shows it.
-    Transition(Transition),
-    /// Log lines of a job.
-    Log {
-        /// Whose.
-        job: JobId,
-        /// The lines, in the server's order.
-        lines: Vec<LogLine>,
-        /// From the socket or fetched.
-        source: Source,
-    },
-    /// A measured value.
-    Metric(Metric),
-    /// A queue's numbers.
-    Queue(QueuePatch),
-    /// Something the server wants told.
-    Notice(ServerNotice),
-    /// Something odd.
-    Diagnostic(Diagnostic),
-    /// How an action ended: the server's words, or why it failed.
-    Acted(FetchId, Result<(), String>),
-    /// The first fetch of a topic after it was watched has been answered (or has failed).
-    Listed(Topic),
-    /// Nothing to do until the deadline (for ever when `None`) or the next input.
-    Idle(Option<Mono>),
-}
 
 /// The wall clock running ahead of the monotonic one by more than this means that the machine
 /// slept.
@@ -573,23 +419,4 @@ impl Supervisor {
     fn odd(&mut self, kind: &'static str, text: String) {
         self.out.push_back(Output::Diagnostic(Diagnostic { kind, text, sample: None }));
     }
-}
-
-/// How much a machine holds in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Load {
-    /// Things waiting to be said, at most 64.
-    pub outbox: usize,
-    /// Topics found besides those the user watches, at most 1,000.
-    pub found: usize,
-    /// Topics and single jobs being fetched.
-    pub topics: usize,
-    /// Requests under way.
-    pub requests: usize,
-    /// Requests waiting for their turn.
-    pub waiting: usize,
-    /// Single jobs being looked up, at most 256.
-    pub lookups: usize,
-    /// Jobs, at most [`crate::state::MAX_JOBS`].
-    pub jobs: usize,
 }

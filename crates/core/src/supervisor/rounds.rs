@@ -454,7 +454,11 @@ impl Supervisor {
         }
         match self.topics.parent(topic) {
             Some(parent) => listed(topic).or_else(|| listed(parent)),
-            None => listed(topic).or(self.baseline),
+            // A single job looked up belongs to a list, whatever else was watched just now.
+            None => {
+                let lists = self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_)));
+                listed(topic).or(lists.filter_map(listed).max()).or(self.baseline)
+            }
         }
     }
 

@@ -254,6 +254,19 @@ fn an_unended_job_that_the_list_does_not_show_any_more_is_looked_up() {
 }
 
 #[test]
+fn a_quick_job_that_is_looked_up_is_announced_also_while_another_topic_is_not_listed_yet() {
+    let mut bench = Bench::live(Manner::default());
+    bench.web = Web::ByHand;
+    bench.input(Input::Watch(job("other")));
+    bench.text("stale job:5");
+    bench.secs(1);
+    let (_, id, request) = bench.requests.last().cloned().expect("the lookup");
+    assert_eq!(request.ask.args, ["5"]);
+    bench.answer(id, "job id=5 state=completed finished=1800000000500 snap");
+    assert_eq!(bench.outcomes(), [("5".to_owned(), 1, JobState::Completed)]);
+}
+
+#[test]
 fn pages_are_followed_and_bounded() {
     let mut bench = Bench::live(Manner::default());
     let from = bench.requests.len();

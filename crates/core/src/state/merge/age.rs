@@ -1,0 +1,136 @@
+//! To which attempt of a job a patch belongs.
+
+use std::time::Duration;
+
+use super::{Context, Entry, Tentative, signed};
+use crate::model::{JobPatch, JobState, Source};
+
+/// Events that were under way when the job ended are stamped up to this much later than its end.
+const STRAGGLING: Duration = Duration::from_secs(2);
+
+/// After this long an HTTP answer that contradicts an end is no late or cached answer any more.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// An HTTP answer this long after a failure was heard is not a cached one from before it.
+const CACHED: Duration = Duration::from_secs(3);
+
+/// Two readings of a start that differ by less mean the same start.
+const SAME_START: Duration = Duration::from_secs(2);
+
+/// To which attempt a patch belongs, compared with the one the job is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::state) enum Age {
+    Older,
+    Same,
+    Newer,
+}
+
+impl Entry {
+    /// Tells the attempt of a patch. By the server's own numbers where it gives them both times;
+    /// else by its times: a start, or a sign of life, after the end of the attempt begins the next
+    /// one. Where it gives neither, only HTTP can reopen an ended job, and only once a late or
+    /// cached answer is out of the question.
+    pub(super) fn age(&self, patch: &JobPatch, context: &Context) -> Age {
+        if self.job.state.terminal()
+            && let (Some(start), Some(end)) = (patch.started_at, self.ended_at)
+            && start > end
+            // Clocks of workers differ: a start after its own end is still the same run.
+            && self.job.started_at.is_none_or(|known| start > known)
+            && patch.finished_at.or(patch.at).is_none_or(|moment| moment > end)
+        {
+            return Age::Newer;
+        }
+        if let Some(said) = patch.attempt {
+            let known = self.counted.or(if self.remembered { self.job.attempt } else { None });
+            if known.is_some_and(|known| said > known) {
+                return Age::Newer;
+            }
+            if self.counted == Some(said) {
+                return Age::Same;
+            }
+            let resets = self.job.state.terminal() && self.alive_after_end(patch, context);
+            if self.counted.is_some_and(|known| said < known) && !resets {
+                return Age::Older;
+            }
+        }
+        let moment = match &patch.state {
+            Some(state) if state.terminal() => patch.finished_at.or(patch.at),
+            _ => patch.at.or(patch.started_at),
+        };
+        if let (Some(moment), Some(boundary)) = (moment, self.boundary)
+            && moment <= boundary
+        {
+            return Age::Older;
+        }
+        if self.job.state.terminal() {
+            match &patch.state {
+                Some(state) if state.terminal() => {
+                    let end = patch.finished_at.or(patch.at);
+                    let later = matches!((end, self.ended_at), (Some(end), Some(known))
+                        if end.duration_since(known) > signed(STRAGGLING));
+                    if *state != self.job.state && later {
+                        return Age::Newer;
+                    }
+                }
+                _ if self.alive_after_end(patch, context) => return Age::Newer,
+                _ => {}
+            }
+        } else if let Some(tentative) = &self.tentative {
+            if self.alive_after_failure(tentative, patch, context) {
+                return Age::Newer;
+            }
+        } else if patch.attempt.is_none()
+            && let (Some(start), Some(known)) = (patch.started_at, self.job.started_at)
+            && let (Some(progress), Some(reached)) = (patch.progress, self.job.progress)
+            && progress.clamp(0.0, 100.0) < reached
+            && patch.at.is_none_or(|at| self.state_at.is_none_or(|known| at >= known))
+            && start.duration_since(known) > signed(SAME_START)
+        {
+            // It began again from a lower progress: the failure between was not heard.
+            return Age::Newer;
+        }
+        Age::Same
+    }
+
+    /// Whether a patch proves that an ended job runs again.
+    pub(super) fn alive_after_end(&self, patch: &JobPatch, context: &Context) -> bool {
+        let alive = matches!(&patch.state, Some(state)
+            if !state.terminal() && !matches!(state, JobState::Unknown(_)));
+        if !alive {
+            return false;
+        }
+        let settled = self.ended_heard.is_none_or(|at| context.now.mono.since(at) >= SETTLED);
+        let by_http = context.source == Source::Http && patch.snapshot && settled;
+        match (patch.at, self.ended_at) {
+            (Some(at), Some(end)) if by_http => at > end,
+            (Some(at), Some(end)) => at.duration_since(end) > signed(STRAGGLING),
+            // Without times a replayed or reordered event looks the same as a new attempt.
+            _ => by_http,
+        }
+    }
+
+    /// Whether a patch proves that the server retried after a failure.
+    pub(super) fn alive_after_failure(
+        &self,
+        tentative: &Tentative,
+        patch: &JobPatch,
+        context: &Context,
+    ) -> bool {
+        let alive = match &patch.state {
+            Some(state) => !state.terminal() && !matches!(state, JobState::Unknown(_)),
+            None => patch.progress.is_some(),
+        };
+        let completed = patch.state == Some(JobState::Completed);
+        if !alive && !completed {
+            return false;
+        }
+        match (patch.at, tentative.at) {
+            (Some(at), Some(failed)) => at > failed,
+            _ if patch.snapshot => {
+                // An answer of HTTP may have been made before the failure, or come from a cache.
+                completed || context.now.mono.since(tentative.since) >= CACHED
+            }
+            _ => true,
+        }
+    }
+}

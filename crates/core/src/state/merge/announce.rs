@@ -1,0 +1,60 @@
+//! Telling what happened to a job, an end at most once.
+
+use super::{Context, Entry, attempt, bit};
+use crate::model::{JobPatch, JobState};
+use crate::state::{Change, Transition, TransitionKind};
+
+impl Entry {
+    pub(super) fn not_yet_announced(&mut self, state: &JobState) -> bool {
+        let number = attempt(&self.job);
+        if self.announced.0 != number {
+            self.announced = (number, 0);
+        }
+        let fresh = self.announced.1 & bit(state) == 0;
+        self.announced.1 |= bit(state);
+        fresh
+    }
+
+    pub(super) fn announce(
+        &self,
+        from: Option<JobState>,
+        kind: TransitionKind,
+        patch: &JobPatch,
+        context: &Context,
+        while_away: bool,
+        changes: &mut Vec<Change>,
+    ) {
+        let to = self.job.state.clone();
+        let said = if to.terminal() { self.end_said(patch) } else { patch.at };
+        changes.push(Change::Transition(Transition {
+            job: self.job.id.clone(),
+            attempt: attempt(&self.job),
+            from,
+            at: said.unwrap_or(context.now.wall),
+            kind,
+            error: if to == JobState::Failed { self.job.error.clone() } else { None },
+            to,
+            while_away,
+        }));
+    }
+
+    pub(super) fn announce_failed_attempt(
+        &self,
+        from: Option<JobState>,
+        patch: &JobPatch,
+        context: &Context,
+        changes: &mut Vec<Change>,
+    ) {
+        changes.push(Change::Transition(Transition {
+            job: self.job.id.clone(),
+            attempt: attempt(&self.job),
+            from,
+            to: JobState::Failed,
+            at: patch.at.unwrap_or(context.now.wall),
+            kind: TransitionKind::AttemptFailed,
+            error: self.job.error.clone(),
+            while_away: false,
+        }));
+        changes.push(Change::Confirm(self.job.id.clone()));
+    }
+}
