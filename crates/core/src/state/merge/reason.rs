@@ -27,11 +27,9 @@ impl Entry {
         if earlier && !failing && !self.job.state.terminal() {
             return;
         }
-        if self.job.error.is_none() || newer {
-            if self.job.error.as_ref() != Some(error) {
-                Arc::make_mut(&mut self.job).error = Some(error.clone());
-                *shown = true;
-            }
+        if (self.job.error.is_none() || newer) && self.job.error.as_ref() != Some(error) {
+            Arc::make_mut(&mut self.job).error = Some(error.clone());
+            *shown = true;
         }
     }
 
