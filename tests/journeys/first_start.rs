@@ -1,0 +1,30 @@
+//! The first start.
+
+use super::journey;
+use super::support::eventually;
+
+#[test]
+fn a_first_start_offers_to_connect_a_server_or_to_look_around() {
+    journey("first-start", async |desktop| {
+        let window = desktop.open(&[]).await;
+        window.find("button", "Connect a server").await;
+        window.find("button", "Look around with the demo").await;
+    });
+}
+
+#[test]
+fn the_demo_is_one_click_away_and_its_jobs_run_to_their_end() {
+    journey("demo", async |desktop| {
+        let window = desktop.open(&[]).await;
+        window.click("button", "Look around with the demo").await;
+        eventually("five servers that are live", async || {
+            (window.count("button", ", Live,").await == 5).then_some(())
+        })
+        .await;
+        window.find_like("row", ", Running").await;
+        window.find_like("row", ", Completed").await;
+        window.click_like("row", ", Running").await;
+        window.find("tab", "Overview").await;
+        window.find("region", "Timeline").await;
+    });
+}

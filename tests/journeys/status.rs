@@ -1,0 +1,115 @@
+//! A server that goes away and comes back.
+
+use serde_json::json;
+
+use super::journey;
+use super::steps::Server;
+use super::support::node::NodeServer;
+
+#[test]
+fn a_lost_connection_is_told_and_no_outcome_is_lost_or_told_twice() {
+    journey("lost-connection", async |desktop| {
+        let mut server = NodeServer::analyzer("k-1").await;
+        for job in ["a", "b", "c", "d"] {
+            server.tell("add", json!({"job": job, "name": format!("job-{job}")})).await;
+            server.tell("start", json!({"job": job})).await;
+        }
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        window
+            .connect(
+                "Connect a server",
+                &Server {
+                    url: &server.url(),
+                    kind: "Wallet analyzer",
+                    name: "Wallets",
+                    key: "k-1",
+                    watch: "job:a, job:b, job:c, job:d",
+                },
+            )
+            .await;
+        window.status("Wallets", "Live").await;
+        server.heard("subscribe-to-job", 4).await;
+        server.tell("complete", json!({"job": "a"})).await;
+        desktop.notifications.wait_for("job-a completed").await;
+
+        // The socket alone is gone: HTTP carries on, and the window says so.
+        server.tell("shut", json!({})).await;
+        window.status("Wallets", "API mode").await;
+        window.read("Using polling fallback").await;
+        server.tell("complete", json!({"job": "b"})).await;
+        desktop.notifications.wait_for("job-b completed").await;
+
+        // The whole server is gone; a job ends meanwhile.
+        server.tell("shut", json!({"everything": true})).await;
+        window.status("Wallets", "Offline").await;
+        server.tell("complete", json!({"job": "c"})).await;
+
+        server.tell("open", json!({})).await;
+        window.click("button", "Reconnect now").await;
+        window.status("Wallets", "Live").await;
+        desktop.notifications.wait_for("job-c completed").await;
+        server.heard("subscribe-to-job", 5).await;
+        server.tell("complete", json!({"job": "d"})).await;
+        desktop.notifications.wait_for("job-d completed").await;
+
+        let shown = desktop.notifications.shown();
+        let mut headings: Vec<&str> = shown.iter().map(|it| it.summary.as_str()).collect();
+        headings.sort_unstable();
+        let expected = ["job-a completed", "job-b completed", "job-c completed", "job-d completed"];
+        assert_eq!(headings, expected, "each outcome once");
+    });
+}
+
+#[test]
+fn a_restart_finds_everything_and_tells_what_ended_meanwhile() {
+    journey("restart", async |desktop| {
+        let mut server = NodeServer::study_buddy("sesame").await;
+        for job in ["1", "2"] {
+            server.tell("add", json!({"job": job, "name": format!("job-{job}")})).await;
+        }
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        window
+            .connect(
+                "Connect a server",
+                &Server {
+                    url: &server.url(),
+                    kind: "AI Study Buddy",
+                    name: "Lectures",
+                    key: "sesame",
+                    watch: "job:1, job:2",
+                },
+            )
+            .await;
+        window.status("Lectures", "Live").await;
+        server.heard("subscribe:jobs", 2).await;
+        server.tell("progress", json!({"job": "2", "progress": 20})).await;
+        window.job("job-2", "Running").await;
+        server.tell("complete", json!({"job": "1"})).await;
+        desktop.notifications.wait_for("job-1 completed").await;
+
+        desktop.kill().await;
+        server.tell("complete", json!({"job": "2"})).await;
+        server.tell("shut", json!({"everything": true})).await;
+
+        // Before any server answers, the last known state is there.
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        window.job("job-1", "Completed").await;
+        window.job("job-2", "Running").await;
+        window.status("Lectures", "Offline").await;
+        window.click_like("button", "Notices").await;
+        window.find_like("row", "job-1 completed").await;
+
+        server.tell("open", json!({})).await;
+        window.click_like("button", "Lectures, ").await;
+        window.click("button", "Reconnect now").await;
+        window.status("Lectures", "Live").await;
+        window.job("job-2", "Completed").await;
+        desktop.notifications.wait_for("job-2 completed").await;
+        let headings: Vec<String> =
+            desktop.notifications.shown().into_iter().map(|it| it.summary).collect();
+        assert_eq!(headings, ["job-1 completed", "job-2 completed"], "each outcome once");
+    });
+}

@@ -1,0 +1,39 @@
+//! What several journeys do.
+
+use super::window::Window;
+
+/// A server as it is typed into the form.
+pub struct Server<'a> {
+    pub url: &'a str,
+    pub kind: &'a str,
+    pub name: &'a str,
+    pub key: &'a str,
+    pub watch: &'a str,
+}
+
+impl Window {
+    /// Opens the form by the button with this name, fills it in and sends it.
+    pub async fn connect(&self, button: &str, server: &Server<'_>) {
+        self.click("button", button).await;
+        self.find("dialog", "Connect a server").await;
+        self.fill("textbox", "URL", server.url).await;
+        self.choose("Kind of server", server.kind).await;
+        self.fill("textbox", "Name", server.name).await;
+        if !server.key.is_empty() {
+            self.fill("textbox", "Key", server.key).await;
+        }
+        self.fill("textbox", "Watch", server.watch).await;
+        self.click("button", "Connect").await;
+        self.gone("dialog", "Connect a server").await;
+    }
+
+    /// Waits until the list of servers says this of a server.
+    pub async fn status(&self, server: &str, word: &str) {
+        self.find_like("button", &format!("{server}, {word},")).await;
+    }
+
+    /// Waits for a job in the list.
+    pub async fn job(&self, name: &str, state: &str) {
+        self.find("row", &format!("{name}, {state}")).await;
+    }
+}
