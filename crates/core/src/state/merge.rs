@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{CLOCK_SKEW, Change, Transition, TransitionKind};
+use super::{Change, Transition, TransitionKind};
 use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Source};
 use crate::time::{Mono, Now};
 
@@ -563,7 +563,7 @@ impl Entry {
             return true;
         }
         match (context.baseline, self.end_said(patch)) {
-            (Some(baseline), Some(end)) => end.duration_since(baseline) >= -signed(CLOCK_SKEW),
+            (Some(baseline), Some(end)) => end >= baseline,
             _ => false,
         }
     }

@@ -75,10 +75,6 @@ pub enum Change {
 /// first.
 pub const MAX_JOBS: usize = 200_000;
 
-/// How far the server's clock may lie behind ours before a quick job, first seen ended, is taken
-/// for an old one.
-const CLOCK_SKEW: Duration = Duration::from_secs(300);
-
 /// "Not found" is doubted for this long after the socket spoke of the job, and believed when it is
 /// said twice this far apart.
 const GONE_DOUBT: Duration = Duration::from_secs(10);
@@ -142,9 +138,10 @@ impl Board {
     /// Merges one update. Log lines, metrics, queues and notices pass by; they are not state of a
     /// job.
     ///
-    /// `baseline` is when the topic behind this update was first listed completely (local clock),
-    /// `None` before that. A job first seen already ended is an outcome if something says that it
-    /// ended just now: an event, or an end not older than the baseline. Otherwise it was found so.
+    /// `baseline` is the moment from which an end is news for the topic behind this update, `None`
+    /// while that topic is being listed for the first time. A job first seen already ended is an
+    /// outcome if something says that it ended just now: an event, or an end not older than the
+    /// baseline. Otherwise it was found so.
     ///
     /// `Gone` is believed for a job that HTTP has shown before and of which the socket has not
     /// spoken in the last 10 s, or when it is said twice at least 10 s apart. An ended job stays as

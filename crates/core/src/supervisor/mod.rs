@@ -79,7 +79,6 @@ pub struct Supervisor {
     fallback: bool,
     /// The socket is open but says nothing, and has no heartbeat to prove it alive.
     silent: bool,
-    safety_rounds: u32,
     moving: Option<(Mono, bool)>,
     baseline: Option<Timestamp>,
     // What is told.
@@ -118,7 +117,6 @@ impl Supervisor {
             answered_at: None,
             fallback: false,
             silent: false,
-            safety_rounds: 0,
             moving: None,
             baseline: None,
             status: status::paused(now),

@@ -12,12 +12,9 @@ use crate::dialect::{Action, FetchRequest, FetchResponse, Incoming};
 use crate::model::{ACTION_REFUSED, Diagnostic, JobId, Source, Topic, Update};
 use crate::time::Now;
 
-/// Beside a live socket, what is watched and has not ended is fetched this often: four of the five
-/// servers lose or never send the end of a job.
+/// Beside a live socket, what is watched is fetched this often: four of the five servers lose or
+/// never send the end of a job, and three never announce a new one.
 pub(super) const SAFETY: Duration = Duration::from_secs(30);
-
-/// Lists on which nothing is under way are fetched at every so many safety rounds.
-const QUIET_ROUNDS: u32 = 4;
 
 /// Failed rounds are repeated at most this far apart.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
@@ -33,6 +30,10 @@ const LOOKUP_TRIES: u32 = 3;
 
 /// For this long after a good answer a bad one of another topic says nothing about the server.
 const ANSWERS_FOR: Duration = Duration::from_secs(5);
+
+/// How far the server's clock may lie behind ours before a quick job, first seen ended, is taken
+/// for an old one.
+const CLOCK_SKEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(300);
 
 /// Whether something watched is under way is found out at most this often.
 const MOVING_KNOWN_FOR: Duration = Duration::from_secs(1);
@@ -186,7 +187,12 @@ impl Supervisor {
         topic: Option<&Topic>,
         now: Now,
     ) {
-        let baseline = match topic {
+        // A snapshot over the socket belongs to the topic of the job it is about.
+        let about = match (&update, topic) {
+            (Update::Job(patch), None) if patch.snapshot => patch.parent.clone().map(Topic::Job),
+            _ => None,
+        };
+        let baseline = match topic.or(about.as_ref().filter(|topic| self.topics.contains(topic))) {
             Some(topic) => self.baseline_of(topic),
             None => self.baseline,
         };
@@ -446,20 +452,25 @@ impl Supervisor {
         self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_))).cloned().collect()
     }
 
-    /// Since when a job of this topic, first seen ended, has ended just now.
+    /// Since when a job of this topic, first seen ended, has ended just now. Once a topic is
+    /// listed, a job that it did not hold is new, so that the server's clock may well lie behind
+    /// ours. The first listing of a topic that was found shows its past as well: what ended before
+    /// the list it was found in is no news.
     fn baseline_of(&self, topic: &Topic) -> Option<Timestamp> {
-        let listed = |topic: &Topic| self.polling.work(topic).filter(|work| !work.lookup)?.listed;
+        let first = |topic: &Topic| self.polling.work(topic).filter(|work| !work.lookup)?.listed;
+        let listed = |topic: &Topic| first(topic).map(leniently);
         if self.topics.is_watched(topic) {
             return listed(topic);
         }
-        match self.topics.parent(topic) {
-            Some(parent) => listed(topic).or_else(|| listed(parent)),
-            // A single job looked up belongs to a list, whatever else was watched just now.
-            None => {
-                let lists = self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_)));
-                listed(topic).or(lists.filter_map(listed).max()).or(self.baseline)
-            }
+        let lists = self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_)));
+        if let Some(parent) = self.topics.found_through(topic) {
+            return listed(topic).or_else(|| match parent {
+                Some(parent) => first(parent),
+                None => lists.filter_map(first).max(),
+            });
         }
+        // A single job looked up belongs to a list, whatever else was watched just now.
+        listed(topic).or(lists.filter_map(listed).max()).or(self.baseline)
     }
 
     /// For news that belong to no particular topic: since when all that is watched is listed.
@@ -474,7 +485,7 @@ impl Supervisor {
                 }
             }
         }
-        self.baseline = newest;
+        self.baseline = newest.map(leniently);
     }
 
     /// Whether something watched is under way (or not known yet).
@@ -508,25 +519,14 @@ impl Supervisor {
         self.timers.set(Timer::Safety, now.mono.after(delay));
     }
 
-    /// Beside a live socket: fetches the topics of jobs that have not ended, and every list from
-    /// time to time.
+    /// Beside a live socket: fetches all that is watched, since most servers announce neither
+    /// every new job nor every end.
     pub(super) fn safety_round(&mut self, now: Now) {
         if self.live().is_none() {
             return;
         }
-        self.safety_rounds = self.safety_rounds.wrapping_add(1);
-        let mut due: Vec<Topic> = Vec::new();
-        if self.safety_rounds.is_multiple_of(QUIET_ROUNDS) {
-            due.extend(self.topics.all().cloned());
-        } else {
-            let mut topics = std::collections::BTreeSet::new();
-            for job in self.board.open_jobs() {
-                topics.extend(self.topics.covering(job));
-            }
-            due.extend(topics);
-        }
-        for topic in due {
-            self.polling.schedule(&topic, now.mono);
+        for topic in self.topics.all() {
+            self.polling.schedule(topic, now.mono);
         }
         self.schedule_safety(now);
     }
@@ -560,6 +560,11 @@ fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String
         (_, Some(text)) if !useful => Err(text),
         _ => Ok(()),
     }
+}
+
+/// A moment of our clock as a server whose clock lies behind may name it.
+fn leniently(moment: Timestamp) -> Timestamp {
+    moment.checked_sub(CLOCK_SKEW).unwrap_or(moment)
 }
 
 /// How an action ended, from its answer.

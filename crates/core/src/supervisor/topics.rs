@@ -106,9 +106,9 @@ impl Topics {
         self.watched.contains(topic)
     }
 
-    /// The topic through which a found one was found.
-    pub fn parent(&self, topic: &Topic) -> Option<&Topic> {
-        self.found.get(topic)?.as_ref()
+    /// For a found topic, the one through which it was found, where that is known.
+    pub fn found_through(&self, topic: &Topic) -> Option<Option<&Topic>> {
+        self.found.get(topic).map(Option::as_ref)
     }
 
     /// What the user watches.

@@ -267,6 +267,29 @@ fn a_quick_job_that_is_looked_up_is_announced_also_while_another_topic_is_not_li
 }
 
 #[test]
+fn the_past_that_a_found_topic_shows_at_first_is_no_news() {
+    let mut bench = Bench::live(Manner::default());
+    bench.web = Web::ByHand;
+    bench.text("found job:5");
+    bench.secs(1);
+    let (_, id, _) = bench.requests.last().cloned().expect("the found topic's fetch");
+    let before = "job id=6 state=failed finished=1799999990000 snap";
+    let after = "job id=7 state=failed finished=1800000060000 snap";
+    bench.answer(id, &format!("{before}\n{after}"));
+    assert_eq!(bench.outcomes(), [("7".to_owned(), 1, JobState::Failed)]);
+}
+
+#[test]
+fn the_past_that_a_snapshot_of_a_found_topic_shows_is_no_news() {
+    let mut bench = Bench::live(Manner::default());
+    bench.web = Web::ByHand;
+    bench.text("found job:5");
+    bench.text("job id=6 parent=5 state=failed finished=1799999990000 snap");
+    bench.text("job id=7 parent=5 state=failed finished=1800000060000 snap");
+    assert_eq!(bench.outcomes(), [("7".to_owned(), 1, JobState::Failed)]);
+}
+
+#[test]
 fn pages_are_followed_and_bounded() {
     let mut bench = Bench::live(Manner::default());
     let from = bench.requests.len();
