@@ -56,6 +56,8 @@ pub(super) struct Entry {
     pub tentative: Option<Tentative>,
     /// Whether HTTP has ever shown it.
     pub http_seen: bool,
+    /// What HTTP said last, with its time.
+    http_said: Option<(Timestamp, Option<JobState>, Option<f64>)>,
     /// When the socket last spoke of it.
     pub socket_heard: Option<Mono>,
     /// When "not found" was first said and not yet believed.
@@ -109,6 +111,7 @@ impl Entry {
             due: None,
             tentative: None,
             http_seen: false,
+            http_said: None,
             socket_heard: None,
             missing_since: None,
             remembered: false,
@@ -176,6 +179,7 @@ impl Entry {
             heard_at: context.now.wall,
         });
         entry.hear(context);
+        entry.clock_stands_still(patch, context);
         let mut shown = true;
         entry.fields(patch, Age::Same, context, &mut shown);
         let failed = entry.fail_tentatively(patch, context);
@@ -204,6 +208,13 @@ impl Entry {
 
     /// Merges a patch about a job that is known.
     pub fn merge(&mut self, patch: &JobPatch, context: &Context, changes: &mut Vec<Change>) {
+        let timeless;
+        let patch = if self.clock_stands_still(patch, context) {
+            timeless = JobPatch { at: None, ..patch.clone() };
+            &timeless
+        } else {
+            patch
+        };
         let from = self.job.state.clone();
         let was_remembered = self.remembered;
         // What the history shows in grey is confirmed by the first fresh news.
@@ -246,6 +257,22 @@ impl Entry {
         if doubt {
             changes.push(Change::Confirm(self.job.id.clone()));
         }
+    }
+
+    /// Some servers stamp every answer about a job with one and the same time. Two answers that
+    /// differ and bear the same time show it: that time orders nothing.
+    fn clock_stands_still(&mut self, patch: &JobPatch, context: &Context) -> bool {
+        let Some(at) = patch.at.filter(|_| context.source == Source::Http && patch.snapshot) else {
+            return false;
+        };
+        let said = (at, patch.state.clone(), patch.progress);
+        let stands =
+            self.http_said.as_ref().is_some_and(|before| before.0 == at && *before != said);
+        // Once it stood still, it is not trusted again until it moves.
+        if !stands {
+            self.http_said = Some(said);
+        }
+        stands
     }
 
     /// The server does not know the job any more.

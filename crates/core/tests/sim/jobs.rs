@@ -281,6 +281,16 @@ fn the_error_of_an_earlier_attempt_is_no_error_of_a_success() {
 }
 
 #[test]
+fn a_time_that_never_moves_on_the_server_holds_no_end_back() {
+    let mut table = Table::new();
+    table.http("id=1 state=queued at=1799999999000").secs(1);
+    table.socket("id=1 state=running progress=40 at=1800000001000").secs(20);
+    table.http("id=1 state=failed error=full at=1799999999000");
+    assert_eq!(table.steps(), [(Outcome, Failed, 1)]);
+    assert_eq!(table.job().error.as_deref(), Some("full"));
+}
+
+#[test]
 fn a_job_that_was_ended_when_first_listed_is_found_and_a_quick_one_is_an_outcome() {
     let mut table = Table::new();
     table.listed = false;
