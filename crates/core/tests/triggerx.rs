@@ -4,8 +4,10 @@
 
 mod support;
 
-use jobwatch_core::dialect::{ActionKind, FetchResponse, Frame, Keepalive, Outgoing, dialect};
-use jobwatch_core::model::{Job, JobState, Source, Topic};
+use jobwatch_core::dialect::{
+    ActionKind, Ask, FetchResponse, Frame, Incoming, Keepalive, Outgoing, dialect,
+};
+use jobwatch_core::model::{Job, JobState, Source, Topic, Update};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
 use serde_json::{Value, json};
@@ -211,4 +213,34 @@ fn job(id: &str, state: JobState) -> Job {
         source: Source::Http,
         heard_at: "2026-01-01T00:00:00Z".parse().unwrap(),
     }
+}
+
+#[test]
+fn a_task_is_called_after_its_job_once_the_title_is_known() {
+    let mut dialect = speaking(DialectKind::TriggerX, Some("a-key"));
+    let ask = Ask {
+        topic: Some(Topic::Everything),
+        call: dialect.fetch(&Topic::Everything)[0].ask.call,
+        args: Vec::new(),
+    };
+    let jobs =
+        r#"{"jobs":[{"job_data":{"job_id":"5","job_title":"Price keeper","status":"running"}}]}"#;
+    let response = FetchResponse {
+        status: 200,
+        content_type: Some("application/json".to_owned()),
+        body: jobs.as_bytes().to_vec(),
+    };
+    dialect.parse(&ask, &response);
+    let created = r#"{"type":"TASK_UPDATED","data":{"task_id":7,"job_id":"5","user_id":"system",
+        "changes":{"task_id":7,"job_id":"5"},"timestamp":"2026-11-20T17:01:01Z"},
+        "timestamp":"2026-11-20T17:01:01Z"}"#;
+    let names: Vec<Option<String>> = dialect
+        .decode(&Frame::Text(created.to_owned()))
+        .into_iter()
+        .filter_map(|incoming| match incoming {
+            Incoming::Update(Update::Job(patch)) => Some(patch.name),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(names, [Some("Price keeper, task 7".to_owned())]);
 }

@@ -12,7 +12,7 @@ mod frames;
 mod http;
 mod record;
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::json;
@@ -22,7 +22,7 @@ use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
     Outgoing,
 };
-use crate::model::{Job, Topic};
+use crate::model::{Job, JobId, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
@@ -31,6 +31,8 @@ use crate::wire::fields::Fields;
 const LARGEST_FRAME: usize = 512;
 /// A room's name shorter than this crashes the server's process.
 const SHORTEST_ROOM: usize = 5;
+/// Titles of jobs kept for naming their tasks.
+const MOST_TITLES: usize = 10_000;
 
 /// How TriggerX speaks.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub struct TriggerX {
     asked: VecDeque<String>,
     /// TriggerX jobs whose state came in the list of a watched topic: `job:<id>`.
     listed: HashSet<String>,
+    /// Titles of TriggerX jobs.
+    titles: HashMap<JobId, String>,
 }
 
 impl TriggerX {
@@ -66,7 +70,30 @@ impl TriggerX {
             watched: BTreeSet::new(),
             asked: VecDeque::new(),
             listed: HashSet::new(),
+            titles: HashMap::new(),
         })
+    }
+
+    /// Tasks have no name of their own: they are called after their job, once its title is known.
+    fn name(&mut self, mut all: Vec<Incoming>) -> Vec<Incoming> {
+        for item in &mut all {
+            let Incoming::Update(Update::Job(patch)) = item else { continue };
+            let Some(id) = &patch.id else { continue };
+            match (&patch.name, &patch.parent) {
+                (Some(title), _) if !title.is_empty() => {
+                    if self.titles.len() < MOST_TITLES || self.titles.contains_key(id) {
+                        self.titles.insert(id.clone(), title.clone());
+                    }
+                }
+                (None, Some(parent)) => {
+                    let task = id.as_str().trim_start_matches("task:");
+                    patch.name =
+                        self.titles.get(parent).map(|title| format!("{title}, task {task}"));
+                }
+                _ => {}
+            }
+        }
+        all
     }
 
     fn subscribe(&mut self, topic: &Topic) -> Option<Frame> {
@@ -182,7 +209,8 @@ impl Dialect for TriggerX {
     }
 
     fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
-        self.read_frame(frame)
+        let read = self.read_frame(frame);
+        self.name(read)
     }
 
     fn encode(&mut self, out: &Outgoing) -> Vec<Frame> {
@@ -220,7 +248,8 @@ impl Dialect for TriggerX {
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
-        self.read_answer(ask, response)
+        let read = self.read_answer(ask, response);
+        self.name(read)
     }
 
     fn actions(&self, job: &Job) -> Vec<Action> {
