@@ -1,6 +1,8 @@
 //! Removing a server's key from text that is shown, logged or stored.
 
+use jobwatch_core::model::Json;
 use jobwatch_core::secret::{REDACTED, Secret};
+use memchr::memmem;
 
 /// The ways one server's key may be written. Prepared once, since every frame passes through.
 #[derive(Clone, Default)]
@@ -26,7 +28,9 @@ impl Redactor {
             return;
         }
         let json = serde_json::to_string(raw).unwrap_or_default();
-        let json = json.trim_matches('"').to_owned();
+        let json = json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned();
+        // Some encoders escape the slash, which JSON allows.
+        let slashed = json.replace('/', "\\/");
         let form: String = url::form_urlencoded::byte_serialize(raw.as_bytes()).collect();
         // Everything but letters and digits encoded, as strict encoders do it.
         let strict: String = raw
@@ -42,7 +46,9 @@ impl Redactor {
             url.set_query(Some(raw));
             url.query().unwrap_or_default().to_owned()
         });
-        for text in [Some(raw.to_owned()), Some(json), Some(form), Some(strict), query] {
+        for text in
+            [Some(raw.to_owned()), Some(json), Some(slashed), Some(form), Some(strict), query]
+        {
             let Some(needle) = text.filter(|text| !text.is_empty()).map(Secret::new) else {
                 continue;
             };
@@ -50,6 +56,9 @@ impl Redactor {
                 self.needles.push(needle);
             }
         }
+        // The longer first: where one key begins another, removing the shorter would leave the
+        // rest of the longer.
+        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.expose().len()));
     }
 
     /// `text` without the key.
@@ -58,7 +67,7 @@ impl Redactor {
         let mut clean = None::<String>;
         for needle in &self.needles {
             let current = clean.as_deref().unwrap_or(text);
-            if current.contains(needle.expose()) {
+            if contains(current, needle) {
                 clean = Some(current.replace(needle.expose(), REDACTED));
             }
         }
@@ -75,19 +84,40 @@ impl Redactor {
     /// Whether the key is in `text`.
     #[must_use]
     pub fn finds(&self, text: &str) -> bool {
-        self.needles.iter().any(|needle| text.contains(needle.expose()))
+        self.needles.iter().any(|needle| contains(text, needle))
     }
 
-    /// The first `limit` bytes of `text`, cut at a character, without the key. A key that the cut
-    /// would split is removed whole.
+    /// Removes the key from JSON; what is no JSON any more without it becomes a JSON string.
+    pub fn clean_json(&self, json: &mut Json) {
+        if self.finds(json.as_str()) {
+            let clean = self.clean(json.as_str());
+            *json = Json::parse(&clean)
+                .unwrap_or_else(|| Json::from(&serde_json::Value::String(clean)));
+        }
+    }
+
+    /// At most the first `limit` bytes of `text`, cut at a character, without the key. Only a
+    /// bounded part of `text` is looked at, and what the end of that part may hold of a key is
+    /// removed: the result may be shorter than `limit`.
     #[must_use]
     pub fn clean_prefix(&self, text: &str, limit: usize) -> String {
         let longest = self.needles.iter().map(|needle| needle.expose().len()).max().unwrap_or(0);
-        let mut clean = self.clean(prefix(text, limit.saturating_add(longest)));
+        let part = prefix(text, limit.saturating_add(longest));
+        let mut clean = self.clean(part);
+        if part.len() < text.len() {
+            // Removing whole keys has moved the beginning of a split one towards the front, but it
+            // still is at the end and shorter than a key.
+            let end = prefix(&clean, clean.len().saturating_sub(longest)).len();
+            clean.truncate(end);
+        }
         let end = prefix(&clean, limit).len();
         clean.truncate(end);
         clean
     }
+}
+
+fn contains(text: &str, needle: &Secret) -> bool {
+    memmem::find(text.as_bytes(), needle.expose().as_bytes()).is_some()
 }
 
 impl std::fmt::Debug for Redactor {
@@ -129,5 +159,41 @@ mod tests {
         let redactor = Redactor::new(Some(&Secret::new("sk-secret-value".to_owned())));
         let shown = redactor.clean_prefix("0123456789sk-secret-value and more", 14);
         assert!(!shown.contains("sk-"), "{shown}");
+    }
+
+    #[test]
+    fn a_long_key_that_occurs_twice_leaves_no_piece_of_itself_at_any_cut() {
+        let key: String = (0..60).map(|n| format!("k{n:03}.")).collect();
+        assert_eq!(key.len(), 300);
+        let redactor = Redactor::new(Some(&Secret::new(key.clone())));
+        let text = format!("{{\"a\":\"{key}\",\"b\":\"{key}\",\"c\":\"{}\"}}", "x".repeat(900));
+        for limit in 0..text.len() {
+            let shown = redactor.clean_prefix(&text, limit);
+            assert!(shown.len() <= limit);
+            for at in 0..key.len() - 8 {
+                assert!(!shown.contains(&key[at..at + 8]), "{limit}: {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_begins_another_leaves_nothing_of_it() {
+        let mut redactor = Redactor::new(Some(&Secret::new("sk-old".to_owned())));
+        redactor.add(&Secret::new("sk-old-and-new".to_owned()));
+        assert_eq!(redactor.clean("sk-old-and-new sk-old"), "[redacted] [redacted]");
+    }
+
+    #[test]
+    fn json_stays_json_without_the_key() {
+        let clean = |key: &str, text: &str| {
+            let mut json = Json::parse(text).unwrap();
+            Redactor::new(Some(&Secret::new(key.to_owned()))).clean_json(&mut json);
+            json.as_str().to_owned()
+        };
+        assert_eq!(
+            clean("sk/1", r#"{"u":"x?k=sk\/1","n":1.0}"#),
+            r#"{"u":"x?k=[redacted]","n":1.0}"#
+        );
+        assert_eq!(clean("4711", "[4711]"), r#""[[redacted]]""#);
     }
 }

@@ -21,7 +21,6 @@ use super::state::State;
 use crate::driver::Slot;
 use crate::history::{Announcement, StoredNotice};
 use crate::ports::Event;
-use crate::redact::prefix;
 use crate::views::OpenJob;
 
 /// Notices kept for the list.
@@ -119,7 +118,7 @@ impl State {
     /// Hands a server's own notice to the history.
     pub(super) fn server_notice(&mut self, slot: Slot, from: ServerNotice, now: Now) {
         let Some(entry) = self.entry(slot) else { return };
-        let clean = |text: &str| entry.redactor.clean(prefix(text, 2_000));
+        let clean = |text: &str| entry.redactor.clean_prefix(text, 2_000);
         let tone = match from.level {
             Level::Warn | Level::Error | Level::Fatal => Tone::Bad,
             Level::Trace | Level::Debug | Level::Info => Tone::Plain,
@@ -130,6 +129,7 @@ impl State {
             // Without an id, the same words at the same time are the same notice.
             from.at.map(|at| format!("{at} {} {}", from.title, from.text))
         });
+        let mark = mark.map(|mark| entry.redactor.clean(&mark));
         let notice = Notice {
             key: None,
             server: entry.server.id.clone(),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jobwatch_core::dialect::{FetchRequest, Method, dialect};
-use jobwatch_core::model::{Job, JobId, JobState, QueuePatch, Source, Topic};
-use jobwatch_core::secret::Secret;
+use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic};
+use jobwatch_core::secret::{REDACTED, Secret};
 use jobwatch_core::server::{Server, ServerId};
 use jobwatch_core::state::{Transition, TransitionKind};
 use jobwatch_core::supervisor::{FetchId, Input, Link, LinkId, Output, Status, Supervisor};
@@ -109,9 +109,15 @@ impl Entry {
                     || job.parent.as_ref().is_some_and(|parent| same_job(watched, parent))
             }
             // A job that does not say whose it is came in through what is watched.
-            Topic::Queue(name) => job.queue.as_ref().is_none_or(|queue| queue == name),
-            Topic::User(name) => job.user.as_ref().is_none_or(|user| user == name),
+            Topic::Queue(name) => job.queue.as_ref().is_none_or(|queue| self.names(queue, name)),
+            Topic::User(name) => job.user.as_ref().is_none_or(|user| self.names(user, name)),
         })
+    }
+
+    /// Whether a job's field is what is watched; the field has been redacted.
+    fn names(&self, field: &str, watched: &str) -> bool {
+        field == watched
+            || (field.contains(REDACTED) && field == self.redactor.clean(watched).as_str())
     }
 }
 
@@ -482,6 +488,9 @@ impl State {
                 let server = entry.server.id.clone();
                 for line in &mut lines {
                     entry.redactor.clean_in_place(&mut line.text);
+                    for text in [&mut line.origin, &mut line.id].into_iter().flatten() {
+                        entry.redactor.clean_in_place(text);
+                    }
                 }
                 for (seq, line) in self.logs.push(slot, &job, lines, source) {
                     let (server, job) = (server.clone(), job.clone());
@@ -489,7 +498,11 @@ impl State {
                 }
                 self.views.log_changed(slot, &job);
             }
-            Output::Metric(metric) => {
+            Output::Metric(mut metric) => {
+                entry.redactor.clean_in_place(&mut metric.name);
+                if let Some(unit) = &mut metric.unit {
+                    entry.redactor.clean_in_place(unit);
+                }
                 let server = entry.server.id.clone();
                 self.metrics.push(slot, &metric, now);
                 if let Some(job) = &metric.job {
@@ -497,7 +510,8 @@ impl State {
                 }
                 self.sink(|| Event::Metric { server, metric });
             }
-            Output::Queue(queue) => {
+            Output::Queue(mut queue) => {
+                entry.redactor.clean_in_place(&mut queue.name);
                 let server = entry.server.id.clone();
                 // A server that invents names without end must not fill the memory.
                 if entry.queues.len() < 10_000 || entry.queues.contains_key(&queue.name) {
@@ -578,6 +592,11 @@ impl State {
         if let Some(error) = &mut step.error {
             entry.redactor.clean_in_place(error);
         }
+        for state in [Some(&mut step.to), step.from.as_mut()].into_iter().flatten() {
+            if let JobState::Unknown(word) = state {
+                entry.redactor.clean_in_place(word);
+            }
+        }
         let (server, name) = (entry.server.id.clone(), entry.server.name.clone());
         let job = self.catalogue.job(slot, &step.job).filter(|job| entry.watches(job)).cloned();
         self.views.step(slot, &step);
@@ -609,7 +628,11 @@ impl State {
             let _ = answer.send(Err(gone));
             return;
         };
-        let actions = entry.machine.as_ref().map(|machine| machine.actions(job));
+        // The machine's own job is not redacted, so that the server is asked with what it said.
+        let actions = entry.machine.as_ref().map(|machine| {
+            let known = machine.board().job(&job.id);
+            machine.actions(known.unwrap_or(job))
+        });
         let found =
             actions.into_iter().flatten().find(|found| ActionView::of(found.kind) == action);
         let Some(found) = found else {
@@ -630,16 +653,57 @@ impl State {
     }
 }
 
-/// Servers quote requests back in their errors: what a job says about itself is shown and stored
-/// without the key.
+/// Servers quote requests back: what a job says about itself is shown and stored without the key.
+/// Its id stays as it is, since it is what the server is asked with.
 fn clean_job(job: &mut Arc<Job>, redactor: &Redactor) {
-    let texts = [&job.message, &job.error, &job.stack];
-    if texts.into_iter().flatten().any(|text| redactor.finds(text)) {
+    if quotes_key(job, redactor) {
         let job = Arc::make_mut(job);
-        for text in [&mut job.message, &mut job.error, &mut job.stack].into_iter().flatten() {
+        let texts = [
+            &mut job.external_id,
+            &mut job.name,
+            &mut job.queue,
+            &mut job.user,
+            &mut job.message,
+            &mut job.error,
+            &mut job.stack,
+        ];
+        for text in texts.into_iter().flatten() {
             redactor.clean_in_place(text);
         }
+        if let JobState::Unknown(word) = &mut job.state {
+            redactor.clean_in_place(word);
+        }
+        for json in [&mut job.detail, &mut job.data, &mut job.result].into_iter().flatten() {
+            redactor.clean_json(json);
+        }
+        job.extra = std::mem::take(&mut job.extra)
+            .into_iter()
+            .map(|(mut name, mut json)| {
+                redactor.clean_in_place(&mut name);
+                redactor.clean_json(&mut json);
+                (name, json)
+            })
+            .collect();
     }
+}
+
+fn quotes_key(job: &Job, redactor: &Redactor) -> bool {
+    let texts =
+        [&job.external_id, &job.name, &job.queue, &job.user, &job.message, &job.error, &job.stack];
+    let word = match &job.state {
+        JobState::Unknown(word) => Some(word.as_str()),
+        _ => None,
+    };
+    let json = [&job.detail, &job.data, &job.result];
+    let extra = job.extra.iter().flat_map(|(name, json)| [name.as_str(), json.as_str()]);
+    texts
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .chain(word)
+        .chain(json.into_iter().flatten().map(Json::as_str))
+        .chain(extra)
+        .any(|text| redactor.finds(text))
 }
 
 fn request_text(request: &FetchRequest) -> String {
