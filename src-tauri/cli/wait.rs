@@ -51,7 +51,7 @@ impl Seen {
                 Event::Status { status, .. } => {
                     seen.send_modify(|seen| seen.status = Some(status));
                 }
-                Event::Listed { topic, .. } if topic == wanted => {
+                Event::Listed { topic, ok: true, .. } if topic == wanted => {
                     seen.send_modify(|seen| seen.listed = true);
                 }
                 _ => {}

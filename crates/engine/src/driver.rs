@@ -248,6 +248,18 @@ async fn drive(mut context: Context, mut orders: mpsc::UnboundedReceiver<Order>)
     while tasks.join_next().await.is_some() {}
 }
 
+/// A frame's share of the bytes on their way to the socket.
+struct Unwritten<'a> {
+    of: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// One socket from opening to closing.
 async fn link(
     context: Context,
@@ -279,9 +291,10 @@ async fn link(
         };
         let writing = async {
             while let Some(frame) = to_write.recv().await {
-                let bytes = size(&frame);
+                // Given back also when the socket ends in the middle of the write.
+                let share = Unwritten { of: &context.unwritten, bytes: size(&frame) };
                 let written = timeout(WRITE_TIMEOUT, sink.send(message(frame))).await;
-                context.unwritten.fetch_sub(bytes, Ordering::Relaxed);
+                drop(share);
                 match written {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => return Some(end_words(&error, &context.redactor)),

@@ -90,16 +90,29 @@ impl Frames {
     pub fn window(&self, job: Option<&str>, first: u64, count: usize) -> (u64, Vec<FrameRow>) {
         // A job's canonical id may carry a prefix that the wire does not (`task:17`).
         let bare = job.and_then(|job| job.split_once(':')).map(|(_, bare)| bare);
-        let names = |row: &&FrameRow| {
+        let named = |row: &&FrameRow| {
             job.is_none_or(|job| {
-                row.text.contains(job)
-                    || bare.is_some_and(|bare| !bare.is_empty() && row.text.contains(bare))
+                names(&row.text, job) || bare.is_some_and(|bare| names(&row.text, bare))
             })
         };
         let skip = usize::try_from(first).unwrap_or(usize::MAX);
-        let total = self.rows.iter().filter(names).count() as u64;
-        (total, self.rows.iter().filter(names).skip(skip).take(count).cloned().collect())
+        let total = self.rows.iter().filter(named).count() as u64;
+        (total, self.rows.iter().filter(named).skip(skip).take(count).cloned().collect())
     }
+}
+
+/// Whether `id` stands in `text` as a whole word: a JSON string or number, or a part of a URL, an
+/// ARN or a channel's name, but not a part of a longer number or name.
+fn names(text: &str, id: &str) -> bool {
+    // Such characters belong to the id that they touch: `1` is named neither by `11`, `1.5`,
+    // `a-1` nor `x_1`.
+    let joined = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !id.is_empty()
+        && text.match_indices(id).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
+            let after = text[at + id.len()..].chars().next();
+            !before.is_some_and(joined) && !after.is_some_and(joined)
+        })
 }
 
 /// The beginning of an HTTP body as text.
@@ -135,5 +148,16 @@ mod tests {
         assert_eq!(rows[0].bytes, 10_000);
         let (total, rows) = frames.window(Some("task:17"), 0, 10);
         assert_eq!((total, rows[0].text.as_str()), (1, r#"{"id":"17","token":"[redacted]"}"#));
+    }
+
+    #[test]
+    fn a_job_is_named_by_its_whole_id_only() {
+        for text in [r#"{"jobId":"1"}"#, r#"{"job_id":1}"#, "GET /jobs/1", "GET /jobs/1?n=10"] {
+            assert!(names(text, "1"), "{text}");
+        }
+        for text in [r#"{"jobId":"11"}"#, r#"{"n":21}"#, r#"{"n":1.5}"#, r#"{"n":"a-1"}"#, ""] {
+            assert!(!names(text, "1"), "{text}");
+        }
+        assert!(!names("anything", ""));
     }
 }

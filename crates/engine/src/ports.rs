@@ -116,12 +116,14 @@ pub enum Event {
         /// What.
         diagnostic: Diagnostic,
     },
-    /// A topic's first fetch was answered, so an unknown job is really not there.
+    /// A topic's first fetch has ended: told once when it failed, and once when one was answered.
     Listed {
         /// On which server.
         server: ServerId,
         /// Which topic.
         topic: Topic,
+        /// Whether it was answered, so that an unknown job is really not there.
+        ok: bool,
     },
 }
 

@@ -161,8 +161,14 @@ pub enum Output {
     Diagnostic(Diagnostic),
     /// How an action ended: the server's words, or why it failed.
     Acted(FetchId, Result<(), String>),
-    /// The first fetch of a topic after it was watched has been answered (or has failed).
-    Listed(Topic),
+    /// The first fetch of a topic after it was watched has ended. One that failed is told once,
+    /// and the first that was answered wholly, then or later, is told once.
+    Listed {
+        /// Which topic.
+        topic: Topic,
+        /// Whether it was answered. Only then is a job that was not named really not there.
+        ok: bool,
+    },
     /// Nothing to do until the deadline (for ever when `None`) or the next input.
     Idle(Option<Mono>),
 }

@@ -78,8 +78,8 @@ pub(super) struct Work {
     pub failures: u32,
     /// When its first complete round ended (local clock).
     pub listed: Option<Timestamp>,
-    /// Whether the end of the first round was reported.
-    pub told: bool,
+    /// What was reported of the first round: that it failed, or that a complete one has ended.
+    pub told: Option<bool>,
     collect: Duration,
     announced: Option<Mono>,
 }
@@ -114,7 +114,7 @@ impl Polling {
     /// A watched topic is watched anew: its first round will be reported again.
     pub fn renew(&mut self, topic: &Topic) {
         if let Some(work) = self.work.get_mut(topic) {
-            work.told = false;
+            work.told = None;
         }
     }
 
@@ -393,7 +393,7 @@ impl Work {
             dirty: false,
             failures: 0,
             listed: None,
-            told: false,
+            told: None,
             collect: COLLECT,
             announced: None,
         }

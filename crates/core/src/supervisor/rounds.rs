@@ -294,13 +294,17 @@ impl Supervisor {
         if ok && work.listed.is_none() {
             work.listed = Some(now.wall);
         }
-        let first = !lookup && !std::mem::replace(&mut work.told, true);
+        // The first failure is told, and the first success, each once.
+        let tell = !lookup && (work.told.is_none() || (ok && work.told == Some(false)));
+        if tell {
+            work.told = Some(ok);
+        }
         self.set_baseline();
         if ok && round.requests > 0 && !matches!(topic, Topic::Job(_)) {
             self.look_up_missing(topic, &round, now);
         }
-        if first {
-            self.out.push_back(Output::Listed(topic.clone()));
+        if tell {
+            self.out.push_back(Output::Listed { topic: topic.clone(), ok });
         }
         if self.polling.again(topic, now.mono) {
             return;

@@ -333,18 +333,30 @@ fn a_topic_the_server_does_not_let_us_watch_is_polled_beside_the_live_link() {
 }
 
 #[test]
-fn a_watched_topic_reports_once_that_it_was_listed_also_when_that_failed() {
-    let listed = |bench: &Bench| {
-        bench.outputs.iter().filter(|(_, output)| matches!(output, Output::Listed(_))).count()
+fn a_watched_topic_reports_once_that_listing_failed_and_once_that_it_was_listed() {
+    let listed = |bench: &Bench| -> Vec<bool> {
+        let of = |(_, output): &(u64, Output)| match output {
+            Output::Listed { ok, .. } => Some(*ok),
+            _ => None,
+        };
+        bench.outputs.iter().filter_map(of).collect()
     };
     let mut bench = Bench::live(Manner::default());
-    assert_eq!(listed(&bench), 1);
+    assert_eq!(listed(&bench), [true]);
     bench.secs(25);
     bench.web = Web::Down;
     bench.input(Input::Watch(job("1")));
-    assert_eq!(listed(&bench), 2);
+    assert_eq!(listed(&bench), [true, false]);
     bench.secs(25);
-    assert_eq!(listed(&bench), 2);
+    assert_eq!(listed(&bench), [true, false]);
+    bench.web = Web::Lines("job id=1 state=running snap".to_owned());
+    bench.text("pong");
+    bench.secs(25);
+    assert_eq!(listed(&bench), [true, false, true]);
+    bench.text("pong");
+    bench.text("stale job:1");
+    bench.secs(25);
+    assert_eq!(listed(&bench), [true, false, true]);
 }
 
 #[test]

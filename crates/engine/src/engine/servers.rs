@@ -543,9 +543,9 @@ impl State {
                 });
                 let _ = waiting.answer.send(result);
             }
-            Output::Listed(topic) => {
+            Output::Listed { topic, ok } => {
                 let server = entry.server.id.clone();
-                self.sink(|| Event::Listed { server, topic });
+                self.sink(|| Event::Listed { server, topic, ok });
             }
         }
     }
