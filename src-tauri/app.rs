@@ -354,7 +354,7 @@ fn log_to_file(directory: &Path) -> Option<tracing_appender::non_blocking::Worke
                 .max_log_files(5)
                 .build(directory)?)
         })
-        .map_err(|error| eprintln!("jobwatch: there will be no log file: {error}"))
+        .map_err(|error| crate::tell(format_args!("There will be no log file: {error}.")))
         .ok()?;
     let (writer, guard) = tracing_appender::non_blocking(appender);
     let subscriber = tracing_subscriber::fmt()
@@ -362,7 +362,7 @@ fn log_to_file(directory: &Path) -> Option<tracing_appender::non_blocking::Worke
         .with_env_filter(crate::log_filter("info"))
         .with_writer(writer);
     if subscriber.try_init().is_err() {
-        eprintln!("jobwatch: there will be no log file: a log is already being written");
+        crate::tell("There will be no log file: a log is already being written.");
     }
     Some(guard)
 }

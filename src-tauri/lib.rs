@@ -5,13 +5,23 @@ pub mod cli;
 pub mod ipc;
 pub mod os;
 
+use std::fmt;
+use std::io::{self, Write as _};
+
+/// Says something to the user on stderr. `eprintln!` would panic where stderr takes nothing, as
+/// with a full disk or a reader that has gone.
+pub fn tell(what: impl fmt::Display) {
+    // Nobody is left to tell when even this cannot be written.
+    let _ = writeln!(io::stderr(), "jobwatch: {what}");
+}
+
 /// What is logged: `JOBWATCH_LOG`, or `default` where it is unset or cannot be read. Libraries
 /// that print what passes through them stay silent: a URL or a header may hold a key.
 pub(crate) fn log_filter(default: &str) -> tracing_subscriber::EnvFilter {
     let wanted = std::env::var("JOBWATCH_LOG").unwrap_or_default();
     let wanted = if wanted.trim().is_empty() { default } else { wanted.trim() };
     let filter = tracing_subscriber::EnvFilter::try_new(wanted).unwrap_or_else(|error| {
-        eprintln!("jobwatch: JOBWATCH_LOG is not understood, so \"{default}\" is used: {error}");
+        tell(format_args!("JOBWATCH_LOG is not understood, so \"{default}\" is used: {error}"));
         tracing_subscriber::EnvFilter::new(default)
     });
     ["hyper", "hyper_util", "h2", "reqwest", "tungstenite", "tokio_tungstenite", "rustls", "zbus"]

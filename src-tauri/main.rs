@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         }) {
             Ok(code) => code,
             Err(error) => {
-                eprintln!("jobwatch: {error:#}.");
+                jobwatch_app::tell(format_args!("{error:#}."));
                 ExitCode::from(args::EXIT_UNAVAILABLE)
             }
         },

@@ -500,3 +500,34 @@ fn help_and_version_need_nothing() {
         assert!(out.contains("jobwatch"), "{out}");
     }
 }
+
+/// A device on which nothing fits.
+fn full() -> Stdio {
+    Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap())
+}
+
+#[test]
+fn help_that_cannot_be_written_is_told_with_74() {
+    let home = tempfile::tempdir().unwrap();
+    for words in [&["--help"][..], &["--version"], &["watch", "--help"]] {
+        let output = program(home.path()).args(words).stdout(full()).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(74), "{words:?}: {err}");
+        assert!(err.contains("could not be written"), "{words:?}: {err}");
+    }
+}
+
+#[test]
+fn a_stderr_that_takes_nothing_changes_no_exit_code() {
+    let home = tempfile::tempdir().unwrap();
+    for (words, code) in
+        [(&["servers"][..], 0), (&["wait"], 64), (&["watch", "--server", "unknown"], 78)]
+    {
+        for log in ["", "=not=a=filter="] {
+            let mut command = program(home.path());
+            let output =
+                command.args(words).env("JOBWATCH_LOG", log).stderr(full()).output().unwrap();
+            assert_eq!(output.status.code(), Some(code), "{words:?}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The command line's words.
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -267,9 +268,17 @@ impl Answer {
     /// Prints it where it belongs; the exit code to end with.
     #[must_use]
     pub fn print(&self) -> ExitCode {
-        // Nobody to tell when even this cannot be printed.
-        let _ = self.0.print();
-        ExitCode::from(if self.0.use_stderr() { EXIT_USAGE } else { EXIT_OK })
+        let printed = self.0.print().and_then(|()| io::stdout().flush());
+        ExitCode::from(match printed {
+            // Nobody is left to tell when a complaint cannot be printed.
+            _ if self.0.use_stderr() => EXIT_USAGE,
+            Ok(()) => EXIT_OK,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => EXIT_OK,
+            Err(error) => {
+                crate::tell(format_args!("The output could not be written: {error}."));
+                EXIT_OUTPUT
+            }
+        })
     }
 }
 

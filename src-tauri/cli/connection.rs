@@ -144,7 +144,7 @@ pub fn saved(paths: Result<Paths, NoHome>) -> Result<Vec<SavedServer>, Failure> 
     match problem {
         Some(problem) if settings.servers.is_empty() => Err(Failure::new(EXIT_SETTINGS, problem)),
         Some(problem) => {
-            eprintln!("jobwatch: {problem}");
+            crate::tell(&problem);
             Ok(settings.servers)
         }
         None => Ok(settings.servers),

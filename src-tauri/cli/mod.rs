@@ -76,8 +76,7 @@ fn end(outcome: Outcome) -> ExitCode {
     ExitCode::from(match outcome {
         Ok(code) => code,
         Err(failure) => {
-            // Nobody to tell when even this cannot be printed.
-            let _ = writeln!(io::stderr(), "jobwatch: {}", failure.message);
+            crate::tell(failure.message);
             failure.code
         }
     })

@@ -33,7 +33,7 @@ struct Line<'a> {
 pub fn run(args: &Servers, paths: Result<Paths, NoHome>) -> Outcome {
     let servers = connection::saved(paths)?;
     if servers.is_empty() {
-        eprintln!("jobwatch: No server is saved yet. Add one in the window.");
+        crate::tell("No server is saved yet. Add one in the window.");
     }
     let keyring = Keyring::default();
     for saved in &servers {
@@ -78,7 +78,7 @@ fn key_word(keyring: &Keyring, saved: &SavedServer) -> &'static str {
         Ok(Some(_)) => "stored",
         Ok(None) => "lost",
         Err(SecretsError::Missing) => "no-keyring",
-        Err(SecretsError::Locked) => "locked",
+        Err(SecretsError::Locked | SecretsError::Dismissed) => "locked",
         Err(SecretsError::Timeout) => "no-answer",
         Err(SecretsError::Failed(_)) => "unreadable",
     }

@@ -103,12 +103,10 @@ impl Secrets for Keyring {
         let user = server.0.clone();
         self.call(move || {
             let entry = entry(&user, None)?;
-            let found = match entry.get_password() {
-                // A locked Secret Service answers as if nothing were stored: unlock, then ask again.
-                Err(Error::NoEntry) if unlock()? => entry.get_password(),
-                found => found,
-            };
-            match found {
+            // First, since a locked Secret Service may answer as if nothing were stored, and since
+            // the library's own prompt does not tell a dismissed one from any other refusal.
+            unlock()?;
+            match entry.get_password() {
                 Ok(key) => Ok(Some(Secret::new(key))),
                 Err(Error::NoEntry) => Ok(None),
                 Err(error) => Err(failed(&error)),
@@ -209,19 +207,23 @@ fn failed(error: &Error) -> SecretsError {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn unlock() -> Result<bool, SecretsError> {
-    Ok(false)
+fn unlock() -> Result<(), SecretsError> {
+    Ok(())
 }
 
-/// Unlocks the default collection where it is locked, with the desktop's own prompt. `true` when
-/// it was locked and is open now.
+/// Unlocks the default collection where it is locked, with the desktop's own prompt.
 #[cfg(target_os = "linux")]
-fn unlock() -> Result<bool, SecretsError> {
+fn unlock() -> Result<(), SecretsError> {
     secret_service::unlock().map_err(|error| {
         tracing::info!(%error, "the keyring could not be unlocked");
         match error {
-            secret_service::UnlockError::Dismissed => SecretsError::Locked,
-            secret_service::UnlockError::Bus(error) => SecretsError::Failed(error.to_string()),
+            secret_service::UnlockError::Dismissed => SecretsError::Dismissed,
+            secret_service::UnlockError::StillLocked => SecretsError::Locked,
+            secret_service::UnlockError::Bus(error) => {
+                // The keyring may have gone away; the next call looks for it again.
+                keyring_core::unset_default_store();
+                SecretsError::Failed(error.to_string())
+            }
         }
     })
 }
@@ -239,6 +241,8 @@ mod secret_service {
     pub enum UnlockError {
         #[error("the prompt was dismissed or could not be shown")]
         Dismissed,
+        #[error("it stays locked, and shows no prompt")]
+        StillLocked,
         #[error(transparent)]
         Bus(#[from] zbus::Error),
     }
@@ -249,7 +253,7 @@ mod secret_service {
         }
     }
 
-    pub fn unlock() -> Result<bool, UnlockError> {
+    pub fn unlock() -> Result<(), UnlockError> {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -257,22 +261,28 @@ mod secret_service {
             .block_on(unlock_default())
     }
 
-    async fn unlock_default() -> Result<bool, UnlockError> {
+    async fn unlock_default() -> Result<(), UnlockError> {
         let bus = Connection::session().await?;
         let reply =
             bus.call_method(Some(NAME), PATH, Some(SERVICE), "ReadAlias", &"default").await?;
         let collection: OwnedObjectPath = reply.body().deserialize()?;
         // "/" means that there is no default collection yet: nothing is locked.
         if collection.as_str() == "/" || !locked(&bus, &collection).await? {
-            return Ok(false);
+            return Ok(());
         }
         let reply =
             bus.call_method(Some(NAME), PATH, Some(SERVICE), "Unlock", &vec![&collection]).await?;
         let (_, prompt): (Vec<OwnedObjectPath>, OwnedObjectPath) = reply.body().deserialize()?;
-        if prompt.as_str() != "/" && !answered(&bus, &prompt).await? {
+        let prompted = prompt.as_str() != "/";
+        if prompted && !answered(&bus, &prompt).await? {
             return Err(UnlockError::Dismissed);
         }
-        if locked(&bus, &collection).await? { Err(UnlockError::Dismissed) } else { Ok(true) }
+        match locked(&bus, &collection).await? {
+            false => Ok(()),
+            // Some keyrings say of a dismissed prompt that it was answered.
+            true if prompted => Err(UnlockError::Dismissed),
+            true => Err(UnlockError::StillLocked),
+        }
     }
 
     async fn locked(bus: &Connection, collection: &OwnedObjectPath) -> Result<bool, UnlockError> {

@@ -1,14 +1,18 @@
 //! Keys in a real gnome-keyring.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jobwatch_app::os::secrets::Keyring;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::ServerId;
 use jobwatch_engine::ports::{Secrets as _, SecretsError};
+use zbus::{OwnedObjectPath, OwnedVariant};
 
 use crate::bus::{Running, on_private_bus, owned, runtime, tool, until, without_a_bus};
 
@@ -90,17 +94,102 @@ fn a_key_is_stored_read_replaced_and_forgotten() {
     });
 }
 
+/// The desktop's own prompt, as gnome-keyring asks it: whoever sits there dismisses it.
+struct DismissingPrompter(Arc<AtomicUsize>);
+
+impl DismissingPrompter {
+    const NAME: &str = "org.gnome.keyring.SystemPrompter";
+    const PATH: &str = "/org/gnome/keyring/Prompter";
+
+    /// Tells the keyring that the prompt was answered: "" before the first question, then "no".
+    fn answer(bus: &zbus::Connection, keyring: String, callback: OwnedObjectPath, word: &str) {
+        let (bus, word) = (bus.clone(), word.to_owned());
+        tokio::spawn(async move {
+            let nothing = HashMap::<&str, OwnedVariant>::new();
+            bus.call_method(
+                Some(keyring.as_str()),
+                &callback,
+                Some("org.gnome.keyring.internal.Prompter.Callback"),
+                "PromptReady",
+                &(word.as_str(), nothing, ""),
+            )
+            .await
+            .unwrap();
+        });
+    }
+}
+
+#[zbus::interface(name = "org.gnome.keyring.internal.Prompter")]
+impl DismissingPrompter {
+    async fn begin_prompting(
+        &self,
+        callback: OwnedObjectPath,
+        #[zbus(connection)] bus: &zbus::Connection,
+        #[zbus(header)] header: zbus::message::Header<'_>,
+    ) {
+        Self::answer(bus, header.sender().unwrap().to_string(), callback, "");
+    }
+
+    async fn perform_prompt(
+        &self,
+        callback: OwnedObjectPath,
+        _kind: String,
+        _properties: HashMap<String, OwnedVariant>,
+        _exchange: String,
+        #[zbus(connection)] bus: &zbus::Connection,
+        #[zbus(header)] header: zbus::message::Header<'_>,
+    ) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Self::answer(bus, header.sender().unwrap().to_string(), callback, "no");
+    }
+
+    async fn stop_prompting(&self, _callback: OwnedObjectPath) {}
+}
+
 #[test]
-fn a_locked_keyring_is_called_locked_and_not_empty() {
-    on_private_bus("keyring::a_locked_keyring_is_called_locked_and_not_empty", |_| {
+fn a_dismissed_prompt_is_called_dismissed_and_asked_again_the_next_time() {
+    on_private_bus(
+        "keyring::a_dismissed_prompt_is_called_dismissed_and_asked_again_the_next_time",
+        |_| {
+            let _daemon = unlocked_keyring("pw");
+            let asked = Arc::new(AtomicUsize::new(0));
+            let prompter = DismissingPrompter(Arc::clone(&asked));
+            let runtime = runtime();
+            let _bus = runtime.block_on(async {
+                zbus::connection::Builder::session()
+                    .serve_at(DismissingPrompter::PATH, prompter)
+                    .name(DismissingPrompter::NAME)
+                    .build()
+                    .await
+                    .unwrap()
+            });
+            let keyring = Keyring::with_patience(Duration::from_secs(8));
+            keyring.store(&id("a"), "Production", &key("sk-a")).unwrap();
+            assert_eq!(asked.load(Ordering::SeqCst), 0, "an open keyring asks nothing");
+            lock();
+            assert_eq!(keyring.load(&id("a")), Err(SecretsError::Dismissed));
+            assert_eq!(asked.load(Ordering::SeqCst), 1, "the prompt was shown");
+            assert_eq!(keyring.store(&id("b"), "B", &key("sk-b")), Err(SecretsError::Dismissed));
+            assert_eq!(asked.load(Ordering::SeqCst), 2, "trying again asks again");
+        },
+    );
+}
+
+#[test]
+fn a_prompt_that_cannot_be_shown_is_no_empty_keyring() {
+    on_private_bus("keyring::a_prompt_that_cannot_be_shown_is_no_empty_keyring", |_| {
         let _daemon = unlocked_keyring("pw");
         let keyring = Keyring::with_patience(Duration::from_secs(8));
         keyring.store(&id("a"), "Production", &key("sk-a")).unwrap();
         lock();
-        assert_eq!(keyring.load(&id("a")), Err(SecretsError::Locked));
-        assert_eq!(keyring.load(&id("other")), Err(SecretsError::Locked), "it might be in there");
-        assert_eq!(keyring.store(&id("b"), "B", &key("sk-b")), Err(SecretsError::Locked));
-        assert_eq!(keyring.delete(&id("a")), Err(SecretsError::Locked));
+        assert_eq!(keyring.load(&id("a")), Err(SecretsError::Dismissed));
+        assert_eq!(
+            keyring.load(&id("other")),
+            Err(SecretsError::Dismissed),
+            "it might be in there"
+        );
+        assert_eq!(keyring.store(&id("b"), "B", &key("sk-b")), Err(SecretsError::Dismissed));
+        assert_eq!(keyring.delete(&id("a")), Err(SecretsError::Dismissed));
     });
 }
 

@@ -109,6 +109,11 @@ pub fn keyring_words(error: &SecretsError) -> String {
         SecretsError::Locked => "The keyring is locked. Unlock it and reconnect, or enter the \
              key for this session only."
             .to_owned(),
+        SecretsError::Dismissed => {
+            "The keyring's prompt was dismissed, or could not be shown. Try \
+             again to be asked once more, or enter the key for this session only."
+                .to_owned()
+        }
         SecretsError::Timeout => "The keyring does not answer; it may be showing a prompt. \
              Answer it, or enter the key for this session only."
             .to_owned(),

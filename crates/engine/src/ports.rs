@@ -23,9 +23,13 @@ pub enum SecretsError {
     /// There is no keyring on this machine or in this session.
     #[error("this session has no keyring")]
     Missing,
-    /// It is locked, and the prompt to unlock it was dismissed or could not be shown.
+    /// It is locked.
     #[error("the keyring is locked")]
     Locked,
+    /// It is locked, and its prompt was dismissed; a prompt that could not be shown is told the
+    /// same way.
+    #[error("the keyring's prompt was dismissed")]
+    Dismissed,
     /// It did not answer in time; a prompt may still be open.
     #[error("the keyring did not answer")]
     Timeout,
