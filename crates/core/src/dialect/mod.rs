@@ -19,6 +19,7 @@ pub mod answer;
 pub mod bull_board;
 pub mod endpoint;
 pub mod kecs;
+mod memory;
 pub mod nest;
 pub mod socketio_link;
 pub mod study_buddy;

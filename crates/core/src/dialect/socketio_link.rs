@@ -288,7 +288,7 @@ impl SocketIo {
         let packet = match Packet::parse(text) {
             Ok(packet) => packet,
             Err(error) => {
-                let words = format!("A message that cannot be read: {error}.");
+                let words = format!("A packet that cannot be read: {error}.");
                 return note(vec![odd_frame("unknown-frame", &words, Some(text), endpoint)]);
             }
         };

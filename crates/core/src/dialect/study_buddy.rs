@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use super::endpoint::{Defaults, Endpoint};
+use super::memory::Memory;
 use super::nest::{self, Answer};
 use super::socketio_link::{self, Said, SocketIo, odd_frame};
 use super::{
@@ -23,9 +24,7 @@ use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
 use crate::wire::socketio::{ROOT, elements};
 
-mod memory;
 mod read;
-use memory::Memory;
 use read::{chunk, job_event, job_row, job_view, unwrap_job};
 
 /// The namespace of both generations.
@@ -128,7 +127,7 @@ impl StudyBuddy {
             state if state.terminal() => {}
             _ => {
                 let id = patch.id.clone()?;
-                self.told.forget(&id);
+                self.told.forget(id.as_str());
                 self.seen.remember(id, Seen::Moving);
             }
         }
@@ -145,7 +144,7 @@ impl StudyBuddy {
         if let Some(result) = patch.result.take() {
             // Two to four completions come for one job, with two different results.
             let says = result.as_str().len();
-            if self.told.get(&id).is_none_or(|before| says >= *before) {
+            if self.told.get(id.as_str()).is_none_or(|before| says >= *before) {
                 patch.result = Some(result);
                 self.told.remember(id.clone(), says);
             }
@@ -161,7 +160,7 @@ impl StudyBuddy {
         patch.state = Some(JobState::Failed);
         patch.firmness = Firmness::MayRetry;
         patch.result = None;
-        self.told.forget(&id);
+        self.told.forget(id.as_str());
         self.seen.remember(id.clone(), Seen::Moving);
         Some(vec![Incoming::Update(Update::Job(Box::new(patch))), Incoming::Stale(Topic::Job(id))])
     }
@@ -192,7 +191,7 @@ impl StudyBuddy {
         let lists = |topic: &&Topic| !matches!(topic, Topic::Job(_));
         let mut turn: Vec<_> = self.watched.iter().filter(lists).cloned().collect();
         let open = |topic: &&Topic| match topic {
-            Topic::Job(id) => self.seen.get(id) != Some(&Seen::Ended),
+            Topic::Job(id) => self.seen.get(id.as_str()) != Some(&Seen::Ended),
             _ => false,
         };
         let jobs: Vec<_> = self.watched.iter().filter(open).collect();
@@ -220,7 +219,7 @@ impl StudyBuddy {
         let mut follow = None;
         match &patch.state {
             Some(JobState::Failed) => {
-                let moving = self.seen.get(&id) == Some(&Seen::Moving);
+                let moving = self.seen.get(id.as_str()) == Some(&Seen::Moving);
                 let viewed = patch.queue.as_deref().is_none_or(|queue| queue == VIEWED_QUEUE);
                 if patch.max_attempts == Some(1) || !(asked || moving) {
                     self.seen.remember(id, Seen::Ended);

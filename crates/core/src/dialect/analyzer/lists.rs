@@ -10,6 +10,9 @@ pub(super) const LISTS: [&str; 4] = ["", "completed", "failed", "delayed"];
 /// requests a minute, and a look comes every 3 s while polling.
 const LISTS_PER_LOOK: usize = 4;
 
+/// Further queues than these are shown by their counts, but their lists are not read.
+const MOST_QUEUES: usize = 1_000;
+
 /// How many jobs of a queue stand where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Counts {
@@ -47,6 +50,9 @@ impl Lists {
         counts: Counts,
         with_default: bool,
     ) -> Vec<&'static str> {
+        if self.read.len() >= MOST_QUEUES && !self.read.contains_key(queue) {
+            return Vec::new();
+        }
         let before = self.read.insert(queue.to_owned(), counts);
         let busy = |counts: &Counts| counts.waiting + counts.active > 0;
         let first = before.is_none();
@@ -65,7 +71,7 @@ impl Lists {
         let mut at_once = Vec::new();
         for (list, _) in LISTS.into_iter().zip(changed).filter(|(_, changed)| *changed) {
             let due = (queue.to_owned(), list);
-            if !self.due.contains(&due) {
+            if self.due.len() < MOST_QUEUES * LISTS.len() && !self.due.contains(&due) {
                 self.due.push_back(due);
             }
             if first {

@@ -129,10 +129,8 @@ impl Kecs {
     pub(super) fn task_told(&mut self, account: Account) -> Vec<Incoming> {
         let Account { patch, open, deleted } = account;
         let Some(id) = patch.id.clone() else { return Vec::new() };
-        if let Some(cluster) = &patch.queue
-            && self.clusters.get(id.as_str()) != Some(cluster)
-        {
-            self.clusters.insert(id.as_str().to_owned(), cluster.clone());
+        if let Some(cluster) = &patch.queue {
+            self.clusters.remember(id.clone(), cluster.clone());
         }
         if deleted {
             return vec![Incoming::Update(Update::Gone(id))];

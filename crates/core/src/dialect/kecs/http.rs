@@ -344,7 +344,7 @@ impl Kecs {
             if let Some(id) = &account.patch.id
                 && account.patch.state.as_ref().is_some_and(JobState::terminal)
             {
-                self.ended.insert(id.as_str().to_owned());
+                self.ended.remember(id.clone(), ());
             }
             all.extend(self.task_told(account));
         }

@@ -96,7 +96,9 @@ impl Kecs {
             (None, None) => return None,
         };
         let id = last_segment(name).to_owned();
-        if self.adopted.insert(id.clone()) {
+        let known = self.adopted.contains(&id);
+        self.adopted.remember(id.as_str().into(), ());
+        if !known {
             let mut patch = JobPatch::new(id.as_str());
             patch.name = Some(format!("{kind} {id}"));
             patch.state = Some(JobState::Unknown(kind.to_owned()));

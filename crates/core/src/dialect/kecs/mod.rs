@@ -15,13 +15,14 @@ mod logs;
 mod metrics;
 mod task;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
 use url::Url;
 
 use super::endpoint::{Defaults, Endpoint, bearer};
+use super::memory::Memory;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
     Outgoing,
@@ -44,22 +45,22 @@ pub struct Kecs {
     region: Option<String>,
     /// The base of the admin API, which serves logs (option `admin`).
     admin: Url,
-    /// The socket is the log stream of one container: it takes no messages and has no pong.
+    /// The socket is the log stream of one container: it takes no frames and has no pong.
     log_stream: bool,
     /// Whether anything has been heard on this link.
     greeted: bool,
     /// Topics subscribed on this link.
     watched: BTreeSet<Topic>,
-    /// What the messages of this link asked for, by their `id`.
+    /// What the frames of this link asked for, by their `id`.
     asked: BTreeMap<String, Topic>,
-    /// The number of the next message.
+    /// The number of the next frame.
     next: u64,
-    /// The cluster of every task seen, by the task's id.
-    clusters: HashMap<String, String>,
+    /// The clusters of the tasks last heard of, by the task's id.
+    clusters: Memory<String>,
     /// Tasks whose outcome has been read, which need no further description.
-    ended: HashSet<String>,
+    ended: Memory<()>,
     /// Jobs created for log lines that name no task.
-    adopted: HashSet<String>,
+    adopted: Memory<()>,
 }
 
 impl Kecs {
@@ -101,16 +102,16 @@ impl Kecs {
             watched: BTreeSet::new(),
             asked: BTreeMap::new(),
             next: 1,
-            clusters: HashMap::new(),
-            ended: HashSet::new(),
-            adopted: HashSet::new(),
+            clusters: Memory::default(),
+            ended: Memory::default(),
+            adopted: Memory::default(),
         };
         kecs.set_key(key);
         Ok(kecs)
     }
 
-    /// One message, with an id by which its answer is recognised.
-    fn message(&mut self, kind: &str, payload: serde_json::Value, topic: Option<&Topic>) -> Frame {
+    /// One frame, with an id by which its answer is recognised.
+    fn request(&mut self, kind: &str, payload: serde_json::Value, topic: Option<&Topic>) -> Frame {
         let id = format!("j{}", self.next);
         self.next += 1;
         if let Some(topic) = topic {
@@ -125,7 +126,7 @@ impl Kecs {
             .into_iter()
             .map(|(resource, id)| {
                 let payload = json!({"resourceType": resource, "resourceId": id});
-                self.message(kind, payload, (kind == "subscribe").then_some(topic))
+                self.request(kind, payload, (kind == "subscribe").then_some(topic))
             })
             .collect()
     }
@@ -208,7 +209,7 @@ impl Dialect for Kecs {
             (self.endpoint.ws_key(), self.endpoint.key().cloned())
         {
             let payload = json!({"token": key.expose()});
-            all.push(Incoming::Reply(self.message("authenticate", payload, None)));
+            all.push(Incoming::Reply(self.request("authenticate", payload, None)));
         }
         all.extend(self.encode(&Outgoing::Ping).into_iter().map(Incoming::Reply));
         all
@@ -240,6 +241,7 @@ impl Dialect for Kecs {
             }
             Outgoing::Unwatch(topic) => {
                 self.watched.remove(topic);
+                self.asked.retain(|_, asked| asked != topic);
                 self.subscription("unsubscribe", topic)
             }
             // The WebSocket ping besides: a hub that ignores the documented one still proves its
@@ -248,15 +250,15 @@ impl Dialect for Kecs {
             // Documented; the shipped server ignores it.
             Outgoing::History(id) => {
                 let payload = json!({"taskId": task::last_segment(id.as_str())});
-                vec![self.message("request_history", payload, None)]
+                vec![self.request("request_history", payload, None)]
             }
             // The shipped server takes a list of filters, the documented one an object.
             Outgoing::Filter(filter) => match serde_json::from_str(filter) {
                 Ok(filters @ serde_json::Value::Array(_)) => {
-                    vec![self.message("setFilters", filters, None)]
+                    vec![self.request("setFilters", filters, None)]
                 }
                 Ok(filter @ serde_json::Value::Object(_)) => {
-                    vec![self.message("update_filter", filter, None)]
+                    vec![self.request("update_filter", filter, None)]
                 }
                 _ => Vec::new(),
             },

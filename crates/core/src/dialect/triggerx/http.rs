@@ -176,7 +176,7 @@ impl TriggerX {
             let ended = patch.state.as_ref().is_some_and(JobState::terminal);
             all.push(told(patch));
             if let Some(id) = id {
-                self.listed.insert(id.as_str().to_owned());
+                self.listed.remember(id.clone(), ());
                 if !ended {
                     all.push(Incoming::Found(Topic::Job(id)));
                 }

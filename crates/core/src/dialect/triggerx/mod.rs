@@ -12,17 +12,18 @@ mod frames;
 mod http;
 mod record;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::endpoint::{Defaults, Endpoint};
+use super::memory::Memory;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
     Outgoing,
 };
-use crate::model::{Job, JobId, Topic, Update};
+use crate::model::{Job, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
@@ -31,8 +32,6 @@ use crate::wire::fields::Fields;
 const LARGEST_FRAME: usize = 512;
 /// A room's name shorter than this crashes the server's process.
 const SHORTEST_ROOM: usize = 5;
-/// Titles of jobs kept for naming their tasks.
-const MOST_TITLES: usize = 10_000;
 
 /// How TriggerX speaks.
 #[derive(Debug)]
@@ -45,9 +44,9 @@ pub struct TriggerX {
     /// Rooms whose subscription has not been answered, oldest first.
     asked: VecDeque<String>,
     /// TriggerX jobs whose state came in the list of a watched topic: `job:<id>`.
-    listed: HashSet<String>,
+    listed: Memory<()>,
     /// Titles of TriggerX jobs.
-    titles: HashMap<JobId, String>,
+    titles: Memory<String>,
 }
 
 impl TriggerX {
@@ -69,8 +68,8 @@ impl TriggerX {
             user: user.filter(|user| !user.is_empty()),
             watched: BTreeSet::new(),
             asked: VecDeque::new(),
-            listed: HashSet::new(),
-            titles: HashMap::new(),
+            listed: Memory::default(),
+            titles: Memory::default(),
         })
     }
 
@@ -81,14 +80,14 @@ impl TriggerX {
             let Some(id) = &patch.id else { continue };
             match (&patch.name, &patch.parent) {
                 (Some(title), _) if !title.is_empty() => {
-                    if self.titles.len() < MOST_TITLES || self.titles.contains_key(id) {
-                        self.titles.insert(id.clone(), title.clone());
-                    }
+                    self.titles.remember(id.clone(), title.clone());
                 }
                 (None, Some(parent)) => {
                     let task = id.as_str().trim_start_matches("task:");
-                    patch.name =
-                        self.titles.get(parent).map(|title| format!("{title}, task {task}"));
+                    patch.name = self
+                        .titles
+                        .get(parent.as_str())
+                        .map(|title| format!("{title}, task {task}"));
                 }
                 _ => {}
             }
