@@ -506,6 +506,7 @@ pub struct Diagnostic {
     pub kind: &'static str,
     /// What was odd, in a sentence.
     pub text: String,
-    /// The beginning of what was received, at most 400 bytes, secrets removed by the caller.
+    /// The beginning of what was received. The caller removes secrets first and then cuts it to
+    /// [`SAMPLE`](crate::wire::json::SAMPLE): a key that is cut is not recognised any more.
     pub sample: Option<String>,
 }

@@ -46,6 +46,30 @@ impl PartialEq for Secret {
 
 impl Eq for Secret {}
 
+/// Whether a URL's query parameter of this name usually carries a secret, in any case and with or
+/// without `-` and `_`.
+#[must_use]
+pub fn names_secret(parameter: &str) -> bool {
+    let letters = parameter.chars().filter(|c| !matches!(c, '-' | '_'));
+    let word: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+    matches!(
+        word.as_str(),
+        "apikey"
+            | "xapikey"
+            | "key"
+            | "token"
+            | "accesstoken"
+            | "authtoken"
+            | "auth"
+            | "authorization"
+            | "secret"
+            | "clientsecret"
+            | "password"
+            | "passwd"
+            | "jwt"
+    )
+}
+
 /// Replaces every occurrence of `secret` in `text`, raw and percent-encoded, with [`REDACTED`].
 ///
 /// For error texts of libraries and servers that quote the request back.

@@ -4,6 +4,9 @@ use jobwatch_core::model::Json;
 use jobwatch_core::secret::{REDACTED, Secret};
 use memchr::memmem;
 
+/// At most this much of a server's words is told in a sentence, in bytes.
+pub const WORDS: usize = 1_000;
+
 /// The ways one server's key may be written. Prepared once, since every frame passes through.
 #[derive(Clone, Default)]
 pub struct Redactor {

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
 use crate::fetch::{CONNECT_TIMEOUT, Clients, failure, fetch, place};
-use crate::redact::Redactor;
+use crate::redact::{Redactor, WORDS};
 use crate::socket::{self, Socket, end_words};
 use crate::views::{TestStep, TestStepKind};
 
@@ -84,11 +84,11 @@ pub async fn run(server: Server, key: Option<Secret>, report: &Report) {
 
 impl Test<'_> {
     fn begin(&self, kind: TestStepKind, text: &str) {
-        (self.report)(step(kind, None, self.redactor.clean(text)));
+        (self.report)(step(kind, None, self.redactor.clean_prefix(text, WORDS)));
     }
 
     fn end(&self, kind: TestStepKind, ok: bool, text: &str) {
-        (self.report)(step(kind, Some(ok), self.redactor.clean(text)));
+        (self.report)(step(kind, Some(ok), self.redactor.clean_prefix(text, 2 * WORDS)));
     }
 
     /// Whether anything answers at the socket's address. The key is not sent.
@@ -151,6 +151,7 @@ impl Test<'_> {
                         let _ = timeout_at(deadline, socket.send(message(frame))).await;
                     }
                     Incoming::Refused(reason) | Incoming::Kicked(reason) => {
+                        let reason = self.redactor.clean_prefix(&reason, WORDS);
                         let advice = key_advice(self.has_key);
                         let text = format!("The server refused: {reason}.{advice}");
                         self.end(TestStepKind::Accepted, false, &text);
@@ -265,10 +266,13 @@ impl Test<'_> {
                 Incoming::Update(Update::Job(patch)) => jobs.extend(patch.id),
                 Incoming::Follow(request) => more.push(request),
                 Incoming::Refused(reason) => {
+                    let reason = self.redactor.clean_prefix(&reason, WORDS);
                     let advice = key_advice(self.has_key);
                     return Err(format!("The HTTP API refused: {reason}.{advice}"));
                 }
-                Incoming::Unknown(diagnostic) => odd = odd.or(Some(diagnostic.text)),
+                Incoming::Unknown(diagnostic) => {
+                    odd = odd.or_else(|| Some(self.redactor.clean_prefix(&diagnostic.text, WORDS)));
+                }
                 _ => {}
             }
         }

@@ -41,7 +41,7 @@ pub fn words(response: &FetchResponse) -> String {
         None => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
     };
     match said {
-        Some(said) => format!("HTTP {}: {}", response.status, json::sample(&said)),
+        Some(said) => format!("HTTP {}: {}", response.status, json::head(&said)),
         None => format!("HTTP {}", response.status),
     }
 }
@@ -71,7 +71,7 @@ pub fn failed(ask: &Ask, response: &FetchResponse) -> Incoming {
     Incoming::Unknown(Diagnostic {
         kind: "http-error",
         text: format!("The server answered the call \"{}\" with {}.", ask.call, words(response)),
-        sample: Some(json::sample(body(response).trim())),
+        sample: Some(json::head(body(response).trim()).to_owned()),
     })
 }
 
@@ -82,7 +82,7 @@ pub fn misshapen(ask: &Ask, response: &FetchResponse) -> Incoming {
     Incoming::Unknown(Diagnostic {
         kind: "wrong-shape",
         text: format!("The server answered the call \"{}\" with {what} instead of data.", ask.call),
-        sample: Some(json::sample(body(response).trim())),
+        sample: Some(json::head(body(response).trim()).to_owned()),
     })
 }
 
@@ -98,7 +98,7 @@ pub fn odd(kind: &'static str, text: impl Into<String>, received: &str) -> Incom
     Incoming::Unknown(Diagnostic {
         kind,
         text: text.into(),
-        sample: Some(json::sample(received.trim())),
+        sample: Some(json::head(received.trim()).to_owned()),
     })
 }
 

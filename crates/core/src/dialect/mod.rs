@@ -11,7 +11,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::model::{Diagnostic, Job, JobId, Topic, Update};
-use crate::secret::{REDACTED, Secret};
+use crate::secret::{REDACTED, Secret, names_secret};
 use crate::server::{DialectKind, Policy, Server};
 
 pub mod analyzer;
@@ -78,6 +78,11 @@ impl Address {
         Some(Address { url, secret_query: self.secret_query.clone() })
     }
 
+    /// Whether the value of this query parameter is secret: it is the key, or usually is one.
+    fn hides(&self, name: &str) -> bool {
+        names_secret(name) || self.secret_query.iter().any(|secret| secret.as_str() == name)
+    }
+
     /// The real URL, for the one place that dials.
     #[must_use]
     pub fn expose(&self) -> &Url {
@@ -88,17 +93,20 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = self.url.clone();
-        // A password in the URL is as secret as the key.
+        // Credentials in the URL are as secret as the key; either half may be a token.
         if shown.password().is_some() {
-            let _ = shown.set_password(Some("redacted"));
+            let _ = shown.set_password(None);
+            let _ = shown.set_username(REDACTED);
+        } else if !shown.username().is_empty() {
+            let _ = shown.set_username(REDACTED);
         }
-        if !self.secret_query.is_empty() {
+        if self.url.query_pairs().any(|(name, _)| self.hides(&name)) {
             let pairs: Vec<(String, String)> = self
                 .url
                 .query_pairs()
                 .map(|(name, value)| {
-                    let hidden = self.secret_query.iter().any(|secret| *secret == name);
-                    let value = if hidden { REDACTED.into() } else { value.into_owned() };
+                    let value =
+                        if self.hides(&name) { REDACTED.into() } else { value.into_owned() };
                     (name.into_owned(), value)
                 })
                 .collect();
@@ -157,7 +165,7 @@ impl OpenRequest {
             .address
             .url
             .query_pairs()
-            .filter(|(name, _)| self.address.secret_query.iter().any(|secret| *secret == *name))
+            .filter(|(name, _)| self.address.hides(name))
             .map(|(_, value)| Secret::new(value.into_owned()));
         let headers = self.headers.iter().flat_map(|header| {
             let bare = header.value.expose().rsplit([' ', '=']).next().unwrap_or("");
@@ -372,4 +380,22 @@ pub fn dialect(server: &Server, key: Option<Secret>) -> Result<Box<dyn Dialect>,
         DialectKind::Kecs => Box::new(kecs::Kecs::new(server, key)?),
         DialectKind::BullBoard => Box::new(bull_board::BullBoard::new(server, key)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_shows_no_credentials_that_its_url_holds() {
+        for (url, shown) in [
+            ("wss://h/x?API-Key=sk-1&page=2", "wss://h/x?API-Key=[redacted]&page=2"),
+            ("wss://h/x?a=1&access_token=sk-1", "wss://h/x?a=1&access_token=[redacted]"),
+            ("wss://u:sk-1@h/x", "wss://[redacted]@h/x"),
+            ("wss://sk-1@h/x", "wss://[redacted]@h/x"),
+            ("wss://:sk-1@h/x", "wss://[redacted]@h/x"),
+        ] {
+            assert_eq!(Address::new(Url::parse(url).unwrap()).to_string(), shown);
+        }
+    }
 }

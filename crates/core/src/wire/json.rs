@@ -168,6 +168,16 @@ pub fn is_json(text: &str) -> bool {
     serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
+/// How much of what was received a diagnostic carries to the caller, which removes the key and cuts
+/// the text only then: a key that an earlier cut would split could not be recognised.
+pub const HEAD: usize = 16 * 1024;
+
+/// At most the first [`HEAD`] bytes of what was received, cut at a character.
+#[must_use]
+pub fn head(text: &str) -> &str {
+    &text[..text.floor_char_boundary(HEAD)]
+}
+
 /// The beginning of what was received, cut at a character, for a diagnostic.
 #[must_use]
 pub fn sample(text: &str) -> String {

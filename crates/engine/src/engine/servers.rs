@@ -10,6 +10,7 @@ use jobwatch_core::server::{Server, ServerId};
 use jobwatch_core::state::{Transition, TransitionKind};
 use jobwatch_core::supervisor::{FetchId, Input, Link, LinkId, Output, Status, Supervisor};
 use jobwatch_core::time::{Mono, Now};
+use jobwatch_core::wire::json;
 use tokio::sync::oneshot;
 
 use super::state::State;
@@ -18,7 +19,7 @@ use crate::fetch::Clients;
 use crate::frames::{Frames, body_text};
 use crate::keys::keyring_words;
 use crate::ports::{Event, SecretsError};
-use crate::redact::Redactor;
+use crate::redact::{Redactor, WORDS};
 use crate::views::{ActionView, ErrorCode, KeyState, UserError};
 
 /// Actions are numbered from here on, out of the way of the supervisor's own requests.
@@ -523,8 +524,9 @@ impl State {
             Output::Notice(notice) => self.server_notice(slot, notice, now),
             Output::Diagnostic(mut diagnostic) => {
                 entry.odd = entry.odd.saturating_add(1);
-                diagnostic.text = entry.redactor.clean(&diagnostic.text);
-                diagnostic.sample = diagnostic.sample.map(|text| entry.redactor.clean(&text));
+                diagnostic.text = entry.redactor.clean_prefix(&diagnostic.text, WORDS);
+                diagnostic.sample =
+                    diagnostic.sample.map(|text| entry.redactor.clean_prefix(&text, json::SAMPLE));
                 let server = entry.server.id.clone();
                 tracing::debug!(
                     %server,
@@ -539,7 +541,7 @@ impl State {
                 let Some(waiting) = entry.actions.remove(&id) else { return };
                 let result = result.map_err(|words| UserError {
                     code: ErrorCode::Server,
-                    message: entry.redactor.clean(&words),
+                    message: entry.redactor.clean_prefix(&words, WORDS),
                 });
                 let _ = waiting.answer.send(result);
             }
@@ -561,7 +563,7 @@ impl State {
 
     fn status(&mut self, slot: Slot, mut status: Status) {
         let Some(entry) = self.entry_mut(slot) else { return };
-        status.reason = status.reason.map(|reason| entry.redactor.clean(&reason));
+        status.reason = status.reason.map(|reason| entry.redactor.clean_prefix(&reason, WORDS));
         if status.link != entry.status.link {
             let reason = status.reason.as_deref().unwrap_or("");
             tracing::info!(server = %entry.server.id, "{:?} {reason}", status.link);

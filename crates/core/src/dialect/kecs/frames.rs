@@ -9,6 +9,7 @@ use super::{Kecs, logs, metrics};
 use crate::dialect::{Frame, Incoming, answer};
 use crate::model::{Level, ServerNotice, Topic, Update};
 use crate::wire::fields::{Fields, elements};
+use crate::wire::json;
 
 impl Kecs {
     pub(super) fn read_frame(&mut self, frame: &Frame) -> Vec<Incoming> {
@@ -198,7 +199,7 @@ impl Kecs {
                 continue;
             };
             let Some(job) = self.log_owner(&entry, &mut all) else {
-                let text = format!("A log line names no task: {}", entry.line.text);
+                let text = format!("A log line names no task: {}", json::head(&entry.line.text));
                 all.push(answer::odd("homeless-log", text, raw.get()));
                 continue;
             };
