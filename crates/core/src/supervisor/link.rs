@@ -48,6 +48,7 @@ impl Supervisor {
 
     pub(super) fn open(&mut self, now: Now) {
         self.drop_link();
+        self.wished = None;
         self.last_open = Some(now.mono);
         match self.dialect.open() {
             Ok(request) => {
@@ -106,7 +107,9 @@ impl Supervisor {
         self.phase = Phase::Waiting;
         let reason = status::sentence(failure);
         match failure {
-            Failure::Http { status: 401 | 403, .. } => self.refuse(reason, now),
+            Failure::Http { status: 401 | 403, retry_after, .. } => {
+                self.refuse(reason, *retry_after, now);
+            }
             Failure::Http { retry_after, .. } => self.lost(reason, *retry_after, now),
             _ => self.lost(reason, None, now),
         }
@@ -148,7 +151,7 @@ impl Supervisor {
             match item {
                 Incoming::Ready => self.ready(link, now),
                 Incoming::Reply(frame) => self.out.push_back(Output::Send(link, frame)),
-                Incoming::Refused(reason) => self.refuse(reason, now),
+                Incoming::Refused(reason) => self.refuse(reason, None, now),
                 Incoming::Kicked(reason) => self.lost(reason, None, now),
                 Incoming::Watched(_) => {}
                 Incoming::Unwatchable { topic, reason } => self.unwatchable(topic, reason, now),
@@ -233,6 +236,7 @@ impl Supervisor {
         self.drop_link();
         self.backoff.failed();
         let delay = self.backoff.delay(&self.policy, wish, &mut self.jitter);
+        self.wished = wish.map(|_| now.mono.after(delay));
         self.trouble = Some(self.clean(&reason));
         self.refused = false;
         self.timers.set(Timer::Retry, now.mono.after(delay));
@@ -240,11 +244,14 @@ impl Supervisor {
     }
 
     /// The server does not accept us. Servers also refuse for passing reasons, such as too many
-    /// sockets, so one slow retry stays.
-    fn refuse(&mut self, reason: String, now: Now) {
+    /// sockets, so one slow retry stays, no sooner than the server wished.
+    fn refuse(&mut self, reason: String, wish: Option<Duration>, now: Now) {
         self.drop_link();
         self.backoff.failed();
-        let delay = self.jitter.around(self.policy.refused_delay, 10);
+        let mut delay = self.jitter.around(self.policy.refused_delay, 10);
+        if wish.is_some() {
+            delay = delay.max(self.backoff.delay(&self.policy, wish, &mut self.jitter));
+        }
         self.trouble = Some(self.clean(&reason));
         self.refused = true;
         self.timers.set(Timer::Retry, now.mono.after(delay));
@@ -252,7 +259,7 @@ impl Supervisor {
     }
 
     /// Trusts nothing that was true before: a live link must answer soon, a lost one is tried at
-    /// once, everything watched is fetched.
+    /// once unless the server asked for a pause that has not passed, everything watched is fetched.
     pub(super) fn distrust(&mut self, now: Now) {
         if !self.running {
             return;
@@ -275,7 +282,9 @@ impl Supervisor {
             // What was dialled before the sleep leads nowhere.
             Phase::Opening(_) | Phase::Greeting(_) => self.open(now),
             Phase::Waiting if !self.refused => {
-                self.open(now);
+                if self.wished.is_none_or(|until| until <= now.mono) {
+                    self.open(now);
+                }
                 self.fetch_everything(now);
             }
             Phase::Waiting | Phase::Down => {}

@@ -256,6 +256,11 @@ impl Polling {
         self.hold = self.hold.max(Some(until));
     }
 
+    /// Whether the server wants no requests now.
+    pub fn held(&self, now: Mono) -> bool {
+        self.hold.is_some_and(|hold| hold > now)
+    }
+
     pub fn release(&mut self) {
         self.hold = None;
     }

@@ -157,8 +157,12 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn fetch_logs(&mut self, job: &JobId, offset: u64) {
+    pub(super) fn fetch_logs(&mut self, job: &JobId, offset: u64, now: Now) {
         let Some(job) = self.board.job(job).cloned() else { return };
+        // The next look at this log asks again.
+        if self.polling.held(now.mono) {
+            return;
+        }
         for request in self.dialect.fetch_logs(&job, offset) {
             self.follow_alone(request);
         }

@@ -171,6 +171,33 @@ fn retry_after_wins_over_the_backoff() {
 }
 
 #[test]
+fn a_pause_the_server_asked_for_outlasts_a_wake_but_not_the_users_own_reconnect() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    let wish = Some(Duration::from_secs(120));
+    bench.fail_open(Failure::Http { status: 503, text: None, retry_after: wish });
+    bench.secs(20);
+    bench.input(Input::Woke);
+    assert_eq!(bench.opens().len(), 1);
+    bench.input(Input::ReconnectNow);
+    assert_eq!(bench.opens().len(), 2);
+}
+
+#[test]
+fn a_refusal_that_asks_for_a_longer_pause_than_ours_gets_it() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    let wish = Some(Duration::from_secs(1_200));
+    bench.fail_open(Failure::Http { status: 403, text: None, retry_after: wish });
+    bench.secs(1_199);
+    assert_eq!(bench.opens().len(), 1);
+    bench.secs(130);
+    assert!(bench.opens().len() > 1);
+}
+
+#[test]
 fn a_refused_socket_beside_an_http_api_that_answers_is_polling_with_the_refusal_as_reason() {
     let mut bench = Bench::new(Manner::default());
     bench.input(Input::Watch(Topic::Everything));
