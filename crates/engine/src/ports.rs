@@ -47,7 +47,7 @@ pub trait Secrets: Send + Sync + 'static {
     /// See [`SecretsError`].
     fn load(&self, server: &ServerId) -> Result<Option<Secret>, SecretsError>;
 
-    /// Stores a server's key. `label` is what people see in their keyring's own window.
+    /// Stores a server's key. `label` names the server to people who look into their keyring.
     ///
     /// # Errors
     /// See [`SecretsError`].

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::Clock;
 use crate::history::{History, Place};
 use crate::keys::{Keyring, keyring_words};
-use crate::ports::{Ports, Window};
+use crate::ports::{Ports, SecretsError, Window};
 use crate::settings::{SavedServer, Settings, SettingsFile};
 use crate::test::{self, Report};
 use crate::views::{
@@ -227,17 +227,32 @@ impl Engine {
     ) -> Result<String, UserError> {
         let plan = self.ask(move |state| state.plan_save(&draft, change, key)).await??;
         let id = plan.server.id.clone();
+        let label = plan.server.name.clone();
+        let mut before = None;
         if let Some(key) = plan.to_store() {
-            let label = format!("Jobwatch: {}", plan.server.name);
-            let stored = self.keyring.store(id.clone(), label, key).wait().await;
+            let old = match plan.new {
+                true => Ok(None),
+                false => self.keyring.load(id.clone()).wait().await,
+            };
+            before = Some(match old {
+                // What is stored cannot be read: that is no reason to refuse the new key.
+                Ok(_) | Err(SecretsError::Failed(_)) => old,
+                Err(error) => return Err(keyring_error(&error)),
+            });
+            let stored = self.keyring.store(id.clone(), label.clone(), key).wait().await;
             stored.map_err(|error| keyring_error(&error))?;
         }
-        let new = plan.new;
-        let stored = plan.to_store().is_some();
         let saved = self.ask(move |state| state.commit_save(plan)).await?;
-        if saved.is_err() && new && stored {
-            // The server does not exist, so its key must not stay behind.
-            let _ = self.keyring.delete(id.clone()).wait().await;
+        if saved.is_err() {
+            // The settings are as they were, so the keyring must be too.
+            let restored = match before {
+                Some(Ok(Some(key))) => self.keyring.store(id.clone(), label, key).wait().await,
+                Some(Ok(None)) => self.keyring.delete(id.clone()).wait().await,
+                Some(Err(_)) | None => Ok(()),
+            };
+            if let Err(error) = restored {
+                self.tell(move |state| state.keyring_trouble(Some(keyring_words(&error))));
+            }
         }
         saved.map(|()| id.0)
     }
@@ -330,7 +345,16 @@ impl Engine {
         let (server, job) = (ServerId(server.to_owned()), job.to_owned());
         let (answer, answered) = oneshot::channel();
         self.tell(move |state| state.act(&server, &job, action, answer));
-        answered.await.unwrap_or_else(|_| Err(stopped()))
+        answered.await.unwrap_or_else(|_| {
+            if self.commands.is_closed() {
+                return Err(stopped());
+            }
+            // Who waited for the answer is gone with the connection.
+            let message = "The server was changed, paused or removed before it answered, so it is \
+                           not known whether it did this."
+                .to_owned();
+            Err(UserError { code: ErrorCode::Server, message })
+        })
     }
 
     /// Marks notices as read or unread.
@@ -399,7 +423,7 @@ fn stopped() -> UserError {
     UserError { code: ErrorCode::Internal, message: "Jobwatch is shutting down.".to_owned() }
 }
 
-pub(crate) fn keyring_error(error: &crate::ports::SecretsError) -> UserError {
+pub(crate) fn keyring_error(error: &SecretsError) -> UserError {
     UserError { code: ErrorCode::Keyring, message: keyring_words(error) }
 }
 

@@ -145,6 +145,11 @@ impl State {
     /// The history has written a notice that is new.
     pub(super) fn recorded(&mut self, stored: StoredNotice, away: bool) {
         let now = self.clock.now();
+        if self.named(&stored.notice.server).is_err() {
+            // Its server was removed while it was written: nobody wants to hear of it any more.
+            self.history.shown(vec![stored.id]);
+            return;
+        }
         if away && !self.notices.summarised {
             self.notices.hold(stored.clone(), now);
         } else {
@@ -187,6 +192,12 @@ impl State {
         self.notices.due = None;
         self.notices.summarised = true;
         let away = std::mem::take(&mut self.notices.away);
+        // The demo's servers of an earlier run may not be here.
+        let (away, orphans): (Vec<_>, Vec<_>) =
+            away.into_iter().partition(|stored| self.named(&stored.notice.server).is_ok());
+        if !orphans.is_empty() {
+            self.history.shown(orphans.iter().map(|stored| stored.id).collect());
+        }
         let (outcomes, others): (Vec<_>, Vec<_>) =
             away.into_iter().partition(|stored| stored.notice.key.is_some());
         for other in &others {

@@ -649,7 +649,13 @@ impl State {
         };
         let id = FetchId(entry.next_action);
         entry.next_action += 1;
-        entry.actions.retain(|_, waiting| now.mono.since(waiting.since) < ACTION_TIMEOUT);
+        let late =
+            |_: &FetchId, waiting: &mut Waiting| now.mono.since(waiting.since) >= ACTION_TIMEOUT;
+        for (_, waiting) in entry.actions.extract_if(late) {
+            let message =
+                "The server did not answer in time, so it is not known whether it did this.";
+            let _ = waiting.answer.send(Err(refuse(ErrorCode::Server, message)));
+        }
         entry.actions.insert(id, Waiting { since: now.mono, answer });
         self.feed(slot, Input::Act(id, found));
     }

@@ -125,6 +125,8 @@ impl State {
             self.due();
             self.tell_window();
         }
+        // From here on every message is answered with the end of the program.
+        commands.close();
         self.finish().await;
     }
 

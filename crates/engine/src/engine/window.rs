@@ -34,6 +34,8 @@ const MAX_VIEWS: usize = 256;
 const PACE: Duration = Duration::from_millis(33);
 /// See the module's documentation.
 const REMIND: Duration = Duration::from_secs(1);
+/// Steps kept of a job since its view was opened; the newest stay.
+const MAX_STEPS: usize = 1_000;
 /// Children shown with a job.
 const MAX_CHILDREN: usize = 100;
 /// Between looks for new log lines over HTTP, while a log is on screen and no socket brings them.
@@ -156,6 +158,9 @@ impl Views {
                 && *job == step.job
             {
                 since.push(TimelineRow::from(step));
+                if since.len() > MAX_STEPS {
+                    since.remove(0);
+                }
             }
         }
         self.job_touched(slot, &step.job);
@@ -230,8 +235,9 @@ impl State {
                 let job = JobId::from(job);
                 let (id, of) = (ServerId(server.clone()), job.clone());
                 let history = self.history();
-                let asked = async move { history.timeline(id, of).await };
-                self.beside(asked, move |state, steps| state.timeline_read(number, &steps));
+                self.beside(history.timeline(id, of), move |state, steps| {
+                    state.timeline_read(number, &steps)
+                });
                 Kind::Job { server, job, before: None, since: Vec::new() }
             }
             ViewSpec::Log { server, job } => {
@@ -257,7 +263,8 @@ impl State {
     fn timeline_read(&mut self, view: u32, steps: &[Transition]) {
         let Some(view) = self.views.open.get_mut(&view) else { return };
         if let Kind::Job { before, .. } = &mut view.kind {
-            // The question was queued before any later step, so the two parts do not overlap.
+            // The question was queued when the view was opened, before any later step, and what
+            // is queued after a question is not in its answer: the two parts do not overlap.
             *before = Some(steps.iter().map(TimelineRow::from).collect());
             view.change();
         }

@@ -76,7 +76,6 @@ pub enum Reply {
 
 pub(crate) enum Request {
     Job(ServerId, Arc<Job>),
-    Gone(ServerId, JobId),
     Step(ServerId, Transition),
     Announce(Box<Announcement>),
     Shown(Vec<i64>),
@@ -133,11 +132,6 @@ impl History {
         self.send(Request::Job(server, job));
     }
 
-    /// Drops a job that the server does not know any more.
-    pub fn gone(&self, server: ServerId, job: JobId) {
-        self.send(Request::Gone(server, job));
-    }
-
     /// Keeps a step of a job.
     pub fn step(&self, server: ServerId, transition: Transition) {
         self.send(Request::Step(server, transition));
@@ -184,9 +178,16 @@ impl History {
         self.ask(Request::Notices).await
     }
 
-    /// What happened to a job, oldest first.
-    pub async fn timeline(&self, server: ServerId, job: JobId) -> Vec<Transition> {
-        self.ask(|answer| Request::Timeline(server, job, answer)).await
+    /// What happened to a job, oldest first. The question is queued by the call, not by the first
+    /// poll: the answer holds what was queued before it, and nothing after.
+    pub fn timeline(
+        &self,
+        server: ServerId,
+        job: JobId,
+    ) -> impl Future<Output = Vec<Transition>> + Send + use<> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Request::Timeline(server, job, answer));
+        async move { answered.await.unwrap_or_default() }
     }
 
     /// Writes what is gathered; returns when that is done or has failed.
@@ -216,8 +217,11 @@ fn work(mut store: Store, requests: &Receiver<Request>, replies: &mpsc::Unbounde
         match request {
             Ok(request) => {
                 let mut urgent = store.take(request, &mut answers);
-                // What has queued up meanwhile joins the same transaction.
-                while let Ok(request) = requests.try_recv() {
+                // What has queued up meanwhile joins the same transaction, up to the first question:
+                // its answer holds nothing that was queued after it.
+                while answers.is_empty()
+                    && let Ok(request) = requests.try_recv()
+                {
                     urgent |= store.take(request, &mut answers);
                     if store.gathered() > 10_000 {
                         urgent = true;

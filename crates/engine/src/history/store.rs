@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState};
@@ -21,7 +21,11 @@ pub(crate) const MAX_NOTICES: usize = 5_000;
 const MAX_JOBS: i64 = 100_000;
 /// Steps of one job that are shown.
 const MAX_STEPS: i64 = 1_000;
-/// Jobs, steps and notices older than this are dropped at the start.
+/// Steps kept of all jobs together; beyond them the oldest are dropped.
+const MAX_TRANSITIONS: i64 = 1_000_000;
+/// How often what is too old or too much is dropped, besides at the start.
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+/// Jobs, steps and notices older than this are dropped.
 const KEEP: Duration = Duration::from_secs(90 * 86_400);
 /// The ledger is kept longer, so that no server's long memory makes old news new again.
 const KEEP_LEDGER: Duration = Duration::from_secs(800 * 86_400);
@@ -37,7 +41,6 @@ pub(super) type Answer = Box<dyn FnOnce(&mut Store) + Send>;
 type LedgerKey = (String, &'static str, String, u32, String);
 
 enum Write {
-    Gone(ServerId, JobId),
     Step(ServerId, Transition),
     /// With the number under which it was told already, while the disk refused.
     Announce(Box<Announcement>, Option<i64>),
@@ -63,6 +66,8 @@ pub(super) struct Store {
     preliminary: i64,
     /// What the engine was last told about the history's health because of a failed write.
     failing: bool,
+    /// When old rows were last dropped.
+    pruned: Instant,
 }
 
 impl Store {
@@ -114,6 +119,7 @@ impl Store {
             renumbered: HashMap::new(),
             preliminary: 0,
             failing: false,
+            pruned: Instant::now(),
         }
     }
 
@@ -122,11 +128,6 @@ impl Store {
         match request {
             Request::Job(server, job) => {
                 self.jobs.insert((server, job.id.clone()), job);
-                return false;
-            }
-            Request::Gone(server, id) => {
-                self.jobs.remove(&(server.clone(), id.clone()));
-                self.writes.push(Write::Gone(server, id));
                 return false;
             }
             Request::Step(server, step) => {
@@ -184,6 +185,7 @@ impl Store {
                 for reply in recorded {
                     let _ = replies.send(reply);
                 }
+                self.prune_if_due();
                 return true;
             }
             Err(error) => error,
@@ -207,6 +209,16 @@ impl Store {
         }
         self.tell_unwritten(replies);
         false
+    }
+
+    fn prune_if_due(&mut self) {
+        if self.pruned.elapsed() >= PRUNE_EVERY {
+            self.pruned = Instant::now();
+            // What is written is safe; the next hour tries again.
+            if let Err(error) = prune(&self.file, Timestamp::now(), MAX_TRANSITIONS) {
+                tracing::warn!(%error, "old history was not dropped");
+            }
+        }
     }
 
     fn flush_into_new(&mut self, replies: &mpsc::UnboundedSender<Reply>) -> bool {
@@ -277,11 +289,6 @@ impl Store {
                     new.or_else(|| self.renumbered.get(id).copied()).unwrap_or(*id)
                 };
                 match write {
-                    Write::Gone(server, id) => {
-                        transaction
-                            .prepare_cached("DELETE FROM jobs WHERE server = ?1 AND id = ?2")?
-                            .execute(params![server.0, id.as_str()])?;
-                    }
                     Write::Step(server, step) => insert_step(&transaction, server, step)?,
                     Write::Announce(announcement, told) => {
                         let Some(id) = announce(&transaction, announcement)? else { continue };
@@ -627,7 +634,7 @@ fn connect_checked(path: &Path, now: Timestamp) -> Result<Connection, OpenError>
         ) => OpenError::Newer,
         other => OpenError::Other(other.to_string()),
     })?;
-    prune(&file, now)?;
+    prune(&file, now, MAX_TRANSITIONS)?;
     Ok(file)
 }
 
@@ -651,10 +658,14 @@ fn migrate(file: &mut Connection) -> Result<(), rusqlite_migration::Error> {
     schema::migrations().to_latest(file)
 }
 
-fn prune(file: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+fn prune(file: &Connection, now: Timestamp, transitions: i64) -> rusqlite::Result<()> {
     let before = |age: Duration| (now - age).as_millisecond();
     file.execute("DELETE FROM jobs WHERE heard_at < ?1", params![before(KEEP)])?;
     file.execute("DELETE FROM transitions WHERE at < ?1", params![before(KEEP)])?;
+    file.execute(
+        "DELETE FROM transitions WHERE seq <= (SELECT max(seq) FROM transitions) - ?1",
+        params![transitions],
+    )?;
     file.execute("DELETE FROM notices WHERE at < ?1", params![before(KEEP)])?;
     file.execute("DELETE FROM ledger WHERE at < ?1", params![before(KEEP_LEDGER)])?;
     Ok(())

@@ -357,3 +357,29 @@ async fn an_api_of_html_leaves_the_socket_alone_and_is_named() {
     assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Live));
     scene.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_failed_beside_a_live_socket_is_not_taken_for_an_answer() {
+    let scene = scene(DialectKind::Kecs).await;
+    scene.live().await;
+    let fault = ApiFault::html(503);
+    scene.control.change_faults(|faults| faults.api = Some(fault));
+    scene.engine.watch(&scene.id, "job:nowhere").await.unwrap();
+    let listed = || -> Vec<bool> {
+        let events = scene.world.events.lock().unwrap();
+        let of = |event: &jobwatch_engine::ports::Event| match event {
+            jobwatch_engine::ports::Event::Listed { topic, ok, .. } => {
+                topic.to_string().ends_with("nowhere").then_some(*ok)
+            }
+            _ => None,
+        };
+        events.iter().filter_map(of).collect()
+    };
+    until("the failure to be told", || !listed().is_empty()).await;
+    assert_eq!(listed(), [false]);
+    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Live));
+    scene.control.change_faults(|faults| faults.api = None);
+    until("the answer to be told", || listed().len() > 1).await;
+    assert_eq!(listed(), [false, true]);
+    scene.end().await;
+}

@@ -286,6 +286,29 @@ async fn a_notice_whose_popup_was_not_confirmed_is_found_at_the_next_start() {
 }
 
 #[tokio::test]
+async fn a_timeline_holds_what_was_queued_before_it_was_asked_for_and_nothing_after() {
+    let (replies, _replied) = mpsc::unbounded_channel();
+    let history = History::open(Place::Memory, replies);
+    let first = announcement("first");
+    let (server, job) = (first.notice.server.clone(), first.notice.job.clone().unwrap());
+    let step = jobwatch_core::state::Transition {
+        job: job.clone(),
+        attempt: 1,
+        from: None,
+        to: JobState::Completed,
+        kind: jobwatch_core::state::TransitionKind::Outcome,
+        at: jiff::Timestamp::now(),
+        error: None,
+        while_away: false,
+    };
+    history.step(server.clone(), step.clone());
+    let asked = history.timeline(server.clone(), job.clone());
+    history.step(server.clone(), step);
+    assert_eq!(asked.await.len(), 1);
+    assert_eq!(history.timeline(server, job).await.len(), 2);
+}
+
+#[tokio::test]
 async fn while_the_disk_refuses_everything_is_told_once_and_written_later() {
     let dir = tempfile::tempdir().unwrap();
     let (replies, mut replied) = mpsc::unbounded_channel();
