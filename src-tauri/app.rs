@@ -10,7 +10,7 @@ use jobwatch_demo::{Demo, DemoOptions};
 use jobwatch_engine::ports::{Desktop, Ports, Secrets};
 use jobwatch_engine::views::{ErrorCode, UserError};
 use jobwatch_engine::{Engine, Options, SettingsSource};
-use tauri::webview::{NewWindowResponse, PageLoadEvent};
+use tauri::webview::NewWindowResponse;
 use tauri::{AppHandle, Manager, RunEvent, WebviewUrl, WebviewWindowBuilder, WindowEvent};
 use tauri_plugin_window_state::StateFlags;
 use tokio::sync::Mutex;
@@ -116,7 +116,6 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
 }
 
 fn open_window(app: &AppHandle, data: &Path) -> tauri::Result<()> {
-    let pages = app.clone();
     let builder = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
         .title("Jobwatch")
         .inner_size(1180.0, 760.0)
@@ -127,30 +126,22 @@ fn open_window(app: &AppHandle, data: &Path) -> tauri::Result<()> {
             url.scheme() == "tauri" || url.host_str().is_some_and(|host| host == "tauri.localhost")
         })
         .on_new_window(|_, _| NewWindowResponse::Deny)
-        .on_page_load(move |_, load| {
-            if load.event() == PageLoadEvent::Started {
-                page_gone(&pages);
-            }
-        });
+        .on_page_load(|_, load| tracing::debug!(event = ?load.event(), "the page loads"));
     builder.build()?;
     Ok(())
 }
 
-/// The page was closed, or another begins to load in its place: nobody looks any more.
+/// The window was closed: nobody looks any more. A page that is loaded anew needs no such event: it
+/// subscribes, which ends everything of the page before it. The start of a load must not end
+/// anything: WebKitGTK holds that event back while it does not know the main resource, so nothing
+/// promises that it comes before the page subscribes.
 fn page_gone(app: &AppHandle) {
     let (Some(engine), Some(page)) = (app.try_state::<Engine>(), app.try_state::<Arc<Page>>())
     else {
         return;
     };
-    let engine = engine.inner().clone();
-    let views = page.disconnect();
+    page.disconnect();
     engine.detach_window();
-    tauri::async_runtime::spawn(async move {
-        for view in views {
-            engine.close_view(view).await;
-        }
-        engine.looking_at(false, None).await;
-    });
 }
 
 fn focus_changed(app: &AppHandle, focused: bool) {

@@ -8,15 +8,13 @@ use jobwatch_engine::views::{OpenJob, Overview, Tick, UserError, ViewSpec, ViewW
 use tauri::ipc::Channel;
 use tauri::{Runtime, State, WebviewWindow};
 
-/// The page's end of the engine: its channel, its views, what it looks at.
+/// The page's end of the engine: its channel and what it looks at.
 #[derive(Default)]
 pub struct Page(Mutex<PageState>);
 
 #[derive(Default)]
 struct PageState {
     channel: Option<Channel<Tick>>,
-    /// Open views, so that those of a page that was reloaded can be closed.
-    views: Vec<u32>,
     /// A job to open that no page was there to hear of.
     open: Option<OpenJob>,
     focused: bool,
@@ -28,22 +26,18 @@ impl Page {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the channel of a page that has just been loaded; an earlier one is dropped.
+    /// Takes the channel of a page that has just been loaded; an earlier one is dropped. Nothing is
+    /// sent: the engine tells a window of everything once it is attached and the views of the page
+    /// before are closed. A page greeted earlier could open a view that is closed with those.
     fn connect(&self, channel: Channel<Tick>) {
-        let open = {
-            let mut state = self.state();
-            state.channel = Some(channel);
-            state.open.take()
-        };
-        self.tick(&Tick { overview: true, views: Vec::new(), open });
+        self.state().channel = Some(channel);
     }
 
-    /// Forgets the page: it was closed or is being loaded anew. Returns its views.
-    pub fn disconnect(&self) -> Vec<u32> {
+    /// Forgets the page, because its window was closed.
+    pub fn disconnect(&self) {
         let mut state = self.state();
         state.channel = None;
         state.looking_at = None;
-        std::mem::take(&mut state.views)
     }
 
     /// Notes that the window gained or lost the focus; returns what the engine should know.
@@ -57,14 +51,18 @@ impl Page {
 impl Window for Page {
     fn tick(&self, tick: &Tick) {
         let mut state = self.state();
-        let Some(channel) = &state.channel else {
+        let Some(channel) = state.channel.clone() else {
             if tick.open.is_some() {
                 state.open.clone_from(&tick.open);
             }
             return;
         };
+        let mut tick = tick.clone();
+        let waiting = state.open.take();
+        tick.open = tick.open.or(waiting);
         // Sending fails only when the webview is gone.
-        if channel.send(tick.clone()).is_err() {
+        if let Err(error) = channel.send(tick) {
+            tracing::warn!(%error, "the page can be told of nothing any more");
             state.channel = None;
         }
     }
@@ -92,14 +90,8 @@ pub async fn subscribe<R: Runtime>(
 
 /// Opens a view; answers its number.
 #[tauri::command]
-pub async fn open_view(
-    engine: State<'_, Engine>,
-    page: State<'_, Arc<Page>>,
-    spec: ViewSpec,
-) -> Result<u32, UserError> {
-    let view = engine.open_view(spec).await?;
-    page.state().views.push(view);
-    Ok(view)
+pub async fn open_view(engine: State<'_, Engine>, spec: ViewSpec) -> Result<u32, UserError> {
+    engine.open_view(spec).await
 }
 
 /// The rows of a view's visible range.
@@ -115,12 +107,7 @@ pub async fn view_window(
 
 /// Closes a view.
 #[tauri::command]
-pub async fn close_view(
-    engine: State<'_, Engine>,
-    page: State<'_, Arc<Page>>,
-    view: u32,
-) -> Result<(), UserError> {
-    page.state().views.retain(|open| *open != view);
+pub async fn close_view(engine: State<'_, Engine>, view: u32) -> Result<(), UserError> {
     engine.close_view(view).await;
     Ok(())
 }
@@ -168,9 +155,15 @@ mod tests {
         let old = listen(&page);
         let new = listen(&page);
         page.tick(&Tick { views: vec![7], ..Tick::default() });
-        assert_eq!(old.lock().unwrap().len(), 1, "only its own greeting");
+        assert!(old.lock().unwrap().is_empty());
         let new = new.lock().unwrap();
-        assert_eq!(new.last().unwrap(), r#"{"overview":false,"views":[7],"open":null}"#);
+        assert_eq!(*new, [r#"{"overview":false,"views":[7],"open":null}"#]);
+    }
+
+    #[test]
+    fn a_page_is_not_greeted_before_the_engine_is_ready_for_its_views() {
+        let heard = listen(&Page::default());
+        assert!(heard.lock().unwrap().is_empty());
     }
 
     #[test]
@@ -179,20 +172,20 @@ mod tests {
         page.tick(&open("a"));
         page.tick(&open("b"));
         let heard = listen(&page);
-        let first = heard.lock().unwrap()[0].clone();
-        assert_eq!(first, r#"{"overview":true,"views":[],"open":{"server":"s","job":"b"}}"#);
-        let again = listen(&page);
-        assert!(again.lock().unwrap()[0].contains(r#""open":null"#), "opened once only");
+        let attached = Tick { overview: true, ..Tick::default() };
+        page.tick(&attached);
+        page.tick(&attached);
+        let heard = heard.lock().unwrap();
+        assert_eq!(heard[0], r#"{"overview":true,"views":[],"open":{"server":"s","job":"b"}}"#);
+        assert!(heard[1].contains(r#""open":null"#), "opened once only");
     }
 
     #[test]
     fn nothing_is_sent_to_a_page_that_is_gone() {
         let page = Page::default();
         let heard = listen(&page);
-        page.state().views = vec![1, 2];
-        assert_eq!(page.disconnect(), [1, 2]);
+        page.disconnect();
         page.tick(&Tick { overview: true, ..Tick::default() });
-        assert_eq!(heard.lock().unwrap().len(), 1, "only the greeting");
-        assert!(page.disconnect().is_empty());
+        assert!(heard.lock().unwrap().is_empty());
     }
 }

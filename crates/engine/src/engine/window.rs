@@ -1,8 +1,8 @@
 //! The views the window has open, and telling it when they have changed.
 //!
 //! A view that was told of is not told of again before the page has pulled it: a page that is busy
-//! slows the ticks down by itself. Should a pull get lost, the view is told of again after
-//! [`REMIND`].
+//! slows the ticks down by itself. Should a tick or a pull get lost, the view is told of again every
+//! [`REMIND`] until it is pulled, whether or not anything else changes. So it is with the overview.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,6 +72,7 @@ struct View {
     version: u64,
     first: u64,
     count: u32,
+    /// Changed since the page pulled it.
     dirty: bool,
     /// When the page was told, until it pulls.
     told: Option<Instant>,
@@ -100,6 +101,7 @@ pub(super) struct Views {
     window: Option<Arc<dyn Window>>,
     open: BTreeMap<u32, View>,
     next: u32,
+    /// Changed since the page pulled it.
     overview: bool,
     overview_told: Option<Instant>,
     open_job: Option<OpenJob>,
@@ -470,7 +472,6 @@ impl State {
         let mut tick = Tick { open: views.open_job.take(), ..Tick::default() };
         if views.overview && views.overview_told.is_none_or(|told| told + REMIND <= now) {
             tick.overview = true;
-            views.overview = false;
             views.overview_told = Some(now);
         }
         for (number, view) in &mut views.open {
@@ -483,7 +484,7 @@ impl State {
                 view.dirty = true;
                 view.version += 1;
             }
-            if std::mem::take(&mut view.dirty) {
+            if view.dirty {
                 view.told = Some(now);
                 tick.views.push(*number);
             }

@@ -10,3 +10,4 @@ mod dialects;
 mod network;
 mod persistence;
 mod secrecy;
+mod window;

@@ -1,0 +1,87 @@
+//! What a window is told, also when it misses something.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jobwatch_engine::Engine;
+use jobwatch_engine::ports::Window;
+use jobwatch_engine::views::{JobSort, Tick, ViewSpec};
+
+use crate::common::{World, engine, until};
+
+fn all_jobs() -> ViewSpec {
+    ViewSpec::Jobs {
+        server: None,
+        queue: None,
+        states: Vec::new(),
+        search: String::new(),
+        sort: JobSort::Activity,
+    }
+}
+
+/// How often a tick that fits was sent.
+fn told(world: &World, fits: impl Fn(&Tick) -> bool) -> usize {
+    world.ticks.lock().unwrap().iter().filter(|tick| fits(tick)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overview_that_is_not_pulled_is_told_of_again_although_nothing_else_happens() {
+    let world = World::new();
+    let engine = engine(&world, Vec::new()).await;
+    engine.attach_window(world.window());
+    until("three ticks", || told(&world, |tick| tick.overview) >= 3).await;
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_is_not_pulled_is_told_of_again_although_nothing_else_happens() {
+    let world = World::new();
+    let engine = engine(&world, Vec::new()).await;
+    engine.attach_window(world.window());
+    let view = engine.open_view(all_jobs()).await.unwrap();
+    until("three ticks", || told(&world, |tick| tick.views.contains(&view)) >= 3).await;
+    let _ = engine.view_window(view, 0, 10).await.unwrap();
+    engine.overview().await;
+    let so_far = world.ticks.lock().unwrap().len();
+    engine.report_notifications(Some("no bus".to_owned()));
+    until("a tick of something new", || world.ticks.lock().unwrap().len() > so_far).await;
+    let ticks = world.ticks.lock().unwrap().clone();
+    assert_eq!(ticks[so_far], Tick { overview: true, ..Tick::default() }, "only what is new");
+    engine.stop().await;
+}
+
+/// A page as quick as can be: it opens a view the moment it is told anything.
+struct Quick {
+    engine: Engine,
+    runtime: tokio::runtime::Handle,
+    view: Arc<AtomicU32>,
+}
+
+impl Window for Quick {
+    fn tick(&self, _: &Tick) {
+        if self.view.load(Ordering::SeqCst) == 0 {
+            let (engine, view) = (self.engine.clone(), Arc::clone(&self.view));
+            self.runtime.spawn(async move {
+                view.store(engine.open_view(all_jobs()).await.unwrap(), Ordering::SeqCst);
+            });
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_is_opened_on_the_first_tick_stays_open() {
+    let world = World::new();
+    let engine = engine(&world, Vec::new()).await;
+    let view = Arc::new(AtomicU32::new(0));
+    let runtime = tokio::runtime::Handle::current();
+    engine.attach_window(Arc::new(Quick {
+        engine: engine.clone(),
+        runtime,
+        view: Arc::clone(&view),
+    }));
+    until("the view", || view.load(Ordering::SeqCst) > 0).await;
+    engine.overview().await;
+    assert!(engine.view_window(view.load(Ordering::SeqCst), 0, 10).await.is_ok());
+    engine.detach_window();
+    engine.stop().await;
+}
