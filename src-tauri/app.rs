@@ -287,7 +287,7 @@ fn icon_file(data: &Path) -> Option<PathBuf> {
     if std::fs::read(&path).is_ok_and(|bytes| bytes == ICON) {
         return Some(path);
     }
-    let written = std::fs::create_dir_all(data).and_then(|()| std::fs::write(&path, ICON));
+    let written = jobwatch_engine::settings::create_private_directory(data).and_then(|()| std::fs::write(&path, ICON));
     match written {
         Ok(()) => Some(path),
         Err(error) => {
@@ -335,7 +335,7 @@ impl DemoSwitch {
 /// The program's own log: a file a day, five kept. What is logged is set by `JOBWATCH_LOG`
 /// (`debug`, `jobwatch_engine=trace`, …). Without a place for files there is no log.
 fn log_to_file(directory: &Path) -> Option<tracing_appender::non_blocking::WorkerGuard> {
-    let appender = std::fs::create_dir_all(directory)
+    let appender = jobwatch_engine::settings::create_private_directory(directory)
         .map_err(anyhow::Error::from)
         .and_then(|()| {
             Ok(tracing_appender::rolling::Builder::new()

@@ -290,6 +290,19 @@ fn keep_copy(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Creates a directory that only its owner can enter, with those above it that are missing: what is
+/// kept there is about jobs. One that exists stays as it is.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn create_private_directory(directory: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
 /// Writes beside the file, makes that durable, and puts it in the file's place: whoever reads, and
 /// whenever the program dies, there is a whole file.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
@@ -297,7 +310,7 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory)?;
+    create_private_directory(directory)?;
     let mut file = tempfile::Builder::new().prefix(".settings-").tempfile_in(directory)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;

@@ -1,6 +1,6 @@
 //! URLs and key placement, the part of building requests that all dialects share.
 
-use url::Url;
+use url::{Host, Url};
 
 use super::{Address, Ask, FetchRequest, Header, Method, OpenRequest};
 use crate::secret::Secret;
@@ -151,9 +151,25 @@ impl Endpoint {
         let mut headers = Vec::new();
         // The key belongs to this server: another host gets none.
         let same_host = base.host() == self.api.host();
-        let key = self.key.as_ref().filter(|_| same_host);
+        let key = self.key.as_ref().filter(|_| same_host && !self.bares_key(base));
         let address = place(Address::new(url), &mut headers, self.http_key.as_ref(), key);
         FetchRequest { ask, method, address, headers, body }
+    }
+}
+
+impl Endpoint {
+    /// Whether a key sent to `base` would cross the network in the clear, although the same host is
+    /// spoken to by TLS elsewhere.
+    fn bares_key(&self, base: &Url) -> bool {
+        let loopback = match base.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        let secure = |url: &Url| matches!(url.scheme(), "https" | "wss");
+        let by_tls = |url: &Url| secure(url) && url.host() == base.host();
+        !loopback && !secure(base) && (by_tls(&self.ws) || by_tls(&self.api))
     }
 }
 

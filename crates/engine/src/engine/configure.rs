@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jobwatch_core::dialect::dialect;
 use jobwatch_core::dialect::endpoint::{Defaults, Endpoint};
 use jobwatch_core::model::{Job, Topic};
-use jobwatch_core::secret::Secret;
+use jobwatch_core::secret::{Secret, names_secret};
 use jobwatch_core::server::{DialectKind, KeyPlacement, PolicyChange, Server, ServerId};
 use jobwatch_core::supervisor::{Input, Link};
 
@@ -480,12 +480,38 @@ fn server_of(draft: &ServerDraft, existing: Option<&Server>) -> Result<Server, U
             return Err(invalid("The address names no host."));
         }
     }
+    let admin = server.options.get("admin").map(String::as_str);
+    for text in [Some(ws), api, admin].into_iter().flatten() {
+        if let Some(name) = secret_parameter(text) {
+            return Err(invalid(format!(
+                "The address holds a key in \"{name}\", which would be saved in the open. Remove \
+                 it there and enter it as the key instead."
+            )));
+        }
+    }
+    let authority = admin.map(|admin| admin.split_once("://").map_or(admin, |(_, rest)| rest));
+    let authority = authority.and_then(|rest| rest.split(['/', '?', '#']).next());
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return Err(invalid(
+            "The address of the admin API holds a user name or password, which would be saved in \
+             the open. Enter it as the key instead.",
+        ));
+    }
     if server.name.is_empty() {
         server.name = endpoint.ws().host_str().unwrap_or(kind.title()).to_owned();
     }
     // What only the dialect can judge.
     dialect(&server, None).map_err(invalid)?;
     Ok(server)
+}
+
+/// The query parameter of an address that looks like a key.
+fn secret_parameter(address: &str) -> Option<String> {
+    let (_, query) = address.split_once('?')?;
+    let query = query.split('#').next().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, value)| names_secret(name) && !value.is_empty())
+        .map(|(name, _)| name.into_owned())
 }
 
 /// The two addresses of a server; paths and key placements are the dialect's business.

@@ -584,7 +584,7 @@ fn open_file(directory: &Path, now: Timestamp) -> Result<(Connection, Option<Str
             directory.display()
         )
     };
-    std::fs::create_dir_all(directory).map_err(|error| in_memory(&error))?;
+    crate::settings::create_private_directory(directory).map_err(|error| in_memory(&error))?;
     let path = directory.join(FILE);
     match connect_checked(&path, now) {
         Ok(file) => Ok((file, None)),

@@ -202,6 +202,18 @@ async fn wrong_fields_are_named() {
         (ServerDraft { ws: String::new(), ..good.clone() }, "missing"),
         (ServerDraft { ws: "ftp://host".to_owned(), ..good.clone() }, "ftp"),
         (ServerDraft { ws: "ws://user:pass@host".to_owned(), ..good.clone() }, "password"),
+        (
+            ServerDraft { ws: "wss://host/x?API-Key=user:pass".to_owned(), ..good.clone() },
+            "API-Key",
+        ),
+        (ServerDraft { api: "https://host/?token=user:pass".to_owned(), ..good.clone() }, "token"),
+        (
+            ServerDraft {
+                options: vec![("admin".to_owned(), "http://user:pass@host".to_owned())],
+                ..good.clone()
+            },
+            "password",
+        ),
         (ServerDraft { dialect: "morse".to_owned(), ..good.clone() }, "morse"),
         (ServerDraft { watch: vec!["jobs".to_owned()], ..good.clone() }, "not a topic"),
         (ServerDraft { extra_ca: "/does/not/exist.pem".to_owned(), ..good.clone() }, "exist.pem"),

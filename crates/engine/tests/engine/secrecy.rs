@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use jobwatch_core::model::Level;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::Link;
@@ -84,11 +85,28 @@ async fn the_key_is_in_no_file_log_event_or_view() {
                 engine.pause_server(&id).await.unwrap();
             }
         }
-        // A server that quotes the key back.
+        // A server that quotes the key back, wherever it can.
         control.send_text(&format!("{{\"type\":\"echo\",\"token\":\"{right}\"}}"));
-        let id = control.start_job(JobSpec { name: Some("x".to_owned()), ..JobSpec::default() });
-        until("the job", || world.job(&id).is_some()).await;
-        control.fail(&id, "oh", None);
+        for room in 380..400 {
+            let room = "x".repeat(room);
+            control.send_text(&format!("{{\"a\":\"{right}\",\"b\":\"{room}{right}{right}\"}}"));
+        }
+        let quoting = JobSpec {
+            name: Some(format!("x {right}")),
+            queue: Some(format!("q-{right}")),
+            ..JobSpec::default()
+        };
+        for ended_well in [true, false] {
+            let id = control.start_job(quoting.clone());
+            until("the job", || world.job(&id).is_some()).await;
+            control.log(&id, Level::Info, &format!("key {right}"));
+            if ended_well {
+                control.complete(&id, Some(serde_json::json!({ "quoted": { right: [right] } })));
+            } else {
+                control.fail(&id, &format!("oh {right}"), Some(right));
+            }
+            until("its end", || world.job(&id).is_some_and(|job| job.state.terminal())).await;
+        }
     }
     until("popups", || world.titles().len() >= 2).await;
     let overview = serde_json::to_string(&engine.overview().await).unwrap();
