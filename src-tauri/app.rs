@@ -287,7 +287,8 @@ fn icon_file(data: &Path) -> Option<PathBuf> {
     if std::fs::read(&path).is_ok_and(|bytes| bytes == ICON) {
         return Some(path);
     }
-    let written = jobwatch_engine::settings::create_private_directory(data).and_then(|()| std::fs::write(&path, ICON));
+    let written = jobwatch_engine::settings::create_private_directory(data)
+        .and_then(|()| std::fs::write(&path, ICON));
     match written {
         Ok(()) => Some(path),
         Err(error) => {
