@@ -259,22 +259,6 @@ impl Entry {
         }
     }
 
-    /// Some servers stamp every answer about a job with one and the same time. Two answers that
-    /// differ and bear the same time show it: that time orders nothing.
-    fn clock_stands_still(&mut self, patch: &JobPatch, context: &Context) -> bool {
-        let Some(at) = patch.at.filter(|_| context.source == Source::Http && patch.snapshot) else {
-            return false;
-        };
-        let said = (at, patch.state.clone(), patch.progress);
-        let stands =
-            self.http_said.as_ref().is_some_and(|before| before.0 == at && *before != said);
-        // Once it stood still, it is not trusted again until it moves.
-        if !stands {
-            self.http_said = Some(said);
-        }
-        stands
-    }
-
     /// The server does not know the job any more.
     pub fn vanish(&mut self, now: Now, changes: &mut Vec<Change>) {
         let from = self.job.state.clone();
@@ -582,17 +566,6 @@ impl Entry {
 
     fn end_said(&self, patch: &JobPatch) -> Option<Timestamp> {
         patch.finished_at.or(self.job.finished_at).or(patch.at)
-    }
-
-    /// Whether a job first seen ended has ended just now.
-    fn ended_just_now(&self, patch: &JobPatch, context: &Context) -> bool {
-        if !patch.snapshot {
-            return true;
-        }
-        match (context.baseline, self.end_said(patch)) {
-            (Some(baseline), Some(end)) => end >= baseline,
-            _ => false,
-        }
     }
 }
 

@@ -26,6 +26,22 @@ pub(in crate::state) enum Age {
 }
 
 impl Entry {
+    /// Some servers stamp every answer about a job with one and the same time. Two answers that
+    /// differ and bear the same time show it: that time orders nothing.
+    pub(super) fn clock_stands_still(&mut self, patch: &JobPatch, context: &Context) -> bool {
+        let Some(at) = patch.at.filter(|_| context.source == Source::Http && patch.snapshot) else {
+            return false;
+        };
+        let said = (at, patch.state.clone(), patch.progress);
+        let stands =
+            self.http_said.as_ref().is_some_and(|before| before.0 == at && *before != said);
+        // Once it stood still, it is not trusted again until it moves.
+        if !stands {
+            self.http_said = Some(said);
+        }
+        stands
+    }
+
     /// Tells the attempt of a patch. By the server's own numbers where it gives them both times;
     /// else by its times: a start, or a sign of life, after the end of the attempt begins the next
     /// one. Where it gives neither, only HTTP can reopen an ended job, and only once a late or

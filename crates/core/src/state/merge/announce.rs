@@ -5,6 +5,17 @@ use crate::model::{JobPatch, JobState};
 use crate::state::{Change, Transition, TransitionKind};
 
 impl Entry {
+    /// Whether a job first seen ended has ended just now.
+    pub(super) fn ended_just_now(&self, patch: &JobPatch, context: &Context) -> bool {
+        if !patch.snapshot {
+            return true;
+        }
+        match (context.baseline, self.end_said(patch)) {
+            (Some(baseline), Some(end)) => end >= baseline,
+            _ => false,
+        }
+    }
+
     pub(super) fn not_yet_announced(&mut self, state: &JobState) -> bool {
         let number = attempt(&self.job);
         if self.announced.0 != number {
