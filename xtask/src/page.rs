@@ -22,7 +22,12 @@ pub fn install(directory: &str) -> Result<()> {
     if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
-    program("npm").args(&["ci", "--no-audit", "--no-fund"]).dir(directory).run()?;
+    // Not `npm ci`: it refuses a lock file that leaves out the optional packages of other systems,
+    // and npm writes such lock files.
+    program("npm")
+        .args(&["install", "--no-save", "--no-audit", "--no-fund"])
+        .dir(directory)
+        .run()?;
     fs::write(&stamp, lock).with_context(|| format!("could not write {}", stamp.display()))
 }
 

@@ -64,6 +64,9 @@ pub(super) struct Round {
     pub failed: Option<String>,
     /// The jobs it showed.
     pub seen: HashSet<JobId>,
+    /// The server said that it does not know the topic's own job, which answers the round whatever
+    /// status that was said with.
+    pub gone: bool,
 }
 
 /// What is known about fetching one topic.

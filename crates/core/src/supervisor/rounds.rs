@@ -222,6 +222,11 @@ impl Supervisor {
                     {
                         round.seen.insert(id.clone());
                     }
+                    if let (Update::Gone(_), Some(topic @ Topic::Job(_))) = (&update, topic)
+                        && let Some(round) = self.polling.round(topic)
+                    {
+                        round.gone = true;
+                    }
                     self.update(update, Source::Http, topic, now);
                 }
                 Incoming::Follow(request) => match topic {
@@ -291,7 +296,7 @@ impl Supervisor {
 
     fn round_ended(&mut self, topic: &Topic, round: Round, now: Now) {
         let Some(work) = self.polling.work_mut(topic) else { return };
-        let ok = round.failed.is_none();
+        let ok = round.failed.is_none() || round.gone;
         work.failures = if ok { 0 } else { work.failures.saturating_add(1) };
         let failures = work.failures;
         let lookup = work.lookup;
