@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::polling::{COLLECT, Purpose, Round};
+use super::polling::{COLLECT, Purpose, Round, leniently};
 use super::status::{Http, sentence};
 use super::topics::belongs;
 use super::{Failure, FetchId, Output, Supervisor, Timer};
@@ -30,10 +30,6 @@ const LOOKUP_TRIES: u32 = 3;
 
 /// For this long after a good answer a bad one of another topic says nothing about the server.
 const ANSWERS_FOR: Duration = Duration::from_secs(5);
-
-/// How far the server's clock may lie behind ours before a quick job, first seen ended, is taken
-/// for an old one.
-const CLOCK_SKEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(300);
 
 /// Whether something watched is under way is found out at most this often.
 const MOVING_KNOWN_FOR: Duration = Duration::from_secs(1);
@@ -573,11 +569,6 @@ fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String
         (_, Some(text)) if !useful => Err(text),
         _ => Ok(()),
     }
-}
-
-/// A moment of our clock as a server whose clock lies behind may name it.
-fn leniently(moment: Timestamp) -> Timestamp {
-    moment.checked_sub(CLOCK_SKEW).unwrap_or(moment)
 }
 
 /// How an action ended, from its answer.
