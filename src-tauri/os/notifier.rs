@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jobwatch_core::notify::{Notice, Tone};
-use jobwatch_engine::ports::Desktop;
+use jobwatch_engine::ports::{Desktop, Settled};
 use notify_rust::{Notification, Urgency};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Sender};
@@ -37,7 +37,14 @@ pub enum Told {
 /// Shows notices as popups of the desktop.
 #[derive(Debug)]
 pub struct Notifier {
-    queue: Sender<(i64, Notice)>,
+    queue: Sender<Request>,
+}
+
+/// A popup to show.
+struct Request {
+    id: i64,
+    notice: Notice,
+    settled: Settled,
 }
 
 /// How popups look.
@@ -67,11 +74,12 @@ impl Notifier {
 }
 
 impl Desktop for Notifier {
-    fn show(&self, id: i64, notice: &Notice) {
-        match self.queue.try_send((id, notice.clone())) {
+    fn show(&self, id: i64, notice: &Notice, settled: Settled) {
+        match self.queue.try_send(Request { id, notice: notice.clone(), settled }) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
+            Err(TrySendError::Full(request)) => {
                 tracing::warn!(id, "popup not shown: too many are waiting");
+                (request.settled)();
             }
             Err(TrySendError::Closed(_)) => {
                 tracing::error!(id, "popup not shown: the notifier has ended");
@@ -137,7 +145,7 @@ mod sender {
     use zbus::message::{Message, Type};
     use zbus::{Connection, MatchRule, MessageStream, Variant};
 
-    use super::{Look, Told, popup, urgency};
+    use super::{Look, Request, Told, popup, urgency};
 
     const NAME: &str = "org.freedesktop.Notifications";
     const PATH: &str = "/org/freedesktop/Notifications";
@@ -152,7 +160,7 @@ mod sender {
     type Tell = Arc<dyn Fn(Told) + Send + Sync>;
 
     /// Shows what comes through `requests` until the queue closes.
-    pub async fn run(look: Look, mut requests: Receiver<(i64, Notice)>, tell: Tell) {
+    pub async fn run(look: Look, mut requests: Receiver<Request>, tell: Tell) {
         let mut health = Health { tell: Arc::clone(&tell), told: None };
         loop {
             let problem = match Session::open().await {
@@ -175,7 +183,10 @@ mod sender {
                 tokio::select! {
                     () = &mut pause => break,
                     request = requests.recv() => match request {
-                        Some((id, _)) => tracing::warn!(id, "popup not shown: no message bus"),
+                        Some(Request { id, settled, .. }) => {
+                            tracing::warn!(id, "popup not shown: no message bus");
+                            settled();
+                        }
                         None => return,
                     },
                 }
@@ -280,7 +291,7 @@ mod sender {
         async fn serve(
             mut self,
             look: &Look,
-            requests: &mut Receiver<(i64, Notice)>,
+            requests: &mut Receiver<Request>,
             tell: &Tell,
             health: &mut Health,
         ) -> End {
@@ -300,7 +311,10 @@ mod sender {
                         None => return End::Lost(lost()),
                     },
                     request = requests.recv() => match request {
-                        Some((id, notice)) => self.show(id, &notice, look, health).await,
+                        Some(Request { id, notice, settled }) => {
+                            self.show(id, &notice, look, health).await;
+                            settled();
+                        }
                         None => return End::Stopped,
                     },
                 }
@@ -425,17 +439,19 @@ mod sender {
     use jobwatch_core::notify::Notice;
     use tokio::sync::mpsc::Receiver;
 
-    use super::{Look, Told, popup};
+    use super::{Look, Request, Told, popup};
 
     /// Shows what comes through `requests` until the queue closes.
     pub async fn run(
         look: Look,
-        mut requests: Receiver<(i64, Notice)>,
+        mut requests: Receiver<Request>,
         tell: Arc<dyn Fn(Told) + Send + Sync>,
     ) {
         let mut well = true;
-        while let Some((id, notice)) = requests.recv().await {
-            match popup(&notice, &look, false).show() {
+        while let Some(Request { id, notice, settled }) = requests.recv().await {
+            let shown = popup(&notice, &look, false).show();
+            settled();
+            match shown {
                 Ok(_) if well => {}
                 Ok(_) => {
                     well = true;

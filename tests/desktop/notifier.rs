@@ -140,6 +140,10 @@ fn notifier() -> (Notifier, Receiver<Told>) {
     (notifier.unwrap(), told)
 }
 
+fn show(notifier: &Notifier, id: i64, notice: &Notice) {
+    notifier.show(id, notice, Box::new(|| {}));
+}
+
 fn notice(job: &str, body: &str, tone: Tone) -> Notice {
     Notice {
         key: None,
@@ -166,8 +170,8 @@ fn a_popup_says_what_happened_and_a_click_names_its_job() {
         let fake = Fake::start(false, Clicks::Never);
         let (notifier, told) = notifier();
         assert_eq!(next(&told), Told::Health(None));
-        notifier.show(41, &notice("nightly", "12 s\nE: disk <full>", Tone::Bad));
-        notifier.show(42, &notice("weekly", "4 m 12 s", Tone::Good));
+        show(&notifier, 41, &notice("nightly", "12 s\nE: disk <full>", Tone::Bad));
+        show(&notifier, 42, &notice("weekly", "4 m 12 s", Tone::Good));
         until("both are shown", || fake.popups().len() == 2);
         let popups = fake.popups();
         assert_eq!(popups[0].app, "Jobwatch");
@@ -181,11 +185,34 @@ fn a_popup_says_what_happened_and_a_click_names_its_job() {
 }
 
 #[test]
+fn a_popup_is_settled_once_the_daemon_has_it_or_nobody_is_there_to_take_it() {
+    let name = "notifier::a_popup_is_settled_once_the_daemon_has_it_or_nobody_is_there_to_take_it";
+    on_private_bus(name, |_| {
+        let (notifier, told) = notifier();
+        let (settled, settles) = channel();
+        let show = |id| {
+            let settled = settled.clone();
+            // The test may have ended.
+            let settle = move || drop(settled.send(id));
+            notifier.show(id, &notice("j", "", Tone::Good), Box::new(settle));
+        };
+        assert!(matches!(next(&told), Told::Health(Some(_))));
+        show(1);
+        assert_eq!(settles.recv_timeout(PATIENCE), Ok(1), "nobody takes it, and that is certain");
+        let fake = Fake::start(false, Clicks::Never);
+        assert_eq!(next(&told), Told::Health(None));
+        show(2);
+        assert_eq!(settles.recv_timeout(PATIENCE), Ok(2));
+        assert_eq!(fake.popups().len(), 1, "it is on the screen by then");
+    });
+}
+
+#[test]
 fn text_is_escaped_for_a_server_that_reads_markup() {
     on_private_bus("notifier::text_is_escaped_for_a_server_that_reads_markup", |_| {
         let fake = Fake::start(true, Clicks::Never);
         let (notifier, _told) = notifier();
-        notifier.show(1, &notice("a<b", "<img src='http://x/'> & co", Tone::Bad));
+        show(&notifier, 1, &notice("a<b", "<img src='http://x/'> & co", Tone::Bad));
         until("it is shown", || fake.popups().len() == 1);
         assert_eq!(fake.popups()[0].summary, "a<b failed");
         assert_eq!(fake.popups()[0].body, "&lt;img src='http://x/'&gt; &amp; co");
@@ -199,7 +226,7 @@ fn no_click_is_lost_in_a_burst() {
         let (notifier, told) = notifier();
         assert_eq!(next(&told), Told::Health(None));
         for id in 0..30 {
-            notifier.show(id, &notice(&format!("job-{id}"), "", Tone::Plain));
+            show(&notifier, id, &notice(&format!("job-{id}"), "", Tone::Plain));
         }
         until("all are shown", || fake.popups().len() == 30);
         let numbers: Vec<u32> = fake.popups().iter().map(|popup| popup.number).collect();
@@ -209,7 +236,7 @@ fn no_click_is_lost_in_a_burst() {
         }
         // What was closed is forgotten: a second click on it means nothing.
         fake.click_all(&numbers[..1]);
-        notifier.show(99, &notice("last", "", Tone::Plain));
+        show(&notifier, 99, &notice("last", "", Tone::Plain));
         until("one more is shown", || fake.popups().len() == 31);
         fake.click_all(&[31]);
         assert_eq!(next(&told), clicked(99, "last"));
@@ -223,7 +250,7 @@ fn a_click_that_comes_before_the_answer_counts() {
         let (notifier, told) = notifier();
         assert_eq!(next(&told), Told::Health(None));
         for id in 0..10 {
-            notifier.show(id, &notice("quick", "", Tone::Plain));
+            show(&notifier, id, &notice("quick", "", Tone::Plain));
             assert_eq!(next(&told), clicked(id, "quick"));
         }
     });
@@ -236,11 +263,11 @@ fn a_missing_server_is_reported_once_and_used_when_it_comes() {
         let Told::Health(Some(problem)) = next(&told) else { panic!("a problem comes first") };
         assert!(problem.contains("no notification service is running"), "{problem}");
         for id in 0..5 {
-            notifier.show(id, &notice("unseen", "", Tone::Bad));
+            show(&notifier, id, &notice("unseen", "", Tone::Bad));
         }
         let fake = Fake::start(false, Clicks::Never);
         assert_eq!(next(&told), Told::Health(None), "said once, then mended");
-        notifier.show(9, &notice("seen", "", Tone::Bad));
+        show(&notifier, 9, &notice("seen", "", Tone::Bad));
         until("the next one is shown", || {
             fake.popups().iter().any(|popup| popup.summary == "seen failed")
         });
@@ -254,7 +281,7 @@ fn without_a_bus_it_is_said_once_and_nothing_blocks() {
         let (notifier, told) = notifier();
         let begin = Instant::now();
         for id in 0..1_000 {
-            notifier.show(id, &notice("unseen", "", Tone::Bad));
+            show(&notifier, id, &notice("unseen", "", Tone::Bad));
         }
         assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
         let Told::Health(Some(problem)) = next(&told) else { panic!("a problem comes first") };
@@ -280,7 +307,7 @@ fn a_click_in_dunst_names_its_job() {
         let (notifier, told) = notifier();
         assert_eq!(next(&told), Told::Health(None));
         for (id, job) in [(1, "first"), (2, "second"), (3, "third")] {
-            notifier.show(id, &notice(job, "<b>4 m 12 s</b>", Tone::Bad));
+            show(&notifier, id, &notice(job, "<b>4 m 12 s</b>", Tone::Bad));
         }
         let dunstctl = |arguments: &[&str]| {
             let output = Command::new(tool("dunstctl", "dunst")).args(arguments).output().unwrap();

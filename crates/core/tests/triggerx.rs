@@ -53,7 +53,7 @@ fn a_job_is_subscribed_by_its_room_however_it_is_written() {
     let frame = json!({"type": "SUBSCRIBE", "data": {"room": "job:123", "job_id": "123"}});
     assert_eq!(watch("job:123")[0], frame);
     assert_eq!(watch("job:job:123")[0], frame);
-    assert_eq!(said(Outgoing::History("123".into())), [frame]);
+    assert_eq!(said(Outgoing::History("123".into())).len(), 0, "there are no logs to ask for");
 }
 
 #[test]

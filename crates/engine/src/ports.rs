@@ -14,8 +14,14 @@ use jobwatch_core::supervisor::Status;
 pub trait Desktop: Send + Sync + 'static {
     /// Shows a notice to the user. Must not block; a missing daemon is reported once by
     /// `Overview::health`, not here. `id` names the notice in [`crate::views`].
-    fn show(&self, id: i64, notice: &Notice);
+    ///
+    /// `settled` is called once the desktop has taken the popup, or it is certain that it will not.
+    /// A notice whose popup is not settled when the program ends is told again at the next start.
+    fn show(&self, id: i64, notice: &Notice, settled: Settled);
 }
+
+/// See [`Desktop::show`]. Dropped without a call, it settles nothing.
+pub type Settled = Box<dyn FnOnce() + Send>;
 
 /// Why the keyring did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use super::polling::{COLLECT, Purpose, Round, leniently};
 use super::status::{Http, sentence};
 use super::topics::belongs;
 use super::{Failure, FetchId, Output, Supervisor, Timer};
-use crate::dialect::{Action, FetchRequest, FetchResponse, Incoming};
+use crate::dialect::{Action, FetchRequest, FetchResponse, Incoming, Outgoing};
 use crate::model::{ACTION_REFUSED, Diagnostic, JobId, Source, Topic, Update};
 use crate::time::Now;
 
@@ -155,6 +155,11 @@ impl Supervisor {
 
     pub(super) fn fetch_logs(&mut self, job: &JobId, offset: u64, now: Now) {
         let Some(job) = self.board.job(job).cloned() else { return };
+        // What the socket can tell of the past it tells besides: only some generations of a server
+        // have either way.
+        if let Some(link) = self.live() {
+            self.encode(link, &Outgoing::History(job.id.clone()));
+        }
         // The next look at this log asks again.
         if self.polling.held(now.mono) {
             return;

@@ -2,8 +2,8 @@
 //!
 //! Server to client: `welcome`, `pong`, `job id=1 state=running …`, `gone id=1`, `stale TOPIC`,
 //! `found TOPIC`, `log id=1 text=…`, `refused WHY`, `kicked WHY`, `unwatchable TOPIC`. Client to
-//! server: `hello`, `watch TOPIC`, `unwatch TOPIC`, `ping`, and whatever the user says. HTTP answers
-//! are such lines as well, and `next CURSOR`.
+//! server: `hello`, `watch TOPIC`, `unwatch TOPIC`, `history JOB`, `ping`, and whatever the user says.
+//! HTTP answers are such lines as well, and `next CURSOR`.
 
 use std::time::Duration;
 
@@ -124,7 +124,8 @@ impl Dialect for Plain {
             Outgoing::Unwatch(topic) => format!("unwatch {topic}"),
             Outgoing::Ping => "ping".to_owned(),
             Outgoing::Send(text) => text.clone(),
-            Outgoing::History(_) | Outgoing::Filter(_) => return Vec::new(),
+            Outgoing::History(id) => format!("history {id}"),
+            Outgoing::Filter(_) => return Vec::new(),
         };
         vec![Frame::Text(text)]
     }

@@ -49,6 +49,19 @@ fn a_watch_on_a_live_link_is_sent_and_fetched_at_once_and_an_unwatch_ends_it() {
 }
 
 #[test]
+fn a_look_at_a_log_asks_a_live_socket_for_its_past_and_a_dead_one_for_nothing() {
+    let mut bench = Bench::live(Manner::default());
+    bench.text("job id=7 state=running");
+    bench.input(Input::Logs("7".into(), 0));
+    assert_eq!(bench.sent().last().map(String::as_str), Some("history 7"));
+    let said = bench.sent().len();
+    bench.input(Input::Logs("unheard-of".into(), 0));
+    bench.close("reset");
+    bench.input(Input::Logs("7".into(), 0));
+    assert_eq!(bench.sent().len(), said);
+}
+
+#[test]
 fn three_hundred_hints_cost_a_few_requests() {
     let mut bench = Bench::live(Manner::default());
     let from = bench.requests.len();

@@ -177,7 +177,13 @@ impl State {
                 && !seen
                 && let Some(desktop) = self.desktop()
             {
-                desktop.show(stored.id, notice);
+                let (history, id, showing) = (self.history(), stored.id, self.popups.token());
+                let settled = move || {
+                    history.shown(vec![id]);
+                    drop(showing);
+                };
+                desktop.show(id, notice, Box::new(settled));
+                return;
             }
         }
         self.history.shown(vec![stored.id]);

@@ -568,10 +568,14 @@ impl State {
             let reason = status.reason.as_deref().unwrap_or("");
             tracing::info!(server = %entry.server.id, "{:?} {reason}", status.link);
         }
+        let live = status.link == Link::Live && entry.status.link != Link::Live;
         entry.status = status.clone();
         let server = entry.server.id.clone();
         self.views.overview_changed();
         self.sink(|| Event::Status { server, status });
+        if live {
+            self.catch_up_logs(slot);
+        }
     }
 
     fn job(&mut self, slot: Slot, mut job: Arc<Job>) {

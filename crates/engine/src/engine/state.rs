@@ -6,6 +6,7 @@ use std::time::Duration;
 use jobwatch_core::time::Mono;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::Command;
 use super::notices::Notices;
@@ -26,6 +27,8 @@ use crate::views::{Health, OpenJob, Preferences};
 const MAX_REPORTS: usize = 256;
 /// Between looks at the clocks, and at what has no deadline of its own.
 const PULSE: Duration = Duration::from_secs(1);
+/// How long the end of the program waits for the desktop to take what it is to show.
+const POPUPS: Duration = Duration::from_millis(800);
 
 /// What [`State::new`] needs.
 pub(super) struct Parts {
@@ -61,6 +64,8 @@ pub(crate) struct State {
     pub(super) notices: Notices,
     pub(super) views: Views,
     pub(super) looking_at: Option<OpenJob>,
+    /// Popups on their way to the desktop.
+    pub(super) popups: TaskTracker,
     pub(super) tasks: Tasks,
     stopping: Option<oneshot::Sender<()>>,
     stopped: bool,
@@ -89,6 +94,7 @@ impl State {
             notices: Notices::default(),
             views: Views::default(),
             looking_at: None,
+            popups: TaskTracker::new(),
             tasks: Tasks::default(),
             stopping: None,
             stopped: false,
@@ -203,7 +209,16 @@ impl State {
         }
         let close = async { while closing.join_next().await.is_some() {} };
         let limit = Duration::from_millis(1_800);
-        let both = async { tokio::join!(close, self.history.flush()) };
+        self.popups.close();
+        let write = async {
+            // What the desktop has taken is noted before the last write: the next start must not
+            // tell it again.
+            if tokio::time::timeout(POPUPS, self.popups.wait()).await.is_err() {
+                tracing::warn!("the desktop did not take all popups in time");
+            }
+            self.history.flush().await;
+        };
+        let both = async { tokio::join!(close, write) };
         if tokio::time::timeout(limit, both).await.is_err() {
             tracing::warn!("not everything was closed in time");
         }

@@ -280,6 +280,18 @@ impl State {
         self.feed(slot, Input::Logs(job.clone(), offset));
     }
 
+    /// Asks for the lines that the logs on screen missed while there was no socket.
+    pub(super) fn catch_up_logs(&mut self, slot: Slot) {
+        let of = self.views.open.values().filter_map(|view| match &view.kind {
+            Kind::Log { server, job } if self.slot_of(server) == Some(slot) => Some(job.clone()),
+            _ => None,
+        });
+        let jobs: Vec<JobId> = of.collect();
+        for job in jobs {
+            self.ask_for_log(slot, &job);
+        }
+    }
+
     /// Asks again for the logs on screen where no socket brings them.
     pub(super) fn follow_logs(&mut self) {
         let now = self.clock.now();

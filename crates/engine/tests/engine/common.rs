@@ -2,6 +2,7 @@
 //! window that pulls, a sink that keeps everything.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use jobwatch_core::notify::Notice;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
 use jobwatch_core::supervisor::Link;
-use jobwatch_engine::ports::{Desktop, Event, Ports, Secrets, SecretsError, Sink, Window};
+use jobwatch_engine::ports::{Desktop, Event, Ports, Secrets, SecretsError, Settled, Sink, Window};
 use jobwatch_engine::views::{LinkView, Rows, Tick, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
@@ -33,6 +34,9 @@ pub struct World {
     pub ticks: Mutex<Vec<Tick>>,
     pub keys: Mutex<HashMap<String, String>>,
     pub keyring: Mutex<Keyring>,
+    /// The desktop takes no popup, and refuses none.
+    pub desktop_hangs: AtomicBool,
+    pub unsettled: Mutex<Vec<Settled>>,
 }
 
 /// How the keyring behaves.
@@ -107,8 +111,13 @@ impl World {
 struct Port(Arc<World>);
 
 impl Desktop for Port {
-    fn show(&self, id: i64, notice: &Notice) {
+    fn show(&self, id: i64, notice: &Notice, settled: Settled) {
+        if self.0.desktop_hangs.load(Ordering::Relaxed) {
+            self.0.unsettled.lock().unwrap().push(settled);
+            return;
+        }
         self.0.popups.lock().unwrap().push((id, notice.clone()));
+        settled();
     }
 }
 

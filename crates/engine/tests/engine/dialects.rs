@@ -256,10 +256,34 @@ async fn study_buddy_refuses_a_wrong_key() {
     a_wrong_key_is_refused_and_the_right_one_heals_it(DialectKind::StudyBuddy).await;
 }
 
-/// Better Bull Board's socket takes everybody; only its HTTP API wants the key.
 #[tokio::test(flavor = "multi_thread")]
 async fn better_bull_board_tells_of_a_wrong_key_beside_its_open_socket() {
-    let kind = DialectKind::BullBoard;
+    a_wrong_key_is_told_beside_an_open_socket(DialectKind::BullBoard).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_analyzer_tells_of_a_wrong_key_beside_its_open_socket() {
+    a_wrong_key_is_told_beside_an_open_socket(DialectKind::Analyzer).await;
+}
+
+/// KECS itself takes everybody; what stands before it may not.
+#[tokio::test(flavor = "multi_thread")]
+async fn kecs_behind_a_door_that_shuts_is_refused_until_it_opens() {
+    let scene = scene(DialectKind::Kecs).await;
+    scene.live().await;
+    let shut = UpgradeFault::Status { status: 401, retry_after: None };
+    let api = ApiFault { status: Some(401), ..ApiFault::default() };
+    scene.control.set_faults(Faults { upgrade: Some(shut), api: Some(api), ..Faults::default() });
+    scene.control.drop_sockets();
+    scene.world.until_link(&scene.id, Link::Refused).await;
+    scene.control.heal().await;
+    scene.engine.reconnect(&scene.id).await.unwrap();
+    scene.live().await;
+    scene.end().await;
+}
+
+/// For servers whose socket takes everybody while their HTTP API wants the key.
+async fn a_wrong_key_is_told_beside_an_open_socket(kind: DialectKind) {
     let scene = scene_with(kind, |(_, key)| *key = Some(Secret::new("wrong-key".to_owned()))).await;
     let told = |reason: Option<String>| reason.is_some_and(|text| text.contains("401"));
     until("the reason", || told(scene.world.reason(&scene.id))).await;

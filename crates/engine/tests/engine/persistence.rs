@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jobwatch_core::model::JobState;
 use jobwatch_core::notify::{Notice, NoticeKey, Tone};
@@ -112,6 +113,33 @@ async fn an_outcome_is_told_once_across_restarts() {
     let listed = rows.iter().filter(|row| row.body.contains("Demo: KECS")).count();
     assert_eq!(listed, 2, "{rows:?}");
     engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_popup_the_desktop_had_not_taken_at_the_end_is_told_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (demo, control, server) = demo().await;
+    let world = World::new();
+    world.desktop_hangs.store(true, Ordering::Relaxed);
+    let engine = start(&world, dir.path(), &server).await;
+    let id = control.start_job(job("untold"));
+    running(&world, &id).await;
+    control.complete(&id, None);
+    until("the popup to be sent", || world.unsettled.lock().unwrap().len() == 1).await;
+    engine.stop().await;
+
+    for told in [1, 0] {
+        let world = World::new();
+        let engine = start(&world, dir.path(), &server).await;
+        if told == 1 {
+            until("the popup", || !world.titles().is_empty()).await;
+        } else {
+            world.until_link(&server.0.id.0, Link::Live).await;
+        }
+        engine.stop().await;
+        assert_eq!(world.titles().len(), told, "{:?}", world.titles());
+    }
     demo.stop().await;
 }
 

@@ -3,13 +3,14 @@ import { Channel, invoke } from "@tauri-apps/api/core";
 import type { TestStep } from "../generated/TestStep";
 import type { Tick } from "../generated/Tick";
 import type { Backend } from "./backend";
+import { within } from "./within";
 
 /** The program itself, over Tauri's IPC. */
 export const tauri: Backend = {
   subscribe: (onTick) => invoke("subscribe", { onTick: new Channel<Tick>(onTick) }),
-  overview: () => invoke("overview"),
-  openView: (spec) => invoke("open_view", { spec }),
-  viewWindow: (view, first, count) => invoke("view_window", { view, first, count }),
+  overview: () => within(invoke("overview")),
+  openView: (spec) => within(invoke<number>("open_view", { spec }), (view) => void tauri.closeView(view)),
+  viewWindow: (view, first, count) => within(invoke("view_window", { view, first, count })),
   closeView: (view) => invoke("close_view", { view }),
   lookingAt: (focused, job) => invoke("looking_at", { focused, job }),
   serverDraft: (id) => invoke("server_draft", { id }),
