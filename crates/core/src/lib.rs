@@ -4,7 +4,8 @@
 //! own. Time comes in as [`time::Now`], randomness as a seed. The tokio shell around it lives in
 //! `jobwatch-engine`; the desktop in the root package.
 //!
-//! - [`model`]: the canonical words (job, topic, update, log line, metric, queue).
+//! - [`model`]: the canonical words (job, topic, update, metric, queue).
+//! - [`log`]: lines of a job's log.
 //! - [`server`]: a configured endpoint and its policy.
 //! - [`dialect`]: how each kind of server speaks; builds requests and parses answers.
 //! - [`wire`]: encodings shared by dialects (Engine.IO, Socket.IO, times, lenient JSON).
@@ -14,6 +15,7 @@
 //! - [`secret`]: the key, which is never printed and never serialised.
 
 pub mod dialect;
+pub mod log;
 pub mod model;
 pub mod notify;
 pub mod secret;

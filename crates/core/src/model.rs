@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::log::LogLines;
+
 /// A job's identity on its server, byte for byte as the dialect defines it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -403,23 +405,6 @@ impl Level {
     }
 }
 
-/// One line of a job's log, as the server sent it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// The server's id of the line, for telling duplicates from repetitions.
-    pub id: Option<String>,
-    /// The server's position of the line within the job, where it counts them.
-    pub position: Option<u64>,
-    /// When it was written.
-    pub at: Option<Timestamp>,
-    /// How serious it is, where the server says.
-    pub level: Option<Level>,
-    /// Which container, service or stream wrote it.
-    pub origin: Option<String>,
-    /// The text, byte for byte.
-    pub text: String,
-}
-
 /// One measured value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
@@ -483,7 +468,7 @@ pub enum Update {
         /// Whose log.
         job: JobId,
         /// The lines.
-        lines: Vec<LogLine>,
+        lines: LogLines,
     },
     /// A measured value.
     Metric(Metric),

@@ -235,7 +235,7 @@ proptest! {
     #[test]
     fn text_passes_byte_for_byte(text in any::<String>()) {
         let line = |incoming: Vec<Incoming>| incoming.into_iter().find_map(|item| match item {
-            Incoming::Update(Update::Log { lines, .. }) => Some(lines[0].text.clone()),
+            Incoming::Update(Update::Log { lines, .. }) => lines.get(0).map(|line| line.text.to_owned()),
             _ => None,
         });
         let frame = json!({"type": "log_entry", "payload": {"taskId": "t", "message": text}});

@@ -7,9 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::{Action, FetchRequest, FetchResponse, Frame, OpenRequest, Outgoing};
-use crate::model::{
-    Diagnostic, Job, JobId, LogLine, Metric, QueuePatch, ServerNotice, Source, Topic,
-};
+use crate::log::LogLines;
+use crate::model::{Diagnostic, Job, JobId, Metric, QueuePatch, ServerNotice, Source, Topic};
 use crate::secret::Secret;
 use crate::state::Transition;
 use crate::time::Mono;
@@ -147,7 +146,7 @@ pub enum Output {
         /// Whose.
         job: JobId,
         /// The lines, in the server's order.
-        lines: Vec<LogLine>,
+        lines: LogLines,
         /// From the socket or fetched.
         source: Source,
     },

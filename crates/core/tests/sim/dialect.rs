@@ -12,7 +12,8 @@ use jobwatch_core::dialect::{
     Action, ActionKind, Address, Ask, Dialect, FetchRequest, FetchResponse, Frame, Header,
     Incoming, Keepalive, Method, OpenRequest, Outgoing,
 };
-use jobwatch_core::model::{Diagnostic, Firmness, Job, JobPatch, JobState, LogLine, Topic, Update};
+use jobwatch_core::log::{LogLine, LogLines};
+use jobwatch_core::model::{Diagnostic, Firmness, Job, JobPatch, JobState, Topic, Update};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Policy};
 use url::Url;
@@ -196,14 +197,10 @@ fn line_to_incoming(plain: &Plain, ask: Option<&Ask>, line: &str) -> Option<Inco
         }
         "log" => Incoming::Update(Update::Log {
             job: field(rest, "id")?.into(),
-            lines: vec![LogLine {
-                id: None,
-                position: None,
-                at: None,
-                level: None,
-                origin: None,
-                text: field(rest, "text")?.to_owned(),
-            }],
+            lines: LogLines::from_iter([LogLine {
+                text: field(rest, "text")?,
+                ..LogLine::default()
+            }]),
         }),
         other => odd(other),
     })

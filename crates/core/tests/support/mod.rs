@@ -15,7 +15,8 @@ use std::path::Path;
 use jobwatch_core::dialect::{
     Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Outgoing, dialect,
 };
-use jobwatch_core::model::{Firmness, JobPatch, LogLine, Topic, Update};
+use jobwatch_core::log::LogLine;
+use jobwatch_core::model::{Firmness, JobPatch, Topic, Update};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server, ServerId};
 use serde_json::{Map, Value, json};
@@ -179,7 +180,7 @@ fn show_update(update: &Update) -> Value {
         Update::Job(patch) => json!({ "job": show_patch(patch) }),
         Update::Gone(id) => json!({ "gone": id }),
         Update::Log { job, lines } => {
-            json!({ "log": job, "lines": lines.iter().map(show_line).collect::<Vec<_>>() })
+            json!({ "log": job, "lines": lines.iter().map(|line| show_line(&line)).collect::<Vec<_>>() })
         }
         Update::Metric(metric) => json!({ "metric": said([
             ("job", json!(metric.job)),
@@ -205,7 +206,7 @@ fn show_update(update: &Update) -> Value {
     }
 }
 
-fn show_line(line: &LogLine) -> Value {
+fn show_line(line: &LogLine<'_>) -> Value {
     said([
         ("id", json!(line.id)),
         ("position", json!(line.position)),

@@ -5,6 +5,8 @@
 pub(crate) mod catalogue;
 pub(crate) mod convert;
 pub(crate) mod jobs;
+mod log;
 mod types;
 
+pub use log::*;
 pub use types::*;

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::{LogFilter, LogRow, LogState};
+
 /// Everything outside the lists: servers, counts, how the surroundings do.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -203,12 +205,12 @@ pub enum ViewSpec {
         /// Which.
         job: String,
     },
-    /// A job's log lines.
+    /// The log of a job, or of several, merged by time.
     Log {
-        /// On which server.
-        server: String,
-        /// Which job.
-        job: String,
+        /// Whose, at most 16.
+        jobs: Vec<OpenJob>,
+        /// Which lines.
+        filter: LogFilter,
     },
     /// Queues of one server or of all.
     Queues {
@@ -285,9 +287,8 @@ pub enum Rows {
     Log {
         /// The rows.
         rows: Vec<LogRow>,
-        /// Lines that the memory limit has pushed out before the first.
-        #[ts(type = "number")]
-        dropped: u64,
+        /// The log as a whole.
+        state: Box<LogState>,
     },
     /// Of a `queues` view.
     Queues {
@@ -450,25 +451,6 @@ pub struct Series {
     /// (time, value), oldest first, at most 300.
     #[ts(type = "[number, number][]")]
     pub points: Vec<(i64, f64)>,
-}
-
-/// One log line.
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export)]
-pub struct LogRow {
-    /// Its number in the stored log, from 0.
-    #[ts(type = "number")]
-    pub seq: u64,
-    /// When.
-    #[ts(type = "number | null")]
-    pub at: Option<i64>,
-    /// `trace`, `debug`, `info`, `warn`, `error`, `fatal`.
-    pub level: Option<String>,
-    /// Which container, service or stream.
-    pub origin: Option<String>,
-    /// The text: shortened beyond 4,096 characters, escape sequences removed.
-    pub text: String,
 }
 
 /// One queue.

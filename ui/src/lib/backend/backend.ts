@@ -1,5 +1,11 @@
 import type { ActionView } from "../generated/ActionView";
 import type { KeyChange } from "../generated/KeyChange";
+import type { LogFormat } from "../generated/LogFormat";
+import type { LogMap } from "../generated/LogMap";
+import type { LogPlace } from "../generated/LogPlace";
+import type { LogSaving } from "../generated/LogSaving";
+import type { LogTarget } from "../generated/LogTarget";
+import type { LogText } from "../generated/LogText";
 import type { OpenJob } from "../generated/OpenJob";
 import type { Overview } from "../generated/Overview";
 import type { Preferences } from "../generated/Preferences";
@@ -22,6 +28,23 @@ export interface Backend {
   openView(spec: ViewSpec): Promise<number>;
   viewWindow(view: number, first: number, count: number): Promise<ViewWindow>;
   closeView(view: number): Promise<void>;
+  /** Where something is in a log; null when it is nowhere. Like all `log…` calls, for `log` views. */
+  logSeek(view: number, target: LogTarget): Promise<LogPlace | null>;
+  /** A log from afar, in so many slices of its rows and so many buckets of its time. */
+  logMap(view: number, slices: number, buckets: number): Promise<LogMap>;
+  /** A row, whole. */
+  logText(view: number, row: number): Promise<LogText>;
+  /** Rows as text for the clipboard, at most 100,000. */
+  logCopy(view: number, first: number, count: number, format: LogFormat): Promise<string>;
+  /**
+   * Asks where to save, and saves all rows, or all lines whatever the filter. Resolves when that has
+   * ended; with `ended` and `cancelled` when nobody wants it. One at a time.
+   */
+  logSave(view: number, filtered: boolean, format: LogFormat, onProgress: (saving: LogSaving) => void): Promise<LogSaving>;
+  /** Stops saving; nothing is left of what was saved. */
+  logSaveCancel(): Promise<void>;
+  /** Asks the servers for lines before the first, or for those of gaps. */
+  logFetch(view: number): Promise<void>;
   /** Tells whether the window has the focus and which job it shows, so that no popup repeats it. */
   lookingAt(focused: boolean, job: OpenJob | null): Promise<void>;
   serverDraft(id: string): Promise<ServerDraft>;

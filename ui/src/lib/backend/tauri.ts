@@ -1,5 +1,6 @@
 import { Channel, invoke } from "@tauri-apps/api/core";
 
+import type { LogSaving } from "../generated/LogSaving";
 import type { TestStep } from "../generated/TestStep";
 import type { Tick } from "../generated/Tick";
 import type { Backend } from "./backend";
@@ -12,6 +13,14 @@ export const tauri: Backend = {
   openView: (spec) => within(invoke<number>("open_view", { spec }), (view) => void tauri.closeView(view)),
   viewWindow: (view, first, count) => within(invoke("view_window", { view, first, count })),
   closeView: (view) => invoke("close_view", { view }),
+  logSeek: (view, target) => within(invoke("log_seek", { view, target })),
+  logMap: (view, slices, buckets) => within(invoke("log_map", { view, slices, buckets })),
+  logText: (view, row) => within(invoke("log_text", { view, row })),
+  logCopy: (view, first, count, format) => invoke("log_copy", { view, first, count, format }),
+  logSave: (view, filtered, format, onProgress) =>
+    invoke("log_save", { view, filtered, format, onProgress: new Channel<LogSaving>(onProgress) }),
+  logSaveCancel: () => invoke("log_save_cancel"),
+  logFetch: (view) => invoke("log_fetch", { view }),
   lookingAt: (focused, job) => invoke("looking_at", { focused, job }),
   serverDraft: (id) => invoke("server_draft", { id }),
   saveServer: (draft, change, key) => invoke("save_server", { draft, change, key }),

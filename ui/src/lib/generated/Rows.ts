@@ -4,6 +4,7 @@ import type { FrameRow } from "./FrameRow";
 import type { JobDetail } from "./JobDetail";
 import type { JobRow } from "./JobRow";
 import type { LogRow } from "./LogRow";
+import type { LogState } from "./LogState";
 import type { NoticeRow } from "./NoticeRow";
 import type { QueueRow } from "./QueueRow";
 
@@ -28,9 +29,9 @@ detail: JobDetail | null, } | { "kind": "log",
  */
 rows: Array<LogRow>, 
 /**
- * Lines that the memory limit has pushed out before the first.
+ * The log as a whole.
  */
-dropped: number, } | { "kind": "queues", 
+state: LogState, } | { "kind": "queues", 
 /**
  * The rows.
  */

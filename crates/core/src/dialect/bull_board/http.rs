@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::{BullBoard, record};
 use crate::dialect::answer::{accepted, body, failed, is_page, misshapen, odd, refused, words};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
+use crate::log::LogLines;
 use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::json;
@@ -263,11 +264,12 @@ impl BullBoard {
         let rows = fields.array("logs");
         let next = offset + rows.len() as u64;
         let full = rows.len() >= LOG_PAGE;
-        let lines: Vec<_> = rows
-            .into_iter()
-            .zip(offset..)
-            .filter_map(|(raw, position)| record::line(&Fields::of(raw)?, position))
-            .collect();
+        let mut lines = LogLines::new();
+        for (raw, position) in rows.into_iter().zip(offset..) {
+            if let Some(row) = Fields::of(raw) {
+                record::line(&row, position, &mut lines);
+            }
+        }
         if self.logs.len() >= REMEMBERED && !self.logs.contains_key(id) {
             self.logs.clear();
         }

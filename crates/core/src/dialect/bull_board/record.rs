@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::model::{JobPatch, JobState, Level, LogLine, QueuePatch};
+use crate::log::{LogLine, LogLines};
+use crate::model::{JobPatch, JobState, Level, QueuePatch};
 use crate::wire::fields::Fields;
 
 /// The error of a run that somebody stopped: the server knows no state of its own for it.
@@ -91,14 +92,15 @@ pub fn queue(row: &Fields<'_>) -> Option<QueuePatch> {
     })
 }
 
-/// A log line, at its position within the run.
-pub fn line(row: &Fields<'_>, position: u64) -> Option<LogLine> {
-    Some(LogLine {
-        id: row.string("id"),
+/// Adds a log line, at its position within the run; one without a text is passed over.
+pub fn line(row: &Fields<'_>, position: u64, lines: &mut LogLines) {
+    let Some(text) = row.text("message") else { return };
+    lines.push(LogLine {
+        id: row.text("id").filter(|id| !id.is_empty()).as_deref(),
         position: Some(position),
         at: row.time("ts"),
         level: row.text("level").and_then(|word| Level::from_word(&word)),
         origin: None,
-        text: row.text("message")?.into_owned(),
-    })
+        text: &text,
+    });
 }

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::task::{self, Account, Told, last_segment};
 use super::{Kecs, logs, metrics};
 use crate::dialect::{Frame, Incoming, answer};
+use crate::log::LogLines;
 use crate::model::{Level, ServerNotice, Topic, Update};
 use crate::wire::fields::{Fields, elements};
 use crate::wire::json;
@@ -198,24 +199,27 @@ impl Kecs {
                 all.push(answer::odd("wrong-shape", "A log entry has no text.", raw.get()));
                 continue;
             };
-            let Some(job) = self.log_owner(&entry, &mut all) else {
-                let text = format!("A log line names no task: {}", json::head(&entry.line.text));
+            if !self.log_entry(&entry, &mut all) {
+                let text = format!("A log line names no task: {}", json::head(&entry.text));
                 all.push(answer::odd("homeless-log", text, raw.get()));
-                continue;
-            };
-            match all.last_mut() {
-                Some(Incoming::Update(Update::Log { job: last, lines }))
-                    if last.as_str() == job =>
-                {
-                    lines.push(entry.line);
-                }
-                _ => {
-                    let lines = vec![entry.line];
-                    all.push(Incoming::Update(Update::Log { job: job.into(), lines }));
-                }
             }
         }
         all
+    }
+
+    /// Adds an entry's line to those of its job; `false` when nobody knows whose it is.
+    fn log_entry(&mut self, entry: &logs::Entry<'_>, all: &mut Vec<Incoming>) -> bool {
+        let Some(job) = self.log_owner(entry, all) else { return false };
+        match all.last_mut() {
+            Some(Incoming::Update(Update::Log { job: last, lines })) if last.as_str() == job => {
+                lines.push(entry.line());
+            }
+            _ => {
+                let lines = LogLines::from_iter([entry.line()]);
+                all.push(Incoming::Update(Update::Log { job: (&*job).into(), lines }));
+            }
+        }
+        true
     }
 }
 

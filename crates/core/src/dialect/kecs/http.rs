@@ -7,6 +7,7 @@ use super::task::{self, Told, last_segment};
 use super::{Kecs, logs};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
+use crate::log::{LogLine, LogLines};
 use crate::model::{Job, JobState, QueuePatch, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::json;
@@ -297,15 +298,19 @@ impl Kecs {
             }
             ("logs", _) => self.logs_read(ask, &fields),
             ("task-logs", _) => {
-                let lines: Vec<_> = fields
+                let lines = fields
                     .array("logs")
                     .into_iter()
                     .filter_map(|raw| {
-                        let mut line = logs::entry(raw, &fields)?.line;
-                        line.origin = Fields::of(raw)?.string("container").or(line.origin);
-                        Some(line)
+                        let mut entry = logs::entry(raw, &fields)?;
+                        let container = Fields::of(raw)?.text("container");
+                        entry.origin = container.filter(|name| !name.is_empty()).or(entry.origin);
+                        Some(entry)
                     })
-                    .collect();
+                    .fold(LogLines::new(), |mut lines, entry| {
+                        lines.push(entry.line());
+                        lines
+                    });
                 log_update(arg(0), lines)
             }
             _ => Vec::new(),
@@ -365,17 +370,17 @@ impl Kecs {
         let offset: u64 = offset.parse().unwrap_or(0);
         let rows = fields.array("logs");
         let count = rows.len() as u64;
-        let lines: Vec<_> = rows
-            .into_iter()
-            .zip(offset..)
-            .filter_map(|(raw, position)| {
-                let mut line = logs::entry(raw, fields)?.line;
-                line.position = (!alone.is_empty()).then_some(position);
-                // Without the server's id, container and position tell lines apart.
-                line.id.get_or_insert_with(|| format!("{container}#{position}"));
-                Some(line)
-            })
-            .collect();
+        let mut lines = LogLines::new();
+        for (raw, position) in rows.into_iter().zip(offset..) {
+            let Some(entry) = logs::entry(raw, fields) else { continue };
+            // Without the server's id, container and position tell lines apart.
+            let own = format!("{container}#{position}");
+            lines.push(LogLine {
+                position: (!alone.is_empty()).then_some(position),
+                id: entry.id.as_deref().or(Some(&own)),
+                ..entry.line()
+            });
+        }
         let mut all = log_update(id, lines);
         let limit = fields.whole::<i64>("limit").filter(|n| *n > 0).unwrap_or(LOG_PAGE as i64);
         if count > 0 && count >= limit as u64 {
@@ -393,7 +398,7 @@ fn names(fields: &Fields<'_>) -> Vec<String> {
     arns.into_iter().filter_map(json::id_of).map(|arn| last_segment(&arn).to_owned()).collect()
 }
 
-fn log_update(job: &str, lines: Vec<crate::model::LogLine>) -> Vec<Incoming> {
+fn log_update(job: &str, lines: LogLines) -> Vec<Incoming> {
     if lines.is_empty() {
         return Vec::new();
     }

@@ -2,18 +2,24 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::Kecs;
 use super::task::last_segment;
 use crate::dialect::Incoming;
-use crate::model::{JobPatch, JobState, Level, LogLine, Topic, Update};
+use crate::log::LogLine;
+use crate::model::{JobPatch, JobState, Level, Topic, Update};
 use crate::wire::fields::Fields;
 
 /// A log line and what it says about its owner.
+#[derive(Debug, Default)]
 pub struct Entry<'a> {
-    /// The line.
-    pub line: LogLine,
+    pub id: Option<Cow<'a, str>>,
+    pub at: Option<Timestamp>,
+    pub level: Option<Level>,
+    pub origin: Option<Cow<'a, str>>,
+    pub text: Cow<'a, str>,
     task: Option<Cow<'a, str>>,
     container: Option<Cow<'a, str>>,
     service: Option<Cow<'a, str>>,
@@ -25,14 +31,11 @@ pub fn entry<'a>(raw: &'a RawValue, envelope: &Fields<'a>) -> Option<Entry<'a>> 
     let fields = Fields::of(raw).unwrap_or_default();
     let source = fields.object("source").unwrap_or_default();
     let mut text = match raw.get().starts_with('"') {
-        true => crate::wire::json::text_of(raw)?.into_owned(),
-        false => {
-            ["log_line", "message", "line"].iter().find_map(|name| fields.text(name))?.into_owned()
-        }
+        true => crate::wire::json::text_of(raw)?,
+        false => ["log_line", "message", "line"].iter().find_map(|name| fields.text(name))?,
     };
     if let Some(stack) = fields.string("stackTrace") {
-        text.push('\n');
-        text.push_str(&stack);
+        text = Cow::Owned(format!("{text}\n{stack}"));
     }
     let of_source = |kind: &str| {
         let same = source.text("type").is_some_and(|own| own == kind);
@@ -55,21 +58,32 @@ pub fn entry<'a>(raw: &'a RawValue, envelope: &Fields<'a>) -> Option<Entry<'a>> 
         .filter(|origin| !origin.is_empty());
     let level = fields.text("level").or_else(|| fields.text("log_level"));
     Some(Entry {
-        line: LogLine {
-            id: fields.string("id"),
-            position: None,
-            at: fields
-                .time("timestamp")
-                .or_else(|| fields.time("created_at"))
-                .or_else(|| envelope.time("timestamp")),
-            level: level.and_then(|word| Level::from_word(&word)),
-            origin: origin.map(Cow::into_owned),
-            text,
-        },
+        id: fields.text("id").filter(|id| !id.is_empty()),
+        at: fields
+            .time("timestamp")
+            .or_else(|| fields.time("created_at"))
+            .or_else(|| envelope.time("timestamp")),
+        level: level.and_then(|word| Level::from_word(&word)),
+        origin,
+        text,
         task: task.or_else(|| of_source("task")).or_else(|| of_envelope("task")),
         container: container.or_else(|| of_source("container")),
         service: service.or_else(|| of_source("service")).or_else(|| of_envelope("service")),
     })
+}
+
+impl Entry<'_> {
+    /// The line.
+    pub fn line(&self) -> LogLine<'_> {
+        LogLine {
+            id: self.id.as_deref(),
+            position: None,
+            at: self.at,
+            level: self.level,
+            origin: self.origin.as_deref(),
+            text: &self.text,
+        }
+    }
 }
 
 impl Kecs {

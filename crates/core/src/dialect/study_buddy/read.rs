@@ -4,7 +4,8 @@ use serde_json::value::RawValue;
 
 use super::super::nest::{self, each};
 use super::stage;
-use crate::model::{JobId, JobPatch, JobState, Json, LogLine, Update};
+use crate::log::{LogLine, LogLines};
+use crate::model::{JobId, JobPatch, JobState, Json, Update};
 use crate::wire::fields::Fields;
 use crate::wire::{json, time};
 
@@ -39,9 +40,9 @@ pub(super) fn chunk(args: &str) -> Option<Update> {
         _ => {}
     })?;
     let id = so_far.map(|length| format!("{length}:{:08x}", fingerprint(&text)));
-    let origin = Some("notes".to_owned());
-    let line = LogLine { id, position: None, at, level: None, origin, text };
-    Some(Update::Log { job: job?.into(), lines: vec![line] })
+    let line =
+        LogLine { id: id.as_deref(), at, origin: Some("notes"), text: &text, ..LogLine::default() };
+    Some(Update::Log { job: job?.into(), lines: LogLines::from_iter([line]) })
 }
 
 /// FNV-1a: the same on every run of the program, since line ids are stored.

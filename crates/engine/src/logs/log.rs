@@ -1,0 +1,675 @@
+//! One job's log, for writing: what comes is told from what is there, given its place, and stored.
+//!
+//! - Lines are read by time, then by the server's position, then in the order in which they came. A
+//!   line that is new in an HTTP answer stands next to its neighbours of the same time there.
+//! - A line without a time has that of the line before it.
+//! - Lines of different times are different lines, so that a line newer than everything stored needs
+//!   no look at anything stored. Among lines of one time the server's id tells them apart, else the
+//!   position, else the text: one that a way of hearing brings twice was written twice, and one that
+//!   two ways bring was written once.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jobwatch_core::log::{LogLine, LogLines};
+use jobwatch_core::model::Source;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+
+use super::order::Order;
+use super::record::{
+    CONTINUED, CUT, NO_POSITION, NO_TIME, Record, SOCKET, TIMED, level_number, nanoseconds,
+};
+use super::segment::{self, Part, Segment, Tail};
+use super::snapshot::Snapshot;
+use super::steps::{self, Step};
+use super::trace::Trace;
+
+/// Longer lines are cut.
+pub const MAX_LINE: usize = 8 << 20;
+/// Bytes that may wait while a batch is taken in.
+const WRITE_AT: usize = 1 << 20;
+/// Keys of one time that are remembered.
+const MAX_PRESENT: usize = 1 << 16;
+/// Origins of one job; lines of further ones have none.
+const MAX_ORIGINS: usize = 1_000;
+/// The file of origins in a job's directory: a JSON string a line.
+const ORIGINS: &str = "origins";
+
+/// How often a line is stored, and how often each way brought it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    kept: u32,
+    socket: u32,
+    fetched: u32,
+    /// The HTTP answer that `fetched` counts.
+    answer: u64,
+}
+
+impl Seen {
+    /// Counts one more from this way; answers whether it is a new line. A `named` line has an id or
+    /// a position, and is written once whatever happens.
+    fn is_new(&mut self, source: Source, answer: u64, named: bool) -> bool {
+        let brought = if source == Source::Socket {
+            self.socket += 1;
+            self.socket
+        } else {
+            if self.answer != answer {
+                (self.answer, self.fetched) = (answer, 0);
+            }
+            self.fetched += 1;
+            self.fetched
+        };
+        let new = brought > self.kept && !(named && self.kept > 0);
+        self.kept += u32::from(new);
+        new
+    }
+}
+
+/// Keys of the lines of one time.
+#[derive(Debug, Default)]
+struct Keys {
+    seen: HashMap<u64, Seen>,
+    /// There were too many to remember.
+    cut: bool,
+}
+
+impl Keys {
+    fn clear(&mut self) {
+        if !self.seen.is_empty() {
+            self.seen.clear();
+        }
+        self.cut = false;
+    }
+
+    fn seen(&mut self, key: u64) -> &mut Seen {
+        if self.seen.len() >= MAX_PRESENT {
+            self.seen.clear();
+            self.cut = true;
+        }
+        self.seen.entry(key).or_default()
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct JobLog {
+    /// Where its files are; `None` for a log in memory.
+    dir: Option<PathBuf>,
+    /// The last one is written by `tail`.
+    parts: Vec<Part>,
+    tail: Tail,
+    order: Arc<Order>,
+    steps: Option<File>,
+    origins: Arc<Vec<String>>,
+    names: Option<File>,
+    dropped: u64,
+    shuffles: u64,
+    /// The place of the last row.
+    last: (i64, u32),
+    /// Keys of the lines whose time is that of the last row.
+    present: Keys,
+    answers: u64,
+    trace: Trace,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Number, in the order of storing, of the first line that was new; the others follow it.
+    pub first: u64,
+    /// Which lines of the batch were new, in the order in which they were stored.
+    pub lines: Vec<usize>,
+}
+
+/// A line of a batch that is new, on its way to its place.
+struct New {
+    /// Before which row it goes.
+    row: u64,
+    record: Record,
+    /// Which line of the batch.
+    at: usize,
+}
+
+impl JobLog {
+    /// A new log, in files of `dir` or in memory.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn create(dir: Option<&Path>) -> io::Result<JobLog> {
+        if let Some(dir) = dir {
+            crate::settings::create_private_directory(dir)?;
+        }
+        Ok(JobLog::around(dir, Vec::new(), Tail::create(dir, 0)?))
+    }
+
+    fn around(dir: Option<&Path>, mut parts: Vec<Part>, tail: Tail) -> JobLog {
+        if parts.is_empty() {
+            parts.push(tail.part());
+        }
+        JobLog {
+            dir: dir.map(Path::to_owned),
+            parts,
+            tail,
+            order: Arc::default(),
+            steps: None,
+            origins: Arc::default(),
+            names: None,
+            dropped: 0,
+            shuffles: 0,
+            last: (NO_TIME, 0),
+            present: Keys::default(),
+            answers: 0,
+            trace: Trace::default(),
+        }
+    }
+
+    /// Opens what an earlier run wrote. Segments that cannot be read are left as they are, and
+    /// named. With `write` the log can be written on; without, what comes is kept in memory.
+    ///
+    /// # Errors
+    /// The file system's, when the directory cannot be read.
+    pub fn open(dir: &Path, write: bool) -> io::Result<(JobLog, Vec<String>)> {
+        let mut problems = Vec::new();
+        let mut parts: Vec<Part> = Vec::new();
+        let mut tail: Option<Tail> = None;
+        let numbers = segment::list(dir)?;
+        for first in &numbers {
+            let free = parts.last().is_none_or(|part| part.end() <= *first);
+            match Tail::open(dir, *first, write && numbers.last() == Some(first)) {
+                Ok(found) if free => {
+                    parts.push(found.part());
+                    tail = Some(found);
+                }
+                Ok(_) => problems.push(format!("{first:012}: it overlaps the one before it")),
+                Err(error) => problems.push(format!("{first:012}: {error}")),
+            }
+        }
+        let intact = numbers.last() == parts.last().map(|part| &part.segment.first);
+        let tail = match tail.filter(|_| write && intact) {
+            Some(tail) => tail,
+            None => {
+                // What cannot be read is not written over: the next segment begins beyond it.
+                let next = numbers.last().map_or(0, |last| last + segment::FULL_LINES + 1);
+                let next = if intact { parts.last().map_or(0, Part::end) } else { next };
+                let tail = Tail::create(write.then_some(dir), next)?;
+                parts.push(tail.part());
+                tail
+            }
+        };
+        let mut log = JobLog::around(write.then_some(dir), parts, tail);
+        let end = log.end();
+        let path = dir.join(steps::FILE);
+        let (mut order, dropped, used) = steps::replay(&path, end)?;
+        if write && std::fs::metadata(&path).is_ok_and(|file| file.len() > used) {
+            OpenOptions::new().write(true).open(&path)?.set_len(used)?;
+        }
+        let there: Vec<(u64, u64)> =
+            log.parts.iter().map(|part| (part.segment.first, part.end())).collect();
+        let lost = order.keep(&there);
+        // Numbers that were left out behind something unreadable are no lines.
+        log.dropped = dropped + if intact { lost } else { 0 };
+        log.order = Arc::new(order);
+        log.origins = Arc::new(read_origins(&dir.join(ORIGINS))?);
+        log.remember_end()?;
+        Ok((log, problems))
+    }
+
+    /// The log as it is now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            parts: self.parts.clone(),
+            order: Arc::clone(&self.order),
+            origins: Arc::clone(&self.origins),
+            dropped: self.dropped,
+            shuffles: self.shuffles,
+        }
+    }
+
+    /// Lines.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.order.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Bytes on the disk or in memory.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.bytes).sum()
+    }
+
+    /// Bytes that are in memory for want of a disk.
+    #[must_use]
+    pub fn bytes_in_memory(&self) -> u64 {
+        let of = self.parts.iter().filter(|part| part.segment.text_file().is_none());
+        of.map(|part| part.bytes).sum()
+    }
+
+    /// The segment that is being written.
+    #[must_use]
+    pub fn segment(&self) -> &Arc<Segment> {
+        &self.tail.segment
+    }
+
+    /// Takes lines in and writes those that are new. Where the disk refuses, they are in memory
+    /// afterwards, and its error is told besides.
+    pub fn push(&mut self, lines: &LogLines, source: Source) -> (Taken, Option<io::Error>) {
+        self.answers += 1;
+        let mut taken = Taken { first: self.end(), lines: Vec::new() };
+        let mut problem = None;
+        let at = self.append(lines, source, &mut taken, &mut problem);
+        if at < lines.len() {
+            // What is looked up must have been written.
+            note(&mut problem, self.write());
+            match self.place(lines, at, source) {
+                Ok(new) => self.insert(lines, &new, &mut taken, &mut problem),
+                Err(error) => note(&mut problem, Err(error)),
+            }
+        }
+        note(&mut problem, self.write());
+        (taken, problem)
+    }
+
+    /// Puts lines that belong there at the end; answers the first that may not.
+    fn append(
+        &mut self,
+        lines: &LogLines,
+        source: Source,
+        taken: &mut Taken,
+        problem: &mut Option<io::Error>,
+    ) -> usize {
+        let mut at = 0;
+        while let Some(line) = lines.get(at) {
+            let time = line.at.map_or(self.last.0, nanoseconds);
+            let key = key(&line);
+            if time > self.last.0 {
+                self.present.clear();
+            } else if source != Source::Socket || (time, position(&line)) < self.last {
+                break;
+            }
+            let named = line.id.is_some() || line.position.is_some();
+            if self.present.seen(key).is_new(source, self.answers, named) {
+                let record = self.record(&line, time, key, source);
+                self.last = record.place();
+                self.store(record, line.text, problem);
+                taken.lines.push(at);
+            }
+            at += 1;
+        }
+        Arc::make_mut(&mut self.order).append(taken.first, taken.lines.len() as u64);
+        at
+    }
+
+    /// Finds the places of those lines from `from` on that are new.
+    fn place(&mut self, lines: &LogLines, from: usize, source: Source) -> io::Result<Vec<New>> {
+        let snapshot = self.snapshot();
+        let mut near = Neighbours::default();
+        let mut ahead: HashMap<(i64, u64), Seen> = HashMap::new();
+        let mut new: Vec<New> = Vec::new();
+        // Of each line its time, and the row of the stored line that it repeats.
+        let mut known: Vec<(i64, Option<u64>)> = Vec::new();
+        let mut time = self.last.0;
+        for (at, line) in lines.iter().enumerate().skip(from) {
+            time = line.at.map_or(time, nanoseconds);
+            let key = key(&line);
+            let named = line.id.is_some() || line.position.is_some();
+            if time <= self.last.0 {
+                near.look(&snapshot, time)?;
+            }
+            let row = near.row(time, key);
+            let seen = if time > self.last.0 {
+                ahead.entry((time, key)).or_default()
+            } else if time == self.last.0 && !self.present.cut {
+                self.present.seen(key)
+            } else {
+                near.seen(key)
+            };
+            let is_new = seen.is_new(source, self.answers, named);
+            known.push((time, row.filter(|_| !is_new)));
+            if is_new {
+                new.push(New { row: 0, record: self.record(&line, time, key, source), at });
+            }
+        }
+        for line in &mut new {
+            let (time, position) = line.record.place();
+            let here = line.at - from;
+            let row = |(of, row): &(i64, Option<u64>)| row.filter(|_| *of == time);
+            let same = |(of, _): &&(i64, Option<u64>)| *of == time;
+            line.row = if time > self.last.0 {
+                snapshot.len()
+            } else if position != NO_POSITION {
+                snapshot.upper_bound((time, position))?
+            } else if let Some(before) = known[..here].iter().rev().take_while(same).find_map(row) {
+                before + 1
+            } else if let Some(after) = known[here + 1..].iter().take_while(same).find_map(row) {
+                after
+            } else {
+                snapshot.upper_bound((time, position))?
+            };
+        }
+        new.sort_by_key(|line| (line.row, line.record.place()));
+        Ok(new)
+    }
+
+    fn insert(
+        &mut self,
+        lines: &LogLines,
+        new: &[New],
+        taken: &mut Taken,
+        problem: &mut Option<io::Error>,
+    ) {
+        let (first, total) = (self.end(), self.order.len());
+        for New { record, at, .. } in new {
+            let Some(line) = lines.get(*at) else { continue };
+            if record.time > self.last.0 {
+                self.present.clear();
+                let named = line.id.is_some() || line.position.is_some();
+                let source = if record.has(SOCKET) { Source::Socket } else { Source::Http };
+                self.present.seen(record.key).is_new(source, self.answers, named);
+            }
+            self.last = self.last.max(record.place());
+            self.store(*record, line.text, problem);
+            taken.lines.push(*at);
+        }
+        let rows: Vec<u64> = new.iter().map(|line| line.row).collect();
+        if rows.iter().any(|row| *row < total) {
+            self.shuffles += 1;
+            note(problem, self.note_steps(&steps::placed(first, &rows)));
+        }
+        Arc::make_mut(&mut self.order).insert(first, &rows);
+    }
+
+    /// One beyond the number of the last stored line.
+    fn end(&self) -> u64 {
+        self.tail.segment.first + self.tail.lines()
+    }
+
+    fn record(&mut self, line: &LogLine<'_>, time: i64, key: u64, source: Source) -> Record {
+        let mut flags = 0;
+        for (flag, set) in [
+            (TIMED, line.at.is_some()),
+            (SOCKET, source == Source::Socket),
+            (CONTINUED, self.trace.goes_on(line.text)),
+            (CUT, line.text.len() > MAX_LINE),
+        ] {
+            if set {
+                flags |= flag;
+            }
+        }
+        Record {
+            start: 0,
+            len: 0,
+            time,
+            key,
+            position: position(line),
+            origin: line.origin.map_or(0, |name| self.origin(name)),
+            level: level_number(line.level),
+            flags,
+        }
+    }
+
+    /// The number of an origin.
+    fn origin(&mut self, name: &str) -> u16 {
+        if let Some(at) = self.origins.iter().position(|known| known == name) {
+            return u16::try_from(at + 1).unwrap_or(0);
+        }
+        if self.origins.len() >= MAX_ORIGINS {
+            return 0;
+        }
+        if let Err(error) = self.note_origin(name) {
+            tracing::warn!(%error, "who wrote a log's lines will not be known after a restart");
+        }
+        Arc::make_mut(&mut self.origins).push(name.to_owned());
+        u16::try_from(self.origins.len()).unwrap_or(0)
+    }
+
+    fn store(&mut self, record: Record, text: &str, problem: &mut Option<io::Error>) {
+        if self.tail.full() {
+            note(problem, self.write());
+            note(problem, self.next_segment());
+        }
+        if record.has(CUT) {
+            let end = text.floor_char_boundary(MAX_LINE);
+            let cut = format!("{} [cut here: {} bytes more]", &text[..end], text.len() - end);
+            self.tail.push(record, cut.as_bytes());
+        } else {
+            self.tail.push(record, text.as_bytes());
+        }
+        if self.tail.unwritten() >= WRITE_AT {
+            note(problem, self.write());
+        }
+    }
+
+    /// Writes what waits; where the disk refuses, to memory.
+    fn write(&mut self) -> io::Result<()> {
+        let written = self.tail.write();
+        self.measure();
+        if written.is_err() {
+            let waiting = self.tail.take_waiting();
+            self.begin(Tail::create(None, self.end())?);
+            for (record, text) in waiting {
+                self.tail.push(record, &text);
+            }
+            self.tail.write()?;
+            self.measure();
+        }
+        written
+    }
+
+    fn measure(&mut self) {
+        if let Some(part) = self.parts.last_mut() {
+            *part = self.tail.part();
+        }
+    }
+
+    fn begin(&mut self, tail: Tail) {
+        self.parts.push(tail.part());
+        self.tail = tail;
+    }
+
+    fn next_segment(&mut self) -> io::Result<()> {
+        // A log that is in memory for want of a disk stays there until the disk is tried again.
+        let dir = self.dir.as_deref().filter(|_| self.tail.segment.text_file().is_some());
+        let first = self.end();
+        match Tail::create(dir, first) {
+            Ok(tail) => {
+                self.begin(tail);
+                Ok(())
+            }
+            Err(error) => {
+                self.begin(Tail::create(None, first)?);
+                Err(error)
+            }
+        }
+    }
+
+    /// Moves to the disk what is in memory because it had refused.
+    ///
+    /// # Errors
+    /// The file system's, as long as it refuses.
+    pub fn try_disk_again(&mut self) -> io::Result<()> {
+        let Some(dir) = self.dir.clone() else { return Ok(()) };
+        for at in 0..self.parts.len() {
+            let part = &self.parts[at];
+            if part.segment.text_file().is_some() {
+                continue;
+            }
+            let mut tail = Tail::create(Some(&dir), part.segment.first)?;
+            let mut records = Vec::new();
+            part.segment.records(0, part.lines, &mut records)?;
+            for record in records {
+                let mut text = vec![0; record.len as usize];
+                part.segment.text(record.start, &mut text)?;
+                tail.push(record, &text);
+                if tail.unwritten() >= WRITE_AT {
+                    tail.write()?;
+                }
+            }
+            tail.write()?;
+            self.parts[at] = tail.part();
+            if at + 1 == self.parts.len() {
+                self.tail = tail;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the oldest segment in memory, unless it is the one being written; answers whether
+    /// there was one.
+    pub fn drop_oldest_in_memory(&mut self) -> bool {
+        let last = self.parts.len().saturating_sub(1);
+        let in_memory = |part: &Part| part.segment.text_file().is_none();
+        let Some(at) = self.parts[..last].iter().position(in_memory) else { return false };
+        let part = self.parts.remove(at);
+        let others = [(0, part.segment.first), (part.end(), u64::MAX)];
+        self.dropped += Arc::make_mut(&mut self.order).keep(&others);
+        self.shuffles += 1;
+        true
+    }
+
+    /// Drops the oldest segment, unless it is the one being written; answers whether there was one.
+    pub fn drop_oldest(&mut self) -> bool {
+        if self.parts.len() < 2 {
+            return false;
+        }
+        let part = self.parts.remove(0);
+        self.dropped += Arc::make_mut(&mut self.order).keep(&[(part.end(), u64::MAX)]);
+        self.shuffles += 1;
+        if let Err(error) = self.note_steps(&[Step::Dropped(part.end())]) {
+            tracing::warn!(%error, "the order of a log could not be written");
+        }
+        if let Some(dir) = &self.dir
+            && let Err(error) = segment::remove(dir, part.segment.first)
+        {
+            tracing::warn!(%error, "an old part of a log could not be removed");
+        }
+        true
+    }
+
+    fn note_steps(&mut self, steps: &[Step]) -> io::Result<()> {
+        append_to(self.dir.as_deref(), steps::FILE, &mut self.steps, &steps::bytes(steps))
+    }
+
+    fn note_origin(&mut self, name: &str) -> io::Result<()> {
+        let line = format!("{}\n", serde_json::Value::from(name));
+        append_to(self.dir.as_deref(), ORIGINS, &mut self.names, line.as_bytes())
+    }
+
+    /// After opening: what the lines at the end were.
+    fn remember_end(&mut self) -> io::Result<()> {
+        let snapshot = self.snapshot();
+        let Some(last) = snapshot.len().checked_sub(1) else { return Ok(()) };
+        self.last = snapshot.record(last)?.place();
+        let first = snapshot.lower_bound((self.last.0, 0))?;
+        if last - first >= MAX_PRESENT as u64 {
+            self.present.cut = true;
+            return Ok(());
+        }
+        let mut records = Vec::new();
+        snapshot.records(first, last + 1 - first, &mut records)?;
+        for (_, record) in records {
+            let seen = self.present.seen(record.key);
+            seen.kept += 1;
+            seen.socket += u32::from(record.has(SOCKET));
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the first error.
+fn note(problem: &mut Option<io::Error>, result: io::Result<()>) {
+    if let Err(error) = result {
+        problem.get_or_insert(error);
+    }
+}
+
+fn append_to(
+    dir: Option<&Path>,
+    name: &str,
+    file: &mut Option<File>,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let Some(dir) = dir else { return Ok(()) };
+    let file = match file {
+        Some(file) => file,
+        None => {
+            file.insert(OpenOptions::new().append(true).create(true).open(dir.join(name))?)
+        }
+    };
+    file.write_all(bytes)
+}
+
+fn read_origins(path: &Path) -> io::Result<Vec<String>> {
+    match std::fs::read_to_string(path) {
+        // A line that was not finished names an origin that no line has.
+        Ok(text) => Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The lines of one time among those stored.
+#[derive(Debug, Default)]
+struct Neighbours {
+    time: Option<i64>,
+    seen: HashMap<u64, (u64, Seen)>,
+}
+
+impl Neighbours {
+    fn look(&mut self, snapshot: &Snapshot, time: i64) -> io::Result<()> {
+        if self.time == Some(time) {
+            return Ok(());
+        }
+        self.seen.clear();
+        let first = snapshot.lower_bound((time, 0))?;
+        let end = snapshot.upper_bound((time, NO_POSITION))?;
+        let mut records = Vec::new();
+        snapshot.records(first, end - first, &mut records)?;
+        for (row, (_, record)) in (first..).zip(&records) {
+            let (at, seen) = self.seen.entry(record.key).or_default();
+            *at = row;
+            seen.kept += 1;
+            seen.socket += u32::from(record.has(SOCKET));
+        }
+        self.time = Some(time);
+        Ok(())
+    }
+
+    fn seen(&mut self, key: u64) -> &mut Seen {
+        &mut self.seen.entry(key).or_insert((u64::MAX, Seen::default())).1
+    }
+
+    fn row(&self, time: i64, key: u64) -> Option<u64> {
+        let (row, _) = self.seen.get(&key).filter(|_| self.time == Some(time))?;
+        Some(*row).filter(|row| *row != u64::MAX)
+    }
+}
+
+fn position(line: &LogLine<'_>) -> u32 {
+    line.position.and_then(|position| u32::try_from(position).ok()).unwrap_or(NO_POSITION)
+}
+
+/// What tells a line from others of the same time; the same in every run, since it is stored.
+fn key(line: &LogLine<'_>) -> u64 {
+    match (line.id, line.position, line.origin) {
+        (Some(id), ..) => xxh3_64_with_seed(id.as_bytes(), 1),
+        (None, None, None) => xxh3_64_with_seed(line.text.as_bytes(), 2),
+        (None, position, origin) => {
+            let mut hash = Xxh3::with_seed(3);
+            hash.update(&position.unwrap_or(u64::MAX).to_le_bytes());
+            hash.update(origin.unwrap_or("").as_bytes());
+            hash.update(&[0]);
+            hash.update(line.text.as_bytes());
+            hash.digest()
+        }
+    }
+}
