@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn lines_come_out_as_they_went_in() {
-        let first = LogLine { id: Some(""), origin: Some("web"), text: "a\nb", ..LogLine::default() };
+        let first =
+            LogLine { id: Some(""), origin: Some("web"), text: "a\nb", ..LogLine::default() };
         let second = LogLine { position: Some(7), level: Some(Level::Warn), ..LogLine::default() };
         let third = LogLine { id: Some("x"), text: "über", ..LogLine::default() };
         let mut lines: LogLines = [first, second].into_iter().collect();

@@ -45,7 +45,7 @@ pub struct Report {
     /// What.
     pub what: Reported,
     /// The frames' share of [`WAITING_BYTES`], given back when this is dropped.
-    _share: Option<OwnedSemaphorePermit>,
+    pub(crate) share: Option<OwnedSemaphorePermit>,
 }
 
 /// See [`Report`].
@@ -177,7 +177,7 @@ struct Context {
 impl Context {
     /// Hands a report over, waiting while the engine is behind. `Err` when the engine has gone.
     async fn report(&self, what: Reported, share: Option<OwnedSemaphorePermit>) -> Result<(), ()> {
-        let report = Report { slot: self.slot, what, _share: share };
+        let report = Report { slot: self.slot, what, share };
         self.reports.send(report).await.map_err(|_| ())
     }
 }

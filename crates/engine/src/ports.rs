@@ -4,7 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jobwatch_core::model::{Diagnostic, Job, JobId, LogLine, Metric, QueuePatch, Source, Topic};
+use jobwatch_core::log::LogLines;
+use jobwatch_core::model::{Diagnostic, Job, JobId, Metric, QueuePatch, Source, Topic};
 use jobwatch_core::notify::Notice;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::ServerId;
@@ -90,16 +91,16 @@ pub enum Event {
         /// The job.
         job: Arc<Job>,
     },
-    /// A log line was stored.
+    /// Log lines were stored.
     Log {
         /// On which server.
         server: ServerId,
         /// Of which job.
         job: JobId,
-        /// Its number in the job's stored log, from 0.
-        seq: u64,
-        /// The line.
-        line: LogLine,
+        /// The number of the first in the job's stored log, from 0; the others follow it.
+        first: u64,
+        /// The lines, in the order of storing.
+        lines: LogLines,
         /// Where it came from.
         source: Source,
     },

@@ -386,6 +386,11 @@ impl Polling {
         self.in_flight > 0 || !self.waiting.is_empty() || !self.due.is_empty()
     }
 
+    /// Whether requests for log lines are under way.
+    pub fn fetches_logs(&self) -> bool {
+        self.flights.values().any(|flight| matches!(flight.purpose, Purpose::Logs))
+    }
+
     /// How much is held: topics, requests under way, requests waiting.
     pub fn sizes(&self) -> (usize, usize, usize) {
         (self.work.len(), self.flights.len(), self.waiting.len())

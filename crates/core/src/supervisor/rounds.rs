@@ -9,7 +9,7 @@ use super::status::{Http, sentence};
 use super::topics::belongs;
 use super::{Failure, FetchId, Output, Supervisor, Timer};
 use crate::dialect::{Action, FetchRequest, FetchResponse, Incoming, Outgoing};
-use crate::model::{ACTION_REFUSED, Diagnostic, JobId, Source, Topic, Update};
+use crate::model::{ACTION_REFUSED, Diagnostic, Job, JobId, Source, Topic, Update};
 use crate::time::Now;
 
 /// Beside a live socket, what is watched is fetched this often: four of the five servers lose or
@@ -167,6 +167,18 @@ impl Supervisor {
         for request in self.dialect.fetch_logs(&job, offset) {
             self.follow_alone(request);
         }
+    }
+
+    /// Whether the server can be asked for log lines of before.
+    #[must_use]
+    pub fn serves_logs(&self, job: &Job) -> bool {
+        !self.dialect.fetch_logs(job, 0).is_empty()
+    }
+
+    /// Whether log lines are being asked for over HTTP.
+    #[must_use]
+    pub fn fetching_logs(&self) -> bool {
+        self.polling.fetches_logs()
     }
 
     /// Makes a request that belongs to no round.

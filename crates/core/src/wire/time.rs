@@ -93,7 +93,8 @@ fn plain(text: &[u8]) -> Option<Timestamp> {
     };
     // Days since 1970 with the year beginning in March, so that the leap day is its last.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469;
+    let days =
+        365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469;
     Timestamp::new(days * 86_400 + hour * 3_600 + minute * 60 + second, nanosecond).ok()
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jobwatch_core::dialect::{FetchRequest, Method, dialect};
+use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic};
 use jobwatch_core::secret::{REDACTED, Secret};
 use jobwatch_core::server::{Server, ServerId};
@@ -18,6 +19,7 @@ use crate::driver::{Driver, Report, Reported, Slot};
 use crate::fetch::Clients;
 use crate::frames::{Frames, body_text};
 use crate::keys::keyring_words;
+use crate::logs::Owner;
 use crate::ports::{Event, SecretsError};
 use crate::redact::{Redactor, WORDS};
 use crate::views::{ActionView, ErrorCode, KeyState, UserError};
@@ -253,7 +255,6 @@ impl State {
     pub(super) fn take_out(&mut self, slot: Slot) -> Option<Entry> {
         let entry = self.servers.remove(self.position(slot)?);
         self.catalogue.forget(slot);
-        self.logs.forget(slot);
         self.metrics.forget(slot);
         self.views.everything_changed();
         Some(entry)
@@ -389,7 +390,14 @@ impl State {
     }
 
     /// A driver's report.
-    pub(super) fn reported(&mut self, report: Report) {
+    pub(super) fn reported(&mut self, mut report: Report) {
+        // Given back once everything that came of the report is done, its log lines written.
+        self.share = report.share.take().map(Arc::new);
+        self.heard(report);
+        self.share = None;
+    }
+
+    fn heard(&mut self, report: Report) {
         let slot = report.slot;
         let now = self.clock.now();
         match report.what {
@@ -486,18 +494,11 @@ impl State {
             Output::Job(job) => self.job(slot, job),
             Output::Transition(step) => self.step(slot, step),
             Output::Log { job, mut lines, source } => {
-                let server = entry.server.id.clone();
-                for line in &mut lines {
-                    entry.redactor.clean_in_place(&mut line.text);
-                    for text in [&mut line.origin, &mut line.id].into_iter().flatten() {
-                        entry.redactor.clean_in_place(text);
-                    }
+                if entry.redactor.finds(lines.everything()) {
+                    lines = clean_lines(&lines, &entry.redactor);
                 }
-                for (seq, line) in self.logs.push(slot, &job, lines, source) {
-                    let (server, job) = (server.clone(), job.clone());
-                    self.sink(|| Event::Log { server, job, seq, line, source });
-                }
-                self.views.log_changed(slot, &job);
+                let owner = Owner { server: entry.server.id.clone(), job };
+                self.logs.append(owner, lines, source, self.share.clone());
             }
             Output::Metric(mut metric) => {
                 entry.redactor.clean_in_place(&mut metric.name);
@@ -568,11 +569,16 @@ impl State {
             let reason = status.reason.as_deref().unwrap_or("");
             tracing::info!(server = %entry.server.id, "{:?} {reason}", status.link);
         }
-        let live = status.link == Link::Live && entry.status.link != Link::Live;
+        let was = entry.status.link;
+        let live = status.link == Link::Live && was != Link::Live;
+        let lost = was == Link::Live && status.link != Link::Live;
         entry.status = status.clone();
         let server = entry.server.id.clone();
         self.views.overview_changed();
         self.sink(|| Event::Status { server, status });
+        if lost && let Some(entry) = self.entry(slot) {
+            self.logs.unheard(entry.server.id.clone());
+        }
         if live {
             self.catch_up_logs(slot);
         }
@@ -583,8 +589,12 @@ impl State {
         clean_job(&mut job, &entry.redactor);
         let server = entry.server.id.clone();
         let before = self.catalogue.tally(slot);
+        let known = self.catalogue.job(slot, &job.id).cloned();
         let number = self.catalogue.put(slot, Arc::clone(&job));
-        self.logs.ended(slot, &job.id, job.state.terminal());
+        if known.is_none_or(|known| known.state.terminal() != job.state.terminal()) {
+            let owner = Owner { server: server.clone(), job: job.id.clone() };
+            self.logs.ended(owner, job.state.terminal());
+        }
         self.views.job_changed(slot, &job, number);
         if before != self.catalogue.tally(slot) {
             self.views.overview_changed();
@@ -697,6 +707,17 @@ fn clean_job(job: &mut Arc<Job>, redactor: &Redactor) {
             })
             .collect();
     }
+}
+
+fn clean_lines(lines: &LogLines, redactor: &Redactor) -> LogLines {
+    let mut clean = LogLines::with_capacity(lines.len(), lines.bytes());
+    for line in lines.iter() {
+        let text = redactor.clean(line.text);
+        let (id, origin) =
+            (line.id.map(|id| redactor.clean(id)), line.origin.map(|o| redactor.clean(o)));
+        clean.push(LogLine { id: id.as_deref(), origin: origin.as_deref(), text: &text, ..line });
+    }
+    clean
 }
 
 fn quotes_key(job: &Job, redactor: &Redactor) -> bool {

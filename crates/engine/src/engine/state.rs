@@ -1,10 +1,11 @@
 //! What the loop owns, and the loop.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jobwatch_core::time::Mono;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -16,7 +17,7 @@ use crate::clock::{Clock, SleepWatch};
 use crate::driver::{Report, Slot};
 use crate::history::{History, Reply};
 use crate::keys::Keyring;
-use crate::logs::Logs;
+use crate::logs::{LogStore, Owner, Told};
 use crate::metrics::Metrics;
 use crate::ports::{Event, Ports};
 use crate::settings::SettingsFile;
@@ -36,6 +37,7 @@ pub(super) struct Parts {
     pub commands: mpsc::WeakUnboundedSender<Command>,
     pub history: History,
     pub keyring: Keyring,
+    pub logs: LogStore,
     pub ports: Ports,
     pub file: Option<SettingsFile>,
     pub preferences: Preferences,
@@ -59,7 +61,9 @@ pub(crate) struct State {
     pub(super) servers: Vec<Entry>,
     pub(super) next_slot: u32,
     pub(super) catalogue: Catalogue,
-    pub(super) logs: Logs,
+    pub(super) logs: LogStore,
+    /// How many lines each log has, as far as the store has told.
+    pub(super) log_lines: HashMap<Owner, u64>,
     pub(super) metrics: Metrics,
     pub(super) notices: Notices,
     pub(super) views: Views,
@@ -67,6 +71,8 @@ pub(crate) struct State {
     /// Popups on their way to the desktop.
     pub(super) popups: TaskTracker,
     pub(super) tasks: Tasks,
+    /// The share of the report at hand.
+    pub(super) share: Option<Arc<OwnedSemaphorePermit>>,
     stopping: Option<oneshot::Sender<()>>,
     stopped: bool,
 }
@@ -89,13 +95,15 @@ impl State {
             servers: Vec::new(),
             next_slot: 0,
             catalogue: Catalogue::default(),
-            logs: Logs::default(),
+            logs: parts.logs,
+            log_lines: HashMap::new(),
             metrics: Metrics::default(),
             notices: Notices::default(),
             views: Views::default(),
             looking_at: None,
             popups: TaskTracker::new(),
             tasks: Tasks::default(),
+            share: None,
             stopping: None,
             stopped: false,
         }
@@ -107,6 +115,7 @@ impl State {
         mut self,
         mut commands: mpsc::UnboundedReceiver<Command>,
         mut replies: mpsc::UnboundedReceiver<Reply>,
+        mut told: mpsc::UnboundedReceiver<Told>,
     ) {
         let mut sleep_watch = SleepWatch::new(self.clock.now());
         let mut pulse = tokio::time::interval(PULSE);
@@ -120,6 +129,7 @@ impl State {
                     None => break,
                 },
                 Some(reply) = replies.recv() => self.replied(reply),
+                Some(told) = told.recv() => self.log_told(told),
                 _ = pulse.tick() => {
                     let now = self.clock.now();
                     let slept = sleep_watch.slept(now);
@@ -216,7 +226,7 @@ impl State {
             if tokio::time::timeout(POPUPS, self.popups.wait()).await.is_err() {
                 tracing::warn!("the desktop did not take all popups in time");
             }
-            self.history.flush().await;
+            tokio::join!(self.history.flush(), self.logs.flush());
         };
         let both = async { tokio::join!(close, write) };
         if tokio::time::timeout(limit, both).await.is_err() {

@@ -12,12 +12,13 @@ use jobwatch_core::dialect::ActionKind;
 use jobwatch_core::model::{Job, JobId};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::Transition;
-use jobwatch_core::supervisor::{Input, Link};
 use tokio::time::Instant;
 
+use super::logview::{LogPull, LogView};
 use super::servers::Entry;
 use super::state::State;
 use crate::driver::Slot;
+use crate::logs::Owner;
 use crate::ports::Window;
 use crate::views::convert::{job_row, notice_row, queue_row, source_word};
 use crate::views::jobs::{Filter, JobsIndex};
@@ -27,7 +28,7 @@ use crate::views::{
 };
 
 /// Rows in one window.
-const MAX_ROWS: u32 = 500;
+pub(super) const MAX_ROWS: u32 = 500;
 /// Views open at the same time; more are a mistake of the page.
 const MAX_VIEWS: usize = 256;
 /// Between two ticks while much happens. The first after a pause goes out at once.
@@ -38,10 +39,8 @@ const REMIND: Duration = Duration::from_secs(1);
 const MAX_STEPS: usize = 1_000;
 /// Children shown with a job.
 const MAX_CHILDREN: usize = 100;
-/// Between looks for new log lines over HTTP, while a log is on screen and no socket brings them.
-const FOLLOW: Duration = Duration::from_secs(5);
 
-enum Kind {
+pub(super) enum Kind {
     Jobs(JobsIndex),
     Job {
         server: String,
@@ -51,10 +50,7 @@ enum Kind {
         /// Steps since the view was opened.
         since: Vec<TimelineRow>,
     },
-    Log {
-        server: String,
-        job: JobId,
-    },
+    Log(Box<LogView>),
     Queues {
         server: Option<String>,
     },
@@ -168,13 +164,25 @@ impl Views {
         self.job_touched(slot, &step.job);
     }
 
-    pub(super) fn log_changed(&mut self, slot: Slot, id: &JobId) {
-        for view in self.open.values_mut() {
-            if matches!(&view.kind, Kind::Log { job, .. } if job == id) {
-                view.change();
-            }
+    /// A log view has something new to show.
+    pub(super) fn log_touched(&mut self, number: u32) {
+        if let Some(view) = self.open.get_mut(&number) {
+            view.change();
         }
-        self.job_touched(slot, id);
+    }
+
+    /// The views that show a log.
+    pub(super) fn logs_of(&self, owner: &Owner) -> Vec<u32> {
+        let shows = |(_, view): &(&u32, &View)| matches!(&view.kind, Kind::Log(log) if log.lanes.iter().any(|lane| lane.owner == *owner));
+        self.open.iter().filter(shows).map(|(number, _)| *number).collect()
+    }
+
+    pub(super) fn kind_mut(&mut self, number: u32) -> Option<&mut Kind> {
+        self.open.get_mut(&number).map(|view| &mut view.kind)
+    }
+
+    pub(super) fn kinds(&self) -> impl Iterator<Item = &Kind> {
+        self.open.values().map(|view| &view.kind)
     }
 
     pub(super) fn queues_changed(&mut self) {
@@ -201,6 +209,14 @@ impl Views {
     }
 }
 
+/// What a pull takes.
+pub(crate) enum Pull {
+    /// Nothing more.
+    Window(Box<ViewWindow>),
+    /// Reading files, beside the loop.
+    Log(Box<LogPull>),
+}
+
 fn not_found(message: &str) -> UserError {
     UserError { code: ErrorCode::NotFound, message: message.to_owned() }
 }
@@ -208,7 +224,7 @@ fn not_found(message: &str) -> UserError {
 impl State {
     pub(super) fn attach_window(&mut self, window: Arc<dyn Window>) {
         self.views.window = Some(window);
-        self.views.open.clear();
+        self.close_all();
         self.views.overview = true;
         self.views.overview_told = None;
         self.views.last = None;
@@ -216,7 +232,7 @@ impl State {
 
     pub(super) fn detach_window(&mut self) {
         self.views.window = None;
-        self.views.open.clear();
+        self.close_all();
         self.looking_at = None;
     }
 
@@ -237,18 +253,13 @@ impl State {
                 let job = JobId::from(job);
                 let (id, of) = (ServerId(server.clone()), job.clone());
                 let history = self.history();
+                self.logs.count(Owner { server: id.clone(), job: of.clone() });
                 self.beside(history.timeline(id, of), move |state, steps| {
                     state.timeline_read(number, &steps)
                 });
                 Kind::Job { server, job, before: None, since: Vec::new() }
             }
-            ViewSpec::Log { server, job } => {
-                let job = JobId::from(job);
-                if let Some(slot) = self.slot_of(&server) {
-                    self.ask_for_log(slot, &job);
-                }
-                Kind::Log { server, job }
-            }
+            ViewSpec::Log { jobs, filter } => self.open_log(&jobs, &filter)?,
             ViewSpec::Queues { server } => Kind::Queues { server },
             ViewSpec::Notices { unread } => Kind::Notices { unread },
             ViewSpec::Frames { server, job } => Kind::Frames { server, job },
@@ -259,7 +270,16 @@ impl State {
     }
 
     pub(super) fn close_view(&mut self, view: u32) {
-        self.views.open.remove(&view);
+        if let Some(View { kind: Kind::Log(log), .. }) = self.views.open.remove(&view) {
+            self.close_log(&log);
+        }
+    }
+
+    fn close_all(&mut self) {
+        let open: Vec<u32> = self.views.open.keys().copied().collect();
+        for number in open {
+            self.close_view(number);
+        }
     }
 
     fn timeline_read(&mut self, view: u32, steps: &[Transition]) {
@@ -272,52 +292,12 @@ impl State {
         }
     }
 
-    fn ask_for_log(&mut self, slot: Slot, job: &JobId) {
-        let now = self.clock.now();
-        let offset = self.logs.offset(slot, job);
-        let Some(entry) = self.entry_mut(slot) else { return };
-        entry.logs_asked.insert(job.clone(), now.mono);
-        self.feed(slot, Input::Logs(job.clone(), offset));
-    }
-
-    /// Asks for the lines that the logs on screen missed while there was no socket.
-    pub(super) fn catch_up_logs(&mut self, slot: Slot) {
-        let of = self.views.open.values().filter_map(|view| match &view.kind {
-            Kind::Log { server, job } if self.slot_of(server) == Some(slot) => Some(job.clone()),
-            _ => None,
-        });
-        let jobs: Vec<JobId> = of.collect();
-        for job in jobs {
-            self.ask_for_log(slot, &job);
-        }
-    }
-
-    /// Asks again for the logs on screen where no socket brings them.
-    pub(super) fn follow_logs(&mut self) {
-        let now = self.clock.now();
-        let mut wanted = Vec::new();
-        for view in self.views.open.values() {
-            let Kind::Log { server, job } = &view.kind else { continue };
-            let Some(slot) = self.slot_of(server) else { continue };
-            let Some(entry) = self.entry(slot) else { continue };
-            let running = self.catalogue.job(slot, job).is_some_and(|job| !job.state.terminal());
-            let asked = entry.logs_asked.get(job);
-            let due = asked.is_none_or(|asked| now.mono.since(*asked) >= FOLLOW);
-            if running && due && entry.status.link == Link::Polling {
-                wanted.push((slot, job.clone()));
-            }
-        }
-        for (slot, job) in wanted {
-            self.ask_for_log(slot, &job);
-        }
-    }
-
     pub(super) fn view_window(
         &mut self,
         number: u32,
         first: u64,
         count: u32,
-    ) -> Result<ViewWindow, UserError> {
+    ) -> Result<Pull, UserError> {
         let Some(mut view) = self.views.open.remove(&number) else {
             return Err(not_found("This view is not open any more."));
         };
@@ -330,10 +310,26 @@ impl State {
         }
         view.told = None;
         view.dirty = false;
-        let (total, rows) = self.rows(&view);
-        let window = ViewWindow { view: number, version: view.version, total, first, rows };
+        let pull = match &view.kind {
+            Kind::Log(log) => Pull::Log(Box::new(self.log_pull(number, log, view.version))),
+            _ => {
+                let (total, rows) = self.rows(&view);
+                let version = view.version;
+                Pull::Window(Box::new(ViewWindow { view: number, version, total, first, rows }))
+            }
+        };
         self.views.open.insert(number, view);
-        Ok(window)
+        Ok(pull)
+    }
+
+    /// What it takes to read a log view beside the loop.
+    pub(super) fn read_log(&mut self, number: u32) -> Result<Box<LogPull>, UserError> {
+        match self.views.open.get(&number) {
+            Some(View { kind: Kind::Log(log), version, .. }) => {
+                Ok(Box::new(self.log_pull(number, log, *version)))
+            }
+            _ => Err(not_found("This view is not open any more.")),
+        }
     }
 
     fn rows(&self, view: &View) -> (u64, Rows) {
@@ -350,12 +346,8 @@ impl State {
                 let detail = self.detail(server, job, timeline).map(Box::new);
                 (u64::from(detail.is_some()), Rows::Job { detail })
             }
-            Kind::Log { server, job } => {
-                let slot = self.slot_of(server);
-                let window = slot.map(|slot| self.logs.window(slot, job, first, count));
-                let (total, rows, dropped) = window.unwrap_or_default();
-                (total, Rows::Log { rows, dropped })
-            }
+            // Read beside the loop.
+            Kind::Log(_) => (0, Rows::Log { rows: Vec::new(), state: Box::default() }),
             Kind::Queues { server } => {
                 let of = self.servers.iter();
                 let of = of.filter(|e| server.as_ref().is_none_or(|id| e.server.id.0 == *id));
@@ -426,7 +418,10 @@ impl State {
             timeline,
             actions: actions.iter().map(|action| ActionView::of(action.kind)).collect(),
             metrics: self.metrics.series(slot, id),
-            log_lines: self.logs.len(slot, id),
+            log_lines: {
+                let owner = Owner { server: entry.server.id.clone(), job: id.clone() };
+                self.log_lines.get(&owner).copied().unwrap_or(0)
+            },
         })
     }
 

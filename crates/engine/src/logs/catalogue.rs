@@ -153,7 +153,8 @@ impl Catalogue {
         for server in entries(root) {
             for dir in entries(&server) {
                 let owner = std::fs::read(dir.join(OWNER)).ok();
-                let owner = owner.and_then(|bytes| serde_json::from_slice::<OwnerFile>(&bytes).ok());
+                let owner =
+                    owner.and_then(|bytes| serde_json::from_slice::<OwnerFile>(&bytes).ok());
                 let Some(owner) = owner else { continue };
                 let mut size = Size { ended: true, ..Size::default() };
                 for file in entries(&dir) {

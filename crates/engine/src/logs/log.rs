@@ -20,11 +20,13 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use super::order::Order;
 use super::record::{
-    CONTINUED, CUT, NO_POSITION, NO_TIME, Record, SOCKET, TIMED, level_number, nanoseconds,
+    CONTINUED, GUESSED, NO_POSITION, NO_TIME, Record, SOCKET, STYLED, TIMED, level_number,
+    nanoseconds,
 };
 use super::segment::{self, Part, Segment, Tail};
 use super::snapshot::Snapshot;
 use super::steps::{self, Step};
+use super::text;
 use super::trace::Trace;
 
 /// Longer lines are cut.
@@ -37,6 +39,8 @@ const MAX_PRESENT: usize = 1 << 16;
 const MAX_ORIGINS: usize = 1_000;
 /// The file of origins in a job's directory: a JSON string a line.
 const ORIGINS: &str = "origins";
+/// The file of gaps in a job's directory: JSON.
+const GAPS: &str = "gaps.json";
 
 /// How often a line is stored, and how often each way brought it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,6 +117,8 @@ pub struct JobLog {
     present: Keys,
     answers: u64,
     trace: Trace,
+    /// The last line came over the socket.
+    streams: bool,
 }
 
 /// What became of a batch.
@@ -163,6 +169,7 @@ impl JobLog {
             present: Keys::default(),
             answers: 0,
             trace: Trace::default(),
+            streams: false,
         }
     }
 
@@ -254,6 +261,46 @@ impl JobLog {
         of.map(|part| part.bytes).sum()
     }
 
+    /// The time of the last row, where there is one.
+    #[must_use]
+    pub fn last_time(&self) -> Option<i64> {
+        (self.last.0 != NO_TIME).then_some(self.last.0)
+    }
+
+    /// Whether its last line came over the socket.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        self.streams
+    }
+
+    /// From which of the server's positions on nothing is known.
+    #[must_use]
+    pub fn next_position(&self) -> u64 {
+        match self.last.1 {
+            NO_POSITION => 0,
+            _ if self.is_empty() => 0,
+            position => u64::from(position) + 1,
+        }
+    }
+
+    /// The gaps that an earlier run knew of.
+    #[must_use]
+    pub fn read_gaps(&self) -> Vec<(i64, i64)> {
+        let bytes = self.dir.as_ref().and_then(|dir| std::fs::read(dir.join(GAPS)).ok());
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Keeps the gaps for later runs.
+    pub fn keep_gaps(&self, gaps: &[(i64, i64)]) {
+        let Some(dir) = &self.dir else { return };
+        let written = serde_json::to_vec(gaps)
+            .map_err(io::Error::from)
+            .and_then(|bytes| std::fs::write(dir.join(GAPS), bytes));
+        if let Err(error) = written {
+            tracing::warn!(%error, "the gaps of a log could not be written");
+        }
+    }
+
     /// The segment that is being written.
     #[must_use]
     pub fn segment(&self) -> &Arc<Segment> {
@@ -264,6 +311,7 @@ impl JobLog {
     /// afterwards, and its error is told besides.
     pub fn push(&mut self, lines: &LogLines, source: Source) -> (Taken, Option<io::Error>) {
         self.answers += 1;
+        self.streams = source == Source::Socket;
         let mut taken = Taken { first: self.end(), lines: Vec::new() };
         let mut problem = None;
         let at = self.append(lines, source, &mut taken, &mut problem);
@@ -368,10 +416,13 @@ impl JobLog {
         problem: &mut Option<io::Error>,
     ) {
         let (first, total) = (self.end(), self.order.len());
+        let newest = self.last.0;
         for New { record, at, .. } in new {
             let Some(line) = lines.get(*at) else { continue };
             if record.time > self.last.0 {
                 self.present.clear();
+            }
+            if record.time > newest {
                 let named = line.id.is_some() || line.position.is_some();
                 let source = if record.has(SOCKET) { Source::Socket } else { Source::Http };
                 self.present.seen(record.key).is_new(source, self.answers, named);
@@ -394,12 +445,14 @@ impl JobLog {
     }
 
     fn record(&mut self, line: &LogLine<'_>, time: i64, key: u64, source: Source) -> Record {
+        let level = line.level.or_else(|| text::guess_level(line.text));
         let mut flags = 0;
         for (flag, set) in [
             (TIMED, line.at.is_some()),
             (SOCKET, source == Source::Socket),
             (CONTINUED, self.trace.goes_on(line.text)),
-            (CUT, line.text.len() > MAX_LINE),
+            (GUESSED, line.level.is_none() && level.is_some()),
+            (STYLED, text::is_styled(line.text)),
         ] {
             if set {
                 flags |= flag;
@@ -412,7 +465,7 @@ impl JobLog {
             key,
             position: position(line),
             origin: line.origin.map_or(0, |name| self.origin(name)),
-            level: level_number(line.level),
+            level: level_number(level),
             flags,
         }
     }
@@ -437,7 +490,7 @@ impl JobLog {
             note(problem, self.write());
             note(problem, self.next_segment());
         }
-        if record.has(CUT) {
+        if text.len() > MAX_LINE {
             let end = text.floor_char_boundary(MAX_LINE);
             let cut = format!("{} [cut here: {} bytes more]", &text[..end], text.len() - end);
             self.tail.push(record, cut.as_bytes());
@@ -455,7 +508,7 @@ impl JobLog {
         self.measure();
         if written.is_err() {
             let waiting = self.tail.take_waiting();
-            self.begin(Tail::create(None, self.end())?);
+            self.begin(Tail::create(None, self.tail.part().end())?);
             for (record, text) in waiting {
                 self.tail.push(record, &text);
             }
@@ -568,7 +621,9 @@ impl JobLog {
     fn remember_end(&mut self) -> io::Result<()> {
         let snapshot = self.snapshot();
         let Some(last) = snapshot.len().checked_sub(1) else { return Ok(()) };
-        self.last = snapshot.record(last)?.place();
+        let end = snapshot.record(last)?;
+        self.last = end.place();
+        self.streams = end.has(SOCKET);
         let first = snapshot.lower_bound((self.last.0, 0))?;
         if last - first >= MAX_PRESENT as u64 {
             self.present.cut = true;
@@ -601,9 +656,7 @@ fn append_to(
     let Some(dir) = dir else { return Ok(()) };
     let file = match file {
         Some(file) => file,
-        None => {
-            file.insert(OpenOptions::new().append(true).create(true).open(dir.join(name))?)
-        }
+        None => file.insert(OpenOptions::new().append(true).create(true).open(dir.join(name))?),
     };
     file.write_all(bytes)
 }

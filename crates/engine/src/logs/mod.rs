@@ -9,13 +9,20 @@
 //! A line is written before anybody is told of it, so that one which was shown is there after the
 //! program is killed. What was written is put on the disk every [`SYNC`].
 
+pub mod bits;
 pub mod catalogue;
+pub mod find;
 pub mod log;
 pub mod order;
+pub mod reader;
 pub mod record;
+pub mod save;
 pub mod segment;
 pub mod snapshot;
 mod steps;
+#[cfg(test)]
+mod tests;
+pub mod text;
 mod trace;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -81,7 +88,7 @@ pub enum Told {
     /// How many lines a log has now.
     Count(Owner, u64),
     /// A watched log as it is now.
-    Log(Owner, Arc<Snapshot>),
+    Log(Owner, LogNow),
     /// Lines that were new, where somebody wants to hear them.
     Kept {
         /// Whose.
@@ -97,6 +104,18 @@ pub enum Told {
     Health(Option<String>),
 }
 
+/// A log as it is now.
+#[derive(Clone, Debug, Default)]
+pub struct LogNow {
+    /// Its lines.
+    pub lines: Arc<Snapshot>,
+    /// Stretches of time in which lines may have been missed, in nanoseconds since 1970: the time of
+    /// the last line before and that of the first one after.
+    pub gaps: Vec<(i64, i64)>,
+    /// The position from which on the server's lines are not known, where it counts them.
+    pub next_position: u64,
+}
+
 enum Request {
     Append {
         owner: Owner,
@@ -107,6 +126,8 @@ enum Request {
     },
     Watch(Owner),
     Unwatch(Owner),
+    Count(Owner),
+    Unheard(ServerId),
     Ended(Owner, bool),
     Forget(ServerId),
     Budget(Option<ServerId>, Option<Budget>),
@@ -156,6 +177,16 @@ impl LogStore {
         self.send(Request::Unwatch(owner));
     }
 
+    /// Asks for how many lines a log has; told as [`Told::Count`].
+    pub fn count(&self, owner: Owner) {
+        self.send(Request::Count(owner));
+    }
+
+    /// Notes that a server's socket is not live any more: lines may be missed from here on.
+    pub fn unheard(&self, server: ServerId) {
+        self.send(Request::Unheard(server));
+    }
+
     /// Notes whether a job has ended: such logs are dropped first.
     pub fn ended(&self, owner: Owner, ended: bool) {
         self.send(Request::Ended(owner, ended));
@@ -197,6 +228,50 @@ struct Open {
     unsynced: bool,
     /// Has changed since it was put into the catalogue.
     uncounted: bool,
+    /// See [`LogNow::gaps`], ascending.
+    gaps: Vec<(i64, i64)>,
+    /// Nothing is heard of it since a line of this time.
+    unheard: Option<i64>,
+}
+
+/// Gaps kept of one log; of more, the oldest are forgotten.
+const MAX_GAPS: usize = 100;
+
+impl Open {
+    fn state(&self) -> LogNow {
+        LogNow {
+            lines: Arc::new(self.log.snapshot()),
+            gaps: self.gaps.clone(),
+            next_position: self.log.next_position(),
+        }
+    }
+
+    /// The socket is not live any more. A log that does not come over it misses nothing.
+    fn stop_hearing(&mut self) {
+        if !self.size.ended && self.log.streams() {
+            self.unheard = self.unheard.or(self.log.last_time());
+        }
+    }
+
+    /// What came closes gaps, or tells that there is one; answers whether the gaps have changed.
+    fn heard(&mut self, times: Option<(i64, i64)>, source: Source) -> bool {
+        let Some((first, last)) = times else { return false };
+        let before = self.gaps.clone();
+        // An answer that reaches from before a gap to behind it holds what it missed.
+        self.gaps.retain(|(from, to)| !(first <= *from && last >= *to));
+        if let Some(since) = self.unheard {
+            if first <= since && last > since {
+                self.unheard = None;
+            } else if first > since && source == Source::Socket {
+                self.unheard = None;
+                self.gaps.push((since, first));
+                self.gaps.sort_unstable();
+                let excess = self.gaps.len().saturating_sub(MAX_GAPS);
+                self.gaps.drain(..excess);
+            }
+        }
+        before != self.gaps
+    }
 }
 
 struct Store {
@@ -205,8 +280,8 @@ struct Store {
     catalogue: Option<Catalogue>,
     open: HashMap<Owner, Open>,
     watched: HashMap<Owner, u32>,
-    /// Logs of jobs that have ended, as far as this run was told.
-    ended: HashSet<Owner>,
+    /// Logs that were at hand in this run.
+    heard: HashSet<Owner>,
     /// Bytes of each server's logs.
     bytes: BTreeMap<ServerId, u64>,
     budget: Budget,
@@ -231,7 +306,7 @@ impl Store {
             catalogue: None,
             open: HashMap::new(),
             watched: HashMap::new(),
-            ended: HashSet::new(),
+            heard: HashSet::new(),
             bytes: BTreeMap::new(),
             budget: Budget::default(),
             budgets: HashMap::new(),
@@ -267,9 +342,11 @@ impl Store {
         loop {
             let busy = self.open.values().any(|open| open.unsynced || open.uncounted);
             let wait = if busy || self.problem.is_some() { SYNC } else { SWEEP };
-            match requests.recv_timeout(wait.saturating_sub(synced.elapsed()).max(Duration::from_millis(5))) {
+            match requests
+                .recv_timeout(wait.saturating_sub(synced.elapsed()).max(Duration::from_millis(5)))
+            {
                 Ok(request) => {
-                    let mut waiting = self.take(request);
+                    let mut waiting: Vec<_> = self.take(request).into_iter().collect();
                     // What has queued up meanwhile is taken before anybody is told.
                     for _ in 0..64 {
                         let Ok(request) = requests.try_recv() else { break };
@@ -315,7 +392,19 @@ impl Store {
                 *self.watched.entry(owner.clone()).or_default() += 1;
                 match self.at_hand(&owner, false) {
                     Some(open) => open.changed = true,
-                    None => self.say(Told::Log(owner, Arc::default())),
+                    None => self.say(Told::Log(owner, LogNow::default())),
+                }
+            }
+            Request::Count(owner) => {
+                let open = self.open.get(&owner).map(|open| open.log.len());
+                let known = || self.catalogue.as_ref()?.size(&owner).ok()?.map(|size| size.lines);
+                let lines = open.or_else(known).unwrap_or(0);
+                self.say(Told::Count(owner, lines));
+            }
+            Request::Unheard(server) => {
+                let of = self.open.iter_mut().filter(|(owner, _)| owner.server == server);
+                for (_, open) in of {
+                    open.stop_hearing();
                 }
             }
             Request::Unwatch(owner) => {
@@ -348,6 +437,13 @@ impl Store {
         let Some(open) = self.at_hand(owner, true) else { return };
         let before = open.log.bytes();
         let (taken, problem) = open.log.push(lines, source);
+        let times = || lines.iter().filter_map(|line| line.at).map(record::nanoseconds);
+        let span = times().min().zip(times().max());
+        let gaps = (open.unheard.is_some() || !open.gaps.is_empty()) && open.heard(span, source);
+        if gaps {
+            open.changed = true;
+            open.log.keep_gaps(&open.gaps);
+        }
         if !taken.lines.is_empty() {
             open.changed = true;
             open.unsynced = true;
@@ -386,10 +482,7 @@ impl Store {
 
     fn bring(&mut self, owner: &Owner, create: bool) -> Option<Open> {
         let known = self.catalogue.as_ref().and_then(|all| all.size(owner).ok().flatten());
-        let mut size = known.unwrap_or_default();
-        if self.ended.remove(owner) {
-            size.ended = true;
-        }
+        let size = known.unwrap_or_default();
         let dir = self.root.as_ref().map(|root| catalogue::directory(root, owner));
         let mut log = None;
         if let Some(dir) = dir.as_ref().filter(|dir| dir.is_dir()) {
@@ -417,8 +510,23 @@ impl Store {
             };
         }
         let log = log?;
-        let (used, changed, unsynced, uncounted) = (self.uses, false, false, false);
-        Some(Open { log, size, used, changed, unsynced, uncounted })
+        let gaps = log.read_gaps();
+        let mut open = Open {
+            log,
+            size,
+            used: self.uses,
+            changed: false,
+            unsynced: false,
+            uncounted: false,
+            gaps,
+            unheard: None,
+        };
+        // Nobody listened since it was closed, unless that was for want of room only.
+        if !self.heard.contains(owner) {
+            open.stop_hearing();
+        }
+        self.heard.insert(owner.clone());
+        Some(open)
     }
 
     fn create(&mut self, dir: &Path, owner: &Owner) -> Option<JobLog> {
@@ -439,12 +547,14 @@ impl Store {
 
     /// Tells of the logs that have changed.
     fn tell(&mut self) {
-        let changed = self.open.iter_mut().filter(|(_, open)| std::mem::take(&mut open.changed));
         let mut all = Vec::new();
-        for (owner, open) in changed {
+        for (owner, open) in &mut self.open {
+            if !std::mem::take(&mut open.changed) {
+                continue;
+            }
             all.push(Told::Count(owner.clone(), open.log.len()));
             if self.watched.contains_key(owner) {
-                all.push(Told::Log(owner.clone(), Arc::new(open.log.snapshot())));
+                all.push(Told::Log(owner.clone(), open.state()));
             }
         }
         for told in all {
@@ -484,9 +594,12 @@ impl Store {
     }
 
     fn sync(&mut self, wait: bool) {
-        let changed = self.open.values_mut().filter(|open| std::mem::take(&mut open.unsynced));
-        let segments: Vec<Arc<Segment>> =
-            changed.map(|open| Arc::clone(open.log.segment())).collect();
+        let mut segments: Vec<Arc<Segment>> = Vec::new();
+        for open in self.open.values_mut() {
+            if std::mem::take(&mut open.unsynced) {
+                segments.push(Arc::clone(open.log.segment()));
+            }
+        }
         if segments.is_empty() || !self.write {
             return;
         }
@@ -604,7 +717,9 @@ impl Store {
         let watched = &self.watched;
         let of = self.open.iter_mut().filter(|(owner, _)| owner.server == *server);
         let mut all: Vec<(&Owner, &mut Open)> = of.collect();
-        all.sort_by_key(|(owner, open)| (watched.contains_key(*owner), std::cmp::Reverse(open.log.bytes())));
+        all.sort_by_key(|(owner, open)| {
+            (watched.contains_key(*owner), std::cmp::Reverse(open.log.bytes()))
+        });
         for (_, open) in all {
             let before = open.log.bytes();
             if open.log.drop_oldest() {
@@ -679,7 +794,8 @@ impl Store {
                 (watched.contains_key(*owner), !open.size.ended, open.used)
             };
             // Whole logs first, while there are others than the one in use.
-            let whole = self.open.iter().filter(|(_, open)| open.log.bytes_in_memory() == open.log.bytes());
+            let whole =
+                self.open.iter().filter(|(_, open)| open.log.bytes_in_memory() == open.log.bytes());
             let victim = whole.min_by_key(rank).map(|(owner, open)| (owner.clone(), open.used));
             match victim {
                 Some((owner, used)) if used != self.uses && !self.watched.contains_key(&owner) => {
@@ -709,7 +825,9 @@ impl Store {
             .open
             .iter()
             .filter(|(owner, open)| {
-                !self.watched.contains_key(*owner) && !open.uncounted && open.log.bytes_in_memory() == 0
+                !self.watched.contains_key(*owner)
+                    && !open.uncounted
+                    && open.log.bytes_in_memory() == 0
             })
             .map(|(owner, open)| (open.used, owner.clone()))
             .collect();

@@ -96,8 +96,11 @@ impl Order {
     /// Where a line is; `None` when it is not in the log any more. Costs a look at every run.
     #[must_use]
     pub fn row(&self, stored: u64) -> Option<u64> {
-        let run =
-            self.runs.iter().rev().find(|run| (run.first..run.first + run.len).contains(&stored))?;
+        let run = self
+            .runs
+            .iter()
+            .rev()
+            .find(|run| (run.first..run.first + run.len).contains(&stored))?;
         Some(run.at + (stored - run.first))
     }
 

@@ -16,8 +16,10 @@ pub const TIMED: u8 = 1 << 0;
 pub const SOCKET: u8 = 1 << 1;
 /// The line goes on with what the line before it began: part of a stack trace.
 pub const CONTINUED: u8 = 1 << 2;
-/// The line was longer than a line may be, and was cut.
-pub const CUT: u8 = 1 << 3;
+/// The level was guessed from the text.
+pub const GUESSED: u8 = 1 << 3;
+/// The text holds escape sequences or carriage returns: what is seen of it differs.
+pub const STYLED: u8 = 1 << 4;
 
 const LEVEL_BITS: u8 = 3;
 const LEVEL_MASK: u8 = (1 << LEVEL_BITS) - 1;
@@ -42,14 +44,15 @@ pub struct Record {
     pub origin: u16,
     /// 0 for none, 1 (trace) to 6 (fatal).
     pub level: u8,
-    /// [`TIMED`], [`SOCKET`], [`CONTINUED`], [`CUT`].
+    /// [`TIMED`], [`SOCKET`], [`CONTINUED`], [`GUESSED`], [`STYLED`].
     pub flags: u8,
 }
 
 impl Record {
-    /// The bytes of the record, its last one checking the others.
+    /// The bytes of the record, the last one of which checks the others and the text.
     #[must_use]
-    pub fn bytes(&self) -> [u8; RECORD] {
+    #[inline]
+    pub fn bytes(&self, text: &[u8]) -> [u8; RECORD] {
         let mut bytes = [0; RECORD];
         bytes[0..4].copy_from_slice(&self.start.to_le_bytes());
         bytes[4..8].copy_from_slice(&self.len.to_le_bytes());
@@ -58,21 +61,23 @@ impl Record {
         bytes[24..28].copy_from_slice(&self.position.to_le_bytes());
         bytes[28..30].copy_from_slice(&self.origin.to_le_bytes());
         bytes[30] = self.level | (self.flags << LEVEL_BITS);
-        bytes[31] = check(&bytes);
+        bytes[31] = check(&bytes, text);
         bytes
     }
 
-    /// Reads a record; `None` when its check byte is wrong, as in a part of the file that was never
-    /// written.
+    /// Whether the check byte is right for the record and its text, as it is not in a part of either
+    /// file that was never written.
     #[must_use]
-    pub fn read(bytes: &[u8; RECORD]) -> Option<Record> {
-        (check(bytes) == bytes[31]).then(|| Record::trusted(bytes))
+    pub fn is_whole(bytes: &[u8; RECORD], text: &[u8]) -> bool {
+        check(bytes, text) == bytes[31]
     }
 
     /// Reads a record that has been checked before.
     #[must_use]
     pub fn trusted(bytes: &[u8; RECORD]) -> Record {
-        let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let u32_at = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
         let u64_at = |at: usize| u64::from(u32_at(at)) | (u64::from(u32_at(at + 4)) << 32);
         Record {
             start: u32_at(0),
@@ -101,10 +106,16 @@ impl Record {
         Timestamp::from_nanosecond(i128::from(self.time)).ok()
     }
 
-    /// The level, where the server said one.
+    /// The level, where the server said one or the text tells.
     #[must_use]
     pub fn level(&self) -> Option<Level> {
         level_of(self.level)
+    }
+
+    /// The level, where the server said one.
+    #[must_use]
+    pub fn told_level(&self) -> Option<Level> {
+        self.level().filter(|_| !self.has(GUESSED))
     }
 
     /// What orders lines: the time, then the server's position.
@@ -115,8 +126,9 @@ impl Record {
 }
 
 /// The check byte: never that of a record of zeros.
-fn check(bytes: &[u8; RECORD]) -> u8 {
-    let mut hash = 0x9E37_79B9_7F4A_7C15_u64;
+#[inline]
+fn check(bytes: &[u8; RECORD], text: &[u8]) -> u8 {
+    let mut hash = 0x9E37_79B9_7F4A_7C15_u64 ^ u64::from(crc32fast::hash(text));
     for part in bytes[..24].chunks_exact(8) {
         let word = part.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
         hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x517C_C1B7_2722_0A95);
@@ -177,17 +189,18 @@ mod tests {
             position: NO_POSITION,
             origin: 300,
             level: 6,
-            flags: TIMED | CUT,
+            flags: TIMED | STYLED,
         };
-        let bytes = record.bytes();
-        assert_eq!(Record::read(&bytes), Some(record));
+        let bytes = record.bytes(b"text");
+        assert_eq!(Record::trusted(&bytes), record);
+        assert!(Record::is_whole(&bytes, b"text") && !Record::is_whole(&bytes, b"test"));
         let mut missed = 0;
         for bit in 0..RECORD * 8 {
             let mut torn = bytes;
             torn[bit / 8] ^= 1 << (bit % 8);
-            missed += u32::from(Record::read(&torn).is_some());
+            missed += u32::from(Record::is_whole(&torn, b"text"));
         }
         assert!(missed <= 4, "{missed} of 256 changes were missed");
-        assert_eq!(Record::read(&[0; RECORD]), None, "a hole in the file is no record");
+        assert!(!Record::is_whole(&[0; RECORD], b""), "a hole in the file is no record");
     }
 }

@@ -63,9 +63,8 @@ impl Block {
         let u32_at = |at: usize| {
             u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
-        let i64_at = |at: usize| {
-            (u64::from(u32_at(at)) | (u64::from(u32_at(at + 4)) << 32)).cast_signed()
-        };
+        let i64_at =
+            |at: usize| (u64::from(u32_at(at)) | (u64::from(u32_at(at + 4)) << 32)).cast_signed();
         if u32_at(60) != crc32fast::hash(&bytes[..60]) {
             return None;
         }
@@ -395,8 +394,12 @@ impl Tail {
         if header[8..12] != VERSION.to_le_bytes() {
             return Err(invalid("an index of another version"));
         }
-        let segment =
-            Segment { first, text: Bytes::File(text), index: Bytes::File(index), blocks: Mutex::default() };
+        let segment = Segment {
+            first,
+            text: Bytes::File(text),
+            index: Bytes::File(index),
+            blocks: Mutex::default(),
+        };
         let block_bytes = BLOCK * RECORD as u64 + SUMMARY as u64;
         let mut blocks: Vec<Block> = Vec::new();
         while HEADER + (blocks.len() as u64 + 1) * block_bytes <= index_len {
@@ -422,12 +425,18 @@ impl Tail {
         let mut end = blocks.last().map_or(0, |block| u64::from(block.end));
         let mut open = Open::at(end);
         let room = index_len.saturating_sub(Segment::place(lines)) / RECORD as u64;
+        let mut line = Vec::new();
         for _ in 0..room.min(BLOCK - 1) {
             let mut bytes = [0; RECORD];
             segment.index.read(&mut bytes, Segment::place(lines))?;
-            let Some(record) = Record::read(&bytes) else { break };
+            let record = Record::trusted(&bytes);
             let next = u64::from(record.start) + u64::from(record.len) + 1;
             if u64::from(record.start) != end || next > text_len {
+                break;
+            }
+            line.resize(record.len as usize, 0);
+            segment.text.read(&mut line, end)?;
+            if !Record::is_whole(&bytes, &line) {
                 break;
             }
             open.index.update(&bytes);
@@ -498,7 +507,7 @@ impl Tail {
         record.len = text.len() as u32;
         self.text.extend_from_slice(text);
         self.text.push(b'\n');
-        let bytes = record.bytes();
+        let bytes = record.bytes(text);
         self.index.extend_from_slice(&bytes);
         self.waiting += 1;
         self.open.add(&record);
@@ -539,7 +548,8 @@ impl Tail {
         self.segment.text.write(&self.text, self.bytes)?;
         self.segment.index.write(&self.index, Segment::place(self.lines))?;
         if self.open.lines > 0 {
-            let text_from = usize::try_from(self.open.start.saturating_sub(self.bytes)).unwrap_or(0);
+            let text_from =
+                usize::try_from(self.open.start.saturating_sub(self.bytes)).unwrap_or(0);
             self.open.text.update(&self.text[text_from..]);
             let records = usize::try_from(self.open.lines.min(self.waiting)).unwrap_or(0) * RECORD;
             self.open.index.update(&self.index[self.index.len() - records..]);
@@ -559,7 +569,8 @@ impl Tail {
         let mut at = 0;
         let mut n = self.lines;
         while taken.len() as u64 + self.lines < self.lines() {
-            let Some(bytes) = self.index.get(at..at + RECORD).and_then(|part| part.first_chunk()) else {
+            let Some(bytes) = self.index.get(at..at + RECORD).and_then(|part| part.first_chunk())
+            else {
                 break;
             };
             let record = Record::trusted(bytes);

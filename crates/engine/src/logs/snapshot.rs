@@ -50,13 +50,18 @@ impl Snapshot {
         self.parts.last().map_or(0, Part::end)
     }
 
+    /// The part that holds a stored line, if one does.
+    #[must_use]
+    pub fn part_of(&self, stored: u64) -> Option<&Part> {
+        self.part(stored).ok()
+    }
+
     /// The part that holds a stored line.
     fn part(&self, stored: u64) -> io::Result<&Part> {
         let at = self.parts.partition_point(|part| part.end() <= stored);
-        self.parts
-            .get(at)
-            .filter(|part| part.segment.first <= stored)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the line is not stored any more"))
+        self.parts.get(at).filter(|part| part.segment.first <= stored).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "the line is not stored any more")
+        })
     }
 
     /// The record of a stored line.

@@ -71,7 +71,9 @@ pub fn placed(stored: u64, rows: &[u64]) -> Vec<Step> {
     for (nth, row) in (0..).zip(rows) {
         let moved = row + nth;
         match steps.last_mut() {
-            Some(Step::Placed { row, count, .. }) if *row + u64::from(*count) == moved => *count += 1,
+            Some(Step::Placed { row, count, .. }) if *row + u64::from(*count) == moved => {
+                *count += 1
+            }
             _ => steps.push(Step::Placed { stored: stored + nth, row: moved, count: 1 }),
         }
     }
@@ -92,21 +94,25 @@ pub fn replay(path: &Path, end: u64) -> io::Result<(Order, u64, u64)> {
     let (mut order, mut dropped, mut next, mut used) = (Order::default(), 0, 0, 0);
     let (steps, _) = bytes.as_chunks::<STEP>();
     for step in steps.iter().map_while(Step::read) {
-        let (stored, after) = match step {
-            Step::Placed { stored, count, .. } => (stored, stored.saturating_add(u64::from(count))),
-            Step::Dropped(stored) => (stored, stored),
-        };
-        // Of lines that were never written.
-        if stored < next || after > end {
-            break;
-        }
-        order.append(next, stored - next);
-        next = after;
         match step {
             Step::Placed { stored, row, count } => {
+                let after = stored.saturating_add(u64::from(count));
+                // Of lines that were never written.
+                if stored < next || after > end {
+                    break;
+                }
+                order.append(next, stored - next);
                 order.insert(stored, &vec![row; count as usize]);
+                next = after;
             }
-            Step::Dropped(stored) => dropped += order.keep(&[(stored, u64::MAX)]),
+            Step::Dropped(stored) => {
+                if stored > end {
+                    break;
+                }
+                order.append(next, stored.saturating_sub(next));
+                next = next.max(stored);
+                dropped += order.keep(&[(stored, u64::MAX)]);
+            }
         }
         used += STEP as u64;
     }

@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::OpenJob;
-
 /// A text to look for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
@@ -299,9 +297,4 @@ pub struct LogSaving {
     pub cancelled: bool,
     /// What went wrong.
     pub problem: Option<String>,
-}
-
-/// The jobs of a log view.
-pub(crate) fn jobs_of(jobs: &[OpenJob]) -> impl Iterator<Item = (&str, &str)> {
-    jobs.iter().map(|open| (open.server.as_str(), open.job.as_str()))
 }

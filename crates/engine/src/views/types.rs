@@ -38,6 +38,8 @@ pub struct Health {
     pub keyring: Option<String>,
     /// History cannot be written.
     pub history: Option<String>,
+    /// Logs cannot be written.
+    pub logs: Option<String>,
     /// The settings file could not be read or written.
     pub settings: Option<String>,
 }

@@ -97,10 +97,10 @@ impl World {
     pub fn lines(&self, id: &str) -> Vec<String> {
         let events = self.events.lock().unwrap();
         let of = events.iter().filter_map(|event| match event {
-            Event::Log { job, line, .. } if job.as_str().ends_with(id) => Some(line.text.clone()),
+            Event::Log { job, lines, .. } if job.as_str().ends_with(id) => Some(lines),
             _ => None,
         });
-        of.collect()
+        of.flat_map(|lines| lines.iter().map(|line| line.text.to_owned())).collect()
     }
 
     pub async fn until_link(&self, server: &str, link: Link) {

@@ -17,6 +17,10 @@ keyring: string | null,
  */
 history: string | null, 
 /**
+ * Logs cannot be written.
+ */
+logs: string | null, 
+/**
  * The settings file could not be read or written.
  */
 settings: string | null, };

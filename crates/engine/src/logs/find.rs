@@ -1,0 +1,491 @@
+//! Looking through logs: which lines a filter lets through, and which ones hold what is looked for.
+//!
+//! A search goes over the stored lines from the newest to the oldest, chunk by chunk, on up to two
+//! threads, and is taken up again for lines that come. Text is looked at where it lies, mapped from
+//! the segment's file a stretch at a time, by the engine of ripgrep: a stretch is searched as a
+//! whole, and the lines of its hits are found in the index.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use grep_matcher::Matcher as _;
+use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+
+use super::bits::{self, Bits, CHUNK, Words, chunk_of};
+use super::record::{CONTINUED, Record, STYLED};
+use super::segment::Part;
+use super::snapshot::Snapshot;
+use super::text;
+use crate::views::{LogFilter, LogFind};
+
+/// Threads that search at the same time.
+const THREADS: usize = 2;
+/// Chunks mapped at a time.
+const STRETCH: u64 = 16;
+/// Bits of levels: none, then trace to fatal.
+const ALL_LEVELS: u8 = 0b111_1111;
+/// Lines around a match, at most.
+const MAX_CONTEXT: u32 = 100;
+
+/// A text to look for, made ready.
+#[derive(Clone, Debug)]
+pub struct Needle(RegexMatcher);
+
+impl Needle {
+    /// Makes a text ready; `None` for an empty one.
+    ///
+    /// # Errors
+    /// What is wrong with the regular expression, for people.
+    pub fn new(find: &LogFind) -> Result<Option<Needle>, String> {
+        if find.text.is_empty() {
+            return Ok(None);
+        }
+        let matcher = RegexMatcherBuilder::new()
+            .case_insensitive(!find.case)
+            .word(find.word)
+            .fixed_strings(!find.regex)
+            .multi_line(true)
+            .line_terminator(Some(b'\n'))
+            .build(&find.text);
+        matcher.map(|matcher| Some(Needle(matcher))).map_err(|error| {
+            let text = error.to_string();
+            let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(&text);
+            let reason = last.trim().trim_start_matches("error: ");
+            format!("\"{}\" is not a regular expression: {reason}.", find.text)
+        })
+    }
+
+    /// Whether a line holds it.
+    #[must_use]
+    pub fn is_in(&self, line: &[u8]) -> bool {
+        self.0.is_match(line).unwrap_or(false)
+    }
+
+    /// Where it is in a line, in bytes.
+    #[must_use]
+    pub fn places(&self, line: &str) -> Vec<(usize, usize)> {
+        let mut places = Vec::new();
+        let found = self.0.find_iter(line.as_bytes(), |found| {
+            if found.start() < found.end() {
+                places.push((found.start(), found.end()));
+            }
+            places.len() < 1_000
+        });
+        // This matcher has no errors.
+        if found.is_err() {
+            places.clear();
+        }
+        places
+    }
+
+    fn next(&self, text: &[u8], at: usize) -> Option<usize> {
+        self.0.find_at(text, at).ok().flatten().map(|found| found.start())
+    }
+}
+
+/// A filter, made ready.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// What is marked.
+    pub find: Option<Needle>,
+    /// Only what is marked, with so many lines around it.
+    pub only: Option<u64>,
+    include: Vec<Needle>,
+    exclude: Vec<Needle>,
+    levels: u8,
+    fold: bool,
+    cleared: Vec<u64>,
+}
+
+impl Rules {
+    /// Makes a filter ready.
+    ///
+    /// # Errors
+    /// What is wrong with it, for people.
+    pub fn new(filter: &LogFilter) -> Result<Rules, String> {
+        let all = |finds: &[LogFind]| -> Result<Vec<Needle>, String> {
+            finds.iter().filter_map(|find| Needle::new(find).transpose()).collect()
+        };
+        let mut levels = 0;
+        for word in &filter.levels {
+            let at = ["none", "trace", "debug", "info", "warn", "error", "fatal"]
+                .iter()
+                .position(|level| level == word)
+                .ok_or_else(|| format!("\"{word}\" is not a level."))?;
+            levels |= 1 << at;
+        }
+        let find = filter.find.as_ref().map(Needle::new).transpose()?.flatten();
+        let only = filter.only_matching && find.is_some();
+        Ok(Rules {
+            find,
+            only: only.then(|| u64::from(filter.context.min(MAX_CONTEXT))),
+            include: all(&filter.include)?,
+            exclude: all(&filter.exclude)?,
+            levels: if levels == 0 { ALL_LEVELS } else { levels },
+            fold: filter.fold,
+            cleared: filter.cleared.clone(),
+        })
+    }
+
+    /// Whether lines must be looked at to know which are rows.
+    #[must_use]
+    pub fn hides(&self) -> bool {
+        self.only.is_some()
+            || !self.include.is_empty()
+            || !self.exclude.is_empty()
+            || self.levels != ALL_LEVELS
+            || self.fold
+            || self.cleared.iter().any(|from| *from > 0)
+    }
+
+    /// Whether stack traces are folded.
+    #[must_use]
+    pub fn folds(&self) -> bool {
+        self.fold
+    }
+
+    fn reads_text(&self) -> bool {
+        self.find.is_some() || !self.include.is_empty() || !self.exclude.is_empty()
+    }
+}
+
+/// What is known of one log.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Lines that the rules let through, context and matches aside.
+    pub shown: Bits,
+    /// Lines that hold what is looked for.
+    pub matches: Bits,
+    /// Lines near those; only with context.
+    pub near: Bits,
+    /// Chunks that have been searched, and up to which line.
+    done: std::collections::BTreeMap<u64, u64>,
+}
+
+/// A search through the logs of a view. Shared between the view and the threads that search.
+#[derive(Debug)]
+pub struct Search {
+    rules: Rules,
+    found: Vec<Mutex<Found>>,
+    cancelled: AtomicBool,
+    /// Lines of all logs, and those that have been searched.
+    total: AtomicU64,
+    searched: AtomicU64,
+}
+
+/// A chunk to search.
+#[derive(Clone, Copy, Debug)]
+struct Task {
+    lane: usize,
+    chunk: u64,
+    upto: u64,
+}
+
+impl Search {
+    /// A search through so many logs, not begun.
+    #[must_use]
+    pub fn new(rules: Rules, lanes: usize) -> Search {
+        Search {
+            rules,
+            found: (0..lanes).map(|_| Mutex::default()).collect(),
+            cancelled: AtomicBool::new(false),
+            total: AtomicU64::new(0),
+            searched: AtomicU64::new(0),
+        }
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// What is known of a log.
+    pub fn found(&self, lane: usize) -> MutexGuard<'_, Found> {
+        self.found[lane].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much has been searched, 0 to 1.
+    #[must_use]
+    pub fn progress(&self) -> f64 {
+        let total = self.total.load(Ordering::Relaxed);
+        if total == 0 {
+            return 1.0;
+        }
+        (self.searched.load(Ordering::Relaxed) as f64 / total as f64).min(1.0)
+    }
+
+    /// Ends the search: its threads stop within a chunk.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Chunks of these logs that have not been searched as far as they go, newest first.
+    fn tasks(&self, logs: &[Arc<Snapshot>]) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        let (mut total, mut searched) = (0, 0);
+        for (lane, log) in logs.iter().enumerate() {
+            let found = self.found(lane);
+            let (first, end) = (log.first_stored(), log.end_stored());
+            total += end - first;
+            if first == end {
+                continue;
+            }
+            for chunk in (chunk_of(first)..=chunk_of(end - 1)).rev() {
+                let upto = end.min((chunk + 1) * CHUNK);
+                let done = found.done.get(&chunk).copied().unwrap_or(0);
+                let begin = first.max(chunk * CHUNK);
+                searched += done.clamp(begin, upto) - begin;
+                if done < upto {
+                    tasks.push(Task { lane, chunk, upto });
+                }
+            }
+        }
+        self.total.store(total, Ordering::Relaxed);
+        self.searched.store(searched, Ordering::Relaxed);
+        // The newest of every log first.
+        tasks.sort_by_key(|task| {
+            std::cmp::Reverse(task.chunk as i64 - chunk_of(logs[task.lane].end_stored()) as i64)
+        });
+        tasks
+    }
+
+    /// Searches what has not been searched of these logs. `progress` is called after every stretch,
+    /// from the threads that search. Returns when everything is searched, or it is cancelled.
+    pub fn run(&self, logs: &[Arc<Snapshot>], progress: &(dyn Fn() + Sync)) {
+        let tasks = self.tasks(logs);
+        // Neighbouring chunks of one log are mapped at once.
+        let mut stretches: Vec<&[Task]> = Vec::new();
+        let mut rest = tasks.as_slice();
+        while let Some(first) = rest.first() {
+            let same = |(n, task): &(u64, &Task)| {
+                task.lane == first.lane && task.chunk + n == first.chunk && *n < STRETCH
+            };
+            // The first hits must be there at once, so the first stretches are short.
+            let most = if stretches.len() < 2 * THREADS { 2 } else { STRETCH };
+            let many = (0..most).zip(rest).take_while(same).count();
+            let (now, later) = rest.split_at(many);
+            stretches.push(now);
+            rest = later;
+        }
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut room = Room::default();
+            while !self.cancelled.load(Ordering::Relaxed) {
+                let Some(stretch) = stretches.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                    break;
+                };
+                for task in *stretch {
+                    if self.cancelled.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    if let Err(error) = self.chunk(*task, &logs[task.lane], &mut room) {
+                        tracing::warn!(%error, "a part of a log could not be searched");
+                    }
+                }
+                progress();
+            }
+        };
+        if stretches.len() > 1 {
+            std::thread::scope(|scope| {
+                for _ in 1..THREADS {
+                    scope.spawn(work);
+                }
+                work();
+            });
+        } else {
+            work();
+        }
+    }
+
+    fn chunk(&self, task: Task, log: &Snapshot, room: &mut Room) -> io::Result<()> {
+        let begin = log.first_stored().max(task.chunk * CHUNK);
+        let mut shown = [0; (CHUNK / 64) as usize];
+        let mut matches = shown;
+        let mut stored = begin;
+        while stored < task.upto {
+            let Some(part) = log.part_of(stored) else {
+                // A hole in the numbers.
+                stored += 1;
+                continue;
+            };
+            let end = task.upto.min(part.end());
+            room.records.clear();
+            part.segment.records(stored - part.segment.first, end - stored, &mut room.records)?;
+            self.look(task.lane, stored, part, room, &mut shown, &mut matches)?;
+            stored = end;
+        }
+        let near = match self.rules.only {
+            Some(context) if context > 0 => Some(surroundings(log, task.chunk, &matches, context)),
+            _ => None,
+        };
+        let mut found = self.found(task.lane);
+        found.shown.put(task.chunk, shown);
+        found.matches.put(task.chunk, matches);
+        for line in near.into_iter().flatten() {
+            found.near.set(line);
+        }
+        let before = found.done.insert(task.chunk, task.upto).unwrap_or(begin);
+        drop(found);
+        self.searched.fetch_add(task.upto.saturating_sub(before.max(begin)), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Looks at the lines from `first` on whose records are in `room`.
+    fn look(
+        &self,
+        lane: usize,
+        first: u64,
+        part: &Part,
+        room: &mut Room,
+        shown: &mut Words,
+        matches: &mut Words,
+    ) -> io::Result<()> {
+        let rules = &self.rules;
+        let cleared = rules.cleared.get(lane).copied().unwrap_or(0);
+        let mut open = [0; (CHUNK / 64) as usize];
+        for (line, record) in (first..).zip(&room.records) {
+            let level = rules.levels & (1 << record.level.min(6)) != 0;
+            if level && line >= cleared && !(rules.fold && record.has(CONTINUED)) {
+                bits::set(&mut open, line);
+            }
+        }
+        if rules.reads_text() && open.iter().any(|word| *word != 0) {
+            let (Some(head), Some(last)) = (room.records.first(), room.records.last()) else {
+                return Ok(());
+            };
+            let (from, to) = (head.start, last.start + last.len);
+            let records = &room.records;
+            let open = &mut open;
+            with_text(part, from, to, &mut room.copy, |text| {
+                let block = Block { first, records, text, from };
+                for needle in &rules.include {
+                    let hits = block.hits(needle);
+                    and(open, &hits);
+                }
+                for needle in &rules.exclude {
+                    let hits = block.hits(needle).map(|word| !word);
+                    and(open, &hits);
+                }
+                if let Some(needle) = &rules.find {
+                    let hits = block.hits(needle);
+                    for ((word, hit), open) in matches.iter_mut().zip(hits).zip(open.iter()) {
+                        *word |= hit & open;
+                    }
+                }
+            })?;
+        }
+        for (word, open) in shown.iter_mut().zip(open) {
+            *word |= open;
+        }
+        Ok(())
+    }
+}
+
+/// The lines around the matches of a chunk, themselves included.
+fn surroundings(log: &Snapshot, chunk: u64, matches: &Words, context: u64) -> BTreeSet<u64> {
+    let mut near = BTreeSet::new();
+    for line in chunk * CHUNK..(chunk + 1) * CHUNK {
+        if !bits::is_set(matches, line) {
+            continue;
+        }
+        let Some(row) = log.order.row(line) else { continue };
+        let from = row.saturating_sub(context);
+        for (first, many) in log.order.stretches(from, row + context + 1 - from) {
+            near.extend(first..first + many);
+        }
+    }
+    near
+}
+
+fn and(words: &mut Words, mask: &Words) {
+    for (word, mask) in words.iter_mut().zip(mask) {
+        *word &= mask;
+    }
+}
+
+/// What a thread uses again and again.
+#[derive(Debug, Default)]
+struct Room {
+    records: Vec<Record>,
+    copy: Vec<u8>,
+}
+
+/// Lines and their text.
+struct Block<'a> {
+    first: u64,
+    records: &'a [Record],
+    /// From the first line's first byte on.
+    text: &'a [u8],
+    from: u32,
+}
+
+impl Block<'_> {
+    fn line(&self, record: &Record) -> &[u8] {
+        let start = (record.start - self.from) as usize;
+        &self.text[start..start + record.len as usize]
+    }
+
+    /// The lines that hold the needle.
+    fn hits(&self, needle: &Needle) -> Words {
+        let mut hits = [0; (CHUNK / 64) as usize];
+        let mut at = 0;
+        let mut line = 0;
+        while let Some(found) = needle.next(self.text, at) {
+            let place = self.from + u32::try_from(found).unwrap_or(u32::MAX);
+            // Most hits are close to the one before.
+            let near = self.records[line..].iter().take(8).position(|r| place <= r.start + r.len);
+            line += near.unwrap_or_else(|| {
+                self.records[line..].partition_point(|r| r.start + r.len < place)
+            });
+            let Some(record) = self.records.get(line) else { break };
+            if !record.has(STYLED) {
+                bits::set(&mut hits, self.first + line as u64);
+            }
+            line += 1;
+            match self.records.get(line) {
+                Some(next) => at = (next.start - self.from) as usize,
+                None => break,
+            }
+        }
+        // Of lines with escape sequences it is searched what is seen of them.
+        for (line, record) in (self.first..).zip(self.records) {
+            if record.has(STYLED) {
+                let text = String::from_utf8_lossy(self.line(record));
+                if needle.is_in(text::plain(&text).as_bytes()) {
+                    bits::set(&mut hits, line);
+                }
+            }
+        }
+        hits
+    }
+}
+
+/// Hands over the text of a part from one byte to another: mapped from its file, or copied.
+#[allow(unsafe_code)]
+fn with_text(
+    part: &Part,
+    from: u32,
+    to: u32,
+    copy: &mut Vec<u8>,
+    look: impl FnOnce(&[u8]),
+) -> io::Result<()> {
+    let len = (to - from) as usize;
+    let Some(file) = part.segment.text_file().filter(|_| len > 64 << 10) else {
+        copy.resize(len, 0);
+        part.segment.text(from, copy)?;
+        look(copy);
+        return Ok(());
+    };
+    let mut options = memmap2::MmapOptions::new();
+    options.offset(u64::from(from)).len(len).populate();
+    // SAFETY: segments only grow while they are open, by this program alone, and are removed but
+    // never shortened by it; the mapped bytes were written before. Whoever truncates the file from
+    // outside meanwhile ends the program with a bus error, as with any mapped file, and changed
+    // bytes change what is found, nothing else: the search makes no assumption about them.
+    let map = unsafe { options.map(file) }?;
+    look(&map);
+    Ok(())
+}

@@ -1,0 +1,723 @@
+//! The rows of a log view: the lines that a filter lets through, of several logs merged by time.
+//!
+//! A reader is made for one pull from snapshots and from what is known of the search, and reads the
+//! files: it belongs on a thread that may wait.
+
+use std::io;
+use std::sync::Arc;
+
+use super::bits::{Bits, Index};
+use super::find::{Needle, Search};
+use super::record::{CONTINUED, LEVELS, NO_TIME, Record};
+use super::snapshot::{Levels, Snapshot};
+use super::text;
+use crate::redact::prefix;
+use crate::views::{
+    Earlier, LogFormat, LogGap, LogLevel, LogMap, LogPlace, LogRow, LogState, LogTarget, LogText,
+};
+
+/// Bytes of a line that a row shows.
+pub const SHOWN: usize = 8 << 10;
+/// Bytes of a line that its detail shows.
+const WHOLE: usize = 1 << 20;
+/// Bytes of a line that JSON is looked for in.
+const JSON: usize = 256 << 10;
+/// Rows copied at once.
+pub const MAX_COPIED: u64 = 100_000;
+/// Bytes copied at once.
+const MAX_COPY: usize = 32 << 20;
+
+/// One log of a view.
+struct Lane {
+    log: Arc<Snapshot>,
+    /// The lines that are rows; `None` for all.
+    rows: Option<Index>,
+    /// Those of them that are marked.
+    marks: Option<Index>,
+    gaps: Vec<LogGap>,
+}
+
+impl Lane {
+    /// Bits before a row of the log.
+    fn rank(&self, index: Option<&Index>, row: u64) -> u64 {
+        let Some(index) = index else { return row };
+        let of = self.log.order.stretches(0, row);
+        of.map(|(first, many)| index.rank(first + many) - index.rank(first)).sum()
+    }
+
+    /// The row of the log at which the nth bit is.
+    fn select(&self, index: Option<&Index>, mut nth: u64) -> Option<u64> {
+        let Some(index) = index else { return (nth < self.log.len()).then_some(nth) };
+        for run in self.log.order.runs() {
+            let before = index.rank(run.first);
+            let here = index.rank(run.first + run.len) - before;
+            if nth < here {
+                return Some(run.at + index.select(before + nth)? - run.first);
+            }
+            nth -= here;
+        }
+        None
+    }
+
+    fn count(&self, index: Option<&Index>) -> u64 {
+        self.rank(index, self.log.len())
+    }
+}
+
+/// A row before it is written out.
+#[derive(Clone, Copy, Debug)]
+enum Entry {
+    Line { lane: usize, row: u64, stored: u64, record: Record },
+    Gap { lane: usize, gap: LogGap },
+}
+
+/// See the module's documentation.
+pub struct Reader {
+    lanes: Vec<Lane>,
+    search: Option<Arc<Search>>,
+    /// Names of the jobs, for what is saved.
+    names: Vec<String>,
+}
+
+impl Reader {
+    /// A reader of these logs, with what is known of a search through them.
+    #[must_use]
+    pub fn new(
+        logs: &[Arc<Snapshot>],
+        gaps: Vec<Vec<LogGap>>,
+        names: Vec<String>,
+        search: Option<Arc<Search>>,
+    ) -> Reader {
+        let lanes = logs.iter().zip(gaps).enumerate().map(|(lane, (log, gaps))| {
+            let (mut rows, mut marks) = (None, None);
+            if let Some(search) = &search {
+                let found = search.found(lane);
+                let mut of: Vec<&Bits> = vec![&found.shown];
+                match search.rules().only {
+                    Some(0) => of.push(&found.matches),
+                    Some(_) => of.push(&found.near),
+                    None => {}
+                }
+                if search.rules().hides() {
+                    rows = Some(Index::of(&of));
+                }
+                if search.rules().find.is_some() {
+                    of.push(&found.matches);
+                    marks = Some(Index::of(&of));
+                }
+            }
+            Lane { log: Arc::clone(log), rows, marks, gaps }
+        });
+        Reader { lanes: lanes.collect(), search, names }
+    }
+
+    /// Rows, gaps included.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.count(lane.rows.as_ref()) + lane.gaps.len() as u64).sum()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Rows before a time; with `until`, those of that very time as well.
+    fn before(&self, time: i64, until: bool) -> io::Result<Vec<(u64, u64)>> {
+        self.lanes
+            .iter()
+            .map(|lane| {
+                let row = match until {
+                    true => lane.log.upper_bound((time, u32::MAX))?,
+                    false => lane.log.lower_bound((time, 0))?,
+                };
+                let gaps = lane.gaps.iter();
+                let gaps = gaps.take_while(|gap| {
+                    let at = gap_time(gap);
+                    at < time || (until && at == time)
+                });
+                Ok((row, gaps.count() as u64))
+            })
+            .collect()
+    }
+
+    fn rows_at(&self, split: &[(u64, u64)]) -> u64 {
+        let rows = self.lanes.iter().zip(split);
+        rows.map(|(lane, (row, gaps))| lane.rank(lane.rows.as_ref(), *row) + gaps).sum()
+    }
+
+    /// How many rows of each lane, and how many of its gaps, come before the nth row.
+    fn split(&self, nth: u64) -> io::Result<Vec<(u64, u64)>> {
+        if let [lane] = self.lanes.as_slice()
+            && lane.gaps.is_empty()
+        {
+            return Ok(vec![(nth.min(lane.count(lane.rows.as_ref())), 0)]);
+        }
+        // The latest time before which there are at most `nth` rows.
+        let (mut low, mut high) = (NO_TIME, i64::MAX);
+        while low < high {
+            let middle = ((i128::from(low) + i128::from(high) + 1) / 2) as i64;
+            if self.rows_at(&self.before(middle, false)?) <= nth {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        let begin = self.before(low, false)?;
+        let end = self.before(low, true)?;
+        let mut left = nth - self.rows_at(&begin).min(nth);
+        let mut split = Vec::new();
+        // Among rows of one time: lane by lane, lines before gaps.
+        for ((lane, begin), end) in self.lanes.iter().zip(begin).zip(end) {
+            let rank = |row| lane.rank(lane.rows.as_ref(), row);
+            let lines = (rank(end.0) - rank(begin.0)).min(left);
+            left -= lines;
+            let gaps = (end.1 - begin.1).min(left);
+            left -= gaps;
+            split.push((rank(begin.0) + lines, begin.1 + gaps));
+        }
+        Ok(split)
+    }
+
+    fn entries(&self, first: u64, count: u64) -> io::Result<Vec<Entry>> {
+        let mut heads: Vec<(u64, u64)> = self.split(first)?;
+        let mut ready: Vec<Vec<Entry>> = Vec::new();
+        for (number, (lane, (row, _))) in self.lanes.iter().zip(&heads).enumerate() {
+            let mut lines = Vec::new();
+            match &lane.rows {
+                None => {
+                    let mut records = Vec::new();
+                    let many = count.min(lane.log.len().saturating_sub(*row));
+                    lane.log.records(*row, many, &mut records)?;
+                    for (row, (stored, record)) in (*row..).zip(records) {
+                        lines.push(Entry::Line { lane: number, row, stored, record });
+                    }
+                }
+                Some(rows) => {
+                    for nth in *row..row + count {
+                        let Some(row) = lane.select(Some(rows), nth) else { break };
+                        let Some(stored) = lane.log.order.stored(row) else { break };
+                        let record = lane.log.stored_record(stored)?;
+                        lines.push(Entry::Line { lane: number, row, stored, record });
+                    }
+                }
+            }
+            lines.reverse();
+            ready.push(lines);
+        }
+        let mut entries = Vec::new();
+        while (entries.len() as u64) < count {
+            let next = self.lanes.iter().enumerate().filter_map(|(number, lane)| {
+                let line = ready[number].last().map(|entry| match entry {
+                    Entry::Line { record, .. } => (record.time, number, 0_u8),
+                    Entry::Gap { .. } => (i64::MAX, number, 0),
+                });
+                let at = usize::try_from(heads[number].1).unwrap_or(usize::MAX);
+                let gap = lane.gaps.get(at).map(|gap| (gap_time(gap), number, 1));
+                line.into_iter().chain(gap).min()
+            });
+            let Some((_, number, kind)) = next.min() else { break };
+            if kind == 0 {
+                entries.extend(ready[number].pop());
+            } else {
+                let at = usize::try_from(heads[number].1).unwrap_or(usize::MAX);
+                entries.push(Entry::Gap { lane: number, gap: self.lanes[number].gaps[at] });
+                heads[number].1 += 1;
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The rows from `first` on.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn window(&self, first: u64, count: u64) -> io::Result<Vec<LogRow>> {
+        self.entries(first, count)?.into_iter().map(|entry| self.row(entry)).collect()
+    }
+
+    fn needle(&self) -> Option<&Needle> {
+        self.search.as_ref()?.rules().find.as_ref()
+    }
+
+    fn row(&self, entry: Entry) -> io::Result<LogRow> {
+        let (lane, row, stored, record) = match entry {
+            Entry::Line { lane, row, stored, record } => (lane, row, stored, record),
+            Entry::Gap { lane, gap } => return Ok(gap_row(lane, gap)),
+        };
+        let log = &self.lanes[lane].log;
+        let bytes = log.text(stored, &record, SHOWN)?;
+        let shown = String::from_utf8_lossy(&bytes);
+        // What was cut within a character is not shown.
+        let shown = if bytes.len() < record.len as usize {
+            shown.trim_end_matches('\u{fffd}')
+        } else {
+            &*shown
+        };
+        let more = u64::from(record.len) - bytes.len() as u64;
+        let (mut fields, mut lines) = (Vec::new(), Vec::new());
+        if more == 0
+            && let Some(parts) = text::parts(shown)
+        {
+            if let Some(message) = &parts.message {
+                lines = text::looks(message);
+            }
+            fields = parts.fields;
+        }
+        if lines.is_empty() && fields.is_empty() {
+            lines = text::looks(shown);
+        }
+        let below = lines.len().saturating_sub(1);
+        let mut spans = if lines.is_empty() { Vec::new() } else { lines.swap_remove(0) };
+        let mut matched = false;
+        if let Some(needle) = self.needle() {
+            let visible: String = spans.iter().map(|span| span.text.as_str()).collect();
+            let places = needle.places(&visible);
+            let marks = self.lanes[lane].marks.as_ref();
+            matched = !places.is_empty() || marks.is_some_and(|marks| marks.has(stored));
+            spans = text::mark(spans, &places);
+        }
+        let folds = self.search.as_ref().is_some_and(|search| search.rules().folds());
+        let folded = if folds { self.folded(log, row)? } else { 0 };
+        Ok(LogRow {
+            id: format!("{lane}:{stored}"),
+            job: u32::try_from(lane).unwrap_or(u32::MAX),
+            line: log.dropped + row + 1,
+            at: record.at().map(|at| at.as_millisecond()),
+            level: record.level().map(|level| level.word().to_owned()),
+            origin: log.origin(&record).map(str::to_owned),
+            spans,
+            more,
+            below: u32::try_from(below).unwrap_or(u32::MAX),
+            folded,
+            continued: record.has(CONTINUED),
+            matched,
+            fields,
+            gap: None,
+        })
+    }
+
+    /// Lines that go on with a row.
+    fn folded(&self, log: &Snapshot, row: u64) -> io::Result<u32> {
+        let mut records = Vec::new();
+        let many = 200.min(log.len() - row - 1);
+        log.records(row + 1, many.min(1), &mut records)?;
+        if records.first().is_none_or(|(_, next)| !next.has(CONTINUED)) {
+            return Ok(0);
+        }
+        records.clear();
+        log.records(row + 1, many, &mut records)?;
+        let folded = records.iter().take_while(|(_, record)| record.has(CONTINUED)).count();
+        Ok(u32::try_from(folded).unwrap_or(u32::MAX))
+    }
+
+    /// The view as a whole.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn state(&self) -> io::Result<LogState> {
+        let mut state = LogState { searched: 1.0, earlier: Earlier::Never, ..LogState::default() };
+        let mut levels = Levels::default();
+        for lane in &self.lanes {
+            let log = &lane.log;
+            state.lines += log.len();
+            state.dropped += log.dropped;
+            for (sum, more) in levels.iter_mut().zip(log.levels(0, log.len())?) {
+                *sum += more;
+            }
+            state.matches += lane.marks.as_ref().map_or(0, |marks| lane.count(Some(marks)));
+            state.end.push(log.end_stored());
+        }
+        state.levels = levels.to_vec();
+        state.searched = self.search.as_ref().map_or(1.0, |search| search.progress());
+        state.span = self.span()?.map(|(from, to)| (from / 1_000_000, to / 1_000_000));
+        Ok(state)
+    }
+
+    fn span(&self) -> io::Result<Option<(i64, i64)>> {
+        let mut all: Option<(i64, i64)> = None;
+        for lane in &self.lanes {
+            if let Some((from, to)) = lane.log.span()? {
+                let (low, high) = all.unwrap_or((from, to));
+                all = Some((low.min(from), high.max(to)));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The view's row of a log's row, or of the first after it that is one.
+    fn view_row(&self, lane: usize, row: u64) -> io::Result<u64> {
+        let here = &self.lanes[lane];
+        if let [_] = self.lanes.as_slice()
+            && here.gaps.is_empty()
+        {
+            return Ok(here.rank(here.rows.as_ref(), row));
+        }
+        if row >= here.log.len() {
+            return Ok(self.len());
+        }
+        let time = here.log.record(row)?.time;
+        let split = self.before(time, false)?;
+        let mut before = self.rows_at(&split);
+        let upto = self.before(time, true)?;
+        for (number, other) in self.lanes.iter().enumerate().take(lane + 1) {
+            let rank = |row| other.rank(other.rows.as_ref(), row);
+            if number == lane {
+                before += rank(row) - rank(split[number].0);
+            } else {
+                before += rank(upto[number].0) - rank(split[number].0);
+                before += upto[number].1 - split[number].1;
+            }
+        }
+        Ok(before)
+    }
+
+    /// Where something is.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn seek(&self, target: LogTarget) -> io::Result<Option<LogPlace>> {
+        let at = |row| Some(LogPlace { row, nth: None });
+        let last = self.len().saturating_sub(1);
+        match target {
+            LogTarget::Time { at: ms } => {
+                let time = ms.saturating_mul(1_000_000);
+                Ok(at(self.rows_at(&self.before(time, false)?).min(last)))
+            }
+            LogTarget::Line { line } => {
+                let Some(lane) = self.lanes.first() else { return Ok(None) };
+                let row = line.saturating_sub(1).saturating_sub(lane.log.dropped);
+                Ok(at(self.view_row(0, row.min(lane.log.len()))?.min(last)))
+            }
+            LogTarget::Level { from, back, level } => {
+                let level = match level {
+                    LogLevel::Warn => 4,
+                    LogLevel::Error => 5,
+                };
+                Ok(self.next_of_level(from, back, level)?.and_then(at))
+            }
+            LogTarget::Match { from, back } => self.next_match(from, back),
+        }
+    }
+
+    fn next_of_level(&self, from: u64, back: bool, level: u8) -> io::Result<Option<u64>> {
+        let split = self.split(if back { from } else { from + 1 })?;
+        let mut best: Option<u64> = None;
+        for (number, lane) in self.lanes.iter().enumerate() {
+            let rows = lane.rows.as_ref();
+            let mut row = match lane.select(rows, split[number].0) {
+                Some(row) => row,
+                None => lane.log.len(),
+            };
+            // Rows that the filter hides are passed over.
+            while let Some(hit) = lane.log.next_of_level(row, level, back)? {
+                let stored = lane.log.order.stored(hit);
+                if rows.is_none_or(|rows| stored.is_some_and(|stored| rows.has(stored))) {
+                    let found = self.view_row(number, hit)?;
+                    let better =
+                        best.is_none_or(|best| if back { found > best } else { found < best });
+                    if better {
+                        best = Some(found);
+                    }
+                    break;
+                }
+                row = if back { hit } else { hit + 1 };
+            }
+        }
+        Ok(best)
+    }
+
+    fn next_match(&self, from: u64, back: bool) -> io::Result<Option<LogPlace>> {
+        let marks = |lane: &Lane, row: u64| lane.rank(lane.marks.as_ref(), row);
+        let all: u64 = self
+            .lanes
+            .iter()
+            .filter(|lane| lane.marks.is_some())
+            .map(|lane| lane.count(lane.marks.as_ref()))
+            .sum();
+        if all == 0 {
+            return Ok(None);
+        }
+        // Matches before the row one starts from, of each lane.
+        let split = self.split(if back { from } else { from + 1 })?;
+        let mut seen = Vec::new();
+        for (lane, (nth, _)) in self.lanes.iter().zip(&split) {
+            let row = lane.select(lane.rows.as_ref(), *nth).unwrap_or(lane.log.len());
+            seen.push(marks(lane, row));
+        }
+        let wrap = match back {
+            true => seen.iter().all(|seen| *seen == 0),
+            false => self
+                .lanes
+                .iter()
+                .zip(&seen)
+                .all(|(lane, seen)| *seen == marks(lane, lane.log.len())),
+        };
+        if wrap {
+            seen = self
+                .lanes
+                .iter()
+                .map(|lane| if back { marks(lane, lane.log.len()) } else { 0 })
+                .collect();
+        }
+        let mut best: Option<(u64, u64)> = None;
+        let before: u64 = seen.iter().sum();
+        for (number, (lane, seen)) in self.lanes.iter().zip(&seen).enumerate() {
+            let Some(index) = &lane.marks else { continue };
+            let nth = if back { seen.checked_sub(1) } else { Some(*seen) };
+            let Some(row) = nth.and_then(|nth| lane.select(Some(index), nth)) else { continue };
+            let row = self.view_row(number, row)?;
+            let better = best.is_none_or(|(best, _)| if back { row > best } else { row < best });
+            if better {
+                best = Some((row, if back { before } else { before + 1 }));
+            }
+        }
+        Ok(best.map(|(row, nth)| LogPlace { row, nth: Some(nth) }))
+    }
+
+    /// The log from afar.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn map(&self, slices: u32, buckets: u32) -> io::Result<LogMap> {
+        let (slices, buckets) = (u64::from(slices.min(2_000)), u64::from(buckets.min(2_000)));
+        let total = self.len();
+        let mut map = LogMap::default();
+        let mut sums = self.lanes.iter().map(|_| (0, Levels::default())).collect::<Vec<_>>();
+        let mut before = (0, 0);
+        for slice in 1..=slices.min(total) {
+            let end =
+                (u128::from(total) * u128::from(slice) / u128::from(slices.min(total))) as u64;
+            let split = self.split(end)?;
+            let mut now = (0, 0);
+            for ((lane, sum), (nth, _)) in self.lanes.iter().zip(&mut sums).zip(split) {
+                let row = lane.select(lane.rows.as_ref(), nth).unwrap_or(lane.log.len());
+                let levels = self.levels_upto(lane, sum, row)?;
+                now = (now.0 + levels[4], now.1 + levels[5] + levels[6]);
+            }
+            map.slices.push((now.0 - before.0, now.1 - before.1));
+            before = now;
+        }
+        let Some((from, to)) = self.span()? else { return Ok(map) };
+        map.span = Some((from / 1_000_000, to / 1_000_000));
+        let mut sums = self.lanes.iter().map(|_| (0, Levels::default())).collect::<Vec<_>>();
+        let mut before: Option<(u64, u64, u64)> = None;
+        for bucket in 0..=buckets {
+            let width = i128::from(to) - i128::from(from) + 1;
+            let time = i128::from(from) + width * i128::from(bucket) / i128::from(buckets.max(1));
+            let split = self.before(time as i64, false)?;
+            let mut now = (0, 0, 0);
+            for ((lane, sum), (row, _)) in self.lanes.iter().zip(&mut sums).zip(split) {
+                let levels = self.levels_upto(lane, sum, row)?;
+                let rows = lane.rank(lane.rows.as_ref(), row);
+                now = (now.0 + rows, now.1 + levels[4], now.2 + levels[5] + levels[6]);
+            }
+            if let Some(before) = before {
+                map.buckets.push((now.0 - before.0, now.1 - before.1, now.2 - before.2));
+            }
+            before = Some(now);
+        }
+        Ok(map)
+    }
+
+    /// Levels of the rows of a lane before a row of its log, going on from an earlier sum.
+    fn levels_upto(&self, lane: &Lane, sum: &mut (u64, Levels), row: u64) -> io::Result<Levels> {
+        let from = sum.0.min(row);
+        if lane.rows.is_none() {
+            let more = lane.log.levels(from, row - from)?;
+            for (sum, more) in sum.1.iter_mut().zip(more) {
+                *sum += more;
+            }
+        } else {
+            let rank = |row| lane.rank(lane.rows.as_ref(), row);
+            let (first, end) = (rank(from), rank(row));
+            // Of many rows a sample tells where the errors are.
+            let step = ((end - first) / 256).max(1);
+            let mut nth = first;
+            while nth < end {
+                let Some(hit) = lane.select(lane.rows.as_ref(), nth) else { break };
+                let record = lane.log.record(hit)?;
+                let weight = step.min(end - nth);
+                sum.1[usize::from(record.level).min(LEVELS - 1)] += weight;
+                nth += step;
+            }
+        }
+        sum.0 = row;
+        Ok(sum.1)
+    }
+
+    /// A row, whole.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn text(&self, row: u64) -> io::Result<Option<LogText>> {
+        let Some(Entry::Line { lane, stored, record, .. }) = self.entries(row, 1)?.pop() else {
+            return Ok(None);
+        };
+        let bytes = self.lanes[lane].log.text(stored, &record, WHOLE)?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let json = (text.len() <= JSON).then(|| json_in(&text)).flatten();
+        let mut lines = text::looks(prefix(&text, 4 * SHOWN));
+        if let Some(needle) = self.needle() {
+            for line in &mut lines {
+                let visible: String = line.iter().map(|span| span.text.as_str()).collect();
+                *line = text::mark(std::mem::take(line), &needle.places(&visible));
+            }
+        }
+        Ok(Some(LogText { more: u64::from(record.len) - bytes.len() as u64, lines, json, text }))
+    }
+
+    /// Rows as text, to be copied.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn copy(&self, first: u64, count: u64, format: LogFormat) -> io::Result<String> {
+        let mut out = Vec::new();
+        let mut at = first;
+        let end = first.saturating_add(count.min(MAX_COPIED)).min(self.len());
+        let mut writer = Writer::new(format);
+        writer.head(&mut out)?;
+        while at < end && out.len() < MAX_COPY {
+            let many = (end - at).min(2_000);
+            self.write_rows(at, many, &mut writer, &mut out)?;
+            at += many;
+        }
+        String::from_utf8(out).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// Writes rows as they are saved.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write_rows(
+        &self,
+        first: u64,
+        count: u64,
+        writer: &mut Writer,
+        out: &mut impl io::Write,
+    ) -> io::Result<()> {
+        for entry in self.entries(first, count)? {
+            let Entry::Line { lane, stored, record, .. } = entry else { continue };
+            let log = &self.lanes[lane].log;
+            let bytes = log.text(stored, &record, usize::MAX)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let job = (self.lanes.len() > 1).then(|| self.names[lane].as_str());
+            writer.line(job, &record, log.origin(&record), &text, out)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes lines in one of the formats.
+#[derive(Debug)]
+pub struct Writer {
+    format: LogFormat,
+}
+
+impl Writer {
+    /// For a format.
+    #[must_use]
+    pub fn new(format: LogFormat) -> Writer {
+        Writer { format }
+    }
+
+    /// What comes before the first line.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn head(&self, out: &mut impl io::Write) -> io::Result<()> {
+        match self.format {
+            LogFormat::Csv => out.write_all(b"time,level,job,origin,message\r\n"),
+            _ => Ok(()),
+        }
+    }
+
+    fn line(
+        &mut self,
+        job: Option<&str>,
+        record: &Record,
+        origin: Option<&str>,
+        text: &str,
+        out: &mut impl io::Write,
+    ) -> io::Result<()> {
+        let at = record.at().map(|at| at.to_string());
+        let level = record.level().map(|level| level.word());
+        match self.format {
+            LogFormat::Text => {
+                if let Some(job) = job {
+                    write!(out, "{job}: ")?;
+                }
+                writeln!(out, "{text}")
+            }
+            LogFormat::TextWithTimes => {
+                let at = at.as_deref().unwrap_or("-");
+                write!(out, "{at} {:<5} ", level.unwrap_or("-"))?;
+                for name in [job, origin].into_iter().flatten() {
+                    write!(out, "{name}: ")?;
+                }
+                writeln!(out, "{text}")
+            }
+            LogFormat::Ndjson => {
+                let line = serde_json::json!({
+                    "timestamp": at, "level": level, "job": job, "origin": origin, "message": text,
+                });
+                writeln!(out, "{line}")
+            }
+            LogFormat::Csv => {
+                let cells = [at.as_deref(), level, job, origin, Some(text)];
+                let cells = cells.map(|cell| csv(cell.unwrap_or("")));
+                write!(out, "{}\r\n", cells.join(","))
+            }
+        }
+    }
+}
+
+/// A cell of a CSV file. What a spreadsheet would run as a formula is kept from being one.
+fn csv(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains(['"', ',', '\n', '\r']) || formula {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
+}
+
+/// The JSON that a line consists of, or ends with.
+fn json_in(text: &str) -> Option<String> {
+    let text = if text.contains('\u{1b}') { text::plain(text) } else { text.to_owned() };
+    let trimmed = text.trim_end();
+    for (at, _) in trimmed.match_indices(['{', '[']).take(8) {
+        let rest = &trimmed[at..];
+        let whole = serde_json::from_str::<&serde_json::value::RawValue>(rest);
+        if whole.is_ok() && rest.len() > 2 {
+            return Some(rest.to_owned());
+        }
+    }
+    None
+}
+
+fn gap_time(gap: &LogGap) -> i64 {
+    // After the lines of its first moment.
+    gap.from.saturating_mul(1_000_000).saturating_add(999_999)
+}
+
+fn gap_row(lane: usize, gap: LogGap) -> LogRow {
+    LogRow {
+        id: format!("{lane}:gap:{}", gap.from),
+        job: u32::try_from(lane).unwrap_or(u32::MAX),
+        line: 0,
+        at: Some(gap.from),
+        level: None,
+        origin: None,
+        spans: Vec::new(),
+        more: 0,
+        below: 0,
+        folded: 0,
+        continued: false,
+        matched: false,
+        fields: Vec::new(),
+        gap: Some(gap),
+    }
+}
