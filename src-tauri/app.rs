@@ -56,6 +56,7 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
     let app = tauri::Builder::default()
         .plugin(single_instance(&start.paths))
         .plugin(window_state(&start.paths))
+        .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_opener::Builder::new().open_js_links_on_click(false).build())
         .invoke_handler(ipc::handler())
         // Not earlier: a second instance ends while its plugins are set up, and must not have
@@ -96,6 +97,7 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     app.manage(engine.clone());
     app.manage(page);
     app.manage(DemoSwitch::default());
+    app.manage(ipc::logs::Saving::default());
     if let Some(problem) = desktop.problem {
         engine.report_notifications(Some(problem));
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 use clap::{Args as Group, Parser, Subcommand};
-use jobwatch_core::model::Topic;
+use jiff::Timestamp;
+use jobwatch_core::model::{Level, Topic};
 use jobwatch_core::server::{DialectKind, KeyPlacement};
 
 /// `wait`: the job completed. Every other command: all went well.
@@ -207,6 +208,22 @@ pub struct Logs {
     #[arg(long, short)]
     pub follow: bool,
 
+    /// Only lines since then: a time (2026-01-31T12:00:00Z) or how long ago (90s, 10m, 2h, 3d)
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub since: Option<Since>,
+
+    /// Only lines that this regular expression matches
+    #[arg(long, short, value_name = "REGEX")]
+    pub grep: Option<String>,
+
+    /// Let --grep ignore the case
+    #[arg(long, short, requires = "grep")]
+    pub ignore_case: bool,
+
+    /// Only lines of this level or a worse one: trace, debug, info, warn, error, fatal
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    pub level: Option<Level>,
+
     /// Put the time and the level before every line
     #[arg(long, short)]
     pub timestamps: bool,
@@ -218,6 +235,15 @@ pub struct Logs {
     /// Give up after this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
+}
+
+/// Since when lines are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// Since then.
+    At(Timestamp),
+    /// Since so long ago.
+    Ago(Duration),
 }
 
 /// `jobwatch servers`.
@@ -311,6 +337,33 @@ fn seconds(text: &str) -> Result<Duration, String> {
         return Err("a time cannot be negative".to_owned());
     }
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a time".to_owned())
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Some(at) = jobwatch_core::wire::time::parse_text(text.trim())
+        && text.contains('-')
+    {
+        return Ok(Since::At(at));
+    }
+    let unit = text.trim().trim_start_matches(|c: char| c.is_ascii_digit());
+    let number = text.trim().strip_suffix(unit).unwrap_or_default();
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => 0,
+    };
+    match number.parse::<u32>() {
+        Ok(number) if seconds > 0 => {
+            Ok(Since::Ago(Duration::from_secs(u64::from(number) * seconds)))
+        }
+        _ => Err("use a time such as 2026-01-31T12:00:00Z, or 90s, 10m, 2h, 3d".to_owned()),
+    }
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    Level::from_word(text).ok_or_else(|| "use trace, debug, info, warn, error or fatal".to_owned())
 }
 
 fn factor(text: &str) -> Result<f64, String> {

@@ -1,7 +1,8 @@
 //! What `--json` prints: one object a line, always with all its keys, in the documented order.
 
 use jiff::Timestamp;
-use jobwatch_core::model::{Diagnostic, Job, JobId, Json, LogLine, Metric, QueuePatch, Source};
+use jobwatch_core::log::LogLine;
+use jobwatch_core::model::{Diagnostic, Job, JobId, Json, Metric, QueuePatch, Source};
 use jobwatch_core::notify::{Notice, Tone};
 use jobwatch_core::supervisor::{Link, Status};
 use serde::{Serialize, Serializer};
@@ -199,14 +200,14 @@ pub fn job<'a>(server: &'a str, job: &'a Job) -> Line<'a> {
 
 /// The line for a log line.
 #[must_use]
-pub fn log<'a>(server: &'a str, job: &'a JobId, seq: u64, line: &'a LogLine) -> Line<'a> {
+pub fn log<'a>(server: &'a str, job: &'a JobId, seq: u64, line: &LogLine<'a>) -> Line<'a> {
     Line::Log(LogText {
         server,
         job: job.as_str(),
         seq,
         timestamp: line.at,
         level: line.level.map(jobwatch_core::model::Level::word),
-        message: &line.text,
+        message: line.text,
     })
 }
 
@@ -347,14 +348,8 @@ mod tests {
 
     #[test]
     fn a_log_line_keeps_its_text_byte_for_byte() {
-        let line = LogLine {
-            id: None,
-            position: None,
-            at: None,
-            level: Some(Level::Warn),
-            origin: None,
-            text: "\u{1b}[31mred\u{202e}".to_owned(),
-        };
+        let level = Some(Level::Warn);
+        let line = LogLine { level, text: "\u{1b}[31mred\u{202e}", ..LogLine::default() };
         let id = JobId::from("a");
         assert_eq!(
             log("s", &id, 3, &line).text(),

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use jiff::Timestamp;
-use jobwatch_core::model::{JobId, JobState, Level, LogLine};
+use jobwatch_core::log::LogLine;
+use jobwatch_core::model::{JobId, JobState, Level};
 use jobwatch_core::notify::Tone;
 use jobwatch_core::supervisor::Link;
 use jobwatch_engine::ports::Event;
@@ -120,12 +121,20 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
                 let _ = write!(line, ": {}", plain(text));
             }
         }
-        Event::Log { job, line: log, .. } => {
-            let _ = write!(line, "{} ", plain(job.as_str()));
-            if let Some(level) = log.level {
-                let _ = write!(line, "{} ", style.paint(level_colour(level), level.word(), 5));
+        Event::Log { job, lines, .. } => {
+            let head = std::mem::take(&mut line);
+            for (nth, log) in lines.iter().enumerate() {
+                let _ = write!(
+                    line,
+                    "{}{head}{} ",
+                    if nth > 0 { "\n" } else { "" },
+                    plain(job.as_str())
+                );
+                if let Some(level) = log.level {
+                    let _ = write!(line, "{} ", style.paint(level_colour(level), level.word(), 5));
+                }
+                line += &plain(log.text);
             }
-            line += &plain(&log.text);
         }
         Event::Metric { metric, .. } => {
             let of = metric.job.as_ref().map(JobId::as_str).unwrap_or_default();
@@ -180,7 +189,7 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
 
 /// The time and the level of a log line, as they stand before its text.
 #[must_use]
-pub fn log_head(line: &LogLine, style: Style) -> String {
+pub fn log_head(line: &LogLine<'_>, style: Style) -> String {
     let at = line.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     let level = line.level.map_or_else(
         || format!("{:<5}", "-"),

@@ -84,7 +84,11 @@ pub fn as_json(server: &str, event: &Event) -> Option<String> {
         match event {
             Event::Status { status, .. } => json::status(server, status),
             Event::Job { job, .. } => json::job(server, job),
-            Event::Log { job, seq, line, .. } => json::log(server, job, *seq, line),
+            Event::Log { job, first, lines, .. } => {
+                let all = (*first..).zip(lines.iter());
+                let all = all.map(|(seq, line)| json::log(server, job, seq, &line).text());
+                return Some(all.collect::<Vec<_>>().join("\n"));
+            }
             Event::Metric { metric, .. } => json::metric(server, metric),
             Event::Queue { queue, .. } => json::queue(server, queue),
             Event::Notice(notice) => json::notice(server, notice),

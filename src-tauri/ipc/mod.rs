@@ -1,6 +1,7 @@
 //! What the page may ask: a fixed list of commands, each a thin call of the engine.
 
 pub mod commands;
+pub mod logs;
 mod names;
 pub mod views;
 
@@ -15,6 +16,13 @@ pub fn handler<R: tauri::Runtime>() -> impl Fn(tauri::ipc::Invoke<R>) -> bool + 
         views::open_view,
         views::view_window,
         views::close_view,
+        logs::log_seek,
+        logs::log_map,
+        logs::log_text,
+        logs::log_copy,
+        logs::log_save,
+        logs::log_save_cancel,
+        logs::log_fetch,
         views::looking_at,
         commands::server_draft,
         commands::save_server,

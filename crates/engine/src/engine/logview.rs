@@ -85,6 +85,8 @@ pub(crate) struct LogPull {
     search: Option<Arc<Search>>,
     problem: Option<String>,
     earlier: Earlier,
+    known: bool,
+    searching: bool,
     view: u32,
     version: u64,
 }
@@ -108,6 +110,10 @@ impl LogPull {
             let mut state = reader.state()?;
             state.problem.clone_from(&self.problem);
             state.earlier = self.earlier;
+            state.known = self.known;
+            if self.searching {
+                state.searched = state.searched.min(0.999);
+            }
             let total = reader.len();
             // Where rows were lost, the last ones are shown.
             let first = first.min(total.saturating_sub(u64::from(count)));
@@ -180,6 +186,8 @@ impl State {
             search: view.search.clone(),
             problem: view.rules.as_ref().err().cloned(),
             earlier,
+            known: view.lanes.iter().all(|lane| lane.told),
+            searching: view.searching,
             view: number,
             version,
         }

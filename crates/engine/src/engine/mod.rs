@@ -235,6 +235,19 @@ impl Engine {
         })
     }
 
+    /// Lines of a log view from row `first` on, whole.
+    ///
+    /// # Errors
+    /// As [`Engine::log_seek`].
+    pub async fn log_lines(
+        &self,
+        view: u32,
+        first: u64,
+        count: u64,
+    ) -> Result<logs::reader::Lines, UserError> {
+        self.read_log(view, move |pull| pull.reader().lines(first, count)).await
+    }
+
     /// Rows of a log view as text, at most 100,000.
     ///
     /// # Errors

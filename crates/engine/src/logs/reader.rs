@@ -6,6 +6,8 @@
 use std::io;
 use std::sync::Arc;
 
+use jobwatch_core::log::{LogLine, LogLines};
+
 use super::bits::{Bits, Index};
 use super::find::{Needle, Search};
 use super::record::{CONTINUED, LEVELS, NO_TIME, Record};
@@ -568,6 +570,28 @@ impl Reader {
         Ok(Some(LogText { more: u64::from(record.len) - bytes.len() as u64, lines, json, text }))
     }
 
+    /// Lines from a row on, whole; gaps are passed over.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn lines(&self, first: u64, count: u64) -> io::Result<Lines> {
+        let mut all = Lines::default();
+        for entry in self.entries(first, count)? {
+            let Entry::Line { lane, stored, record, .. } = entry else { continue };
+            let log = &self.lanes[lane].log;
+            let bytes = log.text(stored, &record, usize::MAX)?;
+            all.lines.push(LogLine {
+                at: record.at(),
+                level: record.told_level(),
+                origin: log.origin(&record),
+                text: &String::from_utf8_lossy(&bytes),
+                ..LogLine::default()
+            });
+            all.numbers.push(stored);
+        }
+        Ok(all)
+    }
+
     /// Rows as text, to be copied.
     ///
     /// # Errors
@@ -607,6 +631,15 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// Lines and their numbers in the order of storing.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// The lines.
+    pub lines: LogLines,
+    /// Their numbers.
+    pub numbers: Vec<u64>,
 }
 
 /// Writes lines in one of the formats.

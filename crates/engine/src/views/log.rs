@@ -129,6 +129,8 @@ pub struct LogGap {
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
 pub struct LogState {
+    /// The logs have been opened; before that nothing is known of them.
+    pub known: bool,
     /// Lines stored, of all jobs of the view.
     #[ts(type = "number")]
     pub lines: u64,
