@@ -357,6 +357,7 @@ impl State {
 
     pub(super) fn set_preferences(&mut self, preferences: Preferences) -> Result<(), UserError> {
         self.preferences = preferences;
+        self.set_log_budget();
         self.views.overview_changed();
         self.save_settings(|_| {})
     }
@@ -393,6 +394,7 @@ impl State {
         };
         self.health.settings = problem;
         self.preferences = settings.preferences;
+        self.set_log_budget();
         for SavedServer { server, has_key } in settings.servers {
             if self.named(&server.id).is_ok() {
                 continue;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobwatch_core::model::JobId;
-use jobwatch_core::server::ServerId;
+use jobwatch_core::server::{Server, ServerId};
 use jobwatch_core::supervisor::{Input, Link};
 use tokio::time::Instant;
 
@@ -14,12 +14,14 @@ use super::window::Kind;
 use crate::driver::Slot;
 use crate::logs::find::{Rules, Search};
 use crate::logs::reader::Reader;
-use crate::logs::{LogNow, Owner, Told};
+use crate::logs::{Budget, LogNow, Owner, Told};
 use crate::ports::Event;
-use crate::views::{Earlier, ErrorCode, LogFilter, LogGap, OpenJob, Rows, UserError, ViewWindow};
+use crate::views::{Earlier, ErrorCode, LogFilter, LogGap, OpenJob, Preferences, Rows, UserError, ViewWindow};
 
 /// Logs merged in one view.
 const MAX_JOBS: usize = 16;
+/// A smaller budget would drop what is being looked at.
+const LEAST_MEGABYTES: u32 = 16;
 /// Between looks for new log lines over HTTP, while a log is on screen and no socket brings them.
 const FOLLOW: Duration = Duration::from_secs(5);
 /// A server that has not answered for this long is not waited for any more.
@@ -324,6 +326,28 @@ impl State {
             Some((slot, lane.owner.job.clone(), lane.now.next_position))
         });
         logs.collect()
+    }
+
+    /// Tells the store how much it may keep.
+    pub(super) fn set_log_budget(&self) {
+        self.logs.budget(None, Some(self.log_budget()));
+    }
+
+    fn log_budget(&self) -> Budget {
+        let Preferences { log_megabytes, log_days, .. } = self.preferences;
+        Budget { bytes: u64::from(log_megabytes.max(LEAST_MEGABYTES)) << 20, days: log_days }
+    }
+
+    /// A server's own budget, where its options set one.
+    pub(super) fn log_budget_of(&self, server: &Server) -> Option<Budget> {
+        let number = |name: &str| server.options.get(name)?.trim().parse::<u32>().ok();
+        let (megabytes, days) = (number("log_megabytes"), number("log_days"));
+        let usual = self.log_budget();
+        (megabytes.is_some() || days.is_some()).then(|| Budget {
+            bytes: megabytes
+                .map_or(usual.bytes, |megabytes| u64::from(megabytes.max(LEAST_MEGABYTES)) << 20),
+            days: days.unwrap_or(usual.days),
+        })
     }
 
     /// Asks for the lines that the logs on screen missed while there was no socket.

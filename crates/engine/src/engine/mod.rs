@@ -141,6 +141,7 @@ impl Engine {
         });
         state.health.settings = problem;
         state.take_notices(notices);
+        state.set_log_budget();
         for (server, key, jobs) in remembered {
             state.add_server(server, key, jobs);
         }

@@ -239,6 +239,8 @@ impl State {
         }
         let topics = entry.server.watch.clone();
         let (paused, waiting) = (entry.server.paused, entry.key == KeyState::Waiting);
+        let budget = self.log_budget_of(&entry.server);
+        self.logs.budget(Some(entry.server.id.clone()), budget);
         self.servers.insert(position.min(self.servers.len()), entry);
         for topic in topics {
             self.feed(slot, Input::Watch(topic));

@@ -53,11 +53,17 @@ pub struct Preferences {
     pub theme: Theme,
     /// Whether popups are shown at all.
     pub popups: bool,
+    /// Megabytes of logs kept of each server that has no number of its own (option
+    /// `log_megabytes`); at least 16.
+    pub log_megabytes: u32,
+    /// Days after which the logs of ended jobs are dropped (of a server: option `log_days`); 0 for
+    /// never.
+    pub log_days: u32,
 }
 
 impl Default for Preferences {
     fn default() -> Preferences {
-        Preferences { theme: Theme::System, popups: true }
+        Preferences { theme: Theme::System, popups: true, log_megabytes: 2_048, log_days: 90 }
     }
 }
 

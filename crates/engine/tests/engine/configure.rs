@@ -66,7 +66,7 @@ async fn a_saved_server_is_there_after_a_restart_with_its_key_from_the_keyring()
     let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
     world.until_link(&id, Link::Live).await;
     assert_eq!(key_state(&engine).await, KeyState::Stored);
-    let preferences = Preferences { theme: Theme::Dark, popups: false };
+    let preferences = Preferences { theme: Theme::Dark, popups: false, ..Preferences::default() };
     engine.set_preferences(preferences.clone()).await.unwrap();
     engine.watch(&id, "job:17").await.unwrap();
     engine.stop().await;

@@ -330,7 +330,8 @@ async fn a_log_is_followed_line_by_line_and_the_view_is_told() {
     scene.state(&id, JobState::Running).await;
     let job = scene.world.job(&id).unwrap().id.as_str().to_owned();
     scene.engine.attach_window(scene.world.window());
-    let spec = ViewSpec::Log { server: scene.id.clone(), job: job.clone() };
+    let open = jobwatch_engine::views::OpenJob { server: scene.id.clone(), job };
+    let spec = ViewSpec::Log { jobs: vec![open], filter: Default::default() };
     let view = scene.engine.open_view(spec).await.unwrap();
     let _ = scene.engine.view_window(view, 0, 100).await.unwrap();
     scene.control.log(&id, Level::Warn, "\u{1b}[33mcareful\u{1b}[0m");
@@ -341,8 +342,11 @@ async fn a_log_is_followed_line_by_line_and_the_view_is_told() {
     until("the line", || scene.world.lines(&id).iter().any(|line| line.contains("careful"))).await;
     let window = scene.engine.view_window(view, 0, 100).await.unwrap();
     let Rows::Log { rows, .. } = window.rows else { panic!() };
-    let row = rows.iter().find(|row| row.text.contains("careful")).expect("the line is shown");
-    assert!(!row.text.contains('\u{1b}'), "{row:?}");
+    let text = |row: &jobwatch_engine::views::LogRow| {
+        row.spans.iter().map(|span| span.text.as_str()).collect::<String>()
+    };
+    let row = rows.iter().find(|row| text(row) == "careful").expect("the line is shown");
+    assert_eq!(row.spans[0].fg.as_deref(), Some("3"), "{row:?}");
     scene.end().await;
 }
 

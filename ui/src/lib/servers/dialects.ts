@@ -9,6 +9,12 @@ export interface Dialect {
   options: [string, string, string][];
 }
 
+/** Settings that every kind of server has. */
+export const COMMON_OPTIONS: Dialect["options"] = [
+  ["log_megabytes", "Log budget, MB", "As in the settings where empty"],
+  ["log_days", "Days logs are kept", "As in the settings where empty; 0 for ever"],
+];
+
 export const DIALECTS: Dialect[] = [
   {
     word: "triggerx",
