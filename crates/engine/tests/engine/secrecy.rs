@@ -120,14 +120,24 @@ async fn the_key_is_in_no_file_log_event_or_view() {
     let logged = log.0.lock().unwrap().clone();
     assert!(logged.len() > 1_000, "the log was captured");
     texts.push(("the log".to_owned(), logged));
-    for entry in std::fs::read_dir(dir.path()).unwrap() {
-        let path = entry.unwrap().path();
-        match std::fs::read(&path) {
-            Ok(text) => texts.push((path.display().to_string(), text)),
-            // The history's journal goes when the history is closed.
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{path:?}"),
+    let mut directories = vec![dir.path().to_owned()];
+    let mut logs = 0;
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            logs += usize::from(path.extension().is_some_and(|ending| ending == "log"));
+            match std::fs::read(&path) {
+                Ok(text) => texts.push((path.display().to_string(), text)),
+                // The history's journal goes when the history is closed.
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{path:?}"),
+            }
         }
     }
+    assert!(logs > 0, "stored logs are searched as well");
     for (place, text) in texts {
         let text = String::from_utf8_lossy(&text);
         for secret in [right, "sk-wrong"] {

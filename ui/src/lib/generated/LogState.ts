@@ -6,6 +6,10 @@ import type { Earlier } from "./Earlier";
  */
 export type LogState = { 
 /**
+ * The logs have been opened; before that nothing is known of them.
+ */
+known: boolean, 
+/**
  * Lines stored, of all jobs of the view.
  */
 lines: number, 

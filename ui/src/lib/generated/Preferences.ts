@@ -12,4 +12,14 @@ theme: Theme,
 /**
  * Whether popups are shown at all.
  */
-popups: boolean, };
+popups: boolean, 
+/**
+ * Megabytes of logs kept of each server that has no number of its own (option
+ * `log_megabytes`); at least 16.
+ */
+logMegabytes: number, 
+/**
+ * Days after which the logs of ended jobs are dropped (of a server: option `log_days`); 0 for
+ * never.
+ */
+logDays: number, };
