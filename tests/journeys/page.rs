@@ -162,7 +162,11 @@ fn the_page_reaches_no_server_by_any_way() {
         let before = window.run("return location.href", vec![]).await;
         let worked = window.run_async(TRY_ALL, vec![json!(server.url())]).await;
         assert_eq!(worked, json!([]), "ways out that worked");
-        assert_eq!(window.run("return location.href", vec![]).await, before, "the page is where it was");
+        assert_eq!(
+            window.run("return location.href", vec![]).await,
+            before,
+            "the page is where it was"
+        );
         assert_eq!(server.tell("requests", json!({})).await, json!(0), "requests that arrived");
     });
 }

@@ -161,13 +161,17 @@ fn list(world: &World, body: &Value, cluster: &str) -> Reply {
 /// A task as DescribeTasks shows it.
 pub(super) fn task(job: &Job, now: i64) -> Raw {
     let done = job.state.terminal();
+    // An exit code of 0 is left out.
     let code = match job.state {
-        State::Completed => Some(0),
         State::Failed => Some(1),
         State::Cancelled => Some(143),
         _ => None,
     };
     let failure = job.failure.as_ref().filter(|_| job.state == State::Failed);
+    let reason = match job.state {
+        State::Completed => Some("Completed"),
+        _ => failure.map(|failure| failure.text.as_str()),
+    };
     let stop = match job.state {
         State::Cancelled => Some(("UserInitiated", "Task stopped by user")),
         State::Completed | State::Failed => {
@@ -179,7 +183,7 @@ pub(super) fn task(job: &Job, now: i64) -> Raw {
         .put("name", &job.external)
         .put("lastStatus", last_status(job, now))
         .maybe("exitCode", code)
-        .maybe("reason", failure.map(|failure| &failure.text))
+        .maybe("reason", reason)
         .put("image", format!("registry.example/{}:{}", job.name, job.salt(12) % 40 + 1))
         .raw();
     let time = |ms: i64| go_time(ms, job.salt(13));
