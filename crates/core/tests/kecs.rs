@@ -175,7 +175,7 @@ fn logs_are_asked_for_by_container_at_the_admin_address() {
     assert_eq!(
         bare,
         [json!(["Post http://127.0.0.1:8081/v1/GetTaskLogs",
-            {"cluster": "blue", "taskArn": "abc123", "timestamps": true, "tail": 1000}])]
+            {"cluster": "blue", "taskArn": ARN, "timestamps": true, "tail": 1000}])]
     );
     let containers = Json::parse(r#"[{"name":"web"}]"#).unwrap();
     task.extra.insert("containers".to_owned(), containers);

@@ -7,7 +7,7 @@ use super::task::{self, Told, last_segment};
 use super::{Kecs, logs};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
-use crate::model::{Job, JobState, QueuePatch, Topic, Update};
+use crate::model::{Job, JobId, JobState, QueuePatch, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::json;
 
@@ -17,6 +17,8 @@ const BATCH: usize = 100;
 const PAGES: u32 = 50;
 /// Log lines asked for at once.
 const LOG_PAGE: u64 = 500;
+/// Pages of one container's log that are followed at one look; the next look goes on from there.
+const LOG_PAGES: u32 = 20;
 /// The region of a KECS installation that names none.
 const REGION: &str = "us-east-1";
 
@@ -154,8 +156,9 @@ impl Kecs {
                 .collect(),
             _ => Vec::new(),
         };
+        let arn = arn.unwrap_or_else(|| job.id.as_str().to_owned());
         if names.is_empty() {
-            return vec![self.task_logs(job.id.as_str(), &cluster)];
+            return vec![self.task_logs(job.id.as_str(), &arn, &cluster)];
         }
         // Positions count within one container, so several are read from their beginnings.
         let alone = names.len() == 1;
@@ -170,13 +173,15 @@ impl Kecs {
                     cluster.clone(),
                     region.clone(),
                     if alone { "alone".to_owned() } else { String::new() },
+                    "1".to_owned(),
+                    arn.clone(),
                 ];
                 self.container_logs(args)
             })
             .collect()
     }
 
-    /// `args`: task, container, offset, cluster, region, `alone` or empty.
+    /// `args`: task, container, offset, cluster, region, `alone` or empty, page, ARN.
     fn container_logs(&self, args: Vec<String>) -> FetchRequest {
         let arg = |n: usize| args.get(n).map(String::as_str).unwrap_or_default();
         let limit = LOG_PAGE.to_string();
@@ -191,8 +196,8 @@ impl Kecs {
         self.endpoint.request_on(&self.admin, ask, Method::Get, &path, &query, None)
     }
 
-    fn task_logs(&self, id: &str, cluster: &str) -> FetchRequest {
-        let body = json!({"cluster": cluster, "taskArn": id, "timestamps": true, "tail": 1000});
+    fn task_logs(&self, id: &str, arn: &str, cluster: &str) -> FetchRequest {
+        let body = json!({"cluster": cluster, "taskArn": arn, "timestamps": true, "tail": 1000});
         let ask = Ask { topic: None, call: "task-logs", args: vec![id.to_owned()] };
         let path = ["v1", "GetTaskLogs"];
         self.endpoint.request_on(&self.admin, ask, Method::Post, &path, &[], Some(body.to_string()))
@@ -211,7 +216,8 @@ impl Kecs {
                 }
                 // Servers before the admin API, or without a log store, answer one call only.
                 ("logs", _) if arg(2) == "0" => {
-                    vec![failed(ask, response), Incoming::Follow(self.task_logs(arg(0), arg(3)))]
+                    let other = self.task_logs(arg(0), arg(7), arg(3));
+                    vec![failed(ask, response), Incoming::Follow(other)]
                 }
                 _ => vec![failed(ask, response)],
             };
@@ -360,27 +366,56 @@ impl Kecs {
         all
     }
 
-    fn logs_read(&self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
-        let [id, container, offset, _, _, alone] = ask.args.as_slice() else { return Vec::new() };
+    /// A page of a container's log.
+    ///
+    /// The server has the lines of tasks that ended in a store. Of others it gives the newest lines
+    /// of the container itself, whatever the offset: they have no id and no place in the log, and
+    /// no page follows them. The store's count tells which of the two it is.
+    fn logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
+        let [id, container, offset, _, _, alone, page, _] = ask.args.as_slice() else {
+            return Vec::new();
+        };
         let offset: u64 = offset.parse().unwrap_or(0);
         let rows = fields.array("logs");
-        let count = rows.len() as u64;
-        let lines: Vec<_> = rows
+        let end = offset + rows.len() as u64;
+        let total = fields.whole::<i64>("totalCount").and_then(|n| u64::try_from(n).ok());
+        let mut entries: Vec<_> = rows
             .into_iter()
             .zip(offset..)
-            .filter_map(|(raw, position)| {
-                let mut line = logs::entry(raw, fields)?.line;
-                line.position = (!alone.is_empty()).then_some(position);
-                // Without the server's id, container and position tell lines apart.
-                line.id.get_or_insert_with(|| format!("{container}#{position}"));
-                Some(line)
-            })
+            .filter_map(|(raw, position)| Some((logs::entry(raw, fields)?.line, position)))
             .collect();
-        let mut all = log_update(id, lines);
-        let limit = fields.whole::<i64>("limit").filter(|n| *n > 0).unwrap_or(LOG_PAGE as i64);
-        if count > 0 && count >= limit as u64 {
+        let named = entries.iter().any(|(line, _)| line.id.is_some());
+        // A server without a store counts what it gives.
+        let tail = total.is_some_and(|total| total < end || (total == end && !named));
+        let stream: JobId = format!("{id}/{container}").into();
+        if tail {
+            if offset > 0 && total >= Some(offset) {
+                // All that is stored is known, and the container only repeats it.
+                return Vec::new();
+            }
+            self.tails.remember(stream, ());
+            return log_update(id, entries.into_iter().map(|(line, _)| line).collect());
+        }
+        // A line told as part of a tail comes again from the store: by time and text it is the
+        // same, by the store's id it would be another.
+        let plain = self.tails.contains(stream.as_str());
+        for (line, position) in &mut entries {
+            if plain {
+                line.id = None;
+                continue;
+            }
+            line.position = (!alone.is_empty()).then_some(*position);
+            // Without the server's id, container and position tell lines apart.
+            line.id.get_or_insert_with(|| format!("{container}#{position}"));
+        }
+        let mut all = log_update(id, entries.into_iter().map(|(line, _)| line).collect());
+        let limit = fields.whole::<i64>("limit").and_then(|n| u64::try_from(n).ok());
+        let full = end - offset >= limit.filter(|n| *n > 0).unwrap_or(LOG_PAGE);
+        let page: u32 = page.parse().unwrap_or(LOG_PAGES);
+        if full && end > offset && total.is_none_or(|total| end < total) && page < LOG_PAGES {
             let mut args = ask.args.clone();
-            args[2] = (offset + count).to_string();
+            args[2] = end.to_string();
+            args[6] = (page + 1).to_string();
             all.push(Incoming::Follow(self.container_logs(args)));
         }
         all

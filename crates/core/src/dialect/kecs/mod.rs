@@ -61,6 +61,8 @@ pub struct Kecs {
     ended: Memory<()>,
     /// Jobs created for log lines that name no task.
     adopted: Memory<()>,
+    /// Containers of whose log the tail was told, as `TASK/CONTAINER`.
+    tails: Memory<()>,
 }
 
 impl Kecs {
@@ -105,6 +107,7 @@ impl Kecs {
             clusters: Memory::default(),
             ended: Memory::default(),
             adopted: Memory::default(),
+            tails: Memory::default(),
         };
         kecs.set_key(key);
         Ok(kecs)
