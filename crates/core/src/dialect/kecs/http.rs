@@ -28,14 +28,8 @@ impl Kecs {
             Topic::Job(id) => {
                 let id = last_segment(id.as_str()).to_owned();
                 match self.cluster_of_topic(topic) {
-                    Some(cluster) => vec![self.find(topic, &id, vec![cluster])],
-                    None => vec![self.call(
-                        topic,
-                        "clusters-of-task",
-                        "ListClusters",
-                        vec![id],
-                        json!({}),
-                    )],
+                    Some(cluster) => vec![self.describe_in("find-known", topic, &id, &[cluster])],
+                    None => vec![self.search(topic, id)],
                 }
             }
             Topic::Everything => match &self.cluster {
@@ -72,11 +66,23 @@ impl Kecs {
         self.endpoint.request(ask, Method::Post, &["v1", action], &[], Some(body.to_string()))
     }
 
-    /// Looks for a task in the first of `clusters`; [`Kecs::parse`] goes on with the rest.
-    fn find(&self, topic: &Topic, id: &str, clusters: Vec<String>) -> FetchRequest {
+    /// Begins to look for a task in every cluster there is.
+    fn search(&self, topic: &Topic, id: String) -> FetchRequest {
+        self.call(topic, "clusters-of-task", "ListClusters", vec![id], json!({}))
+    }
+
+    /// Looks for a task in the first of `clusters`: `find` goes on with the rest, `find-known`
+    /// with a search where there is no such cluster.
+    fn describe_in(
+        &self,
+        call: &'static str,
+        topic: &Topic,
+        id: &str,
+        clusters: &[String],
+    ) -> FetchRequest {
         let body = json!({"cluster": clusters.first(), "tasks": [id]});
-        let args = std::iter::once(id.to_owned()).chain(clusters).collect();
-        self.call(topic, "find", "DescribeTasks", args, body)
+        let args = std::iter::once(id.to_owned()).chain(clusters.iter().cloned()).collect();
+        self.call(topic, call, "DescribeTasks", args, body)
     }
 
     fn cluster_lists(&self, topic: &Topic, cluster: &str) -> Vec<FetchRequest> {
@@ -210,9 +216,14 @@ impl Kecs {
         }
         if !accepted(response) {
             return match (ask.call, &ask.topic) {
-                // The cluster may be gone; the task may still be in another.
-                ("find", Some(topic)) if ask.args.len() > 2 => {
-                    vec![Incoming::Follow(self.find(topic, arg(0), ask.args[2..].to_vec()))]
+                // What was known of the cluster is no longer true; the task may be in another.
+                ("find-known", Some(topic)) if names_no_cluster(response) => {
+                    self.clusters.forget(arg(0));
+                    vec![Incoming::Follow(self.search(topic, arg(0).to_owned()))]
+                }
+                // Removed since the clusters were listed, and its tasks with it.
+                ("find", Some(topic)) if names_no_cluster(response) => {
+                    vec![self.go_on(topic, &ask.args)]
                 }
                 // Servers before the admin API, or without a log store, answer one call only.
                 ("logs", _) if arg(2) == "0" => {
@@ -249,28 +260,15 @@ impl Kecs {
                     .collect()
             }
             ("clusters-of-task", Some(topic)) => {
-                let clusters = names(&fields);
-                if clusters.is_empty() {
-                    return vec![Incoming::Update(Update::Gone(arg(0).into()))];
-                }
-                vec![Incoming::Follow(self.find(topic, arg(0), clusters))]
+                let mut args = vec![arg(0).to_owned(), String::new()];
+                let ours = |name: &String| self.cluster.as_ref().is_none_or(|only| only == name);
+                args.extend(names(&fields).into_iter().filter(ours));
+                vec![self.go_on(topic, &args)]
             }
-            ("find", Some(topic)) => {
+            ("find" | "find-known", Some(topic)) => {
                 let tasks = self.described(&fields);
-                if !fields.array("tasks").is_empty() {
-                    return tasks;
-                }
-                if ask.args.len() > 2 {
-                    return vec![Incoming::Follow(self.find(
-                        topic,
-                        arg(0),
-                        ask.args[2..].to_vec(),
-                    ))];
-                }
-                if tasks.is_empty() {
-                    return vec![Incoming::Update(Update::Gone(arg(0).into()))];
-                }
-                tasks
+                let missing = matches!(tasks.as_slice(), [] | [Incoming::Update(Update::Gone(_))]);
+                if missing { vec![self.go_on(topic, &ask.args)] } else { tasks }
             }
             ("list", Some(topic)) => self.listed(topic, &ask.args, &fields),
             ("describe", _) => self.described(&fields),
@@ -315,6 +313,16 @@ impl Kecs {
                 log_update(arg(0), lines)
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// The task was not in the first of the clusters in `args` (task, clusters): looks in the next,
+    /// and after the last it is gone.
+    fn go_on(&self, topic: &Topic, args: &[String]) -> Incoming {
+        let id = args.first().map(String::as_str).unwrap_or_default();
+        match args.get(2..) {
+            Some(rest @ [_, ..]) => Incoming::Follow(self.describe_in("find", topic, id, rest)),
+            _ => Incoming::Update(Update::Gone(id.into())),
         }
     }
 
@@ -420,6 +428,16 @@ impl Kecs {
         }
         all
     }
+}
+
+/// Whether the server says that there is no such cluster, as KECS or as ECS words it.
+fn names_no_cluster(response: &FetchResponse) -> bool {
+    let text = body(response);
+    let Some(fields) = Fields::parse(text.trim()) else { return false };
+    let said = |name: &str, words: &str| {
+        fields.text(name).is_some_and(|text| text.to_ascii_lowercase().contains(words))
+    };
+    said("message", "cluster not found") || said("__type", "clusternotfound")
 }
 
 /// The names in `clusterArns`.
