@@ -65,10 +65,14 @@ pub struct Account {
     pub deleted: bool,
 }
 
+/// The fields that name nothing but a task.
+pub const NAMES: [&str; 2] = ["taskArn", "taskId"];
+
 /// Reads a task, however it is wrapped. `id` where the fields do not name it.
 pub fn task(fields: &Fields<'_>, id: Option<&str>, told: Told) -> Option<Account> {
-    let arn = ["taskArn", "taskId", "id"].iter().find_map(|name| fields.string(name));
-    let arn = arn.as_deref().or(id)?;
+    let arn = NAMES.iter().find_map(|name| fields.string(name));
+    let arn = arn.or_else(|| id.map(str::to_owned)).or_else(|| fields.string("id"))?;
+    let arn = arn.as_str();
     let mut patch = JobPatch::new(last_segment(arn));
     patch.snapshot = told == Told::Described;
     patch.queue = fields
