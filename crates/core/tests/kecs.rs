@@ -154,6 +154,16 @@ fn everything_is_the_running_and_the_stopped_tasks_of_a_cluster() {
 }
 
 #[test]
+fn a_user_cannot_be_watched_and_everything_else_can() {
+    let dialect = speaking(DialectKind::Kecs, None);
+    let why = |topic: &str| dialect.unwatchable(&Topic::parse(topic).unwrap());
+    assert!(why("user:me").unwrap().contains("no users"));
+    for topic in ["all", "job:abc123", "queue:web"] {
+        assert_eq!(why(topic), None, "{topic}");
+    }
+}
+
+#[test]
 fn a_running_task_can_be_stopped() {
     let dialect = speaking(DialectKind::Kecs, None);
     let actions = dialect.actions(&job(JobState::Running));

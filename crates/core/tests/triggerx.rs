@@ -149,6 +149,16 @@ fn everything_is_listed_by_the_key_or_else_by_the_owner() {
 }
 
 #[test]
+fn a_queue_cannot_be_watched_and_everything_else_can() {
+    let dialect = speaking(DialectKind::TriggerX, None);
+    let why = |topic: &str| dialect.unwatchable(&Topic::parse(topic).unwrap());
+    assert!(why("queue:mail").unwrap().contains("no queues"));
+    for topic in ["all", "job:123", "job:task:7", "user:5", "user:0xabc"] {
+        assert_eq!(why(topic), None, "{topic}");
+    }
+}
+
+#[test]
 fn nothing_ever_asks_for_the_call_that_creates_tasks() {
     for topic in ["job:time", "all", "user:time", "job:task:time", "queue:time"] {
         for request in asked(Some("k"), Some("time"), topic) {

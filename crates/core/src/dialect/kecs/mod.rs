@@ -285,6 +285,13 @@ impl Dialect for Kecs {
         }
     }
 
+    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+        matches!(topic, Topic::User(_)).then(|| {
+            "KECS knows tasks, clusters and services, but no users: watch a job, a queue or all."
+                .to_owned()
+        })
+    }
+
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
         self.requests(topic)
     }

@@ -241,6 +241,13 @@ impl Dialect for TriggerX {
         Keepalive::WePing { interval: Duration::from_secs(20), timeout: Duration::from_secs(10) }
     }
 
+    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+        matches!(topic, Topic::Queue(_)).then(|| {
+            "TriggerX knows jobs, tasks and users, but no queues: watch a job, a user or all."
+                .to_owned()
+        })
+    }
+
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
         self.requests(topic)
     }
