@@ -218,6 +218,51 @@ fn an_api_that_knows_none_of_its_calls_is_no_api() {
 }
 
 #[test]
+fn a_key_refused_for_one_call_beside_another_that_answers_is_polling_at_the_usual_pace() {
+    for refused_first in [false, true] {
+        let mut bench = Bench::new(Manner { two_calls: true, ..Manner::default() });
+        bench.web = Web::ByHand;
+        bench.input(Input::Watch(job("1")));
+        bench.input(Input::Start);
+        let refusal = Failure::Http { status: 401, text: None, retry_after: None };
+        bench.fail_open(refusal);
+        for round in 1..4 {
+            assert_eq!(bench.requests.len(), 2 * round);
+            let mut ids: Vec<FetchId> = bench.requests.iter().rev().map(|asked| asked.1).collect();
+            ids.truncate(2);
+            let (good, bad) = if refused_first { (ids[0], ids[1]) } else { (ids[1], ids[0]) };
+            for id in [ids[1], ids[0]] {
+                let answer = match id {
+                    id if id == bad => page(401, ""),
+                    _ => page(200, "job id=1 state=running snap"),
+                };
+                bench.input(Input::Fetched(id, Ok(answer), None));
+            }
+            assert_ne!(good, bad);
+            assert_eq!(bench.status().link, Link::Polling);
+            let reason = bench.status().reason.clone();
+            assert_eq!(reason.as_deref(), Some("The server does not accept the key (HTTP 401)."));
+            bench.secs(4);
+        }
+        // What the other call would have named is not known to be missing.
+        let whole = |output: &Output| matches!(output, Output::Listed { ok: true, .. });
+        assert!(!bench.outputs.iter().any(|(_, output)| whole(output)));
+    }
+}
+
+#[test]
+fn a_failure_of_the_server_that_its_dialect_passes_over_is_an_answer() {
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::ByHand;
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    let (_, id, _) = bench.requests[0].clone();
+    bench.input(Input::Fetched(id, Ok(page(500, "passed over")), None));
+    assert_eq!(bench.status().link, Link::Polling);
+}
+
+#[test]
 fn beside_a_live_socket_what_has_not_ended_is_fetched_now_and_then() {
     let mut bench = Bench::live(Manner::default());
     bench.text("job id=1 state=running");
