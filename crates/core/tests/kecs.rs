@@ -118,10 +118,22 @@ fn filters_and_history_are_said_in_both_generations_words() {
 
 #[test]
 fn nothing_is_sent_that_ends_the_link() {
-    for text in ["not json", "[]", r#"{"type":"ping","timestamp":"now"}"#] {
+    for text in [
+        "not json",
+        "[]",
+        r#"{"type":"ping","timestamp":"now"}"#,
+        r#"{"type":"ping","timestamp":1795193685924}"#,
+        r#"{"type":"ping","timestamp":"2025-09-26 15:20:00"}"#,
+        r#"{"type":"ping","id":7}"#,
+    ] {
         assert!(said(Outgoing::Send(text.to_owned())).is_empty(), "{text}");
     }
-    assert_eq!(said(Outgoing::Send(r#"{"type":"pause_stream"}"#.to_owned())).len(), 1);
+    for text in [
+        r#"{"type":"pause_stream"}"#,
+        r#"{"type":"ping","id":"x","timestamp":"2025-09-26T15:20:00Z","payload":7}"#,
+    ] {
+        assert_eq!(said(Outgoing::Send(text.to_owned())).len(), 1, "{text}");
+    }
 }
 
 #[test]

@@ -89,14 +89,24 @@ fn a_room_that_would_crash_the_server_is_never_named() {
     for text in [
         r#"{"type":"SUBSCRIBE","data":{"room":"abcd"}}"#,
         r#"{"type":"SUBSCRIBE","data":{"room":""}}"#,
+        r#"{"type":"SUBSCRIBE","Data":{"Room":"abcd"}}"#,
         r#"{"type":"PING","timestamp":"yesterday"}"#,
+        r#"{"type":"PING","timestamp":1795193685924}"#,
+        r#"{"type":"PING","timestamp":"2025-09-26 15:20:00"}"#,
+        r#"{"type":"PING","Timestamp":"2025-09-26T15:20:00"}"#,
+        r#"{"type":5}"#,
+        r#"{"type":"PING","request_id":7}"#,
         "not json",
         "[]",
     ] {
         assert!(said(Outgoing::Send(text.to_owned())).is_empty(), "{text}");
     }
-    let good = r#"{"type":"SUBSCRIBE","data":{"room":"abcde"}}"#;
-    assert_eq!(said(Outgoing::Send(good.to_owned())).len(), 1);
+    for good in [
+        r#"{"type":"SUBSCRIBE","data":{"room":"abcde"}}"#,
+        r#"{"type":"PING","timestamp":"2025-09-26T15:20:00.5+02:00","request_id":null}"#,
+    ] {
+        assert_eq!(said(Outgoing::Send(good.to_owned())).len(), 1, "{good}");
+    }
 }
 
 #[test]

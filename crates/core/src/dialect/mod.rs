@@ -18,6 +18,7 @@ pub mod analyzer;
 pub mod answer;
 pub mod bull_board;
 pub mod endpoint;
+mod go;
 pub mod kecs;
 mod memory;
 pub mod nest;

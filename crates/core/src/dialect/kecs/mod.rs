@@ -22,6 +22,7 @@ use serde_json::json;
 use url::Url;
 
 use super::endpoint::{Defaults, Endpoint, bearer};
+use super::go;
 use super::memory::Memory;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
@@ -265,12 +266,10 @@ impl Dialect for Kecs {
                 }
                 _ => Vec::new(),
             },
-            // Anything else than an object, or a time that is none, ends the link.
+            // Anything that the server cannot read ends the link.
             Outgoing::Send(text) => {
-                let fields = Fields::parse(text);
-                let harmless = fields.is_some_and(|fields| {
-                    fields.get("timestamp").is_none() || fields.time("timestamp").is_some()
-                });
+                let names = ["type", "id", "resourceType", "resourceId"];
+                let harmless = Fields::parse(text).is_some_and(|fields| go::reads(&fields, &names));
                 if harmless { vec![Frame::Text(text.clone())] } else { Vec::new() }
             }
         }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::endpoint::{Defaults, Endpoint};
+use super::go;
 use super::memory::Memory;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
@@ -27,6 +28,7 @@ use crate::model::{Job, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
+use crate::wire::json::text_of;
 
 /// The server closes the socket on a frame larger than this, in bytes.
 const LARGEST_FRAME: usize = 512;
@@ -168,12 +170,16 @@ fn frame(value: serde_json::Value, room: &str) -> Option<Frame> {
 }
 
 /// Whether text typed by the user leaves link and server alive: one JSON object within the size
-/// limit, with no room too short to name.
+/// limit that the server can read, with no room too short to name.
 fn harmless(text: &str) -> bool {
     let Some(fields) = Fields::parse(text) else { return false };
-    let room = fields.object("data").and_then(|data| data.text("room"));
-    let time = fields.get("timestamp").is_none() || fields.time("timestamp").is_some();
-    text.len() <= LARGEST_FRAME && time && room.is_none_or(|room| room.len() >= SHORTEST_ROOM)
+    let data = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("data"));
+    let short = data.filter_map(|(_, raw)| Fields::of(raw)).any(|data| {
+        // Names are compared by the server as its language does, whatever their case.
+        let mut rooms = data.iter().filter(|(name, _)| name.eq_ignore_ascii_case("room"));
+        rooms.any(|(_, raw)| text_of(raw).is_some_and(|room| room.len() < SHORTEST_ROOM))
+    });
+    text.len() <= LARGEST_FRAME && !short && go::reads(&fields, &["type", "request_id"])
 }
 
 impl Dialect for TriggerX {
