@@ -152,6 +152,9 @@ fn everything_is_listed_by_the_key_or_else_by_the_owner() {
     assert_eq!(asked(Some("k"), Some("0xabc"), "all"), [json!(format!("{base}/jobs/by-apikey"))]);
     assert_eq!(asked(None, Some("0xabc"), "all"), [json!(format!("{base}/jobs/user/0xabc"))]);
     assert!(asked(None, None, "all").is_empty());
+    // The server knows the number, but lists by it only through the key.
+    assert_eq!(asked(Some("k"), None, "user:5"), [json!(format!("{base}/jobs/by-apikey"))]);
+    assert!(asked(None, None, "user:5").is_empty());
     assert_eq!(
         asked(Some("k"), None, "user:0xdef"),
         [json!(format!("{base}/jobs/user/0xdef")), json!(format!("{base}/tasks/user/0xdef"))]
@@ -205,6 +208,25 @@ fn a_listed_job_is_not_listed_again_while_its_list_is_watched() {
     // Without the list, or on a new link, the job's own state is asked for again.
     dialect.open().unwrap();
     assert_eq!(dialect.fetch(&one).len(), 2);
+}
+
+#[test]
+fn where_the_owners_jobs_cannot_be_listed_the_newest_tasks_are_shown() {
+    let mut dialect = speaking(DialectKind::TriggerX, Some("k"));
+    let list = dialect.fetch(&Topic::Everything).remove(0);
+    let answer = |status, body: &str| FetchResponse {
+        status,
+        content_type: Some("application/json".to_owned()),
+        body: body.into(),
+    };
+    let failed = r#"{"error":"Failed to retrieve jobs","code":"JOB_RETRIEVAL_ERROR"}"#;
+    assert!(dialect.parse(&list.ask, &answer(500, failed)).is_empty());
+    let asked = dialect.fetch(&Topic::Everything);
+    let recent = json!("Get http://127.0.0.1:9002/api/tasks/recent");
+    assert_eq!(asked.iter().map(show_request).collect::<Vec<_>>()[1..], [recent]);
+    let partial = r#"{"message":"Some jobs could not be retrieved","jobs":[]}"#;
+    dialect.parse(&list.ask, &answer(206, partial));
+    assert_eq!(dialect.fetch(&Topic::Everything).len(), 1);
 }
 
 fn job(id: &str, state: JobState) -> Job {

@@ -49,6 +49,8 @@ pub struct TriggerX {
     listed: Memory<()>,
     /// Titles of TriggerX jobs.
     titles: Memory<String>,
+    /// The owner's jobs cannot be listed, so that the newest tasks are all there is to see.
+    unlisted: bool,
 }
 
 impl TriggerX {
@@ -72,6 +74,7 @@ impl TriggerX {
             asked: VecDeque::new(),
             listed: Memory::default(),
             titles: Memory::default(),
+            unlisted: false,
         })
     }
 
@@ -137,7 +140,7 @@ impl Target {
                 }
             },
             // A room belongs to the server's user number; an address has none.
-            Topic::User(id) if id.bytes().all(|b| b.is_ascii_digit()) => {
+            Topic::User(id) if http::is_number(id) => {
                 Target { room: format!("user:{id}"), field: "user_id", id: id.clone() }
             }
             Topic::User(_) | Topic::Queue(_) | Topic::Everything => return None,
