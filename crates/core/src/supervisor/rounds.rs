@@ -315,13 +315,20 @@ impl Supervisor {
     fn round_ended(&mut self, topic: &Topic, mut round: Round, now: Now) {
         // Some calls want no key. A key that is refused beside such an answer takes nothing from
         // it: the topic is shown as far as it can be.
-        if let Some(reason) = &round.refused
-            && !round.answered
-        {
-            round.failed = Some(reason.clone());
-            if !self.others_answer(now) {
-                self.http = Http::Refuses(reason.clone());
+        self.partly_refused.remove(topic);
+        match &round.refused {
+            Some(reason) if round.answered => {
+                if self.topics.contains(topic) {
+                    self.partly_refused.insert(topic.clone(), reason.clone());
+                }
             }
+            Some(reason) => {
+                round.failed = Some(reason.clone());
+                if !self.others_answer(now) {
+                    self.http = Http::Refuses(reason.clone());
+                }
+            }
+            None => {}
         }
         let Some(work) = self.polling.work_mut(topic) else { return };
         let ok = round.failed.is_none() || round.gone;

@@ -251,6 +251,27 @@ fn a_key_refused_for_one_call_beside_another_that_answers_is_polling_at_the_usua
 }
 
 #[test]
+fn a_key_refused_for_one_call_of_a_topic_is_told_beside_a_live_socket_until_it_is_accepted() {
+    let mut bench = Bench::live(Manner { two_calls: true, ..Manner::default() });
+    bench.web = Web::ByHand;
+    let from = bench.requests.len();
+    bench.input(Input::Watch(job("1")));
+    let answer = |bench: &mut Bench, index: usize, status| {
+        let id = bench.requests[index].1;
+        bench.input(Input::Fetched(id, Ok(page(status, "")), None));
+    };
+    answer(&mut bench, from, 200);
+    answer(&mut bench, from + 1, 401);
+    assert_eq!(bench.status().link, Link::Live);
+    assert_eq!(bench.status().reason.as_deref(), Some("the key is not accepted"));
+    bench.text("stale job:1");
+    bench.secs(1);
+    answer(&mut bench, from + 2, 200);
+    answer(&mut bench, from + 3, 200);
+    assert_eq!(bench.status().reason, None);
+}
+
+#[test]
 fn a_failure_of_the_server_that_its_dialect_passes_over_is_an_answer() {
     let mut bench = Bench::new(Manner::default());
     bench.web = Web::ByHand;
