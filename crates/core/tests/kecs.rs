@@ -118,10 +118,22 @@ fn filters_and_history_are_said_in_both_generations_words() {
 
 #[test]
 fn nothing_is_sent_that_ends_the_link() {
-    for text in ["not json", "[]", r#"{"type":"ping","timestamp":"now"}"#] {
+    for text in [
+        "not json",
+        "[]",
+        r#"{"type":"ping","timestamp":"now"}"#,
+        r#"{"type":"ping","timestamp":1795193685924}"#,
+        r#"{"type":"ping","timestamp":"2025-09-26 15:20:00"}"#,
+        r#"{"type":"ping","id":7}"#,
+    ] {
         assert!(said(Outgoing::Send(text.to_owned())).is_empty(), "{text}");
     }
-    assert_eq!(said(Outgoing::Send(r#"{"type":"pause_stream"}"#.to_owned())).len(), 1);
+    for text in [
+        r#"{"type":"pause_stream"}"#,
+        r#"{"type":"ping","id":"x","timestamp":"2025-09-26T15:20:00Z","payload":7}"#,
+    ] {
+        assert_eq!(said(Outgoing::Send(text.to_owned())).len(), 1, "{text}");
+    }
 }
 
 #[test]
@@ -154,6 +166,16 @@ fn everything_is_the_running_and_the_stopped_tasks_of_a_cluster() {
 }
 
 #[test]
+fn a_user_cannot_be_watched_and_everything_else_can() {
+    let dialect = speaking(DialectKind::Kecs, None);
+    let why = |topic: &str| dialect.unwatchable(&Topic::parse(topic).unwrap());
+    assert!(why("user:me").unwrap().contains("no users"));
+    for topic in ["all", "job:abc123", "queue:web"] {
+        assert_eq!(why(topic), None, "{topic}");
+    }
+}
+
+#[test]
 fn a_running_task_can_be_stopped() {
     let dialect = speaking(DialectKind::Kecs, None);
     let actions = dialect.actions(&job(JobState::Running));
@@ -175,7 +197,7 @@ fn logs_are_asked_for_by_container_at_the_admin_address() {
     assert_eq!(
         bare,
         [json!(["Post http://127.0.0.1:8081/v1/GetTaskLogs",
-            {"cluster": "blue", "taskArn": "abc123", "timestamps": true, "tail": 1000}])]
+            {"cluster": "blue", "taskArn": ARN, "timestamps": true, "tail": 1000}])]
     );
     let containers = Json::parse(r#"[{"name":"web"}]"#).unwrap();
     task.extra.insert("containers".to_owned(), containers);

@@ -89,14 +89,24 @@ fn a_room_that_would_crash_the_server_is_never_named() {
     for text in [
         r#"{"type":"SUBSCRIBE","data":{"room":"abcd"}}"#,
         r#"{"type":"SUBSCRIBE","data":{"room":""}}"#,
+        r#"{"type":"SUBSCRIBE","Data":{"Room":"abcd"}}"#,
         r#"{"type":"PING","timestamp":"yesterday"}"#,
+        r#"{"type":"PING","timestamp":1795193685924}"#,
+        r#"{"type":"PING","timestamp":"2025-09-26 15:20:00"}"#,
+        r#"{"type":"PING","Timestamp":"2025-09-26T15:20:00"}"#,
+        r#"{"type":5}"#,
+        r#"{"type":"PING","request_id":7}"#,
         "not json",
         "[]",
     ] {
         assert!(said(Outgoing::Send(text.to_owned())).is_empty(), "{text}");
     }
-    let good = r#"{"type":"SUBSCRIBE","data":{"room":"abcde"}}"#;
-    assert_eq!(said(Outgoing::Send(good.to_owned())).len(), 1);
+    for good in [
+        r#"{"type":"SUBSCRIBE","data":{"room":"abcde"}}"#,
+        r#"{"type":"PING","timestamp":"2025-09-26T15:20:00.5+02:00","request_id":null}"#,
+    ] {
+        assert_eq!(said(Outgoing::Send(good.to_owned())).len(), 1, "{good}");
+    }
 }
 
 #[test]
@@ -142,10 +152,23 @@ fn everything_is_listed_by_the_key_or_else_by_the_owner() {
     assert_eq!(asked(Some("k"), Some("0xabc"), "all"), [json!(format!("{base}/jobs/by-apikey"))]);
     assert_eq!(asked(None, Some("0xabc"), "all"), [json!(format!("{base}/jobs/user/0xabc"))]);
     assert!(asked(None, None, "all").is_empty());
+    // The server knows the number, but lists by it only through the key.
+    assert_eq!(asked(Some("k"), None, "user:5"), [json!(format!("{base}/jobs/by-apikey"))]);
+    assert!(asked(None, None, "user:5").is_empty());
     assert_eq!(
         asked(Some("k"), None, "user:0xdef"),
         [json!(format!("{base}/jobs/user/0xdef")), json!(format!("{base}/tasks/user/0xdef"))]
     );
+}
+
+#[test]
+fn a_queue_cannot_be_watched_and_everything_else_can() {
+    let dialect = speaking(DialectKind::TriggerX, None);
+    let why = |topic: &str| dialect.unwatchable(&Topic::parse(topic).unwrap());
+    assert!(why("queue:mail").unwrap().contains("no queues"));
+    for topic in ["all", "job:123", "job:task:7", "user:5", "user:0xabc"] {
+        assert_eq!(why(topic), None, "{topic}");
+    }
 }
 
 #[test]
@@ -185,6 +208,25 @@ fn a_listed_job_is_not_listed_again_while_its_list_is_watched() {
     // Without the list, or on a new link, the job's own state is asked for again.
     dialect.open().unwrap();
     assert_eq!(dialect.fetch(&one).len(), 2);
+}
+
+#[test]
+fn where_the_owners_jobs_cannot_be_listed_the_newest_tasks_are_shown() {
+    let mut dialect = speaking(DialectKind::TriggerX, Some("k"));
+    let list = dialect.fetch(&Topic::Everything).remove(0);
+    let answer = |status, body: &str| FetchResponse {
+        status,
+        content_type: Some("application/json".to_owned()),
+        body: body.into(),
+    };
+    let failed = r#"{"error":"Failed to retrieve jobs","code":"JOB_RETRIEVAL_ERROR"}"#;
+    assert!(dialect.parse(&list.ask, &answer(500, failed)).is_empty());
+    let asked = dialect.fetch(&Topic::Everything);
+    let recent = json!("Get http://127.0.0.1:9002/api/tasks/recent");
+    assert_eq!(asked.iter().map(show_request).collect::<Vec<_>>()[1..], [recent]);
+    let partial = r#"{"message":"Some jobs could not be retrieved","jobs":[]}"#;
+    dialect.parse(&list.ask, &answer(206, partial));
+    assert_eq!(dialect.fetch(&Topic::Everything).len(), 1);
 }
 
 fn job(id: &str, state: JobState) -> Job {

@@ -176,7 +176,12 @@ impl SettingsFile {
         let mut document = self.document.clone();
         document.insert("version".to_owned(), Value::Integer(VERSION));
         let preferences = Value::try_from(&settings.preferences).map_err(|e| failed(&e))?;
-        merge(&mut document, "preferences", preferences, &["theme", "popups", "logMegabytes", "logDays"]);
+        merge(
+            &mut document,
+            "preferences",
+            preferences,
+            &["theme", "popups", "logMegabytes", "logDays"],
+        );
         let old = match document.remove("server") {
             Some(Value::Array(old)) => old,
             _ => Vec::new(),

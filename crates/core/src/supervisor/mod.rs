@@ -10,7 +10,7 @@
 //! Feed it one [`Input`] with [`Supervisor::handle`], then drain [`Supervisor::poll`] until it
 //! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -76,6 +76,8 @@ pub struct Supervisor {
     topics: Topics,
     polling: Polling,
     http: Http,
+    /// Topics of which only a part is shown, since the rest wants another key; and why.
+    partly_refused: BTreeMap<Topic, String>,
     answered_at: Option<Mono>,
     /// HTTP stands in for the socket.
     fallback: bool,
@@ -117,6 +119,7 @@ impl Supervisor {
             topics: Topics::default(),
             polling: Polling::default(),
             http: Http::Unknown,
+            partly_refused: BTreeMap::new(),
             answered_at: None,
             fallback: false,
             silent: false,
@@ -298,6 +301,7 @@ impl Supervisor {
         self.abandon_rounds();
         self.polling.release();
         self.http = Http::Unknown;
+        self.partly_refused.clear();
         self.refused = false;
         self.trouble = None;
         self.backoff.reset();
@@ -308,6 +312,9 @@ impl Supervisor {
     }
 
     fn watch(&mut self, topic: Topic, now: Now) {
+        if let Some(reason) = self.dialect.unwatchable(&topic) {
+            self.tell_unwatchable(Some(&topic), &reason);
+        }
         let new = self.topics.watch(topic.clone());
         if let Topic::Job(id) = &topic {
             self.board.pin(id, true);
@@ -335,6 +342,7 @@ impl Supervisor {
         if let Topic::Job(id) = &topic {
             self.board.pin(id, false);
         }
+        self.partly_refused.remove(&topic);
         self.out.extend(self.polling.remove(&topic).into_iter().map(Output::Abandon));
         if let Some(link) = self.live() {
             self.encode(link, &Outgoing::Unwatch(topic));

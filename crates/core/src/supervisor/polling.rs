@@ -60,8 +60,12 @@ pub(super) struct Round {
     pub requests: usize,
     /// Further requests taken so far.
     pub pages: usize,
+    /// Whether one of them gave a usable answer.
+    pub answered: bool,
     /// Why one of them gave no usable answer.
     pub failed: Option<String>,
+    /// Why one of them did not accept the key.
+    pub refused: Option<String>,
     /// The jobs it showed.
     pub seen: HashSet<JobId>,
     /// The server said that it does not know the topic's own job, which answers the round whatever

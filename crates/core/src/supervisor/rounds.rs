@@ -9,7 +9,7 @@ use super::status::{Http, sentence};
 use super::topics::belongs;
 use super::{Failure, FetchId, Output, Supervisor, Timer};
 use crate::dialect::{Action, FetchRequest, FetchResponse, Incoming, Outgoing};
-use crate::model::{ACTION_REFUSED, Diagnostic, Job, JobId, Source, Topic, Update};
+use crate::model::{ACTION_REFUSED, Job, JobId, Source, Topic, Update};
 use crate::time::Now;
 
 /// Beside a live socket, what is watched is fetched this often: four of the five servers lose or
@@ -110,7 +110,7 @@ impl Supervisor {
                     }
                     Err(failure) => {
                         self.answered_at = None;
-                        Err(sentence(&failure))
+                        Err(Trouble::Failed(sentence(&failure)))
                     }
                 };
                 self.judge(&topic, failed, now);
@@ -253,8 +253,13 @@ impl Supervisor {
                 },
                 Incoming::Stale(topic) => self.stale(&topic, now),
                 Incoming::Found(found) => self.found(found, topic.cloned(), now),
+                // In a round it is weighed with the other answers. Alone it says nothing of them:
+                // a log may be kept, and an action performed, by somebody else's leave.
                 Incoming::Refused(reason) => {
-                    self.http = Http::Refuses(self.clean(&reason));
+                    if topic.is_none() {
+                        let reason = self.clean(&reason);
+                        self.odd("http-error", reason);
+                    }
                 }
                 Incoming::Unwatchable { topic, reason } => self.unwatchable(topic, reason, now),
                 Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
@@ -268,16 +273,7 @@ impl Supervisor {
     }
 
     pub(super) fn unwatchable(&mut self, topic: Option<Topic>, reason: String, now: Now) {
-        let text = match &topic {
-            Some(topic) => format!("The server does not let us watch {topic}: {reason}"),
-            None => format!("The server does not let us watch something: {reason}"),
-        };
-        let text = self.clean(&text);
-        self.out.push_back(Output::Diagnostic(Diagnostic {
-            kind: "refused-subscription",
-            text,
-            sample: None,
-        }));
+        self.tell_unwatchable(topic.as_ref(), &reason);
         if let Some(topic) = topic {
             // HTTP may still show it.
             self.polling.schedule(&topic, now.mono);
@@ -285,29 +281,67 @@ impl Supervisor {
         }
     }
 
+    pub(super) fn tell_unwatchable(&mut self, topic: Option<&Topic>, reason: &str) {
+        let text = match topic {
+            Some(topic) => format!("The server does not let us watch {topic}: {reason}"),
+            None => format!("The server does not let us watch something: {reason}"),
+        };
+        let text = self.clean(&text);
+        self.odd("refused-subscription", text);
+    }
+
     /// What one answer says about HTTP as a whole.
-    fn judge(&mut self, topic: &Topic, verdict: Result<(), String>, now: Now) {
+    fn judge(&mut self, topic: &Topic, verdict: Result<(), Trouble>, now: Now) {
         match verdict {
             Ok(()) => {
                 self.http = Http::Answers;
                 self.answered_at = Some(now.mono);
+                if let Some(round) = self.polling.round(topic) {
+                    round.answered = true;
+                }
             }
-            Err(reason) => {
+            Err(Trouble::Failed(reason)) => {
                 let reason = self.clean(&reason);
                 if let Some(round) = self.polling.round(topic) {
                     round.failed = Some(reason.clone());
                 }
-                // One topic's trouble is not the server's while others are answered.
-                let others = self.http == Http::Answers
-                    && self.answered_at.is_some_and(|at| now.mono.since(at) < ANSWERS_FOR);
-                if !others && !matches!(self.http, Http::Refuses(_)) {
+                if !self.others_answer(now) && !matches!(self.http, Http::Refuses(_)) {
                     self.http = Http::Fails(reason);
+                }
+            }
+            Err(Trouble::Refused(reason)) => {
+                let reason = self.clean(&reason);
+                if let Some(round) = self.polling.round(topic) {
+                    round.refused = Some(reason);
                 }
             }
         }
     }
 
-    fn round_ended(&mut self, topic: &Topic, round: Round, now: Now) {
+    /// One topic's trouble is not the server's while others are answered.
+    fn others_answer(&self, now: Now) -> bool {
+        self.http == Http::Answers
+            && self.answered_at.is_some_and(|at| now.mono.since(at) < ANSWERS_FOR)
+    }
+
+    fn round_ended(&mut self, topic: &Topic, mut round: Round, now: Now) {
+        // Some calls want no key. A key that is refused beside such an answer takes nothing from
+        // it: the topic is shown as far as it can be.
+        self.partly_refused.remove(topic);
+        match &round.refused {
+            Some(reason) if round.answered => {
+                if self.topics.contains(topic) {
+                    self.partly_refused.insert(topic.clone(), reason.clone());
+                }
+            }
+            Some(reason) => {
+                round.failed = Some(reason.clone());
+                if !self.others_answer(now) {
+                    self.http = Http::Refuses(reason.clone());
+                }
+            }
+            None => {}
+        }
         let Some(work) = self.polling.work_mut(topic) else { return };
         let ok = round.failed.is_none() || round.gone;
         work.failures = if ok { 0 } else { work.failures.saturating_add(1) };
@@ -317,16 +351,17 @@ impl Supervisor {
             work.listed = Some(now.wall);
         }
         // The first failure is told, and the first success, each once.
-        let tell = !lookup && (work.told.is_none() || (ok && work.told == Some(false)));
+        let whole = ok && round.refused.is_none();
+        let tell = !lookup && (work.told.is_none() || (whole && work.told == Some(false)));
         if tell {
-            work.told = Some(ok);
+            work.told = Some(whole);
         }
         self.set_baseline();
         if ok && round.requests > 0 && !matches!(topic, Topic::Job(_)) {
             self.look_up_missing(topic, &round, now);
         }
         if tell {
-            self.out.push_back(Output::Listed { topic: topic.clone(), ok });
+            self.out.push_back(Output::Listed { topic: topic.clone(), ok: whole });
         }
         if self.polling.again(topic, now.mono) {
             return;
@@ -563,9 +598,17 @@ impl Supervisor {
     }
 }
 
-/// Whether an answer was usable. A page of HTML with status 200 is none; "not found" is one if the
-/// dialect understood it so.
-fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String> {
+/// Why an answer was not usable, in a sentence.
+enum Trouble {
+    /// The key is not accepted.
+    Refused(String),
+    /// Anything else.
+    Failed(String),
+}
+
+/// Whether an answer was usable. A page of HTML with status 200 is none; "not found", or a failure
+/// of the server, is one if the dialect understood it so.
+fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), Trouble> {
     let odd = incoming.iter().find_map(|item| match item {
         Incoming::Unknown(diagnostic) => Some(diagnostic.text.clone()),
         _ => None,
@@ -575,17 +618,24 @@ fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String
         _ => None,
     });
     if let Some(refused) = refused {
-        return Err(refused);
+        return Err(Trouble::Refused(refused));
     }
     let useful = incoming.iter().any(|item| !matches!(item, Incoming::Unknown(_)));
     let status = response.status;
-    match (status, odd) {
-        (429, _) => Err("The API asks for a pause: too many requests (HTTP 429).".to_owned()),
-        (500.., _) => Err(format!("The API answered HTTP {status}.")),
-        (401 | 403, _) => Err(format!("The API does not allow this (HTTP {status}).")),
-        (_, Some(text)) if !useful => Err(text),
-        _ => Ok(()),
-    }
+    let failed = match (status, odd) {
+        (429, _) => "The API asks for a pause: too many requests (HTTP 429).".to_owned(),
+        // Of a real failure a dialect makes something, if only a diagnostic.
+        (500.., _) if incoming.is_empty() => return Ok(()),
+        (500.., _) => format!("The API answered HTTP {status}."),
+        // What is asked instead decides.
+        (401 | 403, _) if incoming.iter().any(|item| matches!(item, Incoming::Follow(_))) => {
+            return Ok(());
+        }
+        (401 | 403, _) => format!("The API does not allow this (HTTP {status})."),
+        (_, Some(text)) if !useful => text,
+        _ => return Ok(()),
+    };
+    Err(Trouble::Failed(failed))
 }
 
 /// How an action ended, from its answer.

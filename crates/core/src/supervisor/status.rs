@@ -83,7 +83,9 @@ impl Supervisor {
     fn reason(&self, link: Link) -> Option<&str> {
         let http = match &self.http {
             Http::Refuses(reason) | Http::Fails(reason) => Some(reason.as_str()),
-            Http::Unknown | Http::Answers => None,
+            Http::Unknown | Http::Answers => {
+                self.partly_refused.values().next().map(String::as_str)
+            }
         };
         match link {
             Link::Paused => None,

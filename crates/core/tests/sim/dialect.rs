@@ -29,6 +29,8 @@ pub struct Manner {
     pub single_jobs: bool,
     /// Whether there is an HTTP API at all.
     pub http: bool,
+    /// Whether a job is asked for by two calls.
+    pub two_calls: bool,
 }
 
 impl Default for Manner {
@@ -42,6 +44,7 @@ impl Default for Manner {
             policy: Policy::default(),
             single_jobs: true,
             http: true,
+            two_calls: false,
         }
     }
 }
@@ -135,11 +138,18 @@ impl Dialect for Plain {
         self.manner.keepalive
     }
 
+    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+        (*topic == Topic::User("nobody".to_owned())).then(|| "There is nobody.".to_owned())
+    }
+
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
         match topic {
             _ if !self.manner.http => Vec::new(),
             Topic::Job(_) if !self.manner.single_jobs => Vec::new(),
-            Topic::Job(id) => vec![self.request(Some(topic), "job", &[id.as_str()])],
+            Topic::Job(id) => {
+                let count = if self.manner.two_calls { 2 } else { 1 };
+                vec![self.request(Some(topic), "job", &[id.as_str()]); count]
+            }
             Topic::Queue(name) => vec![self.request(Some(topic), "list", &[name, "0"])],
             Topic::User(_) | Topic::Everything => {
                 vec![self.request(Some(topic), "list", &["", "0"])]
@@ -158,6 +168,7 @@ impl Dialect for Plain {
                 body.lines().filter_map(|line| line_to_incoming(self, Some(ask), line)).collect()
             }
             401 => vec![Incoming::Refused("the key is not accepted".to_owned())],
+            500 if body == "passed over" => Vec::new(),
             404 if ask.call == "job" => {
                 vec![Incoming::Update(Update::Gone(ask.args[0].as_str().into()))]
             }

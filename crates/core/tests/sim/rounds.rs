@@ -218,6 +218,72 @@ fn an_api_that_knows_none_of_its_calls_is_no_api() {
 }
 
 #[test]
+fn a_key_refused_for_one_call_beside_another_that_answers_is_polling_at_the_usual_pace() {
+    for refused_first in [false, true] {
+        let mut bench = Bench::new(Manner { two_calls: true, ..Manner::default() });
+        bench.web = Web::ByHand;
+        bench.input(Input::Watch(job("1")));
+        bench.input(Input::Start);
+        let refusal = Failure::Http { status: 401, text: None, retry_after: None };
+        bench.fail_open(refusal);
+        for round in 1..4 {
+            assert_eq!(bench.requests.len(), 2 * round);
+            let mut ids: Vec<FetchId> = bench.requests.iter().rev().map(|asked| asked.1).collect();
+            ids.truncate(2);
+            let (good, bad) = if refused_first { (ids[0], ids[1]) } else { (ids[1], ids[0]) };
+            for id in [ids[1], ids[0]] {
+                let answer = match id {
+                    id if id == bad => page(401, ""),
+                    _ => page(200, "job id=1 state=running snap"),
+                };
+                bench.input(Input::Fetched(id, Ok(answer), None));
+            }
+            assert_ne!(good, bad);
+            assert_eq!(bench.status().link, Link::Polling);
+            let reason = bench.status().reason.clone();
+            assert_eq!(reason.as_deref(), Some("The server does not accept the key (HTTP 401)."));
+            bench.secs(4);
+        }
+        // What the other call would have named is not known to be missing.
+        let whole = |output: &Output| matches!(output, Output::Listed { ok: true, .. });
+        assert!(!bench.outputs.iter().any(|(_, output)| whole(output)));
+    }
+}
+
+#[test]
+fn a_key_refused_for_one_call_of_a_topic_is_told_beside_a_live_socket_until_it_is_accepted() {
+    let mut bench = Bench::live(Manner { two_calls: true, ..Manner::default() });
+    bench.web = Web::ByHand;
+    let from = bench.requests.len();
+    bench.input(Input::Watch(job("1")));
+    let answer = |bench: &mut Bench, index: usize, status| {
+        let id = bench.requests[index].1;
+        bench.input(Input::Fetched(id, Ok(page(status, "")), None));
+    };
+    answer(&mut bench, from, 200);
+    answer(&mut bench, from + 1, 401);
+    assert_eq!(bench.status().link, Link::Live);
+    assert_eq!(bench.status().reason.as_deref(), Some("the key is not accepted"));
+    bench.text("stale job:1");
+    bench.secs(1);
+    answer(&mut bench, from + 2, 200);
+    answer(&mut bench, from + 3, 200);
+    assert_eq!(bench.status().reason, None);
+}
+
+#[test]
+fn a_failure_of_the_server_that_its_dialect_passes_over_is_an_answer() {
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::ByHand;
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    let (_, id, _) = bench.requests[0].clone();
+    bench.input(Input::Fetched(id, Ok(page(500, "passed over")), None));
+    assert_eq!(bench.status().link, Link::Polling);
+}
+
+#[test]
 fn beside_a_live_socket_what_has_not_ended_is_fetched_now_and_then() {
     let mut bench = Bench::live(Manner::default());
     bench.text("job id=1 state=running");
@@ -391,4 +457,16 @@ fn an_action_is_answered_in_the_servers_words_and_its_job_fetched() {
     assert_eq!(acted[1], (FetchId(2), Err("HTTP 500".to_owned())));
     bench.secs(1);
     assert!(bench.asked(from).contains(&"job job:1".to_owned()));
+}
+
+#[test]
+fn a_topic_that_this_kind_of_server_never_shows_is_told_in_words_when_it_is_watched() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Watch(Topic::User("nobody".to_owned())));
+    let told = bench.outputs.iter().find_map(|(_, output)| match output {
+        Output::Diagnostic(odd) if odd.kind == "refused-subscription" => Some(odd.text.clone()),
+        _ => None,
+    });
+    let words = "The server does not let us watch user:nobody: There is nobody.";
+    assert_eq!(told.as_deref(), Some(words));
 }

@@ -176,6 +176,7 @@ impl World {
             policy: policy.clone(),
             single_jobs: rng.percent(80),
             http: true,
+            two_calls: false,
         };
         let speech = Speech::any(&mut rng);
         let mut server = JobServer::new(speech, &mut rng);

@@ -2,8 +2,9 @@
 //!
 //! A fixture file is a list of cases. A case has a `name`, the topics to `watch`, perhaps
 //! `options`, `key` and `ws` of the server, the `steps` it goes through (`{"frame": JSON}`,
-//! `{"text": "raw frame"}`, `{"opened": true}`, `{"send": "ping"}`, or an HTTP answer
-//! `{"call", "args", "topic", "status", "body"}`) and what it must `expect`.
+//! `{"text": "raw frame"}`, `{"binary": "bytes of a frame"}`, `{"opened": true}`,
+//! `{"send": "ping"}`, or an HTTP answer `{"call", "args", "topic", "status", "body"}`) and what it
+//! must `expect`.
 //!
 //! With `JOBWATCH_BLESS=1` in the environment the expectations are written instead of compared,
 //! to be read before they are kept.
@@ -110,6 +111,9 @@ fn take(dialect: &mut dyn Dialect, step: &Value) -> Vec<Incoming> {
     }
     if let Some(raw) = step.get("text") {
         return dialect.decode(&text(raw.as_str().unwrap()));
+    }
+    if let Some(bytes) = step.get("binary") {
+        return dialect.decode(&Frame::Binary(bytes.as_str().unwrap().as_bytes().to_vec()));
     }
     if step.get("opened").is_some() {
         return dialect.opened();

@@ -12,8 +12,9 @@ use crate::world::job::{Job, Line, State};
 const AMZ_JSON: &str = "application/x-amz-json-1.1";
 const TARGET: &str = "AmazonEC2ContainerServiceV20141113.";
 
-/// Answers a request to either port.
-pub(super) fn route(world: &mut World, request: &Request) -> Reply {
+/// Answers a request to either port. With `tails`, logs are as the shipped server has them: those of
+/// a running container come from the container itself.
+pub(super) fn route(world: &mut World, request: &Request, tails: bool) -> Reply {
     let segments = request.segments();
     match (request.role, &request.method, segments.as_slice()) {
         (_, &Method::GET, ["health"]) => Reply::text(200, "OK"),
@@ -22,7 +23,10 @@ pub(super) fn route(world: &mut World, request: &Request) -> Reply {
             r#"{"instances":[{"name":"demo","status":"running","apiPort":0,"adminPort":0}]}"#,
         ),
         (Role::Second, &Method::GET, ["api", "tasks", id, "containers", container, "logs"]) => {
-            container_logs(world, request, id, container)
+            container_logs(world, request, id, container, tails)
+        }
+        (Role::Second, &Method::POST, ["v1", "GetTaskLogs"]) => {
+            perform(world, "GetTaskLogs", request)
         }
         (Role::Second, ..) => Reply::text(404, "404 page not found"),
         (Role::Main, &Method::POST, ["v1", action]) => perform(world, action, request),
@@ -161,13 +165,17 @@ fn list(world: &World, body: &Value, cluster: &str) -> Reply {
 /// A task as DescribeTasks shows it.
 pub(super) fn task(job: &Job, now: i64) -> Raw {
     let done = job.state.terminal();
+    // An exit code of 0 is left out.
     let code = match job.state {
-        State::Completed => Some(0),
         State::Failed => Some(1),
         State::Cancelled => Some(143),
         _ => None,
     };
     let failure = job.failure.as_ref().filter(|_| job.state == State::Failed);
+    let reason = match job.state {
+        State::Completed => Some("Completed"),
+        _ => failure.map(|failure| failure.text.as_str()),
+    };
     let stop = match job.state {
         State::Cancelled => Some(("UserInitiated", "Task stopped by user")),
         State::Completed | State::Failed => {
@@ -179,7 +187,7 @@ pub(super) fn task(job: &Job, now: i64) -> Raw {
         .put("name", &job.external)
         .put("lastStatus", last_status(job, now))
         .maybe("exitCode", code)
-        .maybe("reason", failure.map(|failure| &failure.text))
+        .maybe("reason", reason)
         .put("image", format!("registry.example/{}:{}", job.name, job.salt(12) % 40 + 1))
         .raw();
     let time = |ms: i64| go_time(ms, job.salt(13));
@@ -209,7 +217,15 @@ pub(super) fn task(job: &Job, now: i64) -> Raw {
         .raw()
 }
 
-fn container_logs(world: &World, request: &Request, id: &str, container: &str) -> Reply {
+/// The stored lines of a container. A tail is the newest lines, whatever the offset, without ids
+/// and uncounted.
+fn container_logs(
+    world: &World,
+    request: &Request,
+    id: &str,
+    container: &str,
+    tails: bool,
+) -> Reply {
     if request.param("cluster").is_none() || request.param("region").is_none() {
         return Reply::text(400, "cluster and region are required");
     }
@@ -226,13 +242,16 @@ fn container_logs(world: &World, request: &Request, id: &str, container: &str) -
                 && request.param("search").is_none_or(|search| line.text.contains(search))
         })
         .collect();
+    let tail = tails && job.is_some_and(|job| !job.state.terminal());
+    let from = if tail { chosen.len().saturating_sub(limit) } else { offset };
     let page: Vec<Raw> = chosen
         .iter()
-        .skip(offset)
+        .skip(from)
         .take(limit)
         .map(|(job, line)| {
+            let id = format!("{}-{}", job.id, line.position);
             Obj::new()
-                .put("id", format!("{}-{}", job.id, line.position))
+                .put("id", if tail { String::new() } else { id })
                 .put("task_arn", task_arn(job))
                 .put("container_name", container)
                 .put("timestamp", go_time(line.at, 0))
@@ -244,7 +263,7 @@ fn container_logs(world: &World, request: &Request, id: &str, container: &str) -
         .collect();
     let body = Obj::new()
         .put("logs", (!page.is_empty()).then_some(page))
-        .put("totalCount", chosen.len())
+        .put("totalCount", if tail { 0 } else { chosen.len() })
         .put("limit", limit)
         .put("offset", offset);
     Reply::json(200, body.finish())

@@ -263,7 +263,7 @@ impl Voice for Kecs {
     }
 
     fn http(&mut self, world: &mut World, _: &Hub, request: &Request) -> Reply {
-        http::route(world, request)
+        http::route(world, request, self.strict && self.shipped())
     }
 
     fn lines(&self, world: &World, key: u64, first: u64, count: u64, batch: u64) -> Vec<String> {

@@ -16,7 +16,9 @@ use crate::logs::find::{Rules, Search};
 use crate::logs::reader::Reader;
 use crate::logs::{Budget, LogNow, Owner, Told};
 use crate::ports::Event;
-use crate::views::{Earlier, ErrorCode, LogFilter, LogGap, OpenJob, Preferences, Rows, UserError, ViewWindow};
+use crate::views::{
+    Earlier, ErrorCode, LogFilter, LogGap, OpenJob, Preferences, Rows, UserError, ViewWindow,
+};
 
 /// Logs merged in one view.
 const MAX_JOBS: usize = 16;

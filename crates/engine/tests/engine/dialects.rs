@@ -350,6 +350,39 @@ async fn a_log_is_followed_line_by_line_and_the_view_is_told() {
     scene.end().await;
 }
 
+/// The shipped server gives the newest lines of a running container, whatever the offset.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_a_running_container_holds_each_line_once_however_often_it_is_read() {
+    let options = DemoOptions { life: false, strict: true, ..DemoOptions::default() };
+    let demo = Demo::start(options).await.unwrap();
+    let mut server =
+        demo.servers().into_iter().find(|(s, _)| s.dialect == DialectKind::Kecs).unwrap();
+    server.0.policy = quick();
+    let id = server.0.id.0.clone();
+    let world = World::new();
+    let engine = engine(&world, vec![server]).await;
+    let scene = Scene { control: demo.control(DialectKind::Kecs), demo, world, engine, id };
+    scene.live().await;
+    let id = scene.start("writer");
+    scene.state(&id, JobState::Running).await;
+    let job = scene.world.job(&id).unwrap().id.as_str().to_owned();
+    scene.control.log(&id, Level::Info, "one");
+    // Where no socket brings the lines, the log on screen is read again and again.
+    let refuse = UpgradeFault::Status { status: 503, retry_after: None };
+    scene.control.set_faults(Faults { upgrade: Some(refuse), ..Faults::default() });
+    scene.control.drop_sockets();
+    scene.world.until_link(&scene.id, Link::Polling).await;
+    scene.engine.attach_window(scene.world.window());
+    let spec = ViewSpec::Log { server: scene.id.clone(), job };
+    scene.engine.open_view(spec).await.unwrap();
+    until("the first line", || scene.world.lines(&id).iter().any(|line| line == "one")).await;
+    scene.control.log(&id, Level::Info, "two");
+    until("the second line", || scene.world.lines(&id).iter().any(|line| line == "two")).await;
+    let lines = scene.world.lines(&id);
+    assert_eq!(lines.iter().filter(|line| *line == "one").count(), 1, "{lines:?}");
+    scene.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_cancelled_in_the_servers_own_way() {
     let scene = scene(DialectKind::Kecs).await;

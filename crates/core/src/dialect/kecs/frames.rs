@@ -106,12 +106,19 @@ impl Kecs {
         envelope: &Fields<'_>,
         at: Option<Timestamp>,
     ) -> Option<Vec<Incoming>> {
-        let named = ["taskArn", "taskId", "id"].iter().find_map(|name| fields.string(name));
-        let named = named.or_else(|| {
-            let task = envelope.text("resourceType").is_some_and(|kind| kind == "task");
-            envelope.string("resourceId").filter(|_| task)
-        });
         let parts = ["detail", "task", "changes"].map(|name| fields.object(name));
+        let mut named = std::iter::once(fields)
+            .chain(parts.iter().flatten())
+            .find_map(|part| task::NAMES.iter().find_map(|name| part.string(name)));
+        if kind == "localstack_event" {
+            // Events of all services of LocalStack come so: an id of theirs is no task's.
+            named.as_ref()?;
+        } else {
+            named = named.or_else(|| fields.string("id")).or_else(|| {
+                let task = envelope.text("resourceType").is_some_and(|kind| kind == "task");
+                envelope.string("resourceId").filter(|_| task)
+            });
+        }
         let mut account = task::task(fields, named.as_deref(), Told::Pushed);
         for part in parts.iter().flatten() {
             let Some(next) = task::task(part, named.as_deref(), Told::Pushed) else { continue };

@@ -8,7 +8,7 @@ use super::{Kecs, logs};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
 use crate::log::{LogLine, LogLines};
-use crate::model::{Job, JobState, QueuePatch, Topic, Update};
+use crate::model::{Job, JobId, JobState, QueuePatch, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::json;
 
@@ -18,6 +18,8 @@ const BATCH: usize = 100;
 const PAGES: u32 = 50;
 /// Log lines asked for at once.
 const LOG_PAGE: u64 = 500;
+/// Pages of one container's log that are followed at one look; the next look goes on from there.
+const LOG_PAGES: u32 = 20;
 /// The region of a KECS installation that names none.
 const REGION: &str = "us-east-1";
 
@@ -27,14 +29,8 @@ impl Kecs {
             Topic::Job(id) => {
                 let id = last_segment(id.as_str()).to_owned();
                 match self.cluster_of_topic(topic) {
-                    Some(cluster) => vec![self.find(topic, &id, vec![cluster])],
-                    None => vec![self.call(
-                        topic,
-                        "clusters-of-task",
-                        "ListClusters",
-                        vec![id],
-                        json!({}),
-                    )],
+                    Some(cluster) => vec![self.describe_in("find-known", topic, &id, &[cluster])],
+                    None => vec![self.search(topic, id)],
                 }
             }
             Topic::Everything => match &self.cluster {
@@ -71,11 +67,23 @@ impl Kecs {
         self.endpoint.request(ask, Method::Post, &["v1", action], &[], Some(body.to_string()))
     }
 
-    /// Looks for a task in the first of `clusters`; [`Kecs::parse`] goes on with the rest.
-    fn find(&self, topic: &Topic, id: &str, clusters: Vec<String>) -> FetchRequest {
+    /// Begins to look for a task in every cluster there is.
+    fn search(&self, topic: &Topic, id: String) -> FetchRequest {
+        self.call(topic, "clusters-of-task", "ListClusters", vec![id], json!({}))
+    }
+
+    /// Looks for a task in the first of `clusters`: `find` goes on with the rest, `find-known`
+    /// with a search where there is no such cluster.
+    fn describe_in(
+        &self,
+        call: &'static str,
+        topic: &Topic,
+        id: &str,
+        clusters: &[String],
+    ) -> FetchRequest {
         let body = json!({"cluster": clusters.first(), "tasks": [id]});
-        let args = std::iter::once(id.to_owned()).chain(clusters).collect();
-        self.call(topic, "find", "DescribeTasks", args, body)
+        let args = std::iter::once(id.to_owned()).chain(clusters.iter().cloned()).collect();
+        self.call(topic, call, "DescribeTasks", args, body)
     }
 
     fn cluster_lists(&self, topic: &Topic, cluster: &str) -> Vec<FetchRequest> {
@@ -155,8 +163,9 @@ impl Kecs {
                 .collect(),
             _ => Vec::new(),
         };
+        let arn = arn.unwrap_or_else(|| job.id.as_str().to_owned());
         if names.is_empty() {
-            return vec![self.task_logs(job.id.as_str(), &cluster)];
+            return vec![self.task_logs(job.id.as_str(), &arn, &cluster)];
         }
         // Positions count within one container, so several are read from their beginnings.
         let alone = names.len() == 1;
@@ -171,13 +180,15 @@ impl Kecs {
                     cluster.clone(),
                     region.clone(),
                     if alone { "alone".to_owned() } else { String::new() },
+                    "1".to_owned(),
+                    arn.clone(),
                 ];
                 self.container_logs(args)
             })
             .collect()
     }
 
-    /// `args`: task, container, offset, cluster, region, `alone` or empty.
+    /// `args`: task, container, offset, cluster, region, `alone` or empty, page, ARN.
     fn container_logs(&self, args: Vec<String>) -> FetchRequest {
         let arg = |n: usize| args.get(n).map(String::as_str).unwrap_or_default();
         let limit = LOG_PAGE.to_string();
@@ -192,8 +203,8 @@ impl Kecs {
         self.endpoint.request_on(&self.admin, ask, Method::Get, &path, &query, None)
     }
 
-    fn task_logs(&self, id: &str, cluster: &str) -> FetchRequest {
-        let body = json!({"cluster": cluster, "taskArn": id, "timestamps": true, "tail": 1000});
+    fn task_logs(&self, id: &str, arn: &str, cluster: &str) -> FetchRequest {
+        let body = json!({"cluster": cluster, "taskArn": arn, "timestamps": true, "tail": 1000});
         let ask = Ask { topic: None, call: "task-logs", args: vec![id.to_owned()] };
         let path = ["v1", "GetTaskLogs"];
         self.endpoint.request_on(&self.admin, ask, Method::Post, &path, &[], Some(body.to_string()))
@@ -206,13 +217,19 @@ impl Kecs {
         }
         if !accepted(response) {
             return match (ask.call, &ask.topic) {
-                // The cluster may be gone; the task may still be in another.
-                ("find", Some(topic)) if ask.args.len() > 2 => {
-                    vec![Incoming::Follow(self.find(topic, arg(0), ask.args[2..].to_vec()))]
+                // What was known of the cluster is no longer true; the task may be in another.
+                ("find-known", Some(topic)) if names_no_cluster(response) => {
+                    self.clusters.forget(arg(0));
+                    vec![Incoming::Follow(self.search(topic, arg(0).to_owned()))]
+                }
+                // Removed since the clusters were listed, and its tasks with it.
+                ("find", Some(topic)) if names_no_cluster(response) => {
+                    vec![self.go_on(topic, &ask.args)]
                 }
                 // Servers before the admin API, or without a log store, answer one call only.
                 ("logs", _) if arg(2) == "0" => {
-                    vec![failed(ask, response), Incoming::Follow(self.task_logs(arg(0), arg(3)))]
+                    let other = self.task_logs(arg(0), arg(7), arg(3));
+                    vec![failed(ask, response), Incoming::Follow(other)]
                 }
                 _ => vec![failed(ask, response)],
             };
@@ -244,28 +261,15 @@ impl Kecs {
                     .collect()
             }
             ("clusters-of-task", Some(topic)) => {
-                let clusters = names(&fields);
-                if clusters.is_empty() {
-                    return vec![Incoming::Update(Update::Gone(arg(0).into()))];
-                }
-                vec![Incoming::Follow(self.find(topic, arg(0), clusters))]
+                let mut args = vec![arg(0).to_owned(), String::new()];
+                let ours = |name: &String| self.cluster.as_ref().is_none_or(|only| only == name);
+                args.extend(names(&fields).into_iter().filter(ours));
+                vec![self.go_on(topic, &args)]
             }
-            ("find", Some(topic)) => {
+            ("find" | "find-known", Some(topic)) => {
                 let tasks = self.described(&fields);
-                if !fields.array("tasks").is_empty() {
-                    return tasks;
-                }
-                if ask.args.len() > 2 {
-                    return vec![Incoming::Follow(self.find(
-                        topic,
-                        arg(0),
-                        ask.args[2..].to_vec(),
-                    ))];
-                }
-                if tasks.is_empty() {
-                    return vec![Incoming::Update(Update::Gone(arg(0).into()))];
-                }
-                tasks
+                let missing = matches!(tasks.as_slice(), [] | [Incoming::Update(Update::Gone(_))]);
+                if missing { vec![self.go_on(topic, &ask.args)] } else { tasks }
             }
             ("list", Some(topic)) => self.listed(topic, &ask.args, &fields),
             ("describe", _) => self.described(&fields),
@@ -317,6 +321,16 @@ impl Kecs {
         }
     }
 
+    /// The task was not in the first of the clusters in `args` (task, clusters): looks in the next,
+    /// and after the last it is gone.
+    fn go_on(&self, topic: &Topic, args: &[String]) -> Incoming {
+        let id = args.first().map(String::as_str).unwrap_or_default();
+        match args.get(2..) {
+            Some(rest @ [_, ..]) => Incoming::Follow(self.describe_in("find", topic, id, rest)),
+            _ => Incoming::Update(Update::Gone(id.into())),
+        }
+    }
+
     fn listed(&self, topic: &Topic, args: &[String], fields: &Fields<'_>) -> Vec<Incoming> {
         let [cluster, service, desired, page] = args else { return Vec::new() };
         let arns: Vec<String> =
@@ -365,31 +379,76 @@ impl Kecs {
         all
     }
 
-    fn logs_read(&self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
-        let [id, container, offset, _, _, alone] = ask.args.as_slice() else { return Vec::new() };
+    /// A page of a container's log.
+    ///
+    /// The server has the lines of tasks that ended in a store. Of others it gives the newest lines
+    /// of the container itself, whatever the offset: they have no id and no place in the log, and
+    /// no page follows them. The store's count tells which of the two it is.
+    fn logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
+        let [id, container, offset, _, _, alone, page, _] = ask.args.as_slice() else {
+            return Vec::new();
+        };
         let offset: u64 = offset.parse().unwrap_or(0);
         let rows = fields.array("logs");
-        let count = rows.len() as u64;
+        let end = offset + rows.len() as u64;
+        let total = fields.whole::<i64>("totalCount").and_then(|n| u64::try_from(n).ok());
+        let entries: Vec<_> = rows
+            .into_iter()
+            .zip(offset..)
+            .filter_map(|(raw, position)| Some((logs::entry(raw, fields)?, position)))
+            .collect();
+        let named = entries.iter().any(|(entry, _)| entry.id.is_some());
+        // A server without a store counts what it gives.
+        let tail = total.is_some_and(|total| total < end || (total == end && !named));
+        let stream: JobId = format!("{id}/{container}").into();
+        if tail {
+            if offset > 0 && total >= Some(offset) {
+                // All that is stored is known, and the container only repeats it.
+                return Vec::new();
+            }
+            self.tails.remember(stream, ());
+            let lines = entries.iter().map(|(entry, _)| entry.line()).collect();
+            return log_update(id, lines);
+        }
+        // A line told as part of a tail comes again from the store: by time and text it is the
+        // same, by the store's id it would be another.
+        let plain = self.tails.contains(stream.as_str());
         let mut lines = LogLines::new();
-        for (raw, position) in rows.into_iter().zip(offset..) {
-            let Some(entry) = logs::entry(raw, fields) else { continue };
+        for (entry, position) in &entries {
+            if plain {
+                lines.push(LogLine { id: None, ..entry.line() });
+                continue;
+            }
             // Without the server's id, container and position tell lines apart.
             let own = format!("{container}#{position}");
             lines.push(LogLine {
-                position: (!alone.is_empty()).then_some(position),
+                position: (!alone.is_empty()).then_some(*position),
                 id: entry.id.as_deref().or(Some(&own)),
                 ..entry.line()
             });
         }
         let mut all = log_update(id, lines);
-        let limit = fields.whole::<i64>("limit").filter(|n| *n > 0).unwrap_or(LOG_PAGE as i64);
-        if count > 0 && count >= limit as u64 {
+        let limit = fields.whole::<i64>("limit").and_then(|n| u64::try_from(n).ok());
+        let full = end - offset >= limit.filter(|n| *n > 0).unwrap_or(LOG_PAGE);
+        let page: u32 = page.parse().unwrap_or(LOG_PAGES);
+        if full && end > offset && total.is_none_or(|total| end < total) && page < LOG_PAGES {
             let mut args = ask.args.clone();
-            args[2] = (offset + count).to_string();
+            args[2] = end.to_string();
+            args[6] = (page + 1).to_string();
             all.push(Incoming::Follow(self.container_logs(args)));
         }
         all
     }
+}
+
+/// Whether the server says that there is no such cluster, as KECS or as ECS words it.
+fn names_no_cluster(response: &FetchResponse) -> bool {
+    let text = body(response);
+    let Some(fields) = Fields::parse(text.trim()) else { return false };
+    let said = |name: &str, words: &str| {
+        fields.text(name).is_some_and(|text| text.to_ascii_lowercase().contains(words))
+    };
+    said("message", "cluster not found") || said("__type", "clusternotfound")
 }
 
 /// The names in `clusterArns`.

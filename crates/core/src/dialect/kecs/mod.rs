@@ -22,6 +22,7 @@ use serde_json::json;
 use url::Url;
 
 use super::endpoint::{Defaults, Endpoint, bearer};
+use super::go;
 use super::memory::Memory;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
@@ -61,6 +62,8 @@ pub struct Kecs {
     ended: Memory<()>,
     /// Jobs created for log lines that name no task.
     adopted: Memory<()>,
+    /// Containers of whose log the tail was told, as `TASK/CONTAINER`.
+    tails: Memory<()>,
 }
 
 impl Kecs {
@@ -105,6 +108,7 @@ impl Kecs {
             clusters: Memory::default(),
             ended: Memory::default(),
             adopted: Memory::default(),
+            tails: Memory::default(),
         };
         kecs.set_key(key);
         Ok(kecs)
@@ -262,12 +266,10 @@ impl Dialect for Kecs {
                 }
                 _ => Vec::new(),
             },
-            // Anything else than an object, or a time that is none, ends the link.
+            // Anything that the server cannot read ends the link.
             Outgoing::Send(text) => {
-                let fields = Fields::parse(text);
-                let harmless = fields.is_some_and(|fields| {
-                    fields.get("timestamp").is_none() || fields.time("timestamp").is_some()
-                });
+                let names = ["type", "id", "resourceType", "resourceId"];
+                let harmless = Fields::parse(text).is_some_and(|fields| go::reads(&fields, &names));
                 if harmless { vec![Frame::Text(text.clone())] } else { Vec::new() }
             }
         }
@@ -280,6 +282,13 @@ impl Dialect for Kecs {
         } else {
             Keepalive::WePing { interval, timeout }
         }
+    }
+
+    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+        matches!(topic, Topic::User(_)).then(|| {
+            "KECS knows tasks, clusters and services, but no users: watch a job, a queue or all."
+                .to_owned()
+        })
     }
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {

@@ -65,10 +65,14 @@ pub struct Account {
     pub deleted: bool,
 }
 
+/// The fields that name nothing but a task.
+pub const NAMES: [&str; 2] = ["taskArn", "taskId"];
+
 /// Reads a task, however it is wrapped. `id` where the fields do not name it.
 pub fn task(fields: &Fields<'_>, id: Option<&str>, told: Told) -> Option<Account> {
-    let arn = ["taskArn", "taskId", "id"].iter().find_map(|name| fields.string(name));
-    let arn = arn.as_deref().or(id)?;
+    let arn = NAMES.iter().find_map(|name| fields.string(name));
+    let arn = arn.or_else(|| id.map(str::to_owned)).or_else(|| fields.string("id"))?;
+    let arn = arn.as_str();
     let mut patch = JobPatch::new(last_segment(arn));
     patch.snapshot = told == Told::Described;
     patch.queue = fields
@@ -100,7 +104,8 @@ pub fn task(fields: &Fields<'_>, id: Option<&str>, told: Told) -> Option<Account
             patch.finished_at = fields.time("stoppedAt");
             match outcome(fields, told) {
                 Some((state, error)) => {
-                    patch.message = fields.string("stoppedReason");
+                    patch.message =
+                        fields.string("stoppedReason").or_else(|| fields.string("stopCode"));
                     patch.state = Some(state);
                     patch.error = error;
                 }
@@ -113,36 +118,32 @@ pub fn task(fields: &Fields<'_>, id: Option<&str>, told: Told) -> Option<Account
     Some(account)
 }
 
-/// The outcome of a stopped task:
+/// The word Kubernetes gives a container that ended with exit code 0.
+const ENDED_WELL: &str = "Completed";
+
+/// The outcome of a stopped task, by its containers' exit codes. Why it was stopped, and by whom,
+/// changes nothing.
 ///
-/// - a start that failed is a failure;
-/// - stopped on request (by a user, or by its service) is cancelled, unless every container ended
-///   with 0;
-/// - any other exit code than 0 is a failure, and so is a container's reason without an exit code;
-/// - else it is completed. Servers leave out an exit code of 0, so a described container without
-///   one counts as 0; an event must name them, and without any it says nothing (`None`).
+/// - Any other exit code than 0 is a failure.
+/// - A container without an exit code has ended with 0, which servers leave out, unless a reason
+///   says that it never ran; a task that failed to start had none that did.
+/// - An event must name how its containers ended: without that it says nothing (`None`). In a
+///   description, what is left out is 0.
 fn outcome(fields: &Fields<'_>, told: Told) -> Option<(JobState, Option<String>)> {
     let containers: Vec<Fields<'_>> =
         fields.array("containers").into_iter().filter_map(Fields::of).collect();
     let reason = fields.string("stoppedReason");
-    let code = fields.string("stopCode").unwrap_or_default();
     let exit = |container: &Fields<'_>| container.whole::<i64>("exitCode");
+    let why = |container: &Fields<'_>| {
+        container.string("reason").filter(|why| !why.eq_ignore_ascii_case(ENDED_WELL))
+    };
     let wrong = containers
         .iter()
         .find(|c| exit(c).is_some_and(|code| code != 0))
-        .or_else(|| containers.iter().find(|c| exit(c).is_none() && c.string("reason").is_some()));
-    let all_zero = !containers.is_empty() && containers.iter().all(|c| exit(c) == Some(0));
-    let stopped = matches!(code.as_str(), "UserInitiated" | "ServiceSchedulerInitiated");
-    if code == "TaskFailedToStart" {
-        let error = wrong.and_then(|c| c.string("reason")).or(reason);
-        return Some((JobState::Failed, error.or_else(|| Some("The task failed to start".into()))));
-    }
-    if stopped && !all_zero {
-        return Some((JobState::Cancelled, reason));
-    }
+        .or_else(|| containers.iter().find(|c| exit(c).is_none() && why(c).is_some()));
     if let Some(container) = wrong {
         let name = container.string("name").unwrap_or_else(|| "A container".to_owned());
-        let said = match (exit(container), container.string("reason")) {
+        let said = match (exit(container), why(container)) {
             (Some(code), Some(why)) => format!("{name} exited with code {code}: {why}"),
             (Some(code), None) => format!("{name} exited with code {code}"),
             (None, why) => format!("{name}: {}", why.unwrap_or_default()),
@@ -154,8 +155,12 @@ fn outcome(fields: &Fields<'_>, told: Told) -> Option<(JobState, Option<String>)
         };
         return Some((JobState::Failed, Some(error)));
     }
-    match told {
-        Told::Described => Some((JobState::Completed, None)),
-        Told::Pushed => all_zero.then_some((JobState::Completed, None)),
+    let ended = |c: &Fields<'_>| exit(c).is_some() || c.string("reason").is_some();
+    let all_ended = !containers.is_empty() && containers.iter().all(ended);
+    let started = fields.text("stopCode").is_none_or(|code| code != "TaskFailedToStart");
+    if !started && !all_ended {
+        let error = reason.unwrap_or_else(|| "The task failed to start".to_owned());
+        return Some((JobState::Failed, Some(error)));
     }
+    (told == Told::Described || all_ended).then_some((JobState::Completed, None))
 }

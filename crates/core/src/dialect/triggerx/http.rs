@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{Id, TriggerX, record};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
-use crate::model::{Job, JobPatch, JobState, Topic, Update};
+use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::{Fields, elements};
 
 impl TriggerX {
@@ -40,16 +40,28 @@ impl TriggerX {
                     all
                 }
             },
+            // Lists go by the address. The key's own list names its owner by number.
+            Topic::User(number) if is_number(number) => match self.endpoint.key() {
+                Some(_) => {
+                    let args = vec![number.clone()];
+                    vec![self.get(topic, "jobs-of-number", &["jobs", "by-apikey"], args)]
+                }
+                None => Vec::new(),
+            },
             Topic::User(user) => vec![
                 self.get(topic, "jobs", &["jobs", "user", user], Vec::new()),
                 self.get(topic, "groups", &["tasks", "user", user], Vec::new()),
             ],
             Topic::Everything => {
-                if self.endpoint.key().is_some() {
+                let mut all: Vec<FetchRequest> = if self.endpoint.key().is_some() {
                     vec![self.jobs_by_key(topic, None)]
                 } else {
                     self.user.iter().map(|user| self.jobs_of(topic, user)).collect()
+                };
+                if self.unlisted {
+                    all.push(self.get(topic, "recent", &["tasks", "recent"], Vec::new()));
                 }
+                all
             }
             Topic::Queue(_) => Vec::new(),
         }
@@ -96,20 +108,33 @@ impl TriggerX {
                 return vec![Incoming::Follow(self.jobs_by_key(topic, Some(arg)))];
             }
             (401 | 403, ..) => return vec![refused(response)],
-            (404, "task", _) => {
+            (404, "task", _) if names_nothing(response) => {
                 return vec![Incoming::Update(Update::Gone(record::task_id(arg).into()))];
             }
-            (404, "job", _) => {
+            (404, "job", _) if names_nothing(response) => {
                 return record::job_id(arg)
                     .map(|id| Incoming::Update(Update::Gone(id.into())))
                     .into_iter()
                     .collect();
             }
-            // A job without tasks and a user without jobs are empty lists, not errors.
-            (404, "tasks" | "groups", _) if names_nothing(response) => return Vec::new(),
-            (404, "jobs" | "jobs-by-key", _) if names_nothing(response) => {
+            // A job without tasks and a user without jobs are empty lists, not errors. Where the
+            // server's table of tasks lacks a column the list is empty too, but not that of fees.
+            (404, "tasks", Some(topic)) if names_nothing(response) => {
+                let path = ["jobs", arg, "task-fees"];
+                return vec![Incoming::Follow(self.get(topic, "fees", &path, vec![arg.into()]))];
+            }
+            (404, "groups", _) if names_nothing(response) => return Vec::new(),
+            (404, "jobs" | "jobs-by-key" | "jobs-of-number", _) if names_nothing(response) => {
                 return self.read_jobs(ask, response, "{}", arg);
             }
+            // The server reads custom jobs from a table it does not have: an owner who has no
+            // others has jobs of which nothing can be told.
+            (500, "jobs" | "jobs-by-key" | "jobs-of-number", topic) if has_no_table(response) => {
+                self.unlisted |= *topic == Some(Topic::Everything);
+                return Vec::new();
+            }
+            // What these add is missed by nobody.
+            (_, "fees" | "stats", _) if !accepted(response) => return Vec::new(),
             (400, "task" | "tasks" | "job", Some(topic)) => {
                 let reason = answer::words(response);
                 return vec![Incoming::Unwatchable { topic: Some(topic.clone()), reason }];
@@ -128,6 +153,12 @@ impl TriggerX {
                 Ok(raw) if !text.starts_with('"') => rows(raw, arg),
                 _ => vec![misshapen(ask, response)],
             },
+            "recent" => match Fields::parse(text).and_then(|fields| fields.get("tasks")) {
+                Some(raw) => rows(raw, ""),
+                None => Vec::new(),
+            },
+            "fees" => Fields::parse(text).map(|fields| fees(&fields, arg)).unwrap_or_default(),
+            "stats" => Fields::parse(text).map(|fields| stats(&fields)).unwrap_or_default(),
             "groups" => match Fields::parse(text) {
                 Some(fields) => groups(&fields),
                 None => vec![misshapen(ask, response)],
@@ -139,7 +170,7 @@ impl TriggerX {
                     None => vec![misshapen(ask, response)],
                 }
             }
-            "jobs" | "jobs-by-key" => self.read_jobs(ask, response, text, arg),
+            "jobs" | "jobs-by-key" | "jobs-of-number" => self.read_jobs(ask, response, text, arg),
             _ => Vec::new(),
         }
     }
@@ -152,13 +183,15 @@ impl TriggerX {
         only: &str,
     ) -> Vec<Incoming> {
         let Some(fields) = Fields::parse(text) else { return vec![misshapen(ask, response)] };
-        let patches: Vec<JobPatch> = fields
+        let mut patches: Vec<JobPatch> = fields
             .array("jobs")
             .into_iter()
             .filter_map(Fields::of)
             .filter_map(|row| record::job(&row))
             .collect();
-        if !only.is_empty() {
+        if ask.call == "jobs-of-number" {
+            patches.retain(|patch| patch.user.as_deref().is_none_or(|user| user == only));
+        } else if !only.is_empty() {
             let id = record::job_id(only);
             let one =
                 patches.into_iter().find(|p| p.id.as_ref().map(|i| i.as_str()) == id.as_deref());
@@ -170,7 +203,12 @@ impl TriggerX {
         {
             return vec![Incoming::Follow(self.jobs_of(topic, user))];
         }
-        let mut all = Vec::with_capacity(patches.len() * 2);
+        let mut all = Vec::with_capacity(patches.len() * 2 + 1);
+        if let Some(topic @ Topic::Everything) = &ask.topic {
+            self.unlisted = false;
+            let stats = self.get(topic, "stats", &["ws", "stats"], Vec::new());
+            all.push(Incoming::Follow(stats));
+        }
         for patch in patches {
             let id = patch.id.clone();
             let ended = patch.state.as_ref().is_some_and(JobState::terminal);
@@ -189,6 +227,47 @@ impl TriggerX {
 /// Whether a 404 is the API's own word for "nothing there" rather than a wrong address.
 fn names_nothing(response: &FetchResponse) -> bool {
     Fields::parse(body(response).trim()).is_some_and(|fields| fields.has("error"))
+}
+
+/// Whether the server's answer says that none of the owner's jobs could be read.
+fn has_no_table(response: &FetchResponse) -> bool {
+    Fields::parse(body(response).trim())
+        .and_then(|fields| fields.string("code"))
+        .is_some_and(|code| code == "JOB_RETRIEVAL_ERROR")
+}
+
+/// Whether a user is named by the server's number rather than by an address.
+pub(super) fn is_number(user: &str) -> bool {
+    !user.is_empty() && user.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `{"task_fees":[{"task_id","task_opx_cost"}]}`. Nothing else is told of these tasks, not even
+/// their state.
+fn fees(fields: &Fields<'_>, job: &str) -> Vec<Incoming> {
+    fields
+        .array("task_fees")
+        .into_iter()
+        .filter_map(Fields::of)
+        .filter_map(|row| {
+            let mut patch = record::task(&row, &row.string("task_id")?, Some(job));
+            patch.snapshot = true;
+            Some(told(patch))
+        })
+        .collect()
+}
+
+/// `{"data":{"total_clients","total_rooms"}}`: how busy the server's socket is.
+fn stats(fields: &Fields<'_>) -> Vec<Incoming> {
+    let data = fields.object("data").unwrap_or_default();
+    ["total_clients", "total_rooms"]
+        .iter()
+        .filter_map(|name| {
+            let value = data.number(name)?;
+            let name = (*name).to_owned();
+            let metric = Metric { job: None, name, value, unit: None, at: None };
+            Some(Incoming::Update(Update::Metric(metric)))
+        })
+        .collect()
 }
 
 fn told(patch: JobPatch) -> Incoming {

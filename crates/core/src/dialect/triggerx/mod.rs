@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::endpoint::{Defaults, Endpoint};
+use super::go;
 use super::memory::Memory;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
@@ -27,6 +28,7 @@ use crate::model::{Job, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
+use crate::wire::json::text_of;
 
 /// The server closes the socket on a frame larger than this, in bytes.
 const LARGEST_FRAME: usize = 512;
@@ -47,6 +49,8 @@ pub struct TriggerX {
     listed: Memory<()>,
     /// Titles of TriggerX jobs.
     titles: Memory<String>,
+    /// The owner's jobs cannot be listed, so that the newest tasks are all there is to see.
+    unlisted: bool,
 }
 
 impl TriggerX {
@@ -70,6 +74,7 @@ impl TriggerX {
             asked: VecDeque::new(),
             listed: Memory::default(),
             titles: Memory::default(),
+            unlisted: false,
         })
     }
 
@@ -135,7 +140,7 @@ impl Target {
                 }
             },
             // A room belongs to the server's user number; an address has none.
-            Topic::User(id) if id.bytes().all(|b| b.is_ascii_digit()) => {
+            Topic::User(id) if http::is_number(id) => {
                 Target { room: format!("user:{id}"), field: "user_id", id: id.clone() }
             }
             Topic::User(_) | Topic::Queue(_) | Topic::Everything => return None,
@@ -168,12 +173,16 @@ fn frame(value: serde_json::Value, room: &str) -> Option<Frame> {
 }
 
 /// Whether text typed by the user leaves link and server alive: one JSON object within the size
-/// limit, with no room too short to name.
+/// limit that the server can read, with no room too short to name.
 fn harmless(text: &str) -> bool {
     let Some(fields) = Fields::parse(text) else { return false };
-    let room = fields.object("data").and_then(|data| data.text("room"));
-    let time = fields.get("timestamp").is_none() || fields.time("timestamp").is_some();
-    text.len() <= LARGEST_FRAME && time && room.is_none_or(|room| room.len() >= SHORTEST_ROOM)
+    let data = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("data"));
+    let short = data.filter_map(|(_, raw)| Fields::of(raw)).any(|data| {
+        // Names are compared by the server as its language does, whatever their case.
+        let mut rooms = data.iter().filter(|(name, _)| name.eq_ignore_ascii_case("room"));
+        rooms.any(|(_, raw)| text_of(raw).is_some_and(|room| room.len() < SHORTEST_ROOM))
+    });
+    text.len() <= LARGEST_FRAME && !short && go::reads(&fields, &["type", "request_id"])
 }
 
 impl Dialect for TriggerX {
@@ -239,6 +248,13 @@ impl Dialect for TriggerX {
 
     fn keepalive(&self) -> Keepalive {
         Keepalive::WePing { interval: Duration::from_secs(20), timeout: Duration::from_secs(10) }
+    }
+
+    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+        matches!(topic, Topic::Queue(_)).then(|| {
+            "TriggerX knows jobs, tasks and users, but no queues: watch a job, a user or all."
+                .to_owned()
+        })
     }
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
