@@ -380,15 +380,24 @@ impl Level {
     /// Reads the words servers use, in any case (`log` is info, `warning` is warn).
     #[must_use]
     pub fn from_word(word: &str) -> Option<Level> {
-        Some(match word.to_ascii_lowercase().as_str() {
-            "trace" => Level::Trace,
-            "debug" => Level::Debug,
-            "info" | "log" | "notice" | "success" => Level::Info,
-            "warn" | "warning" => Level::Warn,
-            "error" | "err" => Level::Error,
-            "fatal" | "critical" | "panic" => Level::Fatal,
-            _ => return None,
-        })
+        const WORDS: [(&str, Level); 14] = [
+            ("info", Level::Info),
+            ("debug", Level::Debug),
+            ("warn", Level::Warn),
+            ("error", Level::Error),
+            ("trace", Level::Trace),
+            ("fatal", Level::Fatal),
+            ("warning", Level::Warn),
+            ("log", Level::Info),
+            ("err", Level::Error),
+            ("notice", Level::Info),
+            ("success", Level::Info),
+            ("critical", Level::Fatal),
+            ("panic", Level::Fatal),
+            ("severe", Level::Error),
+        ];
+        let known = WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known));
+        known.map(|(_, level)| *level)
     }
 
     /// The word used on the command line and in the history.

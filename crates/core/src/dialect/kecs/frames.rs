@@ -15,6 +15,9 @@ use crate::wire::json;
 impl Kecs {
     pub(super) fn read_frame(&mut self, frame: &Frame) -> Vec<Incoming> {
         let Some(text) = answer::text(frame) else { return Vec::new() };
+        if let Some(all) = self.flood(&text) {
+            return all;
+        }
         answer::each_object(&text, |envelope, text| self.read_object(envelope, text))
     }
 
@@ -214,8 +217,29 @@ impl Kecs {
         all
     }
 
+    /// Reads log entries as documented, which may come by the thousand, in one pass; `None` for
+    /// every other frame.
+    fn flood(&mut self, text: &str) -> Option<Vec<Incoming>> {
+        let logs::Plain { entries, .. } = logs::plain(text)?;
+        let mut all = Vec::new();
+        for entry in entries {
+            if !self.log_entry(&logs::Entry::from(entry), &mut all) {
+                // It is to be told what it is; the general way knows the words.
+                return None;
+            }
+        }
+        Some(all)
+    }
+
     /// Adds an entry's line to those of its job; `false` when nobody knows whose it is.
     fn log_entry(&mut self, entry: &logs::Entry<'_>, all: &mut Vec<Incoming>) -> bool {
+        if let (Some(task), Some(Incoming::Update(Update::Log { job, lines }))) =
+            (entry.task(), all.last_mut())
+            && job.as_str() == task
+        {
+            lines.push(entry.line());
+            return true;
+        }
         let Some(job) = self.log_owner(entry, all) else { return false };
         match all.last_mut() {
             Some(Incoming::Update(Update::Log { job: last, lines })) if last.as_str() == job => {

@@ -1,8 +1,11 @@
 //! Log entries of all generations, and whose they are.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use jiff::Timestamp;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Kecs;
@@ -10,7 +13,7 @@ use super::task::last_segment;
 use crate::dialect::Incoming;
 use crate::log::LogLine;
 use crate::model::{JobPatch, JobState, Level, Topic, Update};
-use crate::wire::fields::Fields;
+use crate::wire::fields::{Fields, Text};
 
 /// A log line and what it says about its owner.
 #[derive(Debug, Default)]
@@ -72,7 +75,126 @@ pub fn entry<'a>(raw: &'a RawValue, envelope: &Fields<'a>) -> Option<Entry<'a>> 
     })
 }
 
+/// A frame of log entries with nothing in it but what is documented.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plain<'a> {
+    #[serde(rename = "type")]
+    _kind: &'a str,
+    #[serde(borrow, rename = "payload", deserialize_with = "one_or_many")]
+    pub entries: Vec<PlainEntry<'a>>,
+    /// The envelope's time stands in where an entry has none.
+    #[serde(borrow, default, rename = "timestamp")]
+    _at: Option<Text<'a>>,
+}
+
+/// An entry with nothing in it but what is documented.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PlainEntry<'a> {
+    #[serde(borrow, default)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    timestamp: Text<'a>,
+    #[serde(borrow, default)]
+    level: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    source: Option<PlainSource<'a>>,
+    #[serde(borrow)]
+    message: Text<'a>,
+    #[serde(borrow)]
+    task_id: Text<'a>,
+    #[serde(borrow, default)]
+    container_id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    service_name: Option<Text<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainSource<'a> {
+    #[serde(borrow, default, rename = "type")]
+    _kind: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    name: Option<Text<'a>>,
+    #[serde(borrow, default, rename = "identifier")]
+    _identifier: Option<Text<'a>>,
+}
+
+/// Reads a frame of log entries; `None` for one that must be read leniently.
+pub fn plain(text: &str) -> Option<Plain<'_>> {
+    if !(text.starts_with(r#"{"type":"log_entry","#) || text.starts_with(r#"{"type":"log_batch","#))
+    {
+        return None;
+    }
+    let plain: Plain<'_> = serde_json::from_str(text).ok()?;
+    let usual = |entry: &PlainEntry<'_>| !entry.task_id.0.is_empty() && entry.at().is_some();
+    plain.entries.iter().all(usual).then_some(plain)
+}
+
+impl PlainEntry<'_> {
+    fn at(&self) -> Option<Timestamp> {
+        crate::wire::time::parse_text(self.timestamp.0.trim())
+    }
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<PlainEntry<'de>>, D::Error> {
+    struct Entries;
+    impl<'de> Visitor<'de> for Entries {
+        type Value = Vec<PlainEntry<'de>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an entry or a list of entries")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = list.next_element()? {
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            let entry = PlainEntry::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+            Ok(vec![entry])
+        }
+    }
+    deserializer.deserialize_any(Entries)
+}
+
+impl<'a> From<PlainEntry<'a>> for Entry<'a> {
+    fn from(plain: PlainEntry<'a>) -> Entry<'a> {
+        let at = plain.at();
+        let filled =
+            |text: Option<Text<'a>>| text.map(|text| text.0).filter(|text| !text.is_empty());
+        let (container, service) = (filled(plain.container_id), filled(plain.service_name));
+        let origin = match (&container, plain.source.and_then(|source| source.name)) {
+            (Some(container), _) => Some(container.clone()),
+            (None, Some(name)) => Some(name.0).filter(|name| !name.is_empty()),
+            (None, None) => service.clone(),
+        };
+        Entry {
+            id: filled(plain.id),
+            at,
+            level: plain.level.and_then(|word| Level::from_word(&word.0)),
+            origin,
+            text: plain.message.0,
+            task: Some(plain.task_id.0),
+            container,
+            service,
+        }
+    }
+}
+
 impl Entry<'_> {
+    /// The task it names.
+    pub fn task(&self) -> Option<&str> {
+        self.task.as_deref().map(last_segment)
+    }
+
     /// The line.
     pub fn line(&self) -> LogLine<'_> {
         LogLine {
