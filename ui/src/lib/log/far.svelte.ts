@@ -64,14 +64,16 @@ export function bars(values: readonly number[], most: number, height: number): s
   return path;
 }
 
-/** Marks of the slices that hold something, in a picture 10 wide. */
+/** Marks of the slices that hold something, the more the wider, in a picture 10 wide. */
 export function ticks(values: readonly number[]): string {
+  const most = Math.max(1, ...values);
   let path = "";
   for (let at = 0; at < values.length; at += 1) {
-    if (!(values[at] ?? 0)) continue;
+    const value = values[at] ?? 0;
+    if (value <= 0) continue;
     const from = at;
-    while ((values[at + 1] ?? 0) > 0) at += 1;
-    path += `M0 ${from}h10v${at + 1 - from}H0z`;
+    while (values[at + 1] === value) at += 1;
+    path += `M0 ${from}h${round(3 + 7 * Math.sqrt(value / most))}v${at + 1 - from}H0z`;
   }
   return path;
 }

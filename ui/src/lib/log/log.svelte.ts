@@ -67,6 +67,8 @@ export class Log {
   /** Where to be once a new filter is answered. */
   #place: { row: number; below: number } | null = null;
   #seeking = false;
+  /** The server was being asked for earlier lines. */
+  #asking = false;
   /** The number of rows for which earlier lines were asked for by scrolling. */
   #asked = -1;
 
@@ -133,6 +135,8 @@ export class Log {
   /** These rows are in sight now. */
   sees(first: number, count: number): void {
     if (first !== this.seen.first || count !== this.seen.count) this.seen = { first, count };
+    // The same place with another line: `arrived` finds out where the line went.
+    if (this.#top?.row === first) return;
     const line = this.row(first);
     if (line) this.#top = { row: first, line };
   }
@@ -254,8 +258,10 @@ export class Log {
   arrived(): void {
     if (this.view.behind) return;
     const total = this.view.window?.total ?? 0;
-    // While the search runs, rows that appear are found, not new.
-    if (!this.follow && (this.state?.searched ?? 1) < 1) this.left = total;
+    // Rows that a search finds, or that a server had from before, are not new.
+    const asking = this.state?.earlier === "asking";
+    if (!this.follow && ((this.state?.searched ?? 1) < 1 || asking || this.#asking)) this.left = total;
+    this.#asking = asking;
     if (this.#place !== null) {
       const { row, below } = this.#place;
       this.#place = null;
@@ -269,7 +275,11 @@ export class Log {
     const top = this.#top;
     if (top === null || this.follow || this.#seeking) return;
     const here = this.row(top.row);
-    if (here === null || here.id === top.line.id) return;
+    if (here === null) return;
+    if (here.id === top.line.id) {
+      this.#top = { row: top.row, line: here };
+      return;
+    }
     const found = this.rows.findIndex((row) => row.id === top.line.id);
     if (found >= 0) {
       this.#shift(this.first + found - top.row);
@@ -277,12 +287,17 @@ export class Log {
     }
     const { at } = top.line;
     const id = this.view.id;
-    if (at === null || id === null) return;
+    if (at === null || id === null) {
+      this.#top = { row: top.row, line: here };
+      return;
+    }
     this.#seeking = true;
     this.app.backend
       .logSeek(id, { kind: "time", at })
       .then((place) => {
-        if (place !== null && this.#top === top) this.#shift(place.row - top.row);
+        if (this.#top !== top) return;
+        if (place === null || place.row === top.row) this.#top = { row: top.row, line: here };
+        else this.#shift(place.row - top.row);
       })
       // The rows in sight are others then; nothing is lost.
       .catch(() => undefined)

@@ -31,6 +31,12 @@ export function clockMs(at: number, zone: Zone): string {
   return valid(at) ? `${clock(at, zone)}.${String(ms).padStart(3, "0")}` : "–";
 }
 
+/** A time on an axis from `span[0]` to `span[1]`: with its day where that is more than one. */
+export function onAxis(at: number, span: [number, number], zone: Zone): string {
+  if (!valid(at)) return "–";
+  return span[1] - span[0] < 20 * 3_600_000 ? clock(at, zone) : format(zone, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(at);
+}
+
 /** Date and time to the millisecond, and where. */
 export function whole(at: number, zone: Zone): string {
   return valid(at) ? `${format(zone, DATE).format(at)}, ${clockMs(at, zone)} ${zone === "utc" ? "UTC" : "local time"}` : "";

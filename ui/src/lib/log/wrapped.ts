@@ -25,7 +25,8 @@ export function anchorAt(part: number, total: number, viewport: number): Anchor 
 
 /** The rows to draw around the anchor, were they all as low as rows can be. */
 export function around(anchor: Anchor, total: number, viewport: number, rowHeight: number, overscan: number): { first: number; count: number } {
-  const top = anchor.row - anchor.y / rowHeight;
+  // However far it was scrolled, there are rows to lay out and to measure.
+  const top = Math.max(0, Math.min(anchor.row - anchor.y / rowHeight, total - viewport / rowHeight));
   const from = Math.max(0, Math.floor(top) - overscan);
   const to = Math.min(total, Math.ceil(top + viewport / rowHeight) + overscan);
   return { first: from, count: Math.max(0, to - from) };

@@ -35,7 +35,7 @@ export function generated(job: FakeJob, index: number): Entry {
   const base = { id: `l${index}`, line, at: start + index * 130 + Math.floor(index / 1000) * 900, origin: index % 5 === 0 ? "worker-2" : "worker-1" };
   if (index % 997 === 500) return { ...base, level: "error", text: `could not parse line 88: unexpected end of input \u001b[31mred\u001b[0m \u202etxt.exe (${line})` };
   if (index % 211 === 77) return { ...base, level: "warn", text: `retrying upload, attempt 2 of 5 (${line})` };
-  const [level, text] = LINES[(index * 7 + job.row.id.length) % LINES.length] ?? ["info", ""];
+  const [level, text] = LINES[(index * 3 + (index >> 3)) % LINES.length] ?? ["info", ""];
   return { ...base, level, text: `${text} (${line})` };
 }
 

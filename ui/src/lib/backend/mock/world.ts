@@ -128,6 +128,9 @@ export class World {
   #addLogs(): void {
     const [, everything, huge, parent, one, other] = this.jobs;
     if (!everything || !huge || !parent || !one || !other) return;
+    const home = this.servers[1] ?? this.servers[0];
+    if (!home) return;
+    for (const job of [everything, huge, parent, one, other]) job.row = { ...job.row, server: home.id, serverName: home.name, stale: false, heardAt: this.now - 800 };
     everything.row = { ...everything.row, name: "build with colours", progress: null, stage: "step: building" };
     everything.log = colourful(this.now - 180_000);
     everything.logLines = everything.log.length;
@@ -202,7 +205,7 @@ export class World {
   }
 
   #advance(job: FakeJob): void {
-    if (this.random() < 0.5) {
+    if (this.random() < 0.5 && !job.log) {
       job.logLines += 1 + Math.floor(this.random() * 3);
       job.row = { ...job.row, heardAt: this.now, text: plainOf(generated(job, job.logLines).text) };
       this.frame(job, `42["job:progress",{"jobId":"${job.row.id}","progress":${job.row.progress ?? "null"}}]`);
