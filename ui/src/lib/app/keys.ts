@@ -30,6 +30,23 @@ export const SHORTCUTS: { part: string; keys: [string[], string][] }[] = [
       [["Space"], "Pause, and go on"],
     ],
   },
+  {
+    part: "Log",
+    keys: [
+      [["Ctrl", "F"], "Find (or /)"],
+      [["n"], "Next match (Enter while typing)"],
+      [["Shift", "N"], "Previous match (Shift+Enter while typing)"],
+      [["e"], "Next error"],
+      [["Shift", "E"], "Previous error"],
+      [["g"], "Go to a line, a time or a percentage"],
+      [["j"], "Next line (or ↓), with Shift to choose a range"],
+      [["k"], "Previous line (or ↑), with Shift to choose a range"],
+      [["Enter"], "Show the line whole"],
+      [["Ctrl", "A"], "Choose all lines"],
+      [["Ctrl", "C"], "Copy the chosen lines, with Shift their times too"],
+      [["w"], "Wrap long lines, or not"],
+    ],
+  },
 ];
 
 /** Keys of the part on screen, tried before the window's own. */

@@ -10,7 +10,8 @@ import type { UserError } from "../generated/UserError";
 import type { ViewSpec } from "../generated/ViewSpec";
 import type { ViewWindow } from "../generated/ViewWindow";
 import type { Backend } from "./backend";
-import { type FakeJob, lineOf, World } from "./mock/world";
+import { FakeLog } from "./mock/logs";
+import { type FakeJob, World } from "./mock/world";
 
 /** What the fake program holds when it starts. */
 export type Scene = "demo" | "first" | "empty" | "overfull" | "failed" | "loading" | "troubled";
@@ -35,6 +36,8 @@ export class Mock implements Backend {
   keyGiven = false;
   readonly #scene: Scene;
   readonly #views = new Map<number, ViewSpec>();
+  readonly #logs = new Map<number, FakeLog>();
+  #saving: { cancelled: boolean } | null = null;
   #nextView = 1;
   #version = 0;
   #demo = false;
@@ -132,12 +135,13 @@ export class Mock implements Backend {
     if (!spec) throw error("notFound", "The view is closed.");
     this.widest = Math.max(this.widest, count);
     await this.#answer();
-    const [rows, total] = this.#query(spec, first, Math.min(500, count));
+    const [rows, total] = this.#query(view, spec, first, Math.min(500, count));
     return structuredClone({ view, version: this.#version, total, first, rows });
   }
 
   async closeView(view: number): Promise<void> {
     this.#views.delete(view);
+    this.#logs.delete(view);
   }
 
   /** Views that are open now. */
@@ -145,7 +149,7 @@ export class Mock implements Backend {
     return [...this.#views.values()];
   }
 
-  #query(spec: ViewSpec, first: number, count: number): [Rows, number] {
+  #query(view: number, spec: ViewSpec, first: number, count: number): [Rows, number] {
     const cut = <T>(all: T[]): T[] => all.slice(first, first + count);
     switch (spec.kind) {
       case "jobs": {
@@ -165,11 +169,8 @@ export class Mock implements Backend {
         return [{ kind: "job", detail: job ? this.world.detail(job) : null }, job ? 1 : 0];
       }
       case "log": {
-        const job = this.#find(spec.server, spec.job);
-        const total = job?.logLines ?? 0;
-        const many = Math.max(0, Math.min(count, total - first));
-        const rows = job ? Array.from({ length: many }, (_, index) => lineOf(job, first + index)) : [];
-        return [{ kind: "log", rows, dropped: total > 1_000_000 ? 120_400 : 0 }, total];
+        const log = this.#log(view);
+        return [{ kind: "log", rows: log.rows(first, count), state: log.state() }, log.total];
       }
       case "queues": {
         const all = this.world.queues().filter((queue) => spec.server === null || queue.server === spec.server);
@@ -188,6 +189,62 @@ export class Mock implements Backend {
 
   #find(server: string, id: string): FakeJob | undefined {
     return this.world.jobs.find((job) => job.row.server === server && job.row.id === id);
+  }
+
+  #log(view: number): FakeLog {
+    const spec = this.#views.get(view);
+    if (spec?.kind !== "log") throw error("notFound", "The view is closed.");
+    const known = this.#logs.get(view);
+    if (known) return known;
+    const jobs = spec.jobs.flatMap(({ server, job }) => this.#find(server, job) ?? []);
+    const log = new FakeLog(jobs, spec.filter, () => this.touch());
+    this.#logs.set(view, log);
+    return log;
+  }
+
+  async logSeek(...[view, target]: Parameters<Backend["logSeek"]>) {
+    this.#call("logSeek", target);
+    return this.#log(view).seek(target);
+  }
+
+  async logMap(...[view, slices, buckets]: Parameters<Backend["logMap"]>) {
+    return this.#log(view).map(slices, buckets);
+  }
+
+  async logText(...[view, row]: Parameters<Backend["logText"]>) {
+    this.#call("logText", row);
+    return this.#log(view).text(row);
+  }
+
+  async logCopy(...[view, first, count, format]: Parameters<Backend["logCopy"]>) {
+    this.#call("logCopy", first, count, format);
+    return this.#log(view).copy(first, count, format);
+  }
+
+  async logSave(...[view, filtered, format, onProgress]: Parameters<Backend["logSave"]>) {
+    this.#call("logSave", filtered, format);
+    const log = this.#log(view);
+    const total = filtered ? log.total : log.state().lines;
+    const saving = { cancelled: false };
+    this.#saving = saving;
+    const said = (rows: number, ended = false) => ({ rows, total, path: "/home/ada/logs/job.log", ended, cancelled: saving.cancelled, problem: null });
+    for (let step = 0; step < 10 && !saving.cancelled; step += 1) {
+      onProgress(said(Math.floor((total * step) / 10)));
+      await new Promise((done) => setTimeout(done, 60));
+    }
+    return said(saving.cancelled ? 0 : total, true);
+  }
+
+  async logSaveCancel(): Promise<void> {
+    this.#call("logSaveCancel");
+    if (this.#saving) this.#saving.cancelled = true;
+  }
+
+  async logFetch(view: number): Promise<void> {
+    this.#call("logFetch");
+    const spec = this.#views.get(view);
+    const jobs = spec?.kind === "log" ? spec.jobs.flatMap(({ server, job }) => this.#find(server, job) ?? []) : [];
+    for (const job of jobs) this.world.fetchLog(job, 1, () => this.touch());
   }
 
   #change(id: string, link: "connecting" | "paused" | "live"): void {

@@ -10,6 +10,13 @@ export const MOST_ROWS = 500;
 const HIDDEN_PACE = 1000;
 /** How long a view that failed waits before it tries again by itself. */
 const RETRY = 3000;
+/** So many more rows than asked for are pulled at the end, for those that came meanwhile. */
+const SLACK = 200;
+/** Pulls to find an end that moves, before what was found is shown. */
+const TRIES = 2;
+
+/** Says where a view is to look that has just been opened, by its number; null to leave that as it is. */
+export type Place = (view: number) => Promise<number | null>;
 
 /** All open views of the page: passes ticks on to them. */
 export class Views {
@@ -49,6 +56,8 @@ export class LiveView {
   error = $state.raw<UserError | null>(null);
   /** Whether `window` still answers an earlier spec. */
   behind = $state(true);
+  /** Whether `window` was pulled as the end of the view. */
+  tailed = $state.raw(false);
 
   readonly #views: Views;
   #spec: ViewSpec;
@@ -56,6 +65,9 @@ export class LiveView {
   #id: number | null = null;
   #first = 0;
   #count: number;
+  /** Rows wanted at the end, wherever that is; 0 for a fixed range. */
+  #tail = 0;
+  #place: Place | null = null;
   #generation = 0;
   #running = false;
   #dirty = false;
@@ -75,20 +87,38 @@ export class LiveView {
   look(first: number, count: number): void {
     const from = Math.max(0, Math.floor(first));
     const many = Math.min(MOST_ROWS, Math.max(1, Math.ceil(count)));
-    if (from === this.#first && many === this.#count) return;
+    if (from === this.#first && many === this.#count && this.#tail === 0) return;
     this.#first = from;
     this.#count = many;
+    this.#tail = 0;
     this.refresh();
   }
 
-  /** Asks another question; the old rows stay until the new ones are there. */
-  ask(spec: ViewSpec): void {
+  /**
+   * Looks at the last rows, however many there are by then. Rows that come between two pulls are in
+   * the next one: the window may end before `total` while they pour in.
+   */
+  tail(count: number): void {
+    const many = Math.min(MOST_ROWS - SLACK, Math.max(1, Math.ceil(count)));
+    if (many === this.#tail) return;
+    this.#tail = many;
+    this.refresh();
+  }
+
+  /** The number the program knows the view by; null while it is being opened. */
+  get id(): number | null {
+    return this.#id;
+  }
+
+  /** Asks another question; the old rows stay until the new ones are there. `place` says where to look then. */
+  ask(spec: ViewSpec, place: Place | null = null): void {
     const key = JSON.stringify(spec);
     if (key === this.#key) return;
     this.#key = key;
     this.#spec = spec;
     this.#generation += 1;
     this.#first = 0;
+    this.#place = place;
     this.behind = true;
     this.#drop();
     this.refresh();
@@ -131,6 +161,7 @@ export class LiveView {
       while (this.#dirty && !this.#closed) {
         this.#dirty = false;
         await this.#pull();
+        if (this.#tail > 0 && this.#dirty) await frame();
         if (document.hidden) await new Promise((done) => setTimeout(done, HIDDEN_PACE));
       }
     } finally {
@@ -151,9 +182,16 @@ export class LiveView {
         }
         this.#id = id;
         this.#views.register(id, this);
+        const place = this.#place;
+        this.#place = null;
+        const first = place === null ? null : await place(id).catch(() => null);
+        if (stale()) return;
+        if (first !== null) this.#first = Math.max(0, Math.floor(first));
       }
-      const window = await backend.viewWindow(this.#id, this.#first, this.#count);
+      const tailed = this.#tail > 0;
+      const window = tailed ? await this.#pullEnd(this.#id) : await backend.viewWindow(this.#id, this.#first, this.#count);
       if (stale()) return;
+      this.tailed = tailed;
       this.window = this.behind ? window : share(this.window, window);
       this.behind = false;
       this.error = null;
@@ -169,6 +207,23 @@ export class LiveView {
     }
   }
 
+  /** The last rows: where the end is, each pull tells anew. */
+  async #pullEnd(id: number): Promise<ViewWindow> {
+    const { backend } = this.#views;
+    let total = this.behind ? 0 : (this.window?.total ?? 0);
+    for (let tries = 1; ; tries += 1) {
+      const first = Math.max(0, total - this.#tail);
+      const window = await backend.viewWindow(id, first, this.#tail + SLACK);
+      const reached = window.first + rowsOf(window);
+      total = window.total;
+      if (reached >= total && (first === 0 || total - first >= Math.min(total, this.#tail))) return window;
+      if (tries < TRIES) continue;
+      // It runs away from us: this is shown, and more is asked for.
+      this.#dirty = true;
+      return window;
+    }
+  }
+
   #drop(): void {
     if (this.#id === null) return;
     const id = this.#id;
@@ -177,4 +232,19 @@ export class LiveView {
     // A view that is already gone needs no closing.
     this.#views.backend.closeView(id).catch(() => undefined);
   }
+}
+
+function rowsOf(window: ViewWindow): number {
+  return window.rows.kind === "job" ? 1 : window.rows.rows.length;
+}
+
+/** Until the next picture, or a little later where none is painted. */
+function frame(): Promise<void> {
+  return new Promise((done) => {
+    const timer = setTimeout(done, 50);
+    requestAnimationFrame(() => {
+      clearTimeout(timer);
+      done();
+    });
+  });
 }

@@ -89,3 +89,52 @@ test("never asks for more rows than one pull may carry", async () => {
   pulls[0]?.answer(1);
   await vi.waitFor(() => expect(pulls[1]?.count).toBe(500));
 });
+
+/** A backend with so many rows, and more with every pull. */
+function pouring(start: number, more: number) {
+  let total = start;
+  const pulls: [number, number][] = [];
+  const backend = {
+    openView: async () => 1,
+    closeView: async () => undefined,
+    viewWindow: async (view: number, first: number, count: number) => {
+      pulls.push([first, count]);
+      const rows = Array.from({ length: Math.max(0, Math.min(count, total - first)) }, (_, index) => ({ id: first + index }));
+      const window = { view, version: pulls.length, total, first, rows: { kind: "notices", rows } };
+      total += more;
+      return window;
+    },
+  } as unknown as Backend;
+  return { backend, pulls };
+}
+
+test("finds the end of a view of any length in two pulls, and shows nothing else before", async () => {
+  const { backend, pulls } = pouring(10_000_000, 0);
+  const view = new LiveView(new Views(backend), spec(), 30);
+  view.tail(30);
+  await vi.waitFor(() => expect(view.tailed).toBe(true));
+  expect(view.window?.first).toBe(10_000_000 - 30);
+  expect(pulls.length).toBeLessThanOrEqual(3);
+  view.close();
+});
+
+test("a flood that outruns every pull still shows a full screen of the newest rows it has", async () => {
+  const { backend } = pouring(50_000, 5000);
+  const view = new LiveView(new Views(backend), spec(), 30);
+  view.tail(30);
+  for (let seen = 0; seen < 5; seen += 1) {
+    const version = view.window?.version ?? 0;
+    await vi.waitFor(() => expect(view.window?.version ?? 0).toBeGreaterThan(version));
+    if (view.tailed) expect(view.window?.rows.kind === "notices" && view.window.rows.rows.length).toBeGreaterThanOrEqual(30);
+  }
+  view.close();
+});
+
+test("a new question may say where to look, and nothing is shown from anywhere else", async () => {
+  const { backend, pulls } = pouring(1000, 0);
+  const view = new LiveView(new Views(backend), spec(), 10);
+  await vi.waitFor(() => expect(view.window).not.toBeNull());
+  view.ask(spec("other"), async () => 700);
+  await vi.waitFor(() => expect(view.window?.first).toBe(700));
+  expect(pulls.at(-1)).toEqual([700, 10]);
+});

@@ -1,6 +1,6 @@
 import type { JobDetail } from "../../generated/JobDetail";
 import type { JobRow } from "../../generated/JobRow";
-import type { LogRow } from "../../generated/LogRow";
+import type { Earlier } from "../../generated/Earlier";
 import type { NoticeRow } from "../../generated/NoticeRow";
 import type { FrameRow } from "../../generated/FrameRow";
 import type { QueueRow } from "../../generated/QueueRow";
@@ -8,12 +8,20 @@ import type { ServerDraft } from "../../generated/ServerDraft";
 import type { ServerView } from "../../generated/ServerView";
 import type { StateKind } from "../../generated/StateKind";
 import type { TimelineRow } from "../../generated/TimelineRow";
+import { plainOf } from "./ansi";
+import { colourful, type Entry, generated } from "./lines";
 
 /** Everything the fake program knows of one job. */
 export interface FakeJob {
   row: JobRow;
   timeline: TimelineRow[];
   logLines: number;
+  /** The lines one by one; made from their numbers where there is none. */
+  log?: Entry[];
+  /** Changes with the lines where their number may not. */
+  logStamp?: number;
+  earlier?: Earlier;
+  children?: FakeJob[];
   speed: number;
   error: string | null;
   result: string | null;
@@ -37,15 +45,6 @@ const ERRORS = [
   "Timeout after 60 s while waiting for the model",
   "No valid wallets after filtering (see https://example.com/runbook/wallets)",
 ];
-const LINES: [string, string][] = [
-  ["info", "GET /v1/jobs/next 200 in 14 ms"],
-  ["debug", "cache hit for page 12, skipping"],
-  ["info", "processed batch of 250 rows"],
-  ["warn", "retrying upload, attempt 2 of 5"],
-  ["error", "could not parse line 88: unexpected end of input \u001b[31mred\u001b[0m \u202etxt.exe"],
-  ["info", "progress reported"],
-];
-
 export function pseudo(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -122,6 +121,24 @@ export class World {
       const kind: StateKind = index < 6 ? "running" : index < 9 ? "queued" : index === 9 ? "scheduled" : this.pick(kinds);
       this.addJob(kind, this.now - 20_000 - index * 61_000);
     }
+    this.#addLogs();
+  }
+
+  /** Logs that are hard to show: one with everything, one with ten million lines, one of a family. */
+  #addLogs(): void {
+    const [, everything, huge, parent, one, other] = this.jobs;
+    if (!everything || !huge || !parent || !one || !other) return;
+    const home = this.servers[1] ?? this.servers[0];
+    if (!home) return;
+    for (const job of [everything, huge, parent, one, other]) job.row = { ...job.row, server: home.id, serverName: home.name, stale: false, heardAt: this.now - 800 };
+    everything.row = { ...everything.row, name: "build with colours", progress: null, stage: "step: building" };
+    everything.log = colourful(this.now - 180_000);
+    everything.logLines = everything.log.length;
+    everything.earlier = "maybe";
+    huge.row = { ...huge.row, name: "ten million lines", progress: null, startedAt: this.now - 1_310_000_000, stage: "step: counting" };
+    huge.logLines = 10_000_000;
+    parent.row = { ...parent.row, name: "publish release", progress: null, stage: "step: children" };
+    parent.children = [one, other];
   }
 
   addJob(kind: StateKind, createdAt: number): FakeJob {
@@ -188,9 +205,9 @@ export class World {
   }
 
   #advance(job: FakeJob): void {
-    if (this.random() < 0.5) {
+    if (this.random() < 0.5 && !job.log) {
       job.logLines += 1 + Math.floor(this.random() * 3);
-      job.row = { ...job.row, heardAt: this.now, text: lineOf(job, job.logLines).text };
+      job.row = { ...job.row, heardAt: this.now, text: plainOf(generated(job, job.logLines).text) };
       this.frame(job, `42["job:progress",{"jobId":"${job.row.id}","progress":${job.row.progress ?? "null"}}]`);
     }
     if (job.row.progress !== null) {
@@ -219,6 +236,27 @@ export class World {
   act(job: FakeJob, to: "cancelled" | "queued"): void {
     this.#move(job, to);
     if (to === "queued") job.row = { ...job.row, finishedAt: null, startedAt: null, progress: null };
+  }
+
+  /** The server is asked for lines that are missing, and answers a little later. */
+  fetchLog(job: FakeJob, took: number, changed: () => void): void {
+    const { log } = job;
+    if (!log) return;
+    job.logStamp = (job.logStamp ?? 0) + 1;
+    job.earlier = job.earlier === "maybe" ? "asking" : (job.earlier ?? "never");
+    job.log = log.map((entry) => (entry.gap ? { ...entry, gap: { ...entry.gap, fetching: true } } : entry));
+    setTimeout(() => {
+      const first = log[0]?.at ?? this.now;
+      const line = (id: string, at: number, text: string): Entry => ({ id, line: 0, at, level: "info", origin: "build", text });
+      const before = job.earlier === "asking" ? Array.from({ length: 200 }, (_, index) => line(`b${index}`, first - (200 - index) * 500, `resolved package ${index} of 200`)) : [];
+      const filled = (job.log ?? []).flatMap((entry) => (entry.gap ? [line("g1", entry.gap.from + 9000, "heard late: linking"), line("g2", entry.gap.from + 21_000, "heard late: stripped 4 MB")] : [entry]));
+      job.log = [...before, ...filled].map((entry, index) => ({ ...entry, line: index + 1 }));
+      job.logLines = job.log.length;
+      job.earlier = "never";
+      job.logStamp = (job.logStamp ?? 0) + 1;
+      changed();
+    }, took * 600);
+    changed();
   }
 
   notice(job: FakeJob, at: number, read: boolean): void {
@@ -270,7 +308,7 @@ export class World {
     const points = (base: number, spread: number): [number, number][] =>
       Array.from({ length: 60 }, (_, index) => [this.now - (60 - index) * 5000, base + Math.sin(index / 5 + row.id.length) * spread]);
     return {
-      row, parent: null, children: [], externalId: null, user: "u-104", message: row.text, error: job.error,
+      row, parent: null, children: (job.children ?? []).map((child) => child.row), externalId: null, user: "u-104", message: row.text, error: job.error,
       stack: job.error ? `${job.error}\n    at Socket.<anonymous> (/srv/app/db.js:41:11)\n    at Socket.emit (node:events:517:28)` : null,
       detail: null, data: DATA, result: job.result, extra: [["priority", "0"], ["delay", "null"]], source: "socket", timeline: job.timeline,
       actions: row.state.kind === "running" || row.state.kind === "queued" ? ["cancel"] : row.state.kind === "failed" ? ["retry"] : [],
@@ -278,15 +316,9 @@ export class World {
         { name: "CPU", unit: "%", points: points(42, 20) },
         { name: "Memory", unit: "MiB", points: points(310, 40) },
       ] : [],
-      logLines: job.logLines,
+      logLines: job.log?.length ?? job.logLines,
     };
   }
-}
-
-/** The text of any log line, made from its number alone. */
-export function lineOf(job: FakeJob, seq: number): LogRow {
-  const [level, text] = LINES[(seq * 7 + job.row.id.length) % LINES.length] ?? ["info", ""];
-  return { seq, at: (job.row.startedAt ?? job.row.heardAt) + seq * 130, level, origin: seq % 5 === 0 ? "worker-2" : "worker-1", text: `${text} (${seq})` };
 }
 
 const DATA = `{"userId":"u-104","wei":115792089237316195423570985008687907853269984665640564039457584007913129639935,"file":{"name":"lecture-07.pdf","bytes":4812231,"tags":["biology","cells"]},"dryRun":false,"note":null}`;

@@ -1,0 +1,87 @@
+import type { Log } from "./log.svelte";
+
+/** What the keys need of the pane. */
+export interface Pane {
+  find(): void;
+  goTo(): void;
+  page(screens: number): void;
+  toStart(): void;
+}
+
+/** Keys that work wherever the focus is, as long as the log is on screen. */
+export function everywhere(log: Log, pane: Pane) {
+  return {
+    f: () => log.toggleFollow(),
+    " ": () => log.togglePause(),
+    "/": () => pane.find(),
+    g: () => pane.goTo(),
+    e: () => void log.nextLevel(false),
+    E: () => void log.nextLevel(true),
+    w: () => log.settings.set({ wrap: !log.settings.current.wrap }),
+  };
+}
+
+/** Keys of the list of lines. Says whether the event was one. */
+export function inList(log: Log, pane: Pane, event: KeyboardEvent): boolean {
+  if (event.ctrlKey || event.metaKey) {
+    if (event.key.toLowerCase() === "a") log.chooseAll();
+    else return false;
+    return true;
+  }
+  if (event.altKey) return false;
+  switch (event.key) {
+    case "ArrowDown":
+    case "j":
+    case "J":
+      log.move(1, event.shiftKey);
+      return true;
+    case "ArrowUp":
+    case "k":
+    case "K":
+      log.move(-1, event.shiftKey);
+      return true;
+    case "PageDown":
+      pane.page(1);
+      return true;
+    case "PageUp":
+      pane.page(-1);
+      return true;
+    case "Home":
+      log.letGo();
+      pane.toStart();
+      return true;
+    case "End":
+      log.toEnd();
+      return true;
+    case "n":
+    case "N":
+      if (log.filter.find === null) return false;
+      void log.nextMatch(event.key === "N");
+      return true;
+    case "Enter":
+      if (log.selection === null) return false;
+      log.detailed = !log.detailed;
+      return true;
+    case "Escape":
+      if (log.detailed) log.detailed = false;
+      else if (log.selection !== null) log.selection = null;
+      else return false;
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Keys with Ctrl, which the window leaves to its parts. Says whether the event was one. */
+export function withCtrl(log: Log, pane: Pane, event: KeyboardEvent): boolean {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey) return false;
+  const key = event.key.toLowerCase();
+  if (key === "f" && !event.shiftKey) {
+    pane.find();
+    return true;
+  }
+  const inText = event.target instanceof Element && event.target.closest("input, textarea, dialog") !== null;
+  if (key !== "c" || inText || log.selection === null || (getSelection()?.toString() ?? "") !== "") return false;
+  void log.copy(event.shiftKey ? "textWithTimes" : "text");
+  return true;
+}

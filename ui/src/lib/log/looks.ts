@@ -1,0 +1,42 @@
+import type { Span } from "../generated/Span";
+
+/** How a piece of a line is drawn: classes for what the tokens name, colours for what only the line names. */
+export interface Look {
+  class: string;
+  fg: string | undefined;
+  bg: string | undefined;
+}
+
+const STYLES: Record<string, string> = { b: "bold", d: "dim", i: "italic", u: "underline", s: "struck", r: "inverse" };
+const HEX = /^#[0-9a-f]{6}$/i;
+
+/** Colours of the palette are tokens that read well in either theme; others are mixed with the text's. */
+export function look(span: Span): Look {
+  const classes: string[] = [];
+  const colour = (value: string | undefined, name: "fg" | "bg"): string | undefined => {
+    if (value === undefined) return undefined;
+    const own = HEX.test(value);
+    const known = /^(?:[0-9]|1[0-5])$/.test(value);
+    if (own || known) classes.push(name);
+    return own ? value : known ? `var(--ansi-${value})` : undefined;
+  };
+  const fg = colour(span.fg, "fg");
+  const bg = colour(span.bg, "bg");
+  if (fg !== undefined && HEX.test(span.fg ?? "")) classes.push("own");
+  for (const letter of span.style ?? "") {
+    const style = STYLES[letter];
+    if (style !== undefined) classes.push(style);
+  }
+  if (span.mark) classes.push("mark");
+  return { class: classes.join(" "), fg, bg };
+}
+
+/** The levels' words and tones; a colour never stands without its word. */
+export const TONES: Record<string, "bad" | "warn" | "faint" | "plain"> = {
+  fatal: "bad", error: "bad", warn: "warn", info: "plain", debug: "faint", trace: "faint",
+};
+
+/** The line without its looks. */
+export function textOf(spans: readonly Span[]): string {
+  return spans.map((span) => span.text).join("");
+}

@@ -1,0 +1,115 @@
+import type { LogTarget } from "../generated/LogTarget";
+import { relative } from "../shared/format";
+
+/** How times are written beside the lines. */
+export type TimeStyle = "absolute" | "relative" | "since" | "none";
+export type Zone = "local" | "utc";
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+function format(zone: Zone, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = zone + JSON.stringify(options);
+  let found = formats.get(key);
+  if (!found) {
+    found = new Intl.DateTimeFormat("en-GB", { hourCycle: "h23", ...options, ...(zone === "utc" ? { timeZone: "UTC" } : {}) });
+    formats.set(key, found);
+  }
+  return found;
+}
+
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;
+const DATE = { day: "numeric", month: "short", year: "numeric" } as const;
+const valid = (at: number) => Math.abs(at) <= 8.64e15;
+
+/** `14:03:22`. */
+export function clock(at: number, zone: Zone): string {
+  return valid(at) ? format(zone, CLOCK).format(at) : "–";
+}
+
+/** `14:03:22.041`. */
+export function clockMs(at: number, zone: Zone): string {
+  const ms = Math.floor(((at % 1000) + 1000) % 1000);
+  return valid(at) ? `${clock(at, zone)}.${String(ms).padStart(3, "0")}` : "–";
+}
+
+/** A time on an axis from `span[0]` to `span[1]`: with its day where that is more than one. */
+export function onAxis(at: number, span: [number, number], zone: Zone): string {
+  if (!valid(at)) return "–";
+  return span[1] - span[0] < 20 * 3_600_000 ? clock(at, zone) : format(zone, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(at);
+}
+
+/** Date and time to the millisecond, and where. */
+export function whole(at: number, zone: Zone): string {
+  return valid(at) ? `${format(zone, DATE).format(at)}, ${clockMs(at, zone)} ${zone === "utc" ? "UTC" : "local time"}` : "";
+}
+
+/** Time since the start of the log: `+0.041`, `+1:02.500`, `+3:00:01.000`. */
+export function since(at: number, start: number): string {
+  const away = Math.abs(at - start);
+  const whole = Math.floor(away / 1000);
+  const two = (number: number) => String(number).padStart(2, "0");
+  const [hours, minutes, seconds] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const clock = hours > 0 ? `${hours}:${two(minutes)}:${two(seconds)}` : minutes > 0 ? `${minutes}:${two(seconds)}` : `${seconds}`;
+  return `${at < start ? "−" : "+"}${clock}.${String(Math.floor(away % 1000)).padStart(3, "0")}`;
+}
+
+/** A line's time as the user wants it. */
+export function written(at: number | null, style: TimeStyle, zone: Zone, now: number, start: number | null): string {
+  if (at === null || style === "none") return "";
+  if (style === "relative") return relative(at, now);
+  if (style === "since" && start !== null) return since(at, start);
+  return clockMs(at, zone);
+}
+
+/** How wide the column of times is, in characters. */
+export function width(style: TimeStyle, span: [number, number] | null): number {
+  if (style === "since" && span !== null) return Math.max(6, since(span[1], span[0]).length);
+  return style === "relative" ? 9 : 12;
+}
+
+/** Where *Go to* leads: somewhere in the log, or to a part of its rows. */
+export type Goal = { kind: "target"; target: LogTarget; text: string } | { kind: "part"; part: number; text: string };
+
+/**
+ * What was typed into *Go to*: a line number, a percentage, a time of day, a date with a time, or a
+ * length of time from the end (`-5m`) or the start (`+90s`). Null where it is none of these.
+ */
+export function goal(typed: string, span: [number, number] | null, zone: Zone): Goal | null {
+  const text = typed.trim().toLowerCase();
+  const share = /^(\d+(?:[.,]\d+)?)\s*%$/.exec(text);
+  if (share) {
+    const part = Math.min(100, Number((share[1] ?? "0").replace(",", ".")));
+    return { kind: "part", part: part / 100, text: `${part} % of the way` };
+  }
+  const line = /^(?:line\s+|:|#)?(\d[\d,. _']*)$/.exec(text);
+  if (line) {
+    const number = Number((line[1] ?? "").replace(/\D/g, ""));
+    return { kind: "target", target: { kind: "line", line: Math.max(1, number) }, text: `Line ${number.toLocaleString("en-US")}` };
+  }
+  const at = moment(text, span, zone);
+  return at === null ? null : { kind: "target", target: { kind: "time", at }, text: whole(at, zone) };
+}
+
+const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function moment(text: string, span: [number, number] | null, zone: Zone): number | null {
+  const away = /^([+-−])\s*(\d+(?:\.\d+)?)\s*([smhd])\w*$/.exec(text);
+  if (away) {
+    if (span === null) return null;
+    const length = Number(away[2]) * (UNITS[away[3] ?? "s"] ?? 0);
+    return away[1] === "+" ? span[0] + length : span[1] - length;
+  }
+  const full = /^(?:(\d{4})-(\d{1,2})-(\d{1,2})[ t]+)?(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,3}))?)?(z)?$/.exec(text);
+  if (!full) return null;
+  const [, year, month, date, hour, minute, second = "0", ms = "0", z] = full;
+  const utc = zone === "utc" || z !== undefined;
+  const clock = [Number(hour), Number(minute), Number(second), Number(ms.padEnd(3, "0"))] as const;
+  if (clock[0] > 23 || clock[1] > 59 || clock[2] > 59) return null;
+  const on = (year: number, month: number, date: number) => (utc ? Date.UTC(year, month, date, ...clock) : new Date(year, month, date, ...clock).getTime());
+  if (year !== undefined) return on(Number(year), Number(month) - 1, Number(date));
+  if (span === null) return null;
+  // A time of day: on the log's last day, or on an earlier one where the last has not come so far.
+  const last = new Date(span[1]);
+  const [y, m, d] = utc ? [last.getUTCFullYear(), last.getUTCMonth(), last.getUTCDate()] : [last.getFullYear(), last.getMonth(), last.getDate()];
+  const today = on(y, m, d);
+  return today > span[1] && on(y, m, d - 1) >= span[0] ? on(y, m, d - 1) : today;
+}

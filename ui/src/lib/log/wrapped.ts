@@ -1,0 +1,84 @@
+/**
+ * Where a list whose rows differ in height is scrolled to: the point `row` (2.5 is the middle of the
+ * third row) lies `y` px below the top of the viewport. Heights of rows that are not drawn are never
+ * needed, so ten million rows cost what forty do.
+ */
+export interface Anchor {
+  row: number;
+  y: number;
+}
+
+/** The drawn rows: heights of as many as there are from `first` on. */
+export interface Drawn {
+  first: number;
+  heights: readonly number[];
+}
+
+/**
+ * The anchor for a scroll bar at `part` (0 to 1). The same part of the rows lies at the same part of
+ * the viewport, so that the beginning is laid out downwards and the end upwards.
+ */
+export function anchorAt(part: number, total: number, viewport: number): Anchor {
+  const within = Math.min(1, Math.max(0, part));
+  return { row: within * total, y: within * viewport };
+}
+
+/** The rows to draw around the anchor, were they all as low as rows can be. */
+export function around(anchor: Anchor, total: number, viewport: number, rowHeight: number, overscan: number): { first: number; count: number } {
+  // However far it was scrolled, there are rows to lay out and to measure.
+  const top = Math.max(0, Math.min(anchor.row - anchor.y / rowHeight, total - viewport / rowHeight));
+  const from = Math.max(0, Math.floor(top) - overscan);
+  const to = Math.min(total, Math.ceil(top + viewport / rowHeight) + overscan);
+  return { first: from, count: Math.max(0, to - from) };
+}
+
+export interface Placed {
+  /** Where the top of the first drawn row lies in the viewport, in px. */
+  top: number;
+  /** The same place, said by the row at the viewport's top. */
+  anchor: Anchor;
+  /** Where the scroll bar stands, 0 to 1. */
+  part: number;
+  /** The last row's end is in sight. */
+  atEnd: boolean;
+}
+
+/** Lays the drawn rows out around the anchor, and never beyond the first or the last row. */
+export function place(anchor: Anchor, drawn: Drawn, total: number, viewport: number): Placed {
+  const { first, heights } = drawn;
+  const all = heights.reduce((sum, height) => sum + height, 0);
+  const last = first + heights.length;
+  let top = anchor.y - before(drawn, anchor.row);
+  if (last >= total && top + all < viewport) top = viewport - all;
+  if (first === 0 && top > 0) top = 0;
+  const upper = rowAt(drawn, -top);
+  const lower = rowAt(drawn, viewport - top);
+  const hidden = upper + Math.max(0, total - lower);
+  return {
+    top,
+    anchor: { row: upper, y: 0 },
+    part: hidden <= 0 ? 0 : upper / hidden,
+    atEnd: last >= total && top + all <= viewport + 2,
+  };
+}
+
+/** How far the point `row` is below the first drawn row's top. */
+function before({ first, heights }: Drawn, row: number): number {
+  let sum = 0;
+  for (const [index, height] of heights.entries()) {
+    const part = Math.min(1, Math.max(0, row - first - index));
+    if (part <= 0) break;
+    sum += part * height;
+  }
+  return sum;
+}
+
+/** Which row lies `y` px below the first drawn row's top. */
+function rowAt({ first, heights }: Drawn, y: number): number {
+  let rest = y;
+  for (const [index, height] of heights.entries()) {
+    if (rest < height) return first + index + Math.max(0, rest) / height;
+    rest -= height;
+  }
+  return first + heights.length;
+}
