@@ -385,6 +385,11 @@ fn run_uuid(ms: i64, rng: &mut Rng) -> String {
 /// The next line of a job's log.
 fn compose(job: &mut Job) -> (Level, String) {
     let (level, text) = *job.rng.pick(job.plan.lines);
+    if text == texts::BUILD {
+        let line = texts::build_line(job.log.written());
+        let failed = line.contains("error");
+        return (if failed { Level::Error } else { level }, line.to_owned());
+    }
     let text = text
         .replace("{n}", &(job.log.written() / 2 + 1).to_string())
         .replace("{ms}", &job.rng.between(3, 900).to_string())

@@ -312,6 +312,13 @@ impl Search {
                 continue;
             };
             let end = task.upto.min(part.end());
+            if let Some(all) = self.by_summary(task.lane, stored, end, part) {
+                if all {
+                    shown = bits::range(stored, end);
+                }
+                stored = end;
+                continue;
+            }
             room.records.clear();
             part.segment.records(stored - part.segment.first, end - stored, &mut room.records)?;
             self.look(task.lane, stored, part, room, &mut shown, &mut matches)?;
@@ -331,6 +338,26 @@ impl Search {
         drop(found);
         self.searched.fetch_add(task.upto.saturating_sub(before.max(begin)), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether all lines of a chunk are shown, or none, where the summary of its block tells.
+    fn by_summary(&self, lane: usize, first: u64, end: u64, part: &Part) -> Option<bool> {
+        let rules = &self.rules;
+        let n = first - part.segment.first;
+        if rules.reads_text() || end - first != CHUNK || !n.is_multiple_of(CHUNK) {
+            return None;
+        }
+        let at = usize::try_from(n / CHUNK).ok()?;
+        let block = part.segment.blocks().get(at).copied()?;
+        let wanted =
+            (0_u8..).zip(block.levels).filter(|(level, _)| rules.levels & (1 << level) != 0);
+        let wanted: u64 = wanted.map(|(_, count)| u64::from(count)).sum();
+        let cleared = rules.cleared.get(lane).copied().unwrap_or(0);
+        if wanted == 0 || cleared >= end {
+            return Some(false);
+        }
+        let whole = wanted == CHUNK && cleared <= first && !(rules.fold && block.continued > 0);
+        whole.then_some(true)
     }
 
     /// Looks at the lines from `first` on whose records are in `room`.

@@ -45,6 +45,9 @@ pub use snapshot::Snapshot;
 
 /// Between two times at which what was written is put on the disk.
 pub const SYNC: Duration = Duration::from_secs(1);
+/// Between two times at which somebody is told of changes while much comes; the first after a pause
+/// is told at once.
+const PACE: Duration = Duration::from_millis(8);
 /// Between attempts to write while the disk refuses.
 const RETRY: Duration = Duration::from_secs(5);
 /// Between looks for logs that are too old.
@@ -291,6 +294,9 @@ struct Store {
     lines_wanted: bool,
     problem: Option<String>,
     syncs: Option<Sender<Vec<Arc<Segment>>>>,
+    /// Something has changed that nobody was told of.
+    untold: bool,
+    told_at: Instant,
 }
 
 impl Store {
@@ -315,6 +321,8 @@ impl Store {
             lines_wanted,
             problem: None,
             syncs: None,
+            untold: false,
+            told_at: Instant::now(),
         };
         if let Some(root) = store.root.clone().filter(|_| write) {
             match begin(&root) {
@@ -342,9 +350,11 @@ impl Store {
         loop {
             let busy = self.open.values().any(|open| open.unsynced || open.uncounted);
             let wait = if busy || self.problem.is_some() { SYNC } else { SWEEP };
-            match requests
-                .recv_timeout(wait.saturating_sub(synced.elapsed()).max(Duration::from_millis(5)))
-            {
+            let wait = match self.untold {
+                true => PACE,
+                false => wait.saturating_sub(synced.elapsed()).max(PACE),
+            };
+            match requests.recv_timeout(wait) {
                 Ok(request) => {
                     let mut waiting: Vec<_> = self.take(request).into_iter().collect();
                     // What has queued up meanwhile is taken before anybody is told.
@@ -352,7 +362,11 @@ impl Store {
                         let Ok(request) = requests.try_recv() else { break };
                         waiting.extend(self.take(request));
                     }
-                    self.tell();
+                    if self.told_at.elapsed() >= PACE || !waiting.is_empty() {
+                        self.tell();
+                    } else {
+                        self.untold = true;
+                    }
                     for done in waiting {
                         self.count();
                         self.sync(true);
@@ -360,7 +374,11 @@ impl Store {
                         let _ = done.send(());
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.untold {
+                        self.tell();
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.count();
                     self.sync(true);
@@ -547,6 +565,8 @@ impl Store {
 
     /// Tells of the logs that have changed.
     fn tell(&mut self) {
+        self.untold = false;
+        self.told_at = Instant::now();
         let mut all = Vec::new();
         for (owner, open) in &mut self.open {
             if !std::mem::take(&mut open.changed) {

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::record::{LEVELS, NO_TIME, RECORD, Record};
+use super::record::{CONTINUED, LEVELS, NO_TIME, RECORD, Record};
 
 /// Lines between two summaries in the index.
 pub const BLOCK: u64 = 4_096;
@@ -38,6 +38,8 @@ pub struct Block {
     pub times: (i64, i64),
     /// How many lines of each level.
     pub levels: [u16; LEVELS],
+    /// How many of them go on with the line before.
+    pub continued: u16,
     text_crc: u32,
     index_crc: u32,
 }
@@ -52,6 +54,7 @@ impl Block {
         for (level, count) in self.levels.iter().enumerate() {
             bytes[24 + 2 * level..26 + 2 * level].copy_from_slice(&count.to_le_bytes());
         }
+        bytes[38..40].copy_from_slice(&self.continued.to_le_bytes());
         bytes[40..44].copy_from_slice(&self.text_crc.to_le_bytes());
         bytes[44..48].copy_from_slice(&self.index_crc.to_le_bytes());
         let check = crc32fast::hash(&bytes[..60]);
@@ -77,6 +80,7 @@ impl Block {
             end: u32_at(4),
             times: (i64_at(8), i64_at(16)),
             levels,
+            continued: u16::from_le_bytes([bytes[38], bytes[39]]),
             text_crc: u32_at(40),
             index_crc: u32_at(44),
         })
@@ -315,6 +319,7 @@ struct Open {
     lines: u64,
     times: (i64, i64),
     levels: [u16; LEVELS],
+    continued: u16,
     text: crc32fast::Hasher,
     index: crc32fast::Hasher,
 }
@@ -326,6 +331,7 @@ impl Open {
             lines: 0,
             times: (i64::MAX, NO_TIME),
             levels: [0; LEVELS],
+            continued: 0,
             text: crc32fast::Hasher::new(),
             index: crc32fast::Hasher::new(),
         }
@@ -335,6 +341,7 @@ impl Open {
         self.lines += 1;
         self.times = (self.times.0.min(record.time), self.times.1.max(record.time));
         self.levels[usize::from(record.level).min(LEVELS - 1)] += 1;
+        self.continued += u16::from(record.has(CONTINUED));
     }
 }
 
@@ -482,14 +489,16 @@ impl Tail {
         }
     }
 
-    /// Whether the next line belongs into a new segment.
+    /// Whether the next line belongs into a new segment: where it can, one ends with a whole block.
     #[must_use]
     pub fn full(&self) -> bool {
         let limit = match self.segment.text {
             Bytes::File(_) => FULL_BYTES,
             Bytes::Memory(_) => FULL_IN_MEMORY,
         };
-        self.bytes + self.text.len() as u64 >= limit || self.lines() >= FULL_LINES
+        let bytes = self.bytes + self.text.len() as u64;
+        let full = bytes >= limit || self.lines() >= FULL_LINES;
+        full && (self.open.lines == 0 || bytes >= 4 * limit)
     }
 
     /// Bytes that wait to be written.
@@ -529,6 +538,7 @@ impl Tail {
             end: end as u32,
             times: open.times,
             levels: open.levels,
+            continued: open.continued,
             text_crc: open.text.finalize(),
             index_crc: open.index.finalize(),
         };

@@ -41,7 +41,7 @@ export class Mock implements Backend {
   #nextView = 1;
   #version = 0;
   #demo = false;
-  #preferences: Overview["preferences"] = { theme: "system", popups: true };
+  #preferences: Overview["preferences"] = { theme: "system", popups: true, logMegabytes: 2048, logDays: 90 };
   #onTick: (tick: Tick) => void = () => undefined;
 
   constructor({ scene = "demo", live = true, now = Date.now() }: MockOptions = {}) {
@@ -115,7 +115,7 @@ export class Mock implements Backend {
       health: {
         notifications: troubled ? "No notification service answers on this desktop. Everything else works." : null,
         keyring: troubled ? "The keyring is locked. Unlock it, or give keys for this session only." : null,
-        history: null,
+        history: null, logs: null,
         settings: null,
       },
       preferences: this.#preferences,

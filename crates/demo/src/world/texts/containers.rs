@@ -86,4 +86,49 @@ pub(crate) const WORKS: &[Work] = &[
         )],
         subjects: &["billing", "catalogue"],
     },
+    Work {
+        name: "build-orders",
+        queue: "default",
+        prefix: "",
+        digits: 32,
+        seconds: (20, 60),
+        attempts: 1,
+        stages: &[],
+        lines: &[(Info, super::BUILD)],
+        errors: &[(
+            "error: could not compile `orders` (bin \"orders\") due to 1 previous error",
+            "",
+        )],
+        subjects: &["orders"],
+    },
+    Work {
+        name: "gateway-replay",
+        queue: "default",
+        prefix: "",
+        digits: 32,
+        seconds: (30, 120),
+        attempts: 1,
+        stages: &[],
+        lines: &[
+            (
+                Info,
+                r#"{"level":"info","msg":"GET /api/orders","status":200,"took_ms":{ms},"request":{"id":"r-{n}","retries":0}}"#,
+            ),
+            (
+                Info,
+                "level=info msg=\"POST /api/orders\" status=201 took={ms}ms user=ada@example.org",
+            ),
+            (Debug, r#"{"level":"debug","msg":"cache hit","key":"orders:{n}","took_ms":{ms}}"#),
+            (
+                Warn,
+                r#"{"level":"warn","msg":"upstream slow","upstream":"http://billing.internal/charge","took_ms":{ms}}"#,
+            ),
+            (
+                Error,
+                "TypeError: cannot read properties of undefined (reading 'total')\n    at charge (/app/billing.js:41:17)\n    at async handle (/app/server.js:88:5)",
+            ),
+        ],
+        errors: &[("upstream billing.internal closed the connection", "")],
+        subjects: &["2026-11-20"],
+    },
 ];

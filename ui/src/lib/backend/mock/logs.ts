@@ -62,7 +62,7 @@ export class FakeLog {
     const ends = this.jobs.flatMap((_, job) => ((all[job] ?? 0) > 0 ? [this.#entry(job, 0).at, this.#entry(job, (all[job] ?? 1) - 1).at] : []));
     const needed = this.#order.length || this.#length(0);
     return {
-      lines, levels, matches: this.#matches, problem: this.#problem, end: all.map((count) => count + 1),
+      known: true, lines, levels, matches: this.#matches, problem: this.#problem, end: all.map((count) => count + 1),
       searched: this.#rows === null || needed === 0 ? 1 : Math.min(1, this.#scanned / needed),
       dropped: lines > 1_000_000 ? 120_400 : 0,
       span: ends.length === 0 ? null : [Math.min(...ends), Math.max(...ends)],
