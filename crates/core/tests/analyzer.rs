@@ -96,6 +96,15 @@ fn the_key_goes_into_its_header_over_http_and_not_onto_the_socket() {
 }
 
 #[test]
+fn a_user_cannot_be_watched() {
+    let dialect = analyzer(&server(ORIGIN));
+    assert!(dialect.unwatchable(&Topic::User("u1".to_owned())).is_some());
+    for topic in [Topic::Everything, Topic::Job("1".into()), Topic::Queue("q".to_owned())] {
+        assert_eq!(dialect.unwatchable(&topic), None);
+    }
+}
+
+#[test]
 fn the_guides_url_names_its_namespace_beside_the_root() {
     for (server, connects) in [
         (server(ORIGIN), &["40", "40/job-progress,"][..]),

@@ -9,7 +9,7 @@ use jobwatch_core::dialect::{
 };
 use jobwatch_core::model::{Job, JobState, Source, Topic};
 use jobwatch_core::secret::Secret;
-use jobwatch_core::server::{DialectKind, Server};
+use jobwatch_core::server::{DialectKind, KeyPlacement, Server};
 use serde_json::{Value, json};
 use support::{server, show_request};
 
@@ -45,6 +45,34 @@ fn the_socket_takes_no_key_and_the_api_a_bearer_token() {
     let request = &dialect.fetch(&Topic::Everything)[0];
     assert_eq!(request.headers[0].name, "Authorization");
     assert_eq!(request.headers[0].value.expose(), "Bearer jwt");
+}
+
+#[test]
+fn the_api_takes_the_key_as_the_cookie_that_its_login_sets_as_well() {
+    let cookie = KeyPlacement::Cookie { name: "bbb-token".to_owned() };
+    let server = Server { key: Some(cookie), ..local() };
+    let mut dialect = dialect(&server, Some(Secret::new("jwt".to_owned()))).unwrap();
+    let request = dialect.fetch(&Topic::Everything).remove(0);
+    for headers in [&request.headers, &dialect.open().unwrap().headers] {
+        assert_eq!(headers[0].name, "Cookie");
+        assert_eq!(headers[0].value.expose(), "bbb-token=jwt");
+    }
+}
+
+#[test]
+fn a_user_cannot_be_watched() {
+    let dialect = build(None);
+    assert!(dialect.unwatchable(&Topic::User("u1".to_owned())).is_some());
+    assert_eq!(dialect.unwatchable(&Topic::Everything), None);
+    assert_eq!(dialect.unwatchable(&Topic::Queue("{email}".to_owned())), None);
+}
+
+#[test]
+fn a_hint_in_a_binary_frame_means_the_same() {
+    let mut dialect = build(None);
+    let hint = br#"{"type":"single-job-refresh","data":{"jobId":"7"}}"#;
+    let heard = dialect.decode(&Frame::Binary(hint.to_vec()));
+    assert_eq!(heard, [Incoming::Stale(Topic::Job("7".into()))]);
 }
 
 #[test]

@@ -516,6 +516,11 @@ impl Dialect for Analyzer {
         }
     }
 
+    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+        let user = matches!(topic, Topic::User(_));
+        user.then(|| "The wallet analyzer knows no users. Watch a job, a queue or all.".to_owned())
+    }
+
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
         let ask = |call, args| Ask { topic: Some(topic.clone()), call, args };
         let get =

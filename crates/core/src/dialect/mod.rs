@@ -348,6 +348,13 @@ pub trait Dialect: fmt::Debug + Send {
     /// How this link proves that it is alive (for Engine.IO: as its open packet said).
     fn keepalive(&self) -> Keepalive;
 
+    /// Why this kind of server can never show a topic, in a sentence for people; `None` where it
+    /// may.
+    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+        let _ = topic;
+        None
+    }
+
     /// The HTTP view of a topic; empty where there is none.
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest>;
 

@@ -308,6 +308,9 @@ impl Supervisor {
     }
 
     fn watch(&mut self, topic: Topic, now: Now) {
+        if let Some(reason) = self.dialect.unwatchable(&topic) {
+            self.tell_unwatchable(Some(&topic), &reason);
+        }
         let new = self.topics.watch(topic.clone());
         if let Topic::Job(id) = &topic {
             self.board.pin(id, true);

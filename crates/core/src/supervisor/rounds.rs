@@ -9,7 +9,7 @@ use super::status::{Http, sentence};
 use super::topics::belongs;
 use super::{Failure, FetchId, Output, Supervisor, Timer};
 use crate::dialect::{Action, FetchRequest, FetchResponse, Incoming, Outgoing};
-use crate::model::{ACTION_REFUSED, Diagnostic, JobId, Source, Topic, Update};
+use crate::model::{ACTION_REFUSED, JobId, Source, Topic, Update};
 use crate::time::Now;
 
 /// Beside a live socket, what is watched is fetched this often: four of the five servers lose or
@@ -256,21 +256,21 @@ impl Supervisor {
     }
 
     pub(super) fn unwatchable(&mut self, topic: Option<Topic>, reason: String, now: Now) {
-        let text = match &topic {
-            Some(topic) => format!("The server does not let us watch {topic}: {reason}"),
-            None => format!("The server does not let us watch something: {reason}"),
-        };
-        let text = self.clean(&text);
-        self.out.push_back(Output::Diagnostic(Diagnostic {
-            kind: "refused-subscription",
-            text,
-            sample: None,
-        }));
+        self.tell_unwatchable(topic.as_ref(), &reason);
         if let Some(topic) = topic {
             // HTTP may still show it.
             self.polling.schedule(&topic, now.mono);
             self.topics.refuse(topic);
         }
+    }
+
+    pub(super) fn tell_unwatchable(&mut self, topic: Option<&Topic>, reason: &str) {
+        let text = match topic {
+            Some(topic) => format!("The server does not let us watch {topic}: {reason}"),
+            None => format!("The server does not let us watch something: {reason}"),
+        };
+        let text = self.clean(&text);
+        self.odd("refused-subscription", text);
     }
 
     /// What one answer says about HTTP as a whole.

@@ -134,6 +134,10 @@ impl Dialect for Plain {
         self.manner.keepalive
     }
 
+    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+        (*topic == Topic::User("nobody".to_owned())).then(|| "There is nobody.".to_owned())
+    }
+
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
         match topic {
             _ if !self.manner.http => Vec::new(),

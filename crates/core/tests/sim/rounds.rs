@@ -392,3 +392,15 @@ fn an_action_is_answered_in_the_servers_words_and_its_job_fetched() {
     bench.secs(1);
     assert!(bench.asked(from).contains(&"job job:1".to_owned()));
 }
+
+#[test]
+fn a_topic_that_this_kind_of_server_never_shows_is_told_in_words_when_it_is_watched() {
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Watch(Topic::User("nobody".to_owned())));
+    let told = bench.outputs.iter().find_map(|(_, output)| match output {
+        Output::Diagnostic(odd) if odd.kind == "refused-subscription" => Some(odd.text.clone()),
+        _ => None,
+    });
+    let words = "The server does not let us watch user:nobody: There is nobody.";
+    assert_eq!(told.as_deref(), Some(words));
+}

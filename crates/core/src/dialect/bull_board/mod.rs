@@ -111,6 +111,11 @@ impl Dialect for BullBoard {
         }
     }
 
+    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+        let user = matches!(topic, Topic::User(_));
+        user.then(|| "Better Bull Board knows no users. Watch a job, a queue or all.".to_owned())
+    }
+
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
         self.requests(topic)
     }
