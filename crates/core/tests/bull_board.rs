@@ -100,6 +100,7 @@ fn everything_is_the_newest_runs_the_active_ones_the_queues_and_the_numbers() {
             post("jobs/table", json!({"limit": 100, "status": "active"})),
             post("queues/table", json!({"limit": 100})),
             post("jobs/stats", json!({"days": 1})),
+            post("queues/stats", json!({})),
         ]
     );
     assert_eq!(
