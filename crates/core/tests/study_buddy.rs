@@ -263,6 +263,20 @@ fn what_the_user_types_is_sent_only_as_a_packet() {
     }
 }
 
+#[test]
+fn a_frame_larger_than_the_server_takes_is_not_sent() {
+    let mut dialect = StudyBuddy::new(&server(), key()).unwrap();
+    dialect.open().unwrap();
+    dialect.decode(&text(r#"0{"sid":"x","maxPayload":64}"#));
+    dialect.decode(&text(r#"40/jobs,{"sid":"y"}"#));
+    let mut send = |size: usize| {
+        let typed = format!(r#"["subscribe:jobs",{{"jobId":"{}"}}]"#, "7".repeat(size));
+        dialect.encode(&Outgoing::Send(typed)).len()
+    };
+    // 42/jobs, and the event around the id take 39 bytes.
+    assert_eq!((send(25), send(26)), (1, 0));
+}
+
 proptest! {
     #[test]
     fn no_frame_and_no_answer_makes_it_panic(
