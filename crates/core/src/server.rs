@@ -176,6 +176,9 @@ pub struct Policy {
     pub grace: Duration,
     /// Between retries after a refusal.
     pub refused_delay: Duration,
+    /// At most so many frames are sent on the socket within any second; answers to pings wait for
+    /// nothing, so stay below what the server takes. `None` where it takes any number.
+    pub frames_per_second: Option<u32>,
 }
 
 impl Default for Policy {
@@ -193,6 +196,7 @@ impl Default for Policy {
             silence: None,
             grace: Duration::from_secs(10),
             refused_delay: Duration::from_secs(300),
+            frames_per_second: None,
         }
     }
 }

@@ -382,6 +382,8 @@ impl Dialect for StudyBuddy {
             max_delay: Duration::from_secs(5),
             attempts: 5,
             poll_fast: Duration::from_secs(3),
+            // Measured: the server closes the socket on more than 30 packets a second.
+            frames_per_second: Some(20),
             ..Policy::default()
         }
     }

@@ -1,11 +1,12 @@
 //! The socket: opening, greeting, living, dying, and trying again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::heartbeat::{Beat, Heartbeat};
 use super::{Failure, LinkId, Output, Supervisor, Timer, status};
 use crate::dialect::{Frame, Incoming, Keepalive, Outgoing};
-use crate::model::Source;
+use crate::model::{JobId, Source, Topic};
 use crate::secret::redact;
 use crate::time::Now;
 
@@ -82,9 +83,11 @@ impl Supervisor {
             Timer::Heartbeat,
             Timer::Silence,
             Timer::Safety,
+            Timer::Pace,
         ] {
             self.timers.clear(timer);
         }
+        self.pace.reset();
         self.silent = false;
     }
 
@@ -150,7 +153,7 @@ impl Supervisor {
             }
             match item {
                 Incoming::Ready => self.ready(link, now),
-                Incoming::Reply(frame) => self.out.push_back(Output::Send(link, frame)),
+                Incoming::Reply(frame) => self.send(link, frame, now),
                 Incoming::Refused(reason) => self.refuse(reason, None, now),
                 Incoming::Kicked(reason) => self.lost(reason, None, now),
                 Incoming::Watched(_) => {}
@@ -177,16 +180,32 @@ impl Supervisor {
         self.refused = false;
         self.fallback = false;
         self.rearm(now);
-        let topics: Vec<_> = self.topics.all().cloned().collect();
-        for topic in topics {
-            self.encode(link, &Outgoing::Watch(topic));
+        for topic in self.unended() {
+            self.pace.watch(topic);
         }
-        let waiting: Vec<_> = self.outbox.drain(now.mono).collect();
-        for outgoing in waiting {
-            self.encode(link, &outgoing);
-        }
+        self.speak(now);
         self.fetch_everything(now);
         self.schedule_safety(now);
+    }
+
+    /// What is watched, without the jobs of which this run has heard that they have ended: they
+    /// would cost a frame each and have nothing to say. One that runs again is found over HTTP.
+    fn unended(&self) -> Vec<Topic> {
+        let open: HashSet<&JobId> =
+            self.board.open_jobs().filter_map(|job| job.parent.as_ref()).collect();
+        let ended = |topic: &&Topic| match topic {
+            Topic::Job(id) => self.board.job(id).is_some_and(|job| {
+                job.state.terminal() && job.source != Source::History && !open.contains(id)
+            }),
+            _ => false,
+        };
+        self.topics.all().filter(|topic| !ended(topic)).cloned().collect()
+    }
+
+    /// Sends a frame that waits for nothing.
+    fn send(&mut self, link: LinkId, frame: Frame, now: Now) {
+        self.pace.count(1, now.mono);
+        self.out.push_back(Output::Send(link, frame));
     }
 
     /// Sets the deadlines that any frame puts off.
@@ -207,9 +226,9 @@ impl Supervisor {
                 return;
             }
             Beat::Ping => {
-                self.encode(link, &Outgoing::Ping);
+                self.encode(link, &Outgoing::Ping, now);
             }
-            Beat::WebSocketPing => self.out.push_back(Output::Send(link, Frame::Ping)),
+            Beat::WebSocketPing => self.send(link, Frame::Ping, now),
             Beat::Wait => {}
         }
         self.timers.set(Timer::Heartbeat, self.heartbeat.deadline());
@@ -268,11 +287,11 @@ impl Supervisor {
             Phase::Live(link) => {
                 match self.heartbeat.check(now.mono) {
                     Beat::Ping => {
-                        if self.encode(link, &Outgoing::Ping) == 0 {
-                            self.out.push_back(Output::Send(link, Frame::Ping));
+                        if self.encode(link, &Outgoing::Ping, now) == 0 {
+                            self.send(link, Frame::Ping, now);
                         }
                     }
-                    _ => self.out.push_back(Output::Send(link, Frame::Ping)),
+                    _ => self.send(link, Frame::Ping, now),
                 }
                 self.timers.set(Timer::Heartbeat, self.heartbeat.deadline());
                 self.fetch_everything(now);

@@ -178,6 +178,8 @@ pub enum Output {
 pub struct Load {
     /// Things waiting to be said, at most 64.
     pub outbox: usize,
+    /// Topics whose subscription, or its end, waits to be said: at most twice those watched.
+    pub unsaid: usize,
     /// Topics found besides those the user watches, at most 1,000.
     pub found: usize,
     /// Topics and single jobs being fetched.

@@ -158,7 +158,12 @@ impl Supervisor {
         // What the socket can tell of the past it tells besides: only some generations of a server
         // have either way.
         if let Some(link) = self.live() {
-            self.encode(link, &Outgoing::History(job.id.clone()));
+            let history = Outgoing::History(job.id.clone());
+            if self.pace.free(now.mono) {
+                self.encode(link, &history, now);
+            } else if self.outbox.push(history, now.mono).is_ok() {
+                self.speak(now);
+            }
         }
         // The next look at this log asks again.
         if self.polling.held(now.mono) {

@@ -188,6 +188,9 @@ impl Dialect for TriggerX {
             first_delay: Duration::from_secs(5),
             max_delay: Duration::from_secs(5),
             attempts: 5,
+            // Each subscription is answered by two frames, and the server closes a socket for which
+            // more than 256 wait.
+            frames_per_second: Some(50),
             ..Policy::default()
         }
     }
