@@ -516,6 +516,8 @@ impl Dialect for Analyzer {
             first_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(5),
             poll_fast: Duration::from_secs(3),
+            // Documented: 100 for each address and route.
+            requests_per_minute: Some(90),
             ..Policy::default()
         }
     }
@@ -619,6 +621,10 @@ impl Dialect for Analyzer {
             Topic::Everything => vec![get(ask("queues", Vec::new()), &["jobs"])],
             Topic::User(_) => Vec::new(),
         }
+    }
+
+    fn rows_are_whole(&self) -> bool {
+        true
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {

@@ -384,6 +384,8 @@ impl Dialect for StudyBuddy {
             poll_fast: Duration::from_secs(3),
             // Measured: the server closes the socket on more than 30 packets a second.
             frames_per_second: Some(20),
+            // Documented: 100 for each user and route, which the web page spends as well.
+            requests_per_minute: Some(90),
             ..Policy::default()
         }
     }
@@ -477,6 +479,10 @@ impl Dialect for StudyBuddy {
                 named.unwrap_or_else(mine)
             }
         }]
+    }
+
+    fn rows_are_whole(&self) -> bool {
+        true
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {

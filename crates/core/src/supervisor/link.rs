@@ -1,12 +1,11 @@
 //! The socket: opening, greeting, living, dying, and trying again.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::heartbeat::{Beat, Heartbeat};
 use super::{Failure, LinkId, Output, Supervisor, Timer, status};
 use crate::dialect::{Frame, Incoming, Keepalive, Outgoing};
-use crate::model::{JobId, Source, Topic};
+use crate::model::Source;
 use crate::secret::redact;
 use crate::time::Now;
 
@@ -57,6 +56,8 @@ impl Supervisor {
                 let link = LinkId(self.last_link);
                 self.learn_secrets(&request);
                 self.phase = Phase::Opening(link);
+                // An upgrade is a request like any other to a server that counts them.
+                self.polling.spend(now.mono);
                 let patience = self.policy.open_timeout;
                 self.timers.set(Timer::Opening, now.mono.after(patience + DRIVER_SLACK));
                 self.out.push_back(Output::Open(link, request, patience));
@@ -161,7 +162,7 @@ impl Supervisor {
                 Incoming::Update(update) => self.update(update, Source::Socket, None, now),
                 Incoming::Stale(topic) => self.stale(&topic, now),
                 Incoming::Found(topic) => self.found(topic, None, now),
-                Incoming::Follow(request) => self.follow_alone(request),
+                Incoming::Follow(request) => self.follow_alone(request, now),
                 Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
             }
         }
@@ -180,26 +181,16 @@ impl Supervisor {
         self.refused = false;
         self.fallback = false;
         self.rearm(now);
-        for topic in self.unended() {
+        // Jobs that have ended would cost a frame each and have nothing to say. One that runs again
+        // is found over HTTP.
+        let topics: Vec<_> =
+            self.topics.all().filter(|topic| !self.has_ended(topic)).cloned().collect();
+        for topic in topics {
             self.pace.watch(topic);
         }
         self.speak(now);
         self.fetch_everything(now);
         self.schedule_safety(now);
-    }
-
-    /// What is watched, without the jobs of which this run has heard that they have ended: they
-    /// would cost a frame each and have nothing to say. One that runs again is found over HTTP.
-    fn unended(&self) -> Vec<Topic> {
-        let open: HashSet<&JobId> =
-            self.board.open_jobs().filter_map(|job| job.parent.as_ref()).collect();
-        let ended = |topic: &&Topic| match topic {
-            Topic::Job(id) => self.board.job(id).is_some_and(|job| {
-                job.state.terminal() && job.source != Source::History && !open.contains(id)
-            }),
-            _ => false,
-        };
-        self.topics.all().filter(|topic| !ended(topic)).cloned().collect()
     }
 
     /// Sends a frame that waits for nothing.

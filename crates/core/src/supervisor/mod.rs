@@ -23,6 +23,7 @@ use crate::state::{Board, Change};
 use crate::time::{Mono, Now};
 
 mod backoff;
+mod budget;
 mod heartbeat;
 mod link;
 mod messages;
@@ -30,6 +31,7 @@ mod outbox;
 mod pace;
 mod polling;
 mod rounds;
+mod shared;
 mod status;
 mod timers;
 mod topics;
@@ -102,6 +104,7 @@ impl Supervisor {
         Supervisor {
             board: Board::new(policy.grace, now.wall),
             pace: Pace::new(policy.frames_per_second),
+            polling: Polling::new(&policy),
             dialect,
             policy,
             out: VecDeque::new(),
@@ -119,7 +122,6 @@ impl Supervisor {
             trouble: None,
             refused: false,
             topics: Topics::default(),
-            polling: Polling::default(),
             http: Http::Unknown,
             answered_at: None,
             fallback: false,
@@ -152,7 +154,7 @@ impl Supervisor {
             Input::Unwatch(topic) => self.unwatch(&topic, now),
             Input::Send(outgoing) => self.say(outgoing, now),
             Input::Logs(job, offset) => self.fetch_logs(&job, offset, now),
-            Input::Act(id, action) => self.act(id, action),
+            Input::Act(id, action) => self.act(id, action, now),
             Input::Opened(link) => self.opened(link, now),
             Input::OpenFailed(link, failure) => self.open_failed(link, &failure, now),
             Input::Frame(link, frame) => self.frame(link, &frame, now),
@@ -322,7 +324,7 @@ impl Supervisor {
             self.board.pin(id, true);
         }
         self.polling.add(&topic);
-        self.polling.renew(&topic);
+        self.polling.renew(&topic, now.mono);
         self.set_baseline();
         self.moving = None;
         self.polling.schedule(&topic, now.mono);
@@ -382,6 +384,8 @@ impl Supervisor {
         {
             return;
         }
+        let whole = self.dialect.rows_are_whole();
+        let list = parent.clone().filter(|list| whole && !matches!(list, Topic::Job(_)));
         match self.topics.find(topic.clone(), parent) {
             Adding::Known => {}
             Adding::Full => self.odd(
@@ -393,7 +397,10 @@ impl Supervisor {
             ),
             Adding::New => {
                 self.polling.add(&topic);
-                self.polling.schedule(&topic, now.mono);
+                match list {
+                    Some(list) => self.found_in_list(&topic, &list, now),
+                    None => self.polling.schedule(&topic, now.mono),
+                }
                 self.subscribe(topic, now);
             }
         }
@@ -445,6 +452,7 @@ impl Supervisor {
                     } else if !ended {
                         if self.topics.contains(&own) {
                             // It may have been left out when the link began, as ended.
+                            self.polling.rouse(&own);
                             self.subscribe(own, now);
                         }
                         if self.moving.is_some_and(|(_, moving)| !moving) {

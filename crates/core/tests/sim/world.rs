@@ -126,6 +126,9 @@ pub struct World {
     /// Frames that may be sent within a second, and when the last ones were.
     pace: Option<u32>,
     sent: VecDeque<u64>,
+    /// Requests that may be made within a minute, and when the last ones were.
+    budget: Option<u32>,
+    requests: VecDeque<u64>,
     // What was observed.
     announced: BTreeSet<(String, u32, String)>,
     seen_open: BTreeSet<String>,
@@ -172,6 +175,8 @@ impl World {
             slow_delay: secs(30),
             silence: rng.percent(20).then_some(secs(10)),
             frames_per_second: rng.percent(40).then(|| rng.range(3, 30) as u32),
+            requests_per_minute: rng.percent(40).then(|| rng.range(40, 120) as u32),
+            parallel_requests: rng.range(1, 7) as usize,
             ..Policy::default()
         };
         let manner = Manner {
@@ -179,6 +184,7 @@ impl World {
             keepalive,
             policy: policy.clone(),
             single_jobs: rng.percent(80),
+            whole_rows: rng.percent(50),
             http: true,
         };
         let speech = Speech::any(&mut rng);
@@ -194,6 +200,7 @@ impl World {
         let now = Now { mono: Mono(0), wall: at(EPOCH_MS) };
         let single_jobs = manner.single_jobs;
         let pace = policy.frames_per_second;
+        let budget = policy.requests_per_minute;
         let mut machine = Supervisor::new(Box::new(Plain::new(manner)), policy, seed, now);
         let heartbeat = machine.heartbeat_span();
         for job in server.remembered(&mut rng) {
@@ -221,6 +228,8 @@ impl World {
             single_jobs,
             pace,
             sent: VecDeque::new(),
+            budget,
+            requests: VecDeque::new(),
             announced: BTreeSet::new(),
             seen_open: BTreeSet::new(),
             listed: None,
@@ -670,6 +679,17 @@ impl World {
                 _ => return Err(format!("{link:?} was closed, but is not open")),
             },
             Output::Fetch(id, request) => {
+                // What the user asks for waits for nothing.
+                if request.ask.call != "logs" {
+                    self.requests.push_back(self.time);
+                }
+                while self.requests.front().is_some_and(|at| at + 60_000 <= self.time) {
+                    self.requests.pop_front();
+                }
+                let most = self.budget.map_or(usize::MAX, |budget| budget as usize);
+                if self.requests.len() > most {
+                    return Err(format!("{} requests within a minute", self.requests.len()));
+                }
                 let delay = self.rng.range(2, 50);
                 self.after(delay, Event::Asked(id, request.ask));
             }

@@ -191,6 +191,9 @@ impl Dialect for TriggerX {
             // Each subscription is answered by two frames, and the server closes a socket for which
             // more than 256 wait.
             frames_per_second: Some(50),
+            // The key has a number of its own that no document names, and each reconnect takes from
+            // it: the polls of many jobs must leave some.
+            requests_per_minute: Some(120),
             ..Policy::default()
         }
     }
