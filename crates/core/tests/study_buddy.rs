@@ -248,6 +248,9 @@ fn at_each_ping_watched_jobs_are_read_again_in_turn() {
     read.truncate(25);
     let expected: Vec<String> = (0..25).map(|number: i32| number.to_string()).collect();
     assert_eq!(read, expected);
+    // A watched list tells of all of them.
+    dialect.encode(&Outgoing::Watch(Topic::Everything));
+    assert_eq!(dialect.decode(&text("2"))[1..], [Incoming::Stale(Topic::Everything)]);
 }
 
 #[test]

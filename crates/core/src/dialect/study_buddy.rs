@@ -220,14 +220,20 @@ impl StudyBuddy {
     /// database only, and the ping is the clock of a quiet link.
     fn refresh(&mut self) -> Vec<Incoming> {
         let lists = |topic: &&Topic| !matches!(topic, Topic::Job(_));
-        let mut turn: Vec<_> = self.watched.iter().filter(lists).cloned().collect();
+        let listed: Vec<_> =
+            self.watched.iter().filter(lists).cloned().map(Incoming::Stale).collect();
+        if !listed.is_empty() {
+            // A row tells as much as a job asked for by itself.
+            return listed;
+        }
         let open = |topic: &&Topic| match topic {
             Topic::Job(id) => self.seen.get(id.as_str()) != Some(&Seen::Ended),
             _ => false,
         };
         let jobs: Vec<_> = self.watched.iter().filter(open).collect();
         let count = jobs.len().min(JOBS_PER_PING);
-        turn.extend((0..count).map(|step| jobs[(self.cursor + step) % jobs.len()].clone()));
+        let turn: Vec<Topic> =
+            (0..count).map(|step| jobs[(self.cursor + step) % jobs.len()].clone()).collect();
         self.cursor = if jobs.is_empty() { 0 } else { (self.cursor + count) % jobs.len() };
         turn.into_iter().map(Incoming::Stale).collect()
     }
