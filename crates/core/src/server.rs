@@ -176,6 +176,14 @@ pub struct Policy {
     pub grace: Duration,
     /// Between retries after a refusal.
     pub refused_delay: Duration,
+    /// At most so many frames are sent on the socket within any second; answers to pings wait for
+    /// nothing, so stay below what the server takes. `None` where it takes any number.
+    pub frames_per_second: Option<u32>,
+    /// At most so many HTTP requests are made within any minute, except for what the user asks for.
+    /// `None` where the server does not count them.
+    pub requests_per_minute: Option<u32>,
+    /// HTTP requests for what is watched that may be under way at once.
+    pub parallel_requests: usize,
 }
 
 impl Default for Policy {
@@ -193,6 +201,9 @@ impl Default for Policy {
             silence: None,
             grace: Duration::from_secs(10),
             refused_delay: Duration::from_secs(300),
+            frames_per_second: None,
+            requests_per_minute: None,
+            parallel_requests: 6,
         }
     }
 }

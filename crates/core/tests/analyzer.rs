@@ -11,7 +11,7 @@ use jobwatch_core::dialect::{
 };
 use jobwatch_core::model::{Job, JobState, Source, Topic, Update};
 use jobwatch_core::secret::Secret;
-use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
+use jobwatch_core::server::{DialectKind, KeyPlacement, PolicyChange, Server, ServerId};
 use proptest::prelude::*;
 
 mod replay;
@@ -93,6 +93,15 @@ fn the_key_goes_into_its_header_over_http_and_not_onto_the_socket() {
             assert!(!query.contains("offset") && !query.contains("api-key"));
         }
     }
+}
+
+#[test]
+fn a_gateway_without_socket_io_may_want_the_key_in_the_query() {
+    let key = Some(KeyPlacement::Query { name: "apiKey".to_owned() });
+    let mut dialect = analyzer(&Server { key, ..framed(GUIDE, "raw") });
+    let open = dialect.open().unwrap();
+    assert_eq!(open.address.expose().as_str(), format!("{GUIDE}?apiKey=api-key-1"));
+    assert_eq!(open.address.to_string(), format!("{GUIDE}?apiKey=[redacted]"));
 }
 
 #[test]

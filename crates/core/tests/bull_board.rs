@@ -60,6 +60,12 @@ fn the_api_takes_the_key_as_the_cookie_that_its_login_sets_as_well() {
 }
 
 #[test]
+fn fewer_calls_are_made_at_once_than_the_server_answers() {
+    // Its sixth is answered with 503, and a browser beside us makes one as well.
+    assert!(build(None).policy().parallel_requests < 5);
+}
+
+#[test]
 fn a_user_cannot_be_watched() {
     let dialect = build(None);
     assert!(dialect.unwatchable(&Topic::User("u1".to_owned())).is_some());
@@ -100,6 +106,7 @@ fn everything_is_the_newest_runs_the_active_ones_the_queues_and_the_numbers() {
             post("jobs/table", json!({"limit": 100, "status": "active"})),
             post("queues/table", json!({"limit": 100})),
             post("jobs/stats", json!({"days": 1})),
+            post("queues/stats", json!({})),
         ]
     );
     assert_eq!(

@@ -248,6 +248,9 @@ fn at_each_ping_watched_jobs_are_read_again_in_turn() {
     read.truncate(25);
     let expected: Vec<String> = (0..25).map(|number: i32| number.to_string()).collect();
     assert_eq!(read, expected);
+    // A watched list tells of all of them.
+    dialect.encode(&Outgoing::Watch(Topic::Everything));
+    assert_eq!(dialect.decode(&text("2"))[1..], [Incoming::Stale(Topic::Everything)]);
 }
 
 #[test]
@@ -261,6 +264,20 @@ fn what_the_user_types_is_sent_only_as_a_packet() {
     for no_packet in ["hello", "[1", "{}", "[]", "7"] {
         assert_eq!(send(no_packet), [], "{no_packet}");
     }
+}
+
+#[test]
+fn a_frame_larger_than_the_server_takes_is_not_sent() {
+    let mut dialect = StudyBuddy::new(&server(), key()).unwrap();
+    dialect.open().unwrap();
+    dialect.decode(&text(r#"0{"sid":"x","maxPayload":64}"#));
+    dialect.decode(&text(r#"40/jobs,{"sid":"y"}"#));
+    let mut send = |size: usize| {
+        let typed = format!(r#"["subscribe:jobs",{{"jobId":"{}"}}]"#, "7".repeat(size));
+        dialect.encode(&Outgoing::Send(typed)).len()
+    };
+    // 42/jobs, and the event around the id take 39 bytes.
+    assert_eq!((send(25), send(26)), (1, 0));
 }
 
 proptest! {

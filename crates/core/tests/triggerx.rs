@@ -10,6 +10,8 @@ use jobwatch_core::dialect::{
 use jobwatch_core::model::{Job, JobState, Source, Topic, Update};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
+use jobwatch_core::supervisor::{Failure, Input, LinkId, Output, Supervisor};
+use jobwatch_core::time::{Mono, Now};
 use serde_json::{Value, json};
 use support::{server, show_frame, show_request, speaking};
 
@@ -285,4 +287,41 @@ fn a_task_is_called_after_its_job_once_the_title_is_known() {
         })
         .collect();
     assert_eq!(names, [Some("Price keeper, task 7".to_owned())]);
+}
+
+#[test]
+fn many_watched_jobs_cost_one_list_of_all_jobs() {
+    let now = Now { mono: Mono(1_000), wall: "2026-01-01T00:00:00Z".parse().unwrap() };
+    let dialect = speaking(DialectKind::TriggerX, Some("sk-1"));
+    let policy = dialect.policy();
+    let mut machine = Supervisor::new(dialect, policy, 1, now);
+    for id in 1..=10 {
+        machine.handle(Input::Watch(Topic::Job(id.to_string().into())), now);
+    }
+    machine.handle(Input::Start, now);
+    let failure = Failure::Unreachable("connection refused".to_owned());
+    machine.handle(Input::OpenFailed(LinkId(1), failure), now);
+    let (mut lists, mut tasks) = (0, 0);
+    loop {
+        match machine.poll(now) {
+            Output::Fetch(id, request) => {
+                let list = request.address.to_string().ends_with("/jobs/by-apikey");
+                let body = if list {
+                    lists += 1;
+                    let row = |id| json!({"job_data": {"job_id": id, "status": "running"}});
+                    json!({"jobs": (1..=10).map(row).collect::<Vec<_>>()})
+                } else {
+                    tasks += 1;
+                    json!([])
+                };
+                let body = body.to_string().into_bytes();
+                let answer = FetchResponse { status: 200, content_type: None, body };
+                machine.handle(Input::Fetched(id, Ok(answer), None), now);
+            }
+            Output::Idle(_) => break,
+            _ => {}
+        }
+    }
+    assert_eq!((lists, tasks), (1, 10));
+    assert_eq!(machine.board().len(), 10, "each hears of its own");
 }

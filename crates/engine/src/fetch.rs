@@ -26,8 +26,11 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
 pub const MAX_BODY: usize = 32 << 20;
 /// Redirects followed for one request.
 const MAX_REDIRECTS: usize = 5;
-/// A longer `Retry-After` is taken for this: a server that says a year means "not now".
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// A longer pause is taken for this: a server that says a year means "not now".
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
+
+/// When a server that counts requests begins to count anew.
+const RATE_LIMIT_RESET: &str = "x-ratelimit-reset";
 
 /// The HTTP clients of the servers that trust the same authorities.
 ///
@@ -107,7 +110,7 @@ pub fn is_loopback(url: &Url) -> bool {
 }
 
 /// Performs one request. Any status is an answer; a [`Failure`] means that there was none. The
-/// second value is what `Retry-After` asked for.
+/// second value is the pause that the server asked for, see [`pause_of`].
 pub async fn fetch(
     clients: &Clients,
     request: &FetchRequest,
@@ -143,8 +146,8 @@ async fn ask(
             .await
             .map_err(|_| Failure::Timeout(READ_TIMEOUT))?
             .map_err(|error| failure(&error, &url, redactor))?;
-        *retry_after = retry_after_of(response.headers(), Timestamp::now());
         let status = response.status().as_u16();
+        *retry_after = pause_of(status, response.headers(), Timestamp::now());
         if matches!(status, 301 | 302 | 303 | 307 | 308)
             && let Some(location) = response.headers().get(LOCATION)
         {
@@ -253,17 +256,30 @@ pub(crate) fn header_map(headers: &[Header]) -> Result<HeaderMap, Failure> {
     Ok(map)
 }
 
-/// `Retry-After`, as seconds or as a date, at most an hour.
-pub(crate) fn retry_after_of(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
-            Duration::try_from(zoned.timestamp().duration_since(now)).unwrap_or(Duration::ZERO)
-        }
+/// The pause that an answer asks for, at most an hour: `Retry-After` or, from servers that count
+/// requests and send none, `X-RateLimit-Reset` with status 429. With any other status that header
+/// only tells when the count begins anew.
+pub(crate) fn pause_of(status: u16, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let reset = || headers.get(RATE_LIMIT_RESET).filter(|_| status == 429);
+    let asked = match headers.get(RETRY_AFTER) {
+        Some(asked) => until(asked, now),
+        None => None,
     };
-    Some(wait.min(MAX_RETRY_AFTER))
+    let asked = asked.or_else(|| until(reset()?, now))?;
+    Some(asked.min(MAX_PAUSE))
+}
+
+/// How long until the moment that a header names: as seconds from now, as seconds or milliseconds
+/// since 1970, or as a date.
+fn until(header: &HeaderValue, now: Timestamp) -> Option<Duration> {
+    let text = header.to_str().ok()?.trim();
+    let moment = match text.parse::<i64>() {
+        Ok(seconds @ 0..1_000_000_000) => return Some(Duration::from_secs(seconds.unsigned_abs())),
+        Ok(seconds @ 0..1_000_000_000_000) => Timestamp::from_second(seconds).ok()?,
+        Ok(ms) => Timestamp::from_millisecond(ms).ok()?,
+        Err(_) => jiff::fmt::rfc2822::parse(text).ok()?.timestamp(),
+    };
+    Some(Duration::try_from(moment.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
 /// The beginning of an error's body in words: its JSON `error` or `message`, or its text; a web
@@ -389,13 +405,34 @@ mod tests {
         let read = |text: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, text.parse().unwrap());
-            retry_after_of(&headers, now)
+            pause_of(503, &headers, now)
         };
         assert_eq!(read("7"), Some(Duration::from_secs(7)));
         assert_eq!(read("Mon, 05 Jan 2026 10:00:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(read("Mon, 05 Jan 2026 09:00:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(read("99999999"), Some(MAX_RETRY_AFTER));
+        assert_eq!(read("99999999"), Some(MAX_PAUSE));
         assert_eq!(read("soon"), None);
+        assert_eq!(read("-5"), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_server_that_counts_requests_asks_for_a_pause_until_it_counts_anew() {
+        let now: Timestamp = "2026-01-05T10:00:00Z".parse().unwrap();
+        let read = |status, named: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, text) in named {
+                headers.insert(*name, text.parse().unwrap());
+            }
+            pause_of(status, &headers, now)
+        };
+        let secs = |secs| Some(Duration::from_secs(secs));
+        assert_eq!(read(429, &[("x-ratelimit-reset", "42")]), secs(42));
+        assert_eq!(read(429, &[("x-ratelimit-reset", "1767607225")]), secs(25));
+        assert_eq!(read(429, &[("x-ratelimit-reset", "1767607225000")]), secs(25));
+        assert_eq!(read(429, &[("x-ratelimit-reset", "1767607195")]), secs(0));
+        assert_eq!(read(429, &[("retry-after", "7"), ("x-ratelimit-reset", "42")]), secs(7));
+        assert_eq!(read(429, &[("retry-after", "soon"), ("x-ratelimit-reset", "42")]), secs(42));
+        assert_eq!(read(200, &[("x-ratelimit-reset", "42")]), None);
     }
 
     #[test]

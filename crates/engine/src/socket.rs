@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use crate::fetch::{Clients, body_words, failure, header_map, read_body, retry_after_of};
+use crate::fetch::{Clients, body_words, failure, header_map, pause_of, read_body};
 use crate::redact::Redactor;
 
 /// The largest frame and message that is taken, in bytes: room for a log line of 10 MiB, not for
@@ -90,7 +90,7 @@ async fn upgrade(
 
 async fn refusal(response: reqwest::Response, url: &url::Url, redactor: &Redactor) -> Failure {
     let status = response.status().as_u16();
-    let retry_after = retry_after_of(response.headers(), jiff::Timestamp::now());
+    let retry_after = pause_of(status, response.headers(), jiff::Timestamp::now());
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let content_type = header(CONTENT_TYPE).map(str::to_ascii_lowercase);
     let redirect = header(LOCATION).filter(|_| (300..400).contains(&status)).map(|location| {

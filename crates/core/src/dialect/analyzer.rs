@@ -8,9 +8,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use url::Url;
 
 use super::endpoint::{Defaults, Endpoint};
+use super::memory::Memory;
 use super::nest::{self, Answer};
 use super::socketio_link::{self, Said, SocketIo, odd_frame, raw_event};
 use super::{
@@ -25,7 +27,7 @@ use crate::wire::fields::Fields;
 mod lists;
 mod read;
 use lists::{LISTS, Lists};
-use read::{job_event, job_row, queue_counts, topic_of};
+use read::{Row, complete, job_event, job_row, one_field, queue_counts, topic_of};
 
 /// The namespace, and the path of the gateway without Socket.IO, of the integration guide.
 const DOCUMENTED: &str = "/job-progress";
@@ -34,8 +36,9 @@ const DOCUMENTED: &str = "/job-progress";
 const QUEUES: [&str; 4] =
     ["wallet-operations", "analysis-operations", "similarity-operations", "enrichment-operations"];
 
-/// Rows asked for. Finished jobs are kept up to 100 a queue, 200 failed.
-const LIMIT: &str = "50";
+/// Rows asked for: all that the server keeps of a queue, 100 finished jobs and 200 failed ones,
+/// since a list has no usable second page.
+const LIMIT: &str = "200";
 
 /// At most this many jobs are read again at one ping of the server.
 const JOBS_PER_PING: usize = 10;
@@ -60,6 +63,16 @@ pub struct Analyzer {
     lists: Lists,
     /// The watched jobs that have ended, and need not be read again.
     ended: BTreeSet<Topic>,
+    /// How jobs really ended whose rows do not say it.
+    outcomes: Memory<Ended>,
+}
+
+/// What a list proved about the end of a job: the lists of completed and of failed jobs are the
+/// queue's own, while the state in a row is worked out from its fields.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    at: Option<Timestamp>,
+    well: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +131,7 @@ impl Analyzer {
             cursor: None,
             lists: Lists::default(),
             ended: BTreeSet::new(),
+            outcomes: Memory::default(),
         })
     }
 
@@ -343,18 +357,28 @@ impl Analyzer {
         out
     }
 
-    fn parse_list(&self, ask: &Ask, body: &str) -> Vec<Incoming> {
+    fn parse_list(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
         let rows = Fields::parse(body).filter(|fields| fields.has("jobs"));
         let Some(rows) = rows.map(|fields| fields.array("jobs")) else {
             return vec![self.wrong_shape("the list of jobs", body)];
         };
         let queue = ask.args.first();
+        let list = ask.args.get(1).map_or("", String::as_str);
         let mut out = Vec::with_capacity(rows.len());
         for raw in rows {
-            let Some(mut patch) = job_row(raw.get()) else {
+            let Some(Row { mut patch, doubtful, .. }) = job_row(raw.get()) else {
                 out.push(self.wrong_shape("a job", raw.get()));
                 continue;
             };
+            if let Some(id) = patch.id.clone().filter(|_| doubtful)
+                && matches!(list, "completed" | "failed")
+            {
+                let well = list == "completed";
+                self.outcomes.remember(id, Ended { at: patch.finished_at, well });
+                if well {
+                    complete(&mut patch);
+                }
+            }
             patch.queue = patch.queue.or_else(|| queue.cloned());
             let ended = patch.state.as_ref().is_some_and(JobState::terminal);
             let found = patch.id.clone().filter(|_| !ended);
@@ -362,6 +386,59 @@ impl Analyzer {
             out.extend(found.map(|id| Incoming::Found(Topic::Job(id))));
         }
         out
+    }
+
+    /// A job asked for by itself, with what must be asked besides to know it whole.
+    fn parse_job(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
+        let Some(Row { mut patch, doubtful, retried, lacks }) = job_row(body) else {
+            return vec![self.wrong_shape("a job", body)];
+        };
+        let Some(id) = patch.id.clone() else { return Vec::new() };
+        let mut follow = lacks.map(|call| {
+            let ask = Ask { topic: ask.topic.clone(), call, args: vec![id.to_string()] };
+            let path = ["jobs", id.as_str(), call];
+            self.endpoint.request(ask, Method::Get, &path, &[], None)
+        });
+        if doubtful {
+            let known = self.outcomes.get(id.as_str()).filter(|end| end.at == patch.finished_at);
+            match (known, &patch.queue, patch.finished_at) {
+                (Some(Ended { well: true, .. }), ..) => complete(&mut patch),
+                (None, Some(queue), Some(end)) if retried => {
+                    // Until the list has been read this may be either.
+                    patch.firmness = Firmness::MayRetry;
+                    let mut list = self.list_request(ask.topic.as_ref(), queue, "completed");
+                    list.ask.call = "outcome";
+                    list.ask.args.extend([id.to_string(), end.to_string()]);
+                    follow = Some(list);
+                }
+                _ => {}
+            }
+        }
+        let update = Incoming::Update(Update::Job(Box::new(patch)));
+        std::iter::once(update).chain(follow.map(Incoming::Follow)).collect()
+    }
+
+    /// The list of completed jobs, read for the one whose end is in doubt.
+    fn parse_outcome(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
+        let [_, _, id, end] = ask.args.as_slice() else { return Vec::new() };
+        let rows = Fields::parse(body).filter(|fields| fields.has("jobs"));
+        let Some(rows) = rows.map(|fields| fields.array("jobs")) else {
+            return vec![self.wrong_shape("the list of jobs", body)];
+        };
+        let at: Option<Timestamp> = end.parse().ok();
+        let listed = rows.into_iter().filter_map(|raw| job_row(raw.get())).any(|row| {
+            row.patch.finished_at == at && row.patch.id.is_some_and(|own| own.as_str() == id)
+        });
+        self.outcomes.remember(id.as_str().into(), Ended { at, well: listed });
+        let state = if listed { JobState::Completed } else { JobState::Failed };
+        let patch = JobPatch {
+            state: Some(state),
+            finished_at: at,
+            at,
+            snapshot: true,
+            ..JobPatch::new(id.as_str())
+        };
+        vec![Incoming::Update(Update::Job(Box::new(patch)))]
     }
 
     fn parse_cancel(&self, id: &str, body: &str) -> Incoming {
@@ -383,7 +460,9 @@ impl Analyzer {
         let arg = |index: usize| ask.args.get(index).map_or("", String::as_str);
         match answer {
             Answer::Json(body) => match ask.call {
-                "job" => match job_row(body) {
+                "job" => self.parse_job(ask, body),
+                "outcome" => self.parse_outcome(ask, body),
+                "result" | "progress" => match one_field(ask.call, arg(0), body) {
                     Some(patch) => vec![Incoming::Update(Update::Job(Box::new(patch)))],
                     None => vec![self.wrong_shape("a job", body)],
                 },
@@ -395,6 +474,10 @@ impl Analyzer {
             },
             Answer::Missing if matches!(ask.call, "job" | "cancel") => {
                 vec![Incoming::Update(Update::Gone(arg(0).into()))]
+            }
+            // The job itself has just been described: this server has no such call.
+            Answer::Missing | Answer::Odd(_) if matches!(ask.call, "result" | "progress") => {
+                Vec::new()
             }
             Answer::Missing if ask.call == "stats" => {
                 // Without counts the finished lists are read every time.
@@ -433,6 +516,8 @@ impl Dialect for Analyzer {
             first_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(5),
             poll_fast: Duration::from_secs(3),
+            // Documented: 100 for each address and route.
+            requests_per_minute: Some(90),
             ..Policy::default()
         }
     }
@@ -536,6 +621,10 @@ impl Dialect for Analyzer {
             Topic::Everything => vec![get(ask("queues", Vec::new()), &["jobs"])],
             Topic::User(_) => Vec::new(),
         }
+    }
+
+    fn rows_are_whole(&self) -> bool {
+        true
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {

@@ -40,7 +40,7 @@ pub enum Frame {
 }
 
 /// A URL that may carry the key: prints without it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Address {
     url: Url,
     /// Names of query parameters whose values are secret.
@@ -177,7 +177,7 @@ impl OpenRequest {
 }
 
 /// The method of an HTTP request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Method {
     Get,
@@ -358,6 +358,12 @@ pub trait Dialect: fmt::Debug + Send {
 
     /// The HTTP view of a topic; empty where there is none.
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest>;
+
+    /// Whether a row of a list tells as much of a job as a fetch of that job alone: then a job that
+    /// a list has just shown is not fetched besides.
+    fn rows_are_whole(&self) -> bool {
+        false
+    }
 
     /// Earlier log lines of a job from line `offset` on, where HTTP serves them.
     fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {

@@ -208,10 +208,19 @@ impl SocketIo {
 
     /// What the user typed, as frames: a JSON array is an event, `{"event","data"}` as well, a
     /// complete packet is sent as it is. Anything else is not sent, since servers close the
-    /// connection on text that is no packet.
+    /// connection on text that is no packet, and on a frame larger than their open packet allows.
     #[must_use]
     pub fn send(&self, text: &str) -> Vec<Frame> {
-        let text = text.trim();
+        let most = self.open.as_ref().and_then(|open| open.max_payload).unwrap_or(u64::MAX);
+        let fits = |frame: &Frame| match frame {
+            Frame::Text(text) => text.len() as u64 <= most,
+            _ => true,
+        };
+        let frames = self.typed(text.trim());
+        if frames.iter().all(fits) { frames } else { Vec::new() }
+    }
+
+    fn typed(&self, text: &str) -> Vec<Frame> {
         if let Some((event, data)) = raw_event(text) {
             return self.tell(&event, data.as_slice());
         }

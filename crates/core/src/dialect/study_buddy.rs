@@ -8,6 +8,7 @@
 //! by them alone: jobs of different queues that share an id are one job to the server, on the
 //! socket as over HTTP, and therefore here.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::endpoint::{Defaults, Endpoint};
@@ -53,6 +54,14 @@ pub struct StudyBuddy {
     seen: Memory<Seen>,
     /// How much the result of each completed job said, since a poorer one follows.
     told: Memory<usize>,
+    /// Jobs whose subscription has been answered by nothing yet. The first answer may be the last
+    /// progress of the job, sent again: the server keeps that, but not the end.
+    asked: HashSet<JobId>,
+    /// Progress that was sent again, until HTTP says whether its job has ended since.
+    replayed: HashMap<JobId, Box<JobPatch>>,
+    /// Whether the server lists jobs by the name of their user or queue, as the documented one
+    /// does. Unknown until it was asked.
+    lists_by_name: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +95,9 @@ impl StudyBuddy {
             cursor: 0,
             seen: Memory::default(),
             told: Memory::default(),
+            asked: HashSet::new(),
+            replayed: HashMap::new(),
+            lists_by_name: None,
         })
     }
 
@@ -127,6 +139,13 @@ impl StudyBuddy {
             state if state.terminal() => {}
             _ => {
                 let id = patch.id.clone()?;
+                if self.asked.remove(&id) {
+                    // The acknowledgement follows, and with it the fetch that decides.
+                    patch.state = Some(state);
+                    self.replayed.insert(id, Box::new(patch));
+                    return Some(Vec::new());
+                }
+                self.replayed.remove(&id);
                 self.told.forget(id.as_str());
                 self.seen.remember(id, Seen::Moving);
             }
@@ -166,14 +185,26 @@ impl StudyBuddy {
     }
 
     fn acknowledged(&mut self, topic: Topic, args: &str) -> Vec<Incoming> {
+        if let Topic::Job(id) = &topic {
+            self.asked.remove(id);
+        }
         let answer = elements(args).and_then(|args| args.first().copied());
         // A bare answer, or none, confirms.
         let fields = answer.and_then(Fields::of).unwrap_or_default();
-        let refused = fields.flag("success") == Some(false);
-        let reason = fields.string("message").or_else(|| fields.string("error"));
-        if refused {
+        let refused = (fields.flag("success") == Some(false)).then(|| {
+            let reason = fields.string("message").or_else(|| fields.string("error"));
+            reason.unwrap_or_else(|| "refused without a reason".to_owned())
+        });
+        // The shipped server does not read whose jobs are asked for: everybody gets their own.
+        let room = fields.string("room");
+        let other = match (&topic, room) {
+            (Topic::User(user), Some(room)) if room != format!("user:{user}") => {
+                Some(format!("it offers {room} instead, whose key this is"))
+            }
+            _ => None,
+        };
+        if let Some(reason) = refused.or(other) {
             self.watched.retain(|watched| *watched != topic);
-            let reason = reason.unwrap_or_else(|| "refused without a reason".to_owned());
             return vec![Incoming::Unwatchable { topic: Some(topic), reason }];
         }
         let mut out = vec![Incoming::Watched(topic.clone())];
@@ -189,33 +220,90 @@ impl StudyBuddy {
     /// database only, and the ping is the clock of a quiet link.
     fn refresh(&mut self) -> Vec<Incoming> {
         let lists = |topic: &&Topic| !matches!(topic, Topic::Job(_));
-        let mut turn: Vec<_> = self.watched.iter().filter(lists).cloned().collect();
+        let listed: Vec<_> =
+            self.watched.iter().filter(lists).cloned().map(Incoming::Stale).collect();
+        if !listed.is_empty() {
+            // A row tells as much as a job asked for by itself.
+            return listed;
+        }
         let open = |topic: &&Topic| match topic {
             Topic::Job(id) => self.seen.get(id.as_str()) != Some(&Seen::Ended),
             _ => false,
         };
         let jobs: Vec<_> = self.watched.iter().filter(open).collect();
         let count = jobs.len().min(JOBS_PER_PING);
-        turn.extend((0..count).map(|step| jobs[(self.cursor + step) % jobs.len()].clone()));
+        let turn: Vec<Topic> =
+            (0..count).map(|step| jobs[(self.cursor + step) % jobs.len()].clone()).collect();
         self.cursor = if jobs.is_empty() { 0 } else { (self.cursor + count) % jobs.len() };
         turn.into_iter().map(Incoming::Stale).collect()
     }
 
-    fn view_request(&self, topic: Option<&Topic>, id: &JobId) -> FetchRequest {
-        let ask = Ask { topic: topic.cloned(), call: "view", args: vec![id.to_string()] };
-        let path = ["jobs", "ultra-optimized", id.as_str()];
+    /// Asks BullMQ for a job: with the call `view` for one in the server's table, with
+    /// `unrecorded` for one that is not, since a job that was just queued has no row yet.
+    fn view_request(&self, call: &'static str, topic: Option<&Topic>, id: &str) -> FetchRequest {
+        let ask = Ask { topic: topic.cloned(), call, args: vec![id.to_owned()] };
+        let path = ["jobs", "ultra-optimized", id];
         self.endpoint.request(ask, Method::Get, &path, &[], None)
+    }
+
+    /// The documented server lists jobs by the name of their user or queue; `None` for other
+    /// topics.
+    fn named_list(&self, topic: &Topic) -> Option<FetchRequest> {
+        let (of, name) = match topic {
+            Topic::User(id) => ("user", id.as_str()),
+            Topic::Queue(name) => ("queue", name.as_str()),
+            Topic::Job(_) | Topic::Everything => return None,
+        };
+        let ask = Ask { topic: Some(topic.clone()), call: "named", args: Vec::new() };
+        let query = [("limit", LIMIT)];
+        Some(self.endpoint.request(ask, Method::Get, &["jobs", of, name], &query, None))
+    }
+
+    fn view(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
+        let id = ask.args.first().map_or("", String::as_str);
+        let Some(patch) = job_view(unwrap_job(body)) else {
+            return vec![self.wrong_shape("a job", body)];
+        };
+        let ended = patch.state.as_ref().is_some_and(JobState::terminal);
+        if ended {
+            self.seen.remember(id.into(), Seen::Ended);
+        }
+        let update = Incoming::Update(Update::Job(Box::new(patch)));
+        let replayed = if ask.call == "unrecorded" { self.settle(id, ended) } else { None };
+        std::iter::once(update).chain(replayed).collect()
+    }
+
+    /// HTTP has told whether a job has ended: progress that was sent again is news only of one
+    /// that has not.
+    fn settle(&mut self, id: &str, ended: bool) -> Option<Incoming> {
+        let patch = self.replayed.remove(id).filter(|_| !ended)?;
+        self.seen.remember(id.into(), Seen::Moving);
+        Some(Incoming::Update(Update::Job(patch)))
+    }
+
+    /// Neither the table nor BullMQ knows the job.
+    fn unknown(&mut self, id: &str) -> Vec<Incoming> {
+        // What the socket has told of it stands until it is denied again.
+        let gone = || Incoming::Update(Update::Gone(id.into()));
+        vec![self.settle(id, false).unwrap_or_else(gone)]
     }
 
     /// A row of the server's table. A failure in it may be that of one attempt.
     fn row(&mut self, topic: Option<&Topic>, body: &str, asked: bool) -> Option<Vec<Incoming>> {
         let mut patch = job_row(body)?;
         let id = patch.id.clone()?;
-        if let Some(Topic::Queue(name)) = topic
-            && patch.queue.as_ref() != Some(name)
-        {
+        let other = match topic {
+            Some(Topic::Queue(name)) => patch.queue.as_ref() != Some(name),
+            Some(Topic::User(id)) => patch.user.as_ref().is_some_and(|user| user != id),
+            _ => false,
+        };
+        if other {
             return Some(Vec::new());
         }
+        let replayed = match &patch.state {
+            Some(state) if asked || state.terminal() => self.settle(id.as_str(), state.terminal()),
+            _ => None,
+        };
         let mut follow = None;
         match &patch.state {
             Some(JobState::Failed) => {
@@ -225,7 +313,7 @@ impl StudyBuddy {
                     self.seen.remember(id, Seen::Ended);
                 } else {
                     patch.firmness = Firmness::MayRetry;
-                    let view = || Incoming::Follow(self.view_request(topic, &id));
+                    let view = || Incoming::Follow(self.view_request("view", topic, id.as_str()));
                     follow = viewed.then(view);
                 }
             }
@@ -234,7 +322,7 @@ impl StudyBuddy {
             None => {}
         }
         let update = Incoming::Update(Update::Job(Box::new(patch)));
-        Some(std::iter::once(update).chain(follow).collect())
+        Some(std::iter::once(update).chain(replayed).chain(follow).collect())
     }
 
     fn parse_rows(&mut self, ask: &Ask, body: &str) -> Option<Vec<Incoming>> {
@@ -244,11 +332,43 @@ impl StudyBuddy {
             Fields::parse(body).filter(|fields| fields.has("jobs")).map(|it| it.array("jobs"))
         };
         let mut out = Vec::new();
+        if ask.call == "named" {
+            self.lists_by_name = Some(true);
+        }
         for raw in rows? {
             let row = self.row(ask.topic.as_ref(), raw.get(), false);
             out.extend(row.unwrap_or_else(|| vec![self.wrong_shape("a job", raw.get())]));
         }
+        if out.is_empty() && ask.call == "list" && self.lists_by_name.is_none() {
+            // To the documented server "me" is the name of a user who has no jobs.
+            let named = ask.topic.as_ref().and_then(|topic| self.named_list(topic));
+            out.extend(named.map(Incoming::Follow));
+        }
         Some(out)
+    }
+
+    /// What was asked for does not exist.
+    fn missing(&mut self, ask: &Ask) -> Vec<Incoming> {
+        let id = ask.args.first().map_or("", String::as_str);
+        match ask.call {
+            "job" => {
+                let view = self.view_request("unrecorded", ask.topic.as_ref(), id);
+                vec![Incoming::Follow(view)]
+            }
+            "unrecorded" => self.unknown(id),
+            "view" => {
+                // BullMQ has dropped the job, so nothing will retry it: the table's word stands.
+                self.seen.remember(id.into(), Seen::Ended);
+                let failed =
+                    JobPatch { state: Some(JobState::Failed), snapshot: true, ..JobPatch::new(id) };
+                vec![Incoming::Update(Update::Job(Box::new(failed)))]
+            }
+            "named" => {
+                self.lists_by_name = Some(false);
+                Vec::new()
+            }
+            _ => vec![odd_frame("http-error", "HTTP 404.", None, &self.endpoint)],
+        }
     }
 
     fn wrong_shape(&self, what: &str, received: &str) -> Incoming {
@@ -268,6 +388,10 @@ impl Dialect for StudyBuddy {
             max_delay: Duration::from_secs(5),
             attempts: 5,
             poll_fast: Duration::from_secs(3),
+            // Measured: the server closes the socket on more than 30 packets a second.
+            frames_per_second: Some(20),
+            // Documented: 100 for each user and route, which the web page spends as well.
+            requests_per_minute: Some(90),
             ..Policy::default()
         }
     }
@@ -280,6 +404,8 @@ impl Dialect for StudyBuddy {
     fn open(&mut self) -> Result<OpenRequest, String> {
         self.link.reset();
         self.watched.clear();
+        self.asked.clear();
+        self.replayed.clear();
         self.cursor = 0;
         Ok(self.endpoint.open())
     }
@@ -317,10 +443,20 @@ impl Dialect for StudyBuddy {
                     self.watched.push(topic.clone());
                 }
                 let payload = subscription(topic);
-                self.link.ask(topic, "subscribe:jobs", &[&payload])
+                let frames = self.link.ask(topic, "subscribe:jobs", &[&payload]);
+                if let Topic::Job(id) = topic
+                    && !frames.is_empty()
+                {
+                    self.asked.insert(id.clone());
+                }
+                frames
             }
             Outgoing::Unwatch(topic) => {
                 self.watched.retain(|watched| watched != topic);
+                if let Topic::Job(id) = topic {
+                    self.asked.remove(id);
+                    self.replayed.remove(id);
+                }
                 self.link.tell("unsubscribe:jobs", &[&subscription(topic)])
             }
             Outgoing::Ping => self.link.ping(),
@@ -340,48 +476,51 @@ impl Dialect for StudyBuddy {
         };
         vec![match topic {
             Topic::Job(id) => get(ask("job", vec![id.to_string()]), &["jobs", id.as_str()], &[]),
-            // The server lists the jobs of the key's user and no others.
+            // The shipped server lists the jobs of the key's user and no others.
             Topic::User(_) | Topic::Queue(_) | Topic::Everything => {
-                get(ask("list", Vec::new()), &["jobs", "user", "me"], &[("limit", LIMIT)])
+                let named =
+                    if self.lists_by_name == Some(true) { self.named_list(topic) } else { None };
+                let mine =
+                    || get(ask("list", Vec::new()), &["jobs", "user", "me"], &[("limit", LIMIT)]);
+                named.unwrap_or_else(mine)
             }
         }]
+    }
+
+    fn rows_are_whole(&self) -> bool {
+        true
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         let id = ask.args.first().map_or("", String::as_str);
         match nest::answer(response, &self.endpoint) {
             Answer::Json(body) => match ask.call {
+                // The documented server's words for a job that it does not know.
+                "job" | "view" | "unrecorded" if is_nothing(body) => self.missing(ask),
                 "job" => self
                     .row(ask.topic.as_ref(), unwrap_job(body), true)
                     .unwrap_or_else(|| vec![self.wrong_shape("a job", body)]),
-                "view" => match job_view(unwrap_job(body)) {
-                    Some(patch) => {
-                        if patch.state.as_ref().is_some_and(JobState::terminal) {
-                            self.seen.remember(id.into(), Seen::Ended);
-                        }
-                        vec![Incoming::Update(Update::Job(Box::new(patch)))]
-                    }
-                    None => vec![self.wrong_shape("a job", body)],
-                },
-                "list" => self
+                "view" | "unrecorded" => self.view(ask, body),
+                "list" | "named" => self
                     .parse_rows(ask, body)
                     .unwrap_or_else(|| vec![self.wrong_shape("a list of jobs", body)]),
                 _ => Vec::new(),
             },
-            Answer::Missing if ask.call == "job" => vec![Incoming::Update(Update::Gone(id.into()))],
-            Answer::Missing if ask.call == "view" => {
-                // BullMQ has dropped the job, so nothing will retry it: the table's word stands.
-                self.seen.remember(id.into(), Seen::Ended);
-                let failed =
-                    JobPatch { state: Some(JobState::Failed), snapshot: true, ..JobPatch::new(id) };
-                vec![Incoming::Update(Update::Job(Box::new(failed)))]
+            Answer::Missing => self.missing(ask),
+            // A server without these calls has nothing to add.
+            Answer::Odd(_) if ask.call == "unrecorded" && response.status == 404 => {
+                self.unknown(id)
             }
-            Answer::Missing => vec![odd_frame("http-error", "HTTP 404.", None, &self.endpoint)],
+            Answer::Odd(_) if ask.call == "named" && response.status == 404 => self.missing(ask),
+            Answer::Forbidden(reason) if ask.call == "named" => {
+                self.lists_by_name = Some(false);
+                vec![Incoming::Unwatchable { topic: ask.topic.clone(), reason }]
+            }
             // "Not your job" is about the job. Only the list of one's own jobs is about the key.
             Answer::Forbidden(reason) if ask.call == "job" => {
                 vec![Incoming::Unwatchable { topic: Some(Topic::Job(id.into())), reason }]
             }
-            Answer::Forbidden(reason) if ask.call == "view" => {
+            Answer::Forbidden(reason) if matches!(ask.call, "view" | "unrecorded") => {
                 vec![odd_frame("http-error", &reason, None, &self.endpoint)]
             }
             Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
@@ -398,6 +537,11 @@ fn subscription(topic: &Topic) -> String {
         Topic::User(id) => serde_json::json!({ "userId": id }).to_string(),
         Topic::Queue(_) | Topic::Everything => "{}".to_owned(),
     }
+}
+
+/// Whether an answer has no job where one would be.
+fn is_nothing(body: &str) -> bool {
+    Fields::leading(body).is_some_and(|fields| fields.has("job") && fields.get("job").is_none())
 }
 
 /// Whether a status word says more than "running".

@@ -79,6 +79,10 @@ pub const MAX_JOBS: usize = 200_000;
 /// said twice this far apart.
 const GONE_DOUBT: Duration = Duration::from_secs(10);
 
+/// A job that the socket told of and HTTP has never shown may not be written down yet: it is
+/// doubted for this long that it is gone.
+const UNRECORDED_DOUBT: Duration = Duration::from_secs(60);
+
 /// A failure is looked at a second time this long after it was heard: what HTTP says sooner may be
 /// a cached answer from before it.
 const SECOND_LOOK: Duration = Duration::from_secs(4);
@@ -144,8 +148,9 @@ impl Board {
     /// baseline. Otherwise it was found so.
     ///
     /// `Gone` is believed for a job that HTTP has shown before and of which the socket has not
-    /// spoken in the last 10 s, or when it is said twice at least 10 s apart. An ended job stays as
-    /// it is; another becomes `Unknown("gone")` until it is seen again.
+    /// spoken in the last 10 s, or when it is said twice at least 10 s apart, 60 s for a job that
+    /// HTTP has never shown. An ended job stays as it is; another becomes `Unknown("gone")` until
+    /// it is seen again.
     pub fn apply(
         &mut self,
         update: &Update,
@@ -187,7 +192,7 @@ impl Board {
                 }
             } else if let Some(since) = entry.missing_since {
                 // Asked again, once: whatever the answer, it decides.
-                if now.mono.since(since) < GONE_DOUBT * 6 {
+                if now.mono.since(since) < doubt(entry) * 6 {
                     changes.push(Change::Confirm(id.clone()));
                 } else {
                     entry.missing_since = None;
@@ -289,8 +294,9 @@ impl Board {
         if entry.job.state.terminal() || entry.is_gone() {
             return changes;
         }
+        let doubt = doubt(entry);
         let fresh = entry.socket_heard.is_some_and(|at| now.mono.since(at) < GONE_DOUBT);
-        let twice = entry.missing_since.is_some_and(|at| now.mono.since(at) >= GONE_DOUBT);
+        let twice = entry.missing_since.is_some_and(|at| now.mono.since(at) >= doubt);
         if (entry.http_seen && !fresh) || twice {
             entry.vanish(now, &mut changes);
             self.after_merge(id, now);
@@ -298,7 +304,7 @@ impl Board {
             entry.missing_since = Some(now.mono);
             // A failure under way has its own deadlines.
             if entry.due.is_none() {
-                self.schedule(id, now.mono.after(GONE_DOUBT));
+                self.schedule(id, now.mono.after(doubt));
             }
         }
         changes
@@ -358,4 +364,9 @@ impl Board {
             self.due.remove(&(at, id.clone()));
         }
     }
+}
+
+/// How long it is doubted that a job is gone.
+fn doubt(entry: &Entry) -> Duration {
+    if entry.http_seen { GONE_DOUBT } else { UNRECORDED_DOUBT }
 }

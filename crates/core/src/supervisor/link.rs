@@ -56,6 +56,8 @@ impl Supervisor {
                 let link = LinkId(self.last_link);
                 self.learn_secrets(&request);
                 self.phase = Phase::Opening(link);
+                // An upgrade is a request like any other to a server that counts them.
+                self.polling.spend(now.mono);
                 let patience = self.policy.open_timeout;
                 self.timers.set(Timer::Opening, now.mono.after(patience + DRIVER_SLACK));
                 self.out.push_back(Output::Open(link, request, patience));
@@ -82,9 +84,11 @@ impl Supervisor {
             Timer::Heartbeat,
             Timer::Silence,
             Timer::Safety,
+            Timer::Pace,
         ] {
             self.timers.clear(timer);
         }
+        self.pace.reset();
         self.silent = false;
     }
 
@@ -150,7 +154,7 @@ impl Supervisor {
             }
             match item {
                 Incoming::Ready => self.ready(link, now),
-                Incoming::Reply(frame) => self.out.push_back(Output::Send(link, frame)),
+                Incoming::Reply(frame) => self.send(link, frame, now),
                 Incoming::Refused(reason) => self.refuse(reason, None, now),
                 Incoming::Kicked(reason) => self.lost(reason, None, now),
                 Incoming::Watched(_) => {}
@@ -158,7 +162,7 @@ impl Supervisor {
                 Incoming::Update(update) => self.update(update, Source::Socket, None, now),
                 Incoming::Stale(topic) => self.stale(&topic, now),
                 Incoming::Found(topic) => self.found(topic, None, now),
-                Incoming::Follow(request) => self.follow_alone(request),
+                Incoming::Follow(request) => self.follow_alone(request, now),
                 Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
             }
         }
@@ -177,16 +181,22 @@ impl Supervisor {
         self.refused = false;
         self.fallback = false;
         self.rearm(now);
-        let topics: Vec<_> = self.topics.all().cloned().collect();
+        // Jobs that have ended would cost a frame each and have nothing to say. One that runs again
+        // is found over HTTP.
+        let topics: Vec<_> =
+            self.topics.all().filter(|topic| !self.has_ended(topic)).cloned().collect();
         for topic in topics {
-            self.encode(link, &Outgoing::Watch(topic));
+            self.pace.watch(topic);
         }
-        let waiting: Vec<_> = self.outbox.drain(now.mono).collect();
-        for outgoing in waiting {
-            self.encode(link, &outgoing);
-        }
+        self.speak(now);
         self.fetch_everything(now);
         self.schedule_safety(now);
+    }
+
+    /// Sends a frame that waits for nothing.
+    fn send(&mut self, link: LinkId, frame: Frame, now: Now) {
+        self.pace.count(1, now.mono);
+        self.out.push_back(Output::Send(link, frame));
     }
 
     /// Sets the deadlines that any frame puts off.
@@ -207,9 +217,9 @@ impl Supervisor {
                 return;
             }
             Beat::Ping => {
-                self.encode(link, &Outgoing::Ping);
+                self.encode(link, &Outgoing::Ping, now);
             }
-            Beat::WebSocketPing => self.out.push_back(Output::Send(link, Frame::Ping)),
+            Beat::WebSocketPing => self.send(link, Frame::Ping, now),
             Beat::Wait => {}
         }
         self.timers.set(Timer::Heartbeat, self.heartbeat.deadline());
@@ -268,11 +278,11 @@ impl Supervisor {
             Phase::Live(link) => {
                 match self.heartbeat.check(now.mono) {
                     Beat::Ping => {
-                        if self.encode(link, &Outgoing::Ping) == 0 {
-                            self.out.push_back(Output::Send(link, Frame::Ping));
+                        if self.encode(link, &Outgoing::Ping, now) == 0 {
+                            self.send(link, Frame::Ping, now);
                         }
                     }
-                    _ => self.out.push_back(Output::Send(link, Frame::Ping)),
+                    _ => self.send(link, Frame::Ping, now),
                 }
                 self.timers.set(Timer::Heartbeat, self.heartbeat.deadline());
                 self.fetch_everything(now);

@@ -68,7 +68,7 @@ pub enum Failure {
         status: u16,
         /// The beginning of the body or its `error`/`message`, where it is text.
         text: Option<String>,
-        /// What `Retry-After` asked for.
+        /// The pause that the server asked for.
         retry_after: Option<Duration>,
     },
     /// Name resolution, TCP or proxy failed.
@@ -116,7 +116,7 @@ pub enum Input {
     Frame(LinkId, Frame),
     /// The socket closed or died. Not sent after [`Output::Close`].
     Closed(LinkId, String),
-    /// An HTTP request ended. `retry_after` as the server asked, whatever the status.
+    /// An HTTP request ended, with the pause that the server asked for, whatever the status.
     Fetched(FetchId, Result<FetchResponse, Failure>, Option<Duration>),
     /// Time has passed.
     Tick,
@@ -177,6 +177,8 @@ pub enum Output {
 pub struct Load {
     /// Things waiting to be said, at most 64.
     pub outbox: usize,
+    /// Topics whose subscription, or its end, waits to be said: at most twice those watched.
+    pub unsaid: usize,
     /// Topics found besides those the user watches, at most 1,000.
     pub found: usize,
     /// Topics and single jobs being fetched.

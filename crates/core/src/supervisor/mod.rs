@@ -4,8 +4,8 @@
 //!   life; attempts never end.
 //! - HTTP: `rounds`, with the table in `polling`. On every `Ready` and every watch each topic is
 //!   fetched; while the socket is down, regularly; beside a live socket, now and then.
-//! - `topics` is what is watched (state), `outbox` what waits to be said (a bounded queue),
-//!   `timers` every deadline of the link, `status` what the badge says and why.
+//! - `topics` is what is watched (state), `outbox` what waits to be said (a bounded queue), `pace`
+//!   how fast both are said, `timers` every deadline of the link, `status` what the badge says and why.
 //!
 //! Feed it one [`Input`] with [`Supervisor::handle`], then drain [`Supervisor::poll`] until it
 //! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
@@ -23,12 +23,15 @@ use crate::state::{Board, Change};
 use crate::time::{Mono, Now};
 
 mod backoff;
+mod budget;
 mod heartbeat;
 mod link;
 mod messages;
 mod outbox;
+mod pace;
 mod polling;
 mod rounds;
+mod shared;
 mod status;
 mod timers;
 mod topics;
@@ -39,6 +42,7 @@ use backoff::{Backoff, Jitter};
 use heartbeat::Heartbeat;
 use link::Phase;
 use outbox::{Outbox, Refusal};
+use pace::Pace;
 use polling::Polling;
 use status::Http;
 use timers::{Timer, Timers};
@@ -68,6 +72,7 @@ pub struct Supervisor {
     backoff: Backoff,
     heartbeat: Heartbeat,
     outbox: Outbox,
+    pace: Pace,
     /// Why the socket is not live.
     trouble: Option<String>,
     /// The trouble is that we are not accepted: only the user can change that.
@@ -100,6 +105,8 @@ impl Supervisor {
         let heartbeat = Heartbeat::new(dialect.keepalive(), now.mono);
         Supervisor {
             board: Board::new(policy.grace, now.wall),
+            pace: Pace::new(policy.frames_per_second),
+            polling: Polling::new(&policy),
             dialect,
             policy,
             out: VecDeque::new(),
@@ -117,7 +124,6 @@ impl Supervisor {
             trouble: None,
             refused: false,
             topics: Topics::default(),
-            polling: Polling::default(),
             http: Http::Unknown,
             partly_refused: BTreeMap::new(),
             answered_at: None,
@@ -148,10 +154,10 @@ impl Supervisor {
             Input::Key(key) => self.replace_key(key, now),
             Input::Woke => self.distrust(now),
             Input::Watch(topic) => self.watch(topic, now),
-            Input::Unwatch(topic) => self.unwatch(&topic),
+            Input::Unwatch(topic) => self.unwatch(&topic, now),
             Input::Send(outgoing) => self.say(outgoing, now),
             Input::Logs(job, offset) => self.fetch_logs(&job, offset, now),
-            Input::Act(id, action) => self.act(id, action),
+            Input::Act(id, action) => self.act(id, action, now),
             Input::Opened(link) => self.opened(link, now),
             Input::OpenFailed(link, failure) => self.open_failed(link, &failure, now),
             Input::Frame(link, frame) => self.frame(link, &frame, now),
@@ -216,6 +222,7 @@ impl Supervisor {
         let (topics, requests, waiting) = self.polling.sizes();
         Load {
             outbox: self.outbox.len(),
+            unsaid: self.pace.len(),
             found: self.topics.found_len(),
             topics,
             requests,
@@ -248,6 +255,7 @@ impl Supervisor {
             Timer::Heartbeat => self.beat(now),
             Timer::Silence => self.fell_silent(now),
             Timer::Safety => self.safety_round(now),
+            Timer::Pace => self.speak(now),
             Timer::Refresh => {}
         }
     }
@@ -315,37 +323,63 @@ impl Supervisor {
         if let Some(reason) = self.dialect.unwatchable(&topic) {
             self.tell_unwatchable(Some(&topic), &reason);
         }
-        let new = self.topics.watch(topic.clone());
+        self.topics.watch(topic.clone());
         if let Topic::Job(id) = &topic {
             self.board.pin(id, true);
         }
         self.polling.add(&topic);
-        self.polling.renew(&topic);
+        self.polling.renew(&topic, now.mono);
         self.set_baseline();
         self.moving = None;
         self.polling.schedule(&topic, now.mono);
-        if new && let Some(link) = self.live() {
-            self.encode(link, &Outgoing::Watch(topic));
-        }
+        self.subscribe(topic, now);
     }
 
-    fn unwatch(&mut self, topic: &Topic) {
+    fn unwatch(&mut self, topic: &Topic, now: Now) {
         for topic in self.topics.unwatch(topic) {
-            self.give_up(topic);
+            self.give_up(topic, now);
         }
         self.set_baseline();
         self.moving = None;
     }
 
     /// A topic is not watched any more, neither by the user nor as found.
-    fn give_up(&mut self, topic: Topic) {
+    fn give_up(&mut self, topic: Topic, now: Now) {
         if let Topic::Job(id) = &topic {
             self.board.pin(id, false);
         }
         self.partly_refused.remove(&topic);
         self.out.extend(self.polling.remove(&topic).into_iter().map(Output::Abandon));
-        if let Some(link) = self.live() {
-            self.encode(link, &Outgoing::Unwatch(topic));
+        self.pace.unwatch(topic);
+        self.speak(now);
+    }
+
+    /// Watches a topic on the present link, if there is one.
+    fn subscribe(&mut self, topic: Topic, now: Now) {
+        if self.live().is_some() {
+            self.pace.watch(topic);
+            self.speak(now);
+        }
+    }
+
+    /// Says what waits to be said, as fast as the server takes it.
+    fn speak(&mut self, now: Now) {
+        let Some(link) = self.live() else { return };
+        while self.pace.free(now.mono) {
+            let outgoing = match self.pace.next() {
+                Some((topic, true)) => Outgoing::Watch(topic),
+                Some((topic, false)) => Outgoing::Unwatch(topic),
+                None => match self.outbox.pop(now.mono) {
+                    Some(outgoing) => outgoing,
+                    None => break,
+                },
+            };
+            self.encode(link, &outgoing, now);
+        }
+        if self.pace.is_idle() && self.outbox.len() == 0 {
+            self.timers.clear(Timer::Pace);
+        } else {
+            self.timers.set(Timer::Pace, self.pace.free_at());
         }
     }
 
@@ -355,6 +389,8 @@ impl Supervisor {
         {
             return;
         }
+        let whole = self.dialect.rows_are_whole();
+        let list = parent.clone().filter(|list| whole && !matches!(list, Topic::Job(_)));
         match self.topics.find(topic.clone(), parent) {
             Adding::Known => {}
             Adding::Full => self.odd(
@@ -366,24 +402,27 @@ impl Supervisor {
             ),
             Adding::New => {
                 self.polling.add(&topic);
-                self.polling.schedule(&topic, now.mono);
-                if let Some(link) = self.live() {
-                    self.encode(link, &Outgoing::Watch(topic));
+                match list {
+                    Some(list) => self.found_in_list(&topic, &list, now),
+                    None => self.polling.schedule(&topic, now.mono),
                 }
+                self.subscribe(topic, now);
             }
         }
     }
 
     fn say(&mut self, outgoing: Outgoing, now: Now) {
-        let refusal = match self.live() {
+        let at_once = self.pace.free(now.mono) && self.outbox.len() == 0;
+        let refusal = match self.live().filter(|_| at_once) {
             Some(link) => {
-                if self.encode(link, &outgoing) == 0 {
+                if self.encode(link, &outgoing, now) == 0 {
                     self.odd("unsendable", "This kind of server has no words for that.".to_owned());
                 }
                 return;
             }
             None => self.outbox.push(outgoing, now.mono),
         };
+        self.speak(now);
         match refusal {
             Ok(()) => {}
             Err(Refusal::Duplicate) => {
@@ -397,9 +436,10 @@ impl Supervisor {
     }
 
     /// Sends what the dialect makes of `outgoing`. Answers how many frames that were.
-    fn encode(&mut self, link: LinkId, outgoing: &Outgoing) -> usize {
+    fn encode(&mut self, link: LinkId, outgoing: &Outgoing, now: Now) -> usize {
         let frames = self.dialect.encode(outgoing);
         let count = frames.len();
+        self.pace.count(count, now.mono);
         self.out.extend(frames.into_iter().map(|frame| Output::Send(link, frame)));
         count
     }
@@ -413,10 +453,17 @@ impl Supervisor {
                     let own = Topic::Job(transition.job.clone());
                     let ended = self.board.job(&transition.job).is_some_and(|j| j.state.terminal());
                     if ended && self.topics.lose(&own) {
-                        self.give_up(own);
-                    } else if !ended && self.moving.is_some_and(|(_, moving)| !moving) {
-                        self.moving = None;
-                        self.hurry(now);
+                        self.give_up(own, now);
+                    } else if !ended {
+                        if self.topics.contains(&own) {
+                            // It may have been left out when the link began, as ended.
+                            self.polling.rouse(&own);
+                            self.subscribe(own, now);
+                        }
+                        if self.moving.is_some_and(|(_, moving)| !moving) {
+                            self.moving = None;
+                            self.hurry(now);
+                        }
                     }
                     self.out.push_back(Output::Transition(transition));
                 }

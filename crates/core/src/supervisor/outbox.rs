@@ -38,10 +38,10 @@ impl Outbox {
         Ok(())
     }
 
-    /// Everything that is still worth saying, in order.
-    pub fn drain(&mut self, now: Mono) -> impl Iterator<Item = Outgoing> + use<> {
+    /// The first that is still worth saying.
+    pub fn pop(&mut self, now: Mono) -> Option<Outgoing> {
         self.expire(now);
-        std::mem::take(&mut self.0).into_iter().map(|(_, out)| out)
+        self.0.pop_front().map(|(_, out)| out)
     }
 
     pub fn len(&self) -> usize {
@@ -79,7 +79,7 @@ mod tests {
         let mut outbox = Outbox::default();
         assert_eq!(outbox.push(say("old"), Mono(0)), Ok(()));
         assert_eq!(outbox.push(say("new"), Mono(30_000)), Ok(()));
-        assert_eq!(outbox.drain(Mono(60_000)).collect::<Vec<_>>(), [say("new")]);
+        assert_eq!(outbox.pop(Mono(60_000)), Some(say("new")));
         assert_eq!(outbox.len(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! What is fetched over HTTP, and when: one round per topic at a time, a dirty mark for what
-//! changed meanwhile, few requests at once.
+//! changed meanwhile, few requests at once and no more in a minute than the server takes. Topics
+//! that ask the same share the answer.
 //!
 //! This is bookkeeping only; the machine decides when a topic is due.
 
@@ -9,12 +10,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::FetchId;
-use crate::dialect::{Ask, FetchRequest};
+use super::budget::Budget;
+use super::shared::{Call, Shared};
+use crate::dialect::{Ask, FetchRequest, FetchResponse};
 use crate::model::{JobId, Topic};
+use crate::server::Policy;
 use crate::time::Mono;
-
-/// How many requests for topics may be under way at once.
-pub(super) const MAX_IN_FLIGHT: usize = 6;
 
 /// How many further requests (pages, details) one round may take.
 pub(super) const MAX_PAGES: usize = 200;
@@ -49,11 +50,26 @@ pub(super) enum Purpose {
 pub(super) struct Flight {
     pub purpose: Purpose,
     pub ask: Ask,
+    /// Other topics that asked the same meanwhile, each in its own words.
+    pub also: Vec<(Topic, Ask)>,
+    /// What was asked and when, where others may ask the same.
+    pub call: Option<(Call, Mono)>,
+}
+
+/// The next thing to do for a topic's round.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Make this request.
+    Make(Topic, FetchRequest),
+    /// The same has just been answered to another topic.
+    Known(Topic, Ask, FetchResponse),
 }
 
 /// One complete fetch of a topic: its requests, and those that followed from the answers.
 #[derive(Debug, Default)]
 pub(super) struct Round {
+    /// When it began.
+    pub begun: Mono,
     /// Requests under way or waiting.
     pub open: usize,
     /// Requests it began with.
@@ -87,13 +103,26 @@ pub(super) struct Work {
     pub listed: Option<Timestamp>,
     /// What was reported of the first round: that it failed, or that a complete one has ended.
     pub told: Option<bool>,
+    /// When it was last found worth fetching for a reason of its own rather than by routine: only
+    /// what was asked since then answers that.
+    pub news: Mono,
+    /// A list tells all about it: by routine that is waited for.
+    pub by_list: bool,
+    /// How many looks in a row found its job ended, and until when routine leaves it alone for
+    /// that.
+    pub rests: u32,
+    rests_until: Mono,
     collect: Duration,
     announced: Option<Mono>,
 }
 
 /// The table of topics and requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Polling {
+    /// Requests for topics that may be under way at once.
+    parallel: usize,
+    budget: Budget,
+    shared: Shared,
     work: HashMap<Topic, Work>,
     due: BTreeSet<(Mono, Topic)>,
     flights: HashMap<FetchId, Flight>,
@@ -109,6 +138,23 @@ pub(super) struct Polling {
 }
 
 impl Polling {
+    pub fn new(policy: &Policy) -> Polling {
+        Polling {
+            parallel: policy.parallel_requests.max(1),
+            budget: Budget::new(policy.requests_per_minute),
+            shared: Shared::new(policy.poll_fast),
+            work: HashMap::new(),
+            due: BTreeSet::new(),
+            flights: HashMap::new(),
+            waiting: VecDeque::new(),
+            in_flight: 0,
+            lookups: 0,
+            last_id: 0,
+            hold: None,
+            burst: None,
+        }
+    }
+
     /// Begins to keep a topic.
     pub fn add(&mut self, topic: &Topic) {
         let work = self.work.entry(topic.clone()).or_insert_with(|| Work::new(false));
@@ -118,10 +164,11 @@ impl Polling {
         }
     }
 
-    /// A watched topic is watched anew: its first round will be reported again.
-    pub fn renew(&mut self, topic: &Topic) {
+    /// A watched topic is watched anew: it is fetched anew, and its first round reported again.
+    pub fn renew(&mut self, topic: &Topic, now: Mono) {
         if let Some(work) = self.work.get_mut(topic) {
             work.told = None;
+            work.news = now;
         }
     }
 
@@ -135,15 +182,22 @@ impl Polling {
             self.due.remove(&(at, topic.clone()));
         }
         self.waiting.retain(|(waiting, _)| waiting != topic);
-        let ids: Vec<FetchId> = self
-            .flights
-            .iter()
-            .filter(|(_, f)| matches!(&f.purpose, Purpose::Topic(of) if of == topic))
-            .map(|(id, _)| *id)
-            .collect();
+        let mut ids = Vec::new();
+        for (id, flight) in &mut self.flights {
+            flight.also.retain(|(also, _)| also != topic);
+            if matches!(&flight.purpose, Purpose::Topic(of) if of == topic) {
+                match flight.also.pop() {
+                    // The answer is still wanted by another.
+                    Some((other, ask)) => {
+                        flight.purpose = Purpose::Topic(other);
+                        flight.ask = ask;
+                    }
+                    None => ids.push(*id),
+                }
+            }
+        }
         for id in &ids {
-            self.flights.remove(id);
-            self.in_flight -= 1;
+            self.land(*id);
         }
         ids
     }
@@ -151,6 +205,7 @@ impl Polling {
     /// Gives up all rounds under way, keeping the topics. Answers the requests to abandon.
     pub fn abandon_rounds(&mut self) -> Vec<FetchId> {
         self.waiting.clear();
+        self.shared.forget();
         for work in self.work.values_mut() {
             work.round = None;
             work.dirty = false;
@@ -187,6 +242,7 @@ impl Polling {
             work.collect = (work.collect * 2).min(COLLECT_LONGEST);
         }
         work.announced = Some(now);
+        work.news = now;
         if work.round.is_some() {
             work.dirty = true;
         } else {
@@ -212,6 +268,7 @@ impl Polling {
     /// Looks one job up, besides the topics. Answers whether there was room.
     pub fn look_up(&mut self, topic: &Topic, at: Mono) -> bool {
         if let Some(work) = self.work.get_mut(topic) {
+            work.news = at;
             if work.round.is_some() {
                 work.dirty = true;
             } else {
@@ -272,23 +329,79 @@ impl Polling {
         self.hold = None;
     }
 
-    /// When [`Polling::next_request`] or [`Polling::next_due`] may have something to do.
+    /// A request is made.
+    pub fn spend(&mut self, now: Mono) {
+        self.budget.spend(now);
+    }
+
+    /// When [`Polling::next_step`] or [`Polling::next_due`] may have something to do.
     pub fn deadline(&self) -> Option<Mono> {
-        if self.in_flight >= MAX_IN_FLIGHT {
+        if self.in_flight >= self.parallel {
             return None;
         }
         let first =
             if self.waiting.is_empty() { self.due.first().map(|(at, _)| *at)? } else { Mono(0) };
-        Some(self.hold.map_or(first, |hold| hold.max(first)))
+        Some(first.max(self.budget.free_at()).max(self.hold.unwrap_or_default()))
     }
 
     fn free(&self, now: Mono) -> bool {
-        self.in_flight < MAX_IN_FLIGHT && self.hold.is_none_or(|hold| hold <= now)
+        self.in_flight < self.parallel
+            && self.budget.free(now)
+            && self.hold.is_none_or(|hold| hold <= now)
     }
 
-    /// Takes a further request that waited for its turn.
-    pub fn next_request(&mut self, now: Mono) -> Option<(Topic, FetchRequest)> {
-        if self.free(now) { self.waiting.pop_front() } else { None }
+    /// Takes a request that waited for its turn, or what answers it already.
+    pub fn next_step(&mut self, now: Mono) -> Option<Step> {
+        while let Some((topic, request)) = self.waiting.pop_front() {
+            let since = self.work.get(&topic).map_or(now, |work| work.news);
+            let call = Call::of(&request);
+            if let Some((asked, response)) = self.shared.answer(&call, since, now) {
+                self.began(&topic, asked);
+                return Some(Step::Known(topic, request.ask, response));
+            }
+            if let Some((id, asked)) = self.shared.under_way(&call, since)
+                && let Some(flight) = self.flights.get_mut(&id)
+            {
+                flight.also.push((topic.clone(), request.ask));
+                self.began(&topic, asked);
+                continue;
+            }
+            if self.free(now) {
+                return Some(Step::Make(topic, request));
+            }
+            self.waiting.push_front((topic, request));
+            return None;
+        }
+        None
+    }
+
+    /// Part of a round was asked at this moment, perhaps before the round began.
+    fn began(&mut self, topic: &Topic, asked: Mono) {
+        if let Some(round) = self.round(topic) {
+            round.begun = round.begun.min(asked);
+        }
+    }
+
+    /// Numbers a topic's request that is about to be made.
+    pub fn take_off(&mut self, topic: Topic, request: &FetchRequest, now: Mono) -> FetchId {
+        let call = Call::of(request);
+        let id = self.number(Purpose::Topic(topic), request.ask.clone(), now);
+        self.in_flight += 1;
+        self.shared.asked(call.clone(), id, now);
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.call = Some((call, now));
+        }
+        id
+    }
+
+    /// Keeps an answer for other topics that ask the same.
+    pub fn keep(&mut self, call: Call, asked: Mono, response: FetchResponse) {
+        self.shared.keep(call, asked, response);
+    }
+
+    /// From now on nothing that was asked before answers anything.
+    pub fn distrust(&mut self) {
+        self.shared.forget();
     }
 
     /// Takes a topic whose round should begin.
@@ -304,11 +417,15 @@ impl Polling {
     }
 
     /// Begins the round of a topic.
-    pub fn begin(&mut self, topic: &Topic, requests: Vec<FetchRequest>) {
+    pub fn begin(&mut self, topic: &Topic, requests: Vec<FetchRequest>, now: Mono) {
         if let Some(work) = self.work.get_mut(topic) {
             work.dirty = false;
             let count = requests.len();
-            work.round = Some(Round { open: count, requests: count, ..Round::default() });
+            let round = Round { begun: now, open: count, requests: count, ..Round::default() };
+            work.round = Some(round);
+            for request in &requests {
+                self.shared.wanted(topic, request);
+            }
             self.waiting.extend(requests.into_iter().map(|request| (topic.clone(), request)));
         }
     }
@@ -318,14 +435,12 @@ impl Polling {
         self.work.get_mut(topic)?.round.take()
     }
 
-    /// Numbers a request that is about to be made.
-    pub fn take_off(&mut self, purpose: Purpose, ask: Ask) -> FetchId {
+    /// Numbers a request that is about to be made and belongs to no round.
+    pub fn number(&mut self, purpose: Purpose, ask: Ask, now: Mono) -> FetchId {
         self.last_id += 1;
         let id = FetchId(self.last_id);
-        if matches!(purpose, Purpose::Topic(_)) {
-            self.in_flight += 1;
-        }
-        self.flights.insert(id, Flight { purpose, ask });
+        self.budget.spend(now);
+        self.flights.insert(id, Flight { purpose, ask, also: Vec::new(), call: None });
         id
     }
 
@@ -334,6 +449,9 @@ impl Polling {
         let flight = self.flights.remove(&id)?;
         if matches!(flight.purpose, Purpose::Topic(_)) {
             self.in_flight -= 1;
+        }
+        if let Some((call, _)) = &flight.call {
+            self.shared.landed(call, id);
         }
         Some(flight)
     }
@@ -348,6 +466,7 @@ impl Polling {
         }
         round.pages += 1;
         round.open += 1;
+        self.shared.wanted(topic, &request);
         self.waiting.push_back((topic.clone(), request));
         true
     }
@@ -385,6 +504,42 @@ impl Polling {
         true
     }
 
+    /// A list that was asked for at `asked` has told all about a topic. By routine it need not be
+    /// fetched by itself before `until`, or at all where that is `None`.
+    pub fn told_by_list(&mut self, topic: &Topic, asked: Mono, until: Option<Mono>) {
+        let Some(work) = self.work.get_mut(topic) else { return };
+        if work.lookup || work.round.is_some() || work.news > asked {
+            return;
+        }
+        work.by_list = true;
+        match until {
+            Some(until) if work.due.is_some_and(|due| due < until) => self.postpone(topic, until),
+            Some(_) => {}
+            None => self.unschedule(topic),
+        }
+    }
+
+    /// A topic's job has ended: routine leaves it alone until then.
+    pub fn rest(&mut self, topic: &Topic, until: Mono) {
+        if let Some(work) = self.work.get_mut(topic) {
+            work.rests = work.rests.saturating_add(1);
+            work.rests_until = until;
+        }
+    }
+
+    /// A topic's job has not ended, or runs again.
+    pub fn rouse(&mut self, topic: &Topic) {
+        if let Some(work) = self.work.get_mut(topic) {
+            work.rests = 0;
+            work.rests_until = Mono(0);
+        }
+    }
+
+    /// Whether routine leaves a topic alone.
+    pub fn rests(&self, topic: &Topic, now: Mono) -> bool {
+        self.work(topic).is_some_and(|work| work.rests_until > now)
+    }
+
     /// Whether any request for a topic is under way or due.
     pub fn busy(&self) -> bool {
         self.in_flight > 0 || !self.waiting.is_empty() || !self.due.is_empty()
@@ -402,6 +557,11 @@ impl Polling {
 }
 
 impl Work {
+    /// Until when routine leaves it alone.
+    pub fn rests_until(&self) -> Mono {
+        self.rests_until
+    }
+
     fn new(lookup: bool) -> Work {
         Work {
             lookup,
@@ -411,6 +571,10 @@ impl Work {
             failures: 0,
             listed: None,
             told: None,
+            news: Mono(0),
+            by_list: false,
+            rests: 0,
+            rests_until: Mono(0),
             collect: COLLECT,
             announced: None,
         }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::polling::{COLLECT, Purpose, Round, leniently};
+use super::polling::{COLLECT, Purpose, Round, Step, Work, leniently};
 use super::status::{Http, sentence};
 use super::topics::belongs;
 use super::{Failure, FetchId, Output, Supervisor, Timer};
-use crate::dialect::{Action, FetchRequest, FetchResponse, Incoming, Outgoing};
+use crate::dialect::{Action, Ask, FetchRequest, FetchResponse, Incoming, Outgoing};
 use crate::model::{ACTION_REFUSED, Job, JobId, Source, Topic, Update};
-use crate::time::Now;
+use crate::time::{Mono, Now};
 
 /// Beside a live socket, what is watched is fetched this often: four of the five servers lose or
 /// never send the end of a job, and three never announce a new one.
@@ -27,6 +27,10 @@ const LOOKUPS_PER_ROUND: usize = 20;
 
 /// A lookup that fails is not repeated more often than this; the next list asks again.
 const LOOKUP_TRIES: u32 = 3;
+
+/// A job that has ended may run again, which is looked for less and less often, but at least this
+/// often.
+const ENDED_LOOK: Duration = Duration::from_secs(120);
 
 /// For this long after a good answer a bad one of another topic says nothing about the server.
 const ANSWERS_FOR: Duration = Duration::from_secs(5);
@@ -51,13 +55,26 @@ impl Supervisor {
     }
 
     pub(super) fn fetch_everything(&mut self, now: Now) {
-        for topic in self.topics.all() {
-            match self.polling.work_mut(topic) {
-                Some(work) if work.round.is_some() => work.dirty = true,
-                Some(_) => self.polling.schedule(topic, now.mono),
-                None => {}
+        self.polling.distrust();
+        let whole = self.dialect.rows_are_whole();
+        let topics: Vec<Topic> = self.topics.all().cloned().collect();
+        for topic in topics {
+            let Some(work) = self.polling.work_mut(&topic) else { continue };
+            if work.round.is_some() {
+                work.dirty = true;
+                work.news = now.mono;
+                continue;
             }
+            let found = self.topics.found_through(&topic).is_some();
+            // Lists go first, since they tell of these; then what moves.
+            let later = work.by_list || (whole && found) || self.has_ended(&topic);
+            self.polling.schedule(&topic, if later { self.later(now) } else { now.mono });
         }
+    }
+
+    /// When to fetch by itself what a list that is fetched now will probably tell.
+    fn later(&self, now: Now) -> Mono {
+        now.mono.after(self.policy.poll_fast)
     }
 
     /// Makes the requests that are due, a few at a time.
@@ -66,19 +83,24 @@ impl Supervisor {
             return;
         }
         loop {
-            if let Some((topic, request)) = self.polling.next_request(now.mono) {
-                let id = self.polling.take_off(Purpose::Topic(topic), request.ask.clone());
-                self.out.push_back(Output::Fetch(id, request));
-            } else if let Some(topic) = self.polling.next_due(now.mono) {
-                let requests = self.dialect.fetch(&topic);
-                self.polling.begin(&topic, requests);
-                if self.polling.round(&topic).is_some_and(|round| round.open == 0) {
-                    // No HTTP view: there is nothing to wait for.
-                    let round = self.polling.end(&topic).unwrap_or_default();
-                    self.round_ended(&topic, round, now);
+            match self.polling.next_step(now.mono) {
+                Some(Step::Make(topic, request)) => {
+                    let id = self.polling.take_off(topic, &request, now.mono);
+                    self.out.push_back(Output::Fetch(id, request));
                 }
-            } else {
-                return;
+                Some(Step::Known(topic, ask, response)) => {
+                    self.take_answer(&topic, &ask, &Ok(response), now);
+                }
+                None => {
+                    let Some(topic) = self.polling.next_due(now.mono) else { return };
+                    let requests = self.dialect.fetch(&topic);
+                    self.polling.begin(&topic, requests, now.mono);
+                    if self.polling.round(&topic).is_some_and(|round| round.open == 0) {
+                        // No HTTP view: there is nothing to wait for.
+                        let round = self.polling.end(&topic).unwrap_or_default();
+                        self.round_ended(&topic, round, now);
+                    }
+                }
             }
         }
     }
@@ -100,22 +122,19 @@ impl Supervisor {
         }
         match flight.purpose {
             Purpose::Topic(topic) => {
-                let failed = match result {
-                    Ok(response) => {
-                        self.last_heard = Some(now.wall);
-                        let incoming = self.dialect.parse(&flight.ask, &response);
-                        let verdict = verdict(&response, &incoming);
-                        self.answer(Some(&topic), incoming, now);
-                        verdict
-                    }
-                    Err(failure) => {
-                        self.answered_at = None;
-                        Err(Trouble::Failed(sentence(&failure)))
-                    }
-                };
-                self.judge(&topic, failed, now);
-                if let Some(round) = self.polling.answered(&topic) {
-                    self.round_ended(&topic, round, now);
+                match &result {
+                    Ok(_) => self.last_heard = Some(now.wall),
+                    Err(_) => self.answered_at = None,
+                }
+                let result = result.map_err(|failure| sentence(&failure));
+                let askers = std::iter::once((topic, flight.ask)).chain(flight.also);
+                for (topic, ask) in askers {
+                    self.take_answer(&topic, &ask, &result, now);
+                }
+                if let (Ok(response), Some((call, asked))) = (result, flight.call)
+                    && (200..300).contains(&response.status)
+                {
+                    self.polling.keep(call, asked, response);
                 }
             }
             Purpose::Logs => match result {
@@ -153,19 +172,51 @@ impl Supervisor {
         }
     }
 
+    /// What one request of a topic's round came to.
+    fn take_answer(
+        &mut self,
+        topic: &Topic,
+        ask: &Ask,
+        result: &Result<FetchResponse, String>,
+        now: Now,
+    ) {
+        if self.polling.work(topic).is_none() {
+            // Given up over what another topic was just answered.
+            return;
+        }
+        let verdict = match result {
+            Ok(response) => {
+                let incoming = self.dialect.parse(ask, response);
+                let verdict = verdict(response, &incoming);
+                self.answer(Some(topic), incoming, now);
+                verdict
+            }
+            Err(reason) => Err(Trouble::Failed(reason.clone())),
+        };
+        self.judge(topic, verdict, now);
+        if let Some(round) = self.polling.answered(topic) {
+            self.round_ended(topic, round, now);
+        }
+    }
+
     pub(super) fn fetch_logs(&mut self, job: &JobId, offset: u64, now: Now) {
         let Some(job) = self.board.job(job).cloned() else { return };
         // What the socket can tell of the past it tells besides: only some generations of a server
         // have either way.
         if let Some(link) = self.live() {
-            self.encode(link, &Outgoing::History(job.id.clone()));
+            let history = Outgoing::History(job.id.clone());
+            if self.pace.free(now.mono) {
+                self.encode(link, &history, now);
+            } else if self.outbox.push(history, now.mono).is_ok() {
+                self.speak(now);
+            }
         }
         // The next look at this log asks again.
         if self.polling.held(now.mono) {
             return;
         }
         for request in self.dialect.fetch_logs(&job, offset) {
-            self.follow_alone(request);
+            self.follow_alone(request, now);
         }
     }
 
@@ -182,17 +233,18 @@ impl Supervisor {
     }
 
     /// Makes a request that belongs to no round.
-    pub(super) fn follow_alone(&mut self, request: FetchRequest) {
+    pub(super) fn follow_alone(&mut self, request: FetchRequest, now: Now) {
         if self.polling.sizes().1 >= super::polling::MAX_PAGES {
             self.odd("too-many-requests", "Too many requests are under way already.".to_owned());
             return;
         }
-        let id = self.polling.take_off(Purpose::Logs, request.ask.clone());
+        let id = self.polling.number(Purpose::Logs, request.ask.clone(), now.mono);
         self.out.push_back(Output::Fetch(id, request));
     }
 
-    pub(super) fn act(&mut self, caller: FetchId, action: Action) {
-        let id = self.polling.take_off(Purpose::Act(caller), action.request.ask.clone());
+    pub(super) fn act(&mut self, caller: FetchId, action: Action, now: Now) {
+        let ask = action.request.ask.clone();
+        let id = self.polling.number(Purpose::Act(caller), ask, now.mono);
         self.out.push_back(Output::Fetch(id, action.request));
     }
 
@@ -249,7 +301,7 @@ impl Supervisor {
                             self.odd("too-many-pages", text);
                         }
                     }
-                    None => self.follow_alone(request),
+                    None => self.follow_alone(request, now),
                 },
                 Incoming::Stale(topic) => self.stale(&topic, now),
                 Incoming::Found(found) => self.found(found, topic.cloned(), now),
@@ -358,7 +410,18 @@ impl Supervisor {
         }
         self.set_baseline();
         if ok && round.requests > 0 && !matches!(topic, Topic::Job(_)) {
+            if self.dialect.rows_are_whole() {
+                self.spare_the_listed(&round, now);
+            }
             self.look_up_missing(topic, &round, now);
+        }
+        let ended = ok && round.requests > 0 && self.has_ended(topic);
+        if ended {
+            let rests = self.polling.work(topic).map_or(0, |work| work.rests).min(10);
+            let rest = self.policy.poll_slow.saturating_mul(1 << rests).min(ENDED_LOOK);
+            self.polling.rest(topic, now.mono.after(rest));
+        } else {
+            self.polling.rouse(topic);
         }
         if tell {
             self.out.push_back(Output::Listed { topic: topic.clone(), ok: whole });
@@ -384,13 +447,59 @@ impl Supervisor {
         } else if !ok {
             self.delay_after(failures)
         } else if self.fallback || beside {
-            let interval =
-                if self.moving(now) { self.policy.poll_fast } else { self.policy.poll_slow };
+            let interval = self.routine(now);
             self.jitter.around(interval, 10)
         } else {
             return;
         };
-        self.polling.schedule(topic, now.mono.after(delay));
+        let at = now.mono.after(delay);
+        let rest = self.polling.work(topic).map_or(at, Work::rests_until);
+        self.polling.schedule(topic, at.max(rest));
+    }
+
+    /// How often what is watched is polled.
+    fn routine(&mut self, now: Now) -> Duration {
+        if self.moving(now) { self.policy.poll_fast } else { self.policy.poll_slow }
+    }
+
+    /// What a list has just told need not be fetched by itself as well.
+    fn spare_the_listed(&mut self, round: &Round, now: Now) {
+        let until = if self.fallback || self.silent {
+            Some(now.mono.after(self.routine(now) * 2))
+        } else {
+            None
+        };
+        for id in &round.seen {
+            let topic = Topic::Job(id.clone());
+            let Some(work) = self.polling.work(&topic) else { continue };
+            // One that the user watches is fetched once by itself, which lists it.
+            let owed = work.listed.is_none() && self.topics.is_watched(&topic);
+            if !owed && !self.topics.is_refused(&topic) {
+                self.polling.told_by_list(&topic, round.begun, until);
+            }
+        }
+    }
+
+    /// A topic was found in a list that tells all about its job. What happens before it is
+    /// subscribed is told by nothing but the list: it is read once more, for all that were found.
+    pub(super) fn found_in_list(&mut self, topic: &Topic, list: &Topic, now: Now) {
+        let until = now.mono.after(self.routine(now) * 2);
+        self.polling.told_by_list(topic, now.mono, Some(until));
+        if self.live().is_some() {
+            self.polling.announce(list, now.mono);
+        } else {
+            self.polling.schedule(topic, until);
+        }
+    }
+
+    /// Whether this run has heard that a topic's job has ended, with all that belong to it.
+    pub(super) fn has_ended(&self, topic: &Topic) -> bool {
+        let Topic::Job(id) = topic else { return false };
+        self.board.job(id).is_some_and(|job| {
+            job.state.terminal()
+                && job.source != Source::History
+                && !self.board.open_jobs().any(|other| other.parent.as_ref() == Some(id))
+        })
     }
 
     /// The delay after so many failed rounds in a row.
@@ -570,7 +679,10 @@ impl Supervisor {
         if self.fallback && self.http == Http::Answers {
             let soon = now.mono.after(self.policy.poll_fast);
             for topic in self.topics.all() {
-                self.polling.schedule(topic, soon);
+                let spared = self.polling.work(topic).is_some_and(|work| work.by_list);
+                if !spared && !self.polling.rests(topic, now.mono) {
+                    self.polling.schedule(topic, soon);
+                }
             }
         }
     }
@@ -586,8 +698,12 @@ impl Supervisor {
         if self.live().is_none() {
             return;
         }
+        let later = self.later(now);
         for topic in self.topics.all() {
-            self.polling.schedule(topic, now.mono);
+            let by_list = self.polling.work(topic).is_some_and(|work| work.by_list);
+            if !self.polling.rests(topic, now.mono) {
+                self.polling.schedule(topic, if by_list { later } else { now.mono });
+            }
         }
         self.schedule_safety(now);
     }

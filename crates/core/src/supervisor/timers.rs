@@ -19,11 +19,13 @@ pub(super) enum Timer {
     Silence,
     /// What is watched and has not ended is fetched beside a live link.
     Safety,
+    /// Another frame may be sent.
+    Pace,
     /// `last_heard` is brought up to date in the status.
     Refresh,
 }
 
-const COUNT: usize = 8;
+const COUNT: usize = 9;
 
 const ALL: [Timer; COUNT] = [
     Timer::Opening,
@@ -33,6 +35,7 @@ const ALL: [Timer; COUNT] = [
     Timer::Heartbeat,
     Timer::Silence,
     Timer::Safety,
+    Timer::Pace,
     Timer::Refresh,
 ];
 

@@ -30,10 +30,10 @@ pub(super) enum Adding {
 }
 
 impl Topics {
-    /// Adds what the user watches. Answers whether it is new to the link as well.
-    pub fn watch(&mut self, topic: Topic) -> bool {
-        let known = self.found.remove(&topic).is_some();
-        self.watched.insert(topic) && !known
+    /// Adds what the user watches.
+    pub fn watch(&mut self, topic: Topic) {
+        self.found.remove(&topic);
+        self.watched.insert(topic);
     }
 
     /// Removes what the user watched, and what was found through it. Answers all that is not
@@ -174,8 +174,8 @@ mod tests {
     fn what_was_found_goes_with_the_topic_it_was_found_through() {
         let mut topics = Topics::default();
         let queue = Topic::Queue("mail".to_owned());
-        assert!(topics.watch(queue.clone()));
-        assert!(topics.watch(job("7")));
+        topics.watch(queue.clone());
+        topics.watch(job("7"));
         assert_eq!(topics.find(job("1"), Some(queue.clone())), Adding::New);
         assert_eq!(topics.find(job("2"), Some(job("1"))), Adding::New);
         assert_eq!(topics.find(job("7"), Some(queue.clone())), Adding::Known);

@@ -27,6 +27,8 @@ pub struct Manner {
     pub policy: Policy,
     /// Whether a single job can be asked for over HTTP.
     pub single_jobs: bool,
+    /// Whether a list tells as much of a job as a fetch of it alone.
+    pub whole_rows: bool,
     /// Whether there is an HTTP API at all.
     pub http: bool,
     /// Whether a job is asked for by two calls.
@@ -43,6 +45,7 @@ impl Default for Manner {
             },
             policy: Policy::default(),
             single_jobs: true,
+            whole_rows: false,
             http: true,
             two_calls: false,
         }
@@ -68,6 +71,8 @@ impl Plain {
     }
 
     fn request(&self, topic: Option<&Topic>, call: &'static str, args: &[&str]) -> FetchRequest {
+        let mut url = self.api.clone();
+        url.set_path(&[&["api", call], args].concat().join("/"));
         FetchRequest {
             ask: Ask {
                 topic: topic.cloned(),
@@ -75,7 +80,7 @@ impl Plain {
                 args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             },
             method: Method::Get,
-            address: Address::new(self.api.clone()),
+            address: Address::new(url),
             headers: Vec::new(),
             body: None,
         }
@@ -155,6 +160,10 @@ impl Dialect for Plain {
                 vec![self.request(Some(topic), "list", &["", "0"])]
             }
         }
+    }
+
+    fn rows_are_whole(&self) -> bool {
+        self.manner.whole_rows
     }
 
     fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {

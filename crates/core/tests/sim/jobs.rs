@@ -356,7 +356,7 @@ fn not_found_is_believed_when_http_knew_the_job_and_the_socket_does_not_speak_of
 #[test]
 fn not_found_is_doubted_while_the_socket_speaks_of_the_job() {
     let mut table = Table::new();
-    table.socket("id=1 state=running").apply("gone 1", Source::Http);
+    table.http("id=1 state=queued").socket("id=1 state=running").apply("gone 1", Source::Http);
     assert_eq!(table.changes, []);
     table.secs(10).expire(true);
     assert!(table.confirms(), "it is asked for again");
@@ -364,6 +364,20 @@ fn not_found_is_doubted_while_the_socket_speaks_of_the_job() {
     assert_eq!(table.steps(), [(Moved, JobState::Unknown("gone".to_owned()), 1)]);
     table.apply("gone 1", Source::Http);
     assert_eq!(table.changes, []);
+}
+
+#[test]
+fn a_job_that_the_socket_told_of_and_http_never_showed_is_doubted_for_a_minute() {
+    let mut table = Table::new();
+    table.socket("id=1 state=queued").apply("gone 1", Source::Http);
+    for _ in 0..5 {
+        table.secs(11).apply("gone 1", Source::Http);
+        assert_eq!(table.changes, []);
+    }
+    table.secs(5).expire(true);
+    assert!(table.confirms(), "it is asked for again");
+    table.apply("gone 1", Source::Http);
+    assert_eq!(table.steps(), [(Moved, JobState::Unknown("gone".to_owned()), 1)]);
 }
 
 #[test]

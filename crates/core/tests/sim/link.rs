@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobwatch_core::dialect::{Frame, Keepalive, Outgoing};
-use jobwatch_core::model::Topic;
+use jobwatch_core::model::{Source, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::Policy;
 use jobwatch_core::supervisor::{Failure, Input, Link, LinkId, Output};
@@ -359,6 +359,82 @@ fn a_key_that_the_server_quotes_back_is_not_in_the_reason() {
         Some("The server does not accept the key: no such key: [redacted].")
     );
     assert!(!format!("{:?}", bench.outputs).contains("s3cret"));
+}
+
+#[test]
+fn what_is_watched_is_said_no_faster_than_the_server_takes_it() {
+    let policy = Policy { frames_per_second: Some(10), ..Policy::default() };
+    let mut bench = Bench::new(Manner { policy, ..Manner::default() });
+    for index in 0..45 {
+        bench.input(Input::Watch(Topic::Job(index.to_string().into())));
+    }
+    bench.input(Input::Start);
+    bench.connect();
+    assert_eq!(bench.sent().len(), 10, "the greeting counts");
+    bench.input(Input::Send(Outgoing::Send("typed".to_owned())));
+    bench.input(Input::Unwatch(Topic::Job("44".into())));
+    bench.secs(6);
+    let sent: Vec<u64> = bench
+        .outputs
+        .iter()
+        .filter(|(_, output)| matches!(output, Output::Send(..)))
+        .map(|(at, _)| *at)
+        .collect();
+    assert_eq!(sent.len(), 1 + 44 + 1);
+    for (index, first) in sent.iter().enumerate() {
+        let within = sent[index..].iter().take_while(|at| **at < first + 1_000).count();
+        assert!(within <= 10, "{within} frames within a second");
+    }
+    let said = bench.sent();
+    assert_eq!(said.last().map(String::as_str), Some("typed"));
+    assert!(!said.iter().any(|text| text.ends_with("watch job:44")), "given up before it was said");
+    // Nothing is left over for the next link.
+    bench.close("reset");
+    bench.secs(2);
+    bench.connect();
+    assert_eq!(bench.sent().len(), 10);
+}
+
+#[test]
+fn a_job_that_has_ended_is_not_subscribed_again_until_it_runs_again() {
+    let watch = |bench: &Bench| bench.sent().contains(&"watch job:1".to_owned());
+    let mut bench = Bench::new(Manner::default());
+    bench.input(Input::Watch(Topic::Job("1".into())));
+    bench.input(Input::Start);
+    bench.connect();
+    assert!(watch(&bench));
+    bench.text("job id=1 state=completed at=1800000001000");
+    // A job that belongs to it still runs.
+    bench.text("job id=2 parent=1 state=running");
+    bench.close("reset");
+    bench.secs(2);
+    bench.connect();
+    assert!(watch(&bench));
+    bench.text("job id=2 parent=1 state=completed");
+    bench.close("reset");
+    bench.secs(4);
+    bench.connect();
+    assert!(!watch(&bench));
+    bench.text("job id=1 state=running at=1800000009000");
+    assert!(watch(&bench));
+    // It was said once, and is given up once.
+    bench.text("job id=1 state=running progress=5 at=1800000010000");
+    bench.input(Input::Unwatch(Topic::Job("1".into())));
+    assert_eq!(bench.sent(), ["hello", "watch job:1", "unwatch job:1"]);
+}
+
+#[test]
+fn an_end_that_only_the_history_tells_is_no_reason_not_to_subscribe() {
+    let mut bench = Bench::live(Manner::default());
+    bench.text("job id=1 state=completed");
+    let mut job = (**bench.machine.board().job(&"1".into()).expect("known")).clone();
+    job.source = Source::History;
+    let mut bench = Bench::new(Manner::default());
+    bench.machine.remember(job);
+    bench.input(Input::Watch(Topic::Job("1".into())));
+    bench.input(Input::Start);
+    bench.connect();
+    assert_eq!(bench.sent(), ["hello", "watch job:1"]);
 }
 
 fn slow() -> Policy {

@@ -470,3 +470,205 @@ fn a_topic_that_this_kind_of_server_never_shows_is_told_in_words_when_it_is_watc
     let words = "The server does not let us watch user:nobody: There is nobody.";
     assert_eq!(told.as_deref(), Some(words));
 }
+
+/// The requests made since request number `from`, at most in any minute.
+fn in_a_minute(bench: &Bench, from: usize) -> usize {
+    let times: Vec<u64> = bench.requests[from..].iter().map(|(at, _, _)| *at).collect();
+    let within = |(index, first): (usize, &u64)| {
+        times[index..].iter().take_while(|at| **at < first + 60_000).count()
+    };
+    times.iter().enumerate().map(within).max().unwrap_or(0)
+}
+
+/// So many running jobs as a list shows them, all of which are found.
+fn running(jobs: std::ops::Range<usize>) -> String {
+    jobs.map(|id| format!("job id={id} state=running snap\nfound job:{id}\n")).collect()
+}
+
+fn counting(whole_rows: bool) -> Manner {
+    let policy = Policy { requests_per_minute: Some(90), ..Policy::default() };
+    Manner { policy, whole_rows, ..Manner::default() }
+}
+
+#[test]
+fn the_polls_of_many_jobs_stay_within_the_budget_and_reach_every_job() {
+    let mut bench = Bench::new(counting(false));
+    bench.web = Web::Lines("job id=0 state=running snap".to_owned());
+    for index in 0..40 {
+        bench.input(Input::Watch(job(&index.to_string())));
+    }
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    bench.secs(300);
+    assert!(in_a_minute(&bench, 0) <= 90, "{}", in_a_minute(&bench, 0));
+    let total = bench.requests.len();
+    assert!(total > 300, "{total} in five minutes: the budget is there to be used");
+    for index in 0..40 {
+        let asked = format!("job job:{index}");
+        let times = bench.asked(0).iter().filter(|it| **it == asked).count();
+        assert!(times >= 5, "job {index} was asked for {times} times");
+    }
+}
+
+#[test]
+fn an_action_waits_for_no_budget() {
+    let mut bench = Bench::new(counting(false));
+    bench.web = Web::Lines("job id=1 state=running snap".to_owned());
+    for index in 0..40 {
+        bench.input(Input::Watch(job(&index.to_string())));
+    }
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    let job = bench.machine.board().job(&"1".into()).expect("known").clone();
+    let action = bench.machine.actions(&job).remove(0);
+    let from = bench.requests.len();
+    bench.input(Input::Act(FetchId(1), action));
+    assert_eq!(bench.asked(from), ["cancel job:1"]);
+}
+
+#[test]
+fn jobs_that_a_list_tells_whole_are_not_polled_one_by_one() {
+    let mut bench = Bench::new(counting(true));
+    bench.web = Web::Lines(running(0..50));
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    bench.secs(60);
+    let asked = bench.asked(0);
+    assert!(asked.iter().all(|it| it == "list all"), "{asked:?}");
+    assert!((15..=24).contains(&asked.len()), "{}", asked.len());
+    // One that the list does not show any more is asked for by itself.
+    bench.web = Web::Lines(running(1..50));
+    let from = bench.requests.len();
+    bench.secs(15);
+    assert!(bench.asked(from).contains(&"job job:0".to_owned()));
+    assert!(!bench.asked(from).contains(&"job job:1".to_owned()));
+}
+
+#[test]
+fn beside_a_live_socket_jobs_that_a_list_tells_whole_are_not_fetched_one_by_one() {
+    let mut bench = Bench::live(counting(true));
+    bench.web = Web::Lines(running(0..50));
+    bench.text("stale all");
+    for _ in 0..18 {
+        bench.secs(5);
+        bench.text("pong");
+    }
+    assert_eq!(bench.sent().len(), 1 + 1 + 50 + 4, "all are subscribed");
+    let asked = bench.asked(0);
+    assert!(asked.iter().all(|it| it == "list all"), "{asked:?}");
+    assert!(asked.len() <= 7, "{asked:?}");
+    bench.web = Web::Lines(running(1..50));
+    let from = bench.requests.len();
+    for _ in 0..8 {
+        bench.secs(5);
+        bench.text("pong");
+    }
+    let mut asked = bench.asked(from);
+    asked.retain(|it| it != "list all");
+    asked.dedup();
+    assert_eq!(asked, ["job job:0"]);
+    // What is announced of one is worth a request.
+    let from = bench.requests.len();
+    bench.text("stale job:7");
+    bench.secs(1);
+    assert_eq!(bench.asked(from), ["job job:7"]);
+}
+
+#[test]
+fn a_job_that_the_user_watches_is_fetched_by_itself_once_whatever_a_list_tells() {
+    let mut bench = Bench::live(counting(true));
+    bench.web = Web::Lines(running(0..5));
+    bench.input(Input::Watch(job("3")));
+    bench.secs(1);
+    assert!(bench.machine.listed_since(&job("3")).is_some());
+    bench.close("reset");
+    let from = bench.requests.len();
+    bench.secs(30);
+    let singly = bench.asked(from).iter().filter(|it| *it == "job job:3").count();
+    assert!(singly <= 1, "{singly}");
+}
+
+#[test]
+fn jobs_that_have_ended_are_looked_at_less_and_less_often() {
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::Lines("job id=1 state=completed snap\njob id=2 state=running snap".to_owned());
+    bench.input(Input::Watch(job("1")));
+    bench.input(Input::Watch(job("2")));
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    bench.secs(600);
+    let times = |bench: &Bench, topic| bench.asked(0).iter().filter(|it| **it == topic).count();
+    let (ended, moving) = (times(&bench, "job job:1"), times(&bench, "job job:2"));
+    assert!((5..=9).contains(&ended), "{ended}");
+    assert!(moving > 150, "{moving}");
+    // Seen to run again, it is polled like any other.
+    bench.web = Web::Lines("job id=1 state=running snap\njob id=2 state=running snap".to_owned());
+    bench.secs(130);
+    let before = times(&bench, "job job:1");
+    bench.secs(30);
+    assert!(times(&bench, "job job:1") - before >= 8);
+}
+
+#[test]
+fn topics_that_ask_the_same_share_the_answer_unless_one_has_heard_news_since() {
+    let both = [Topic::Everything, Topic::User("me".to_owned())];
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::Lines("job id=1 state=running snap".to_owned());
+    for topic in &both {
+        bench.input(Input::Watch(topic.clone()));
+    }
+    bench.web = Web::ByHand;
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    assert_eq!(bench.asked(0).len(), 1);
+    let (_, id, _) = bench.requests[0].clone();
+    bench.answer(id, "job id=1 state=running snap");
+    for topic in &both {
+        assert!(bench.machine.listed_since(topic).is_some(), "{topic}");
+    }
+    bench.web = Web::Lines("job id=1 state=running snap".to_owned());
+    bench.secs(60);
+    let polls = bench.requests.len();
+    assert!((18..=27).contains(&polls), "{polls}");
+    let from = bench.requests.len();
+    bench.input(Input::Watch(both[1].clone()));
+    bench.secs(1);
+    assert!(bench.asked(from).contains(&"list user:me".to_owned()), "{:?}", bench.asked(from));
+}
+
+#[test]
+fn a_request_that_another_topic_waits_for_is_not_abandoned() {
+    let both = [Topic::Everything, Topic::User("me".to_owned())];
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::ByHand;
+    for topic in &both {
+        bench.input(Input::Watch(topic.clone()));
+    }
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    let (_, id, request) = bench.requests[0].clone();
+    let asker = request.ask.topic.expect("a topic");
+    bench.input(Input::Unwatch(asker.clone()));
+    assert!(!bench.outputs.iter().any(|(_, output)| matches!(output, Output::Abandon(_))));
+    bench.answer(id, "job id=1 state=running snap");
+    let other = both.iter().find(|topic| **topic != asker).expect("the other");
+    assert!(bench.machine.listed_since(other).is_some());
+}
+
+#[test]
+fn no_more_requests_are_under_way_than_the_server_answers_at_once() {
+    let policy = Policy { parallel_requests: 4, ..Policy::default() };
+    let mut bench = Bench::new(Manner { policy, ..Manner::default() });
+    bench.web = Web::ByHand;
+    for index in 0..9 {
+        bench.input(Input::Watch(job(&index.to_string())));
+    }
+    bench.input(Input::Start);
+    bench.fail_open(unreachable());
+    bench.secs(2);
+    assert_eq!(bench.requests.len(), 4);
+    let (_, id, _) = bench.requests[0].clone();
+    bench.answer(id, "");
+    assert_eq!(bench.requests.len(), 5);
+}

@@ -2,7 +2,7 @@
 //! clocks, and the machine. Everything that happens follows from the seed.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -123,6 +123,12 @@ pub struct World {
     garbage: u64,
     heartbeat: Duration,
     single_jobs: bool,
+    /// Frames that may be sent within a second, and when the last ones were.
+    pace: Option<u32>,
+    sent: VecDeque<u64>,
+    /// Requests that may be made within a minute, and when the last ones were.
+    budget: Option<u32>,
+    requests: VecDeque<u64>,
     // What was observed.
     announced: BTreeSet<(String, u32, String)>,
     seen_open: BTreeSet<String>,
@@ -168,6 +174,9 @@ impl World {
             refused_delay: secs(60),
             slow_delay: secs(30),
             silence: rng.percent(20).then_some(secs(10)),
+            frames_per_second: rng.percent(40).then(|| rng.range(3, 30) as u32),
+            requests_per_minute: rng.percent(40).then(|| rng.range(40, 120) as u32),
+            parallel_requests: rng.range(1, 7) as usize,
             ..Policy::default()
         };
         let manner = Manner {
@@ -175,6 +184,7 @@ impl World {
             keepalive,
             policy: policy.clone(),
             single_jobs: rng.percent(80),
+            whole_rows: rng.percent(50),
             http: true,
             two_calls: false,
         };
@@ -190,6 +200,8 @@ impl World {
         }
         let now = Now { mono: Mono(0), wall: at(EPOCH_MS) };
         let single_jobs = manner.single_jobs;
+        let pace = policy.frames_per_second;
+        let budget = policy.requests_per_minute;
         let mut machine = Supervisor::new(Box::new(Plain::new(manner)), policy, seed, now);
         let heartbeat = machine.heartbeat_span();
         for job in server.remembered(&mut rng) {
@@ -215,6 +227,10 @@ impl World {
             garbage: rng.range(0, 5),
             heartbeat,
             single_jobs,
+            pace,
+            sent: VecDeque::new(),
+            budget,
+            requests: VecDeque::new(),
             announced: BTreeSet::new(),
             seen_open: BTreeSet::new(),
             listed: None,
@@ -620,6 +636,7 @@ impl World {
     fn perform(&mut self, output: Output) -> Result<(), String> {
         match output {
             Output::Open(link, ..) => {
+                self.sent.clear();
                 if self.wire.is_some() {
                     return Err("a second socket was opened beside the first".to_owned());
                 }
@@ -646,6 +663,15 @@ impl World {
                 self.after(delay, Event::Dialled(link));
             }
             Output::Send(link, frame) => {
+                self.sent.push_back(self.time);
+                while self.sent.front().is_some_and(|at| at + 1_000 <= self.time) {
+                    self.sent.pop_front();
+                }
+                // Greetings and pings wait for nothing.
+                let most = self.pace.map_or(usize::MAX, |pace| pace as usize + 4);
+                if self.sent.len() > most {
+                    return Err(format!("{} frames were sent within a second", self.sent.len()));
+                }
                 let delay = self.rng.range(2, 80);
                 self.after(delay, Event::ToServer(link, frame));
             }
@@ -654,6 +680,17 @@ impl World {
                 _ => return Err(format!("{link:?} was closed, but is not open")),
             },
             Output::Fetch(id, request) => {
+                // What the user asks for waits for nothing.
+                if request.ask.call != "logs" {
+                    self.requests.push_back(self.time);
+                }
+                while self.requests.front().is_some_and(|at| at + 60_000 <= self.time) {
+                    self.requests.pop_front();
+                }
+                let most = self.budget.map_or(usize::MAX, |budget| budget as usize);
+                if self.requests.len() > most {
+                    return Err(format!("{} requests within a minute", self.requests.len()));
+                }
                 let delay = self.rng.range(2, 50);
                 self.after(delay, Event::Asked(id, request.ask));
             }
@@ -676,6 +713,7 @@ impl World {
     fn check(&self) -> Result<(), String> {
         let load = self.machine.load();
         let bounded = load.outbox <= 64
+            && load.unsaid <= 600
             && load.found <= 1_000
             && load.lookups <= 256
             && load.requests <= 250

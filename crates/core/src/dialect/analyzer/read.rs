@@ -59,11 +59,26 @@ pub(super) fn job_event(event: &str, args: &str) -> Option<JobPatch> {
     Some(patch)
 }
 
+/// A job as HTTP describes it.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) patch: JobPatch,
+    /// It is called failed, but a job that succeeded at a later attempt and returned nothing is
+    /// described by the same words: the queue keeps the error of the earlier attempt.
+    pub(super) doubtful: bool,
+    /// It may have had an earlier attempt.
+    pub(super) retried: bool,
+    /// A field that jobs in this state have and this row leaves out: the name of the call that
+    /// tells it.
+    pub(super) lacks: Option<&'static str>,
+}
+
 /// A job as HTTP describes it. `None` when it names no job.
-pub(super) fn job_row(body: &str) -> Option<JobPatch> {
+pub(super) fn job_row(body: &str) -> Option<Row> {
     let mut patch = JobPatch { snapshot: true, ..JobPatch::default() };
     let (mut word, mut made, mut remaining) = (None, None, None);
-    each(body, |name, raw| match name {
+    let fields = Fields::leading(body)?;
+    fields.iter().for_each(|(name, raw)| match name {
         "id" => patch.id = json::id_of(raw).map(JobId::from),
         "jobId" => patch.id = patch.id.take().or_else(|| json::id_of(raw).map(JobId::from)),
         "name" => patch.name = json::id_of(raw),
@@ -83,7 +98,7 @@ pub(super) fn job_row(body: &str) -> Option<JobPatch> {
             nest::keep(&mut patch, name, raw);
         }
         _ => nest::keep(&mut patch, name, raw),
-    })?;
+    });
     patch.id.as_ref()?;
     let mut state = word.map(|word| nest::state(&word));
     if patch.finished_at.is_some() && patch.result.is_some() {
@@ -106,7 +121,35 @@ pub(super) fn job_row(body: &str) -> Option<JobPatch> {
     }
     patch.attempt = nest::attempt(made, state.as_ref());
     patch.at = patch.finished_at.filter(|_| state.as_ref().is_some_and(JobState::terminal));
+    let lacks = match &state {
+        Some(JobState::Completed) if !fields.has("result") => Some("result"),
+        Some(JobState::Running) if !fields.has("progress") => Some("progress"),
+        _ => None,
+    };
+    let doubtful = state == Some(JobState::Failed) && patch.finished_at.is_some();
+    let retried = made.is_none_or(|made: u32| made > 1);
     patch.state = state;
+    Some(Row { patch, doubtful, retried, lacks })
+}
+
+/// Makes a row that is called failed what it is: completed.
+pub(super) fn complete(patch: &mut JobPatch) {
+    patch.state = Some(JobState::Completed);
+    patch.error = None;
+    patch.firmness = Firmness::Certain;
+}
+
+/// The answer to the call for one field of a job, and nothing but that field: what else it says is
+/// said better by the job itself.
+pub(super) fn one_field(call: &str, id: &str, body: &str) -> Option<JobPatch> {
+    let fields = Fields::leading(body)?;
+    let mut patch = JobPatch { snapshot: true, ..JobPatch::new(id) };
+    match (call, fields.get(call)) {
+        ("result", Some(raw)) => patch.result = Some(Json::from(raw)),
+        ("progress", Some(raw)) => nest::set_progress(&mut patch, raw),
+        _ if fields.has(call) => {}
+        _ => return None,
+    }
     Some(patch)
 }
 

@@ -17,20 +17,17 @@ impl BullBoard {
         let topics = match kind.as_ref() {
             // The greeting of old servers.
             "job-refresh" if data.text("id").is_some_and(|id| id == "connected") => Vec::new(),
-            // Old servers name a job here, by its BullMQ id, and have no hint for single runs.
-            "job-refresh" | "log-refresh" if data.get("jobId").is_some() => {
-                let mut topics = self.lists();
-                topics.extend(self.of(|topic| matches!(topic, Topic::Job(_))));
-                topics
-            }
+            // Old servers have no hint for single runs. Where they name a job here it is by its
+            // BullMQ id, and new lines of a log they announce with or without one.
+            "job-refresh" if data.get("jobId").is_some() => self.lists_and_runs(),
+            "log-refresh" => self.lists_and_runs(),
             "job-refresh"
-            | "log-refresh"
             | "queue-refresh"
             | "job-scheduler-refresh"
             | "single-job-scheduler-refresh" => self.lists(),
             "single-job-refresh" | "job-log-refresh" => match data.string("jobId") {
                 Some(id) => vec![Topic::Job(id.into())],
-                None => self.lists(),
+                None => self.lists_and_runs(),
             },
             "single-queue-refresh" => match data.string("queueName") {
                 Some(name) => {
@@ -52,6 +49,12 @@ impl BullBoard {
     fn lists(&self) -> Vec<Topic> {
         let mut topics = vec![Topic::Everything];
         topics.extend(self.of(|topic| matches!(topic, Topic::Queue(_))));
+        topics
+    }
+
+    fn lists_and_runs(&self) -> Vec<Topic> {
+        let mut topics = self.lists();
+        topics.extend(self.of(|topic| matches!(topic, Topic::Job(_))));
         topics
     }
 

@@ -42,6 +42,7 @@ impl BullBoard {
                 self.table(topic, json!({"limit": PAGE, "status": "active"}), PAGES),
                 self.queues(topic, json!({"limit": PAGE}), 1),
                 self.post(topic, "stats", &["jobs", "stats"], Vec::new(), &json!({"days": 1})),
+                self.post(topic, "queue-stats", &["queues", "stats"], Vec::new(), &json!({})),
             ],
             Topic::User(_) => Vec::new(),
         }
@@ -159,18 +160,19 @@ impl BullBoard {
             }
             ("table" | "search", Some(topic)) => self.table_read(ask, topic, &fields),
             ("queues", Some(topic)) => self.queues_read(ask, topic, &fields),
-            ("stats", _) => ["active", "completed", "failed"]
-                .iter()
-                .filter_map(|name| {
-                    Some(Incoming::Update(Update::Metric(Metric {
-                        job: None,
-                        name: (*name).to_owned(),
-                        value: fields.number(name)?,
-                        unit: Some("jobs".to_owned()),
-                        at: None,
-                    })))
-                })
-                .collect(),
+            ("stats", _) => {
+                let names =
+                    [("active", "active"), ("completed", "completed"), ("failed", "failed")];
+                numbers(&fields, &names, "jobs")
+            }
+            ("queue-stats", _) => {
+                let names = [
+                    ("total", "queues"),
+                    ("active", "active queues"),
+                    ("withScheduler", "queues with a scheduler"),
+                ];
+                numbers(&fields, &names, "queues")
+            }
             ("probe", _) => match fields.whole::<i64>("total") {
                 Some(total) if total > 0 => {
                     let text = "The server cannot describe this run, though its log is there.";
@@ -319,6 +321,22 @@ impl BullBoard {
         }
         Incoming::Update(Update::Job(Box::new(patch)))
     }
+}
+
+/// The server's numbers as metrics: by the name of the field, and what it is called.
+fn numbers(fields: &Fields<'_>, names: &[(&str, &str)], unit: &str) -> Vec<Incoming> {
+    names
+        .iter()
+        .filter_map(|(field, name)| {
+            Some(Incoming::Update(Update::Metric(Metric {
+                job: None,
+                name: (*name).to_owned(),
+                value: fields.number(field)?,
+                unit: Some(unit.to_owned()),
+                at: None,
+            })))
+        })
+        .collect()
 }
 
 fn ask(topic: &Topic, call: &'static str, args: Vec<String>) -> Ask {

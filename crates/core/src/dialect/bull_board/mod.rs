@@ -63,7 +63,13 @@ impl Dialect for BullBoard {
     /// The document names exponential backoff; the shipped client begins with 3 s and tries 5
     /// times.
     fn policy(&self) -> Policy {
-        Policy { first_delay: Duration::from_secs(3), attempts: 5, ..Policy::default() }
+        Policy {
+            first_delay: Duration::from_secs(3),
+            attempts: 5,
+            // More than five table calls at once are answered with 503, and a browser may make one.
+            parallel_requests: 4,
+            ..Policy::default()
+        }
     }
 
     fn set_key(&mut self, key: Option<Secret>) {

@@ -197,6 +197,12 @@ impl Dialect for TriggerX {
             first_delay: Duration::from_secs(5),
             max_delay: Duration::from_secs(5),
             attempts: 5,
+            // Each subscription is answered by two frames, and the server closes a socket for which
+            // more than 256 wait.
+            frames_per_second: Some(50),
+            // The key has a number of its own that no document names, and each reconnect takes from
+            // it: the polls of many jobs must leave some.
+            requests_per_minute: Some(120),
             ..Policy::default()
         }
     }
