@@ -8,7 +8,7 @@ use jobwatch_engine::views::ViewSpec;
 use tokio::sync::watch;
 
 use super::args::{EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_TIMEOUT, Logs};
-use super::connection::{Target, is_job, job_topic};
+use super::connection::{Target, job_topic};
 use super::stream::{Next, Stream};
 use super::text::{self, Style};
 use super::wait::{Seen, lost};
@@ -29,15 +29,12 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
     let topic = job_topic(&args.job)?;
     let target = Target::find(&args.connection, vec![topic.clone()], paths)?;
     let (server, name) = (target.server.id.0.clone(), target.server.name.clone());
-    let dialect = target.server.dialect;
     let stream = Arc::new(Stream::default());
     let (heard, mut lines) = watch::channel(0_u64);
     let (ports, mut seen) = {
-        let (stream, wanted) = (Arc::clone(&stream), topic.clone());
-        Seen::ports(dialect, topic.clone(), move |event| {
-            if let Event::Log { job, .. } = event
-                && is_job(dialect, &wanted, job)
-            {
+        let stream = Arc::clone(&stream);
+        Seen::ports(topic, move |event| {
+            if let Event::Log { named: true, .. } = event {
                 use jobwatch_engine::ports::Sink as _;
                 stream.event(event.clone());
                 heard.send_modify(|count| *count += 1);

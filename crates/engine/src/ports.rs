@@ -89,6 +89,8 @@ pub enum Event {
         server: ServerId,
         /// The job.
         job: Arc<Job>,
+        /// Whether it is watched by name, in whatever spelling.
+        named: bool,
     },
     /// A log line was stored.
     Log {
@@ -96,6 +98,8 @@ pub enum Event {
         server: ServerId,
         /// Of which job.
         job: JobId,
+        /// Whether that job is watched by name, in whatever spelling.
+        named: bool,
         /// Its number in the job's stored log, from 0.
         seq: u64,
         /// The line.

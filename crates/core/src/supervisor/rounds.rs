@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::polling::{COLLECT, Purpose, Round, leniently};
 use super::status::{Http, sentence};
-use super::topics::belongs;
 use super::{Failure, FetchId, Output, Supervisor, Timer};
 use crate::dialect::{Action, FetchRequest, FetchResponse, Incoming, Outgoing};
 use crate::model::{ACTION_REFUSED, JobId, Source, Topic, Update};
@@ -396,7 +395,7 @@ impl Supervisor {
         let mut missing: Vec<(Timestamp, JobId)> = self
             .board
             .open_jobs()
-            .filter(|job| belongs(job, topic) && !round.seen.contains(&job.id))
+            .filter(|job| !round.seen.contains(&job.id) && self.dialect.holds(topic, job))
             .filter(|job| !recently(job.heard_at))
             .filter(|job| !self.topics.contains(&Topic::Job(job.id.clone())))
             .map(|job| (job.heard_at, job.id.clone()))
@@ -420,11 +419,7 @@ impl Supervisor {
             return;
         }
         if self.dialect.fetch(&own).is_empty() || !self.polling.look_up(&own, now.mono) {
-            let covering: Vec<Topic> = match self.board.job(id) {
-                Some(job) => self.topics.covering(job).collect(),
-                None => Vec::new(),
-            };
-            for topic in covering {
+            for topic in self.covering(id).unwrap_or_default() {
                 self.polling.announce(&topic, now.mono);
             }
         }
@@ -452,7 +447,9 @@ impl Supervisor {
                     .topics
                     .all()
                     .filter(|watched| match watched {
-                        Topic::Job(id) => self.board.job(id).is_some_and(|job| belongs(job, topic)),
+                        Topic::Job(id) => {
+                            self.board.job(id).is_some_and(|job| self.dialect.holds(topic, job))
+                        }
                         _ => false,
                     })
                     .cloned()
@@ -467,10 +464,7 @@ impl Supervisor {
     /// A job that is not watched by itself changed: fetched alone if it belongs to something
     /// watched, as part of that when many are announced at once.
     fn stale_job(&mut self, id: &JobId, now: Now) {
-        let covering: Vec<Topic> = match self.board.job(id) {
-            Some(job) => self.topics.covering(job).collect(),
-            None => self.lists(),
-        };
+        let covering = self.covering(id).unwrap_or_else(|| self.lists());
         let (jobs, lists): (Vec<Topic>, Vec<Topic>) =
             covering.into_iter().partition(|topic| matches!(topic, Topic::Job(_)));
         if let Some(parent) = jobs.first() {
@@ -494,6 +488,12 @@ impl Supervisor {
         for topic in lists {
             self.polling.announce(&topic, now.mono);
         }
+    }
+
+    /// The topics that a job belongs to; `None` for one that is not known.
+    fn covering(&self, id: &JobId) -> Option<Vec<Topic>> {
+        let job = self.board.job(id)?;
+        Some(self.topics.covering(job, |topic| self.dialect.holds(topic, job)))
     }
 
     /// The watched topics that are lists.
@@ -548,7 +548,10 @@ impl Supervisor {
             self.polling.work(topic).is_none_or(|work| work.listed.is_none() && work.failures == 0)
         });
         let moving = unlisted
-            || self.board.open_jobs().any(|job| self.topics.covering(job).next().is_some());
+            || self
+                .board
+                .open_jobs()
+                .any(|job| self.topics.covers(job, |topic| self.dialect.holds(topic, job)));
         self.moving = Some((now.mono, moving));
         moving
     }
