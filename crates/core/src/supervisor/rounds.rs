@@ -314,20 +314,20 @@ impl Supervisor {
     fn round_ended(&mut self, topic: &Topic, mut round: Round, now: Now) {
         // Some calls want no key. A key that is refused beside such an answer takes nothing from
         // it: the topic is shown as far as it can be.
-        self.partly_refused.remove(topic);
-        match &round.refused {
-            Some(reason) if round.answered => {
-                if self.topics.contains(topic) {
-                    self.partly_refused.insert(topic.clone(), reason.clone());
-                }
-            }
+        let partly = round.refused.as_ref().filter(|_| round.answered);
+        match partly.filter(|_| self.topics.contains(topic)) {
             Some(reason) => {
-                round.failed = Some(reason.clone());
-                if !self.others_answer(now) {
-                    self.http = Http::Refuses(reason.clone());
-                }
+                self.partly_refused.insert(topic.clone(), reason.clone());
             }
-            None => {}
+            None => {
+                self.partly_refused.remove(topic);
+            }
+        }
+        if let (Some(reason), None) = (&round.refused, partly) {
+            round.failed = Some(reason.clone());
+            if !self.others_answer(now) {
+                self.http = Http::Refuses(reason.clone());
+            }
         }
         let Some(work) = self.polling.work_mut(topic) else { return };
         let ok = round.failed.is_none() || round.gone;

@@ -251,6 +251,25 @@ async fn triggerx_refuses_a_wrong_key() {
     a_wrong_key_is_refused_and_the_right_one_heals_it(DialectKind::TriggerX).await;
 }
 
+/// The tasks of a job are shown to everybody: a wrong key is no worse than none.
+#[tokio::test(flavor = "multi_thread")]
+async fn triggerx_shows_the_tasks_of_a_job_with_a_wrong_key() {
+    let scene = scene_with(DialectKind::TriggerX, |(server, key)| {
+        *key = Some(Secret::new("wrong-key".to_owned()));
+        server.watch = vec![Topic::Job("4711".into())];
+    })
+    .await;
+    scene.world.until_link(&scene.id, Link::Polling).await;
+    let reason = scene.world.reason(&scene.id).unwrap_or_default();
+    assert!(reason.contains("does not accept the key"), "{reason}");
+    let spec = JobSpec { parent: Some("job:4711".to_owned()), ..JobSpec::default() };
+    let id = scene.control.start_job(spec);
+    scene.state(&id, JobState::Running).await;
+    scene.control.complete(&id, None);
+    scene.popups(1).await;
+    scene.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn study_buddy_refuses_a_wrong_key() {
     a_wrong_key_is_refused_and_the_right_one_heals_it(DialectKind::StudyBuddy).await;
