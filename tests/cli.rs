@@ -314,6 +314,22 @@ fn wait_tells_failed_cancelled_and_unknown_jobs_apart() {
 }
 
 #[test]
+fn wait_follows_the_run_that_a_bullmq_id_means() {
+    let world = World::quiet();
+    let kind = DialectKind::BullBoard;
+    let named = |id: &str| JobSpec { external_id: Some(id.to_owned()), ..JobSpec::default() };
+    let run_id = world.start_job(kind, named("4711"));
+    world.start_job(kind, named("47110"));
+    {
+        let _inside = world.runtime.enter();
+        assert!(world.demo.control(kind).fail(&run_id, "disk full", None));
+    }
+    let (code, out, err) = run(world.command(kind, &["wait", "4711"]));
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains("disk full"), "{out}");
+}
+
+#[test]
 fn wait_says_what_it_knows_when_the_time_is_over() {
     let world = World::quiet();
     let id = world.start_job(DialectKind::Analyzer, JobSpec::default());

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use jobwatch_core::dialect;
-use jobwatch_core::model::{JobId, Topic};
+use jobwatch_core::model::Topic;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
 use jobwatch_engine::ports::Secrets as _;
@@ -76,22 +76,6 @@ pub fn job_topic(job: &str) -> Result<Topic, Failure> {
         "" => Err(Failure::new(EXIT_USAGE, "The job's id is empty.")),
         id => Ok(Topic::Job(id.into())),
     }
-}
-
-/// Whether `id` is the job that was asked for as `wanted`. Dialects spell some ids differently from
-/// how their servers' own pages show them.
-pub fn is_job(dialect: DialectKind, wanted: &Topic, id: &JobId) -> bool {
-    let Topic::Job(wanted) = wanted else { return false };
-    let (wanted, id) = (wanted.as_str(), id.as_str());
-    wanted == id
-        || match dialect {
-            DialectKind::TriggerX => id.strip_prefix("job:") == Some(wanted),
-            // People paste the whole ARN of a task; its last segment is the id.
-            DialectKind::Kecs => {
-                wanted.starts_with("arn:") && wanted.rsplit('/').next() == Some(id)
-            }
-            _ => false,
-        }
 }
 
 fn key_from(variable: &str) -> Result<Secret, Failure> {
@@ -222,16 +206,10 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_found_by_the_id_people_know() {
-        let topic = |text: &str| job_topic(text).unwrap();
-        let id = |text: &str| JobId::from(text);
-        assert!(is_job(DialectKind::TriggerX, &topic("12"), &id("job:12")));
-        assert!(is_job(DialectKind::TriggerX, &topic("job:12"), &id("job:12")));
-        assert!(is_job(DialectKind::TriggerX, &topic("task:3"), &id("task:3")));
-        assert!(!is_job(DialectKind::Analyzer, &topic("12"), &id("job:12")));
-        let arn = "arn:aws:ecs:eu-west-1:000000000000:task/default/abc";
-        assert!(is_job(DialectKind::Kecs, &topic(arn), &id("abc")));
-        assert!(!is_job(DialectKind::Kecs, &topic("arn:x/abcd"), &id("abc")));
+    fn a_job_is_named_with_or_without_the_word() {
+        for text in ["12", "job:12"] {
+            assert_eq!(job_topic(text).unwrap(), Topic::Job("12".into()));
+        }
         assert!(job_topic("job:").is_err());
     }
 }

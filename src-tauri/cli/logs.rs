@@ -20,7 +20,7 @@ use jobwatch_engine::views::{
 use tokio::sync::{mpsc, watch};
 
 use super::args::{EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_TIMEOUT, EXIT_USAGE, Logs, Since};
-use super::connection::{Target, is_job, job_topic};
+use super::connection::{Target, job_topic};
 use super::text::{self, Style};
 use super::wait::{Seen, lost};
 use super::{Failure, Outcome, Output, json, print};
@@ -46,15 +46,12 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
     let topic = job_topic(&args.job)?;
     let target = Target::find(&args.connection, vec![topic.clone()], paths)?;
     let (server, name) = (target.server.id.0.clone(), target.server.name.clone());
-    let dialect = target.server.dialect;
     let live = Arc::new(Live::default());
     let (heard, mut lines) = watch::channel(0_u64);
     let (ports, mut seen) = {
-        let (live, wanted) = (Arc::clone(&live), topic.clone());
-        Seen::ports(dialect, topic.clone(), move |event| {
-            if let Event::Log { job, first, lines, .. } = event
-                && is_job(dialect, &wanted, job)
-            {
+        let live = Arc::clone(&live);
+        Seen::ports(topic, move |event| {
+            if let Event::Log { named: true, first, lines, .. } = event {
                 live.heard(*first, lines);
                 heard.send_modify(|count| *count += lines.len() as u64);
             }

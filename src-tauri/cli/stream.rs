@@ -48,7 +48,7 @@ impl Key {
     fn of(event: &Event) -> Option<Key> {
         match event {
             Event::Status { server, .. } => Some(Key::Status(server.clone())),
-            Event::Job { server, job } => Some(Key::Job(server.clone(), job.id.clone())),
+            Event::Job { server, job, .. } => Some(Key::Job(server.clone(), job.id.clone())),
             _ => None,
         }
     }
@@ -159,7 +159,7 @@ mod tests {
             "heard_at": "1970-01-01T00:00:00Z",
         }))
         .unwrap();
-        Event::Job { server: ServerId("s".to_owned()), job: Arc::new(job) }
+        Event::Job { server: ServerId("s".to_owned()), job: Arc::new(job), named: false }
     }
 
     fn odd() -> Event {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jobwatch_core::model::{Job, JobState, Topic};
 use jobwatch_core::notify::duration_words;
-use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::{Link, Status};
 use jobwatch_engine::ports::{Event, Ports};
 use tokio::sync::watch;
@@ -13,7 +12,7 @@ use tokio::sync::watch;
 use super::args::{
     EXIT_CANCELLED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_TIMEOUT, Wait,
 };
-use super::connection::{Target, is_job, job_topic};
+use super::connection::{Target, job_topic};
 use super::stream::Each;
 use super::{Failure, Outcome, json, print, text};
 use crate::os::paths::{NoHome, Paths};
@@ -37,7 +36,6 @@ impl Seen {
     /// The ports of an engine that watches one job, and what they hear. Only the newest of each is
     /// kept: nothing here can grow.
     pub fn ports(
-        dialect: DialectKind,
         wanted: Topic,
         also: impl Fn(&Event) + Send + Sync + 'static,
     ) -> (Ports, watch::Receiver<Seen>) {
@@ -45,7 +43,7 @@ impl Seen {
         let sink = Each(move |event: Event| {
             also(&event);
             match event {
-                Event::Job { job, .. } if is_job(dialect, &wanted, &job.id) => {
+                Event::Job { job, named: true, .. } => {
                     seen.send_modify(|seen| seen.job = Some(job));
                 }
                 Event::Status { status, .. } => {
@@ -82,7 +80,7 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
     let topic = job_topic(&args.job)?;
     let target = Target::find(&args.connection, vec![topic.clone()], paths)?;
     let name = target.server.name.clone();
-    let (ports, mut seen) = Seen::ports(target.server.dialect, topic, |_| {});
+    let (ports, mut seen) = Seen::ports(topic, |_| {});
     let engine = super::engine(target, ports).await?;
     let outcome = tokio::select! {
         outcome = outcome(&mut seen) => match outcome {

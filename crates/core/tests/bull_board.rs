@@ -136,6 +136,39 @@ fn a_run_is_asked_for_with_what_its_log_has_gained() {
 }
 
 #[test]
+fn a_bullmq_id_names_the_run_that_was_found_for_it_until_that_ends() {
+    let mut dialect = build(None);
+    let topic = Topic::Job("42".into());
+    let search = dialect.fetch(&topic).remove(0);
+    let find = |dialect: &mut dyn Dialect, rows: Value| {
+        let body = json!({"jobs": rows}).to_string();
+        let answer = FetchResponse { status: 200, content_type: None, body: body.into() };
+        dialect.parse(&search.ask, &answer)
+    };
+    let row = |run: &str, minute: u32, status: &str, id: &str| {
+        let created = format!("2025-09-26T15:{minute}:00Z");
+        json!({"id": run, "jobId": id, "queue": "mail", "status": status, "createdAt": created})
+    };
+    let named = |dialect: &dyn Dialect| -> Vec<&str> {
+        let runs = ["old", "a", "b", "other"];
+        runs.into_iter().filter(|run| dialect.names(&"42".into(), &(*run).into())).collect()
+    };
+    assert!(named(dialect.as_ref()).is_empty());
+    let (old, other) = (row("old", 10, "completed", "42"), row("other", 50, "active", "142"));
+    find(dialect.as_mut(), json!([other, row("a", 20, "active", "42"), old]));
+    assert_eq!(named(dialect.as_ref()), ["a"]);
+    // The one that is followed is followed to its end.
+    find(dialect.as_mut(), json!([row("b", 30, "waiting", "42"), row("a", 20, "active", "42")]));
+    assert_eq!(named(dialect.as_ref()), ["a"]);
+    find(dialect.as_mut(), json!([row("b", 30, "active", "42"), row("a", 20, "failed", "42")]));
+    assert_eq!(named(dialect.as_ref()), ["b"]);
+    // When the table does not show it any more, it is asked for by itself.
+    let follow = find(dialect.as_mut(), json!([]));
+    let Incoming::Follow(request) = &follow[0] else { panic!("{follow:?}") };
+    assert_eq!(show_request(request), json!("Get http://127.0.0.1:3000/api/jobs/b"));
+}
+
+#[test]
 fn three_hundred_hints_ask_for_nothing_by_themselves() {
     let mut dialect = build(None);
     dialect.encode(&Outgoing::Watch(Topic::Everything));

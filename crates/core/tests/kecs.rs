@@ -4,7 +4,9 @@
 
 mod support;
 
-use jobwatch_core::dialect::{ActionKind, Dialect, Incoming, Keepalive, Outgoing, dialect};
+use jobwatch_core::dialect::{
+    ActionKind, Ask, Dialect, FetchResponse, Incoming, Keepalive, Outgoing, dialect,
+};
 use jobwatch_core::model::{Job, JobState, Json, Source, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, KeyPlacement, Server};
@@ -163,6 +165,33 @@ fn everything_is_the_running_and_the_stopped_tasks_of_a_cluster() {
     let list = |desired: &str| json!([format!("{base}/ListTasks"), {"cluster": "green", "desiredStatus": desired}]);
     let clusters = json!([format!("{base}/DescribeClusters"), {"clusters": ["green"]}]);
     assert_eq!(asked(&server, "all"), [list("RUNNING"), list("STOPPED"), clusters]);
+}
+
+#[test]
+fn a_task_belongs_to_its_service_and_is_named_by_its_arn() {
+    let mut dialect = build(&local(), None);
+    assert!(dialect.names(&ARN.into(), &"abc123".into()));
+    assert!(dialect.names(&"abc123".into(), &"abc123".into()));
+    assert!(!dialect.names(&"arn:aws:ecs:eu-west-1:1:task/blue/abc1234".into(), &"abc123".into()));
+    let topic = |name: &str| Topic::Queue(name.to_owned());
+    let task = job(JobState::Running);
+    assert!(dialect.holds(&topic("blue"), &task));
+    assert!(!dialect.holds(&topic("web"), &task));
+    // A list of the service tells its tasks.
+    let list = Ask {
+        topic: Some(topic("web")),
+        call: "list",
+        args: ["blue", "web", "RUNNING", "1"].map(str::to_owned).to_vec(),
+    };
+    let body = json!({"taskArns": [ARN]}).to_string();
+    let answer = FetchResponse { status: 200, content_type: None, body: body.into() };
+    dialect.parse(&list, &answer);
+    assert!(dialect.holds(&topic("web"), &task));
+    assert!(!dialect.holds(&topic("mail"), &task));
+    // So does the task itself.
+    let mut told = job(JobState::Running);
+    told.extra.insert("group".to_owned(), Json::parse(r#""service:mail""#).unwrap());
+    assert!(dialect.holds(&topic("mail"), &told));
 }
 
 #[test]

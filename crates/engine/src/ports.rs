@@ -90,6 +90,8 @@ pub enum Event {
         server: ServerId,
         /// The job.
         job: Arc<Job>,
+        /// Whether it is watched by name, in whatever spelling.
+        named: bool,
     },
     /// Log lines were stored.
     Log {
@@ -97,6 +99,8 @@ pub enum Event {
         server: ServerId,
         /// Of which job.
         job: JobId,
+        /// Whether that job is watched by name, in whatever spelling.
+        named: bool,
         /// The number of the first in the job's stored log, from 0; the others follow it.
         first: u64,
         /// The lines, in the order of storing.

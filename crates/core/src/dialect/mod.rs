@@ -356,6 +356,17 @@ pub trait Dialect: fmt::Debug + Send {
         None
     }
 
+    /// Whether the user means the job `id` by `given`: other tools show, and people paste, other
+    /// spellings and other ids than the one a job has here.
+    fn names(&self, given: &JobId, id: &JobId) -> bool {
+        given == id
+    }
+
+    /// Whether a job belongs to a topic, or may where it does not say.
+    fn holds(&self, topic: &Topic, job: &Job) -> bool {
+        holds_by_fields(self, topic, job)
+    }
+
     /// The HTTP view of a topic; empty where there is none.
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest>;
 
@@ -379,6 +390,20 @@ pub trait Dialect: fmt::Debug + Send {
     fn actions(&self, job: &Job) -> Vec<Action> {
         let _ = job;
         Vec::new()
+    }
+}
+
+/// Whether a job belongs to a topic by what it says of itself. A job that does not say whose it is
+/// came in through what is watched.
+fn holds_by_fields<D: Dialect + ?Sized>(dialect: &D, topic: &Topic, job: &Job) -> bool {
+    match topic {
+        Topic::Everything => true,
+        Topic::Queue(name) => job.queue.as_ref().is_none_or(|queue| queue == name),
+        Topic::User(name) => job.user.as_ref().is_none_or(|user| user == name),
+        Topic::Job(given) => {
+            dialect.names(given, &job.id)
+                || job.parent.as_ref().is_some_and(|parent| dialect.names(given, parent))
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::dialect::{Action, Dialect, Outgoing};
-use crate::model::{Diagnostic, Job, Topic};
+use crate::model::{Diagnostic, Job, JobId, Topic};
 use crate::secret::Secret;
 use crate::server::Policy;
 use crate::state::{Board, Change};
@@ -207,6 +207,28 @@ impl Supervisor {
     /// What is watched on the user's behalf, in order.
     pub fn watched(&self) -> impl Iterator<Item = &Topic> {
         self.topics.watched()
+    }
+
+    /// Whether a job belongs to something that is watched on the user's behalf, so that what
+    /// happens to it was asked for.
+    #[must_use]
+    pub fn watches(&self, job: &Job) -> bool {
+        self.topics.watched().any(|topic| self.dialect.holds(topic, job))
+    }
+
+    /// Whether the user watches this very job, however it was named.
+    #[must_use]
+    pub fn watches_by_name(&self, id: &JobId) -> bool {
+        self.topics.watched().any(|topic| match topic {
+            Topic::Job(given) => self.dialect.names(given, id),
+            _ => false,
+        })
+    }
+
+    /// Whether two ids, as the user or the server spells them, mean the same job.
+    #[must_use]
+    pub fn same_job(&self, one: &JobId, other: &JobId) -> bool {
+        self.dialect.names(one, other) || self.dialect.names(other, one)
     }
 
     /// Since when a topic is listed completely (local clock); `None` before its first complete

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::polling::{COLLECT, Purpose, Round, Step, Work, leniently};
 use super::status::{Http, sentence};
-use super::topics::belongs;
 use super::{Failure, FetchId, Output, Supervisor, Timer};
 use crate::dialect::{Action, Ask, FetchRequest, FetchResponse, Incoming, Outgoing};
 use crate::model::{ACTION_REFUSED, Job, JobId, Source, Topic, Update};
@@ -379,20 +378,20 @@ impl Supervisor {
     fn round_ended(&mut self, topic: &Topic, mut round: Round, now: Now) {
         // Some calls want no key. A key that is refused beside such an answer takes nothing from
         // it: the topic is shown as far as it can be.
-        self.partly_refused.remove(topic);
-        match &round.refused {
-            Some(reason) if round.answered => {
-                if self.topics.contains(topic) {
-                    self.partly_refused.insert(topic.clone(), reason.clone());
-                }
-            }
+        let partly = round.refused.as_ref().filter(|_| round.answered);
+        match partly.filter(|_| self.topics.contains(topic)) {
             Some(reason) => {
-                round.failed = Some(reason.clone());
-                if !self.others_answer(now) {
-                    self.http = Http::Refuses(reason.clone());
-                }
+                self.partly_refused.insert(topic.clone(), reason.clone());
             }
-            None => {}
+            None => {
+                self.partly_refused.remove(topic);
+            }
+        }
+        if let (Some(reason), None) = (&round.refused, partly) {
+            round.failed = Some(reason.clone());
+            if !self.others_answer(now) {
+                self.http = Http::Refuses(reason.clone());
+            }
         }
         let Some(work) = self.polling.work_mut(topic) else { return };
         let ok = round.failed.is_none() || round.gone;
@@ -517,7 +516,7 @@ impl Supervisor {
         let mut missing: Vec<(Timestamp, JobId)> = self
             .board
             .open_jobs()
-            .filter(|job| belongs(job, topic) && !round.seen.contains(&job.id))
+            .filter(|job| !round.seen.contains(&job.id) && self.dialect.holds(topic, job))
             .filter(|job| !recently(job.heard_at))
             .filter(|job| !self.topics.contains(&Topic::Job(job.id.clone())))
             .map(|job| (job.heard_at, job.id.clone()))
@@ -541,11 +540,7 @@ impl Supervisor {
             return;
         }
         if self.dialect.fetch(&own).is_empty() || !self.polling.look_up(&own, now.mono) {
-            let covering: Vec<Topic> = match self.board.job(id) {
-                Some(job) => self.topics.covering(job).collect(),
-                None => Vec::new(),
-            };
-            for topic in covering {
+            for topic in self.covering(id).unwrap_or_default() {
                 self.polling.announce(&topic, now.mono);
             }
         }
@@ -573,7 +568,9 @@ impl Supervisor {
                     .topics
                     .all()
                     .filter(|watched| match watched {
-                        Topic::Job(id) => self.board.job(id).is_some_and(|job| belongs(job, topic)),
+                        Topic::Job(id) => {
+                            self.board.job(id).is_some_and(|job| self.dialect.holds(topic, job))
+                        }
                         _ => false,
                     })
                     .cloned()
@@ -588,10 +585,7 @@ impl Supervisor {
     /// A job that is not watched by itself changed: fetched alone if it belongs to something
     /// watched, as part of that when many are announced at once.
     fn stale_job(&mut self, id: &JobId, now: Now) {
-        let covering: Vec<Topic> = match self.board.job(id) {
-            Some(job) => self.topics.covering(job).collect(),
-            None => self.lists(),
-        };
+        let covering = self.covering(id).unwrap_or_else(|| self.lists());
         let (jobs, lists): (Vec<Topic>, Vec<Topic>) =
             covering.into_iter().partition(|topic| matches!(topic, Topic::Job(_)));
         if let Some(parent) = jobs.first() {
@@ -615,6 +609,12 @@ impl Supervisor {
         for topic in lists {
             self.polling.announce(&topic, now.mono);
         }
+    }
+
+    /// The topics that a job belongs to; `None` for one that is not known.
+    fn covering(&self, id: &JobId) -> Option<Vec<Topic>> {
+        let job = self.board.job(id)?;
+        Some(self.topics.covering(job, |topic| self.dialect.holds(topic, job)))
     }
 
     /// The watched topics that are lists.
@@ -669,7 +669,10 @@ impl Supervisor {
             self.polling.work(topic).is_none_or(|work| work.listed.is_none() && work.failures == 0)
         });
         let moving = unlisted
-            || self.board.open_jobs().any(|job| self.topics.covering(job).next().is_some());
+            || self
+                .board
+                .open_jobs()
+                .any(|job| self.topics.covers(job, |topic| self.dialect.holds(topic, job)));
         self.moving = Some((now.mono, moving));
         moving
     }

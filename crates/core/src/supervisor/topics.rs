@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Job, JobId, Topic};
+use crate::model::{Job, Topic};
 
 /// How many topics may be found besides those the user watches.
 pub(super) const MAX_FOUND: usize = 1_000;
@@ -125,41 +125,31 @@ impl Topics {
         self.found.len()
     }
 
-    /// The watched topics that a job belongs to, or may belong to where it does not say.
-    pub fn covering<'a>(&'a self, job: &'a Job) -> impl Iterator<Item = Topic> + 'a {
-        // Users and queues stand together in the order of topics.
-        let users = Topic::User(String::new())..Topic::Everything;
-        let queues = Topic::Queue(String::new())..Topic::User(String::new());
-        let users = job.user.is_none().then(|| self.watched.range(users));
-        let queues = job.queue.is_none().then(|| self.watched.range(queues));
-        job_topics(job)
-            .filter(|topic| self.contains(topic))
-            .chain(users.into_iter().flatten().cloned())
-            .chain(queues.into_iter().flatten().cloned())
+    /// The topics that a job belongs to, or may belong to where it does not say. `holds` answers
+    /// for a topic of the user, which may name the job in more ways than the job does itself.
+    pub fn covering(&self, job: &Job, holds: impl Fn(&Topic) -> bool) -> Vec<Topic> {
+        let mut all: Vec<Topic> = job_topics(job).filter(|topic| self.contains(topic)).collect();
+        for topic in self.watched.iter().filter(|topic| holds(topic)) {
+            if !all.contains(topic) {
+                all.push(topic.clone());
+            }
+        }
+        all
+    }
+
+    /// Whether there is any such topic.
+    pub fn covers(&self, job: &Job, holds: impl Fn(&Topic) -> bool) -> bool {
+        job_topics(job).any(|topic| self.contains(&topic)) || self.watched.iter().any(holds)
     }
 }
 
-/// The topics a job may belong to.
-pub(super) fn job_topics(job: &Job) -> impl Iterator<Item = Topic> + '_ {
+/// The topics that a job itself names, which are found without a search.
+fn job_topics(job: &Job) -> impl Iterator<Item = Topic> + '_ {
     let own = Some(Topic::Job(job.id.clone()));
     let parent = job.parent.clone().map(Topic::Job);
-    // A topic may name a parent by its bare number.
-    let bare = |id: &JobId| id.as_str().strip_prefix("job:").map(|id| Topic::Job(id.into()));
-    let bare_own = bare(&job.id);
-    let bare_parent = job.parent.as_ref().and_then(bare);
     let queue = job.queue.clone().map(Topic::Queue);
     let user = job.user.clone().map(Topic::User);
-    [own, parent, bare_own, bare_parent, queue, user, Some(Topic::Everything)].into_iter().flatten()
-}
-
-/// Whether a job belongs to a topic, or may where it does not say.
-pub(super) fn belongs(job: &Job, topic: &Topic) -> bool {
-    match topic {
-        Topic::Everything => true,
-        Topic::Queue(name) => job.queue.as_ref().is_none_or(|queue| queue == name),
-        Topic::User(id) => job.user.as_ref().is_none_or(|user| user == id),
-        Topic::Job(_) => job_topics(job).any(|own| own == *topic),
-    }
+    [own, parent, queue, user, Some(Topic::Everything)].into_iter().flatten()
 }
 
 #[cfg(test)]

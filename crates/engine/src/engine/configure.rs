@@ -10,7 +10,7 @@ use jobwatch_core::secret::{Secret, names_secret};
 use jobwatch_core::server::{DialectKind, KeyPlacement, PolicyChange, Server, ServerId};
 use jobwatch_core::supervisor::{Input, Link};
 
-use super::servers::{KeyFrom, same_job};
+use super::servers::KeyFrom;
 use super::state::State;
 use crate::settings::{SavedServer, Settings, new_id};
 use crate::views::{
@@ -313,7 +313,7 @@ impl State {
         let entry = self.named(id)?;
         let slot = entry.slot;
         let same = |other: &Topic| match (other, &topic) {
-            (Topic::Job(other), Topic::Job(id)) => same_job(other, id),
+            (Topic::Job(other), Topic::Job(id)) => entry.same_job(other, id),
             (other, topic) => other == topic,
         };
         let present: Vec<Topic> =

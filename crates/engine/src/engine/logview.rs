@@ -248,7 +248,8 @@ impl State {
             Told::Log(owner, now) => self.log_changed(&owner, &now),
             Told::Kept { owner, first, lines, source } => {
                 let Owner { server, job } = owner;
-                self.sink(|| Event::Log { server, job, first, lines, source });
+                let named = self.named(&server).is_ok_and(|entry| entry.watches_by_name(&job));
+                self.sink(|| Event::Log { server, job, named, first, lines, source });
             }
             Told::Health(problem) => {
                 match &problem {

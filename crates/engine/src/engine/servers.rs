@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jobwatch_core::dialect::{FetchRequest, Method, dialect};
 use jobwatch_core::log::{LogLine, LogLines};
-use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic};
-use jobwatch_core::secret::{REDACTED, Secret};
+use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source};
+use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{Server, ServerId};
 use jobwatch_core::state::{Transition, TransitionKind};
 use jobwatch_core::supervisor::{FetchId, Input, Link, LinkId, Output, Status, Supervisor};
@@ -97,40 +97,21 @@ impl Entry {
 
     /// Whether the user asked for this job by name.
     pub(super) fn watches_by_name(&self, id: &JobId) -> bool {
-        self.server.watch.iter().any(|topic| match topic {
-            Topic::Job(watched) => same_job(watched, id),
-            _ => false,
-        })
+        self.machine.as_ref().is_some_and(|machine| machine.watches_by_name(id))
+    }
+
+    /// Whether two ids mean the same job of this server.
+    pub(super) fn same_job(&self, one: &JobId, other: &JobId) -> bool {
+        one == other || self.machine.as_ref().is_some_and(|machine| machine.same_job(one, other))
     }
 
     /// Whether what happens to this job was asked for.
     fn watches(&self, job: &Job) -> bool {
-        self.server.watch.iter().any(|topic| match topic {
-            Topic::Everything => true,
-            Topic::Job(watched) => {
-                same_job(watched, &job.id)
-                    || job.parent.as_ref().is_some_and(|parent| same_job(watched, parent))
-            }
-            // A job that does not say whose it is came in through what is watched.
-            Topic::Queue(name) => job.queue.as_ref().is_none_or(|queue| self.names(queue, name)),
-            Topic::User(name) => job.user.as_ref().is_none_or(|user| self.names(user, name)),
+        // The machine's own job is not redacted, so that it names its queue and its user.
+        self.machine.as_ref().is_some_and(|machine| {
+            machine.watches(machine.board().job(&job.id).map_or(job, |known| known.as_ref()))
         })
     }
-
-    /// Whether a job's field is what is watched; the field has been redacted.
-    fn names(&self, field: &str, watched: &str) -> bool {
-        field == watched
-            || (field.contains(REDACTED) && field == self.redactor.clean(watched).as_str())
-    }
-}
-
-/// Whether a job's id as the user gave it means this one: the kind before the colon may be absent.
-pub(super) fn same_job(given: &JobId, id: &JobId) -> bool {
-    given == id
-        || ["job:", "task:"].iter().any(|kind| {
-            id.as_str().strip_prefix(kind) == Some(given.as_str())
-                || given.as_str().strip_prefix(kind) == Some(id.as_str())
-        })
 }
 
 impl State {
@@ -589,7 +570,7 @@ impl State {
     fn job(&mut self, slot: Slot, mut job: Arc<Job>) {
         let Some(entry) = self.entry(slot) else { return };
         clean_job(&mut job, &entry.redactor);
-        let server = entry.server.id.clone();
+        let (server, named) = (entry.server.id.clone(), entry.watches_by_name(&job.id));
         let before = self.catalogue.tally(slot);
         let known = self.catalogue.job(slot, &job.id).cloned();
         let number = self.catalogue.put(slot, Arc::clone(&job));
@@ -602,7 +583,7 @@ impl State {
             self.views.overview_changed();
         }
         self.history.job(server.clone(), Arc::clone(&job));
-        self.sink(|| Event::Job { server, job });
+        self.sink(|| Event::Job { server, job, named });
     }
 
     fn step(&mut self, slot: Slot, mut step: Transition) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobwatch_core::model::{JobState, Level};
+use jobwatch_core::model::{JobState, Level, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_core::supervisor::Link;
@@ -254,6 +254,25 @@ async fn triggerx_refuses_a_wrong_key() {
     a_wrong_key_is_refused_and_the_right_one_heals_it(DialectKind::TriggerX).await;
 }
 
+/// The tasks of a job are shown to everybody: a wrong key is no worse than none.
+#[tokio::test(flavor = "multi_thread")]
+async fn triggerx_shows_the_tasks_of_a_job_with_a_wrong_key() {
+    let scene = scene_with(DialectKind::TriggerX, |(server, key)| {
+        *key = Some(Secret::new("wrong-key".to_owned()));
+        server.watch = vec![Topic::Job("4711".into())];
+    })
+    .await;
+    scene.world.until_link(&scene.id, Link::Polling).await;
+    let reason = scene.world.reason(&scene.id).unwrap_or_default();
+    assert!(reason.contains("does not accept the key"), "{reason}");
+    let spec = JobSpec { parent: Some("job:4711".to_owned()), ..JobSpec::default() };
+    let id = scene.control.start_job(spec);
+    scene.state(&id, JobState::Running).await;
+    scene.control.complete(&id, None);
+    scene.popups(1).await;
+    scene.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn study_buddy_refuses_a_wrong_key() {
     a_wrong_key_is_refused_and_the_right_one_heals_it(DialectKind::StudyBuddy).await;
@@ -297,6 +316,52 @@ async fn a_wrong_key_is_told_beside_an_open_socket(kind: DialectKind) {
     scene.engine.save_server(draft, session, Some(key)).await.unwrap();
     let job = scene.start("listed");
     scene.state(&job, JobState::Running).await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_watched_by_its_bullmq_id_rings() {
+    let scene = scene_with(DialectKind::BullBoard, |(server, _)| {
+        server.watch = vec![Topic::Job("4711".into())];
+    })
+    .await;
+    scene.live().await;
+    let spec = JobSpec {
+        name: Some("mail".to_owned()),
+        external_id: Some("4711".to_owned()),
+        ..JobSpec::default()
+    };
+    let id = scene.control.start_job(spec);
+    scene.state(&id, JobState::Running).await;
+    scene.control.complete(&id, None);
+    scene.popups(1).await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_a_user_who_is_watched_by_the_address_rings() {
+    let scene = scene_with(DialectKind::TriggerX, |(server, _)| {
+        let owner = server.options["user"].clone();
+        server.watch = vec![Topic::User(owner)];
+    })
+    .await;
+    scene.live().await;
+    // The server announces no new job, so that a live link would show it only after half a minute.
+    let refuse = UpgradeFault::Status { status: 503, retry_after: None };
+    scene.control.set_faults(Faults { upgrade: Some(refuse), ..Faults::default() });
+    scene.control.drop_sockets();
+    scene.world.until_link(&scene.id, Link::Polling).await;
+    let spec = JobSpec { parent: Some("job:4711".to_owned()), ..JobSpec::default() };
+    let id = scene.control.start_job(spec);
+    scene.state("job:4711", JobState::Running).await;
+    scene.control.complete(&id, None);
+    until("the job's own popup", || {
+        let popups = scene.world.popups.lock().unwrap();
+        popups
+            .iter()
+            .any(|(_, notice)| notice.job.as_ref().is_some_and(|job| job.as_str() == "job:4711"))
+    })
+    .await;
     scene.end().await;
 }
 

@@ -7,7 +7,7 @@ use super::{BullBoard, record};
 use crate::dialect::answer::{accepted, body, failed, is_page, misshapen, odd, refused, words};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
 use crate::log::LogLines;
-use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
+use crate::model::{Job, JobId, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::json;
 
@@ -202,6 +202,7 @@ impl BullBoard {
         let mut all = Vec::with_capacity(patches.len() + 1);
         if let (Topic::Job(wanted), "search") = (topic, ask.call) {
             // The search looks at more than ids.
+            self.choose(wanted, &patches);
             for patch in patches {
                 let Some(id) = patch.id.clone() else { continue };
                 if id == *wanted {
@@ -212,8 +213,10 @@ impl BullBoard {
                 }
             }
             if all.is_empty() {
-                // Not a BullMQ id of a recent run, so it is taken for the run's own.
-                let requests = self.run_requests(topic, wanted.as_str());
+                // Not a BullMQ id of a recent run, so it is taken for the run's own, unless the run
+                // it means was found before.
+                let run = self.found.get(wanted.as_str()).unwrap_or(wanted);
+                let requests = self.run_requests(topic, run.as_str());
                 return requests.into_iter().map(Incoming::Follow).collect();
             }
             return all;
@@ -221,6 +224,22 @@ impl BullBoard {
         all.extend(patches.into_iter().map(|patch| self.run_read(patch)));
         all.extend(self.next_page(ask, topic, fields, "jobs").map(Incoming::Follow));
         all
+    }
+
+    /// Settles which run is meant by a BullMQ id, which comes back with every queue and may come
+    /// back with every run: the newest, but one that was chosen before until it has ended.
+    fn choose(&mut self, wanted: &JobId, runs: &[JobPatch]) {
+        let same = |run: &&JobPatch| run.external_id.as_deref() == Some(wanted.as_str());
+        let before = self.found.get(wanted.as_str());
+        let ended = |run: &JobPatch| run.state.as_ref().is_some_and(JobState::terminal);
+        if runs.iter().filter(same).any(|run| run.id.as_ref() == before && !ended(run)) {
+            return;
+        }
+        // The table has the newest first; of two that are as new the first counts.
+        let newest = runs.iter().filter(same).rev().max_by_key(|run| run.created_at);
+        if let Some(run) = newest.and_then(|run| run.id.clone()) {
+            self.found.remember(wanted.clone(), run);
+        }
     }
 
     fn queues_read(&self, ask: &Ask, topic: &Topic, fields: &Fields<'_>) -> Vec<Incoming> {

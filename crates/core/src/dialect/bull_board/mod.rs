@@ -12,11 +12,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::endpoint::{Defaults, Endpoint, bearer};
+use super::memory::Memory;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
     Outgoing,
 };
-use crate::model::{Job, Topic};
+use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
 use crate::server::{DialectKind, Policy, Server};
 
@@ -28,6 +29,8 @@ pub struct BullBoard {
     watched: BTreeSet<Topic>,
     /// Runs whose log is being read, with the offset of the next line.
     logs: BTreeMap<String, u64>,
+    /// The runs that were found for BullMQ ids.
+    found: Memory<JobId>,
     /// Failed runs, so that a replay, which keeps its row, counts as a new attempt.
     failed: HashMap<String, record::Ended>,
 }
@@ -50,6 +53,7 @@ impl BullBoard {
             endpoint: Endpoint::new(server, key, defaults)?,
             watched: BTreeSet::new(),
             logs: BTreeMap::new(),
+            found: Memory::default(),
             failed: HashMap::new(),
         })
     }
@@ -120,6 +124,11 @@ impl Dialect for BullBoard {
     fn unwatchable(&self, topic: &Topic) -> Option<String> {
         let user = matches!(topic, Topic::User(_));
         user.then(|| "Better Bull Board knows no users. Watch a job, a queue or all.".to_owned())
+    }
+
+    /// Other tools show the BullMQ id.
+    fn names(&self, given: &JobId, id: &JobId) -> bool {
+        given == id || self.found.get(given.as_str()) == Some(id)
     }
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {

@@ -331,10 +331,15 @@ impl Kecs {
         }
     }
 
-    fn listed(&self, topic: &Topic, args: &[String], fields: &Fields<'_>) -> Vec<Incoming> {
+    fn listed(&mut self, topic: &Topic, args: &[String], fields: &Fields<'_>) -> Vec<Incoming> {
         let [cluster, service, desired, page] = args else { return Vec::new() };
         let arns: Vec<String> =
             fields.array("taskArns").into_iter().filter_map(json::id_of).collect();
+        if !service.is_empty() {
+            for arn in &arns {
+                self.services.remember(last_segment(arn).into(), service.clone());
+            }
+        }
         let open: Vec<&String> =
             arns.iter().filter(|arn| !self.ended.contains(last_segment(arn))).collect();
         let mut all: Vec<Incoming> = open

@@ -26,7 +26,7 @@ use super::go;
 use super::memory::Memory;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
-    Outgoing,
+    Outgoing, holds_by_fields,
 };
 use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
@@ -58,6 +58,8 @@ pub struct Kecs {
     next: u64,
     /// The clusters of the tasks last heard of, by the task's id.
     clusters: Memory<String>,
+    /// The services of the tasks that a list of one held, by the task's id.
+    services: Memory<String>,
     /// Tasks whose outcome has been read, which need no further description.
     ended: Memory<()>,
     /// Jobs created for log lines that name no task.
@@ -106,6 +108,7 @@ impl Kecs {
             asked: BTreeMap::new(),
             next: 1,
             clusters: Memory::default(),
+            services: Memory::default(),
             ended: Memory::default(),
             adopted: Memory::default(),
             tails: Memory::default(),
@@ -289,6 +292,23 @@ impl Dialect for Kecs {
             "KECS knows tasks, clusters and services, but no users: watch a job, a queue or all."
                 .to_owned()
         })
+    }
+
+    /// People paste the whole ARN of a task.
+    fn names(&self, given: &JobId, id: &JobId) -> bool {
+        task::last_segment(given.as_str()) == id.as_str()
+    }
+
+    /// A job's queue is its cluster, but a topic may name its service as well.
+    fn holds(&self, topic: &Topic, job: &Job) -> bool {
+        let by_service = match topic {
+            Topic::Queue(name) => {
+                let listed = self.services.get(job.id.as_str());
+                listed == Some(name) || task::service_of(job).as_ref() == Some(name)
+            }
+            _ => false,
+        };
+        by_service || holds_by_fields(self, topic, job)
     }
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {

@@ -1,6 +1,6 @@
 //! ECS tasks in the canonical words.
 
-use crate::model::{JobPatch, JobState};
+use crate::model::{Job, JobPatch, JobState};
 use crate::wire::fields::Fields;
 
 /// Fields of a task with a canonical place, and those of the events around it.
@@ -44,6 +44,12 @@ pub fn cluster_in(arn: &str) -> Option<&str> {
 /// The region in an ARN.
 pub fn region_in(arn: &str) -> Option<&str> {
     arn.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
+}
+
+/// The service that a task says it was started by (`group`, as `service:NAME`).
+pub fn service_of(job: &Job) -> Option<String> {
+    let group = job.extra.get("group")?.to_value();
+    group.as_str()?.strip_prefix("service:").map(str::to_owned)
 }
 
 /// How much an account of a task can be trusted to be complete.

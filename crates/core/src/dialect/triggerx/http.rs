@@ -203,6 +203,11 @@ impl TriggerX {
         {
             return vec![Incoming::Follow(self.jobs_of(topic, user))];
         }
+        if let ("jobs", Some(Topic::User(address))) = (ask.call, &ask.topic)
+            && let Some(number) = patches.iter().find_map(|patch| patch.user.clone())
+        {
+            self.owners.remember(address.to_ascii_lowercase().into(), number);
+        }
         let mut all = Vec::with_capacity(patches.len() * 2 + 1);
         if let Some(topic @ Topic::Everything) = &ask.topic {
             self.unlisted = false;

@@ -22,9 +22,9 @@ use super::go;
 use super::memory::Memory;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
-    Outgoing,
+    Outgoing, holds_by_fields,
 };
-use crate::model::{Job, Topic, Update};
+use crate::model::{Job, JobId, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
@@ -49,6 +49,8 @@ pub struct TriggerX {
     listed: Memory<()>,
     /// Titles of TriggerX jobs.
     titles: Memory<String>,
+    /// The numbers of the owners whose jobs were listed by their address, in lower case.
+    owners: Memory<String>,
     /// The owner's jobs cannot be listed, so that the newest tasks are all there is to see.
     unlisted: bool,
 }
@@ -74,6 +76,7 @@ impl TriggerX {
             asked: VecDeque::new(),
             listed: Memory::default(),
             titles: Memory::default(),
+            owners: Memory::default(),
             unlisted: false,
         })
     }
@@ -261,6 +264,27 @@ impl Dialect for TriggerX {
             "TriggerX knows jobs, tasks and users, but no queues: watch a job, a user or all."
                 .to_owned()
         })
+    }
+
+    /// A job may be named by its number alone.
+    fn names(&self, given: &JobId, id: &JobId) -> bool {
+        let (kind, number) = match Id::of(given.as_str()) {
+            Id::Job(number) => ("job", number),
+            Id::Task(number) => ("task", number),
+        };
+        id.as_str().split_once(':') == Some((kind, number))
+    }
+
+    /// Jobs name their owner by number, topics by address as well.
+    fn holds(&self, topic: &Topic, job: &Job) -> bool {
+        match topic {
+            Topic::User(user) => job.user.as_ref().is_none_or(|own| {
+                own.eq_ignore_ascii_case(user)
+                    || self.owners.get(user.to_ascii_lowercase().as_str()) == Some(own)
+            }),
+            Topic::Queue(_) => false,
+            Topic::Job(_) | Topic::Everything => holds_by_fields(self, topic, job),
+        }
     }
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
