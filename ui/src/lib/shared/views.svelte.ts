@@ -10,10 +10,10 @@ export const MOST_ROWS = 500;
 const HIDDEN_PACE = 1000;
 /** How long a view that failed waits before it tries again by itself. */
 const RETRY = 3000;
-/** So many more rows than asked for are pulled at the end, for those that came meanwhile. */
-const SLACK = 200;
-/** Pulls to find an end that moves, before what was found is shown. */
-const TRIES = 2;
+/** Rows pulled beyond the known end, besides as many as came last time. */
+const SLACK = 20;
+/** When more than this came last time, the end is not run after: the rows before it are shown. */
+const FLOOD = 300;
 
 /** Says where a view is to look that has just been opened, by its number; null to leave that as it is. */
 export type Place = (view: number) => Promise<number | null>;
@@ -68,6 +68,8 @@ export class LiveView {
   /** Rows wanted at the end, wherever that is; 0 for a fixed range. */
   #tail = 0;
   #place: Place | null = null;
+  /** How many rows came between the last two pulls of the end. */
+  #growth = 0;
   #generation = 0;
   #running = false;
   #dirty = false;
@@ -99,7 +101,7 @@ export class LiveView {
    * the next one: the window may end before `total` while they pour in.
    */
   tail(count: number): void {
-    const many = Math.min(MOST_ROWS - SLACK, Math.max(1, Math.ceil(count)));
+    const many = Math.min(MOST_ROWS - FLOOD - SLACK, Math.max(1, Math.ceil(count)));
     if (many === this.#tail) return;
     this.#tail = many;
     this.refresh();
@@ -211,15 +213,16 @@ export class LiveView {
   async #pullEnd(id: number): Promise<ViewWindow> {
     const { backend } = this.#views;
     let total = this.behind ? 0 : (this.window?.total ?? 0);
-    for (let tries = 1; ; tries += 1) {
+    for (;;) {
       const first = Math.max(0, total - this.#tail);
-      const window = await backend.viewWindow(id, first, this.#tail + SLACK);
+      const known = total;
+      const window = await backend.viewWindow(id, first, this.#tail + (this.#growth > FLOOD ? 0 : this.#growth + SLACK));
+      ({ total } = window);
+      this.#growth = known === 0 ? 0 : Math.max(0, total - known);
       const reached = window.first + rowsOf(window);
-      total = window.total;
-      if (reached >= total && (first === 0 || total - first >= Math.min(total, this.#tail))) return window;
-      if (tries < TRIES) continue;
-      // It runs away from us: this is shown, and more is asked for.
-      this.#dirty = true;
+      // Nothing was known of the end, or rows are gone from it: the next pull is nearer.
+      if (reached - window.first < Math.min(total, this.#tail) || (known === 0 && reached < total)) continue;
+      if (reached < total) this.#dirty = true;
       return window;
     }
   }
