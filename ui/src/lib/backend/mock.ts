@@ -63,10 +63,11 @@ export class Mock implements Backend {
     this.#onTick = () => undefined;
   }
 
-  /** Tells every open view and the overview that something changed. */
-  touch(open: Tick["open"] = null): void {
+  /** Tells every open view and the overview that something changed, or only the views of one kind. */
+  touch(open: Tick["open"] = null, kind: ViewSpec["kind"] | null = null): void {
     this.#version += 1;
-    this.#onTick({ overview: true, views: [...this.#views.keys()], open });
+    const views = [...this.#views].filter(([, spec]) => kind === null || spec.kind === kind).map(([id]) => id);
+    this.#onTick({ overview: kind === null, views, open });
   }
 
   #fill(jobs: number): void {
