@@ -46,3 +46,14 @@ test.each([["light", light], ["dark", dark]])("every text reaches AA on every gr
   check("--warn", "--warn-soft");
   expect(low).toEqual([]);
 });
+
+test.each([["light", light], ["dark", dark]])("the sixteen colours of a terminal read well on the ground of the log, and what is found on its mark, %s", (_, theme) => {
+  const low: string[] = [];
+  const check = (text: string, ground: string) => {
+    const ratio = contrast(theme[text]!, theme[ground]!);
+    if (ratio < 4.5) low.push(`${text} on ${ground}: ${ratio.toFixed(2)}`);
+  };
+  for (let colour = 0; colour < 16; colour += 1) for (const ground of ["--bg-sunken", "--bg", "--bg-hover", "--bg-selected"]) check(`--ansi-${colour}`, ground);
+  check("--found-text", "--found");
+  expect(low).toEqual([]);
+});

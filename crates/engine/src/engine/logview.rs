@@ -60,7 +60,7 @@ impl LogView {
         let lanes: Vec<Lane> = lanes.collect();
         let rules = Rules::new(filter);
         let search = match &rules {
-            Ok(rules) if rules.hides() || rules.find.is_some() => {
+            Ok(rules) if rules.hides() || rules.find.is_some() || rules.raw => {
                 Some(Arc::new(Search::new(rules.clone(), lanes.len())))
             }
             _ => None,

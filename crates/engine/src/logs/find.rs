@@ -97,6 +97,8 @@ pub struct Rules {
     levels: u8,
     fold: bool,
     cleared: Vec<u64>,
+    /// Rows are as the lines came, without fields taken out.
+    pub raw: bool,
 }
 
 impl Rules {
@@ -126,6 +128,7 @@ impl Rules {
             levels: if levels == 0 { ALL_LEVELS } else { levels },
             fold: filter.fold,
             cleared: filter.cleared.clone(),
+            raw: filter.raw,
         })
     }
 

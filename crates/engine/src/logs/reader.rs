@@ -260,6 +260,7 @@ impl Reader {
         let more = u64::from(record.len) - bytes.len() as u64;
         let (mut fields, mut lines) = (Vec::new(), Vec::new());
         if more == 0
+            && !self.search.as_ref().is_some_and(|search| search.rules().raw)
             && let Some(parts) = text::parts(shown)
         {
             if let Some(message) = &parts.message {
@@ -380,17 +381,16 @@ impl Reader {
     /// # Errors
     /// The file system's.
     pub fn seek(&self, target: LogTarget) -> io::Result<Option<LogPlace>> {
-        let at = |row| Some(LogPlace { row, nth: None });
-        let last = self.len().saturating_sub(1);
+        let at = |row| (row < self.len()).then_some(LogPlace { row, nth: None });
         match target {
             LogTarget::Time { at: ms } => {
                 let time = ms.saturating_mul(1_000_000);
-                Ok(at(self.rows_at(&self.before(time, false)?).min(last)))
+                Ok(at(self.rows_at(&self.before(time, false)?)))
             }
             LogTarget::Line { line } => {
                 let Some(lane) = self.lanes.first() else { return Ok(None) };
                 let row = line.saturating_sub(1).saturating_sub(lane.log.dropped);
-                Ok(at(self.view_row(0, row.min(lane.log.len()))?.min(last)))
+                Ok(at(self.view_row(0, row.min(lane.log.len()))?))
             }
             LogTarget::Level { from, back, level } => {
                 let level = match level {

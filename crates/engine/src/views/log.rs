@@ -37,6 +37,8 @@ pub struct LogFilter {
     pub levels: Vec<String>,
     /// Lines that go on with a stack trace are folded into the line it begins with.
     pub fold: bool,
+    /// Rows are as the lines came: of JSON and logfmt no fields are taken out.
+    pub raw: bool,
     /// For each job of the view in order: only lines stored since then (see
     /// [`LogState::end`]); what *Clear* sets. Empty for all.
     #[ts(type = "number[]")]

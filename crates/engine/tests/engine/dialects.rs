@@ -441,7 +441,8 @@ async fn the_log_of_a_running_container_holds_each_line_once_however_often_it_is
     scene.control.drop_sockets();
     scene.world.until_link(&scene.id, Link::Polling).await;
     scene.engine.attach_window(scene.world.window());
-    let spec = ViewSpec::Log { server: scene.id.clone(), job };
+    let open = jobwatch_engine::views::OpenJob { server: scene.id.clone(), job };
+    let spec = ViewSpec::Log { jobs: vec![open], filter: Default::default() };
     scene.engine.open_view(spec).await.unwrap();
     until("the first line", || scene.world.lines(&id).iter().any(|line| line == "one")).await;
     scene.control.log(&id, Level::Info, "two");

@@ -63,10 +63,11 @@ export class Mock implements Backend {
     this.#onTick = () => undefined;
   }
 
-  /** Tells every open view and the overview that something changed. */
-  touch(open: Tick["open"] = null): void {
+  /** Tells every open view and the overview that something changed, or only the views of one kind. */
+  touch(open: Tick["open"] = null, kind: ViewSpec["kind"] | null = null): void {
     this.#version += 1;
-    this.#onTick({ overview: true, views: [...this.#views.keys()], open });
+    const views = [...this.#views].filter(([, spec]) => kind === null || spec.kind === kind).map(([id]) => id);
+    this.#onTick({ overview: kind === null, views, open });
   }
 
   #fill(jobs: number): void {
@@ -135,7 +136,13 @@ export class Mock implements Backend {
     if (!spec) throw error("notFound", "The view is closed.");
     this.widest = Math.max(this.widest, count);
     await this.#answer();
-    const [rows, total] = this.#query(view, spec, first, Math.min(500, count));
+    const many = Math.min(500, count);
+    let [rows, total] = this.#query(view, spec, first, many);
+    // Of a log, the last rows are what lies beyond its end.
+    if (spec.kind === "log" && first + many > total) {
+      first = Math.max(0, total - many);
+      [rows, total] = this.#query(view, spec, first, many);
+    }
     return structuredClone({ view, version: this.#version, total, first, rows });
   }
 

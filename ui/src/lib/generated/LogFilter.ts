@@ -34,6 +34,10 @@ levels: Array<string>,
  */
 fold: boolean, 
 /**
+ * Rows are as the lines came: of JSON and logfmt no fields are taken out.
+ */
+raw: boolean, 
+/**
  * For each job of the view in order: only lines stored since then (see
  * [`LogState::end`]); what *Clear* sets. Empty for all.
  */

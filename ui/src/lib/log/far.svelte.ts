@@ -21,6 +21,8 @@ export class FarView {
 
   /** Something has changed. */
   refresh(): void {
+    // A view that is being opened tells of its first window, and is looked at then.
+    if (this.view.id === null) return;
     this.#dirty = true;
     if (!this.#running) void this.#run();
   }

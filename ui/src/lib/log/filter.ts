@@ -14,9 +14,9 @@ export const LEVELS = [
   ["fatal", "Fatal"],
 ] as const;
 
-/** Every line, stack traces folded or not. */
-export function everything(fold: boolean): LogFilter {
-  return { find: null, onlyMatching: false, context: 0, include: [], exclude: [], levels: [], fold, cleared: [] };
+/** Every line, stack traces folded or not, fields of structured lines taken out or not. */
+export function everything(fold: boolean, fields = true): LogFilter {
+  return { find: null, onlyMatching: false, context: 0, include: [], exclude: [], levels: [], fold, raw: !fields, cleared: [] };
 }
 
 export function plain(text = ""): LogFind {

@@ -1,3 +1,4 @@
+import { copy } from "./chosen";
 import type { Log } from "./log.svelte";
 
 /** What the keys need of the pane. */
@@ -82,6 +83,6 @@ export function withCtrl(log: Log, pane: Pane, event: KeyboardEvent): boolean {
   }
   const inText = event.target instanceof Element && event.target.closest("input, textarea, dialog") !== null;
   if (key !== "c" || inText || log.selection === null || (getSelection()?.toString() ?? "") !== "") return false;
-  void log.copy(event.shiftKey ? "textWithTimes" : "text");
+  void copy(log, event.shiftKey ? "textWithTimes" : "text");
   return true;
 }

@@ -1,17 +1,15 @@
 import type { App } from "../app/app.svelte";
 import type { LogFilter } from "../generated/LogFilter";
-import type { LogFormat } from "../generated/LogFormat";
 import type { LogLevel } from "../generated/LogLevel";
 import type { LogRow } from "../generated/LogRow";
 import type { LogState } from "../generated/LogState";
 import type { LogTarget } from "../generated/LogTarget";
 import type { OpenJob } from "../generated/OpenJob";
 import type { ViewSpec } from "../generated/ViewSpec";
-import { count } from "../shared/format";
 import { LiveView } from "../shared/views.svelte";
 import { clearedFor, everything } from "./filter";
 import { FarView } from "./far.svelte";
-import { moved, picked, range, type Selection, shifted } from "./selection";
+import { moved, picked, type Selection, shifted } from "./selection";
 import { Settings } from "./settings.svelte";
 
 /** A job of the log, and what to call it. */
@@ -21,8 +19,6 @@ export interface LogJob extends OpenJob {
 
 /** The most jobs one log is made of. */
 export const MOST_JOBS = 16;
-/** The most rows that are copied at once. */
-const MOST_COPIED = 100_000;
 
 /** What the list of rows can be told. */
 export interface Sight {
@@ -77,7 +73,7 @@ export class Log {
     jobs: LogJob[],
   ) {
     this.jobs = jobs;
-    this.filter = everything(this.settings.current.fold);
+    this.filter = everything(this.settings.current.fold, this.settings.current.fields);
     this.view = new LiveView(app.views, this.#spec(), 60);
     this.view.tail(60);
     this.far = new FarView(app.backend, this.view);
@@ -206,6 +202,12 @@ export class Log {
 
   #spec(): ViewSpec {
     return { kind: "log", jobs: this.jobs.map(({ server, job }) => ({ server, job })), filter: this.filter };
+  }
+
+  /** Takes the fields of structured lines out of their text, or leaves lines as they came. */
+  takeFields(fields: boolean): void {
+    this.settings.set({ fields });
+    this.apply({ ...this.filter, raw: !fields });
   }
 
   /** Folds stack traces into the line they begin with, or unfolds all of them. */
@@ -371,22 +373,6 @@ export class Log {
     void this.seek({ kind: "time", at: this.marked[0] }, "No line at that time.");
   }
 
-  /** Chooses all rows of the marked times. */
-  async chooseMarked(): Promise<void> {
-    const { id } = this.view;
-    if (this.marked === null || id === null) return;
-    const [from, to] = this.marked;
-    await this.app.run(async () => {
-      const first = await this.app.backend.logSeek(id, { kind: "time", at: from });
-      const beyond = await this.app.backend.logSeek(id, { kind: "time", at: to + 1 });
-      if (first === null || this.view.id !== id) return;
-      const last = Math.max(first.row, (beyond?.row ?? this.total) - 1);
-      this.letGo();
-      this.selection = { anchor: last, head: first.row };
-      this.sight?.toRow(first.row, 0);
-    });
-  }
-
   // Choosing and copying
 
   pick(row: number, extend: boolean): void {
@@ -409,21 +395,6 @@ export class Log {
 
   chooseAll(): void {
     if (this.total > 0) this.selection = { anchor: this.total - 1, head: 0 };
-  }
-
-  /** Copies the chosen rows, whether they are loaded or not. */
-  async copy(format: LogFormat): Promise<void> {
-    const { id } = this.view;
-    const rows = range(this.selection);
-    if (rows === null || id === null) {
-      this.app.tell("Choose lines first: click one, and another with Shift.");
-      return;
-    }
-    await this.app.run(async () => {
-      const many = Math.min(rows.count, MOST_COPIED);
-      await navigator.clipboard.writeText(await this.app.backend.logCopy(id, rows.first, many, format));
-      this.app.tell(many < rows.count ? `The first ${count(many, "line")} copied, of ${count(rows.count, "line")}. Save the log to have all.` : `${count(many, "line")} copied.`);
-    });
   }
 
   // Lines that are not here

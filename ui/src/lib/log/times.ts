@@ -20,9 +20,15 @@ const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const
 const DATE = { day: "numeric", month: "short", year: "numeric" } as const;
 const valid = (at: number) => Math.abs(at) <= 8.64e15;
 
+/** The last second that was written: lines beside each other mostly share it. */
+let last: { second: number; zone: Zone; text: string } | null = null;
+
 /** `14:03:22`. */
 export function clock(at: number, zone: Zone): string {
-  return valid(at) ? format(zone, CLOCK).format(at) : "–";
+  if (!valid(at)) return "–";
+  const second = Math.floor(at / 1000);
+  if (last?.second !== second || last.zone !== zone) last = { second, zone, text: format(zone, CLOCK).format(at) };
+  return last.text;
 }
 
 /** `14:03:22.041`. */
@@ -108,8 +114,8 @@ function moment(text: string, span: [number, number] | null, zone: Zone): number
   if (year !== undefined) return on(Number(year), Number(month) - 1, Number(date));
   if (span === null) return null;
   // A time of day: on the log's last day, or on an earlier one where the last has not come so far.
-  const last = new Date(span[1]);
-  const [y, m, d] = utc ? [last.getUTCFullYear(), last.getUTCMonth(), last.getUTCDate()] : [last.getFullYear(), last.getMonth(), last.getDate()];
+  const end = new Date(span[1]);
+  const [y, m, d] = utc ? [end.getUTCFullYear(), end.getUTCMonth(), end.getUTCDate()] : [end.getFullYear(), end.getMonth(), end.getDate()];
   const today = on(y, m, d);
   return today > span[1] && on(y, m, d - 1) >= span[0] ? on(y, m, d - 1) : today;
 }

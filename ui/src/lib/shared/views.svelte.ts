@@ -10,10 +10,8 @@ export const MOST_ROWS = 500;
 const HIDDEN_PACE = 1000;
 /** How long a view that failed waits before it tries again by itself. */
 const RETRY = 3000;
-/** So many more rows than asked for are pulled at the end, for those that came meanwhile. */
-const SLACK = 200;
-/** Pulls to find an end that moves, before what was found is shown. */
-const TRIES = 2;
+/** A row beyond every end: the program answers with the last rows. */
+const END = Number.MAX_SAFE_INTEGER;
 
 /** Says where a view is to look that has just been opened, by its number; null to leave that as it is. */
 export type Place = (view: number) => Promise<number | null>;
@@ -94,12 +92,9 @@ export class LiveView {
     this.refresh();
   }
 
-  /**
-   * Looks at the last rows, however many there are by then. Rows that come between two pulls are in
-   * the next one: the window may end before `total` while they pour in.
-   */
+  /** Looks at the last rows, however many there are by then. */
   tail(count: number): void {
-    const many = Math.min(MOST_ROWS - SLACK, Math.max(1, Math.ceil(count)));
+    const many = Math.min(MOST_ROWS, Math.max(1, Math.ceil(count)));
     if (many === this.#tail) return;
     this.#tail = many;
     this.refresh();
@@ -189,7 +184,7 @@ export class LiveView {
         if (first !== null) this.#first = Math.max(0, Math.floor(first));
       }
       const tailed = this.#tail > 0;
-      const window = tailed ? await this.#pullEnd(this.#id) : await backend.viewWindow(this.#id, this.#first, this.#count);
+      const window = await backend.viewWindow(this.#id, tailed ? END : this.#first, tailed ? this.#tail : this.#count);
       if (stale()) return;
       this.tailed = tailed;
       this.window = this.behind ? window : share(this.window, window);
@@ -207,23 +202,6 @@ export class LiveView {
     }
   }
 
-  /** The last rows: where the end is, each pull tells anew. */
-  async #pullEnd(id: number): Promise<ViewWindow> {
-    const { backend } = this.#views;
-    let total = this.behind ? 0 : (this.window?.total ?? 0);
-    for (let tries = 1; ; tries += 1) {
-      const first = Math.max(0, total - this.#tail);
-      const window = await backend.viewWindow(id, first, this.#tail + SLACK);
-      const reached = window.first + rowsOf(window);
-      total = window.total;
-      if (reached >= total && (first === 0 || total - first >= Math.min(total, this.#tail))) return window;
-      if (tries < TRIES) continue;
-      // It runs away from us: this is shown, and more is asked for.
-      this.#dirty = true;
-      return window;
-    }
-  }
-
   #drop(): void {
     if (this.#id === null) return;
     const id = this.#id;
@@ -232,10 +210,6 @@ export class LiveView {
     // A view that is already gone needs no closing.
     this.#views.backend.closeView(id).catch(() => undefined);
   }
-}
-
-function rowsOf(window: ViewWindow): number {
-  return window.rows.kind === "job" ? 1 : window.rows.rows.length;
 }
 
 /** Until the next picture, or a little later where none is painted. */

@@ -25,6 +25,7 @@ export class FakeLog {
   #order: [number, number][] = [];
   #state: "new" | "ready" = "new";
   #stamp = "";
+  #searching = false;
 
   constructor(
     private readonly jobs: FakeJob[],
@@ -63,7 +64,7 @@ export class FakeLog {
     const needed = this.#order.length || this.#length(0);
     return {
       known: true, lines, levels, matches: this.#matches, problem: this.#problem, end: all.map((count) => count + 1),
-      searched: this.#rows === null || needed === 0 ? 1 : Math.min(1, this.#scanned / needed),
+      searched: !this.#searching || needed === 0 ? 1 : Math.min(1, this.#scanned / needed),
       dropped: lines > 1_000_000 ? 120_400 : 0,
       span: ends.length === 0 ? null : [Math.min(...ends), Math.max(...ends)],
       earlier: this.jobs.map((job) => job.earlier).find((earlier) => earlier !== undefined && earlier !== "never") ?? "never",
@@ -180,14 +181,14 @@ export class FakeLog {
   #simple(): boolean {
     const { filter } = this;
     return (
-      this.jobs.length === 1 && filter.levels.length === 0 && filter.include.length === 0 && filter.exclude.length === 0 && filter.find === null &&
+      this.jobs.length === 1 && filter.levels.length === 0 && filter.include.length === 0 && filter.exclude.length === 0 && !(filter.find !== null && filter.onlyMatching) &&
       filter.cleared.length === 0 && (!filter.fold || this.jobs[0]?.log === undefined)
     );
   }
 
   /** Looks at the lines that are there; a long log is looked at in pieces, each of which is told. */
   #scan(): void {
-    if (this.#problem !== null || this.#simple()) return;
+    if (this.#problem !== null || (this.#simple() && this.filter.find === null)) return;
     const stamp = this.jobs.map((job, index) => `${this.#length(index)}${job.logStamp ?? ""}`).join();
     if (this.#stamp === stamp && this.#state === "ready") return;
     if (this.#order.length > 0 || this.jobs.length > 1 || this.jobs[0]?.log) {
@@ -201,12 +202,14 @@ export class FakeLog {
       this.#order = this.jobs.flatMap((_, job) => Array.from({ length: Math.min(this.#length(job), 100_000) }, (_, index) => [job, index] as [number, number]));
       this.#order.sort((a, b) => this.#entry(...a).at - this.#entry(...b).at || a[0] - b[0]);
     }
-    this.#rows ??= [];
+    // Only what is looked for is counted; every line stays a row.
+    if (!this.#simple()) this.#rows ??= [];
+    this.#searching = true;
     this.#chunk();
   }
 
   #chunk(): void {
-    const rows = this.#rows ?? [];
+    const rows = this.#rows;
     const all = this.#order.length || this.#length(0);
     const end = Math.min(all, this.#scanned + CHUNK);
     const { filter } = this;
@@ -218,6 +221,7 @@ export class FakeLog {
       if (!this.#passes(entry, place[0])) continue;
       const matched = this.#matched(entry);
       if (matched) this.#matches += 1;
+      if (rows === null) continue;
       if (matched && only) {
         for (let back = Math.max(0, at - filter.context); back < at; back += 1) {
           const before = this.#order[back] ?? [0, back];
@@ -229,7 +233,7 @@ export class FakeLog {
       if (!only || after > 0) rows.push(place);
       after -= 1;
     }
-    this.#rows = rows;
+    if (rows !== null) this.#rows = rows;
     this.#scanned = end;
     if (end < all) setTimeout(() => (this.#chunk(), this.changed()), 20);
   }

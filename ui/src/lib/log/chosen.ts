@@ -1,0 +1,38 @@
+import type { LogFormat } from "../generated/LogFormat";
+import { count } from "../shared/format";
+import type { Log } from "./log.svelte";
+import { range } from "./selection";
+
+/** The most rows that are copied at once. */
+const MOST_COPIED = 100_000;
+
+/** Chooses all rows of the marked times. */
+export async function chooseMarked(log: Log): Promise<void> {
+  const { id } = log.view;
+  if (log.marked === null || id === null) return;
+  const [from, to] = log.marked;
+  await log.app.run(async () => {
+    const first = await log.app.backend.logSeek(id, { kind: "time", at: from });
+    const beyond = await log.app.backend.logSeek(id, { kind: "time", at: to + 1 });
+    if (first === null || log.view.id !== id) return;
+    const last = Math.max(first.row, (beyond?.row ?? log.total) - 1);
+    log.letGo();
+    log.selection = { anchor: last, head: first.row };
+    log.sight?.toRow(first.row, 0);
+  });
+}
+
+/** Copies the chosen rows, whether they are loaded or not. */
+export async function copy(log: Log, format: LogFormat): Promise<void> {
+  const { id } = log.view;
+  const rows = range(log.selection);
+  if (rows === null || id === null) {
+    log.app.tell("Choose lines first: click one, and another with Shift.");
+    return;
+  }
+  await log.app.run(async () => {
+    const many = Math.min(rows.count, MOST_COPIED);
+    await navigator.clipboard.writeText(await log.app.backend.logCopy(id, rows.first, many, format));
+    log.app.tell(many < rows.count ? `The first ${count(many, "line")} copied, of ${count(rows.count, "line")}. Save the log to have all.` : `${count(many, "line")} copied.`);
+  });
+}
