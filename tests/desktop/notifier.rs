@@ -192,8 +192,10 @@ fn a_popup_is_settled_once_the_daemon_has_it_or_nobody_is_there_to_take_it() {
         let (settled, settles) = channel();
         let show = |id| {
             let settled = settled.clone();
-            // The test may have ended.
-            let settle = move || drop(settled.send(id));
+            let settle = move || {
+                // The test may have ended.
+                let _ = settled.send(id);
+            };
             notifier.show(id, &notice("j", "", Tone::Good), Box::new(settle));
         };
         assert!(matches!(next(&told), Told::Health(Some(_))));

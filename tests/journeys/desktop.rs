@@ -38,6 +38,8 @@ pub struct Desktop {
     pub notifications: Notifications,
     window: Option<Window>,
     starts: u32,
+    /// What the program finds in its environment besides.
+    variables: Vec<(String, String)>,
     /// Ended in this order when the journey is over.
     helpers: Vec<Child>,
 }
@@ -60,6 +62,7 @@ impl Desktop {
             notifications,
             window: None,
             starts: 0,
+            variables: Vec::new(),
             helpers: vec![screen, bus_daemon],
         };
         desktop.start_keyring().await;
@@ -89,6 +92,21 @@ impl Desktop {
         if let Some(window) = self.window.take() {
             window.kill().await;
         }
+    }
+
+    /// Sets an environment variable for later starts.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Where the program's data are.
+    pub fn data(&self) -> PathBuf {
+        self.home.path().join("data/jobwatch")
+    }
+
+    /// Where the program's settings are.
+    pub fn config(&self) -> PathBuf {
+        self.home.path().join("config/jobwatch")
     }
 
     /// Where the program keeps its files.
@@ -154,6 +172,7 @@ impl Desktop {
             .env("LANG", "C.UTF-8")
             .env("TZ", "UTC")
             .env("JOBWATCH_LOG", "debug")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .kill_on_drop(true);
         command
     }

@@ -6,6 +6,7 @@
 mod desktop;
 mod first_start;
 mod key;
+mod logs;
 mod notifications;
 mod page;
 mod popup;

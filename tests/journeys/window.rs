@@ -112,6 +112,23 @@ impl Window {
         .await;
     }
 
+    /// Presses a key where the focus is: a letter, or a key's name in WebDriver's words.
+    pub async fn press(&self, key: &str) {
+        let key = match key {
+            "Home" => "\u{e011}".to_owned(),
+            "End" => "\u{e010}".to_owned(),
+            other => other.to_owned(),
+        };
+        let focused = self.client.active_element().await.expect("something has the focus");
+        focused.send_keys(&key).await.expect("it takes keys");
+    }
+
+    /// Presses a key together with Ctrl.
+    pub async fn press_with_control(&self, key: &str) {
+        let focused = self.client.active_element().await.expect("something has the focus");
+        focused.send_keys(&format!("\u{e009}{key}\u{e000}")).await.expect("it takes keys");
+    }
+
     /// Types into a field, replacing what is in it.
     pub async fn fill(&self, role: &str, name: &str, text: &str) {
         let field = self.find(role, name).await;

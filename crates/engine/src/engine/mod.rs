@@ -32,8 +32,8 @@ use logview::LogPull;
 use state::State;
 use window::{MAX_ROWS, Pull};
 
-/// The directory of logs among the data.
-const LOGS: &str = "logs";
+/// The directory of the jobs' logs among the data.
+pub const LOGS: &str = "job-logs";
 
 /// How an engine is set up.
 #[derive(Debug)]

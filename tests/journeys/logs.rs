@@ -1,0 +1,203 @@
+//! Logs: followed, searched, filtered, saved, found again after a restart, and very long.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jobwatch_core::log::{LogLine, LogLines};
+use jobwatch_core::model::{JobId, Level, Source, Topic};
+use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
+use jobwatch_demo::{Demo, DemoOptions, Flood, JobSpec};
+use jobwatch_engine::logs::log::JobLog;
+use jobwatch_engine::logs::{Owner, catalogue};
+use jobwatch_engine::settings::{SavedServer, Settings, SettingsFile};
+use serde_json::json;
+
+use super::desktop::Desktop;
+use super::journey;
+use super::support::eventually;
+use super::window::Window;
+
+/// Texts of the rows that are drawn, from the first to the last.
+const ROWS: &str = r"
+const list = document.querySelector('[role=log] [role=grid]');
+return [...(list?.querySelectorAll('[role=row]') ?? [])].map((row) => row.textContent);
+";
+
+async fn demo() -> Demo {
+    Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.expect("the demo")
+}
+
+/// A KECS server of the demo as it is saved in the settings, so that its id is known.
+fn configured(desktop: &Desktop, demo: &Demo) -> Server {
+    let servers = demo.servers().into_iter().map(|(server, _)| server);
+    let demo = servers.clone().find(|server| server.dialect == DialectKind::Kecs).expect("KECS");
+    let server = Server {
+        id: ServerId("tasks".to_owned()),
+        name: "Tasks".to_owned(),
+        watch: vec![Topic::Everything],
+        policy: PolicyChange::default(),
+        options: BTreeMap::new(),
+        ..demo
+    };
+    let (mut file, ..) = SettingsFile::load(desktop.config().join("settings.toml"));
+    let saved = SavedServer { server: server.clone(), has_key: false };
+    file.save(&Settings { servers: vec![saved], ..Settings::default() }).expect("settings");
+    server
+}
+
+async fn rows(window: &Window) -> Vec<String> {
+    let rows = window.run(ROWS, vec![]).await;
+    serde_json::from_value(rows).expect("texts")
+}
+
+async fn shows(window: &Window, text: &str) {
+    eventually(&format!("row with \"{text}\""), async || {
+        rows(window).await.iter().any(|row| row.contains(text)).then_some(())
+    })
+    .await;
+}
+
+async fn open_log(window: &Window, job: &str) {
+    window.click_like("row", job).await;
+    window.click_like("tab", "Logs").await;
+    window.find("log", "Log").await;
+}
+
+#[test]
+fn a_flood_is_followed_searched_filtered_and_saved() {
+    journey("logs", async |desktop| {
+        let demo = demo().await;
+        configured(desktop, &demo);
+        let control = demo.control(DialectKind::Kecs);
+        let job =
+            control.start_job(JobSpec { name: Some("chatter".to_owned()), ..JobSpec::default() });
+        let saved = desktop.home().join("saved.log");
+        desktop.set("JOBWATCH_SAVE_TO", &saved.display().to_string());
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        window.status("Tasks", "Live").await;
+        window.job("chatter", "Running").await;
+        for n in 0..30 {
+            let level = if n == 7 { Level::Error } else { Level::Info };
+            control.log(&job, level, &format!("needle {n} \u{1b}[32mgreen\u{1b}[0m"));
+        }
+        let flood = Flood { count: 20_000, per_second: 0, job: Some(job.clone()), batch: 100 };
+        control.flood(flood);
+        open_log(&window, "chatter").await;
+        eventually("the whole flood", async || {
+            (control.counters().flooded_lines >= 20_000).then_some(())
+        })
+        .await;
+        control.log(&job, Level::Info, "the last word");
+        shows(&window, "the last word").await;
+        assert!(rows(&window).await.len() < 80, "only what is visible is in the page");
+
+        // Upwards is away from the end, and what comes is counted.
+        window
+            .run("document.querySelector('[role=log] [role=grid]').focus(); return null", vec![])
+            .await;
+        window.press("Home").await;
+        shows(&window, "needle 0").await;
+        control.log(&job, Level::Info, "one more");
+        window.find_like("button", "1 new line").await;
+
+        // Find: counted, gone to, and nothing else shown.
+        window.press_with_control("f").await;
+        window.fill("searchbox", "Find", "needle").await;
+        eventually("the count of matches", async || {
+            let text = window
+                .run("return document.querySelector('[role=search]').textContent", vec![])
+                .await;
+            text.as_str().is_some_and(|text| text.contains("30")).then_some(())
+        })
+        .await;
+        window.click("checkbox", "Only matching lines").await;
+        eventually("only matching lines", async || {
+            let rows = rows(&window).await;
+            (!rows.is_empty() && rows.iter().all(|row| row.contains("needle"))).then_some(())
+        })
+        .await;
+
+        // Saved as filtered, byte for byte.
+        window.click("button", "More").await;
+        window.click_like("menuitem", "Save").await;
+        window.find("dialog", "Save the log").await;
+        window.click_like("radio", "filter").await;
+        window.click_like("button", "Save").await;
+        let text = eventually("the saved file", async || {
+            std::fs::read_to_string(&saved).ok().filter(|text| !text.is_empty())
+        })
+        .await;
+        assert_eq!(text.lines().count(), 30);
+        assert!(text.starts_with("needle 0 \u{1b}[32mgreen\u{1b}[0m\n"), "{text:?}");
+        window.click("button", "Close").await;
+
+        // The server goes, the program starts anew: the log is there.
+        demo.stop().await;
+        desktop.kill().await;
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        open_log(&window, "chatter").await;
+        shows(&window, "one more").await;
+    });
+}
+
+#[test]
+fn ten_million_lines_are_opened_and_jumped_through_at_once() {
+    const LINES: u64 = 10_000_000;
+    journey("long-log", async |desktop| {
+        let demo = demo().await;
+        let server = configured(desktop, &demo);
+        let control = demo.control(DialectKind::Kecs);
+        let job =
+            control.start_job(JobSpec { name: Some("verbose".to_owned()), ..JobSpec::default() });
+        let owner = Owner { server: server.id.clone(), job: JobId::from(job.as_str()) };
+        let dir = catalogue::directory(&desktop.data().join("job-logs"), &owner);
+        let mut log = JobLog::create(Some(&dir)).expect("a log");
+        catalogue::mark(&dir, &owner).expect("its owner");
+        let begin = Timestamp::now().as_millisecond() - 40_000_000;
+        let mut n = 0;
+        while n < LINES {
+            let mut batch = LogLines::new();
+            for n in n..n + 20_000 {
+                let level = if n % 1_000_000 == 999_999 { Level::Error } else { Level::Info };
+                let at = Timestamp::from_millisecond(begin + n as i64 * 4).ok();
+                let text = format!("line {n} of many");
+                batch.push(LogLine { at, level: Some(level), text: &text, ..LogLine::default() });
+            }
+            let (_, problem) = log.push(&batch, Source::Socket);
+            assert!(problem.is_none(), "{problem:?}");
+            n += 20_000;
+        }
+        drop(log);
+
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        window.job("verbose", "Running").await;
+        open_log(&window, "verbose").await;
+        shows(&window, "line 9999999 of many").await;
+        let mut slowest = Duration::ZERO;
+        for line in [1_u64, 5_000_000, 1_234_567, 9_876_543] {
+            let asked = Instant::now();
+            window
+                .run(
+                    "document.querySelector('[role=log] [role=grid]').focus(); return null",
+                    vec![],
+                )
+                .await;
+            window.press("g").await;
+            window.fill("textbox", "Line, time or percentage", &line.to_string()).await;
+            window.click("button", "Go there").await;
+            shows(&window, &format!("line {} of many", line - 1)).await;
+            slowest = slowest.max(asked.elapsed());
+            assert!(rows(&window).await.len() < 80, "only what is visible is in the page");
+        }
+        println!("a jump by the keyboard, until its row was found: {slowest:?} at most");
+        window.press("e").await;
+        shows(&window, "line 9999999 of many").await;
+        let last = window.run(ROWS, vec![]).await;
+        assert_ne!(last, json!([]));
+        demo.stop().await;
+    });
+}
