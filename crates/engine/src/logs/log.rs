@@ -6,9 +6,9 @@
 //! - Lines of different times are different lines, so that a line newer than everything stored needs
 //!   no look at anything stored. Among lines of one time the server's id tells them apart, else the
 //!   position, else the text: one that a way of hearing brings twice was written twice, and one that
-//!   two ways bring was written once.
+//!   two ways bring was written once, though only one of them may give it an id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -42,58 +42,111 @@ const ORIGINS: &str = "origins";
 /// The file of gaps in a job's directory: JSON.
 const GAPS: &str = "gaps.json";
 
-/// How often a line is stored, and how often each way brought it.
+/// What tells a line from others of its time; the same in every run, since it is stored.
+#[derive(Clone, Copy, Debug)]
+struct Identity {
+    /// The id's, else the position's, else the text's.
+    key: u64,
+    /// The text's.
+    text: u64,
+    /// It has an id or a position, and is written once whatever happens.
+    named: bool,
+}
+
+impl Identity {
+    fn of(line: &LogLine<'_>) -> Identity {
+        let text = text_key(line.text.as_bytes());
+        let key = match (line.id, line.position) {
+            (Some(id), _) => xxh3_64_with_seed(id.as_bytes(), 1),
+            (None, None) => text,
+            (None, Some(position)) => {
+                let mut hash = Xxh3::with_seed(3);
+                hash.update(&position.to_le_bytes());
+                hash.update(line.text.as_bytes());
+                hash.digest()
+            }
+        };
+        Identity { key, text, named: line.id.is_some() || line.position.is_some() }
+    }
+}
+
+fn text_key(text: &[u8]) -> u64 {
+    xxh3_64_with_seed(text, 2)
+}
+
+/// How often a text is stored, and how often each way brought it without a name.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    kept: u32,
+struct Texts {
+    named: u32,
+    unnamed: u32,
+    /// Of the unnamed ones, those that a name was brought for later.
+    claimed: u32,
     socket: u32,
     fetched: u32,
     /// The HTTP answer that `fetched` counts.
     answer: u64,
 }
 
-impl Seen {
-    /// Counts one more from this way; answers whether it is a new line. A `named` line has an id or
-    /// a position, and is written once whatever happens.
-    fn is_new(&mut self, source: Source, answer: u64, named: bool) -> bool {
-        let brought = if source == Source::Socket {
-            self.socket += 1;
-            self.socket
-        } else {
-            if self.answer != answer {
-                (self.answer, self.fetched) = (answer, 0);
-            }
-            self.fetched += 1;
-            self.fetched
-        };
-        let new = brought > self.kept && !(named && self.kept > 0);
-        self.kept += u32::from(new);
-        new
-    }
-}
-
-/// Keys of the lines of one time.
+/// The lines of one time.
 #[derive(Debug, Default)]
-struct Keys {
-    seen: HashMap<u64, Seen>,
+struct Known {
+    named: HashSet<u64>,
+    texts: HashMap<u64, Texts>,
     /// There were too many to remember.
     cut: bool,
 }
 
-impl Keys {
+impl Known {
     fn clear(&mut self) {
-        if !self.seen.is_empty() {
-            self.seen.clear();
+        if !self.texts.is_empty() || !self.named.is_empty() {
+            self.named.clear();
+            self.texts.clear();
         }
         self.cut = false;
     }
 
-    fn seen(&mut self, key: u64) -> &mut Seen {
-        if self.seen.len() >= MAX_PRESENT {
-            self.seen.clear();
+    /// Notes a stored line.
+    fn add(&mut self, record: &Record, text: u64) {
+        let texts = self.texts.entry(text).or_default();
+        if record.key == text {
+            texts.unnamed += 1;
+            texts.socket += u32::from(record.has(SOCKET));
+        } else {
+            texts.named += 1;
+            self.named.insert(record.key);
+        }
+    }
+
+    /// Counts one more line from this way; answers whether it is new.
+    fn is_new(&mut self, line: Identity, source: Source, answer: u64) -> bool {
+        if self.texts.len() >= MAX_PRESENT {
+            self.clear();
             self.cut = true;
         }
-        self.seen.entry(key).or_default()
+        let texts = self.texts.entry(line.text).or_default();
+        if line.named {
+            if !self.named.insert(line.key) {
+                return false;
+            }
+            // Another generation of the server's words brought it without the name.
+            let unnamed = texts.unnamed > texts.claimed;
+            texts.claimed += u32::from(unnamed);
+            texts.named += u32::from(!unnamed);
+            return !unnamed;
+        }
+        let brought = if source == Source::Socket {
+            texts.socket += 1;
+            texts.socket
+        } else {
+            if texts.answer != answer {
+                (texts.answer, texts.fetched) = (answer, 0);
+            }
+            texts.fetched += 1;
+            texts.fetched
+        };
+        let new = brought > texts.unnamed + texts.named;
+        texts.unnamed += u32::from(new);
+        new
     }
 }
 
@@ -114,7 +167,7 @@ pub struct JobLog {
     /// The place of the last row.
     last: (i64, u32),
     /// Keys of the lines whose time is that of the last row.
-    present: Keys,
+    present: Known,
     answers: u64,
     trace: Trace,
     /// The last line came over the socket.
@@ -166,7 +219,7 @@ impl JobLog {
             dropped: 0,
             shuffles: 0,
             last: (NO_TIME, 0),
-            present: Keys::default(),
+            present: Known::default(),
             answers: 0,
             trace: Trace::default(),
             streams: false,
@@ -338,15 +391,14 @@ impl JobLog {
         let mut at = 0;
         while let Some(line) = lines.get(at) {
             let time = line.at.map_or(self.last.0, nanoseconds);
-            let key = key(&line);
             if time > self.last.0 {
                 self.present.clear();
             } else if source != Source::Socket || (time, position(&line)) < self.last {
                 break;
             }
-            let named = line.id.is_some() || line.position.is_some();
-            if self.present.seen(key).is_new(source, self.answers, named) {
-                let record = self.record(&line, time, key, source);
+            let identity = Identity::of(&line);
+            if self.present.is_new(identity, source, self.answers) {
+                let record = self.record(&line, time, identity.key, source);
                 self.last = record.place();
                 self.store(record, line.text, problem);
                 taken.lines.push(at);
@@ -361,30 +413,30 @@ impl JobLog {
     fn place(&mut self, lines: &LogLines, from: usize, source: Source) -> io::Result<Vec<New>> {
         let snapshot = self.snapshot();
         let mut near = Neighbours::default();
-        let mut ahead: HashMap<(i64, u64), Seen> = HashMap::new();
+        let mut ahead: HashMap<i64, Known> = HashMap::new();
         let mut new: Vec<New> = Vec::new();
         // Of each line its time, and the row of the stored line that it repeats.
         let mut known: Vec<(i64, Option<u64>)> = Vec::new();
         let mut time = self.last.0;
         for (at, line) in lines.iter().enumerate().skip(from) {
             time = line.at.map_or(time, nanoseconds);
-            let key = key(&line);
-            let named = line.id.is_some() || line.position.is_some();
+            let identity = Identity::of(&line);
             if time <= self.last.0 {
                 near.look(&snapshot, time)?;
             }
-            let row = near.row(time, key);
-            let seen = if time > self.last.0 {
-                ahead.entry((time, key)).or_default()
+            let row = near.row(time, identity);
+            let of = if time > self.last.0 {
+                ahead.entry(time).or_default()
             } else if time == self.last.0 && !self.present.cut {
-                self.present.seen(key)
+                &mut self.present
             } else {
-                near.seen(key)
+                &mut near.known
             };
-            let is_new = seen.is_new(source, self.answers, named);
+            let is_new = of.is_new(identity, source, self.answers);
             known.push((time, row.filter(|_| !is_new)));
             if is_new {
-                new.push(New { row: 0, record: self.record(&line, time, key, source), at });
+                let record = self.record(&line, time, identity.key, source);
+                new.push(New { row: 0, record, at });
             }
         }
         for line in &mut new {
@@ -423,9 +475,7 @@ impl JobLog {
                 self.present.clear();
             }
             if record.time > newest {
-                let named = line.id.is_some() || line.position.is_some();
-                let source = if record.has(SOCKET) { Source::Socket } else { Source::Http };
-                self.present.seen(record.key).is_new(source, self.answers, named);
+                self.present.add(record, text_key(line.text.as_bytes()));
             }
             self.last = self.last.max(record.place());
             self.store(*record, line.text, problem);
@@ -631,10 +681,9 @@ impl JobLog {
         }
         let mut records = Vec::new();
         snapshot.records(first, last + 1 - first, &mut records)?;
-        for (_, record) in records {
-            let seen = self.present.seen(record.key);
-            seen.kept += 1;
-            seen.socket += u32::from(record.has(SOCKET));
+        for (stored, record) in records {
+            let text = snapshot.text(stored, &record, usize::MAX)?;
+            self.present.add(&record, text_key(&text));
         }
         Ok(())
     }
@@ -674,7 +723,9 @@ fn read_origins(path: &Path) -> io::Result<Vec<String>> {
 #[derive(Debug, Default)]
 struct Neighbours {
     time: Option<i64>,
-    seen: HashMap<u64, (u64, Seen)>,
+    known: Known,
+    /// The last row of each key, and of each text.
+    rows: HashMap<u64, u64>,
 }
 
 impl Neighbours {
@@ -682,47 +733,28 @@ impl Neighbours {
         if self.time == Some(time) {
             return Ok(());
         }
-        self.seen.clear();
+        self.known.clear();
+        self.rows.clear();
         let first = snapshot.lower_bound((time, 0))?;
         let end = snapshot.upper_bound((time, NO_POSITION))?;
         let mut records = Vec::new();
         snapshot.records(first, end - first, &mut records)?;
-        for (row, (_, record)) in (first..).zip(&records) {
-            let (at, seen) = self.seen.entry(record.key).or_default();
-            *at = row;
-            seen.kept += 1;
-            seen.socket += u32::from(record.has(SOCKET));
+        for (row, (stored, record)) in (first..).zip(&records) {
+            let text = text_key(&snapshot.text(*stored, record, usize::MAX)?);
+            self.known.add(record, text);
+            self.rows.insert(text, row);
+            self.rows.insert(record.key, row);
         }
         self.time = Some(time);
         Ok(())
     }
 
-    fn seen(&mut self, key: u64) -> &mut Seen {
-        &mut self.seen.entry(key).or_insert((u64::MAX, Seen::default())).1
-    }
-
-    fn row(&self, time: i64, key: u64) -> Option<u64> {
-        let (row, _) = self.seen.get(&key).filter(|_| self.time == Some(time))?;
-        Some(*row).filter(|row| *row != u64::MAX)
+    fn row(&self, time: i64, line: Identity) -> Option<u64> {
+        let rows = Some(&self.rows).filter(|_| self.time == Some(time))?;
+        rows.get(&line.key).or_else(|| rows.get(&line.text)).copied()
     }
 }
 
 fn position(line: &LogLine<'_>) -> u32 {
     line.position.and_then(|position| u32::try_from(position).ok()).unwrap_or(NO_POSITION)
-}
-
-/// What tells a line from others of the same time; the same in every run, since it is stored.
-fn key(line: &LogLine<'_>) -> u64 {
-    match (line.id, line.position, line.origin) {
-        (Some(id), ..) => xxh3_64_with_seed(id.as_bytes(), 1),
-        (None, None, None) => xxh3_64_with_seed(line.text.as_bytes(), 2),
-        (None, position, origin) => {
-            let mut hash = Xxh3::with_seed(3);
-            hash.update(&position.unwrap_or(u64::MAX).to_le_bytes());
-            hash.update(origin.unwrap_or("").as_bytes());
-            hash.update(&[0]);
-            hash.update(line.text.as_bytes());
-            hash.digest()
-        }
-    }
 }

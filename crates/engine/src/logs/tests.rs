@@ -78,6 +78,30 @@ fn a_line_with_an_id_is_kept_once_whatever_happens() {
 }
 
 #[test]
+fn a_line_that_only_one_way_gives_an_id_is_kept_once() {
+    for named_first in [true, false] {
+        let mut log = JobLog::create(None).unwrap();
+        let named: LogLines = [(1, "a"), (2, "a"), (3, "b")]
+            .iter()
+            .map(|(n, text)| LogLine {
+                id: Some(["", "1", "2", "3"][*n as usize]),
+                at: Some(Timestamp::from_second(1).unwrap()),
+                text,
+                ..LogLine::default()
+            })
+            .collect();
+        let unnamed = lines(&[at(1, "a"), at(1, "a"), at(1, "b")]);
+        let ways = [(&named, Source::Socket), (&unnamed, Source::Http)];
+        let order = if named_first { [0, 1, 0, 1] } else { [1, 0, 1, 0] };
+        for way in order {
+            let (lines, source) = ways[way];
+            log.push(lines, source);
+        }
+        assert_eq!(texts(&log.snapshot()), ["a", "a", "b"], "named first: {named_first}");
+    }
+}
+
+#[test]
 fn lines_of_one_time_stand_as_the_answer_has_them() {
     let mut log = JobLog::create(None).unwrap();
     push(&mut log, &[at(1, "5"), at(1, "6"), at(1, "7")], Source::Socket);
@@ -215,8 +239,9 @@ fn the_oldest_part_can_be_dropped_and_the_rest_stays_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("job");
     let mut log = JobLog::create(Some(&path)).unwrap();
-    let long = "x".repeat(1 << 20);
-    for n in 0..70 {
+    let long = "x".repeat(17 << 10);
+    let count = BLOCK as i64 + 5;
+    for n in 0..count {
         push(&mut log, &[at(n + 10, &format!("{n} {long}"))], Source::Socket);
     }
     push(&mut log, &[at(1, "late")], Source::Http);
@@ -225,11 +250,11 @@ fn the_oldest_part_can_be_dropped_and_the_rest_stays_as_it_was() {
     assert!(!log.drop_oldest(), "what is being written stays");
     let after = texts(&log.snapshot());
     assert!(after.len() < 10 && after[0] == "late", "{}", after.len());
-    assert_eq!(log.snapshot().dropped + after.len() as u64, 71);
+    assert_eq!(log.snapshot().dropped + after.len() as u64, BLOCK + 6);
     drop(log);
     let (log, _) = JobLog::open(&path, true).unwrap();
     assert_eq!(texts(&log.snapshot()), after);
-    assert_eq!(log.snapshot().dropped + after.len() as u64, 71);
+    assert_eq!(log.snapshot().dropped + after.len() as u64, BLOCK + 6);
 }
 
 /// A full disk, small enough to fill; only root may mount one.
