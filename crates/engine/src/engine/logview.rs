@@ -7,6 +7,7 @@ use std::time::Duration;
 use jobwatch_core::model::JobId;
 use jobwatch_core::server::{Server, ServerId};
 use jobwatch_core::supervisor::{Input, Link};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::state::State;
@@ -329,6 +330,17 @@ impl State {
             Some((slot, lane.owner.job.clone(), lane.now.next_position))
         });
         logs.collect()
+    }
+
+    /// Hands the lines that were heard over to the store, which holds the share of the report they
+    /// came in until they are written.
+    pub(super) fn store_lines(&mut self, share: Option<&Arc<OwnedSemaphorePermit>>) {
+        for (slot, job, lines, source) in std::mem::take(&mut self.heard_lines) {
+            if let Some(entry) = self.entry(slot) {
+                let owner = Owner { server: entry.server.id.clone(), job };
+                self.logs.append(owner, lines, source, share.cloned());
+            }
+        }
     }
 
     /// Tells the store how much it may keep.

@@ -375,9 +375,9 @@ impl State {
     /// A driver's report.
     pub(super) fn reported(&mut self, mut report: Report) {
         // Given back once everything that came of the report is done, its log lines written.
-        self.share = report.share.take().map(Arc::new);
+        let share = report.share.take().map(Arc::new);
         self.heard(report);
-        self.share = None;
+        self.store_lines(share.as_ref());
     }
 
     fn heard(&mut self, report: Report) {
@@ -480,8 +480,14 @@ impl State {
                 if entry.redactor.finds(lines.everything()) {
                     lines = clean_lines(&lines, &entry.redactor);
                 }
-                let owner = Owner { server: entry.server.id.clone(), job };
-                self.logs.append(owner, lines, source, self.share.clone());
+                // A flood comes in many small batches of one log.
+                let slot = entry.slot;
+                match self.heard_lines.last_mut() {
+                    Some((of, id, all, way)) if *of == slot && *id == job && *way == source => {
+                        all.append(&lines);
+                    }
+                    _ => self.heard_lines.push((slot, job, lines, source)),
+                }
             }
             Output::Metric(mut metric) => {
                 entry.redactor.clean_in_place(&mut metric.name);

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobwatch_core::log::LogLines;
+use jobwatch_core::model::{JobId, Source};
 use jobwatch_core::time::Mono;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -71,8 +73,8 @@ pub(crate) struct State {
     /// Popups on their way to the desktop.
     pub(super) popups: TaskTracker,
     pub(super) tasks: Tasks,
-    /// The share of the report at hand.
-    pub(super) share: Option<Arc<OwnedSemaphorePermit>>,
+    /// Log lines that were heard just now, on their way to the store.
+    pub(super) heard_lines: Vec<(Slot, JobId, LogLines, Source)>,
     stopping: Option<oneshot::Sender<()>>,
     stopped: bool,
 }
@@ -103,7 +105,7 @@ impl State {
             looking_at: None,
             popups: TaskTracker::new(),
             tasks: Tasks::default(),
-            share: None,
+            heard_lines: Vec::new(),
             stopping: None,
             stopped: false,
         }
@@ -139,6 +141,7 @@ impl State {
                 Some(report) = self.incoming.recv() => self.reported(report),
             }
             self.due();
+            self.store_lines(None);
             self.tell_window();
         }
         // From here on every message is answered with the end of the program.

@@ -280,6 +280,7 @@ impl JobLog {
     /// The log as it is now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        debug_assert_eq!(self.tail.waiting(), 0, "what is read has been written");
         Snapshot {
             parts: self.parts.clone(),
             order: Arc::clone(&self.order),
@@ -363,6 +364,14 @@ impl JobLog {
     /// Takes lines in and writes those that are new. Where the disk refuses, they are in memory
     /// afterwards, and its error is told besides.
     pub fn push(&mut self, lines: &LogLines, source: Source) -> (Taken, Option<io::Error>) {
+        let (taken, mut problem) = self.take(lines, source);
+        note(&mut problem, self.write());
+        (taken, problem)
+    }
+
+    /// Takes lines in; those that are new may still have to be written. Otherwise as
+    /// [`JobLog::push`].
+    pub fn take(&mut self, lines: &LogLines, source: Source) -> (Taken, Option<io::Error>) {
         self.answers += 1;
         self.streams = source == Source::Socket;
         let mut taken = Taken { first: self.end(), lines: Vec::new() };
@@ -376,7 +385,6 @@ impl JobLog {
                 Err(error) => note(&mut problem, Err(error)),
             }
         }
-        note(&mut problem, self.write());
         (taken, problem)
     }
 
@@ -553,7 +561,10 @@ impl JobLog {
     }
 
     /// Writes what waits; where the disk refuses, to memory.
-    fn write(&mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Why the disk refuses.
+    pub fn write(&mut self) -> io::Result<()> {
         let written = self.tail.write();
         self.measure();
         if written.is_err() {

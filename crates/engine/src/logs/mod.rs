@@ -227,6 +227,10 @@ struct Open {
     used: u64,
     /// Has changed since it was told of.
     changed: bool,
+    /// Lines were taken in that are not written.
+    unwritten: bool,
+    /// Its bytes, as they count for its server.
+    measured: u64,
     /// Has changed since it was put on the disk.
     unsynced: bool,
     /// Has changed since it was put into the catalogue.
@@ -453,8 +457,7 @@ impl Store {
         }
         let lines_wanted = self.lines_wanted;
         let Some(open) = self.at_hand(owner, true) else { return };
-        let before = open.log.bytes();
-        let (taken, problem) = open.log.push(lines, source);
+        let (taken, problem) = open.log.take(lines, source);
         let times = || lines.iter().filter_map(|line| line.at).map(record::nanoseconds);
         let span = times().min().zip(times().max());
         let gaps = (open.unheard.is_some() || !open.gaps.is_empty()) && open.heard(span, source);
@@ -466,22 +469,40 @@ impl Store {
             open.changed = true;
             open.unsynced = true;
             open.uncounted = true;
-            open.size.touched = Timestamp::now().as_millisecond();
+            open.unwritten = true;
         }
-        let (after, in_memory) = (open.log.bytes(), open.log.bytes_in_memory());
-        *self.bytes.entry(owner.server.clone()).or_default() += after.saturating_sub(before);
         if lines_wanted && !taken.lines.is_empty() {
             let kept = taken.lines.iter().filter_map(|at| lines.get(*at)).collect();
             let (owner, first) = (owner.clone(), taken.first);
             self.say(Told::Kept { owner, first, lines: kept, source });
         }
         if let Some(error) = problem {
-            self.problem(Some(format!(
-                "Logs cannot be written to the disk ({error}). New lines are kept in memory, and \
-                 are written once the disk takes them."
-            )));
+            self.problem(Some(refused(&error)));
         }
-        if in_memory > 0 {
+    }
+
+    /// Writes the lines that were taken in.
+    fn write(&mut self) {
+        let now = Timestamp::now().as_millisecond();
+        let (mut problem, mut in_memory) = (None, false);
+        for (owner, open) in &mut self.open {
+            if !std::mem::take(&mut open.unwritten) {
+                continue;
+            }
+            if let Err(error) = open.log.write() {
+                problem = Some(error);
+            }
+            open.size.touched = now;
+            let (before, after) = (open.measured, open.log.bytes());
+            open.measured = after;
+            let bytes = self.bytes.entry(owner.server.clone()).or_default();
+            *bytes = (*bytes + after).saturating_sub(before);
+            in_memory |= open.log.bytes_in_memory() > 0;
+        }
+        if let Some(error) = problem {
+            self.problem(Some(refused(&error)));
+        }
+        if in_memory {
             self.keep_memory_small();
         }
     }
@@ -529,11 +550,14 @@ impl Store {
         }
         let log = log?;
         let gaps = log.read_gaps();
+        let measured = log.bytes();
         let mut open = Open {
             log,
             size,
             used: self.uses,
             changed: false,
+            unwritten: false,
+            measured,
             unsynced: false,
             uncounted: false,
             gaps,
@@ -565,6 +589,7 @@ impl Store {
 
     /// Tells of the logs that have changed.
     fn tell(&mut self) {
+        self.write();
         self.untold = false;
         self.told_at = Instant::now();
         let mut all = Vec::new();
@@ -596,6 +621,7 @@ impl Store {
 
     /// Puts into the catalogue what has changed.
     fn count(&mut self) {
+        self.write();
         let Some(catalogue) = &mut self.catalogue else { return };
         let mut changed = Vec::new();
         for (owner, open) in &mut self.open {
@@ -745,6 +771,7 @@ impl Store {
             if open.log.drop_oldest() {
                 open.changed = true;
                 open.uncounted = true;
+                open.measured = open.log.bytes();
                 let less = before - open.log.bytes();
                 if let Some(bytes) = self.bytes.get_mut(server) {
                     *bytes = bytes.saturating_sub(less);
@@ -864,6 +891,13 @@ fn begin(root: &Path) -> Result<(Catalogue, BTreeMap<ServerId, u64>), String> {
     let catalogue = Catalogue::open(root).map_err(|error| error.to_string())?;
     let bytes = catalogue.bytes().map_err(|error| error.to_string())?;
     Ok((catalogue, bytes.into_iter().collect()))
+}
+
+fn refused(error: &std::io::Error) -> String {
+    format!(
+        "Logs cannot be written to the disk ({error}). New lines are kept in memory, and are \
+         written once the disk takes them."
+    )
 }
 
 fn remove_directory(dir: &Path) {

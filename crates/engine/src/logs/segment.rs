@@ -479,6 +479,12 @@ impl Tail {
         self.lines + self.waiting
     }
 
+    /// Lines that wait to be written.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.waiting
+    }
+
     /// The segment as far as it is written.
     #[must_use]
     pub fn part(&self) -> Part {
