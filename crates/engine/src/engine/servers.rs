@@ -93,6 +93,12 @@ impl Entry {
         self.machine.as_ref()
     }
 
+    /// Whether all that is watched has been listed since the program started.
+    fn has_listed(&self) -> bool {
+        let listed = |topic| self.machine.as_ref().is_some_and(|m| m.listed_since(topic).is_some());
+        self.server.watch.iter().all(listed)
+    }
+
     /// Whether the user asked for this job by name.
     pub(super) fn watches_by_name(&self, id: &JobId) -> bool {
         self.server.watch.iter().any(|topic| match topic {
@@ -149,6 +155,11 @@ impl State {
             code: ErrorCode::NotFound,
             message: "There is no such server any more.".to_owned(),
         })
+    }
+
+    /// Whether this server has listed all that is watched.
+    pub(super) fn has_listed(&self, id: &ServerId) -> bool {
+        self.named(id).is_ok_and(Entry::has_listed)
     }
 
     pub(super) fn slot_of(&self, id: &str) -> Option<Slot> {
@@ -547,6 +558,9 @@ impl State {
             }
             Output::Listed { topic, ok } => {
                 let server = entry.server.id.clone();
+                if ok && self.has_listed(&server) {
+                    self.notices.bursts.listed(&server, now);
+                }
                 self.sink(|| Event::Listed { server, topic, ok });
             }
         }

@@ -153,7 +153,7 @@ impl State {
                 self.tick(slot);
             }
         }
-        self.summarise_if_due();
+        self.tell_bursts_if_due();
     }
 
     fn pulse(&mut self, slept: bool) {

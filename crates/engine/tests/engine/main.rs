@@ -8,6 +8,7 @@ mod common;
 mod configure;
 mod dialects;
 mod network;
+mod notices;
 mod persistence;
 mod secrecy;
 mod window;
