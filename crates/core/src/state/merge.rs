@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Change, Transition, TransitionKind};
+use super::{Baseline, Change, Transition, TransitionKind};
 use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Source};
 use crate::time::{Mono, Now};
 
@@ -31,7 +31,7 @@ const HEARD_EVERY: Duration = Duration::from_secs(10);
 /// The circumstances of a patch.
 pub(super) struct Context {
     pub source: Source,
-    pub baseline: Option<Timestamp>,
+    pub baseline: Option<Baseline>,
     pub started: Timestamp,
     pub now: Now,
 }
@@ -196,8 +196,9 @@ impl Entry {
             } else {
                 TransitionKind::Found
             };
+            let while_away = kind == TransitionKind::Outcome && entry.ended_away(patch, context);
             entry.announced = (attempt(&entry.job), bit(&state));
-            entry.announce(None, kind, patch, context, false, changes);
+            entry.announce(None, kind, patch, context, while_away, changes);
             entry.doubt_useless(patch, context, changes);
         } else {
             let kind = if patch.snapshot { TransitionKind::Found } else { TransitionKind::Moved };

@@ -44,6 +44,8 @@ pub struct Transition {
     pub error: Option<String>,
     /// An outcome that fell into the time the program was off: what was known before came from the
     /// history, and the end lies before this run's start (or the server does not say when it was).
+    /// A job that also began in that time was not known at all: it ended between the last listing
+    /// of the earlier run and this run's start.
     pub while_away: bool,
 }
 
@@ -69,6 +71,24 @@ pub enum Change {
     Transition(Transition),
     /// What is known of this job needs another look: fetch it.
     Confirm(JobId),
+}
+
+/// From when on an end is news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// The moment.
+    pub since: Timestamp,
+    /// It was set by an earlier run of the program, so that what ended between the two runs did so
+    /// while the program was off.
+    pub earlier_run: bool,
+}
+
+impl Baseline {
+    /// A baseline that this run has set.
+    #[must_use]
+    pub fn of_this_run(since: Timestamp) -> Baseline {
+        Baseline { since, earlier_run: false }
+    }
 }
 
 /// How many jobs a board keeps. Beyond it the job known longest goes, ended and unpinned ones
@@ -139,7 +159,7 @@ impl Board {
     /// job.
     ///
     /// `baseline` is the moment from which an end is news for the topic behind this update, `None`
-    /// while that topic is being listed for the first time. A job first seen already ended is an
+    /// while that topic is being listed for the first time ever. A job first seen already ended is an
     /// outcome if something says that it ended just now: an event, or an end not older than the
     /// baseline. Otherwise it was found so.
     ///
@@ -150,7 +170,7 @@ impl Board {
         &mut self,
         update: &Update,
         source: Source,
-        baseline: Option<Timestamp>,
+        baseline: Option<Baseline>,
         now: Now,
     ) -> Vec<Change> {
         match update {
@@ -248,7 +268,7 @@ impl Board {
         &mut self,
         patch: &JobPatch,
         source: Source,
-        baseline: Option<Timestamp>,
+        baseline: Option<Baseline>,
         now: Now,
     ) -> Vec<Change> {
         let Some(id) = &patch.id else { return Vec::new() };

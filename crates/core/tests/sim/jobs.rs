@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use jobwatch_core::model::{Job, JobState, Source, Update};
-use jobwatch_core::state::{Board, Change, Transition, TransitionKind};
+use jobwatch_core::state::{Baseline, Board, Change, Transition, TransitionKind};
 use jobwatch_core::time::{Mono, Now};
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ impl Table {
             Some(id) => Update::Gone(id.into()),
             None => Update::Job(Box::new(patch(line).expect("an id"))),
         };
-        let baseline = self.listed.then(|| at(EPOCH_MS));
+        let baseline = self.listed.then(|| Baseline::of_this_run(at(EPOCH_MS)));
         self.changes = self.board.apply(&update, source, baseline, self.now);
         self
     }

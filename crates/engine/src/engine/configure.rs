@@ -12,6 +12,7 @@ use jobwatch_core::supervisor::{Input, Link};
 
 use super::servers::{KeyFrom, same_job};
 use super::state::State;
+use crate::history::Remembered;
 use crate::settings::{SavedServer, Settings, new_id};
 use crate::views::{
     ErrorCode, KeyChange, KeyPlacementView, KeyState, Preferences, ServerDraft, UserError,
@@ -133,7 +134,7 @@ impl State {
                 settings.servers.push(SavedServer { server: server.clone(), has_key });
             })?;
             tracing::info!(server = %server.id, "a server was added");
-            self.add_server(server.clone(), KeyFrom::Given(key), Vec::new());
+            self.add_server(server.clone(), KeyFrom::Given(key), Remembered::default());
             if has_key && let Some(slot) = self.slot_of(&server.id.0) {
                 self.mark_stored(slot);
             }
@@ -197,7 +198,7 @@ impl State {
             let gone = old.watch.iter().filter(|topic| !server.watch.contains(topic));
             let come = server.watch.iter().filter(|topic| !old.watch.contains(topic));
             for topic in gone {
-                self.feed(slot, Input::Unwatch(topic.clone()));
+                self.unwatch(slot, topic.clone());
             }
             for topic in come {
                 self.feed(slot, Input::Watch(topic.clone()));
@@ -221,7 +222,9 @@ impl State {
             (_, secret) => KeyFrom::Given(secret),
         };
         let id = server.id.0.clone();
-        self.insert_server(position, server, from, jobs);
+        // What this run has listed is not what an earlier run has: the new machine lists anew.
+        let known = Remembered { jobs, listings: Vec::new() };
+        self.insert_server(position, server, from, known);
         if let Some(slot) = self.slot_of(&id)
             && let Some(entry) = self.entry_mut(slot)
         {
@@ -327,7 +330,7 @@ impl State {
         } else {
             self.change_server(id, |server| server.watch.retain(|other| !present.contains(other)))?;
             for topic in present {
-                self.feed(slot, Input::Unwatch(topic));
+                self.unwatch(slot, topic);
             }
         }
         self.views.everything_changed();
@@ -398,27 +401,27 @@ impl State {
                 continue;
             }
             let history = self.history();
-            let jobs = {
+            let known = {
                 let id = server.id.clone();
-                async move { history.jobs(id).await }
+                async move { history.remembered(id).await }
             };
-            self.beside(jobs, move |state, jobs| {
+            self.beside(known, move |state, known| {
                 if state.named(&server.id).is_err() {
-                    state.add_server(server, KeyFrom::Settings { has_key }, jobs);
+                    state.add_server(server, KeyFrom::Settings { has_key }, known);
                 }
             });
         }
         self.views.everything_changed();
     }
 
-    pub(super) fn set_demo(&mut self, servers: Vec<(Server, Option<Secret>, Vec<Job>)>) {
+    pub(super) fn set_demo(&mut self, servers: Vec<(Server, Option<Secret>, Remembered)>) {
         let old: Vec<_> =
             self.servers.iter().filter(|entry| entry.demo).map(|entry| entry.slot).collect();
         for slot in old {
             drop(self.take_out(slot));
         }
-        for (server, key, jobs) in servers {
-            self.add_server(server, KeyFrom::Demo(key), jobs);
+        for (server, key, known) in servers {
+            self.add_server(server, KeyFrom::Demo(key), known);
         }
         self.views.everything_changed();
     }

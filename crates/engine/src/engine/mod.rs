@@ -107,12 +107,12 @@ impl Engine {
         };
         let mut remembered = Vec::new();
         for SavedServer { server, has_key } in settings.servers {
-            let jobs = history.jobs(server.id.clone()).await;
-            remembered.push((server, servers::KeyFrom::Settings { has_key }, jobs));
+            let known = history.remembered(server.id.clone()).await;
+            remembered.push((server, servers::KeyFrom::Settings { has_key }, known));
         }
         for (server, key) in fixed {
-            let jobs = history.jobs(server.id.clone()).await;
-            remembered.push((server, servers::KeyFrom::Given(key), jobs));
+            let known = history.remembered(server.id.clone()).await;
+            remembered.push((server, servers::KeyFrom::Given(key), known));
         }
         let notices = history.notices().await;
         let mut state = State::new(state::Parts {
@@ -127,8 +127,8 @@ impl Engine {
         });
         state.health.settings = problem;
         state.take_notices(notices);
-        for (server, key, jobs) in remembered {
-            state.add_server(server, key, jobs);
+        for (server, key, known) in remembered {
+            state.add_server(server, key, known);
         }
         tokio::spawn(state.run(taken, replied));
         Ok(Engine { commands, keyring })
@@ -392,8 +392,8 @@ impl Engine {
         let Ok(history) = self.ask(|state| state.history()).await else { return };
         let mut remembered = Vec::new();
         for (server, key) in servers {
-            let jobs = history.jobs(server.id.clone()).await;
-            remembered.push((server, key, jobs));
+            let known = history.remembered(server.id.clone()).await;
+            remembered.push((server, key, known));
         }
         let _ = self.ask(move |state| state.set_demo(remembered)).await;
     }

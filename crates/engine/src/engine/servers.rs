@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jobwatch_core::dialect::{FetchRequest, Method, dialect};
 use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic};
 use jobwatch_core::secret::{REDACTED, Secret};
@@ -17,6 +18,7 @@ use super::state::State;
 use crate::driver::{Driver, Report, Reported, Slot};
 use crate::fetch::Clients;
 use crate::frames::{Frames, body_text};
+use crate::history::Remembered;
 use crate::keys::keyring_words;
 use crate::ports::{Event, SecretsError};
 use crate::redact::{Redactor, WORDS};
@@ -77,6 +79,8 @@ pub(super) struct Entry {
     actions: HashMap<FetchId, Waiting>,
     next_action: u64,
     pub logs_asked: HashMap<JobId, Mono>,
+    /// What the history was told of when each topic was last listed.
+    noted: HashMap<Topic, Timestamp>,
 }
 
 struct Waiting {
@@ -168,9 +172,9 @@ impl State {
 
     /// Puts a server in at the end, with what is remembered of it, and starts it as soon as its
     /// key is there.
-    pub(super) fn add_server(&mut self, server: Server, key: KeyFrom, jobs: Vec<Job>) {
+    pub(super) fn add_server(&mut self, server: Server, key: KeyFrom, known: Remembered) {
         let position = self.servers.len();
-        self.insert_server(position, server, key, jobs);
+        self.insert_server(position, server, key, known);
     }
 
     pub(super) fn insert_server(
@@ -178,7 +182,7 @@ impl State {
         position: usize,
         server: Server,
         key: KeyFrom,
-        jobs: Vec<Job>,
+        known: Remembered,
     ) {
         let now = self.clock.now();
         let slot = Slot(self.next_slot);
@@ -238,8 +242,17 @@ impl State {
             actions: HashMap::new(),
             next_action: FIRST_ACTION,
             logs_asked: HashMap::new(),
+            noted: HashMap::new(),
         };
-        for mut job in jobs {
+        for (topic, at) in known.listings {
+            if !entry.server.watch.contains(&topic) {
+                // It was taken out of the settings by hand: watched again, it is new.
+                self.history.unlisted(entry.server.id.clone(), topic);
+            } else if let Some(machine) = &mut entry.machine {
+                machine.remember_listing(topic, at);
+            }
+        }
+        for mut job in known.jobs {
             job.source = Source::History;
             if let Some(machine) = &mut entry.machine {
                 machine.remember(job.clone());
@@ -369,6 +382,34 @@ impl State {
         self.entry(slot).is_some_and(|entry| {
             matches!(entry.key, KeyState::Waiting | KeyState::Locked | KeyState::Missing)
         })
+    }
+
+    /// Watches a topic no longer.
+    pub(super) fn unwatch(&mut self, slot: Slot, topic: Topic) {
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.noted.remove(&topic);
+            let server = entry.server.id.clone();
+            self.history.unlisted(server, topic.clone());
+        }
+        self.feed(slot, Input::Unwatch(topic));
+    }
+
+    /// Keeps when topics were last listed: `at_least` apart, since an older time only means that
+    /// what is known already is looked at again.
+    pub(super) fn note_listings(&mut self, at_least: std::time::Duration) {
+        for entry in &mut self.servers {
+            let Some(machine) = &entry.machine else { continue };
+            for topic in &entry.server.watch {
+                let Some(listed) = machine.last_listed(topic) else { continue };
+                let due = entry.noted.get(topic).is_none_or(|noted| {
+                    listed.duration_since(*noted).unsigned_abs() >= at_least && listed != *noted
+                });
+                if due {
+                    entry.noted.insert(topic.clone(), listed);
+                    self.history.listed(entry.server.id.clone(), topic.clone(), listed);
+                }
+            }
+        }
     }
 
     pub(super) fn woke(&mut self) {

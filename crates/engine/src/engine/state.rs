@@ -27,6 +27,8 @@ use crate::views::{Health, OpenJob, Preferences};
 const MAX_REPORTS: usize = 256;
 /// Between looks at the clocks, and at what has no deadline of its own.
 const PULSE: Duration = Duration::from_secs(1);
+/// Between two notes of when the same topic was last listed.
+const LISTINGS: Duration = Duration::from_secs(30);
 /// How long the end of the program waits for the desktop to take what it is to show.
 const POPUPS: Duration = Duration::from_millis(800);
 
@@ -163,6 +165,7 @@ impl State {
         }
         self.reload_settings();
         self.follow_logs();
+        self.note_listings(LISTINGS);
         self.prune();
     }
 
@@ -201,6 +204,7 @@ impl State {
 
     /// Says goodbye to the servers and writes what is left.
     async fn finish(mut self) {
+        self.note_listings(Duration::ZERO);
         // Drivers that wait to hand a report over must not wait for a loop that has ended.
         self.incoming.close();
         let mut closing = tokio::task::JoinSet::new();

@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use jobwatch_core::model::{Job, JobId};
+use jobwatch_core::model::{Job, JobId, Topic};
 use jobwatch_core::notify::Notice;
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::Transition;
@@ -60,6 +60,15 @@ pub struct Announcement {
     pub read: bool,
 }
 
+/// What is known of a server from earlier runs.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    /// Its last known jobs.
+    pub jobs: Vec<Job>,
+    /// When each topic was last listed completely.
+    pub listings: Vec<(Topic, Timestamp)>,
+}
+
 /// What the history answers on its own account.
 #[derive(Debug)]
 pub enum Reply {
@@ -83,7 +92,9 @@ pub(crate) enum Request {
     ReadAll,
     Dismiss(Vec<i64>, bool),
     Forget(ServerId),
-    Jobs(ServerId, oneshot::Sender<Vec<Job>>),
+    Listed(ServerId, Topic, Timestamp),
+    Unlisted(ServerId, Topic),
+    Remembered(ServerId, oneshot::Sender<Remembered>),
     Notices(oneshot::Sender<Vec<StoredNotice>>),
     Timeline(ServerId, JobId, oneshot::Sender<Vec<Transition>>),
     Flush(oneshot::Sender<()>),
@@ -168,9 +179,19 @@ impl History {
         self.send(Request::Forget(server));
     }
 
-    /// The last known jobs of a server.
-    pub async fn jobs(&self, server: ServerId) -> Vec<Job> {
-        self.ask(|answer| Request::Jobs(server, answer)).await
+    /// Keeps when a topic was last listed completely. What was listed is to be kept before.
+    pub fn listed(&self, server: ServerId, topic: Topic, at: Timestamp) {
+        self.send(Request::Listed(server, topic, at));
+    }
+
+    /// Forgets when a topic was listed, since it is not watched any more.
+    pub fn unlisted(&self, server: ServerId, topic: Topic) {
+        self.send(Request::Unlisted(server, topic));
+    }
+
+    /// What is known of a server.
+    pub async fn remembered(&self, server: ServerId) -> Remembered {
+        self.ask(|answer| Request::Remembered(server, answer)).await
     }
 
     /// The notices that were not put away, newest first, at most [`store::MAX_NOTICES`].

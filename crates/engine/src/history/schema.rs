@@ -2,7 +2,8 @@
 
 use rusqlite_migration::{M, Migrations};
 
-const STEPS: &[M<'static>] = &[M::up(
+const STEPS: &[M<'static>] = &[
+    M::up(
     "-- The last known state of every job: `body` is the whole job as JSON.
      CREATE TABLE jobs (
          server TEXT NOT NULL,
@@ -56,7 +57,18 @@ const STEPS: &[M<'static>] = &[M::up(
          at INTEGER NOT NULL,
          PRIMARY KEY (server, kind, subject, attempt, outcome)
      ) WITHOUT ROWID;",
-)];
+    ),
+    M::up(
+        "-- When each watched topic was last listed completely, by the local clock: what ended since
+     -- then has not been told.
+     CREATE TABLE listings (
+         server TEXT NOT NULL,
+         topic TEXT NOT NULL,
+         at INTEGER NOT NULL,
+         PRIMARY KEY (server, topic)
+     ) WITHOUT ROWID;",
+    ),
+];
 
 /// All steps from the first version on.
 pub(super) fn migrations() -> Migrations<'static> {

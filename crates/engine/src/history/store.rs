@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use jobwatch_core::model::{Job, JobId, JobState};
+use jobwatch_core::model::{Job, JobId, JobState, Topic};
 use jobwatch_core::notify::{Notice, NoticeKey, Tone};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::{Transition, TransitionKind};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 use tokio::sync::mpsc;
 
-use super::{Announcement, FILE, Place, Reply, Request, StoredNotice, schema};
+use super::{Announcement, FILE, Place, Remembered, Reply, Request, StoredNotice, schema};
 
 /// Notices handed to the engine at the start.
 pub(crate) const MAX_NOTICES: usize = 5_000;
@@ -49,6 +49,8 @@ enum Write {
     ReadAll,
     Dismiss(Vec<i64>, bool),
     Forget(ServerId),
+    Listed(ServerId, Topic, Timestamp),
+    Unlisted(ServerId, Topic),
 }
 
 pub(super) struct Store {
@@ -150,8 +152,15 @@ impl Store {
                 self.jobs.retain(|(of, _), _| *of != server);
                 self.writes.push(Write::Forget(server));
             }
-            Request::Jobs(server, answer) => answers.push(Box::new(move |store| {
-                let _ = answer.send(or_none(store.read_jobs(&server), "jobs"));
+            Request::Listed(server, topic, at) => {
+                self.writes.push(Write::Listed(server, topic, at));
+                return false;
+            }
+            Request::Unlisted(server, topic) => self.writes.push(Write::Unlisted(server, topic)),
+            Request::Remembered(server, answer) => answers.push(Box::new(move |store| {
+                let jobs = or_none(store.read_jobs(&server), "jobs");
+                let listings = or_none(store.read_listings(&server), "listings");
+                let _ = answer.send(Remembered { jobs, listings });
             })),
             Request::Notices(answer) => answers.push(Box::new(move |store| {
                 let _ = answer.send(or_none(store.read_notices(), "notices"));
@@ -332,10 +341,24 @@ impl Store {
                         set(&transaction, sql, ids.iter().map(renumber), *dismissed)?;
                     }
                     Write::Forget(server) => {
-                        for table in ["jobs", "transitions", "notices", "ledger"] {
+                        for table in ["jobs", "transitions", "notices", "ledger", "listings"] {
                             let sql = format!("DELETE FROM {table} WHERE server = ?1");
                             transaction.execute(&sql, params![server.0])?;
                         }
+                    }
+                    Write::Listed(server, topic, at) => {
+                        transaction
+                            .prepare_cached(
+                                "INSERT INTO listings (server, topic, at) VALUES (?1, ?2, ?3)
+                                 ON CONFLICT DO UPDATE SET at = excluded.at",
+                            )?
+                            .execute(params![server.0, topic.to_string(), at.as_millisecond()])?;
+                    }
+                    Write::Unlisted(server, topic) => {
+                        transaction.execute(
+                            "DELETE FROM listings WHERE server = ?1 AND topic = ?2",
+                            params![server.0, topic.to_string()],
+                        )?;
                     }
                 }
             }
@@ -378,6 +401,22 @@ impl Store {
             }
         }
         Ok(jobs)
+    }
+
+    fn read_listings(&self, server: &ServerId) -> rusqlite::Result<Vec<(Topic, Timestamp)>> {
+        let mut listings = Vec::new();
+        for source in self.sources() {
+            let mut query =
+                source.prepare_cached("SELECT topic, at FROM listings WHERE server = ?1")?;
+            let rows = query.query_map(params![server.0], |row| {
+                Ok((row.get::<_, String>(0)?, timestamp(row.get(1)?)))
+            })?;
+            for row in rows {
+                let (topic, at) = row?;
+                listings.extend(Topic::parse(&topic).ok().map(|topic| (topic, at)));
+            }
+        }
+        Ok(listings)
     }
 
     fn read_notices(&self) -> rusqlite::Result<Vec<StoredNotice>> {

@@ -11,7 +11,7 @@ use jobwatch_core::server::{DialectKind, Server, ServerId};
 use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Control, Demo, DemoOptions, JobSpec};
 use jobwatch_engine::history::{Announcement, History, Place, Reply};
-use jobwatch_engine::ports::Ports;
+use jobwatch_engine::ports::{Event, Ports};
 use jobwatch_engine::views::{JobSort, Rows, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tokio::sync::mpsc;
@@ -180,6 +180,41 @@ async fn what_ended_while_the_program_was_off_is_told_as_one() {
     assert_eq!(world.titles().len(), 1, "{:?}", world.titles());
     engine.stop().await;
     demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_began_and_ended_while_the_program_was_off_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (demo, control, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, dir.path(), &server).await;
+    until("the listing", || listed(&world)).await;
+    engine.stop().await;
+    for name in ["x", "y"] {
+        let id = control.start_job(job(name));
+        control.complete(&id, None);
+    }
+    // Its end must lie before the next start by the clocks of both.
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+
+    for told in [1, 0] {
+        let world = World::new();
+        let engine = start(&world, dir.path(), &server).await;
+        if told == 1 {
+            until("the summary", || !world.titles().is_empty()).await;
+            assert_eq!(world.titles(), ["While Jobwatch was off: 2 completed"]);
+        } else {
+            until("the listing", || listed(&world)).await;
+        }
+        engine.stop().await;
+        assert_eq!(world.titles().len(), told, "{:?}", world.titles());
+    }
+    demo.stop().await;
+}
+
+fn listed(world: &World) -> bool {
+    let events = world.events.lock().unwrap();
+    events.iter().any(|event| matches!(event, Event::Listed { ok: true, .. }))
 }
 
 #[tokio::test(flavor = "multi_thread")]
