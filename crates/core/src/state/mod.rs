@@ -22,6 +22,9 @@ use crate::model::{Job, JobId, JobPatch, JobState, Source, Update};
 use crate::time::{Mono, Now};
 
 mod merge;
+mod size;
+
+pub use size::size;
 
 use merge::{Entry, Tentative};
 

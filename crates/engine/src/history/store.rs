@@ -1,6 +1,6 @@
 //! The file behind the history, and what waits to be written to it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use jobwatch_core::state::{Transition, TransitionKind};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 use tokio::sync::mpsc;
 
+use super::waiting::{LedgerKey, Waiting, Write};
 use super::{Announcement, FILE, Place, Remembered, Reply, Request, StoredNotice, schema};
 
 /// Notices handed to the engine at the start.
@@ -31,26 +32,18 @@ const KEEP: Duration = Duration::from_secs(90 * 86_400);
 const KEEP_LEDGER: Duration = Duration::from_secs(800 * 86_400);
 /// A larger file is not checked page by page at the start, which would take too long.
 const MAX_CHECKED: u64 = 256 << 20;
-/// What may wait while the disk refuses; beyond it the oldest steps are dropped.
-const MAX_WAITING: usize = 50_000;
-
 /// What is answered after the flush: reading sees everything asked for before it.
 pub(super) type Answer = Box<dyn FnOnce(&mut Store) + Send>;
 
-/// What makes two announcements the same.
-type LedgerKey = (String, &'static str, String, u32, String);
-
-enum Write {
-    Step(ServerId, Transition),
-    /// With the number under which it was told already, while the disk refused.
-    Announce(Box<Announcement>, Option<i64>),
-    Shown(Vec<i64>),
-    Read(Vec<i64>, bool),
-    ReadAll,
-    Dismiss(Vec<i64>, bool),
-    Forget(ServerId),
-    Listed(ServerId, Topic, Timestamp),
-    Unlisted(ServerId, Topic),
+/// How soon a request wants to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    /// With what comes within the next moments.
+    Later,
+    /// At once, unless the disk refuses and the next attempt is not due yet.
+    Soon,
+    /// At once, whatever happened before.
+    Now,
 }
 
 pub(super) struct Store {
@@ -59,15 +52,14 @@ pub(super) struct Store {
     /// Where the past is read from, when it is not to be written.
     past: Option<Connection>,
     directory: Option<PathBuf>,
-    jobs: HashMap<(ServerId, JobId), Arc<Job>>,
-    writes: Vec<Write>,
-    /// Told while the disk refused.
-    told: HashSet<LedgerKey>,
+    waiting: Waiting,
     /// The file's numbers of notices that were told under a preliminary one.
     renumbered: HashMap<i64, i64>,
     preliminary: i64,
-    /// What the engine was last told about the history's health because of a failed write.
+    /// Whether the last write failed, which the engine was told.
     failing: bool,
+    /// Whether the engine was told that something is dropped meanwhile.
+    told_dropped: bool,
     /// When old rows were last dropped.
     pruned: Instant,
 }
@@ -115,69 +107,107 @@ impl Store {
             file,
             past,
             directory,
-            jobs: HashMap::new(),
-            writes: Vec::new(),
-            told: HashSet::new(),
+            waiting: Waiting::default(),
             renumbered: HashMap::new(),
             preliminary: 0,
             failing: false,
+            told_dropped: false,
             pruned: Instant::now(),
         }
     }
 
-    /// Takes a request in; answers whether it must be written at once.
-    pub(super) fn take(&mut self, request: Request, answers: &mut Vec<Answer>) -> bool {
+    /// Takes a request in; answers how soon it must be written.
+    pub(super) fn take(&mut self, request: Request, answers: &mut Vec<Answer>) -> Urgency {
+        let failing = self.failing;
+        let waiting = &mut self.waiting;
         match request {
             Request::Job(server, job) => {
-                self.jobs.insert((server, job.id.clone()), job);
-                return false;
+                waiting.job(server, job, failing);
+                return Urgency::Later;
             }
             Request::Step(server, step) => {
-                self.writes.push(Write::Step(server, step));
-                return false;
+                waiting.write(Write::Step(server, step));
+                return Urgency::Later;
+            }
+            Request::Listed(server, topic, at) => {
+                waiting.write(Write::Listed(server, topic, at));
+                return Urgency::Later;
             }
             Request::Announce(announcement) => {
                 if let Some((step, job)) = &announcement.step {
                     let server = announcement.notice.server.clone();
-                    self.jobs.insert((server.clone(), job.id.clone()), Arc::clone(job));
-                    self.writes.push(Write::Step(server, step.clone()));
+                    waiting.job(server.clone(), Arc::clone(job), failing);
+                    waiting.write(Write::Step(server, step.clone()));
                 }
-                self.writes.push(Write::Announce(announcement, None));
+                waiting.write(Write::Announce(announcement, None));
             }
-            Request::Shown(ids) => self.writes.push(Write::Shown(ids)),
-            Request::Read(ids, read) => self.writes.push(Write::Read(ids, read)),
-            Request::ReadAll => self.writes.push(Write::ReadAll),
-            Request::Dismiss(ids, dismissed) => self.writes.push(Write::Dismiss(ids, dismissed)),
-            Request::Forget(server) => {
-                self.jobs.retain(|(of, _), _| *of != server);
-                self.writes.push(Write::Forget(server));
+            Request::Shown(ids) => waiting.write(Write::Shown(ids)),
+            Request::Read(ids, read) => waiting.write(Write::Read(ids, read)),
+            Request::ReadAll => waiting.write(Write::ReadAll),
+            Request::Dismiss(ids, dismissed) => waiting.write(Write::Dismiss(ids, dismissed)),
+            Request::Forget(server) => waiting.write(Write::Forget(server)),
+            Request::Unlisted(server, topic) => waiting.write(Write::Unlisted(server, topic)),
+            Request::Remembered(server, answer) => {
+                answers.push(Box::new(move |store| {
+                    let jobs = or_none(store.read_jobs(&server), "jobs");
+                    let listings = or_none(store.read_listings(&server), "listings");
+                    let _ = answer.send(Remembered { jobs, listings });
+                }));
+                return Urgency::Now;
             }
-            Request::Listed(server, topic, at) => {
-                self.writes.push(Write::Listed(server, topic, at));
-                return false;
+            Request::Notices(answer) => {
+                answers.push(Box::new(move |store| {
+                    let _ = answer.send(or_none(store.read_notices(), "notices"));
+                }));
+                return Urgency::Now;
             }
-            Request::Unlisted(server, topic) => self.writes.push(Write::Unlisted(server, topic)),
-            Request::Remembered(server, answer) => answers.push(Box::new(move |store| {
-                let jobs = or_none(store.read_jobs(&server), "jobs");
-                let listings = or_none(store.read_listings(&server), "listings");
-                let _ = answer.send(Remembered { jobs, listings });
-            })),
-            Request::Notices(answer) => answers.push(Box::new(move |store| {
-                let _ = answer.send(or_none(store.read_notices(), "notices"));
-            })),
+            // Asked whenever a job is looked at: what waits is part of the answer instead.
             Request::Timeline(server, job, answer) => answers.push(Box::new(move |store| {
-                let _ = answer.send(or_none(store.read_timeline(&server, &job), "timeline"));
+                let mut steps = or_none(store.read_timeline(&server, &job), "timeline");
+                steps.extend(store.waiting.steps(&server, &job));
+                let _ = answer.send(steps);
             })),
-            Request::Flush(answer) => answers.push(Box::new(move |_| {
-                let _ = answer.send(());
-            })),
+            Request::Flush(answer) => {
+                answers.push(Box::new(move |_| {
+                    let _ = answer.send(());
+                }));
+                return Urgency::Now;
+            }
         }
-        true
+        Urgency::Soon
+    }
+
+    /// Counts changes that the engine did not hand over because too many were on their way.
+    pub(super) fn lost(&mut self, count: u64) {
+        self.waiting.lost(count);
+    }
+
+    /// Whether the last write failed.
+    pub(super) fn failing(&self) -> bool {
+        self.failing
+    }
+
+    /// Whether so much waits that it should be written now.
+    pub(super) fn full(&self) -> bool {
+        self.waiting.full()
+    }
+
+    /// Tells what must be told although the disk refuses it, and drops what is too much.
+    pub(super) fn go_on_from_memory(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
+        self.tell_unwritten(replies);
+        self.waiting.bound();
+        if self.waiting.dropped() > 0 && !self.told_dropped {
+            self.told_dropped = true;
+            let problem = "The history cannot be written, and more waits for it than is kept in \
+                           memory: a part of what happens now will be missing from it."
+                .to_owned();
+            let _ = replies.send(Reply::Health(Some(problem)));
+        }
     }
 
     /// How much waits to be written.
     pub(super) fn gathered(&self) -> usize {
-        self.jobs.len() + self.writes.len()
+        self.waiting.len()
     }
 
     /// Writes what waits in one transaction; answers whether nothing is left.
@@ -187,10 +217,7 @@ impl Store {
         }
         let error = match self.write() {
             Ok(recorded) => {
-                if self.failing {
-                    self.failing = false;
-                    let _ = replies.send(Reply::Health(None));
-                }
+                self.well(replies);
                 for reply in recorded {
                     let _ = replies.send(reply);
                 }
@@ -216,8 +243,15 @@ impl Store {
             );
             let _ = replies.send(Reply::Health(Some(problem)));
         }
-        self.tell_unwritten(replies);
+        self.go_on_from_memory(replies);
         false
+    }
+
+    fn well(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
+        if std::mem::take(&mut self.failing) {
+            let _ = replies.send(Reply::Health(None));
+        }
+        self.told_dropped = false;
     }
 
     fn prune_if_due(&mut self) {
@@ -239,7 +273,8 @@ impl Store {
                 true
             }
             Err(_) => {
-                self.tell_unwritten(replies);
+                self.failing = true;
+                self.go_on_from_memory(replies);
                 false
             }
         }
@@ -247,62 +282,57 @@ impl Store {
 
     /// What cannot be written is told all the same, once, under a preliminary number.
     fn tell_unwritten(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
-        for write in &mut self.writes {
-            let Write::Announce(announcement, number @ None) = write else { continue };
-            let known = ledger_key(announcement).is_some_and(|key| {
-                // Reading often still works where writing does not.
-                let written = in_ledger(&self.file, &key).unwrap_or(false);
-                written || !self.told.insert(key)
-            });
+        let mut told = Vec::new();
+        for (announcement, number) in self.waiting.untold() {
             self.preliminary -= 1;
             *number = Some(self.preliminary);
-            if !known {
-                let stored = StoredNotice {
-                    id: self.preliminary,
-                    notice: announcement.notice.clone(),
-                    read: announcement.read,
-                    dismissed: false,
-                    shown: false,
-                };
-                let _ = replies.send(Reply::Recorded { stored, away: announcement.away });
-            }
+            let stored = StoredNotice {
+                id: self.preliminary,
+                notice: announcement.notice.clone(),
+                read: announcement.read,
+                dismissed: false,
+                shown: false,
+            };
+            told.push((ledger_key(announcement), stored, announcement.away));
         }
-        if self.writes.len() > MAX_WAITING {
-            let mut excess = self.writes.len() - MAX_WAITING;
-            self.writes.retain(|write| {
-                let dropped = excess > 0 && matches!(write, Write::Step(..));
-                excess -= usize::from(dropped);
-                !dropped
+        for (key, stored, away) in told {
+            let known = key.is_some_and(|key| {
+                // Reading often still works where writing does not.
+                let written = in_ledger(&self.file, &key).unwrap_or(false);
+                written || !self.waiting.tell(key)
             });
+            if !known {
+                let _ = replies.send(Reply::Recorded { stored, away });
+            }
         }
     }
 
     fn write(&mut self) -> rusqlite::Result<Vec<Reply>> {
         let mut recorded = Vec::new();
-        let mut renumbered = Vec::new();
+        let mut renumbered = HashMap::new();
         let transaction = self.file.transaction()?;
         {
             let mut keep = transaction.prepare_cached(
                 "INSERT INTO jobs (server, id, heard_at, body) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET heard_at = excluded.heard_at, body = excluded.body",
             )?;
-            for ((server, id), job) in &self.jobs {
+            for (server, id, job) in self.waiting.jobs() {
                 // A job holds nothing that JSON cannot hold.
-                let Ok(body) = serde_json::to_string(&**job) else { continue };
+                let Ok(body) = serde_json::to_string(job) else { continue };
                 let heard = job.heard_at.as_millisecond();
                 keep.execute(params![server.0, id.as_str(), heard, body])?;
             }
-            for write in &self.writes {
-                let renumber = |id: &i64| {
-                    let new = renumbered.iter().find(|(old, _)| old == id).map(|(_, new)| *new);
-                    new.or_else(|| self.renumbered.get(id).copied()).unwrap_or(*id)
-                };
+            for write in self.waiting.writes() {
+                let renumber =
+                    |id: &i64| *renumbered.get(id).or(self.renumbered.get(id)).unwrap_or(id);
                 match write {
                     Write::Step(server, step) => insert_step(&transaction, server, step)?,
                     Write::Announce(announcement, told) => {
                         let Some(id) = announce(&transaction, announcement)? else { continue };
                         match told {
-                            Some(preliminary) => renumbered.push((*preliminary, id)),
+                            Some(preliminary) => {
+                                renumbered.insert(*preliminary, id);
+                            }
                             None => recorded.push(Reply::Recorded {
                                 stored: StoredNotice {
                                     id,
@@ -364,9 +394,11 @@ impl Store {
             }
         }
         transaction.commit()?;
-        self.jobs.clear();
-        self.writes.clear();
-        self.told.clear();
+        if self.waiting.dropped() > 0 {
+            let dropped = self.waiting.dropped();
+            tracing::warn!(dropped, "changes are missing from the history");
+        }
+        self.waiting.clear();
         self.renumbered.extend(renumbered);
         Ok(recorded)
     }

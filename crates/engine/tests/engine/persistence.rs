@@ -314,9 +314,15 @@ fn announcement(job: &str) -> Announcement {
     }
 }
 
+/// What the history says next.
+async fn reply(replies: &mut mpsc::UnboundedReceiver<Reply>) -> Reply {
+    let said = tokio::time::timeout(crate::common::DEADLINE, replies.recv()).await;
+    said.expect("the history answers in time").expect("the history lives")
+}
+
 async fn recorded(replies: &mut mpsc::UnboundedReceiver<Reply>) -> (i64, String) {
     loop {
-        match replies.recv().await.expect("the history answers") {
+        match reply(replies).await {
             Reply::Recorded { stored, .. } => return (stored.id, stored.notice.title),
             Reply::Health(_) => {}
         }
@@ -394,4 +400,95 @@ async fn while_the_disk_refuses_everything_is_told_once_and_written_later() {
     let mut titles: Vec<_> = notices.iter().map(|n| (n.notice.title.as_str(), n.shown)).collect();
     titles.sort_unstable();
     assert_eq!(titles, [("first completed", true), ("second completed", false)]);
+}
+
+/// A small file system that can be filled; `None`, said aloud, where this user may not mount.
+struct SmallDisk {
+    dir: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn mount() -> Option<SmallDisk> {
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"])
+            .arg(dir.path())
+            .output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(SmallDisk { dir });
+        }
+        eprintln!("not tried: a small file system can be mounted by root only");
+        None
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn fill(&self) {
+        use std::io::Write;
+        let mut file = std::fs::File::create(self.path().join("ballast")).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+        let _ = file.write_all(&[0; 1]);
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.path().join("ballast")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.path()).output();
+    }
+}
+
+/// Waits for a word about the history's health.
+async fn health(replies: &mut mpsc::UnboundedReceiver<Reply>) -> Option<String> {
+    loop {
+        match reply(replies).await {
+            Reply::Health(problem) => return problem,
+            Reply::Recorded { .. } => {}
+        }
+    }
+}
+
+fn some_job(id: usize, bytes: usize) -> Arc<jobwatch_core::model::Job> {
+    let text = format!(
+        r#"{{"id":"{id}","state":"running","message":"{}","source":"http","heard_at":"{}"}}"#,
+        "x".repeat(bytes),
+        jiff::Timestamp::now()
+    );
+    Arc::new(serde_json::from_str(&text).unwrap())
+}
+
+#[tokio::test]
+async fn a_full_disk_is_tried_again_now_and_then_however_much_waits_for_it() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let history = History::open(Place::Directory(disk.path().to_owned()), replies);
+    history.announce(announcement("before"));
+    recorded(&mut replied).await;
+    disk.fill();
+    let server = ServerId("s".to_owned());
+    history.job(server.clone(), some_job(0, 100_000));
+    history.announce(announcement("meanwhile"));
+    let problem = health(&mut replied).await.unwrap();
+    assert!(problem.contains("full"), "{problem}");
+    let (id, title) = recorded(&mut replied).await;
+    assert!(id < 0 && title == "meanwhile completed");
+    // With more than a transaction's worth waiting, each of these would try the disk again.
+    for id in 0..30_000 {
+        history.job(server.clone(), some_job(id, 10));
+    }
+    let begun = std::time::Instant::now();
+    for number in 0..200 {
+        history.announce(announcement(&format!("told {number}")));
+        recorded(&mut replied).await;
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{:?}", begun.elapsed());
+    disk.free();
+    assert_eq!(health(&mut replied).await, None);
+    let notices = history.notices().await;
+    assert_eq!(notices.len(), 202);
 }
