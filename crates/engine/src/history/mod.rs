@@ -277,7 +277,8 @@ fn work(
     queue: &Queue,
     replies: &mpsc::UnboundedSender<Reply>,
 ) {
-    let mut due: Option<Instant> = None;
+    // A file that could not be opened is tried again without being asked.
+    let mut due = store.failing().then(|| Instant::now() + RETRY);
     loop {
         let request = match due {
             None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),

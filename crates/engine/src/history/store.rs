@@ -47,10 +47,11 @@ pub(super) enum Urgency {
 }
 
 pub(super) struct Store {
-    /// Where everything is written.
-    file: Connection,
-    /// Where the past is read from, when it is not to be written.
+    /// Where everything is written; `None` while it cannot be opened.
+    file: Option<Connection>,
+    /// Where the past is read from, when it is not to be written, or cannot be for now.
     past: Option<Connection>,
+    /// Where the file is, unless everything is kept in memory.
     directory: Option<PathBuf>,
     waiting: Waiting,
     /// The file's numbers of notices that were told under a preliminary one.
@@ -76,8 +77,16 @@ impl Store {
                 Store::memory(past.and_then(Result::ok), None)
             }
             Place::Directory(directory) => match open_file(directory, now) {
-                Ok((file, problem)) => (Store::over(file, None, Some(directory.clone())), problem),
-                Err(problem) => Store::memory(None, Some(problem)),
+                Ok((file, problem)) => {
+                    (Store::over(Some(file), None, Some(directory.clone())), problem)
+                }
+                Err(Unopened::ForGood(problem)) => Store::memory(None, Some(problem)),
+                Err(Unopened::ForNow(problem)) => {
+                    let past = open_past(directory);
+                    let mut store = Store::over(None, past, Some(directory.clone()));
+                    store.failing = true;
+                    (store, Some(problem))
+                }
             },
         }
     }
@@ -90,19 +99,20 @@ impl Store {
             })
         });
         match file {
-            Ok(file) => (Store::over(file, past, None), problem),
-            // SQLite without memory for an empty database: every later write fails and says so.
+            Ok(file) => (Store::over(Some(file), past, None), problem),
+            // SQLite without memory for an empty database: every write fails and says so.
             Err(error) => {
                 let problem = format!("The history cannot be kept: {error}.");
-                let file = Connection::open_in_memory();
-                #[allow(clippy::expect_used)]
-                let file = file.expect("an empty database in memory");
-                (Store::over(file, past, None), Some(problem))
+                (Store::over(None, past, None), Some(problem))
             }
         }
     }
 
-    fn over(file: Connection, past: Option<Connection>, directory: Option<PathBuf>) -> Store {
+    fn over(
+        file: Option<Connection>,
+        past: Option<Connection>,
+        directory: Option<PathBuf>,
+    ) -> Store {
         Store {
             file,
             past,
@@ -212,7 +222,15 @@ impl Store {
 
     /// Writes what waits in one transaction; answers whether nothing is left.
     pub(super) fn flush(&mut self, replies: &mpsc::UnboundedSender<Reply>) -> bool {
+        if self.file.is_none()
+            && let Err(problem) = self.reopen(replies)
+        {
+            tracing::debug!("{problem}");
+            self.go_on_from_memory(replies);
+            return false;
+        }
         if self.gathered() == 0 {
+            self.well(replies);
             return true;
         }
         let error = match self.write() {
@@ -247,6 +265,27 @@ impl Store {
         false
     }
 
+    /// Opens the file that could not be opened before.
+    fn reopen(&mut self, replies: &mpsc::UnboundedSender<Reply>) -> Result<(), String> {
+        let Some(directory) = &self.directory else { return Err("there is no file".to_owned()) };
+        // Read as it is, the file is locked against all others, this program among them.
+        self.past = None;
+        match open_file(directory, Timestamp::now()) {
+            Ok((file, problem)) => {
+                self.file = Some(file);
+                if let Some(problem) = problem {
+                    self.failing = false;
+                    let _ = replies.send(Reply::Health(Some(problem)));
+                }
+                Ok(())
+            }
+            Err(Unopened::ForNow(problem) | Unopened::ForGood(problem)) => {
+                self.past = open_past(directory);
+                Err(problem)
+            }
+        }
+    }
+
     fn well(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
         if std::mem::take(&mut self.failing) {
             let _ = replies.send(Reply::Health(None));
@@ -258,7 +297,8 @@ impl Store {
         if self.pruned.elapsed() >= PRUNE_EVERY {
             self.pruned = Instant::now();
             // What is written is safe; the next hour tries again.
-            if let Err(error) = prune(&self.file, Timestamp::now(), MAX_TRANSITIONS) {
+            let Some(file) = &self.file else { return };
+            if let Err(error) = prune(file, Timestamp::now(), MAX_TRANSITIONS) {
                 tracing::warn!(%error, "old history was not dropped");
             }
         }
@@ -298,7 +338,9 @@ impl Store {
         for (key, stored, away) in told {
             let known = key.is_some_and(|key| {
                 // Reading often still works where writing does not.
-                let written = in_ledger(&self.file, &key).unwrap_or(false);
+                // A past that is only read is another program's to announce.
+                let ledger = self.file.as_ref().or(self.past.as_ref());
+                let written = ledger.is_some_and(|of| in_ledger(of, &key).unwrap_or(false));
                 written || !self.waiting.tell(key)
             });
             if !known {
@@ -310,7 +352,8 @@ impl Store {
     fn write(&mut self) -> rusqlite::Result<Vec<Reply>> {
         let mut recorded = Vec::new();
         let mut renumbered = HashMap::new();
-        let transaction = self.file.transaction()?;
+        let Some(file) = &mut self.file else { return Err(rusqlite::Error::InvalidQuery) };
+        let transaction = file.transaction()?;
         {
             let mut keep = transaction.prepare_cached(
                 "INSERT INTO jobs (server, id, heard_at, body) VALUES (?1, ?2, ?3, ?4)
@@ -406,14 +449,14 @@ impl Store {
     /// Sets a damaged file aside and opens a new one; says so, or answers `None` if that failed.
     fn begin_anew(&mut self, directory: &Path) -> Option<String> {
         // SQLite lets go of the file before it is renamed.
-        self.file = Connection::open_in_memory().ok()?;
+        self.file = None;
         let problem = set_aside(directory, Timestamp::now()).ok()?;
-        self.file = connect_checked(&directory.join(FILE), Timestamp::now()).ok()?;
+        self.file = Some(connect_checked(&directory.join(FILE), Timestamp::now()).ok()?);
         Some(problem)
     }
 
     fn sources(&self) -> impl Iterator<Item = &Connection> {
-        self.past.iter().chain([&self.file])
+        self.past.iter().chain(&self.file)
     }
 
     fn read_jobs(&self, server: &ServerId) -> rusqlite::Result<Vec<Job>> {
@@ -452,7 +495,7 @@ impl Store {
     }
 
     fn read_notices(&self) -> rusqlite::Result<Vec<StoredNotice>> {
-        let source = self.past.as_ref().unwrap_or(&self.file);
+        let Some(source) = self.sources().next() else { return Ok(Vec::new()) };
         let mut query = source.prepare_cached(
             "SELECT id, server, job, attempt, outcome, title, body, tone, at, read, dismissed, shown
              FROM notices WHERE dismissed = 0 ORDER BY id DESC LIMIT ?1",
@@ -647,33 +690,72 @@ fn or_none<T: Default>(read: rusqlite::Result<T>, what: &str) -> T {
     })
 }
 
-fn open_file(directory: &Path, now: Timestamp) -> Result<(Connection, Option<String>), String> {
-    let in_memory = |error: &dyn std::fmt::Display| {
-        format!(
-            "The history in {} cannot be opened ({error}). Jobwatch works from memory: what \
-             happens now is forgotten when it ends.",
+/// Why there is no file.
+enum Unopened {
+    /// It is not this version's to write.
+    ForGood(String),
+    /// It may be possible later.
+    ForNow(String),
+}
+
+fn open_file(directory: &Path, now: Timestamp) -> Result<(Connection, Option<String>), Unopened> {
+    let for_now = |error: &dyn std::fmt::Display| {
+        Unopened::ForNow(format!(
+            "The history in {} cannot be opened ({error}). Jobwatch works from memory and keeps \
+             trying; what happens meanwhile may be forgotten when it ends.",
             directory.display()
-        )
+        ))
     };
-    crate::settings::create_private_directory(directory).map_err(|error| in_memory(&error))?;
+    crate::settings::create_private_directory(directory).map_err(|error| for_now(&error))?;
     let path = directory.join(FILE);
     match connect_checked(&path, now) {
         Ok(file) => Ok((file, None)),
-        Err(OpenError::Newer) => Err(format!(
+        Err(OpenError::Newer) => Err(Unopened::ForGood(format!(
             "The history in {} was written by a newer version of Jobwatch and is left alone. What \
              happens now is forgotten when Jobwatch ends.",
             directory.display()
-        )),
+        ))),
         Err(OpenError::Damaged) => {
-            let problem = set_aside(directory, now).map_err(|error| in_memory(&error))?;
+            let problem = set_aside(directory, now).map_err(|error| for_now(&error))?;
             match connect_checked(&path, now) {
                 Ok(file) => Ok((file, Some(problem))),
-                Err(OpenError::Other(error)) => Err(in_memory(&error)),
-                Err(_) => Err(in_memory(&"the new file is damaged too")),
+                Err(OpenError::Other(error)) => Err(for_now(&error)),
+                Err(_) => Err(for_now(&"the new file is damaged too")),
             }
         }
-        Err(OpenError::Other(error)) => Err(in_memory(&error)),
+        Err(OpenError::Other(error)) => Err(for_now(&error)),
     }
+}
+
+/// The file as it is, to be read while it cannot be written.
+fn open_past(directory: &Path) -> Option<Connection> {
+    let path = directory.join(FILE);
+    if !path.exists() {
+        return None;
+    }
+    let readable = |past: Connection| {
+        past.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map(|()| past)
+    };
+    // The index of the write-ahead log needs a file of its own, which a full disk has no room for,
+    // unless nobody else may look at it: then it is kept in memory.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let exclusive = Connection::open_with_flags(&path, flags).and_then(|past| {
+        past.pragma_update(None, "locking_mode", "exclusive")?;
+        readable(past)
+    });
+    // Where nothing may be written at all, what the log holds is not seen.
+    exclusive
+        .or_else(|_| {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                | OpenFlags::SQLITE_OPEN_URI;
+            let mut url = url::Url::from_file_path(std::path::absolute(&path).unwrap_or(path))
+                .map_err(|()| rusqlite::Error::InvalidQuery)?;
+            url.set_query(Some("immutable=1"));
+            readable(Connection::open_with_flags(url.as_str(), flags)?)
+        })
+        .inspect_err(|error| tracing::warn!(%error, "the history was not read either"))
+        .ok()
 }
 
 enum OpenError {
@@ -705,7 +787,10 @@ fn connect_checked(path: &Path, now: Timestamp) -> Result<Connection, OpenError>
         ) => OpenError::Newer,
         other => OpenError::Other(other.to_string()),
     })?;
-    prune(&file, now, MAX_TRANSITIONS)?;
+    if let Err(error) = prune(&file, now, MAX_TRANSITIONS) {
+        // Deleting needs room too.
+        tracing::warn!(%error, "old history was not dropped");
+    }
     Ok(file)
 }
 

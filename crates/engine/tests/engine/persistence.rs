@@ -492,3 +492,70 @@ async fn a_full_disk_is_tried_again_now_and_then_however_much_waits_for_it() {
     let notices = history.notices().await;
     assert_eq!(notices.len(), 202);
 }
+
+#[tokio::test]
+async fn a_disk_that_is_full_at_the_start_hides_nothing_that_was_kept_and_is_tried_again() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let place = Place::Directory(disk.path().to_owned());
+    let server = ServerId("s".to_owned());
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let history = History::open(place.clone(), replies);
+    history.announce(announcement("before"));
+    history.job(server.clone(), some_job(1, 10));
+    let (id, _) = recorded(&mut replied).await;
+    history.shown(vec![id]);
+    history.flush().await;
+    drop(history);
+    until("the last write", || !disk.path().join("history.sqlite-wal").exists()).await;
+    disk.fill();
+
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let history = History::open(place.clone(), replies);
+    let problem = health(&mut replied).await.unwrap();
+    assert!(problem.contains("keeps trying"), "{problem}");
+    assert_eq!(history.remembered(server.clone()).await.jobs.len(), 1);
+    assert_eq!(history.notices().await.len(), 1);
+    history.announce(announcement("before"));
+    history.announce(announcement("meanwhile"));
+    history.job(server.clone(), some_job(2, 10));
+    let (id, title) = recorded(&mut replied).await;
+    assert_eq!(
+        (id, title.as_str()),
+        (-2, "meanwhile completed"),
+        "what was told is not told again"
+    );
+    disk.free();
+    assert_eq!(health(&mut replied).await, None);
+    let titles: Vec<_> =
+        history.notices().await.into_iter().map(|stored| stored.notice.title).collect();
+    assert_eq!(titles, ["meanwhile completed", "before completed"]);
+    assert_eq!(history.remembered(server.clone()).await.jobs.len(), 2);
+    drop(history);
+
+    let (replies, _replied) = mpsc::unbounded_channel();
+    let history = History::open(place, replies);
+    assert_eq!(history.remembered(server).await.jobs.len(), 2);
+}
+
+#[tokio::test]
+async fn a_killed_programs_log_is_read_too_when_the_disk_is_full_at_the_start() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let place = Place::Directory(disk.path().to_owned());
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let history = History::open(place.clone(), replies);
+    history.announce(announcement("before"));
+    recorded(&mut replied).await;
+    // As a killed process would leave it: with a log and without its index.
+    for name in ["history.sqlite", "history.sqlite-wal"] {
+        std::fs::copy(disk.path().join(name), disk.path().join(format!("{name}.kept"))).unwrap();
+    }
+    drop(history);
+    until("the end", || !disk.path().join("history.sqlite-wal").exists()).await;
+    for name in ["history.sqlite", "history.sqlite-wal"] {
+        std::fs::rename(disk.path().join(format!("{name}.kept")), disk.path().join(name)).unwrap();
+    }
+    disk.fill();
+    let (replies, _replied) = mpsc::unbounded_channel();
+    let history = History::open(place, replies);
+    assert_eq!(history.notices().await.len(), 1);
+}
