@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::Command;
+use super::change::FileInTurn;
 use super::notices::Notices;
 use super::servers::{Entry, Tasks};
 use super::window::Views;
@@ -19,7 +20,6 @@ use crate::keys::Keyring;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::ports::{Event, Ports};
-use crate::settings::SettingsFile;
 use crate::views::catalogue::Catalogue;
 use crate::views::{Health, OpenJob, Preferences};
 
@@ -39,7 +39,7 @@ pub(super) struct Parts {
     pub history: History,
     pub keyring: Keyring,
     pub ports: Ports,
-    pub file: Option<SettingsFile>,
+    pub file: Option<FileInTurn>,
     pub preferences: Preferences,
     pub seed: u64,
 }
@@ -54,7 +54,10 @@ pub(crate) struct State {
     pub(super) history: History,
     pub(super) keyring: Keyring,
     pub(super) ports: Ports,
-    pub(super) file: Option<SettingsFile>,
+    /// `None` where nothing is saved.
+    pub(super) file: Option<FileInTurn>,
+    /// Whether the file is being looked into.
+    pub(super) reloading: bool,
     pub(super) preferences: Preferences,
     pub(super) health: Health,
     pub(super) seed: u64,
@@ -85,6 +88,7 @@ impl State {
             keyring: parts.keyring,
             ports: parts.ports,
             file: parts.file,
+            reloading: false,
             preferences: parts.preferences,
             health: Health::default(),
             seed: parts.seed,
