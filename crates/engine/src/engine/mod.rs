@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::history::{History, Place};
-use crate::keys::{Keyring, keyring_words};
+use crate::keys::{Keyring, keyring_words, unstored_words};
 use crate::ports::{Ports, SecretsError, Window};
 use crate::settings::{SavedServer, Settings, SettingsFile};
 use crate::test::{self, Report};
@@ -245,8 +245,12 @@ impl Engine {
                 Ok(_) | Err(SecretsError::Failed(_)) => old,
                 Err(error) => return Err(keyring_error(&error)),
             });
-            let stored = self.keyring.store(id.clone(), label.clone(), key).wait().await;
-            stored.map_err(|error| keyring_error(&error))?;
+            let back = before.as_ref().and_then(|old| old.as_ref().ok().cloned().flatten());
+            let stored = self.keyring.store(id.clone(), label.clone(), key, back).wait().await;
+            stored.map_err(|error| UserError {
+                code: ErrorCode::Keyring,
+                message: unstored_words(&error),
+            })?;
         }
         let again = plan.clone();
         let saved = self.configure(
@@ -260,7 +264,7 @@ impl Engine {
             let removed = refused.code == ErrorCode::NotFound;
             let restored = match before {
                 Some(Ok(Some(key))) if !removed => {
-                    self.keyring.store(id.clone(), label, key).wait().await
+                    self.keyring.restore(id.clone(), label, key).wait().await
                 }
                 Some(Ok(_)) => self.keyring.delete(id.clone()).wait().await,
                 Some(Err(_)) if removed => self.keyring.delete(id.clone()).wait().await,
