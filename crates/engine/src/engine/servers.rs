@@ -198,7 +198,7 @@ impl State {
             KeyFrom::Given(Some(key)) | KeyFrom::Demo(Some(key)) => (KeyState::Session, Some(key)),
             KeyFrom::Given(None) | KeyFrom::Demo(None) => (KeyState::None, None),
         };
-        let redactor = Redactor::new(secret.as_ref());
+        let redactor = Redactor::of(&server, secret.as_ref());
         let clients = self.tasks.clients(server.extra_ca.as_ref());
         let driver = Driver::spawn(slot, clients, redactor.clone(), self.reports.clone());
         // Servers that start together must not dial in step.
@@ -510,6 +510,11 @@ impl State {
         match output {
             Output::Idle(_) => {}
             Output::Open(link, request, limit) => {
+                // Whatever the dialect made of the key is as secret as the key.
+                let secrets = request.secrets();
+                if secrets.iter().filter(|secret| entry.redactor.add(secret)).count() > 0 {
+                    entry.driver.redact(entry.redactor.clone());
+                }
                 let text = format!("GET {} (upgrade)", request.address);
                 entry.frames.http(false, &text, 0, &entry.redactor, now);
                 trace_wire(entry);
