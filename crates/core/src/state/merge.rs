@@ -51,6 +51,10 @@ pub(super) struct Tentative {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub job: Arc<Job>,
+    /// How large it was when it was last weighed, and whether it stands in line to be cut; both
+    /// kept by the board.
+    pub bytes: usize,
+    pub heavy: bool,
     /// When something is due for it; kept equal to the board's table.
     pub due: Option<Mono>,
     pub tentative: Option<Tentative>,
@@ -108,6 +112,8 @@ impl Entry {
     fn new(job: Job) -> Entry {
         Entry {
             job: Arc::new(job),
+            bytes: 0,
+            heavy: false,
             due: None,
             tentative: None,
             http_seen: false,
