@@ -3,6 +3,7 @@
 //! The handle's methods are messages to the loop, run there one after another between what comes
 //! from the servers. There is no lock around state, because nobody else has it.
 
+mod actions;
 mod bursts;
 mod change;
 mod configure;

@@ -9,11 +9,12 @@ use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic
 use jobwatch_core::secret::{REDACTED, Secret};
 use jobwatch_core::server::{Server, ServerId};
 use jobwatch_core::state::{Transition, TransitionKind};
-use jobwatch_core::supervisor::{FetchId, Input, Link, LinkId, Output, Status, Supervisor};
+use jobwatch_core::supervisor::{Input, Link, LinkId, Output, Status, Supervisor};
 use jobwatch_core::time::{Mono, Now};
 use jobwatch_core::wire::json;
 use tokio::sync::oneshot;
 
+use super::actions::Actions;
 use super::state::State;
 use crate::driver::{Driver, Report, Reported, Slot};
 use crate::fetch::Clients;
@@ -23,11 +24,6 @@ use crate::keys::keyring_words;
 use crate::ports::{Event, SecretsError};
 use crate::redact::{Redactor, WORDS};
 use crate::views::{ActionView, ErrorCode, KeyState, UserError};
-
-/// Actions are numbered from here on, out of the way of the supervisor's own requests.
-const FIRST_ACTION: u64 = 1 << 63;
-/// An action that was not answered by then has failed for the user.
-const ACTION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(75);
 
 /// Where a server's key comes from.
 #[derive(Debug)]
@@ -76,16 +72,10 @@ pub(super) struct Entry {
     pub queues: BTreeMap<String, QueuePatch>,
     pub odd: u32,
     pub deadline: Option<Mono>,
-    actions: HashMap<FetchId, Waiting>,
-    next_action: u64,
+    pub actions: Actions,
     pub logs_asked: HashMap<JobId, Mono>,
     /// What the history was told of when each topic was last listed.
     noted: HashMap<Topic, Timestamp>,
-}
-
-struct Waiting {
-    since: Mono,
-    answer: oneshot::Sender<Result<(), UserError>>,
 }
 
 impl Entry {
@@ -239,8 +229,7 @@ impl State {
             queues: BTreeMap::new(),
             odd: 0,
             deadline: None,
-            actions: HashMap::new(),
-            next_action: FIRST_ACTION,
+            actions: Actions::default(),
             logs_asked: HashMap::new(),
             noted: HashMap::new(),
         };
@@ -409,6 +398,14 @@ impl State {
                     self.history.listed(entry.server.id.clone(), topic.clone(), listed);
                 }
             }
+        }
+    }
+
+    /// Tells who has waited too long for the answer to an action.
+    pub(super) fn give_up_actions(&mut self) {
+        let now = self.clock.now().mono;
+        for entry in &mut self.servers {
+            entry.actions.give_up(now);
         }
     }
 
@@ -595,12 +592,11 @@ impl State {
                 self.sink(|| Event::Diagnostic { server, diagnostic });
             }
             Output::Acted(id, result) => {
-                let Some(waiting) = entry.actions.remove(&id) else { return };
                 let result = result.map_err(|words| UserError {
                     code: ErrorCode::Server,
                     message: entry.redactor.clean_prefix(&words, WORDS),
                 });
-                let _ = waiting.answer.send(result);
+                entry.actions.answered(id, result);
             }
             Output::Listed { topic, ok } => {
                 let server = entry.server.id.clone();
@@ -711,16 +707,7 @@ impl State {
             let _ = answer.send(Err(refuse(ErrorCode::Invalid, message)));
             return;
         };
-        let id = FetchId(entry.next_action);
-        entry.next_action += 1;
-        let late =
-            |_: &FetchId, waiting: &mut Waiting| now.mono.since(waiting.since) >= ACTION_TIMEOUT;
-        for (_, waiting) in entry.actions.extract_if(late) {
-            let message =
-                "The server did not answer in time, so it is not known whether it did this.";
-            let _ = waiting.answer.send(Err(refuse(ErrorCode::Server, message)));
-        }
-        entry.actions.insert(id, Waiting { since: now.mono, answer });
+        let id = entry.actions.ask(answer, now.mono);
         self.feed(slot, Input::Act(id, found));
     }
 }

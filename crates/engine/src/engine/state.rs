@@ -170,6 +170,7 @@ impl State {
         self.reload_settings();
         self.follow_logs();
         self.note_listings(LISTINGS);
+        self.give_up_actions();
         self.prune();
     }
 

@@ -7,6 +7,7 @@
 //! [`RETRY`] and not more often, and says so; what waits meanwhile is bounded, and so is what is on
 //! its way to the thread.
 
+mod prune;
 mod schema;
 mod store;
 mod waiting;

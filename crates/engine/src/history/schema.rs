@@ -68,6 +68,17 @@ const STEPS: &[M<'static>] = &[
          PRIMARY KEY (server, topic)
      ) WITHOUT ROWID;",
     ),
+    M::up(
+        "-- How large each job is. Read from the index alone, so that adding up reads no body.
+     ALTER TABLE jobs ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+     UPDATE jobs SET size = length(CAST(body AS BLOB));
+     CREATE INDEX jobs_by_size ON jobs (heard_at, size);
+
+     -- When it became known, by the local clock: what a server says of times decides nothing about
+     -- how long something is kept. Absent in rows of earlier versions.
+     ALTER TABLE transitions ADD COLUMN heard_at INTEGER;
+     ALTER TABLE notices ADD COLUMN heard_at INTEGER;",
+    ),
 ];
 
 /// All steps from the first version on.

@@ -9,27 +9,23 @@ use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState, Topic};
 use jobwatch_core::notify::{Notice, NoticeKey, Tone};
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::{Transition, TransitionKind};
+use jobwatch_core::state::{Transition, TransitionKind, cut, size};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 use tokio::sync::mpsc;
 
+use super::prune::{CUT, Limits, prune};
 use super::waiting::{LedgerKey, Waiting, Write};
 use super::{Announcement, FILE, Place, Remembered, Reply, Request, StoredNotice, schema};
+use crate::redact::prefix;
 
 /// Notices handed to the engine at the start.
 pub(crate) const MAX_NOTICES: usize = 5_000;
-/// Jobs remembered of one server.
-const MAX_JOBS: i64 = 100_000;
+/// Bytes that each part of a job's body is cut to when it is written.
+const MAX_PART: usize = 32 << 10;
 /// Steps of one job that are shown.
 const MAX_STEPS: i64 = 1_000;
-/// Steps kept of all jobs together; beyond them the oldest are dropped.
-const MAX_TRANSITIONS: i64 = 1_000_000;
 /// How often what is too old or too much is dropped, besides at the start.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
-/// Jobs, steps and notices older than this are dropped.
-const KEEP: Duration = Duration::from_secs(90 * 86_400);
-/// The ledger is kept longer, so that no server's long memory makes old news new again.
-const KEEP_LEDGER: Duration = Duration::from_secs(800 * 86_400);
 /// A larger file is not checked page by page at the start, which would take too long.
 const MAX_CHECKED: u64 = 256 << 20;
 /// What is answered after the flush: reading sees everything asked for before it.
@@ -61,8 +57,8 @@ pub(super) struct Store {
     failing: bool,
     /// Whether the engine was told that something is dropped meanwhile.
     told_dropped: bool,
-    /// When old rows were last dropped.
-    pruned: Instant,
+    /// When old rows were last dropped: not at the start, which waits for nothing that can wait.
+    pruned: Option<Instant>,
 }
 
 impl Store {
@@ -122,7 +118,7 @@ impl Store {
             preliminary: 0,
             failing: false,
             told_dropped: false,
-            pruned: Instant::now(),
+            pruned: None,
         }
     }
 
@@ -294,11 +290,11 @@ impl Store {
     }
 
     fn prune_if_due(&mut self) {
-        if self.pruned.elapsed() >= PRUNE_EVERY {
-            self.pruned = Instant::now();
-            // What is written is safe; the next hour tries again.
-            let Some(file) = &self.file else { return };
-            if let Err(error) = prune(file, Timestamp::now(), MAX_TRANSITIONS) {
+        if self.pruned.is_none_or(|pruned| pruned.elapsed() >= PRUNE_EVERY) {
+            self.pruned = Some(Instant::now());
+            // What is written is safe; the next hour tries again. Deleting needs room too.
+            let Some(file) = &mut self.file else { return };
+            if let Err(error) = prune(file, Timestamp::now(), &Limits::default()) {
                 tracing::warn!(%error, "old history was not dropped");
             }
         }
@@ -356,14 +352,16 @@ impl Store {
         let transaction = file.transaction()?;
         {
             let mut keep = transaction.prepare_cached(
-                "INSERT INTO jobs (server, id, heard_at, body) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET heard_at = excluded.heard_at, body = excluded.body",
+                "INSERT INTO jobs (server, id, heard_at, body, size) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET
+                     heard_at = excluded.heard_at, body = excluded.body, size = excluded.size",
             )?;
             for (server, id, job) in self.waiting.jobs() {
                 // A job holds nothing that JSON cannot hold.
-                let Ok(body) = serde_json::to_string(job) else { continue };
+                let Ok(body) = body(job, MAX_PART) else { continue };
                 let heard = job.heard_at.as_millisecond();
-                keep.execute(params![server.0, id.as_str(), heard, body])?;
+                let bytes = i64::try_from(body.len()).unwrap_or(i64::MAX);
+                keep.execute(params![server.0, id.as_str(), heard, body, bytes])?;
             }
             for write in self.waiting.writes() {
                 let renumber =
@@ -451,7 +449,7 @@ impl Store {
         // SQLite lets go of the file before it is renamed.
         self.file = None;
         let problem = set_aside(directory, Timestamp::now()).ok()?;
-        self.file = Some(connect_checked(&directory.join(FILE), Timestamp::now()).ok()?);
+        self.file = Some(connect_checked(&directory.join(FILE)).ok()?);
         Some(problem)
     }
 
@@ -459,23 +457,34 @@ impl Store {
         self.past.iter().chain(&self.file)
     }
 
+    /// The jobs of a server, those heard of last at the end: a board that is full drops those
+    /// known longest.
     fn read_jobs(&self, server: &ServerId) -> rusqlite::Result<Vec<Job>> {
-        let mut jobs = Vec::new();
+        let limits = Limits::default();
+        let mut all = Vec::new();
         for source in self.sources() {
+            let mut jobs = Vec::new();
+            let mut bytes = 0;
             let mut query = source.prepare_cached(
                 "SELECT body FROM jobs WHERE server = ?1 ORDER BY heard_at DESC LIMIT ?2",
             )?;
             let rows =
-                query.query_map(params![server.0, MAX_JOBS], |row| row.get::<_, String>(0))?;
+                query.query_map(params![server.0, limits.jobs], |row| row.get::<_, String>(0))?;
             for body in rows {
                 // A row that another version wrote in a way this one cannot read is passed over;
                 // the server will tell again.
-                if let Ok(job) = serde_json::from_str::<Job>(&body?) {
-                    jobs.push(job);
+                let Ok(mut job) = serde_json::from_str::<Job>(&body?) else { continue };
+                // The file may hold more than this version lets it, until it is pruned.
+                if bytes > limits.bytes {
+                    cut(&mut job, CUT);
                 }
+                bytes += size(&job);
+                jobs.push(job);
             }
+            jobs.reverse();
+            all.append(&mut jobs);
         }
-        Ok(jobs)
+        Ok(all)
     }
 
     fn read_listings(&self, server: &ServerId) -> rusqlite::Result<Vec<(Topic, Timestamp)>> {
@@ -530,6 +539,16 @@ impl Store {
     }
 }
 
+/// A job as it is written.
+pub(super) fn body(job: &Job, part: usize) -> serde_json::Result<String> {
+    if size(job) <= part {
+        return serde_json::to_string(job);
+    }
+    let mut short = job.clone();
+    cut(&mut short, part);
+    serde_json::to_string(&short)
+}
+
 fn set(
     connection: &Connection,
     sql: &str,
@@ -550,8 +569,9 @@ fn insert_step(
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO transitions (server, job, attempt, from_state, to_state, kind, at, error)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO transitions
+                 (server, job, attempt, from_state, to_state, kind, at, error, heard_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             server.0,
@@ -561,7 +581,8 @@ fn insert_step(
             step.to.word(),
             kind_word(step.kind),
             step.at.as_millisecond(),
-            step.error,
+            step.error.as_ref().map(|error| prefix(error, MAX_PART)),
+            Timestamp::now().as_millisecond(),
         ])?;
     Ok(())
 }
@@ -594,8 +615,9 @@ fn announce(connection: &Connection, what: &Announcement) -> rusqlite::Result<Op
     };
     connection
         .prepare_cached(
-            "INSERT INTO notices (server, job, attempt, outcome, title, body, tone, at, read)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO notices
+                 (server, job, attempt, outcome, title, body, tone, at, read, heard_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             notice.server.0,
@@ -607,6 +629,7 @@ fn announce(connection: &Connection, what: &Announcement) -> rusqlite::Result<Op
             tone,
             notice.at.as_millisecond(),
             what.read,
+            Timestamp::now().as_millisecond(),
         ])?;
     Ok(Some(connection.last_insert_rowid()))
 }
@@ -708,7 +731,7 @@ fn open_file(directory: &Path, now: Timestamp) -> Result<(Connection, Option<Str
     };
     crate::settings::create_private_directory(directory).map_err(|error| for_now(&error))?;
     let path = directory.join(FILE);
-    match connect_checked(&path, now) {
+    match connect_checked(&path) {
         Ok(file) => Ok((file, None)),
         Err(OpenError::Newer) => Err(Unopened::ForGood(format!(
             "The history in {} was written by a newer version of Jobwatch and is left alone. What \
@@ -717,7 +740,7 @@ fn open_file(directory: &Path, now: Timestamp) -> Result<(Connection, Option<Str
         ))),
         Err(OpenError::Damaged) => {
             let problem = set_aside(directory, now).map_err(|error| for_now(&error))?;
-            match connect_checked(&path, now) {
+            match connect_checked(&path) {
                 Ok(file) => Ok((file, Some(problem))),
                 Err(OpenError::Other(error)) => Err(for_now(&error)),
                 Err(_) => Err(for_now(&"the new file is damaged too")),
@@ -772,7 +795,7 @@ impl From<rusqlite::Error> for OpenError {
     }
 }
 
-fn connect_checked(path: &Path, now: Timestamp) -> Result<Connection, OpenError> {
+fn connect_checked(path: &Path) -> Result<Connection, OpenError> {
     let mut file = connect(path)?;
     if std::fs::metadata(path).is_ok_and(|file| file.len() <= MAX_CHECKED) {
         let verdict: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -787,10 +810,6 @@ fn connect_checked(path: &Path, now: Timestamp) -> Result<Connection, OpenError>
         ) => OpenError::Newer,
         other => OpenError::Other(other.to_string()),
     })?;
-    if let Err(error) = prune(&file, now, MAX_TRANSITIONS) {
-        // Deleting needs room too.
-        tracing::warn!(%error, "old history was not dropped");
-    }
     Ok(file)
 }
 
@@ -812,19 +831,6 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 fn migrate(file: &mut Connection) -> Result<(), rusqlite_migration::Error> {
     schema::migrations().to_latest(file)
-}
-
-fn prune(file: &Connection, now: Timestamp, transitions: i64) -> rusqlite::Result<()> {
-    let before = |age: Duration| (now - age).as_millisecond();
-    file.execute("DELETE FROM jobs WHERE heard_at < ?1", params![before(KEEP)])?;
-    file.execute("DELETE FROM transitions WHERE at < ?1", params![before(KEEP)])?;
-    file.execute(
-        "DELETE FROM transitions WHERE seq <= (SELECT max(seq) FROM transitions) - ?1",
-        params![transitions],
-    )?;
-    file.execute("DELETE FROM notices WHERE at < ?1", params![before(KEEP)])?;
-    file.execute("DELETE FROM ledger WHERE at < ?1", params![before(KEEP_LEDGER)])?;
-    Ok(())
 }
 
 /// Renames the file and its companions to a dated name.

@@ -559,3 +559,24 @@ async fn a_killed_programs_log_is_read_too_when_the_disk_is_full_at_the_start() 
     let history = History::open(place, replies);
     assert_eq!(history.notices().await.len(), 1);
 }
+
+#[tokio::test]
+async fn jobs_are_remembered_in_the_order_they_were_heard_of_and_cut_to_a_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::Directory(dir.path().to_owned());
+    let server = ServerId("s".to_owned());
+    let (replies, _replied) = mpsc::unbounded_channel();
+    let history = History::open(place, replies);
+    for id in [3, 1, 2] {
+        history.job(server.clone(), some_job(id, 1 << 20));
+        history.flush().await;
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    let jobs = history.remembered(server).await.jobs;
+    let ids: Vec<_> = jobs.iter().map(|job| job.id.as_str()).collect();
+    assert_eq!(ids, ["3", "1", "2"]);
+    for job in &jobs {
+        let message = job.message.as_ref().unwrap();
+        assert!(message.len() <= 32 << 10 && message.ends_with("[not kept: 1048576 bytes in all]"));
+    }
+}
