@@ -7,7 +7,9 @@
 //! [`RETRY`] and not more often, and says so; what waits meanwhile is bounded, and so is what is on
 //! its way to the thread.
 
+mod open;
 mod prune;
+mod rows;
 mod schema;
 mod store;
 mod waiting;

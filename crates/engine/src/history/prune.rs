@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jobwatch_core::model::Job;
 use rusqlite::{Connection, params};
 
-use super::store::body;
+use super::rows::body;
 
 /// A job whose body is smaller is left as it is.
 pub(super) const LIGHT: u32 = 4 << 10;

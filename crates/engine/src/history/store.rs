@@ -7,27 +7,28 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState, Topic};
-use jobwatch_core::notify::{Notice, NoticeKey, Tone};
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::{Transition, TransitionKind, cut, size};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+use jobwatch_core::state::{Transition, cut, size};
+use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::mpsc;
 
+use super::open::{
+    Unopened, connect_checked, error_words, is_damaged, migrate, open_file, open_past, set_aside,
+};
 use super::prune::{CUT, Limits, prune};
-use super::waiting::{LedgerKey, Waiting, Write};
-use super::{Announcement, FILE, Place, Remembered, Reply, Request, StoredNotice, schema};
-use crate::redact::prefix;
+use super::rows::{
+    MAX_PART, announce, body, in_ledger, insert_step, kind_from_word, ledger_key, set,
+    stored_notice, timestamp,
+};
+use super::waiting::{Waiting, Write};
+use super::{FILE, Place, Remembered, Reply, Request, StoredNotice};
 
 /// Notices handed to the engine at the start.
 pub(crate) const MAX_NOTICES: usize = 5_000;
-/// Bytes that each part of a job's body is cut to when it is written.
-const MAX_PART: usize = 32 << 10;
 /// Steps of one job that are shown.
 const MAX_STEPS: i64 = 1_000;
-/// How often what is too old or too much is dropped, besides at the start.
+/// How often what is too old or too much is dropped.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
-/// A larger file is not checked page by page at the start, which would take too long.
-const MAX_CHECKED: u64 = 256 << 20;
 /// What is answered after the flush: reading sees everything asked for before it.
 pub(super) type Answer = Box<dyn FnOnce(&mut Store) + Send>;
 
@@ -539,337 +540,10 @@ impl Store {
     }
 }
 
-/// A job as it is written.
-pub(super) fn body(job: &Job, part: usize) -> serde_json::Result<String> {
-    if size(job) <= part {
-        return serde_json::to_string(job);
-    }
-    let mut short = job.clone();
-    cut(&mut short, part);
-    serde_json::to_string(&short)
-}
-
-fn set(
-    connection: &Connection,
-    sql: &str,
-    ids: impl Iterator<Item = i64>,
-    value: bool,
-) -> rusqlite::Result<()> {
-    let mut update = connection.prepare_cached(sql)?;
-    for id in ids {
-        update.execute(params![id, value])?;
-    }
-    Ok(())
-}
-
-fn insert_step(
-    connection: &Connection,
-    server: &ServerId,
-    step: &Transition,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO transitions
-                 (server, job, attempt, from_state, to_state, kind, at, error, heard_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
-        .execute(params![
-            server.0,
-            step.job.as_str(),
-            step.attempt,
-            step.from.as_ref().map(JobState::word),
-            step.to.word(),
-            kind_word(step.kind),
-            step.at.as_millisecond(),
-            step.error.as_ref().map(|error| prefix(error, MAX_PART)),
-            Timestamp::now().as_millisecond(),
-        ])?;
-    Ok(())
-}
-
-/// Writes the ledger's row and the notice; `None` when the ledger has it already.
-fn announce(connection: &Connection, what: &Announcement) -> rusqlite::Result<Option<i64>> {
-    let notice = &what.notice;
-    if let Some((server, kind, subject, attempt, outcome)) = ledger_key(what) {
-        let new = connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO ledger (server, kind, subject, attempt, outcome, at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                server,
-                kind,
-                subject,
-                attempt,
-                outcome,
-                Timestamp::now().as_millisecond()
-            ])?;
-        if new == 0 {
-            return Ok(None);
-        }
-    }
-    let tone = match notice.tone {
-        Tone::Good => "good",
-        Tone::Bad => "bad",
-        Tone::Plain => "plain",
-    };
-    connection
-        .prepare_cached(
-            "INSERT INTO notices
-                 (server, job, attempt, outcome, title, body, tone, at, read, heard_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
-            notice.server.0,
-            notice.job.as_ref().map(JobId::as_str),
-            notice.key.as_ref().map(|key| key.attempt),
-            notice.key.as_ref().map(|key| key.outcome.word()),
-            notice.title,
-            notice.body,
-            tone,
-            notice.at.as_millisecond(),
-            what.read,
-            Timestamp::now().as_millisecond(),
-        ])?;
-    Ok(Some(connection.last_insert_rowid()))
-}
-
-fn ledger_key(what: &Announcement) -> Option<LedgerKey> {
-    if let Some(key) = &what.notice.key {
-        let subject = key.job.as_str().to_owned();
-        return Some((key.server.0.clone(), "job", subject, key.attempt, key.outcome.word()));
-    }
-    let mark = what.mark.clone()?;
-    Some((what.notice.server.0.clone(), "server", mark, 0, String::new()))
-}
-
-fn in_ledger(connection: &Connection, key: &LedgerKey) -> rusqlite::Result<bool> {
-    let (server, kind, subject, attempt, outcome) = key;
-    connection
-        .prepare_cached(
-            "SELECT 1 FROM ledger WHERE server = ?1 AND kind = ?2 AND subject = ?3
-             AND attempt = ?4 AND outcome = ?5",
-        )?
-        .exists(params![server, kind, subject, attempt, outcome])
-}
-
-fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
-    let server = ServerId(row.get(1)?);
-    let job = row.get::<_, Option<String>>(2)?.map(JobId::from);
-    let attempt: Option<u32> = row.get(3)?;
-    let outcome: Option<String> = row.get(4)?;
-    let key = match (&job, attempt, outcome) {
-        (Some(job), Some(attempt), Some(outcome)) => Some(NoticeKey {
-            server: server.clone(),
-            job: job.clone(),
-            attempt,
-            outcome: JobState::from_word(&outcome),
-        }),
-        _ => None,
-    };
-    let tone = match row.get::<_, String>(7)?.as_str() {
-        "good" => Tone::Good,
-        "bad" => Tone::Bad,
-        _ => Tone::Plain,
-    };
-    let (title, body) = (row.get(5)?, row.get(6)?);
-    let notice = Notice { key, server, job, title, body, tone, at: timestamp(row.get(8)?) };
-    Ok(StoredNotice {
-        id: row.get(0)?,
-        notice,
-        read: row.get(9)?,
-        dismissed: row.get(10)?,
-        shown: row.get(11)?,
-    })
-}
-
-fn kind_word(kind: TransitionKind) -> &'static str {
-    match kind {
-        TransitionKind::Found => "found",
-        TransitionKind::Moved => "moved",
-        TransitionKind::AttemptFailed => "attempt-failed",
-        TransitionKind::Outcome => "outcome",
-    }
-}
-
-fn kind_from_word(word: &str) -> TransitionKind {
-    match word {
-        "found" => TransitionKind::Found,
-        "attempt-failed" => TransitionKind::AttemptFailed,
-        "outcome" => TransitionKind::Outcome,
-        _ => TransitionKind::Moved,
-    }
-}
-
-fn timestamp(millisecond: i64) -> Timestamp {
-    Timestamp::from_millisecond(millisecond).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
 /// Reading what is not there is no reason to stop: it is as if nothing had been kept.
 fn or_none<T: Default>(read: rusqlite::Result<T>, what: &str) -> T {
     read.unwrap_or_else(|error| {
         tracing::warn!(%error, what, "the history was not read");
         T::default()
     })
-}
-
-/// Why there is no file.
-enum Unopened {
-    /// It is not this version's to write.
-    ForGood(String),
-    /// It may be possible later.
-    ForNow(String),
-}
-
-fn open_file(directory: &Path, now: Timestamp) -> Result<(Connection, Option<String>), Unopened> {
-    let for_now = |error: &dyn std::fmt::Display| {
-        Unopened::ForNow(format!(
-            "The history in {} cannot be opened ({error}). Jobwatch works from memory and keeps \
-             trying; what happens meanwhile may be forgotten when it ends.",
-            directory.display()
-        ))
-    };
-    crate::settings::create_private_directory(directory).map_err(|error| for_now(&error))?;
-    let path = directory.join(FILE);
-    match connect_checked(&path) {
-        Ok(file) => Ok((file, None)),
-        Err(OpenError::Newer) => Err(Unopened::ForGood(format!(
-            "The history in {} was written by a newer version of Jobwatch and is left alone. What \
-             happens now is forgotten when Jobwatch ends.",
-            directory.display()
-        ))),
-        Err(OpenError::Damaged) => {
-            let problem = set_aside(directory, now).map_err(|error| for_now(&error))?;
-            match connect_checked(&path) {
-                Ok(file) => Ok((file, Some(problem))),
-                Err(OpenError::Other(error)) => Err(for_now(&error)),
-                Err(_) => Err(for_now(&"the new file is damaged too")),
-            }
-        }
-        Err(OpenError::Other(error)) => Err(for_now(&error)),
-    }
-}
-
-/// The file as it is, to be read while it cannot be written.
-fn open_past(directory: &Path) -> Option<Connection> {
-    let path = directory.join(FILE);
-    if !path.exists() {
-        return None;
-    }
-    let readable = |past: Connection| {
-        past.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map(|()| past)
-    };
-    // The index of the write-ahead log needs a file of its own, which a full disk has no room for,
-    // unless nobody else may look at it: then it is kept in memory.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let exclusive = Connection::open_with_flags(&path, flags).and_then(|past| {
-        past.pragma_update(None, "locking_mode", "exclusive")?;
-        readable(past)
-    });
-    // Where nothing may be written at all, what the log holds is not seen.
-    exclusive
-        .or_else(|_| {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX
-                | OpenFlags::SQLITE_OPEN_URI;
-            let mut url = url::Url::from_file_path(std::path::absolute(&path).unwrap_or(path))
-                .map_err(|()| rusqlite::Error::InvalidQuery)?;
-            url.set_query(Some("immutable=1"));
-            readable(Connection::open_with_flags(url.as_str(), flags)?)
-        })
-        .inspect_err(|error| tracing::warn!(%error, "the history was not read either"))
-        .ok()
-}
-
-enum OpenError {
-    /// The file is not what SQLite wrote.
-    Damaged,
-    /// A later version of this program wrote it.
-    Newer,
-    Other(String),
-}
-
-impl From<rusqlite::Error> for OpenError {
-    fn from(error: rusqlite::Error) -> OpenError {
-        if is_damaged(&error) { OpenError::Damaged } else { OpenError::Other(error_words(&error)) }
-    }
-}
-
-fn connect_checked(path: &Path) -> Result<Connection, OpenError> {
-    let mut file = connect(path)?;
-    if std::fs::metadata(path).is_ok_and(|file| file.len() <= MAX_CHECKED) {
-        let verdict: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if verdict != "ok" {
-            return Err(OpenError::Damaged);
-        }
-    }
-    migrate(&mut file).map_err(|error| match error {
-        rusqlite_migration::Error::RusqliteError { err, .. } => OpenError::from(err),
-        rusqlite_migration::Error::MigrationDefinition(
-            rusqlite_migration::MigrationDefinitionError::DatabaseTooFarAhead,
-        ) => OpenError::Newer,
-        other => OpenError::Other(other.to_string()),
-    })?;
-    Ok(file)
-}
-
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let file = Connection::open(path)?;
-    file.busy_timeout(Duration::from_secs(2))?;
-    // A file system that cannot do WAL (some network mounts) answers with another mode; the
-    // history works there too, only slower.
-    let mode: String =
-        file.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
-    if mode != "wal" {
-        tracing::warn!(%mode, "the history runs without a write-ahead log");
-    }
-    // In WAL mode this survives a killed process; only a power cut may lose the last moments.
-    file.pragma_update(None, "synchronous", "normal")?;
-    file.set_prepared_statement_cache_capacity(32);
-    Ok(file)
-}
-
-fn migrate(file: &mut Connection) -> Result<(), rusqlite_migration::Error> {
-    schema::migrations().to_latest(file)
-}
-
-/// Renames the file and its companions to a dated name.
-fn set_aside(directory: &Path, now: Timestamp) -> std::io::Result<String> {
-    let stamp = now.strftime("%Y%m%d-%H%M%S");
-    let mut name = format!("history-damaged-{stamp}.sqlite");
-    let mut again = 1;
-    while directory.join(&name).exists() {
-        again += 1;
-        name = format!("history-damaged-{stamp}-{again}.sqlite");
-    }
-    std::fs::rename(directory.join(FILE), directory.join(&name))?;
-    for suffix in ["-wal", "-shm"] {
-        let companion = directory.join(format!("{FILE}{suffix}"));
-        if companion.exists() {
-            std::fs::rename(companion, directory.join(format!("{name}{suffix}")))?;
-        }
-    }
-    Ok(format!(
-        "The history was damaged. It is set aside as {} in {}, and a new one has been begun.",
-        name,
-        directory.display()
-    ))
-}
-
-fn is_damaged(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-}
-
-fn error_words(error: &rusqlite::Error) -> String {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            "writing is not permitted".to_owned()
-        }
-        Some(ErrorCode::CannotOpen) => "the file cannot be opened".to_owned(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another program holds it locked".to_owned()
-        }
-        _ => error.to_string(),
-    }
 }
