@@ -144,7 +144,7 @@ impl Test<'_> {
                             true,
                             "The server accepted the connection.",
                         );
-                        let _ = timeout(FIRST_BYTE, socket.close(None)).await;
+                        let _ = timeout(FIRST_BYTE, socket.close()).await;
                         return;
                     }
                     Incoming::Reply(frame) => {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use jobwatch_core::dialect::{Address, Ask, FetchRequest, Header, Method, OpenRequest};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
@@ -210,6 +210,38 @@ async fn an_answer_beyond_the_limit_is_not_read() {
     let (answer, _) = ask(&get(&format!("http://127.0.0.1:{port}/"))).await;
     let error = answer.unwrap_err().to_string();
     assert!(error.contains("1024 MiB"), "{error}");
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf_8_is_replaced_and_the_link_goes_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        // One frame, one message in two frames with a ping between them, and what follows.
+        let raw = socket.get_mut();
+        raw.write_all(b"\x81\x04a\xffbc").await.unwrap();
+        raw.write_all(b"\x01\x02\xf0\x9f\x89\x00\x80\x03\x94\x91!").await.unwrap();
+        socket.send(Message::binary(vec![0xff])).await.unwrap();
+        socket.send(Message::text("after")).await.unwrap();
+        while socket.next().await.is_some() {}
+    });
+    let url = format!("ws://127.0.0.1:{port}/");
+    let (clients, redactor) = (Clients::new(None), Redactor::default());
+    let limit = Duration::from_secs(10);
+    let mut socket = socket::open(&clients, &open_request(&url), limit, &redactor).await.unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 4 {
+        match tokio::time::timeout(limit, socket.next()).await.unwrap().unwrap().unwrap() {
+            Message::Ping(_) => {}
+            message => heard.push(message),
+        }
+    }
+    let text = |text: &str| Message::text(text);
+    let expected =
+        [text("a\u{fffd}bc"), text("\u{1f511}!"), Message::binary(vec![0xff]), text("after")];
+    assert_eq!(heard, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
