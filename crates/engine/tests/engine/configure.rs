@@ -436,3 +436,32 @@ async fn a_settings_file_that_answers_slowly_holds_up_nothing() {
     }
     engine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_a_full_disk_refuses_are_as_they_were_and_it_is_said() {
+    let Some(disk) = crate::persistence::SmallDisk::mount() else { return };
+    let path = disk.path().join("settings.toml");
+    let (demo, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
+    let before = std::fs::read_to_string(&path).unwrap();
+    disk.fill();
+    let refused = engine.pause_server(&id).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Storage);
+    assert_eq!(engine.overview().await.health.settings, Some(refused.message));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+    assert!(!engine.servers().await[0].paused);
+    let mut other = draft(&server);
+    other.name = "Other".to_owned();
+    engine.save_server(other, KeyChange::Store, key()).await.unwrap_err();
+    assert_eq!(world.keys.lock().unwrap().len(), 1, "its key was taken back");
+    disk.free();
+    engine.pause_server(&id).await.unwrap();
+    assert_eq!(engine.overview().await.health.settings, None);
+    engine.stop().await;
+    let engine = start(&world, &path).await;
+    assert!(engine.servers().await[0].paused);
+    engine.stop().await;
+    demo.stop().await;
+}

@@ -403,12 +403,12 @@ async fn while_the_disk_refuses_everything_is_told_once_and_written_later() {
 }
 
 /// A small file system that can be filled; `None`, said aloud, where this user may not mount.
-struct SmallDisk {
+pub struct SmallDisk {
     dir: tempfile::TempDir,
 }
 
 impl SmallDisk {
-    fn mount() -> Option<SmallDisk> {
+    pub fn mount() -> Option<SmallDisk> {
         let dir = tempfile::tempdir().unwrap();
         let mounted = std::process::Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"])
@@ -421,18 +421,18 @@ impl SmallDisk {
         None
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    fn fill(&self) {
+    pub fn fill(&self) {
         use std::io::Write;
         let mut file = std::fs::File::create(self.path().join("ballast")).unwrap();
         while file.write_all(&[0; 4096]).is_ok() {}
         let _ = file.write_all(&[0; 1]);
     }
 
-    fn free(&self) {
+    pub fn free(&self) {
         std::fs::remove_file(self.path().join("ballast")).unwrap();
     }
 }
