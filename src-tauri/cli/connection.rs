@@ -124,7 +124,8 @@ fn host_of(ws: &str) -> String {
 /// The saved servers.
 pub fn saved(paths: Result<Paths, NoHome>) -> Result<Vec<SavedServer>, Failure> {
     let paths = paths.map_err(|error| Failure::new(EXIT_SETTINGS, error.to_string()))?;
-    let (_, settings, problem) = SettingsFile::load(paths.settings);
+    let (_, read) = SettingsFile::load(paths.settings);
+    let (settings, problem) = (read.settings, read.problem);
     match problem {
         Some(problem) if settings.servers.is_empty() => Err(Failure::new(EXIT_SETTINGS, problem)),
         Some(problem) => {

@@ -15,7 +15,8 @@ use notify_rust::{Notification, Urgency};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Sender};
 
-/// Popups waiting to be shown. More at once than this help nobody; each stays in the notice list.
+/// Popups waiting to be shown. The engine tells what is more than a few as one, so this is not
+/// reached.
 const QUEUE: usize = 64;
 
 /// What the desktop tells back.
@@ -77,9 +78,9 @@ impl Desktop for Notifier {
     fn show(&self, id: i64, notice: &Notice, settled: Settled) {
         match self.queue.try_send(Request { id, notice: notice.clone(), settled }) {
             Ok(()) => {}
-            Err(TrySendError::Full(request)) => {
+            // Not settled, so that it is told at the next start.
+            Err(TrySendError::Full(_)) => {
                 tracing::warn!(id, "popup not shown: too many are waiting");
-                (request.settled)();
             }
             Err(TrySendError::Closed(_)) => {
                 tracing::error!(id, "popup not shown: the notifier has ended");

@@ -2,6 +2,7 @@
 //! they are made one after another, away from everything else, and each is waited for only so long.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use jobwatch_core::secret::Secret;
@@ -50,6 +51,43 @@ impl<T> Pending<T> {
     }
 }
 
+/// Whether a key is to be stored: nobody has decided yet,
+const OPEN: u8 = 0;
+/// it is,
+const STORED: u8 = 1;
+/// or it is not wanted any more.
+const ABANDONED: u8 = 2;
+
+/// A key that is being stored.
+#[derive(Debug)]
+pub struct Storing {
+    pending: Pending<()>,
+    fate: Arc<AtomicU8>,
+}
+
+impl Storing {
+    /// Waits for at most [`KEYRING_TIMEOUT`]. A key that is not stored by then is not stored later
+    /// either, whatever becomes of the prompt.
+    ///
+    /// # Errors
+    /// See [`SecretsError`].
+    pub async fn wait(mut self) -> Result<(), SecretsError> {
+        match self.pending.wait().await {
+            Err(SecretsError::Timeout) if decide(&self.fate, ABANDONED) => {
+                Err(SecretsError::Timeout)
+            }
+            // It was stored in the last moment: the answer is on its way.
+            Err(SecretsError::Timeout) => self.pending.wait_on().await,
+            answer => answer,
+        }
+    }
+}
+
+/// Decides the fate of a key; answers whether it was still to be decided.
+fn decide(fate: &AtomicU8, what: u8) -> bool {
+    fate.compare_exchange(OPEN, what, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+}
+
 impl Keyring {
     /// Starts the thread; without `secrets` every call answers [`SecretsError::Missing`].
     #[must_use]
@@ -71,9 +109,42 @@ impl Keyring {
         self.call(move |secrets| secrets.load(&server))
     }
 
-    /// Stores a server's key.
+    /// Stores a server's key in the place of `before`, which comes back if nobody waits any more
+    /// when it is stored.
     #[must_use]
-    pub fn store(&self, server: ServerId, label: String, key: Secret) -> Pending<()> {
+    pub fn store(
+        &self,
+        server: ServerId,
+        label: String,
+        key: Secret,
+        before: Option<Secret>,
+    ) -> Storing {
+        let fate = Arc::new(AtomicU8::new(OPEN));
+        let decided = Arc::clone(&fate);
+        let pending = self.call(move |secrets| {
+            if decided.load(Ordering::SeqCst) == ABANDONED {
+                return Err(SecretsError::Timeout);
+            }
+            secrets.store(&server, &label, &key)?;
+            if decide(&decided, STORED) {
+                return Ok(());
+            }
+            // Within the same call, so that no later one is undone.
+            let undone = match &before {
+                Some(before) => secrets.store(&server, &label, before),
+                None => secrets.delete(&server),
+            };
+            if let Err(error) = undone {
+                tracing::warn!(%server, %error, "a key that nobody waited for stays in the keyring");
+            }
+            Err(SecretsError::Timeout)
+        });
+        Storing { pending, fate }
+    }
+
+    /// Puts a key back in its place, however long that takes.
+    #[must_use]
+    pub fn restore(&self, server: ServerId, label: String, key: Secret) -> Pending<()> {
         self.call(move |secrets| secrets.store(&server, &label, &key))
     }
 
@@ -95,6 +166,18 @@ impl Keyring {
             }));
         }
         Pending { answer: pending }
+    }
+}
+
+/// What the user is told when a key could not be stored.
+#[must_use]
+pub fn unstored_words(error: &SecretsError) -> String {
+    match error {
+        SecretsError::Timeout => "The keyring does not answer; it may be showing a prompt. Nothing \
+             was saved, and nothing will be by answering it now: answer it and save again, or enter \
+             the key for this session only."
+            .to_owned(),
+        error => keyring_words(error),
     }
 }
 
@@ -120,5 +203,106 @@ pub fn keyring_words(error: &SecretsError) -> String {
         SecretsError::Failed(words) => format!(
             "The keyring failed: {words}. Enter the key for this session only, or try again."
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// A keyring that waits for a prompt before each store.
+    struct Prompting {
+        keys: Mutex<HashMap<String, String>>,
+        answers: Mutex<Receiver<()>>,
+        asked: Sender<()>,
+    }
+
+    impl Secrets for Arc<Prompting> {
+        fn load(&self, server: &ServerId) -> Result<Option<Secret>, SecretsError> {
+            Ok(self.keys.lock().unwrap().get(&server.0).cloned().map(Secret::new))
+        }
+
+        fn store(&self, server: &ServerId, _: &str, key: &Secret) -> Result<(), SecretsError> {
+            let _ = self.asked.send(());
+            if self.answers.lock().unwrap().recv().is_err() {
+                return Err(SecretsError::Dismissed);
+            }
+            self.keys.lock().unwrap().insert(server.0.clone(), key.expose().to_owned());
+            Ok(())
+        }
+
+        fn delete(&self, server: &ServerId) -> Result<(), SecretsError> {
+            self.keys.lock().unwrap().remove(&server.0);
+            Ok(())
+        }
+    }
+
+    struct Scene {
+        secrets: Arc<Prompting>,
+        keyring: Keyring,
+        answer: Sender<()>,
+        asked: Receiver<()>,
+    }
+
+    fn scene() -> Scene {
+        let ((answer, answers), (asks, asked)) = (channel(), channel());
+        let answers = Mutex::new(answers);
+        let secrets = Arc::new(Prompting { keys: Mutex::default(), answers, asked: asks });
+        let keyring = Keyring::start(Some(Arc::new(Arc::clone(&secrets))));
+        Scene { secrets, keyring, answer, asked }
+    }
+
+    fn id() -> ServerId {
+        ServerId("s".to_owned())
+    }
+
+    impl Scene {
+        /// Tries to store a key whose prompt is not answered in time.
+        async fn store_late(&self, text: &str, before: Option<Secret>) {
+            let storing = self.keyring.store(id(), "S".to_owned(), key(text), before);
+            self.asked.recv().unwrap();
+            assert_eq!(storing.wait().await, Err(SecretsError::Timeout));
+        }
+
+        fn answer(&self) {
+            self.answer.send(()).unwrap();
+        }
+
+        /// What is stored once all calls so far have ended.
+        async fn stored(&self) -> Option<Secret> {
+            self.keyring.load(id()).wait_on().await.unwrap()
+        }
+    }
+
+    fn key(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_was_not_stored_in_time_is_not_stored_later() {
+        let scene = scene();
+        scene.store_late("late", None).await;
+        scene.answer();
+        assert_eq!(scene.stored().await, None);
+        scene.store_late("late", Some(key("before"))).await;
+        scene.answer();
+        scene.answer();
+        assert_eq!(scene.stored().await, Some(key("before")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_user_stores_meanwhile_is_not_undone_with_what_came_too_late() {
+        let scene = scene();
+        scene.store_late("late", None).await;
+        let wanted = scene.keyring.store(id(), "S".to_owned(), key("wanted"), None);
+        scene.answer();
+        scene.answer();
+        assert_eq!(wanted.pending.wait_on().await, Ok(()));
+        assert_eq!(scene.stored().await, Some(key("wanted")));
+        assert_eq!(scene.secrets.keys.lock().unwrap().len(), 1);
     }
 }

@@ -4,7 +4,7 @@
 //! It knows nothing of a window, a keyring or a notification daemon: those are [`ports`].
 //!
 //! - [`engine`]: the handle, and the loop behind it.
-//! - [`driver`], [`socket`], [`fetch`]: everything that touches the network.
+//! - [`driver`], [`socket`], [`lenient`], [`fetch`]: everything that touches the network.
 //! - [`history`], [`settings`], [`keys`]: everything that is kept.
 //! - [`logs`], [`frames`], [`metrics`]: bounded memory of what was heard.
 //! - [`views`]: what the page sees.
@@ -16,6 +16,7 @@ pub mod fetch;
 pub mod frames;
 pub mod history;
 pub mod keys;
+pub mod lenient;
 pub mod logs;
 pub mod metrics;
 pub mod ports;

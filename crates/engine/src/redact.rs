@@ -1,20 +1,39 @@
 //! Removing a server's key from text that is shown, logged or stored.
 
+use std::ops::Range;
+
 use jobwatch_core::model::Json;
-use jobwatch_core::secret::{REDACTED, Secret};
+use jobwatch_core::secret::{REDACTED, Secret, names_secret};
+use jobwatch_core::server::Server;
 use memchr::memmem;
+use url::Url;
 
 /// At most this much of a server's words is told in a sentence, in bytes.
 pub const WORDS: usize = 1_000;
+/// A shorter part of an address is no secret worth the name, and would be found everywhere.
+const SHORTEST: usize = 4;
+/// Bytes that one character takes at most when it is escaped, also twice.
+const ESCAPED: usize = 20;
 
-/// The ways one server's key may be written. Prepared once, since every frame passes through.
+/// Finds one server's keys, however they are written: as they are, as JSON writes them (also inside
+/// a string of JSON, and with the escapes that only some encoders make), percent-encoded, or as
+/// HTML writes them. Prepared once, since every frame passes through.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    needles: Vec<Secret>,
+    keys: Vec<Key>,
+}
+
+#[derive(Clone)]
+struct Key {
+    secret: Secret,
+    /// Its longest run of letters and digits, which are written as they are everywhere.
+    anchor: Range<usize>,
+    /// Bytes it takes at most.
+    longest: usize,
 }
 
 impl Redactor {
-    /// For `key`, as it is, as JSON writes it inside a string, and percent-encoded.
+    /// For `key`.
     #[must_use]
     pub fn new(key: Option<&Secret>) -> Redactor {
         let mut redactor = Redactor::default();
@@ -24,54 +43,60 @@ impl Redactor {
         redactor
     }
 
-    /// Removes `key` as well from now on: a replaced key must not come to light either.
-    pub fn add(&mut self, key: &Secret) {
-        let raw = key.expose();
-        if raw.is_empty() {
-            return;
-        }
-        let json = serde_json::to_string(raw).unwrap_or_default();
-        let json = json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned();
-        // Some encoders escape the slash, which JSON allows.
-        let slashed = json.replace('/', "\\/");
-        let form: String = url::form_urlencoded::byte_serialize(raw.as_bytes()).collect();
-        // Everything but letters and digits encoded, as strict encoders do it.
-        let strict: String = raw
-            .bytes()
-            .map(|byte| match byte {
-                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
-                _ => format!("%{byte:02X}"),
-            })
-            .collect();
-        // As the URL library writes it in a query and in a path.
-        let mut url = url::Url::parse("x://h/").ok();
-        let query = url.as_mut().map(|url| {
-            url.set_query(Some(raw));
-            url.query().unwrap_or_default().to_owned()
-        });
-        for text in
-            [Some(raw.to_owned()), Some(json), Some(slashed), Some(form), Some(strict), query]
-        {
-            let Some(needle) = text.filter(|text| !text.is_empty()).map(Secret::new) else {
-                continue;
-            };
-            if !self.needles.contains(&needle) {
-                self.needles.push(needle);
+    /// For `key` and what a server's addresses hold of secrets.
+    #[must_use]
+    pub fn of(server: &Server, key: Option<&Secret>) -> Redactor {
+        let mut redactor = Redactor::new(key);
+        let addresses = [Some(&server.ws), server.api.as_ref()];
+        for address in addresses.into_iter().flatten().chain(server.options.values()) {
+            for secret in secrets_in(address) {
+                redactor.add(&secret);
             }
         }
+        redactor
+    }
+
+    /// Removes `key` as well from now on: a replaced key must not come to light either. Answers
+    /// whether that is new.
+    pub fn add(&mut self, key: &Secret) -> bool {
+        let text = key.expose();
+        if text.is_empty() || self.keys.iter().any(|known| known.secret == *key) {
+            return false;
+        }
+        let mut anchor = 0..0;
+        let mut from = 0;
+        for run in text.split(|c: char| !c.is_ascii_alphanumeric()) {
+            // The slice's place in the whole.
+            from = text[from..].find(run).map_or(from, |at| from + at);
+            if run.len() > anchor.len() {
+                anchor = from..from + run.len();
+            }
+            from += run.len();
+        }
+        let longest = text.chars().map(longest).sum();
+        self.keys.push(Key { secret: key.clone(), anchor, longest });
         // The longer first: where one key begins another, removing the shorter would leave the
         // rest of the longer.
-        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.expose().len()));
+        self.keys.sort_by_key(|key| std::cmp::Reverse(key.secret.expose().len()));
+        true
     }
 
     /// `text` without the key.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
         let mut clean = None::<String>;
-        for needle in &self.needles {
+        for key in &self.keys {
             let current = clean.as_deref().unwrap_or(text);
-            if contains(current, needle) {
-                clean = Some(current.replace(needle.expose(), REDACTED));
+            let mut rest = 0;
+            let mut without = String::new();
+            while let Some(found) = key.find(current, rest) {
+                without.push_str(&current[rest..found.start]);
+                without.push_str(REDACTED);
+                rest = found.end;
+            }
+            if rest > 0 {
+                without.push_str(&current[rest..]);
+                clean = Some(without);
             }
         }
         clean.unwrap_or_else(|| text.to_owned())
@@ -87,7 +112,7 @@ impl Redactor {
     /// Whether the key is in `text`.
     #[must_use]
     pub fn finds(&self, text: &str) -> bool {
-        self.needles.iter().any(|needle| contains(text, needle))
+        self.keys.iter().any(|key| key.find(text, 0).is_some())
     }
 
     /// Removes the key from JSON; what is no JSON any more without it becomes a JSON string.
@@ -104,7 +129,7 @@ impl Redactor {
     /// removed: the result may be shorter than `limit`.
     #[must_use]
     pub fn clean_prefix(&self, text: &str, limit: usize) -> String {
-        let longest = self.needles.iter().map(|needle| needle.expose().len()).max().unwrap_or(0);
+        let longest = self.keys.iter().map(|key| key.longest).max().unwrap_or(0);
         let part = prefix(text, limit.saturating_add(longest));
         let mut clean = self.clean(part);
         if part.len() < text.len() {
@@ -119,13 +144,170 @@ impl Redactor {
     }
 }
 
-fn contains(text: &str, needle: &Secret) -> bool {
-    memmem::find(text.as_bytes(), needle.expose().as_bytes()).is_some()
+impl Key {
+    /// The first place of the key in `text` at or after `from`.
+    fn find(&self, text: &str, from: usize) -> Option<Range<usize>> {
+        let (secret, bytes) = (self.secret.expose(), text.as_bytes());
+        let (before, after) = (&secret[..self.anchor.start], &secret[self.anchor.end..]);
+        if self.anchor.is_empty() {
+            let starts = (from..text.len()).filter(|start| text.is_char_boundary(*start));
+            return starts
+                .into_iter()
+                .find_map(|start| written(bytes, start, secret).map(|end| start..end));
+        }
+        let room: usize = before.chars().map(longest).sum();
+        let anchor = &bytes_of(secret)[self.anchor.clone()];
+        memmem::find_iter(&bytes[from..], anchor).find_map(|at| {
+            let at = from + at;
+            let end = written(bytes, at + anchor.len(), after)?;
+            let starts = at.saturating_sub(room).max(from)..=at;
+            let mut starts = starts.filter(|start| text.is_char_boundary(*start));
+            let start = starts.find(|start| written(bytes, *start, before) == Some(at))?;
+            Some(start..end)
+        })
+    }
+}
+
+fn bytes_of(text: &str) -> &[u8] {
+    text.as_bytes()
+}
+
+/// Bytes that a character takes at most, however it is written.
+fn longest(char: char) -> usize {
+    if char.is_ascii_alphanumeric() { 1 } else { ESCAPED }
+}
+
+/// Where `wanted` ends, if it is what is written at `at`.
+fn written(text: &[u8], mut at: usize, wanted: &str) -> Option<usize> {
+    let mut rest = wanted.chars();
+    while let Some(char) = rest.next() {
+        if char == '\\' {
+            // Doubled each time that it was put into a string; of several in a row, the last may
+            // begin the escape of what follows.
+            let others = rest.as_str().trim_start_matches('\\');
+            let wanted = 1 + rest.as_str().len() - others.len();
+            let found = backslashes(text, at);
+            let end = (wanted..=found).rev().find_map(|run| written(text, at + run, others));
+            if end.is_some() {
+                return end;
+            }
+        }
+        match (escaped(text, at, char), plain(text, at, char)) {
+            (None, None) => return None,
+            (Some(end), None) | (None, Some(end)) => at = end,
+            // A sign that both stands for itself and begins an escape of itself.
+            (Some(escaped), Some(plain)) => {
+                return written(text, escaped, rest.as_str())
+                    .or_else(|| written(text, plain, rest.as_str()));
+            }
+        }
+    }
+    Some(at)
+}
+
+/// Where `char` ends, written as it is.
+fn plain(text: &[u8], at: usize, char: char) -> Option<usize> {
+    let mut utf8 = [0; 4];
+    let utf8 = char.encode_utf8(&mut utf8).as_bytes();
+    text.get(at..)?.starts_with(utf8).then_some(at + utf8.len())
+}
+
+/// Where `char` ends, written as an escape.
+fn escaped(text: &[u8], at: usize, char: char) -> Option<usize> {
+    if char.is_ascii_alphanumeric() {
+        return None;
+    }
+    match text.get(at)? {
+        b'\\' => {
+            let after = at + backslashes(text, at);
+            if char != '\\'
+                && let Some(end) = plain(text, after, char)
+            {
+                return Some(end);
+            }
+            let mut units = [0; 2];
+            let mut at = at;
+            for unit in char.encode_utf16(&mut units) {
+                let run = backslashes(text, at);
+                let digits = text.get(at + run + 1..at + run + 5)?;
+                if run == 0 || text[at + run] != b'u' || hex(digits)? != u32::from(*unit) {
+                    return None;
+                }
+                at += run + 5;
+            }
+            Some(at)
+        }
+        b'%' => {
+            let mut utf8 = [0; 4];
+            let mut at = at;
+            for byte in char.encode_utf8(&mut utf8).bytes() {
+                if *text.get(at)? != b'%' {
+                    return None;
+                }
+                at += 1;
+                // The sign itself may have been encoded again.
+                while byte != b'%' && text.get(at..)?.starts_with(b"25") {
+                    at += 2;
+                }
+                let found = hex(text.get(at..at + 2)?)?;
+                // A space may have become a plus sign before it was encoded again.
+                if found != u32::from(byte) && !(byte == b' ' && found == u32::from(b'+')) {
+                    return None;
+                }
+                at += 2;
+            }
+            Some(at)
+        }
+        b'+' if char == ' ' => Some(at + 1),
+        b'&' => {
+            let name = &text[at + 1..(at + 10).min(text.len())];
+            let name = &name[..name.iter().position(|byte| *byte == b';')?];
+            let means = match name {
+                b"amp" => u32::from('&'),
+                b"lt" => u32::from('<'),
+                b"gt" => u32::from('>'),
+                b"quot" => u32::from('"'),
+                b"apos" => u32::from('\''),
+                [b'#', b'x' | b'X', digits @ ..] => hex(digits)?,
+                [b'#', digits @ ..] => std::str::from_utf8(digits).ok()?.parse().ok()?,
+                _ => return None,
+            };
+            (means == u32::from(char)).then_some(at + name.len() + 2)
+        }
+        _ => None,
+    }
+}
+
+/// How many backslashes stand at `at`.
+fn backslashes(text: &[u8], at: usize) -> usize {
+    text[at.min(text.len())..].iter().take_while(|byte| **byte == b'\\').count()
+}
+
+/// Digits in either case.
+fn hex(digits: &[u8]) -> Option<u32> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    let all = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if all { u32::from_str_radix(digits, 16).ok() } else { None }
+}
+
+/// What an address holds of secrets: a password, a user name that stands alone and may be a token,
+/// and the values of query parameters that usually carry a key.
+fn secrets_in(address: &str) -> Vec<Secret> {
+    let Ok(url) = Url::parse(address).or_else(|_| Url::parse(&format!("wss://{address}"))) else {
+        return Vec::new();
+    };
+    let user = url.password().unwrap_or(url.username());
+    // Decoded as a form's value, in which a plus sign would be a space.
+    let user = format!("x={}", user.replace('+', "%2B"));
+    let user = url::form_urlencoded::parse(user.as_bytes()).map(|(_, value)| value.into_owned());
+    let query = url.query_pairs().filter(|(name, _)| names_secret(name));
+    let query = query.map(|(_, value)| value.into_owned());
+    user.chain(query).filter(|text| text.len() >= SHORTEST).map(Secret::new).collect()
 }
 
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Redactor({})", self.needles.len())
+        write!(f, "Redactor({})", self.keys.len())
     }
 }
 
@@ -145,6 +327,12 @@ pub fn prefix(text: &str, limit: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As it stands in a string of JSON.
+    fn in_json(text: &str) -> String {
+        let json = serde_json::to_string(text).unwrap();
+        json[1..json.len() - 1].to_owned()
+    }
 
     #[test]
     fn a_key_is_removed_in_every_way_it_may_be_written() {
@@ -198,5 +386,66 @@ mod tests {
             r#"{"u":"x?k=[redacted]","n":1.0}"#
         );
         assert_eq!(clean("4711", "[4711]"), r#""[[redacted]]""#);
+    }
+
+    #[test]
+    fn a_key_is_removed_as_the_encoders_of_other_languages_write_it() {
+        let key = r#"a&b<c>/d+e'f"g\h é🔑="#;
+        let redactor = Redactor::new(Some(&Secret::new(key.to_owned())));
+        let nested = in_json(&in_json(key));
+        let twice = url::form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>();
+        let twice = url::form_urlencoded::byte_serialize(twice.as_bytes()).collect::<String>();
+        for written in [
+            // Go.
+            r#"a\u0026b\u003cc\u003e/d+e'f\"g\\h é🔑="#,
+            // .NET.
+            r#"a\u0026b\u003Cc\u003E/d\u002Be\u0027f\u0022g\\h \u00E9\uD83D\uDD11="#,
+            // PHP and Python.
+            r#"a&b<c>\/d+e'f\"g\\h \u00e9\ud83d\udd11="#,
+            // Percent-encoded in lower case.
+            "a%26b%3cc%3e%2fd%2be%27f%22g%5ch%20%c3%a9%f0%9f%94%91%3d",
+            // A web page.
+            "a&amp;b&lt;c&gt;/d+e&#39;f&quot;g\\h é🔑=",
+            &nested,
+            &twice,
+        ] {
+            assert_eq!(
+                redactor.clean(&format!("before {written} after")),
+                "before [redacted] after"
+            );
+        }
+        assert_eq!(redactor.clean("a&b<c>/d+e'f"), "a&b<c>/d+e'f", "a part is not the key");
+    }
+
+    #[test]
+    fn what_an_address_holds_of_secrets_is_removed_too() {
+        let mut server: Server = serde_json::from_str(
+            r#"{"id":"s","name":"S","dialect":"kecs","ws":"wss://h/x?api_key=sk%2F1&page=2"}"#,
+        )
+        .unwrap();
+        server.api = Some("https://bob:pass%2Bword@h/".to_owned());
+        server.options.insert("admin".to_owned(), "h:1?token=to-ken".to_owned());
+        let redactor = Redactor::of(&server, None);
+        assert_eq!(
+            redactor.clean("sk/1 sk%2f1 pass+word to-ken page 2 bob"),
+            "[redacted] [redacted] [redacted] [redacted] page 2 bob"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_key_survives_its_removal(
+            key in "[ -~é]{4,20}", before in "[ -~]{0,20}", after in "[ -~]{0,20}",
+        ) {
+            let key = Secret::new(key);
+            proptest::prop_assume!(key.expose().len() >= 4 && !REDACTED.contains(key.expose()));
+            let redactor = Redactor::new(Some(&key));
+            let json = in_json(key.expose());
+            let form: String = url::form_urlencoded::byte_serialize(key.expose().as_bytes()).collect();
+            for written in [key.expose(), json.as_str(), form.as_str()] {
+                let text = format!("{before}{written}{after}");
+                proptest::prop_assert!(redactor.finds(&text), "{text}");
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What this version does not know is kept when the file is rewritten, at every level: a newer
 //! version's settings survive an older one. A file that cannot be read is never overwritten
-//! without a copy.
+//! without a copy, and what somebody else wrote into it meanwhile is read before it is replaced.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,27 @@ pub struct Settings {
     pub preferences: Preferences,
 }
 
+/// What a look into the file gave.
+#[derive(Clone, Debug, Default)]
+pub struct Read {
+    /// What could be used.
+    pub settings: Settings,
+    /// What is wrong with the rest, a sentence for people.
+    pub problem: Option<String>,
+    /// The servers that stand in the file, usable or not; `None` when it could not be read at all.
+    pub ids: Option<Vec<String>>,
+}
+
+/// What became of a save.
+#[derive(Debug)]
+pub enum Saved {
+    /// The file is replaced; the text tells what was set aside for that.
+    Replaced(Option<String>),
+    /// Nothing was written: somebody else has changed the file since it was last read, and this is
+    /// what it says now.
+    Edited(Box<Read>),
+}
+
 /// The file.
 #[derive(Debug)]
 pub struct SettingsFile {
@@ -70,53 +91,47 @@ pub struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// Reads the file; a missing one is an empty one. The text says what is wrong with it.
+    /// Reads the file; a missing one is an empty one.
     #[must_use]
-    pub fn load(path: PathBuf) -> (SettingsFile, Settings, Option<String>) {
+    pub fn load(path: PathBuf) -> (SettingsFile, Read) {
         let mut file =
             SettingsFile { path, document: Table::new(), unread: false, text: String::new() };
-        let (settings, problem) = file.read();
-        (file, settings, problem)
+        let read = file.read();
+        (file, read)
     }
 
     /// Reads the file again if it could not be read before and has changed since.
-    pub fn reload_if_mended(&mut self) -> Option<(Settings, Option<String>)> {
-        if !self.unread || std::fs::read_to_string(&self.path).ok()? == self.text {
+    pub fn reload_if_mended(&mut self) -> Option<Read> {
+        if !self.unread {
             return None;
         }
-        Some(self.read())
+        let bytes = std::fs::read(&self.path).ok()?;
+        (String::from_utf8_lossy(&bytes) != self.text).then(|| self.understand(Ok(bytes)))
     }
 
-    fn read(&mut self) -> (Settings, Option<String>) {
-        self.document = Table::new();
+    fn read(&mut self) -> Read {
+        let bytes = std::fs::read(&self.path);
+        self.understand(bytes)
+    }
+
+    fn understand(&mut self, bytes: std::io::Result<Vec<u8>>) -> Read {
         self.unread = false;
         let shown = self.path.display().to_string();
-        let bytes = match std::fs::read(&self.path) {
+        let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return (Settings::default(), None);
+                self.document = Table::new();
+                self.text = String::new();
+                return Read { ids: Some(Vec::new()), ..Read::default() };
             }
             Err(error) => {
                 self.unread = true;
-                let problem = format!("The settings in {shown} cannot be read: {error}.");
-                return (Settings::default(), Some(problem));
+                let problem = Some(format!("The settings in {shown} cannot be read: {error}."));
+                return Read { problem, ..Read::default() };
             }
         };
         self.text = String::from_utf8_lossy(&bytes).into_owned();
-        let parsed = match std::str::from_utf8(&bytes) {
-            Ok(text) => text.parse::<Table>().map_err(|error| {
-                // The message alone: the error's full text quotes the line.
-                let line = error.span().map_or(1, |span| {
-                    1 + text.as_bytes()[..span.start.min(text.len())]
-                        .iter()
-                        .filter(|byte| **byte == b'\n')
-                        .count()
-                });
-                format!("line {line}: {}", error.message())
-            }),
-            Err(_) => Err("it is not text".to_owned()),
-        };
-        match parsed {
+        match parse(&bytes) {
             Ok(document) => self.document = document,
             Err(what) => {
                 self.unread = true;
@@ -124,7 +139,7 @@ impl SettingsFile {
                     "The settings in {shown} cannot be read ({what}). Nothing was overwritten: \
                      mend the file, or go on without it; a copy is kept before anything is saved."
                 );
-                return (Settings::default(), Some(problem));
+                return Read { problem: Some(problem), ..Read::default() };
             }
         }
         let mut problems = Vec::new();
@@ -144,6 +159,10 @@ impl SettingsFile {
                 }
             }
         }
+        if self.document.get("server").is_some_and(|value| !value.is_array()) {
+            self.unread = true;
+            problems.push("a server must begin with [[server]], in double brackets".to_owned());
+        }
         let servers = self.document.get("server").and_then(Value::as_array);
         for (index, value) in servers.into_iter().flatten().enumerate() {
             match read_server(value) {
@@ -162,14 +181,28 @@ impl SettingsFile {
         let problem = (!problems.is_empty()).then(|| {
             format!("The settings in {shown} are not all usable: {}.", problems.join("; "))
         });
-        (settings, problem)
+        let servers = servers_in(&self.document);
+        let ids = servers.iter().filter_map(id_of).map(str::to_owned);
+        let ids = Some(ids.collect());
+        Read { settings, problem, ids }
     }
 
-    /// Replaces the file with `settings` and everything unknown.
+    /// Replaces the file with `settings` and everything unknown, unless somebody else has changed
+    /// it meanwhile.
     ///
     /// # Errors
     /// A sentence for people; the old file is still there then.
-    pub fn save(&mut self, settings: &Settings) -> Result<(), String> {
+    pub fn save(&mut self, settings: &Settings) -> Result<Saved, String> {
+        if !self.unread
+            && let Some(bytes) = self.edited()
+        {
+            let read = self.understand(bytes);
+            if read.ids.is_some() {
+                return Ok(Saved::Edited(Box::new(read)));
+            }
+            // It cannot be read as it is now: what was known of it before is written, and a copy
+            // of what it holds is kept.
+        }
         let failed = |error: &dyn std::fmt::Display| {
             format!("The settings could not be saved in {}: {error}.", self.path.display())
         };
@@ -182,30 +215,72 @@ impl SettingsFile {
             preferences,
             &["theme", "popups", "logMegabytes", "logDays"],
         );
-        let old = match document.remove("server") {
-            Some(Value::Array(old)) => old,
-            _ => Vec::new(),
-        };
+        let old = servers_in(&document);
+        let single = document.remove("server").is_some_and(|value| !value.is_array());
         let mut servers = Vec::new();
         for saved in &settings.servers {
             let before = old.iter().find(|value| id_of(value) == Some(&saved.server.id.0));
+            if before.is_some_and(|value| read_server(value).is_err()) {
+                // It was edited by hand into something that this version cannot use. That edit is
+                // not this version's to undo.
+                continue;
+            }
             let before = before.and_then(Value::as_table).cloned().unwrap_or_default();
             servers.push(write_server(before, saved).map_err(|error| failed(&error))?);
         }
-        // A server that this version could not use is not this version's to delete.
-        servers.extend(old.into_iter().filter(|value| read_server(value).is_err()));
+        // A server that this version could not use is not this version's to delete; one in single
+        // brackets was not looked at.
+        servers.extend(old.into_iter().filter(|value| single || read_server(value).is_err()));
         if !servers.is_empty() {
             document.insert("server".to_owned(), Value::Array(servers));
         }
         let text = toml::to_string_pretty(&document).map_err(|error| failed(&error))?;
-        if self.unread {
-            keep_copy(&self.path).map_err(|error| failed(&error))?;
-        }
+        let copy = match self.unread {
+            true => keep_copy(&self.path).map_err(|error| failed(&error))?,
+            false => None,
+        };
         replace(&self.path, &text).map_err(|error| failed(&error))?;
         self.document = document;
         self.text = text;
         self.unread = false;
-        Ok(())
+        Ok(Saved::Replaced(copy.map(|copy| {
+            format!(
+                "The settings could not all be read; they were saved anew, and what the file held \
+                 is kept in {}.",
+                copy.display()
+            )
+        })))
+    }
+
+    /// What the file holds, if that is something else than what was last read or written. A file
+    /// that is gone holds nothing that could be lost.
+    fn edited(&self) -> Option<std::io::Result<Vec<u8>>> {
+        match std::fs::read(&self.path) {
+            Ok(bytes) if String::from_utf8_lossy(&bytes) == self.text => None,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            other => Some(other),
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Table, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
+    text.parse::<Table>().map_err(|error| {
+        // The message alone: the error's full text quotes the line.
+        let line = error.span().map_or(1, |span| {
+            let before = &text.as_bytes()[..span.start.min(text.len())];
+            1 + before.iter().filter(|byte| **byte == b'\n').count()
+        });
+        format!("line {line}: {}", error.message())
+    })
+}
+
+/// What stands under `server`, which may be something else than a list.
+fn servers_in(document: &Table) -> Vec<Value> {
+    match document.get("server") {
+        None => Vec::new(),
+        Some(Value::Array(servers)) => servers.clone(),
+        Some(other) => vec![other.clone()],
     }
 }
 
@@ -215,13 +290,22 @@ fn id_of(value: &Value) -> Option<&str> {
 
 fn read_server(value: &Value) -> Result<SavedServer, String> {
     let mut table = value.as_table().cloned().ok_or("it is not a table")?;
-    let has_key = table.remove("has_key").and_then(|v| v.as_bool()).unwrap_or(false);
-    let mut watch = Vec::new();
-    if let Some(Value::Array(topics)) = table.remove("watch") {
-        for topic in topics {
-            let text = topic.as_str().ok_or("what it watches is not text")?;
-            watch.push(Topic::parse(text).map_err(|error| error.to_string())?);
+    let has_key = match table.remove("has_key") {
+        None => false,
+        Some(Value::Boolean(has_key)) => has_key,
+        Some(_) => return Err("\"has_key\" is neither true nor false".to_owned()),
+    };
+    let topics = match table.remove("watch") {
+        None => Vec::new(),
+        Some(Value::Array(topics)) => topics,
+        Some(_) => {
+            return Err("what it watches is not a list, as in watch = [\"all\"]".to_owned());
         }
+    };
+    let mut watch = Vec::new();
+    for topic in topics {
+        let text = topic.as_str().ok_or("what it watches is not text")?;
+        watch.push(Topic::parse(text).map_err(|error| error.to_string())?);
     }
     let server: Server =
         Value::Table(table).try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
@@ -279,8 +363,8 @@ fn merge(into: &mut Table, name: &str, value: Value, known: &[&str]) {
     }
 }
 
-/// Copies the file beside itself under a dated name.
-fn keep_copy(path: &Path) -> std::io::Result<()> {
+/// Copies the file beside itself under a dated name, which is answered.
+fn keep_copy(path: &Path) -> std::io::Result<Option<PathBuf>> {
     let stamp = Timestamp::now().strftime("%Y%m%d-%H%M%S");
     let mut copy = path.with_extension(format!("{stamp}.toml"));
     let mut again = 1;
@@ -288,9 +372,9 @@ fn keep_copy(path: &Path) -> std::io::Result<()> {
         again += 1;
         copy = path.with_extension(format!("{stamp}-{again}.toml"));
     }
-    match std::fs::copy(path, copy) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+    match std::fs::copy(path, &copy) {
+        Ok(_) => Ok(Some(copy)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -372,10 +456,19 @@ ws = "ws://localhost"
         (directory, path)
     }
 
+    /// Saves what must be saved at once.
+    fn save(file: &mut SettingsFile, settings: &Settings) -> Option<String> {
+        match file.save(settings).unwrap() {
+            Saved::Replaced(note) => note,
+            Saved::Edited(read) => panic!("somebody else has written {read:?}"),
+        }
+    }
+
     #[test]
     fn unknown_keys_survive_at_every_level() {
         let (_directory, path) = file(WITH_UNKNOWN);
-        let (mut file, mut settings, problem) = SettingsFile::load(path.clone());
+        let (mut file, read) = SettingsFile::load(path.clone());
+        let (mut settings, problem) = (read.settings, read.problem);
         assert!(problem.unwrap().contains("\"Odd\" cannot be used"));
         assert_eq!(settings.servers.len(), 1);
         assert_eq!(settings.servers[0].server.watch.len(), 2);
@@ -383,7 +476,7 @@ ws = "ws://localhost"
         settings.servers[0].server.name = "Renamed".to_owned();
         settings.servers[0].server.policy.attempts = None;
         settings.preferences.popups = true;
-        file.save(&settings).unwrap();
+        save(&mut file, &settings);
         let text = std::fs::read_to_string(&path).unwrap();
         let table: Table = text.parse().unwrap();
         assert_eq!(table["from_the_future"].as_bool(), Some(true));
@@ -396,19 +489,19 @@ ws = "ws://localhost"
         assert_eq!(servers[0]["policy"]["mood"].as_str(), Some("patient"));
         assert!(servers[0]["policy"].get("attempts").is_none());
         assert_eq!(servers[1]["dialect"].as_str(), Some("not-yet-invented"));
-        let (_, again, _) = SettingsFile::load(path);
-        assert_eq!(again, settings);
+        let (_, again) = SettingsFile::load(path);
+        assert_eq!(again.settings, settings);
     }
 
     #[test]
     fn a_broken_file_is_named_kept_and_only_overwritten_with_a_copy() {
         let (directory, path) = file("version = 1\n[[server]\nname = \"secret place\"\n");
-        let (mut file, settings, problem) = SettingsFile::load(path.clone());
-        let problem = problem.unwrap();
+        let (mut file, read) = SettingsFile::load(path.clone());
+        let (settings, problem) = (read.settings, read.problem.unwrap());
         assert!(problem.contains("line 2") && !problem.contains("secret place"), "{problem}");
         assert_eq!(settings, Settings::default());
         assert!(std::fs::read_to_string(&path).unwrap().contains("[[server]\n"));
-        file.save(&settings).unwrap();
+        save(&mut file, &settings);
         let kept = std::fs::read_dir(directory.path())
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -422,10 +515,10 @@ ws = "ws://localhost"
     #[test]
     fn a_broken_file_is_read_again_when_it_was_mended() {
         let (_directory, path) = file("nonsense");
-        let (mut file, ..) = SettingsFile::load(path.clone());
+        let (mut file, _) = SettingsFile::load(path.clone());
         assert!(file.reload_if_mended().is_none());
         std::fs::write(&path, WITH_UNKNOWN).unwrap();
-        let (settings, _) = file.reload_if_mended().unwrap();
+        let settings = file.reload_if_mended().unwrap().settings;
         assert_eq!(settings.servers[0].server.dialect, DialectKind::Kecs);
     }
 
@@ -433,9 +526,80 @@ ws = "ws://localhost"
     fn a_missing_file_is_an_empty_one_and_saving_makes_its_directory() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("deep/er/settings.toml");
-        let (mut file, settings, problem) = SettingsFile::load(path.clone());
-        assert_eq!((settings.clone(), problem), (Settings::default(), None));
-        file.save(&settings).unwrap();
+        let (mut file, read) = SettingsFile::load(path.clone());
+        let settings = read.settings;
+        assert_eq!((&settings, read.problem), (&Settings::default(), None));
+        save(&mut file, &settings);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_is_read_before_the_file_is_replaced() {
+        let (_directory, path) = file(WITH_UNKNOWN);
+        let (mut file, read) = SettingsFile::load(path.clone());
+        let edited = WITH_UNKNOWN.replace("ws://localhost:8080", "ws://elsewhere:8080");
+        std::fs::write(&path, &edited).unwrap();
+        let Saved::Edited(edit) = file.save(&read.settings).unwrap() else { panic!("overwritten") };
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), edited);
+        assert_eq!(edit.settings.servers[0].server.ws, "ws://elsewhere:8080");
+        assert_eq!(edit.ids.unwrap(), ["a", "b"]);
+        assert_eq!(save(&mut file, &edit.settings), None);
+        assert!(std::fs::read_to_string(&path).unwrap().contains("ws://elsewhere:8080"));
+    }
+
+    #[test]
+    fn an_edit_that_cannot_be_read_is_kept_as_a_copy_that_is_named() {
+        let (directory, path) = file(WITH_UNKNOWN);
+        let (mut file, read) = SettingsFile::load(path.clone());
+        std::fs::write(&path, "colour = \"half writ").unwrap();
+        let note = save(&mut file, &read.settings).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("from_the_future"), "what was known of the file stays: {text}");
+        let entries = std::fs::read_dir(directory.path()).unwrap();
+        let mut others = entries.map(|entry| entry.unwrap().path()).filter(|found| *found != path);
+        let copy = others.next().unwrap();
+        assert!(note.contains(&copy.display().to_string()), "{note}");
+        assert!(std::fs::read_to_string(copy).unwrap().contains("half writ"));
+    }
+
+    #[test]
+    fn a_server_in_single_brackets_is_named_and_kept() {
+        let (_directory, path) =
+            file("[server]\nid = \"a\"\nname = \"A\"\ndialect = \"kecs\"\nws = \"ws://h\"\n");
+        let (mut file, read) = SettingsFile::load(path.clone());
+        assert!(read.settings.servers.is_empty());
+        assert!(read.problem.unwrap().contains("[[server]]"));
+        assert!(save(&mut file, &read.settings).is_none_or(|note| note.contains("kept")));
+        let (_, again) = SettingsFile::load(path);
+        assert_eq!(again.settings.servers[0].server.ws, "ws://h", "it is mended, not lost");
+    }
+
+    #[test]
+    fn a_watch_list_or_a_key_flag_of_the_wrong_kind_is_named_and_kept_as_it_is() {
+        for wrong in ["watch = \"all\"", "has_key = \"yes\""] {
+            let server =
+                "[[server]]\nid = \"a\"\nname = \"A\"\ndialect = \"kecs\"\nws = \"ws://h\"";
+            let (_directory, path) = file(&format!("{server}\n{wrong}\n"));
+            let (mut file, read) = SettingsFile::load(path.clone());
+            let problem = read.problem.unwrap();
+            assert!(problem.contains("server \"A\" cannot be used"), "{problem}");
+            save(&mut file, &read.settings);
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.contains(wrong), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_of_a_newer_version_are_used_as_far_as_they_are_known_and_copied_before_a_save() {
+        let newer = WITH_UNKNOWN.replace("version = 1", "version = 99");
+        let (directory, path) = file(&newer);
+        let (mut file, read) = SettingsFile::load(path.clone());
+        assert!(read.problem.unwrap().contains("newer version"));
+        assert_eq!(read.settings.servers.len(), 1);
+        assert!(save(&mut file, &read.settings).is_some());
+        let entries = std::fs::read_dir(directory.path()).unwrap();
+        let mut others = entries.map(|entry| entry.unwrap().path()).filter(|found| *found != path);
+        assert_eq!(std::fs::read_to_string(others.next().unwrap()).unwrap(), newer);
+        assert!(std::fs::read_to_string(&path).unwrap().contains("from_the_future"));
     }
 }

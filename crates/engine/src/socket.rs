@@ -11,14 +11,14 @@ use reqwest::header::{
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use crate::fetch::{Clients, body_words, failure, header_map, pause_of, read_body};
+use crate::lenient::LenientSocket;
 use crate::redact::Redactor;
 
 /// The largest frame and message that is taken, in bytes: room for a log line of 10 MiB, not for
@@ -31,7 +31,7 @@ const REFUSAL_BODY: usize = 64 << 10;
 const REFUSAL_TIME: Duration = Duration::from_secs(2);
 
 /// An open socket.
-pub type Socket = WebSocketStream<Upgraded>;
+pub type Socket = LenientSocket<Upgraded>;
 
 /// Opens a socket within `limit`.
 ///
@@ -85,7 +85,7 @@ async fn upgrade(
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE))
         .max_write_buffer_size(MAX_WRITE);
-    Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await)
+    Ok(LenientSocket::new(upgraded, config).await)
 }
 
 async fn refusal(response: reqwest::Response, url: &url::Url, redactor: &Redactor) -> Failure {
@@ -123,7 +123,7 @@ pub(crate) fn end_words(error: &Error, redactor: &Redactor) -> String {
             max_size >> 20
         ),
         Error::ConnectionClosed | Error::AlreadyClosed => "the connection was closed".to_owned(),
-        Error::Utf8(_) => "the server sent text that is not UTF-8".to_owned(),
+        Error::Utf8(_) => "the server closed the connection without readable words".to_owned(),
         Error::Io(error) => redactor.clean(&format!("the connection broke: {error}")),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
             "the server dropped the connection".to_owned()

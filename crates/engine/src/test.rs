@@ -37,7 +37,7 @@ struct Test<'a> {
 /// Tries `server` with `key`. Every step is told through `report`; a step that makes the later ones
 /// pointless ends the test.
 pub async fn run(server: Server, key: Option<Secret>, report: &Report) {
-    let redactor = Redactor::new(key.as_ref());
+    let redactor = Redactor::of(&server, key.as_ref());
     let has_key = key.is_some();
     let mut test = match dialect(&server, key) {
         Ok(dialect) => Test {
@@ -144,7 +144,7 @@ impl Test<'_> {
                             true,
                             "The server accepted the connection.",
                         );
-                        let _ = timeout(FIRST_BYTE, socket.close(None)).await;
+                        let _ = timeout(FIRST_BYTE, socket.close()).await;
                         return;
                     }
                     Incoming::Reply(frame) => {

@@ -26,8 +26,8 @@ pub mod socketio_link;
 pub mod study_buddy;
 pub mod triggerx;
 
-/// One WebSocket unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One WebSocket unit. Its `Debug` tells kind and length only, since it may quote the key.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Frame {
     /// Text. Invalid UTF-8 is replaced before it gets here.
     Text(String),
@@ -37,6 +37,17 @@ pub enum Frame {
     Ping,
     /// A WebSocket pong.
     Pong,
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Frame::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Frame::Binary(data) => write!(f, "Binary({} bytes)", data.len()),
+            Frame::Ping => f.write_str("Ping"),
+            Frame::Pong => f.write_str("Pong"),
+        }
+    }
 }
 
 /// A URL that may carry the key: prints without it.
@@ -424,6 +435,12 @@ pub fn dialect(server: &Server, key: Option<Secret>) -> Result<Box<dyn Dialect>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_that_is_printed_shows_nothing_of_what_it_holds() {
+        let frames = [Frame::Text("sk-1".to_owned()), Frame::Binary(b"sk-1".to_vec()), Frame::Ping];
+        assert_eq!(format!("{frames:?}"), "[Text(4 bytes), Binary(4 bytes), Ping]");
+    }
 
     #[test]
     fn an_address_shows_no_credentials_that_its_url_holds() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Change, Transition, TransitionKind};
+use super::{Baseline, Change, Transition, TransitionKind};
 use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Source};
 use crate::time::{Mono, Now};
 
@@ -31,7 +31,7 @@ const HEARD_EVERY: Duration = Duration::from_secs(10);
 /// The circumstances of a patch.
 pub(super) struct Context {
     pub source: Source,
-    pub baseline: Option<Timestamp>,
+    pub baseline: Option<Baseline>,
     pub started: Timestamp,
     pub now: Now,
 }
@@ -51,6 +51,10 @@ pub(super) struct Tentative {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub job: Arc<Job>,
+    /// How large it was when it was last weighed, and whether it stands in line to be cut; both
+    /// kept by the board.
+    pub bytes: usize,
+    pub heavy: bool,
     /// When something is due for it; kept equal to the board's table.
     pub due: Option<Mono>,
     pub tentative: Option<Tentative>,
@@ -108,6 +112,8 @@ impl Entry {
     fn new(job: Job) -> Entry {
         Entry {
             job: Arc::new(job),
+            bytes: 0,
+            heavy: false,
             due: None,
             tentative: None,
             http_seen: false,
@@ -196,8 +202,9 @@ impl Entry {
             } else {
                 TransitionKind::Found
             };
+            let while_away = kind == TransitionKind::Outcome && entry.ended_away(patch, context);
             entry.announced = (attempt(&entry.job), bit(&state));
-            entry.announce(None, kind, patch, context, false, changes);
+            entry.announce(None, kind, patch, context, while_away, changes);
             entry.doubt_useless(patch, context, changes);
         } else {
             let kind = if patch.snapshot { TransitionKind::Found } else { TransitionKind::Moved };

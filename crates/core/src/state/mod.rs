@@ -22,6 +22,9 @@ use crate::model::{Job, JobId, JobPatch, JobState, Source, Update};
 use crate::time::{Mono, Now};
 
 mod merge;
+mod size;
+
+pub use size::{cut, size};
 
 use merge::{Entry, Tentative};
 
@@ -44,6 +47,8 @@ pub struct Transition {
     pub error: Option<String>,
     /// An outcome that fell into the time the program was off: what was known before came from the
     /// history, and the end lies before this run's start (or the server does not say when it was).
+    /// A job that also began in that time was not known at all: it ended between the last listing
+    /// of the earlier run and this run's start.
     pub while_away: bool,
 }
 
@@ -71,9 +76,35 @@ pub enum Change {
     Confirm(JobId),
 }
 
+/// From when on an end is news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// The moment.
+    pub since: Timestamp,
+    /// It was set by an earlier run of the program, so that what ended between the two runs did so
+    /// while the program was off.
+    pub earlier_run: bool,
+}
+
+impl Baseline {
+    /// A baseline that this run has set.
+    #[must_use]
+    pub fn of_this_run(since: Timestamp) -> Baseline {
+        Baseline { since, earlier_run: false }
+    }
+}
+
 /// How many jobs a board keeps. Beyond it the job known longest goes, ended and unpinned ones
 /// first.
 pub const MAX_JOBS: usize = 200_000;
+
+/// Bytes of all jobs of a board. Beyond it the bodies of those that grew first are cut, ended ones
+/// first.
+pub const MAX_BYTES: usize = 256 << 20;
+
+/// Bytes that a part of a body is cut to, and those below which a job is not worth cutting.
+const CUT: usize = 256;
+const LIGHT: usize = 4 << 10;
 
 /// "Not found" is doubted for this long after the socket spoke of the job, and believed when it is
 /// said twice this far apart.
@@ -102,6 +133,11 @@ pub struct Board {
     grace: Duration,
     started: Timestamp,
     capacity: usize,
+    /// The sizes of all jobs together.
+    bytes: usize,
+    max_bytes: usize,
+    /// Jobs with a body, in the order in which they got it.
+    heavy: VecDeque<JobId>,
 }
 
 impl Board {
@@ -118,6 +154,9 @@ impl Board {
             grace,
             started,
             capacity: MAX_JOBS,
+            bytes: 0,
+            max_bytes: MAX_BYTES,
+            heavy: VecDeque::new(),
         }
     }
 
@@ -125,6 +164,13 @@ impl Board {
     #[must_use]
     pub fn with_capacity(mut self, jobs: usize) -> Board {
         self.capacity = jobs.max(1);
+        self
+    }
+
+    /// The same with another bound than [`MAX_BYTES`].
+    #[must_use]
+    pub fn with_bytes(mut self, bytes: usize) -> Board {
+        self.max_bytes = bytes;
         self
     }
 
@@ -136,14 +182,17 @@ impl Board {
         }
         job.source = Source::History;
         let id = job.id.clone();
-        self.insert(id, Entry::remembered(job));
+        self.insert(id.clone(), Entry::remembered(job));
+        self.weigh(&id);
+        // Nobody was shown what is cut here.
+        self.shed();
     }
 
     /// Merges one update. Log lines, metrics, queues and notices pass by; they are not state of a
     /// job.
     ///
     /// `baseline` is the moment from which an end is news for the topic behind this update, `None`
-    /// while that topic is being listed for the first time. A job first seen already ended is an
+    /// while that topic is being listed for the first time ever. A job first seen already ended is an
     /// outcome if something says that it ended just now: an event, or an end not older than the
     /// baseline. Otherwise it was found so.
     ///
@@ -155,7 +204,7 @@ impl Board {
         &mut self,
         update: &Update,
         source: Source,
-        baseline: Option<Timestamp>,
+        baseline: Option<Baseline>,
         now: Now,
     ) -> Vec<Change> {
         match update {
@@ -229,6 +278,12 @@ impl Board {
         self.jobs.len()
     }
 
+    /// Bytes of their texts and JSON.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -253,7 +308,7 @@ impl Board {
         &mut self,
         patch: &JobPatch,
         source: Source,
-        baseline: Option<Timestamp>,
+        baseline: Option<Baseline>,
         now: Now,
     ) -> Vec<Change> {
         let Some(id) = &patch.id else { return Vec::new() };
@@ -266,7 +321,46 @@ impl Board {
             self.insert(id.clone(), entry);
         }
         self.after_merge(id, now);
+        if self.weigh(id) {
+            changes.extend(self.shed().into_iter().map(Change::Job));
+        }
         changes
+    }
+
+    /// Takes note of how large a job is; answers whether all together are too large.
+    fn weigh(&mut self, id: &JobId) -> bool {
+        let Some(entry) = self.jobs.get_mut(id) else { return false };
+        let before = std::mem::replace(&mut entry.bytes, size(&entry.job));
+        let grown = entry.bytes > before;
+        self.bytes = self.bytes - before + entry.bytes;
+        if grown && entry.bytes > LIGHT && !std::mem::replace(&mut entry.heavy, true) {
+            self.heavy.push_back(id.clone());
+        }
+        self.bytes > self.max_bytes && !self.heavy.is_empty()
+    }
+
+    /// Cuts bodies until the jobs fit again; answers the jobs that are smaller now.
+    fn shed(&mut self) -> Vec<Arc<Job>> {
+        let mut smaller = Vec::new();
+        for ended_only in [true, false] {
+            for _ in 0..self.heavy.len() {
+                if self.bytes <= self.max_bytes {
+                    return smaller;
+                }
+                let Some(id) = self.heavy.pop_front() else { break };
+                if ended_only && self.open.contains(&id) {
+                    self.heavy.push_back(id);
+                    continue;
+                }
+                let Some(entry) = self.jobs.get_mut(&id) else { continue };
+                entry.heavy = false;
+                if cut(Arc::make_mut(&mut entry.job), CUT) {
+                    smaller.push(Arc::clone(&entry.job));
+                }
+                self.weigh(&id);
+            }
+        }
+        smaller
     }
 
     /// Keeps the indexes and the deadlines true to the entry.
@@ -360,7 +454,12 @@ impl Board {
 
     fn remove(&mut self, id: &JobId) {
         self.open.remove(id);
-        if let Some(Entry { due: Some(at), .. }) = self.jobs.remove(id) {
+        let Some(entry) = self.jobs.remove(id) else { return };
+        self.bytes -= entry.bytes;
+        if entry.heavy {
+            self.heavy.retain(|other| other != id);
+        }
+        if let Some(at) = entry.due {
             self.due.remove(&(at, id.clone()));
         }
     }

@@ -10,7 +10,7 @@
 //! Feed it one [`Input`] with [`Supervisor::handle`], then drain [`Supervisor::poll`] until it
 //! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -90,6 +90,8 @@ pub struct Supervisor {
     silent: bool,
     moving: Option<(Mono, bool)>,
     baseline: Option<Timestamp>,
+    /// When an earlier run of the program listed a topic last.
+    listed_before: HashMap<Topic, Timestamp>,
     // What is told.
     status: Status,
     told: Option<Mono>,
@@ -131,6 +133,7 @@ impl Supervisor {
             silent: false,
             moving: None,
             baseline: None,
+            listed_before: HashMap::new(),
             status: status::paused(now),
             told: None,
             told_retry: None,
@@ -142,6 +145,12 @@ impl Supervisor {
     /// Puts a job remembered from an earlier run in place.
     pub fn remember(&mut self, job: Job) {
         self.board.remember(job);
+    }
+
+    /// Tells when an earlier run listed a topic last (local clock): what ended since then is news,
+    /// although this run has not listed it yet. To be told before anything happens.
+    pub fn remember_listing(&mut self, topic: Topic, at: Timestamp) {
+        self.listed_before.insert(topic, at);
     }
 
     /// Takes one input. Drain [`Supervisor::poll`] before the next.
@@ -236,6 +245,12 @@ impl Supervisor {
     #[must_use]
     pub fn listed_since(&self, topic: &Topic) -> Option<Timestamp> {
         self.polling.work(topic)?.listed
+    }
+
+    /// When a topic was last listed completely in this run (local clock).
+    #[must_use]
+    pub fn last_listed(&self, topic: &Topic) -> Option<Timestamp> {
+        self.polling.work(topic)?.listed_last
     }
 
     /// How much is held in memory, for tests of the bounds.
@@ -358,6 +373,8 @@ impl Supervisor {
     }
 
     fn unwatch(&mut self, topic: &Topic, now: Now) {
+        // Watched again, it is listed for the first time.
+        self.listed_before.remove(topic);
         for topic in self.topics.unwatch(topic) {
             self.give_up(topic, now);
         }

@@ -101,6 +101,8 @@ pub(super) struct Work {
     pub failures: u32,
     /// When its first complete round ended (local clock).
     pub listed: Option<Timestamp>,
+    /// When its latest complete round ended (local clock).
+    pub listed_last: Option<Timestamp>,
     /// What was reported of the first round: that it failed, or that a complete one has ended.
     pub told: Option<bool>,
     /// When it was last found worth fetching for a reason of its own rather than by routine: only
@@ -570,6 +572,7 @@ impl Work {
             dirty: false,
             failures: 0,
             listed: None,
+            listed_last: None,
             told: None,
             news: Mono(0),
             by_list: false,

@@ -9,6 +9,7 @@ use super::status::{Http, sentence};
 use super::{Failure, FetchId, Output, Supervisor, Timer};
 use crate::dialect::{Action, Ask, FetchRequest, FetchResponse, Incoming, Outgoing};
 use crate::model::{ACTION_REFUSED, Job, JobId, Source, Topic, Update};
+use crate::state::Baseline;
 use crate::time::{Mono, Now};
 
 /// Beside a live socket, what is watched is fetched this often: four of the five servers lose or
@@ -262,7 +263,7 @@ impl Supervisor {
         };
         let baseline = match topic.or(about.as_ref().filter(|topic| self.topics.contains(topic))) {
             Some(topic) => self.baseline_of(topic),
-            None => self.baseline,
+            None => self.baseline.map(Baseline::of_this_run),
         };
         match update {
             Update::Job(_) | Update::Gone(_) => {
@@ -398,8 +399,9 @@ impl Supervisor {
         work.failures = if ok { 0 } else { work.failures.saturating_add(1) };
         let failures = work.failures;
         let lookup = work.lookup;
-        if ok && work.listed.is_none() {
-            work.listed = Some(now.wall);
+        if ok {
+            work.listed.get_or_insert(now.wall);
+            work.listed_last = Some(now.wall);
         }
         // The first failure is told, and the first success, each once.
         let whole = ok && round.refused.is_none();
@@ -624,23 +626,31 @@ impl Supervisor {
 
     /// Since when a job of this topic, first seen ended, has ended just now. Once a topic is
     /// listed, a job that it did not hold is new, so that the server's clock may well lie behind
-    /// ours. The first listing of a topic that was found shows its past as well: what ended before
-    /// the list it was found in is no news.
-    fn baseline_of(&self, topic: &Topic) -> Option<Timestamp> {
+    /// ours; at its first listing of this run, one that ended after the last of an earlier run. The
+    /// first listing of a topic that was found shows its past as well: what ended before the list
+    /// it was found in is no news.
+    fn baseline_of(&self, topic: &Topic) -> Option<Baseline> {
         let first = |topic: &Topic| self.polling.work(topic).filter(|work| !work.lookup)?.listed;
         let listed = |topic: &Topic| first(topic).map(leniently);
+        let here = Baseline::of_this_run;
+        let before = |topic: &Topic| {
+            let since = leniently(*self.listed_before.get(topic)?);
+            Some(Baseline { since, earlier_run: true })
+        };
         if self.topics.is_watched(topic) {
-            return listed(topic);
+            return listed(topic).map(here).or_else(|| before(topic));
         }
-        let lists = self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_)));
+        let lists = || self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_)));
+        let newest_before = || lists().filter_map(before).max_by_key(|baseline| baseline.since);
         if let Some(parent) = self.topics.found_through(topic) {
-            return listed(topic).or_else(|| match parent {
-                Some(parent) => first(parent),
-                None => lists.filter_map(first).max(),
+            return listed(topic).map(here).or_else(|| match parent {
+                Some(parent) => before(parent).or_else(|| first(parent).map(here)),
+                None => newest_before().or_else(|| lists().filter_map(first).max().map(here)),
             });
         }
         // A single job looked up belongs to a list, whatever else was watched just now.
-        listed(topic).or(lists.filter_map(listed).max()).or(self.baseline)
+        let listed = listed(topic).or_else(|| lists().filter_map(listed).max()).or(self.baseline);
+        listed.map(here).or_else(newest_before)
     }
 
     /// For news that belong to no particular topic: since when all that is watched is listed.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use jobwatch_core::model::{Job, JobState, Source, Update};
-use jobwatch_core::state::{Board, Change, Transition, TransitionKind};
+use jobwatch_core::state::{Baseline, Board, Change, Transition, TransitionKind};
 use jobwatch_core::time::{Mono, Now};
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ impl Table {
             Some(id) => Update::Gone(id.into()),
             None => Update::Job(Box::new(patch(line).expect("an id"))),
         };
-        let baseline = self.listed.then(|| at(EPOCH_MS));
+        let baseline = self.listed.then(|| Baseline::of_this_run(at(EPOCH_MS)));
         self.changes = self.board.apply(&update, source, baseline, self.now);
         self
     }
@@ -470,6 +470,27 @@ fn any_line() -> impl Strategy<Value = (String, bool, u64)> {
             let snap = if http { " snap" } else { "" };
             (format!("id=1{state}{attempt}{progress}{at}{started}{finished}{snap}"), http, wait)
         })
+}
+
+#[test]
+fn the_bodies_of_jobs_that_ended_first_are_cut_when_all_together_are_too_large() {
+    let mut table = Table::new();
+    table.board = Board::new(GRACE, table.now.wall).with_bytes(100_000);
+    let body = "x".repeat(20_000);
+    for id in 1..=10 {
+        let state = if id == 1 { "running" } else { "failed" };
+        table.http(&format!("id={id} state={state} error={body}"));
+        assert!(table.board.bytes() <= 100_000);
+    }
+    let length = |id: usize| {
+        let job = table.board.job(&id.to_string().into()).expect("it is known");
+        job.error.as_ref().map_or(0, String::len)
+    };
+    let lengths: Vec<usize> = (1..=10).map(length).collect();
+    assert_eq!(lengths[0], 20_000, "the one that runs is whole");
+    assert!(lengths[1..7].iter().all(|length| *length <= 256), "{lengths:?}");
+    assert!(lengths[7..].iter().all(|length| *length == 20_000), "{lengths:?}");
+    assert_eq!(table.changes.iter().filter(|c| matches!(c, Change::Job(_))).count(), 2);
 }
 
 proptest! {

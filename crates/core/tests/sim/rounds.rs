@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::Policy;
+use jobwatch_core::state::TransitionKind;
 use jobwatch_core::supervisor::{Failure, FetchId, Input, Link, Output};
 
-use crate::bench::{Bench, Web, page};
+use crate::bench::{Bench, EPOCH_MS, Web, at, page};
 use crate::dialect::Manner;
 
 fn job(id: &str) -> Topic {
@@ -356,6 +357,51 @@ fn the_past_that_a_found_topic_shows_at_first_is_no_news() {
     let after = "job id=7 state=failed finished=1800000060000 snap";
     bench.answer(id, &format!("{before}\n{after}"));
     assert_eq!(bench.outcomes(), [("7".to_owned(), 1, JobState::Failed)]);
+}
+
+/// A list with a job that ended half an hour before the bench's start, one that ended two hours
+/// before it, and one that ended after it.
+fn ended_around_the_start() -> Web {
+    let line = |id: &str, minutes: i64| {
+        format!("job id={id} state=failed finished={} snap", EPOCH_MS + minutes * 60_000)
+    };
+    Web::Lines([line("1", -30), line("2", -120), line("3", 1)].join("\n"))
+}
+
+fn told(bench: &Bench) -> Vec<(String, TransitionKind, bool)> {
+    let steps = bench.transitions().into_iter();
+    steps.map(|step| (step.job.to_string(), step.kind, step.while_away)).collect()
+}
+
+#[test]
+fn what_began_and_ended_since_an_earlier_run_listed_last_is_told_at_the_first_listing() {
+    let mut bench = Bench::new(Manner::default());
+    bench.machine.remember_listing(Topic::Everything, at(EPOCH_MS - 3_600_000));
+    bench.web = ended_around_the_start();
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.connect();
+    bench.secs(1);
+    let outcome = TransitionKind::Outcome;
+    let expected =
+        [("1", outcome, true), ("2", TransitionKind::Found, false), ("3", outcome, false)];
+    assert_eq!(told(&bench), expected.map(|(id, kind, away)| (id.to_owned(), kind, away)));
+    assert!(bench.machine.last_listed(&Topic::Everything) >= Some(at(EPOCH_MS)));
+}
+
+#[test]
+fn the_past_of_a_topic_that_is_watched_anew_is_no_news_whatever_an_earlier_run_listed() {
+    let mut bench = Bench::new(Manner::default());
+    bench.machine.remember_listing(Topic::Everything, at(EPOCH_MS - 3_600_000));
+    bench.web = ended_around_the_start();
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Unwatch(Topic::Everything));
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    bench.connect();
+    bench.secs(1);
+    assert!(told(&bench).iter().all(|(_, kind, _)| *kind == TransitionKind::Found));
+    assert_eq!(told(&bench).len(), 3);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the user configures: servers, their keys, what is watched, preferences.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use jobwatch_core::dialect::dialect;
@@ -10,22 +10,31 @@ use jobwatch_core::secret::{Secret, names_secret};
 use jobwatch_core::server::{DialectKind, KeyPlacement, PolicyChange, Server, ServerId};
 use jobwatch_core::supervisor::{Input, Link};
 
-use super::servers::KeyFrom;
+use super::change::Change;
+use super::servers::{Entry, KeyFrom};
 use super::state::State;
-use crate::settings::{SavedServer, Settings, new_id};
+use crate::history::Remembered;
+use crate::settings::{Read, SavedServer, Settings, new_id};
 use crate::views::{
     ErrorCode, KeyChange, KeyPlacementView, KeyState, Preferences, ServerDraft, UserError,
 };
 
 /// A server that may be saved: everything has been checked.
+#[derive(Clone)]
 pub(crate) struct Plan {
     pub server: Server,
-    pub new: bool,
+    /// What was watched when the plan was made; `None` for a new server.
+    base: Option<Vec<Topic>>,
     change: KeyChange,
     key: Option<Secret>,
 }
 
 impl Plan {
+    /// Whether the server is a new one.
+    pub fn is_new(&self) -> bool {
+        self.base.is_none()
+    }
+
     /// The key that must be in the keyring before anything is saved.
     pub fn to_store(&self) -> Option<Secret> {
         self.key.clone().filter(|_| self.change == KeyChange::Store)
@@ -65,16 +74,47 @@ impl State {
         key: Option<Secret>,
     ) -> Result<Plan, UserError> {
         let (server, key) = self.check(draft, change, key)?;
-        let new = draft.id.is_none();
-        if !new && self.named(&server.id)?.demo {
-            return Err(invalid("The demo's servers cannot be changed."));
-        }
+        let base = match draft.id {
+            None => None,
+            Some(_) => {
+                let present = self.named(&server.id)?;
+                if present.demo {
+                    return Err(invalid("The demo's servers cannot be changed."));
+                }
+                Some(present.server.watch.clone())
+            }
+        };
+        self.check_name(&server)?;
+        Ok(Plan { server, base, change, key })
+    }
+
+    /// Two servers of one name could not be told apart.
+    fn check_name(&self, server: &Server) -> Result<(), UserError> {
         let same = |other: &Server| other.id != server.id && other.name == server.name;
         if self.servers.iter().any(|entry| same(&entry.server)) {
             let name = &server.name;
             return Err(invalid(format!("There is a server named \"{name}\" already.")));
         }
-        Ok(Plan { server, new, change, key })
+        Ok(())
+    }
+
+    /// A key that is kept stays with the address that it was given for.
+    fn check_host(
+        &self,
+        present: &Entry,
+        server: &Server,
+        change: KeyChange,
+    ) -> Result<(), UserError> {
+        if change == KeyChange::Keep
+            && present.key != KeyState::None
+            && let Some(host) = new_host(&present.server, server)
+        {
+            return Err(invalid(format!(
+                "The saved key belongs to the present address and is not sent to {host}. Enter \
+                 the key for the new address, or forget the saved one."
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn plan_test(
@@ -112,52 +152,76 @@ impl State {
                 Some(key.ok_or_else(|| invalid("The key is empty."))?)
             }
         };
-        if let Some(existing) = existing
-            && change == KeyChange::Keep
-            && existing.key != KeyState::None
-            && let Some(host) = new_host(&existing.server, &server)
-        {
-            return Err(invalid(format!(
-                "The saved key belongs to the present address and is not sent to {host}. Enter \
-                 the key for the new address, or forget the saved one."
-            )));
+        if let Some(existing) = existing {
+            self.check_host(existing, &server, change)?;
         }
         Ok((server, key))
     }
 
+    /// The server that a plan makes of what is there now, which may have changed since the plan was
+    /// checked: the keyring may have kept it waiting.
+    fn planned(&self, plan: &Plan) -> Result<Server, UserError> {
+        let Some(base) = &plan.base else {
+            self.check_name(&plan.server)?;
+            return Ok(plan.server.clone());
+        };
+        let present = self.named(&plan.server.id)?;
+        if present.demo {
+            return Err(invalid("The demo's servers cannot be changed."));
+        }
+        self.check_name(&plan.server)?;
+        self.check_host(present, &plan.server, plan.change)?;
+        // The draft says nothing of these.
+        let mut server = plan.server.clone();
+        server.paused = present.server.paused;
+        server.policy = present.server.policy.clone();
+        // What was watched, or not any more, since the draft was filled in.
+        let since = |topic: &&Topic| !base.contains(topic) && !server.watch.contains(topic);
+        let added: Vec<Topic> = present.server.watch.iter().filter(since).cloned().collect();
+        server.watch.retain(|topic| !base.contains(topic) || present.server.watch.contains(topic));
+        server.watch.extend(added);
+        Ok(server)
+    }
+
+    /// What a plan changes in the settings.
+    pub(super) fn save_change(&self, plan: &Plan) -> Result<Option<Change>, UserError> {
+        let server = self.planned(plan)?;
+        let entry = self.servers.iter().find(|entry| entry.server.id == server.id);
+        let has_key = match plan.change {
+            KeyChange::Store => true,
+            KeyChange::Keep => entry.is_some_and(has_key),
+            KeyChange::Session | KeyChange::Forget => false,
+        };
+        if entry.is_some_and(|entry| !entry.saved) {
+            return Ok(None);
+        }
+        let saved = SavedServer { server, has_key };
+        Ok(Some(Box::new(move |settings| {
+            let id = &saved.server.id;
+            match settings.servers.iter_mut().find(|of| of.server.id == *id) {
+                Some(of) => *of = saved,
+                None => settings.servers.push(saved),
+            }
+        })))
+    }
+
     pub(super) fn commit_save(&mut self, plan: Plan) -> Result<(), UserError> {
-        let Plan { server, new, change, key } = plan;
-        if new {
-            let has_key = change == KeyChange::Store;
-            self.save_settings(|settings| {
-                settings.servers.push(SavedServer { server: server.clone(), has_key });
-            })?;
-            tracing::info!(server = %server.id, "a server was added");
-            self.add_server(server.clone(), KeyFrom::Given(key), Vec::new());
-            if has_key && let Some(slot) = self.slot_of(&server.id.0) {
+        let server = self.planned(&plan)?;
+        let Plan { base, change, key, .. } = plan;
+        if base.is_none() {
+            let id = server.id.clone();
+            tracing::info!(server = %id, "a server was added");
+            self.add_server(server, KeyFrom::Given(key), Remembered::default());
+            if change == KeyChange::Store
+                && let Some(slot) = self.slot_of(&id.0)
+            {
                 self.mark_stored(slot);
             }
             return Ok(());
         }
         let entry = self.named(&server.id)?;
-        let (slot, demo, saved) = (entry.slot, entry.demo, entry.saved);
-        if demo {
-            return Err(invalid("The demo's servers cannot be changed."));
-        }
-        let had_key = self.has_key(slot);
-        let has_key = match change {
-            KeyChange::Store => true,
-            KeyChange::Keep => had_key,
-            KeyChange::Session | KeyChange::Forget => false,
-        };
-        if saved {
-            self.save_settings(|settings| {
-                for of in settings.servers.iter_mut().filter(|of| of.server.id == server.id) {
-                    *of = SavedServer { server: server.clone(), has_key };
-                }
-            })?;
-        }
-        if had_key && !has_key {
+        let slot = entry.slot;
+        if has_key(entry) && matches!(change, KeyChange::Session | KeyChange::Forget) {
             // The settings no longer count on it; a keyring that refuses keeps a key that
             // nothing uses, and the user is told.
             let mut forgotten = self.keyring.delete(server.id.clone());
@@ -197,7 +261,7 @@ impl State {
             let gone = old.watch.iter().filter(|topic| !server.watch.contains(topic));
             let come = server.watch.iter().filter(|topic| !old.watch.contains(topic));
             for topic in gone {
-                self.feed(slot, Input::Unwatch(topic.clone()));
+                self.unwatch(slot, topic.clone());
             }
             for topic in come {
                 self.feed(slot, Input::Watch(topic.clone()));
@@ -221,7 +285,9 @@ impl State {
             (_, secret) => KeyFrom::Given(secret),
         };
         let id = server.id.0.clone();
-        self.insert_server(position, server, from, jobs);
+        // What this run has listed is not what an earlier run has: the new machine lists anew.
+        let known = Remembered { jobs, listings: Vec::new() };
+        self.insert_server(position, server, from, known);
         if let Some(slot) = self.slot_of(&id)
             && let Some(entry) = self.entry_mut(slot)
         {
@@ -239,25 +305,28 @@ impl State {
         self.keyring_trouble(None);
     }
 
-    /// Whether the settings say that this server's key is in the keyring.
-    fn has_key(&self, slot: crate::driver::Slot) -> bool {
-        self.entry(slot).is_some_and(|entry| match entry.key {
-            KeyState::Stored | KeyState::Waiting | KeyState::Locked | KeyState::Missing => true,
-            KeyState::None | KeyState::Session => false,
-        })
+    /// A server as it stands in the settings.
+    pub(super) fn saved_server(&self, entry: &Entry) -> SavedServer {
+        SavedServer { server: entry.server.clone(), has_key: has_key(entry) }
+    }
+
+    /// What removing a server changes in the settings.
+    pub(super) fn removal(&self, id: &ServerId) -> Result<Option<Change>, UserError> {
+        let entry = self.named(id)?;
+        if entry.demo {
+            return Err(invalid("The demo's servers go when the demo is switched off."));
+        }
+        let id = id.clone();
+        let change = move |settings: &mut Settings| {
+            settings.servers.retain(|of| of.server.id != id);
+        };
+        Ok(entry.saved.then(|| Box::new(change) as Change))
     }
 
     /// Removes a server; answers whether the keyring holds its key.
     pub(super) fn remove_server(&mut self, id: &ServerId) -> Result<bool, UserError> {
         let entry = self.named(id)?;
-        if entry.demo {
-            return Err(invalid("The demo's servers go when the demo is switched off."));
-        }
-        let (slot, saved) = (entry.slot, entry.saved);
-        let had_key = self.has_key(slot);
-        if saved {
-            self.save_settings(|settings| settings.servers.retain(|of| of.server.id != *id))?;
-        }
+        let (slot, had_key) = (entry.slot, has_key(entry));
         drop(self.take_out(slot));
         self.history.forget(id.clone());
         self.forget_notices(id);
@@ -265,9 +334,27 @@ impl State {
         Ok(had_key)
     }
 
+    /// What a change of one server is in the settings, if it has a place there.
+    pub(super) fn server_change(
+        &self,
+        id: &ServerId,
+        change: impl FnOnce(&mut Server) + Send + 'static,
+    ) -> Result<Option<Change>, UserError> {
+        let entry = self.named(id)?;
+        let id = id.clone();
+        let change = move |settings: &mut Settings| {
+            if let Some(of) = settings.servers.iter_mut().find(|of| of.server.id == id) {
+                change(&mut of.server);
+            }
+        };
+        Ok(entry.saved.then(|| Box::new(change) as Change))
+    }
+
     pub(super) fn set_paused(&mut self, id: &ServerId, paused: bool) -> Result<(), UserError> {
         let slot = self.named(id)?.slot;
-        self.change_server(id, |server| server.paused = paused)?;
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.server.paused = paused;
+        }
         if paused {
             self.feed(slot, Input::Pause);
         } else if self.lacks_key(slot) {
@@ -289,12 +376,13 @@ impl State {
         Ok(())
     }
 
+    /// Whether a server is paused, so that reconnecting it means resuming it.
+    pub(super) fn is_paused(&self, id: &ServerId) -> Result<bool, UserError> {
+        Ok(self.named(id)?.server.paused)
+    }
+
     pub(super) fn reconnect(&mut self, id: &ServerId) -> Result<(), UserError> {
-        let entry = self.named(id)?;
-        let (slot, paused) = (entry.slot, entry.server.paused);
-        if paused {
-            return self.set_paused(id, false);
-        }
+        let slot = self.named(id)?.slot;
         if self.lacks_key(slot) {
             self.load_key(slot);
         } else {
@@ -303,127 +391,137 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn set_watched(
-        &mut self,
-        id: &ServerId,
-        topic: &str,
-        watched: bool,
-    ) -> Result<(), UserError> {
-        let topic = Topic::parse(topic).map_err(|error| invalid(error.to_string()))?;
+    /// The watched topics that mean this one: of a job's id the kind before the colon may be absent.
+    fn same_topics(&self, id: &ServerId, topic: &Topic) -> Result<Vec<Topic>, UserError> {
         let entry = self.named(id)?;
-        let slot = entry.slot;
-        let same = |other: &Topic| match (other, &topic) {
+        let same = |other: &&Topic| match (other, topic) {
             (Topic::Job(other), Topic::Job(id)) => entry.same_job(other, id),
-            (other, topic) => other == topic,
+            (other, topic) => *other == topic,
         };
-        let present: Vec<Topic> =
-            entry.server.watch.iter().filter(|other| same(other)).cloned().collect();
-        if watched != present.is_empty() {
-            return Ok(());
-        }
-        if watched {
-            self.change_server(id, |server| server.watch.push(topic.clone()))?;
-            self.feed(slot, Input::Watch(topic));
-        } else {
-            self.change_server(id, |server| server.watch.retain(|other| !present.contains(other)))?;
-            for topic in present {
-                self.feed(slot, Input::Unwatch(topic));
-            }
-        }
-        self.views.everything_changed();
-        Ok(())
+        Ok(self.named(id)?.server.watch.iter().filter(same).cloned().collect())
     }
 
-    /// Changes a server's configuration, in the settings first where it has a place there.
-    fn change_server(
-        &mut self,
+    /// What watching a topic, or not any more, changes in the settings.
+    pub(super) fn watch_change(
+        &self,
         id: &ServerId,
-        change: impl Fn(&mut Server),
-    ) -> Result<(), UserError> {
-        let entry = self.named(id)?;
-        let (slot, saved) = (entry.slot, entry.saved);
-        if saved {
-            self.save_settings(|settings| {
-                for of in settings.servers.iter_mut().filter(|of| of.server.id == *id) {
-                    change(&mut of.server);
-                }
-            })?;
+        topic: &Topic,
+        watched: bool,
+    ) -> Result<Option<Change>, UserError> {
+        let present = self.same_topics(id, topic)?;
+        if watched != present.is_empty() {
+            return Ok(None);
         }
-        if let Some(entry) = self.entry_mut(slot) {
-            change(&mut entry.server);
-        }
-        Ok(())
-    }
-
-    pub(super) fn set_preferences(&mut self, preferences: Preferences) -> Result<(), UserError> {
-        self.preferences = preferences;
-        self.set_log_budget();
-        self.views.overview_changed();
-        self.save_settings(|_| {})
-    }
-
-    /// Writes the settings as they are, with `change` made to them.
-    fn save_settings(&mut self, change: impl FnOnce(&mut Settings)) -> Result<(), UserError> {
-        let servers = self.servers.iter().filter(|entry| entry.saved);
-        let mut settings = Settings {
-            servers: servers
-                .map(|entry| SavedServer {
-                    server: entry.server.clone(),
-                    has_key: self.has_key(entry.slot),
-                })
-                .collect(),
-            preferences: self.preferences.clone(),
-        };
-        change(&mut settings);
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let saved = file.save(&settings);
-        self.health.settings = saved.as_ref().err().cloned();
-        self.views.overview_changed();
-        saved.map_err(|message| {
-            tracing::warn!("{message}");
-            UserError { code: ErrorCode::Storage, message }
+        let topic = topic.clone();
+        self.server_change(id, move |server| {
+            if watched {
+                server.watch.push(topic);
+            } else {
+                server.watch.retain(|other| !present.contains(other));
+            }
         })
     }
 
-    /// Takes a settings file that could not be read once the user has mended it.
-    pub(super) fn reload_settings(&mut self) {
-        let Some((settings, problem)) =
-            self.file.as_mut().and_then(crate::settings::SettingsFile::reload_if_mended)
-        else {
-            return;
-        };
-        self.health.settings = problem;
-        self.preferences = settings.preferences;
-        self.set_log_budget();
-        for SavedServer { server, has_key } in settings.servers {
-            if self.named(&server.id).is_ok() {
-                continue;
+    pub(super) fn set_watched(
+        &mut self,
+        id: &ServerId,
+        topic: Topic,
+        watched: bool,
+    ) -> Result<(), UserError> {
+        let present = self.same_topics(id, &topic)?;
+        if watched != present.is_empty() {
+            return Ok(());
+        }
+        let slot = self.named(id)?.slot;
+        if let Some(entry) = self.entry_mut(slot) {
+            if watched {
+                entry.server.watch.push(topic.clone());
+            } else {
+                entry.server.watch.retain(|other| !present.contains(other));
             }
-            let history = self.history();
-            let jobs = {
-                let id = server.id.clone();
-                async move { history.jobs(id).await }
-            };
-            self.beside(jobs, move |state, jobs| {
-                if state.named(&server.id).is_err() {
-                    state.add_server(server, KeyFrom::Settings { has_key }, jobs);
-                }
-            });
+        }
+        if watched {
+            self.feed(slot, Input::Watch(topic));
+        } else {
+            for topic in present {
+                self.unwatch(slot, topic);
+            }
         }
         self.views.everything_changed();
+        Ok(())
     }
 
-    pub(super) fn set_demo(&mut self, servers: Vec<(Server, Option<Secret>, Vec<Job>)>) {
+    pub(super) fn set_preferences(&mut self, preferences: Preferences) {
+        self.preferences = preferences;
+        self.set_log_budget();
+        self.views.overview_changed();
+    }
+
+    /// Takes over what stands in the settings file, as at a start. `known` is what the history
+    /// knows of its servers.
+    pub(super) fn take_over(&mut self, read: Read, mut known: HashMap<ServerId, Remembered>) {
+        self.health.settings = read.problem;
+        self.views.everything_changed();
+        let Some(ids) = read.ids else { return };
+        self.preferences = read.settings.preferences;
+        self.set_log_budget();
+        // Taken out by hand, a server is gone as it would be after a restart: its history and its
+        // key stay.
+        let gone = self.servers.iter().filter(|e| e.saved && !ids.contains(&e.server.id.0));
+        let gone: Vec<_> = gone.map(|entry| entry.slot).collect();
+        for slot in gone {
+            drop(self.take_out(slot));
+        }
+        for SavedServer { server, has_key } in read.settings.servers {
+            match self.servers.iter().find(|entry| entry.server.id == server.id) {
+                None => {
+                    let known = known.remove(&server.id).unwrap_or_default();
+                    self.add_server(server, KeyFrom::Settings { has_key }, known);
+                }
+                Some(entry) if entry.saved && entry.server != server => {
+                    let slot = entry.slot;
+                    self.replace_server(slot, server, KeyChange::Keep, None);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    pub(super) fn set_demo(&mut self, servers: Vec<(Server, Option<Secret>, Remembered)>) {
         let old: Vec<_> =
             self.servers.iter().filter(|entry| entry.demo).map(|entry| entry.slot).collect();
         for slot in old {
             drop(self.take_out(slot));
         }
-        for (server, key, jobs) in servers {
-            self.add_server(server, KeyFrom::Demo(key), jobs);
+        for (server, key, known) in servers {
+            self.add_server(server, KeyFrom::Demo(key), known);
         }
         self.views.everything_changed();
     }
+}
+
+/// Whether the settings say that this server's key is in the keyring.
+fn has_key(entry: &Entry) -> bool {
+    match entry.key {
+        KeyState::Stored | KeyState::Waiting | KeyState::Locked | KeyState::Missing => true,
+        KeyState::None | KeyState::Session => false,
+    }
+}
+
+/// Whether the files that a draft names can be read. Not for the loop: a file may be far away.
+pub(super) async fn check_files(draft: &ServerDraft) -> Result<(), UserError> {
+    let path = draft.extra_ca.trim();
+    if !path.is_empty()
+        && let Err(error) = tokio::fs::metadata(path).await
+    {
+        return Err(invalid(format!("The certificate file {path} cannot be read: {error}.")));
+    }
+    Ok(())
+}
+
+/// The topic that the user names.
+pub(super) fn topic_of(text: &str) -> Result<Topic, UserError> {
+    Topic::parse(text).map_err(|error| invalid(error.to_string()))
 }
 
 /// The server a draft describes, checked field by field.
@@ -450,12 +548,6 @@ fn server_of(draft: &ServerDraft, existing: Option<&Server>) -> Result<Server, U
         .filter(|(name, value)| !name.is_empty() && !value.is_empty())
         .collect();
     let extra_ca = Some(draft.extra_ca.trim()).filter(|path| !path.is_empty()).map(PathBuf::from);
-    if let Some(path) = &extra_ca
-        && let Err(error) = std::fs::metadata(path)
-    {
-        let shown = path.display();
-        return Err(invalid(format!("The certificate file {shown} cannot be read: {error}.")));
-    }
     let mut server = Server {
         id: existing.map_or_else(new_id, |server| server.id.clone()),
         name: draft.name.trim().to_owned(),

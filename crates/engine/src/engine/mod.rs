@@ -3,6 +3,9 @@
 //! The handle's methods are messages to the loop, run there one after another between what comes
 //! from the servers. There is no lock around state, because nobody else has it.
 
+mod actions;
+mod bursts;
+mod change;
 mod configure;
 mod logview;
 mod notices;
@@ -19,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::history::{History, Place};
-use crate::keys::{Keyring, keyring_words};
+use crate::keys::{Keyring, keyring_words, unstored_words};
 use crate::logs::{self, LogStore};
 use crate::ports::{Ports, SecretsError, Window};
 use crate::settings::{SavedServer, Settings, SettingsFile};
@@ -75,6 +78,8 @@ pub(crate) type Command = Box<dyn FnOnce(&mut State) + Send>;
 pub struct Engine {
     commands: mpsc::UnboundedSender<Command>,
     keyring: Keyring,
+    /// `None` where nothing is saved.
+    file: Option<change::FileInTurn>,
 }
 
 impl Engine {
@@ -109,7 +114,7 @@ impl Engine {
             SettingsSource::File(path) => {
                 let loaded = tokio::task::spawn_blocking(|| SettingsFile::load(path)).await;
                 match loaded {
-                    Ok((file, settings, problem)) => (Some(file), settings, problem, Vec::new()),
+                    Ok((file, read)) => (Some(file), read.settings, read.problem, Vec::new()),
                     Err(error) => {
                         let problem = format!("The settings could not be read: {error}.");
                         (None, Settings::default(), Some(problem), Vec::new())
@@ -118,14 +123,15 @@ impl Engine {
             }
             SettingsSource::Fixed(servers) => (None, Settings::default(), None, servers),
         };
+        let file = file.map(|file| Arc::new(tokio::sync::Mutex::new(Some(file))));
         let mut remembered = Vec::new();
         for SavedServer { server, has_key } in settings.servers {
-            let jobs = history.jobs(server.id.clone()).await;
-            remembered.push((server, servers::KeyFrom::Settings { has_key }, jobs));
+            let known = history.remembered(server.id.clone()).await;
+            remembered.push((server, servers::KeyFrom::Settings { has_key }, known));
         }
         for (server, key) in fixed {
-            let jobs = history.jobs(server.id.clone()).await;
-            remembered.push((server, servers::KeyFrom::Given(key), jobs));
+            let known = history.remembered(server.id.clone()).await;
+            remembered.push((server, servers::KeyFrom::Given(key), known));
         }
         let notices = history.notices().await;
         let mut state = State::new(state::Parts {
@@ -135,18 +141,18 @@ impl Engine {
             keyring: keyring.clone(),
             logs,
             ports: options.ports,
-            file,
+            file: file.clone(),
             preferences: settings.preferences,
             seed: options.seed.unwrap_or_else(rand_seed),
         });
         state.health.settings = problem;
         state.take_notices(notices);
         state.set_log_budget();
-        for (server, key, jobs) in remembered {
-            state.add_server(server, key, jobs);
+        for (server, key, known) in remembered {
+            state.add_server(server, key, known);
         }
         tokio::spawn(state.run(taken, replied, told));
-        Ok(Engine { commands, keyring })
+        Ok(Engine { commands, keyring, file })
     }
 
     /// Stops the engine: closes the sockets with a goodbye and writes the history. Done within two
@@ -341,12 +347,13 @@ impl Engine {
         change: KeyChange,
         key: Option<Secret>,
     ) -> Result<String, UserError> {
+        configure::check_files(&draft).await?;
         let plan = self.ask(move |state| state.plan_save(&draft, change, key)).await??;
         let id = plan.server.id.clone();
         let label = plan.server.name.clone();
         let mut before = None;
         if let Some(key) = plan.to_store() {
-            let old = match plan.new {
+            let old = match plan.is_new() {
                 true => Ok(None),
                 false => self.keyring.load(id.clone()).wait().await,
             };
@@ -355,15 +362,29 @@ impl Engine {
                 Ok(_) | Err(SecretsError::Failed(_)) => old,
                 Err(error) => return Err(keyring_error(&error)),
             });
-            let stored = self.keyring.store(id.clone(), label.clone(), key).wait().await;
-            stored.map_err(|error| keyring_error(&error))?;
+            let back = before.as_ref().and_then(|old| old.as_ref().ok().cloned().flatten());
+            let stored = self.keyring.store(id.clone(), label.clone(), key, back).wait().await;
+            stored.map_err(|error| UserError {
+                code: ErrorCode::Keyring,
+                message: unstored_words(&error),
+            })?;
         }
-        let saved = self.ask(move |state| state.commit_save(plan)).await?;
-        if saved.is_err() {
-            // The settings are as they were, so the keyring must be too.
+        let again = plan.clone();
+        let saved = self.configure(
+            move |state| state.save_change(&again),
+            move |state| state.commit_save(plan),
+        );
+        let saved = saved.await.and_then(|committed| committed);
+        if let Err(refused) = &saved {
+            // The settings are as they were, so the keyring must be too. A server that was removed
+            // meanwhile has left no key there.
+            let removed = refused.code == ErrorCode::NotFound;
             let restored = match before {
-                Some(Ok(Some(key))) => self.keyring.store(id.clone(), label, key).wait().await,
-                Some(Ok(None)) => self.keyring.delete(id.clone()).wait().await,
+                Some(Ok(Some(key))) if !removed => {
+                    self.keyring.restore(id.clone(), label, key).wait().await
+                }
+                Some(Ok(_)) => self.keyring.delete(id.clone()).wait().await,
+                Some(Err(_)) if removed => self.keyring.delete(id.clone()).wait().await,
                 Some(Err(_)) | None => Ok(()),
             };
             if let Err(error) = restored {
@@ -384,6 +405,7 @@ impl Engine {
         key: Option<Secret>,
         report: Box<Report>,
     ) -> Result<(), UserError> {
+        configure::check_files(&draft).await?;
         let (server, key) = self.ask(move |state| state.plan_test(&draft, change, key)).await??;
         test::run(server, key, &*report).await;
         Ok(())
@@ -395,10 +417,11 @@ impl Engine {
     /// When there is no such server, or the settings cannot be written.
     pub async fn remove_server(&self, id: &str) -> Result<(), UserError> {
         let id = ServerId(id.to_owned());
-        let had_key = self.ask({
-            let id = id.clone();
-            move |state| state.remove_server(&id)
-        });
+        let (planned, removed) = (id.clone(), id.clone());
+        let had_key = self.configure(
+            move |state| state.removal(&planned),
+            move |state| state.remove_server(&removed),
+        );
         if had_key.await?? {
             let forgotten = self.keyring.delete(id).wait().await;
             if let Err(error) = forgotten {
@@ -413,8 +436,7 @@ impl Engine {
     /// # Errors
     /// When there is no such server, or the settings cannot be written.
     pub async fn pause_server(&self, id: &str) -> Result<(), UserError> {
-        let id = ServerId(id.to_owned());
-        self.ask(move |state| state.set_paused(&id, true)).await?
+        self.set_paused(ServerId(id.to_owned()), true).await
     }
 
     /// Connects a paused server again.
@@ -422,16 +444,28 @@ impl Engine {
     /// # Errors
     /// When there is no such server, or the settings cannot be written.
     pub async fn resume_server(&self, id: &str) -> Result<(), UserError> {
-        let id = ServerId(id.to_owned());
-        self.ask(move |state| state.set_paused(&id, false)).await?
+        self.set_paused(ServerId(id.to_owned()), false).await
+    }
+
+    async fn set_paused(&self, id: ServerId, paused: bool) -> Result<(), UserError> {
+        let planned = id.clone();
+        let set = self.configure(
+            move |state| state.server_change(&planned, move |server| server.paused = paused),
+            move |state| state.set_paused(&id, paused),
+        );
+        set.await?
     }
 
     /// Tries a server's socket at once; asks the keyring again where that stood in the way.
     ///
     /// # Errors
-    /// When there is no such server.
+    /// When there is no such server, or it was paused and the settings cannot be written.
     pub async fn reconnect(&self, id: &str) -> Result<(), UserError> {
         let id = ServerId(id.to_owned());
+        let asked = id.clone();
+        if self.ask(move |state| state.is_paused(&asked)).await?? {
+            return self.set_paused(id, false).await;
+        }
         self.ask(move |state| state.reconnect(&id)).await?
     }
 
@@ -440,8 +474,7 @@ impl Engine {
     /// # Errors
     /// When there is no such server, the topic cannot be read, or the settings cannot be written.
     pub async fn watch(&self, server: &str, topic: &str) -> Result<(), UserError> {
-        let (server, topic) = (ServerId(server.to_owned()), topic.to_owned());
-        self.ask(move |state| state.set_watched(&server, &topic, true)).await?
+        self.set_watched(ServerId(server.to_owned()), topic, true).await
     }
 
     /// Watches a topic no longer.
@@ -449,8 +482,22 @@ impl Engine {
     /// # Errors
     /// As [`Engine::watch`].
     pub async fn unwatch(&self, server: &str, topic: &str) -> Result<(), UserError> {
-        let (server, topic) = (ServerId(server.to_owned()), topic.to_owned());
-        self.ask(move |state| state.set_watched(&server, &topic, false)).await?
+        self.set_watched(ServerId(server.to_owned()), topic, false).await
+    }
+
+    async fn set_watched(
+        &self,
+        server: ServerId,
+        topic: &str,
+        watched: bool,
+    ) -> Result<(), UserError> {
+        let topic = configure::topic_of(topic)?;
+        let (of, about) = (server.clone(), topic.clone());
+        let set = self.configure(
+            move |state| state.watch_change(&of, &about, watched),
+            move |state| state.set_watched(&server, topic, watched),
+        );
+        set.await?
     }
 
     /// Asks the server to do something with a job, and waits for its answer.
@@ -498,7 +545,16 @@ impl Engine {
     /// # Errors
     /// When the settings cannot be written; the choices hold until the program ends then.
     pub async fn set_preferences(&self, preferences: Preferences) -> Result<(), UserError> {
-        self.ask(move |state| state.set_preferences(preferences)).await?
+        let (first, planned) = (preferences.clone(), preferences.clone());
+        self.ask(move |state| state.set_preferences(first)).await?;
+        let set = self.configure(
+            move |_| {
+                let preferences = planned.clone();
+                Ok(Some(Box::new(move |settings| settings.preferences = preferences)))
+            },
+            move |state| state.set_preferences(preferences),
+        );
+        set.await
     }
 
     /// Replaces the demo's servers; none turns the demo off. They are not saved in the settings;
@@ -507,8 +563,8 @@ impl Engine {
         let Ok(history) = self.ask(|state| state.history()).await else { return };
         let mut remembered = Vec::new();
         for (server, key) in servers {
-            let jobs = history.jobs(server.id.clone()).await;
-            remembered.push((server, key, jobs));
+            let known = history.remembered(server.id.clone()).await;
+            remembered.push((server, key, known));
         }
         let _ = self.ask(move |state| state.set_demo(remembered)).await;
     }

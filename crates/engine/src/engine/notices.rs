@@ -7,9 +7,8 @@
 //! would lose it.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
-use jobwatch_core::model::{Job, JobState, Level, ServerNotice};
+use jobwatch_core::model::{Job, Level, ServerNotice};
 use jobwatch_core::notify::{Notice, Tone, notice};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::Transition;
@@ -17,6 +16,7 @@ use jobwatch_core::time::{Mono, Now};
 
 use std::sync::Arc;
 
+use super::bursts::{Bursts, MAX_POPUPS, Why};
 use super::state::State;
 use crate::driver::Slot;
 use crate::history::{Announcement, StoredNotice};
@@ -25,11 +25,6 @@ use crate::views::OpenJob;
 
 /// Notices kept for the list.
 const MAX_LISTED: usize = 5_000;
-/// The summary of what happened while the program was off waits this long for more of it,
-const QUIET: Duration = Duration::from_secs(2);
-/// but no longer than this after the first of it,
-/// and what is heard of it later is told as it comes.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What was told, and what waits to be told as one.
 #[derive(Debug, Default)]
@@ -38,16 +33,12 @@ pub(super) struct Notices {
     list: Vec<StoredNotice>,
     dismissed: Vec<StoredNotice>,
     unread: u32,
-    /// What ended while the program was off.
-    away: Vec<StoredNotice>,
-    first_away: Option<Mono>,
-    due: Option<Mono>,
-    summarised: bool,
+    pub(super) bursts: Bursts,
 }
 
 impl Notices {
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.due
+        self.bursts.deadline()
     }
 
     pub(super) fn unread(&self) -> u32 {
@@ -70,12 +61,6 @@ impl Notices {
         let unread = self.list.iter().filter(|stored| !stored.read).count();
         self.unread = u32::try_from(unread).unwrap_or(u32::MAX);
     }
-
-    fn hold(&mut self, stored: StoredNotice, now: Now) {
-        let first = *self.first_away.get_or_insert(now.mono);
-        self.due = Some(now.mono.after(QUIET).min(first.after(PATIENCE)));
-        self.away.push(stored);
-    }
 }
 
 impl State {
@@ -85,7 +70,7 @@ impl State {
         let now = self.clock.now();
         if self.ports.desktop.is_some() {
             for unshown in stored.iter().filter(|stored| !stored.shown && !stored.read) {
-                self.notices.hold(unshown.clone(), now);
+                self.notices.bursts.hold(Why::Away, unshown.clone(), false, now);
             }
         }
         self.notices.list = stored;
@@ -150,8 +135,9 @@ impl State {
             self.history.shown(vec![stored.id]);
             return;
         }
-        if away && !self.notices.summarised {
-            self.notices.hold(stored.clone(), now);
+        if away {
+            let listed = self.has_listed(&stored.notice.server);
+            self.notices.bursts.hold(Why::Away, stored.clone(), listed, now);
         } else {
             self.show(&stored);
         }
@@ -163,91 +149,39 @@ impl State {
         self.views.notices_changed();
     }
 
+    /// Tells of a notice: to whoever reads the stream, and with a popup.
+    pub(super) fn show(&mut self, stored: &StoredNotice) {
+        // A reader of the stream has no list to look into: it hears all of it.
+        self.sink(|| Event::Notice(stored.notice.clone()));
+        self.pop_up(stored);
+    }
+
     /// Shows the popup, unless there is a reason not to, and notes that it is dealt with.
-    fn show(&mut self, stored: &StoredNotice) {
+    pub(super) fn pop_up(&mut self, stored: &StoredNotice) {
         let notice = &stored.notice;
         // A server's plain information is for the list, and so is what it says about a job: it is
         // the job's outcome that rings, and it rings once.
         let loud = notice.key.is_some() || (notice.tone != Tone::Plain && notice.job.is_none());
-        // A reader of the stream has no list to look into: it hears all of it.
-        self.sink(|| Event::Notice(notice.clone()));
-        if loud {
-            let seen = self.sees(&notice.server, notice.job.as_ref().map(|job| job.as_str()));
-            if self.preferences.popups
-                && !seen
-                && let Some(desktop) = self.desktop()
-            {
-                let (history, id, showing) = (self.history(), stored.id, self.popups.token());
-                let settled = move || {
-                    history.shown(vec![id]);
-                    drop(showing);
-                };
-                desktop.show(id, notice, Box::new(settled));
+        let seen = self.sees(&notice.server, notice.job.as_ref().map(|job| job.as_str()));
+        if loud
+            && self.preferences.popups
+            && !seen
+            && let Some(desktop) = self.desktop()
+        {
+            if self.popups.len() >= MAX_POPUPS {
+                let now = self.clock.now();
+                self.notices.bursts.hold(Why::Excess, stored.clone(), true, now);
                 return;
             }
+            let (history, id, showing) = (self.history(), stored.id, self.popups.token());
+            let settled = move || {
+                history.shown(vec![id]);
+                drop(showing);
+            };
+            desktop.show(id, notice, Box::new(settled));
+            return;
         }
         self.history.shown(vec![stored.id]);
-    }
-
-    /// Tells what ended while the program was off, as one.
-    pub(super) fn summarise_if_due(&mut self) {
-        let now = self.clock.now();
-        if self.notices.due.is_none_or(|due| due > now.mono) {
-            return;
-        }
-        self.notices.due = None;
-        self.notices.summarised = true;
-        let away = std::mem::take(&mut self.notices.away);
-        // The demo's servers of an earlier run may not be here.
-        let (away, orphans): (Vec<_>, Vec<_>) =
-            away.into_iter().partition(|stored| self.named(&stored.notice.server).is_ok());
-        if !orphans.is_empty() {
-            self.history.shown(orphans.iter().map(|stored| stored.id).collect());
-        }
-        let (outcomes, others): (Vec<_>, Vec<_>) =
-            away.into_iter().partition(|stored| stored.notice.key.is_some());
-        for other in &others {
-            self.show(other);
-        }
-        let [first, _, ..] = outcomes.as_slice() else {
-            // One outcome is best told in its own words.
-            if let Some(only) = outcomes.first() {
-                self.show(only);
-            }
-            return;
-        };
-        let count = |wanted: &JobState| {
-            let of = |stored: &&StoredNotice| {
-                stored.notice.key.as_ref().is_some_and(|key| key.outcome == *wanted)
-            };
-            outcomes.iter().filter(of).count()
-        };
-        let (completed, failed) = (count(&JobState::Completed), count(&JobState::Failed));
-        let mut parts = Vec::new();
-        for (number, word) in [
-            (completed, "completed"),
-            (failed, "failed"),
-            (outcomes.len() - completed - failed, "ended otherwise"),
-        ] {
-            if number > 0 {
-                parts.push(format!("{number} {word}"));
-            }
-        }
-        let bad = |stored: &&StoredNotice| stored.notice.tone == Tone::Bad;
-        let failures: Vec<&str> =
-            outcomes.iter().filter(bad).take(3).map(|s| s.notice.title.as_str()).collect();
-        let notice = Notice {
-            key: None,
-            server: first.notice.server.clone(),
-            job: None,
-            title: format!("While Jobwatch was off: {}", parts.join(", ")),
-            body: failures.join("\n"),
-            tone: if failed > 0 { Tone::Bad } else { Tone::Good },
-            at: now.wall,
-        };
-        let read = false;
-        self.history.announce(Announcement { notice, step: None, mark: None, away: false, read });
-        self.history.shown(outcomes.iter().map(|stored| stored.id).collect());
     }
 
     pub(super) fn mark_read(&mut self, ids: Vec<i64>, read: bool) {
@@ -308,9 +242,10 @@ impl State {
     /// Drops what was told about a server that was removed.
     pub(super) fn forget_notices(&mut self, server: &ServerId) {
         let notices = &mut self.notices;
-        for list in [&mut notices.list, &mut notices.dismissed, &mut notices.away] {
+        for list in [&mut notices.list, &mut notices.dismissed] {
             list.retain(|stored| stored.notice.server != *server);
         }
+        notices.bursts.forget(server);
         notices.recount();
         self.views.notices_changed();
     }

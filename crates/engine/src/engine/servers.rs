@@ -3,31 +3,29 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jobwatch_core::dialect::{FetchRequest, Method, dialect};
 use jobwatch_core::log::{LogLine, LogLines};
-use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source};
+use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{Server, ServerId};
 use jobwatch_core::state::{Transition, TransitionKind};
-use jobwatch_core::supervisor::{FetchId, Input, Link, LinkId, Output, Status, Supervisor};
+use jobwatch_core::supervisor::{Input, Link, LinkId, Output, Status, Supervisor};
 use jobwatch_core::time::{Mono, Now};
 use jobwatch_core::wire::json;
 use tokio::sync::oneshot;
 
+use super::actions::Actions;
 use super::state::State;
 use crate::driver::{Driver, Report, Reported, Slot};
 use crate::fetch::Clients;
 use crate::frames::{Frames, body_text};
+use crate::history::Remembered;
 use crate::keys::keyring_words;
 use crate::logs::Owner;
 use crate::ports::{Event, SecretsError};
 use crate::redact::{Redactor, WORDS};
 use crate::views::{ActionView, ErrorCode, KeyState, UserError};
-
-/// Actions are numbered from here on, out of the way of the supervisor's own requests.
-const FIRST_ACTION: u64 = 1 << 63;
-/// An action that was not answered by then has failed for the user.
-const ACTION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(75);
 
 /// Where a server's key comes from.
 #[derive(Debug)]
@@ -76,14 +74,10 @@ pub(super) struct Entry {
     pub queues: BTreeMap<String, QueuePatch>,
     pub odd: u32,
     pub deadline: Option<Mono>,
-    actions: HashMap<FetchId, Waiting>,
-    next_action: u64,
+    pub actions: Actions,
     pub logs_asked: HashMap<JobId, Mono>,
-}
-
-struct Waiting {
-    since: Mono,
-    answer: oneshot::Sender<Result<(), UserError>>,
+    /// What the history was told of when each topic was last listed.
+    noted: HashMap<Topic, Timestamp>,
 }
 
 impl Entry {
@@ -93,6 +87,12 @@ impl Entry {
 
     pub(super) fn machine(&self) -> Option<&Supervisor> {
         self.machine.as_ref()
+    }
+
+    /// Whether all that is watched has been listed since the program started.
+    fn has_listed(&self) -> bool {
+        let listed = |topic| self.machine.as_ref().is_some_and(|m| m.listed_since(topic).is_some());
+        self.server.watch.iter().all(listed)
     }
 
     /// Whether the user asked for this job by name.
@@ -134,15 +134,20 @@ impl State {
         })
     }
 
+    /// Whether this server has listed all that is watched.
+    pub(super) fn has_listed(&self, id: &ServerId) -> bool {
+        self.named(id).is_ok_and(Entry::has_listed)
+    }
+
     pub(super) fn slot_of(&self, id: &str) -> Option<Slot> {
         self.servers.iter().find(|entry| entry.server.id.0 == id).map(|entry| entry.slot)
     }
 
     /// Puts a server in at the end, with what is remembered of it, and starts it as soon as its
     /// key is there.
-    pub(super) fn add_server(&mut self, server: Server, key: KeyFrom, jobs: Vec<Job>) {
+    pub(super) fn add_server(&mut self, server: Server, key: KeyFrom, known: Remembered) {
         let position = self.servers.len();
-        self.insert_server(position, server, key, jobs);
+        self.insert_server(position, server, key, known);
     }
 
     pub(super) fn insert_server(
@@ -150,7 +155,7 @@ impl State {
         position: usize,
         server: Server,
         key: KeyFrom,
-        jobs: Vec<Job>,
+        known: Remembered,
     ) {
         let now = self.clock.now();
         let slot = Slot(self.next_slot);
@@ -166,7 +171,7 @@ impl State {
             KeyFrom::Given(Some(key)) | KeyFrom::Demo(Some(key)) => (KeyState::Session, Some(key)),
             KeyFrom::Given(None) | KeyFrom::Demo(None) => (KeyState::None, None),
         };
-        let redactor = Redactor::new(secret.as_ref());
+        let redactor = Redactor::of(&server, secret.as_ref());
         let clients = self.tasks.clients(server.extra_ca.as_ref());
         let driver = Driver::spawn(slot, clients, redactor.clone(), self.reports.clone());
         // Servers that start together must not dial in step.
@@ -207,11 +212,19 @@ impl State {
             queues: BTreeMap::new(),
             odd: 0,
             deadline: None,
-            actions: HashMap::new(),
-            next_action: FIRST_ACTION,
+            actions: Actions::default(),
             logs_asked: HashMap::new(),
+            noted: HashMap::new(),
         };
-        for mut job in jobs {
+        for (topic, at) in known.listings {
+            if !entry.server.watch.contains(&topic) {
+                // It was taken out of the settings by hand: watched again, it is new.
+                self.history.unlisted(entry.server.id.clone(), topic);
+            } else if let Some(machine) = &mut entry.machine {
+                machine.remember_listing(topic, at);
+            }
+        }
+        for mut job in known.jobs {
             job.source = Source::History;
             if let Some(machine) = &mut entry.machine {
                 machine.remember(job.clone());
@@ -344,6 +357,42 @@ impl State {
         })
     }
 
+    /// Watches a topic no longer.
+    pub(super) fn unwatch(&mut self, slot: Slot, topic: Topic) {
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.noted.remove(&topic);
+            let server = entry.server.id.clone();
+            self.history.unlisted(server, topic.clone());
+        }
+        self.feed(slot, Input::Unwatch(topic));
+    }
+
+    /// Keeps when topics were last listed: `at_least` apart, since an older time only means that
+    /// what is known already is looked at again.
+    pub(super) fn note_listings(&mut self, at_least: std::time::Duration) {
+        for entry in &mut self.servers {
+            let Some(machine) = &entry.machine else { continue };
+            for topic in &entry.server.watch {
+                let Some(listed) = machine.last_listed(topic) else { continue };
+                let due = entry.noted.get(topic).is_none_or(|noted| {
+                    listed.duration_since(*noted).unsigned_abs() >= at_least && listed != *noted
+                });
+                if due {
+                    entry.noted.insert(topic.clone(), listed);
+                    self.history.listed(entry.server.id.clone(), topic.clone(), listed);
+                }
+            }
+        }
+    }
+
+    /// Tells who has waited too long for the answer to an action.
+    pub(super) fn give_up_actions(&mut self) {
+        let now = self.clock.now().mono;
+        for entry in &mut self.servers {
+            entry.actions.give_up(now);
+        }
+    }
+
     pub(super) fn woke(&mut self) {
         for slot in self.slots() {
             self.feed(slot, Input::Woke);
@@ -449,6 +498,11 @@ impl State {
         match output {
             Output::Idle(_) => {}
             Output::Open(link, request, limit) => {
+                // Whatever the dialect made of the key is as secret as the key.
+                let secrets = request.secrets();
+                if secrets.iter().filter(|secret| entry.redactor.add(secret)).count() > 0 {
+                    entry.driver.redact(entry.redactor.clone());
+                }
                 let text = format!("GET {} (upgrade)", request.address);
                 entry.frames.http(false, &text, 0, &entry.redactor, now);
                 trace_wire(entry);
@@ -528,15 +582,17 @@ impl State {
                 self.sink(|| Event::Diagnostic { server, diagnostic });
             }
             Output::Acted(id, result) => {
-                let Some(waiting) = entry.actions.remove(&id) else { return };
                 let result = result.map_err(|words| UserError {
                     code: ErrorCode::Server,
                     message: entry.redactor.clean_prefix(&words, WORDS),
                 });
-                let _ = waiting.answer.send(result);
+                entry.actions.answered(id, result);
             }
             Output::Listed { topic, ok } => {
                 let server = entry.server.id.clone();
+                if ok && self.has_listed(&server) {
+                    self.notices.bursts.listed(&server, now);
+                }
                 self.sink(|| Event::Listed { server, topic, ok });
             }
         }
@@ -650,16 +706,7 @@ impl State {
             let _ = answer.send(Err(refuse(ErrorCode::Invalid, message)));
             return;
         };
-        let id = FetchId(entry.next_action);
-        entry.next_action += 1;
-        let late =
-            |_: &FetchId, waiting: &mut Waiting| now.mono.since(waiting.since) >= ACTION_TIMEOUT;
-        for (_, waiting) in entry.actions.extract_if(late) {
-            let message =
-                "The server did not answer in time, so it is not known whether it did this.";
-            let _ = waiting.answer.send(Err(refuse(ErrorCode::Server, message)));
-        }
-        entry.actions.insert(id, Waiting { since: now.mono, answer });
+        let id = entry.actions.ask(answer, now.mono);
         self.feed(slot, Input::Act(id, found));
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::Command;
+use super::change::FileInTurn;
 use super::notices::Notices;
 use super::servers::{Entry, Tasks};
 use super::window::Views;
@@ -22,7 +23,6 @@ use crate::keys::Keyring;
 use crate::logs::{LogStore, Owner, Told};
 use crate::metrics::Metrics;
 use crate::ports::{Event, Ports};
-use crate::settings::SettingsFile;
 use crate::views::catalogue::Catalogue;
 use crate::views::{Health, OpenJob, Preferences};
 
@@ -30,6 +30,8 @@ use crate::views::{Health, OpenJob, Preferences};
 const MAX_REPORTS: usize = 256;
 /// Between looks at the clocks, and at what has no deadline of its own.
 const PULSE: Duration = Duration::from_secs(1);
+/// Between two notes of when the same topic was last listed.
+const LISTINGS: Duration = Duration::from_secs(30);
 /// How long the end of the program waits for the desktop to take what it is to show.
 const POPUPS: Duration = Duration::from_millis(800);
 
@@ -41,7 +43,7 @@ pub(super) struct Parts {
     pub keyring: Keyring,
     pub logs: LogStore,
     pub ports: Ports,
-    pub file: Option<SettingsFile>,
+    pub file: Option<FileInTurn>,
     pub preferences: Preferences,
     pub seed: u64,
 }
@@ -56,7 +58,10 @@ pub(crate) struct State {
     pub(super) history: History,
     pub(super) keyring: Keyring,
     pub(super) ports: Ports,
-    pub(super) file: Option<SettingsFile>,
+    /// `None` where nothing is saved.
+    pub(super) file: Option<FileInTurn>,
+    /// Whether the file is being looked into.
+    pub(super) reloading: bool,
     pub(super) preferences: Preferences,
     pub(super) health: Health,
     pub(super) seed: u64,
@@ -91,6 +96,7 @@ impl State {
             keyring: parts.keyring,
             ports: parts.ports,
             file: parts.file,
+            reloading: false,
             preferences: parts.preferences,
             health: Health::default(),
             seed: parts.seed,
@@ -166,7 +172,7 @@ impl State {
                 self.tick(slot);
             }
         }
-        self.summarise_if_due();
+        self.tell_bursts_if_due();
     }
 
     fn pulse(&mut self, slept: bool) {
@@ -176,6 +182,8 @@ impl State {
         }
         self.reload_settings();
         self.follow_logs();
+        self.note_listings(LISTINGS);
+        self.give_up_actions();
         self.prune();
     }
 
@@ -214,6 +222,7 @@ impl State {
 
     /// Says goodbye to the servers and writes what is left.
     async fn finish(mut self) {
+        self.note_listings(Duration::ZERO);
         // Drivers that wait to hand a report over must not wait for a loop that has ended.
         self.incoming.close();
         let mut closing = tokio::task::JoinSet::new();

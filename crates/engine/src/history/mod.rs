@@ -4,29 +4,42 @@
 //! Writes are gathered for up to [`GATHER`] and made in one transaction. An announcement is written
 //! at once: the transition, the ledger's row and the notice become durable together, and only then
 //! is the popup shown. If the disk refuses, the program goes on from memory, tries again every
-//! [`RETRY`], and says so.
+//! [`RETRY`] and not more often, and says so; what waits meanwhile is bounded, and so is what is on
+//! its way to the thread.
 
+mod open;
+mod prune;
+mod rows;
 mod schema;
 mod store;
+mod waiting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use jobwatch_core::model::{Job, JobId};
+use jobwatch_core::model::{Job, JobId, Topic};
 use jobwatch_core::notify::Notice;
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::Transition;
+use jobwatch_core::state::{Transition, size};
 use tokio::sync::{mpsc, oneshot};
 
-use store::Store;
+use store::{Store, Urgency};
 
 /// The file's name inside the data directory.
 pub const FILE: &str = "history.sqlite";
 /// How long writes are gathered.
 const GATHER: Duration = Duration::from_millis(150);
+/// Bytes of jobs and steps that may be on their way to the thread, which may be held up by a disk
+/// that neither writes nor refuses.
+const MAX_QUEUED: usize = 64 << 20;
+/// What one of them counts besides its texts.
+const OVERHEAD: usize = 512;
+/// Requests taken before a look at the clock.
+const AT_ONCE: usize = 10_000;
 /// Between attempts to write while the disk refuses.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -60,6 +73,15 @@ pub struct Announcement {
     pub read: bool,
 }
 
+/// What is known of a server from earlier runs.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    /// Its last known jobs.
+    pub jobs: Vec<Job>,
+    /// When each topic was last listed completely.
+    pub listings: Vec<(Topic, Timestamp)>,
+}
+
 /// What the history answers on its own account.
 #[derive(Debug)]
 pub enum Reply {
@@ -83,7 +105,9 @@ pub(crate) enum Request {
     ReadAll,
     Dismiss(Vec<i64>, bool),
     Forget(ServerId),
-    Jobs(ServerId, oneshot::Sender<Vec<Job>>),
+    Listed(ServerId, Topic, Timestamp),
+    Unlisted(ServerId, Topic),
+    Remembered(ServerId, oneshot::Sender<Remembered>),
     Notices(oneshot::Sender<Vec<StoredNotice>>),
     Timeline(ServerId, JobId, oneshot::Sender<Vec<Transition>>),
     Flush(oneshot::Sender<()>),
@@ -93,7 +117,27 @@ pub(crate) enum Request {
 /// last clone is gone.
 #[derive(Clone, Debug)]
 pub struct History {
-    requests: Sender<Request>,
+    requests: Sender<(usize, Request)>,
+    queue: Arc<Queue>,
+}
+
+/// What is on its way to the thread.
+#[derive(Debug, Default)]
+struct Queue {
+    bytes: AtomicUsize,
+    /// Changes that were not handed over, and are not counted yet.
+    lost: AtomicU64,
+}
+
+impl Queue {
+    /// Whether so many bytes more may be queued; if not, they are counted as lost.
+    fn admits(&self, bytes: usize) -> bool {
+        let admitted = self.bytes.load(Ordering::Relaxed) + bytes <= MAX_QUEUED;
+        if !admitted {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted
+    }
 }
 
 /// How the history is kept.
@@ -112,29 +156,37 @@ impl History {
     #[must_use]
     pub fn open(place: Place, replies: mpsc::UnboundedSender<Reply>) -> History {
         let (requests, taken) = channel();
+        let queue = Arc::new(Queue::default());
+        let queued = Arc::clone(&queue);
         let run = move || {
             let (store, problem) = Store::open(&place, Timestamp::now());
             if problem.is_some() {
                 let _ = replies.send(Reply::Health(problem));
             }
-            work(store, &taken, &replies);
+            work(store, &taken, &queued, &replies);
         };
         if let Err(error) = std::thread::Builder::new().name("history".to_owned()).spawn(run) {
             // The receiver is gone with the closure, so every request is dropped unheard, and the
             // engine runs without a history.
             tracing::error!(%error, "the history's thread did not start");
         }
-        History { requests }
+        History { requests, queue }
     }
 
-    /// Keeps the job's present state.
+    /// Keeps the job's present state, unless the disk is far behind.
     pub fn job(&self, server: ServerId, job: Arc<Job>) {
-        self.send(Request::Job(server, job));
+        let bytes = OVERHEAD + size(&job);
+        if self.queue.admits(bytes) {
+            self.queue(bytes, Request::Job(server, job));
+        }
     }
 
-    /// Keeps a step of a job.
+    /// Keeps a step of a job, unless the disk is far behind.
     pub fn step(&self, server: ServerId, transition: Transition) {
-        self.send(Request::Step(server, transition));
+        let bytes = OVERHEAD + transition.error.as_ref().map_or(0, String::len);
+        if self.queue.admits(bytes) {
+            self.queue(bytes, Request::Step(server, transition));
+        }
     }
 
     /// Writes an announcement with everything before it, then answers [`Reply::Recorded`] unless
@@ -168,9 +220,19 @@ impl History {
         self.send(Request::Forget(server));
     }
 
-    /// The last known jobs of a server.
-    pub async fn jobs(&self, server: ServerId) -> Vec<Job> {
-        self.ask(|answer| Request::Jobs(server, answer)).await
+    /// Keeps when a topic was last listed completely. What was listed is to be kept before.
+    pub fn listed(&self, server: ServerId, topic: Topic, at: Timestamp) {
+        self.send(Request::Listed(server, topic, at));
+    }
+
+    /// Forgets when a topic was listed, since it is not watched any more.
+    pub fn unlisted(&self, server: ServerId, topic: Topic) {
+        self.send(Request::Unlisted(server, topic));
+    }
+
+    /// What is known of a server.
+    pub async fn remembered(&self, server: ServerId) -> Remembered {
+        self.ask(|answer| Request::Remembered(server, answer)).await
     }
 
     /// The notices that were not put away, newest first, at most [`store::MAX_NOTICES`].
@@ -196,7 +258,13 @@ impl History {
     }
 
     fn send(&self, request: Request) {
-        let _ = self.requests.send(request);
+        self.queue(OVERHEAD, request);
+    }
+
+    fn queue(&self, bytes: usize, request: Request) {
+        self.queue.bytes.fetch_add(bytes, Ordering::Relaxed);
+        // A thread that did not start takes nothing: then nothing waits either.
+        let _ = self.requests.send((bytes, request));
     }
 
     async fn ask<T: Default>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> T {
@@ -206,33 +274,38 @@ impl History {
     }
 }
 
-fn work(mut store: Store, requests: &Receiver<Request>, replies: &mpsc::UnboundedSender<Reply>) {
-    let mut due: Option<Instant> = None;
+fn work(
+    mut store: Store,
+    requests: &Receiver<(usize, Request)>,
+    queue: &Queue,
+    replies: &mpsc::UnboundedSender<Reply>,
+) {
+    // A file that could not be opened is tried again without being asked.
+    let mut due = store.failing().then(|| Instant::now() + RETRY);
     loop {
         let request = match due {
             None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(due) => requests.recv_timeout(due.saturating_duration_since(Instant::now())),
         };
         let mut answers = Vec::new();
+        let mut urgency = Urgency::Later;
         match request {
-            Ok(request) => {
-                let mut urgent = store.take(request, &mut answers);
+            Ok(first) => {
+                let (mut next, mut taken) = (Some(first), 0);
                 // What has queued up meanwhile joins the same transaction, up to the first question:
                 // its answer holds nothing that was queued after it.
-                while answers.is_empty()
-                    && let Ok(request) = requests.try_recv()
-                {
-                    urgent |= store.take(request, &mut answers);
-                    if store.gathered() > 10_000 {
-                        urgent = true;
-                        break;
+                while let Some((bytes, request)) = next {
+                    queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
+                    urgency = urgency.max(store.take(request, &mut answers));
+                    taken += 1;
+                    let enough = taken >= AT_ONCE || (store.full() && !store.failing());
+                    if enough {
+                        urgency = urgency.max(Urgency::Soon);
                     }
+                    let more = answers.is_empty() && !enough;
+                    next = if more { requests.try_recv().ok() } else { None };
                 }
-                let now = Instant::now();
-                if !urgent && due.is_none_or(|due| now < due) {
-                    due = due.or((store.gathered() > 0).then(|| now + GATHER));
-                    continue;
-                }
+                store.lost(queue.lost.swap(0, Ordering::Relaxed));
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -240,8 +313,18 @@ fn work(mut store: Store, requests: &Receiver<Request>, replies: &mpsc::Unbounde
                 return;
             }
         }
-        let written = store.flush(replies);
-        due = (!written).then(|| Instant::now() + RETRY);
+        let now = Instant::now();
+        let write = due.is_some_and(|due| now >= due)
+            || urgency == Urgency::Now
+            || (urgency == Urgency::Soon && !store.failing());
+        if write {
+            let written = store.flush(replies);
+            due = (!written).then(|| Instant::now() + RETRY);
+        } else if store.failing() {
+            store.go_on_from_memory(replies);
+        } else {
+            due = due.or((store.gathered() > 0).then(|| now + GATHER));
+        }
         for answer in answers {
             answer(&mut store);
         }

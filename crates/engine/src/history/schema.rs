@@ -2,7 +2,8 @@
 
 use rusqlite_migration::{M, Migrations};
 
-const STEPS: &[M<'static>] = &[M::up(
+const STEPS: &[M<'static>] = &[
+    M::up(
     "-- The last known state of every job: `body` is the whole job as JSON.
      CREATE TABLE jobs (
          server TEXT NOT NULL,
@@ -56,7 +57,29 @@ const STEPS: &[M<'static>] = &[M::up(
          at INTEGER NOT NULL,
          PRIMARY KEY (server, kind, subject, attempt, outcome)
      ) WITHOUT ROWID;",
-)];
+    ),
+    M::up(
+        "-- When each watched topic was last listed completely, by the local clock: what ended since
+     -- then has not been told.
+     CREATE TABLE listings (
+         server TEXT NOT NULL,
+         topic TEXT NOT NULL,
+         at INTEGER NOT NULL,
+         PRIMARY KEY (server, topic)
+     ) WITHOUT ROWID;",
+    ),
+    M::up(
+        "-- How large each job is. Read from the index alone, so that adding up reads no body.
+     ALTER TABLE jobs ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+     UPDATE jobs SET size = length(CAST(body AS BLOB));
+     CREATE INDEX jobs_by_size ON jobs (heard_at, size);
+
+     -- When it became known, by the local clock: what a server says of times decides nothing about
+     -- how long something is kept. Absent in rows of earlier versions.
+     ALTER TABLE transitions ADD COLUMN heard_at INTEGER;
+     ALTER TABLE notices ADD COLUMN heard_at INTEGER;",
+    ),
+];
 
 /// All steps from the first version on.
 pub(super) fn migrations() -> Migrations<'static> {

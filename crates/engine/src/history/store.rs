@@ -1,73 +1,65 @@
 //! The file behind the history, and what waits to be written to it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use jobwatch_core::model::{Job, JobId, JobState};
-use jobwatch_core::notify::{Notice, NoticeKey, Tone};
+use jobwatch_core::model::{Job, JobId, JobState, Topic};
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::{Transition, TransitionKind};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+use jobwatch_core::state::{Transition, cut, size};
+use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::mpsc;
 
-use super::{Announcement, FILE, Place, Reply, Request, StoredNotice, schema};
+use super::open::{
+    Unopened, connect_checked, error_words, is_damaged, migrate, open_file, open_past, set_aside,
+};
+use super::prune::{CUT, Limits, prune};
+use super::rows::{
+    MAX_PART, announce, body, in_ledger, insert_step, kind_from_word, ledger_key, set,
+    stored_notice, timestamp,
+};
+use super::waiting::{Waiting, Write};
+use super::{FILE, Place, Remembered, Reply, Request, StoredNotice};
 
 /// Notices handed to the engine at the start.
 pub(crate) const MAX_NOTICES: usize = 5_000;
-/// Jobs remembered of one server.
-const MAX_JOBS: i64 = 100_000;
 /// Steps of one job that are shown.
 const MAX_STEPS: i64 = 1_000;
-/// Steps kept of all jobs together; beyond them the oldest are dropped.
-const MAX_TRANSITIONS: i64 = 1_000_000;
-/// How often what is too old or too much is dropped, besides at the start.
+/// How often what is too old or too much is dropped.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
-/// Jobs, steps and notices older than this are dropped.
-const KEEP: Duration = Duration::from_secs(90 * 86_400);
-/// The ledger is kept longer, so that no server's long memory makes old news new again.
-const KEEP_LEDGER: Duration = Duration::from_secs(800 * 86_400);
-/// A larger file is not checked page by page at the start, which would take too long.
-const MAX_CHECKED: u64 = 256 << 20;
-/// What may wait while the disk refuses; beyond it the oldest steps are dropped.
-const MAX_WAITING: usize = 50_000;
-
 /// What is answered after the flush: reading sees everything asked for before it.
 pub(super) type Answer = Box<dyn FnOnce(&mut Store) + Send>;
 
-/// What makes two announcements the same.
-type LedgerKey = (String, &'static str, String, u32, String);
-
-enum Write {
-    Step(ServerId, Transition),
-    /// With the number under which it was told already, while the disk refused.
-    Announce(Box<Announcement>, Option<i64>),
-    Shown(Vec<i64>),
-    Read(Vec<i64>, bool),
-    ReadAll,
-    Dismiss(Vec<i64>, bool),
-    Forget(ServerId),
+/// How soon a request wants to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    /// With what comes within the next moments.
+    Later,
+    /// At once, unless the disk refuses and the next attempt is not due yet.
+    Soon,
+    /// At once, whatever happened before.
+    Now,
 }
 
 pub(super) struct Store {
-    /// Where everything is written.
-    file: Connection,
-    /// Where the past is read from, when it is not to be written.
+    /// Where everything is written; `None` while it cannot be opened.
+    file: Option<Connection>,
+    /// Where the past is read from, when it is not to be written, or cannot be for now.
     past: Option<Connection>,
+    /// Where the file is, unless everything is kept in memory.
     directory: Option<PathBuf>,
-    jobs: HashMap<(ServerId, JobId), Arc<Job>>,
-    writes: Vec<Write>,
-    /// Told while the disk refused.
-    told: HashSet<LedgerKey>,
+    waiting: Waiting,
     /// The file's numbers of notices that were told under a preliminary one.
     renumbered: HashMap<i64, i64>,
     preliminary: i64,
-    /// What the engine was last told about the history's health because of a failed write.
+    /// Whether the last write failed, which the engine was told.
     failing: bool,
-    /// When old rows were last dropped.
-    pruned: Instant,
+    /// Whether the engine was told that something is dropped meanwhile.
+    told_dropped: bool,
+    /// When old rows were last dropped: not at the start, which waits for nothing that can wait.
+    pruned: Option<Instant>,
 }
 
 impl Store {
@@ -82,8 +74,16 @@ impl Store {
                 Store::memory(past.and_then(Result::ok), None)
             }
             Place::Directory(directory) => match open_file(directory, now) {
-                Ok((file, problem)) => (Store::over(file, None, Some(directory.clone())), problem),
-                Err(problem) => Store::memory(None, Some(problem)),
+                Ok((file, problem)) => {
+                    (Store::over(Some(file), None, Some(directory.clone())), problem)
+                }
+                Err(Unopened::ForGood(problem)) => Store::memory(None, Some(problem)),
+                Err(Unopened::ForNow(problem)) => {
+                    let past = open_past(directory);
+                    let mut store = Store::over(None, past, Some(directory.clone()));
+                    store.failing = true;
+                    (store, Some(problem))
+                }
             },
         }
     }
@@ -96,92 +96,143 @@ impl Store {
             })
         });
         match file {
-            Ok(file) => (Store::over(file, past, None), problem),
-            // SQLite without memory for an empty database: every later write fails and says so.
+            Ok(file) => (Store::over(Some(file), past, None), problem),
+            // SQLite without memory for an empty database: every write fails and says so.
             Err(error) => {
                 let problem = format!("The history cannot be kept: {error}.");
-                let file = Connection::open_in_memory();
-                #[allow(clippy::expect_used)]
-                let file = file.expect("an empty database in memory");
-                (Store::over(file, past, None), Some(problem))
+                (Store::over(None, past, None), Some(problem))
             }
         }
     }
 
-    fn over(file: Connection, past: Option<Connection>, directory: Option<PathBuf>) -> Store {
+    fn over(
+        file: Option<Connection>,
+        past: Option<Connection>,
+        directory: Option<PathBuf>,
+    ) -> Store {
         Store {
             file,
             past,
             directory,
-            jobs: HashMap::new(),
-            writes: Vec::new(),
-            told: HashSet::new(),
+            waiting: Waiting::default(),
             renumbered: HashMap::new(),
             preliminary: 0,
             failing: false,
-            pruned: Instant::now(),
+            told_dropped: false,
+            pruned: None,
         }
     }
 
-    /// Takes a request in; answers whether it must be written at once.
-    pub(super) fn take(&mut self, request: Request, answers: &mut Vec<Answer>) -> bool {
+    /// Takes a request in; answers how soon it must be written.
+    pub(super) fn take(&mut self, request: Request, answers: &mut Vec<Answer>) -> Urgency {
+        let failing = self.failing;
+        let waiting = &mut self.waiting;
         match request {
             Request::Job(server, job) => {
-                self.jobs.insert((server, job.id.clone()), job);
-                return false;
+                waiting.job(server, job, failing);
+                return Urgency::Later;
             }
             Request::Step(server, step) => {
-                self.writes.push(Write::Step(server, step));
-                return false;
+                waiting.write(Write::Step(server, step));
+                return Urgency::Later;
+            }
+            Request::Listed(server, topic, at) => {
+                waiting.write(Write::Listed(server, topic, at));
+                return Urgency::Later;
             }
             Request::Announce(announcement) => {
                 if let Some((step, job)) = &announcement.step {
                     let server = announcement.notice.server.clone();
-                    self.jobs.insert((server.clone(), job.id.clone()), Arc::clone(job));
-                    self.writes.push(Write::Step(server, step.clone()));
+                    waiting.job(server.clone(), Arc::clone(job), failing);
+                    waiting.write(Write::Step(server, step.clone()));
                 }
-                self.writes.push(Write::Announce(announcement, None));
+                waiting.write(Write::Announce(announcement, None));
             }
-            Request::Shown(ids) => self.writes.push(Write::Shown(ids)),
-            Request::Read(ids, read) => self.writes.push(Write::Read(ids, read)),
-            Request::ReadAll => self.writes.push(Write::ReadAll),
-            Request::Dismiss(ids, dismissed) => self.writes.push(Write::Dismiss(ids, dismissed)),
-            Request::Forget(server) => {
-                self.jobs.retain(|(of, _), _| *of != server);
-                self.writes.push(Write::Forget(server));
+            Request::Shown(ids) => waiting.write(Write::Shown(ids)),
+            Request::Read(ids, read) => waiting.write(Write::Read(ids, read)),
+            Request::ReadAll => waiting.write(Write::ReadAll),
+            Request::Dismiss(ids, dismissed) => waiting.write(Write::Dismiss(ids, dismissed)),
+            Request::Forget(server) => waiting.write(Write::Forget(server)),
+            Request::Unlisted(server, topic) => waiting.write(Write::Unlisted(server, topic)),
+            Request::Remembered(server, answer) => {
+                answers.push(Box::new(move |store| {
+                    let jobs = or_none(store.read_jobs(&server), "jobs");
+                    let listings = or_none(store.read_listings(&server), "listings");
+                    let _ = answer.send(Remembered { jobs, listings });
+                }));
+                return Urgency::Now;
             }
-            Request::Jobs(server, answer) => answers.push(Box::new(move |store| {
-                let _ = answer.send(or_none(store.read_jobs(&server), "jobs"));
-            })),
-            Request::Notices(answer) => answers.push(Box::new(move |store| {
-                let _ = answer.send(or_none(store.read_notices(), "notices"));
-            })),
+            Request::Notices(answer) => {
+                answers.push(Box::new(move |store| {
+                    let _ = answer.send(or_none(store.read_notices(), "notices"));
+                }));
+                return Urgency::Now;
+            }
+            // Asked whenever a job is looked at: what waits is part of the answer instead.
             Request::Timeline(server, job, answer) => answers.push(Box::new(move |store| {
-                let _ = answer.send(or_none(store.read_timeline(&server, &job), "timeline"));
+                let mut steps = or_none(store.read_timeline(&server, &job), "timeline");
+                steps.extend(store.waiting.steps(&server, &job));
+                let _ = answer.send(steps);
             })),
-            Request::Flush(answer) => answers.push(Box::new(move |_| {
-                let _ = answer.send(());
-            })),
+            Request::Flush(answer) => {
+                answers.push(Box::new(move |_| {
+                    let _ = answer.send(());
+                }));
+                return Urgency::Now;
+            }
         }
-        true
+        Urgency::Soon
+    }
+
+    /// Counts changes that the engine did not hand over because too many were on their way.
+    pub(super) fn lost(&mut self, count: u64) {
+        self.waiting.lost(count);
+    }
+
+    /// Whether the last write failed.
+    pub(super) fn failing(&self) -> bool {
+        self.failing
+    }
+
+    /// Whether so much waits that it should be written now.
+    pub(super) fn full(&self) -> bool {
+        self.waiting.full()
+    }
+
+    /// Tells what must be told although the disk refuses it, and drops what is too much.
+    pub(super) fn go_on_from_memory(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
+        self.tell_unwritten(replies);
+        self.waiting.bound();
+        if self.waiting.dropped() > 0 && !self.told_dropped {
+            self.told_dropped = true;
+            let problem = "The history cannot be written, and more waits for it than is kept in \
+                           memory: a part of what happens now will be missing from it."
+                .to_owned();
+            let _ = replies.send(Reply::Health(Some(problem)));
+        }
     }
 
     /// How much waits to be written.
     pub(super) fn gathered(&self) -> usize {
-        self.jobs.len() + self.writes.len()
+        self.waiting.len()
     }
 
     /// Writes what waits in one transaction; answers whether nothing is left.
     pub(super) fn flush(&mut self, replies: &mpsc::UnboundedSender<Reply>) -> bool {
+        if self.file.is_none()
+            && let Err(problem) = self.reopen(replies)
+        {
+            tracing::debug!("{problem}");
+            self.go_on_from_memory(replies);
+            return false;
+        }
         if self.gathered() == 0 {
+            self.well(replies);
             return true;
         }
         let error = match self.write() {
             Ok(recorded) => {
-                if self.failing {
-                    self.failing = false;
-                    let _ = replies.send(Reply::Health(None));
-                }
+                self.well(replies);
                 for reply in recorded {
                     let _ = replies.send(reply);
                 }
@@ -207,15 +258,44 @@ impl Store {
             );
             let _ = replies.send(Reply::Health(Some(problem)));
         }
-        self.tell_unwritten(replies);
+        self.go_on_from_memory(replies);
         false
     }
 
+    /// Opens the file that could not be opened before.
+    fn reopen(&mut self, replies: &mpsc::UnboundedSender<Reply>) -> Result<(), String> {
+        let Some(directory) = &self.directory else { return Err("there is no file".to_owned()) };
+        // Read as it is, the file is locked against all others, this program among them.
+        self.past = None;
+        match open_file(directory, Timestamp::now()) {
+            Ok((file, problem)) => {
+                self.file = Some(file);
+                if let Some(problem) = problem {
+                    self.failing = false;
+                    let _ = replies.send(Reply::Health(Some(problem)));
+                }
+                Ok(())
+            }
+            Err(Unopened::ForNow(problem) | Unopened::ForGood(problem)) => {
+                self.past = open_past(directory);
+                Err(problem)
+            }
+        }
+    }
+
+    fn well(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
+        if std::mem::take(&mut self.failing) {
+            let _ = replies.send(Reply::Health(None));
+        }
+        self.told_dropped = false;
+    }
+
     fn prune_if_due(&mut self) {
-        if self.pruned.elapsed() >= PRUNE_EVERY {
-            self.pruned = Instant::now();
-            // What is written is safe; the next hour tries again.
-            if let Err(error) = prune(&self.file, Timestamp::now(), MAX_TRANSITIONS) {
+        if self.pruned.is_none_or(|pruned| pruned.elapsed() >= PRUNE_EVERY) {
+            self.pruned = Some(Instant::now());
+            // What is written is safe; the next hour tries again. Deleting needs room too.
+            let Some(file) = &mut self.file else { return };
+            if let Err(error) = prune(file, Timestamp::now(), &Limits::default()) {
                 tracing::warn!(%error, "old history was not dropped");
             }
         }
@@ -230,7 +310,8 @@ impl Store {
                 true
             }
             Err(_) => {
-                self.tell_unwritten(replies);
+                self.failing = true;
+                self.go_on_from_memory(replies);
                 false
             }
         }
@@ -238,62 +319,62 @@ impl Store {
 
     /// What cannot be written is told all the same, once, under a preliminary number.
     fn tell_unwritten(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
-        for write in &mut self.writes {
-            let Write::Announce(announcement, number @ None) = write else { continue };
-            let known = ledger_key(announcement).is_some_and(|key| {
-                // Reading often still works where writing does not.
-                let written = in_ledger(&self.file, &key).unwrap_or(false);
-                written || !self.told.insert(key)
-            });
+        let mut told = Vec::new();
+        for (announcement, number) in self.waiting.untold() {
             self.preliminary -= 1;
             *number = Some(self.preliminary);
-            if !known {
-                let stored = StoredNotice {
-                    id: self.preliminary,
-                    notice: announcement.notice.clone(),
-                    read: announcement.read,
-                    dismissed: false,
-                    shown: false,
-                };
-                let _ = replies.send(Reply::Recorded { stored, away: announcement.away });
-            }
+            let stored = StoredNotice {
+                id: self.preliminary,
+                notice: announcement.notice.clone(),
+                read: announcement.read,
+                dismissed: false,
+                shown: false,
+            };
+            told.push((ledger_key(announcement), stored, announcement.away));
         }
-        if self.writes.len() > MAX_WAITING {
-            let mut excess = self.writes.len() - MAX_WAITING;
-            self.writes.retain(|write| {
-                let dropped = excess > 0 && matches!(write, Write::Step(..));
-                excess -= usize::from(dropped);
-                !dropped
+        for (key, stored, away) in told {
+            let known = key.is_some_and(|key| {
+                // Reading often still works where writing does not.
+                // A past that is only read is another program's to announce.
+                let ledger = self.file.as_ref().or(self.past.as_ref());
+                let written = ledger.is_some_and(|of| in_ledger(of, &key).unwrap_or(false));
+                written || !self.waiting.tell(key)
             });
+            if !known {
+                let _ = replies.send(Reply::Recorded { stored, away });
+            }
         }
     }
 
     fn write(&mut self) -> rusqlite::Result<Vec<Reply>> {
         let mut recorded = Vec::new();
-        let mut renumbered = Vec::new();
-        let transaction = self.file.transaction()?;
+        let mut renumbered = HashMap::new();
+        let Some(file) = &mut self.file else { return Err(rusqlite::Error::InvalidQuery) };
+        let transaction = file.transaction()?;
         {
             let mut keep = transaction.prepare_cached(
-                "INSERT INTO jobs (server, id, heard_at, body) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET heard_at = excluded.heard_at, body = excluded.body",
+                "INSERT INTO jobs (server, id, heard_at, body, size) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET
+                     heard_at = excluded.heard_at, body = excluded.body, size = excluded.size",
             )?;
-            for ((server, id), job) in &self.jobs {
+            for (server, id, job) in self.waiting.jobs() {
                 // A job holds nothing that JSON cannot hold.
-                let Ok(body) = serde_json::to_string(&**job) else { continue };
+                let Ok(body) = body(job, MAX_PART) else { continue };
                 let heard = job.heard_at.as_millisecond();
-                keep.execute(params![server.0, id.as_str(), heard, body])?;
+                let bytes = i64::try_from(body.len()).unwrap_or(i64::MAX);
+                keep.execute(params![server.0, id.as_str(), heard, body, bytes])?;
             }
-            for write in &self.writes {
-                let renumber = |id: &i64| {
-                    let new = renumbered.iter().find(|(old, _)| old == id).map(|(_, new)| *new);
-                    new.or_else(|| self.renumbered.get(id).copied()).unwrap_or(*id)
-                };
+            for write in self.waiting.writes() {
+                let renumber =
+                    |id: &i64| *renumbered.get(id).or(self.renumbered.get(id)).unwrap_or(id);
                 match write {
                     Write::Step(server, step) => insert_step(&transaction, server, step)?,
                     Write::Announce(announcement, told) => {
                         let Some(id) = announce(&transaction, announcement)? else { continue };
                         match told {
-                            Some(preliminary) => renumbered.push((*preliminary, id)),
+                            Some(preliminary) => {
+                                renumbered.insert(*preliminary, id);
+                            }
                             None => recorded.push(Reply::Recorded {
                                 stored: StoredNotice {
                                     id,
@@ -332,18 +413,34 @@ impl Store {
                         set(&transaction, sql, ids.iter().map(renumber), *dismissed)?;
                     }
                     Write::Forget(server) => {
-                        for table in ["jobs", "transitions", "notices", "ledger"] {
+                        for table in ["jobs", "transitions", "notices", "ledger", "listings"] {
                             let sql = format!("DELETE FROM {table} WHERE server = ?1");
                             transaction.execute(&sql, params![server.0])?;
                         }
+                    }
+                    Write::Listed(server, topic, at) => {
+                        transaction
+                            .prepare_cached(
+                                "INSERT INTO listings (server, topic, at) VALUES (?1, ?2, ?3)
+                                 ON CONFLICT DO UPDATE SET at = excluded.at",
+                            )?
+                            .execute(params![server.0, topic.to_string(), at.as_millisecond()])?;
+                    }
+                    Write::Unlisted(server, topic) => {
+                        transaction.execute(
+                            "DELETE FROM listings WHERE server = ?1 AND topic = ?2",
+                            params![server.0, topic.to_string()],
+                        )?;
                     }
                 }
             }
         }
         transaction.commit()?;
-        self.jobs.clear();
-        self.writes.clear();
-        self.told.clear();
+        if self.waiting.dropped() > 0 {
+            let dropped = self.waiting.dropped();
+            tracing::warn!(dropped, "changes are missing from the history");
+        }
+        self.waiting.clear();
         self.renumbered.extend(renumbered);
         Ok(recorded)
     }
@@ -351,37 +448,64 @@ impl Store {
     /// Sets a damaged file aside and opens a new one; says so, or answers `None` if that failed.
     fn begin_anew(&mut self, directory: &Path) -> Option<String> {
         // SQLite lets go of the file before it is renamed.
-        self.file = Connection::open_in_memory().ok()?;
+        self.file = None;
         let problem = set_aside(directory, Timestamp::now()).ok()?;
-        self.file = connect_checked(&directory.join(FILE), Timestamp::now()).ok()?;
+        self.file = Some(connect_checked(&directory.join(FILE)).ok()?);
         Some(problem)
     }
 
     fn sources(&self) -> impl Iterator<Item = &Connection> {
-        self.past.iter().chain([&self.file])
+        self.past.iter().chain(&self.file)
     }
 
+    /// The jobs of a server, those heard of last at the end: a board that is full drops those
+    /// known longest.
     fn read_jobs(&self, server: &ServerId) -> rusqlite::Result<Vec<Job>> {
-        let mut jobs = Vec::new();
+        let limits = Limits::default();
+        let mut all = Vec::new();
         for source in self.sources() {
+            let mut jobs = Vec::new();
+            let mut bytes = 0;
             let mut query = source.prepare_cached(
                 "SELECT body FROM jobs WHERE server = ?1 ORDER BY heard_at DESC LIMIT ?2",
             )?;
             let rows =
-                query.query_map(params![server.0, MAX_JOBS], |row| row.get::<_, String>(0))?;
+                query.query_map(params![server.0, limits.jobs], |row| row.get::<_, String>(0))?;
             for body in rows {
                 // A row that another version wrote in a way this one cannot read is passed over;
                 // the server will tell again.
-                if let Ok(job) = serde_json::from_str::<Job>(&body?) {
-                    jobs.push(job);
+                let Ok(mut job) = serde_json::from_str::<Job>(&body?) else { continue };
+                // The file may hold more than this version lets it, until it is pruned.
+                if bytes > limits.bytes {
+                    cut(&mut job, CUT);
                 }
+                bytes += size(&job);
+                jobs.push(job);
+            }
+            jobs.reverse();
+            all.append(&mut jobs);
+        }
+        Ok(all)
+    }
+
+    fn read_listings(&self, server: &ServerId) -> rusqlite::Result<Vec<(Topic, Timestamp)>> {
+        let mut listings = Vec::new();
+        for source in self.sources() {
+            let mut query =
+                source.prepare_cached("SELECT topic, at FROM listings WHERE server = ?1")?;
+            let rows = query.query_map(params![server.0], |row| {
+                Ok((row.get::<_, String>(0)?, timestamp(row.get(1)?)))
+            })?;
+            for row in rows {
+                let (topic, at) = row?;
+                listings.extend(Topic::parse(&topic).ok().map(|topic| (topic, at)));
             }
         }
-        Ok(jobs)
+        Ok(listings)
     }
 
     fn read_notices(&self) -> rusqlite::Result<Vec<StoredNotice>> {
-        let source = self.past.as_ref().unwrap_or(&self.file);
+        let Some(source) = self.sources().next() else { return Ok(Vec::new()) };
         let mut query = source.prepare_cached(
             "SELECT id, server, job, attempt, outcome, title, body, tone, at, read, dismissed, shown
              FROM notices WHERE dismissed = 0 ORDER BY id DESC LIMIT ?1",
@@ -416,298 +540,10 @@ impl Store {
     }
 }
 
-fn set(
-    connection: &Connection,
-    sql: &str,
-    ids: impl Iterator<Item = i64>,
-    value: bool,
-) -> rusqlite::Result<()> {
-    let mut update = connection.prepare_cached(sql)?;
-    for id in ids {
-        update.execute(params![id, value])?;
-    }
-    Ok(())
-}
-
-fn insert_step(
-    connection: &Connection,
-    server: &ServerId,
-    step: &Transition,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO transitions (server, job, attempt, from_state, to_state, kind, at, error)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute(params![
-            server.0,
-            step.job.as_str(),
-            step.attempt,
-            step.from.as_ref().map(JobState::word),
-            step.to.word(),
-            kind_word(step.kind),
-            step.at.as_millisecond(),
-            step.error,
-        ])?;
-    Ok(())
-}
-
-/// Writes the ledger's row and the notice; `None` when the ledger has it already.
-fn announce(connection: &Connection, what: &Announcement) -> rusqlite::Result<Option<i64>> {
-    let notice = &what.notice;
-    if let Some((server, kind, subject, attempt, outcome)) = ledger_key(what) {
-        let new = connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO ledger (server, kind, subject, attempt, outcome, at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                server,
-                kind,
-                subject,
-                attempt,
-                outcome,
-                Timestamp::now().as_millisecond()
-            ])?;
-        if new == 0 {
-            return Ok(None);
-        }
-    }
-    let tone = match notice.tone {
-        Tone::Good => "good",
-        Tone::Bad => "bad",
-        Tone::Plain => "plain",
-    };
-    connection
-        .prepare_cached(
-            "INSERT INTO notices (server, job, attempt, outcome, title, body, tone, at, read)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
-        .execute(params![
-            notice.server.0,
-            notice.job.as_ref().map(JobId::as_str),
-            notice.key.as_ref().map(|key| key.attempt),
-            notice.key.as_ref().map(|key| key.outcome.word()),
-            notice.title,
-            notice.body,
-            tone,
-            notice.at.as_millisecond(),
-            what.read,
-        ])?;
-    Ok(Some(connection.last_insert_rowid()))
-}
-
-fn ledger_key(what: &Announcement) -> Option<LedgerKey> {
-    if let Some(key) = &what.notice.key {
-        let subject = key.job.as_str().to_owned();
-        return Some((key.server.0.clone(), "job", subject, key.attempt, key.outcome.word()));
-    }
-    let mark = what.mark.clone()?;
-    Some((what.notice.server.0.clone(), "server", mark, 0, String::new()))
-}
-
-fn in_ledger(connection: &Connection, key: &LedgerKey) -> rusqlite::Result<bool> {
-    let (server, kind, subject, attempt, outcome) = key;
-    connection
-        .prepare_cached(
-            "SELECT 1 FROM ledger WHERE server = ?1 AND kind = ?2 AND subject = ?3
-             AND attempt = ?4 AND outcome = ?5",
-        )?
-        .exists(params![server, kind, subject, attempt, outcome])
-}
-
-fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
-    let server = ServerId(row.get(1)?);
-    let job = row.get::<_, Option<String>>(2)?.map(JobId::from);
-    let attempt: Option<u32> = row.get(3)?;
-    let outcome: Option<String> = row.get(4)?;
-    let key = match (&job, attempt, outcome) {
-        (Some(job), Some(attempt), Some(outcome)) => Some(NoticeKey {
-            server: server.clone(),
-            job: job.clone(),
-            attempt,
-            outcome: JobState::from_word(&outcome),
-        }),
-        _ => None,
-    };
-    let tone = match row.get::<_, String>(7)?.as_str() {
-        "good" => Tone::Good,
-        "bad" => Tone::Bad,
-        _ => Tone::Plain,
-    };
-    let (title, body) = (row.get(5)?, row.get(6)?);
-    let notice = Notice { key, server, job, title, body, tone, at: timestamp(row.get(8)?) };
-    Ok(StoredNotice {
-        id: row.get(0)?,
-        notice,
-        read: row.get(9)?,
-        dismissed: row.get(10)?,
-        shown: row.get(11)?,
-    })
-}
-
-fn kind_word(kind: TransitionKind) -> &'static str {
-    match kind {
-        TransitionKind::Found => "found",
-        TransitionKind::Moved => "moved",
-        TransitionKind::AttemptFailed => "attempt-failed",
-        TransitionKind::Outcome => "outcome",
-    }
-}
-
-fn kind_from_word(word: &str) -> TransitionKind {
-    match word {
-        "found" => TransitionKind::Found,
-        "attempt-failed" => TransitionKind::AttemptFailed,
-        "outcome" => TransitionKind::Outcome,
-        _ => TransitionKind::Moved,
-    }
-}
-
-fn timestamp(millisecond: i64) -> Timestamp {
-    Timestamp::from_millisecond(millisecond).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
 /// Reading what is not there is no reason to stop: it is as if nothing had been kept.
 fn or_none<T: Default>(read: rusqlite::Result<T>, what: &str) -> T {
     read.unwrap_or_else(|error| {
         tracing::warn!(%error, what, "the history was not read");
         T::default()
     })
-}
-
-fn open_file(directory: &Path, now: Timestamp) -> Result<(Connection, Option<String>), String> {
-    let in_memory = |error: &dyn std::fmt::Display| {
-        format!(
-            "The history in {} cannot be opened ({error}). Jobwatch works from memory: what \
-             happens now is forgotten when it ends.",
-            directory.display()
-        )
-    };
-    crate::settings::create_private_directory(directory).map_err(|error| in_memory(&error))?;
-    let path = directory.join(FILE);
-    match connect_checked(&path, now) {
-        Ok(file) => Ok((file, None)),
-        Err(OpenError::Newer) => Err(format!(
-            "The history in {} was written by a newer version of Jobwatch and is left alone. What \
-             happens now is forgotten when Jobwatch ends.",
-            directory.display()
-        )),
-        Err(OpenError::Damaged) => {
-            let problem = set_aside(directory, now).map_err(|error| in_memory(&error))?;
-            match connect_checked(&path, now) {
-                Ok(file) => Ok((file, Some(problem))),
-                Err(OpenError::Other(error)) => Err(in_memory(&error)),
-                Err(_) => Err(in_memory(&"the new file is damaged too")),
-            }
-        }
-        Err(OpenError::Other(error)) => Err(in_memory(&error)),
-    }
-}
-
-enum OpenError {
-    /// The file is not what SQLite wrote.
-    Damaged,
-    /// A later version of this program wrote it.
-    Newer,
-    Other(String),
-}
-
-impl From<rusqlite::Error> for OpenError {
-    fn from(error: rusqlite::Error) -> OpenError {
-        if is_damaged(&error) { OpenError::Damaged } else { OpenError::Other(error_words(&error)) }
-    }
-}
-
-fn connect_checked(path: &Path, now: Timestamp) -> Result<Connection, OpenError> {
-    let mut file = connect(path)?;
-    if std::fs::metadata(path).is_ok_and(|file| file.len() <= MAX_CHECKED) {
-        let verdict: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if verdict != "ok" {
-            return Err(OpenError::Damaged);
-        }
-    }
-    migrate(&mut file).map_err(|error| match error {
-        rusqlite_migration::Error::RusqliteError { err, .. } => OpenError::from(err),
-        rusqlite_migration::Error::MigrationDefinition(
-            rusqlite_migration::MigrationDefinitionError::DatabaseTooFarAhead,
-        ) => OpenError::Newer,
-        other => OpenError::Other(other.to_string()),
-    })?;
-    prune(&file, now, MAX_TRANSITIONS)?;
-    Ok(file)
-}
-
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let file = Connection::open(path)?;
-    file.busy_timeout(Duration::from_secs(2))?;
-    // A file system that cannot do WAL (some network mounts) answers with another mode; the
-    // history works there too, only slower.
-    let mode: String =
-        file.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
-    if mode != "wal" {
-        tracing::warn!(%mode, "the history runs without a write-ahead log");
-    }
-    // In WAL mode this survives a killed process; only a power cut may lose the last moments.
-    file.pragma_update(None, "synchronous", "normal")?;
-    file.set_prepared_statement_cache_capacity(32);
-    Ok(file)
-}
-
-fn migrate(file: &mut Connection) -> Result<(), rusqlite_migration::Error> {
-    schema::migrations().to_latest(file)
-}
-
-fn prune(file: &Connection, now: Timestamp, transitions: i64) -> rusqlite::Result<()> {
-    let before = |age: Duration| (now - age).as_millisecond();
-    file.execute("DELETE FROM jobs WHERE heard_at < ?1", params![before(KEEP)])?;
-    file.execute("DELETE FROM transitions WHERE at < ?1", params![before(KEEP)])?;
-    file.execute(
-        "DELETE FROM transitions WHERE seq <= (SELECT max(seq) FROM transitions) - ?1",
-        params![transitions],
-    )?;
-    file.execute("DELETE FROM notices WHERE at < ?1", params![before(KEEP)])?;
-    file.execute("DELETE FROM ledger WHERE at < ?1", params![before(KEEP_LEDGER)])?;
-    Ok(())
-}
-
-/// Renames the file and its companions to a dated name.
-fn set_aside(directory: &Path, now: Timestamp) -> std::io::Result<String> {
-    let stamp = now.strftime("%Y%m%d-%H%M%S");
-    let mut name = format!("history-damaged-{stamp}.sqlite");
-    let mut again = 1;
-    while directory.join(&name).exists() {
-        again += 1;
-        name = format!("history-damaged-{stamp}-{again}.sqlite");
-    }
-    std::fs::rename(directory.join(FILE), directory.join(&name))?;
-    for suffix in ["-wal", "-shm"] {
-        let companion = directory.join(format!("{FILE}{suffix}"));
-        if companion.exists() {
-            std::fs::rename(companion, directory.join(format!("{name}{suffix}")))?;
-        }
-    }
-    Ok(format!(
-        "The history was damaged. It is set aside as {} in {}, and a new one has been begun.",
-        name,
-        directory.display()
-    ))
-}
-
-fn is_damaged(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-}
-
-fn error_words(error: &rusqlite::Error) -> String {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            "writing is not permitted".to_owned()
-        }
-        Some(ErrorCode::CannotOpen) => "the file cannot be opened".to_owned(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another program holds it locked".to_owned()
-        }
-        _ => error.to_string(),
-    }
 }

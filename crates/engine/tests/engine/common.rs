@@ -2,7 +2,7 @@
 //! window that pulls, a sink that keeps everything.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,8 @@ pub struct World {
     pub ticks: Mutex<Vec<Tick>>,
     pub keys: Mutex<HashMap<String, String>>,
     pub keyring: Mutex<Keyring>,
+    /// How often the keyring was asked for anything.
+    pub asked: AtomicUsize,
     /// The desktop takes no popup, and refuses none.
     pub desktop_hangs: AtomicBool,
     pub unsettled: Mutex<Vec<Settled>>,
@@ -135,6 +137,7 @@ impl Window for Port {
 
 impl Port {
     fn ready(&self) -> Result<(), SecretsError> {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
         loop {
             let state = *self.0.keyring.lock().unwrap();
             match state {

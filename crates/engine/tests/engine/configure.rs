@@ -1,6 +1,7 @@
 //! Saving, changing, testing and removing servers, and where their keys go.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use jobwatch_core::secret::Secret;
@@ -308,6 +309,159 @@ async fn the_demo_comes_and_goes_without_touching_the_settings() {
     assert!(engine.servers().await.is_empty());
     engine.set_demo(Vec::new()).await;
     assert!(!engine.overview().await.demo && !path.exists());
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_into_the_settings_file_by_hand_is_taken_over_by_the_next_change() {
+    let (_dir, path) = settings();
+    let (demo, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
+    world.until_link(&id, Link::Live).await;
+    let kecs = demo.servers().into_iter().find(|(s, _)| s.dialect == DialectKind::Kecs).unwrap().0;
+    let by_hand = std::fs::read_to_string(&path).unwrap().replace("\"Mine\"", "\"By hand\"");
+    let added = format!(
+        "\n[[server]]\nid = \"added\"\nname = \"Added\"\ndialect = \"kecs\"\nws = \"{}\"\n\
+         watch = [\"all\"]\nmood = \"mine\"\n",
+        kecs.ws
+    );
+    std::fs::write(&path, format!("{by_hand}{added}")).unwrap();
+    let preferences = Preferences { theme: Theme::Dark, popups: true, ..Preferences::default() };
+    engine.set_preferences(preferences.clone()).await.unwrap();
+    engine.watch(&id, "job:17").await.unwrap();
+    let names: Vec<_> = engine.servers().await.into_iter().map(|server| server.name).collect();
+    assert_eq!(names, ["By hand", "Added"]);
+    assert_eq!(engine.overview().await.preferences, preferences);
+    world.until_link("added", Link::Live).await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    for kept in ["By hand", "Added", "mood", "job:17", "dark"] {
+        assert!(text.contains(kept), "{kept}: {text}");
+    }
+    // A server taken out by hand goes, and its key stays.
+    let alone = text.split("[[server]]").filter(|part| !part.contains("By hand"));
+    std::fs::write(&path, alone.collect::<Vec<_>>().join("[[server]]")).unwrap();
+    engine.pause_server("added").await.unwrap();
+    assert_eq!(engine.servers().await.len(), 1);
+    assert_eq!(engine.pause_server(&id).await.unwrap_err().code, ErrorCode::NotFound);
+    assert_eq!(world.keys.lock().unwrap().len(), 1);
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_save_that_waits_for_the_keyring_undoes_nothing_that_happens_meanwhile() {
+    let (_dir, path) = settings();
+    let (demo, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
+    *world.keyring.lock().unwrap() = Keyring::Silent;
+    let mut changed = engine.server_draft(&id).await.unwrap();
+    changed.name = "Renamed".to_owned();
+    changed.watch.push("job:1".to_owned());
+    let saving = {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.save_server(changed, KeyChange::Store, key()).await })
+    };
+    // The change is planned before anything else is asked for.
+    until("the keyring to be asked", || world.asked.load(Ordering::Relaxed) > 1).await;
+    engine.pause_server(&id).await.unwrap();
+    engine.watch(&id, "job:2").await.unwrap();
+    *world.keyring.lock().unwrap() = Keyring::Works;
+    saving.await.unwrap().unwrap();
+    let saved = engine.servers().await.remove(0);
+    assert_eq!(saved.name, "Renamed");
+    assert!(saved.paused, "it was paused meanwhile");
+    let watched: Vec<_> = saved.watch.iter().map(ToString::to_string).collect();
+    assert_eq!(watched, ["all", "job:1", "job:2"]);
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_removed_while_it_is_saved_leaves_no_key() {
+    let (_dir, path) = settings();
+    let (demo, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
+    *world.keyring.lock().unwrap() = Keyring::Silent;
+    let changed = engine.server_draft(&id).await.unwrap();
+    let asked = world.asked.load(Ordering::Relaxed);
+    let saving = {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.save_server(changed, KeyChange::Store, key()).await })
+    };
+    until("the keyring to be asked", || world.asked.load(Ordering::Relaxed) > asked).await;
+    let removing = {
+        let (engine, id) = (engine.clone(), id.clone());
+        tokio::spawn(async move { engine.remove_server(&id).await })
+    };
+    while !engine.servers().await.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    *world.keyring.lock().unwrap() = Keyring::Works;
+    assert_eq!(saving.await.unwrap().unwrap_err().code, ErrorCode::NotFound);
+    removing.await.unwrap().unwrap();
+    until("the key to be gone", || world.keys.lock().unwrap().is_empty()).await;
+    assert!(!std::fs::read_to_string(&path).unwrap().contains(&id));
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settings_file_that_answers_slowly_holds_up_nothing() {
+    let (_dir, path) = settings();
+    std::fs::write(&path, "nonsense").unwrap();
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    assert!(engine.overview().await.health.settings.is_some());
+    // Whoever opens a pipe for reading waits for somebody who writes.
+    std::fs::remove_file(&path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_millis(1_500) {
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(1), engine.overview());
+        answer.await.expect("the loop goes on");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let opened = tokio::task::spawn_blocking(move || std::fs::write(path, "version = 1\n")).await;
+    opened.unwrap().unwrap();
+    while engine.overview().await.health.settings.is_some() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_a_full_disk_refuses_are_as_they_were_and_it_is_said() {
+    let Some(disk) = crate::persistence::SmallDisk::mount() else { return };
+    let path = disk.path().join("settings.toml");
+    let (demo, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
+    let before = std::fs::read_to_string(&path).unwrap();
+    disk.fill();
+    let refused = engine.pause_server(&id).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Storage);
+    assert_eq!(engine.overview().await.health.settings, Some(refused.message));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+    assert!(!engine.servers().await[0].paused);
+    let mut other = draft(&server);
+    other.name = "Other".to_owned();
+    engine.save_server(other, KeyChange::Store, key()).await.unwrap_err();
+    assert_eq!(world.keys.lock().unwrap().len(), 1, "its key was taken back");
+    disk.free();
+    engine.pause_server(&id).await.unwrap();
+    assert_eq!(engine.overview().await.health.settings, None);
+    engine.stop().await;
+    let engine = start(&world, &path).await;
+    assert!(engine.servers().await[0].paused);
     engine.stop().await;
     demo.stop().await;
 }

@@ -7,7 +7,10 @@
 mod common;
 mod configure;
 mod dialects;
+mod killed;
 mod network;
+mod notices;
 mod persistence;
 mod secrecy;
+mod tls;
 mod window;

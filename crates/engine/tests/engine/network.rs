@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures_util::SinkExt;
-use jobwatch_core::dialect::{Address, Ask, FetchRequest, Header, Method, OpenRequest};
+use futures_util::{SinkExt, StreamExt};
+use jobwatch_core::dialect::{Address, Ask, FetchRequest, Frame, Header, Method, OpenRequest};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::{Failure, Link};
+use jobwatch_core::supervisor::{Failure, Link, LinkId};
+use jobwatch_engine::driver::{Driver, Reported, Slot, Stuck};
 use jobwatch_engine::fetch::{Clients, fetch};
 use jobwatch_engine::redact::Redactor;
 use jobwatch_engine::socket;
@@ -17,6 +18,7 @@ use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
 use crate::common::{World, engine, server};
+use crate::tls::authority;
 
 const KEY: &str = "sk-very-secret";
 
@@ -212,6 +214,38 @@ async fn an_answer_beyond_the_limit_is_not_read() {
     assert!(error.contains("1024 MiB"), "{error}");
 }
 
+#[tokio::test]
+async fn text_that_is_not_utf_8_is_replaced_and_the_link_goes_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        // One frame, one message in two frames with a ping between them, and what follows.
+        let raw = socket.get_mut();
+        raw.write_all(b"\x81\x04a\xffbc").await.unwrap();
+        raw.write_all(b"\x01\x02\xf0\x9f\x89\x00\x80\x03\x94\x91!").await.unwrap();
+        socket.send(Message::binary(vec![0xff])).await.unwrap();
+        socket.send(Message::text("after")).await.unwrap();
+        while socket.next().await.is_some() {}
+    });
+    let url = format!("ws://127.0.0.1:{port}/");
+    let (clients, redactor) = (Clients::new(None), Redactor::default());
+    let limit = Duration::from_secs(10);
+    let mut socket = socket::open(&clients, &open_request(&url), limit, &redactor).await.unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 4 {
+        match tokio::time::timeout(limit, socket.next()).await.unwrap().unwrap().unwrap() {
+            Message::Ping(_) => {}
+            message => heard.push(message),
+        }
+    }
+    let text = |text: &str| Message::text(text);
+    let expected =
+        [text("a\u{fffd}bc"), text("\u{1f511}!"), Message::binary(vec![0xff]), text("after")];
+    assert_eq!(heard, expected);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_of_64_mib_is_refused_with_its_size_and_the_program_lives() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -249,23 +283,7 @@ async fn a_certificate_file_that_is_none_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_of_ones_own_authority_is_trusted_once_its_file_is_given() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_certificate = authority.self_signed(&authority_key).unwrap();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let own_key = rcgen::KeyPair::generate().unwrap();
-    let own = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let own = own.signed_by(&own_key, &issuer).unwrap();
-    let config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![own.der().clone()],
-            rustls::pki_types::PrivateKeyDer::try_from(own_key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let (acceptor, file) = authority("127.0.0.1");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -282,8 +300,6 @@ async fn a_certificate_of_ones_own_authority_is_trusted_once_its_file_is_given()
     let error = dial(&url, Duration::from_secs(10)).await.unwrap_err();
     let helps = |text: &str| text.contains("PEM file") && !text.contains(KEY);
     assert!(matches!(&error, Failure::Tls(text) if helps(text)), "{error}");
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), authority_certificate.pem()).unwrap();
     let clients = Clients::new(Some(file.path().to_owned()));
     let redactor = Redactor::default();
     let opened =
@@ -301,6 +317,137 @@ async fn proxied_child() {
     assert_eq!(heads.lock().unwrap().len(), 1);
     let (answer, _) = ask(&get("http://jobs.example.test/list")).await;
     assert_eq!(answer.unwrap(), "\"proxied\"");
+}
+
+/// Run by the test after the next in a process of its own.
+#[tokio::test]
+#[ignore = "needs a proxy in its environment"]
+async fn tunnelled_child() {
+    let clients = Clients::new(Some(std::env::var("AUTHORITY").unwrap().into()));
+    let request = open_request("wss://jobs.example.test/ws");
+    let (limit, redactor) = (Duration::from_secs(20), Redactor::default());
+    let mut socket = socket::open(&clients, &request, limit, &redactor).await.unwrap();
+    let heard = tokio::time::timeout(limit, socket.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(heard, Message::text("through the tunnel"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_over_tls_is_dialled_through_the_environments_proxy() {
+    let (acceptor, file) = authority("jobs.example.test");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heads);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (acceptor, kept) = (acceptor.clone(), Arc::clone(&kept));
+            tokio::spawn(async move {
+                let head = read_head(&mut stream).await;
+                kept.lock().unwrap().push(head);
+                stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.unwrap();
+                // The proxy is the server's end of the tunnel as well.
+                let stream = acceptor.accept(stream).await.unwrap();
+                let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+                socket.send(Message::text("through the tunnel")).await.unwrap();
+                while socket.next().await.is_some() {}
+            });
+        }
+    });
+    let child = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "network::tunnelled_child", "--ignored", "--nocapture"])
+        .env("https_proxy", format!("http://127.0.0.1:{port}"))
+        .env("AUTHORITY", file.path())
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && text.contains("1 passed"), "{text}");
+    let heads = heads.lock().unwrap();
+    assert!(heads[0].starts_with("CONNECT jobs.example.test:443 "), "{}", heads[0]);
+    assert!(!heads[0].contains(KEY), "the key is inside the tunnel: {}", heads[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_from_tls_to_plain_http_on_the_same_host_is_not_followed() {
+    let (plain, stolen) = serve(|_| ok("{}")).await;
+    let (acceptor, file) = authority("127.0.0.1");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut head = [0; 4_096];
+            let _ = stream.read(&mut head).await;
+            let answer = redirect(307, &format!("http://127.0.0.1:{plain}/jobs"));
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    let clients = Clients::new(Some(file.path().to_owned()));
+    let redactor = Redactor::new(Some(&key()));
+    let request = get(&format!("https://127.0.0.1:{port}/jobs"));
+    let (answer, _) = fetch(&clients, &request, &redactor).await;
+    let error = answer.unwrap_err().to_string();
+    assert!(error.contains("another origin") && !error.contains(KEY), "{error}");
+    assert!(stolen.lock().unwrap().is_empty(), "the key was sent in the open");
+}
+
+#[tokio::test]
+async fn an_answer_that_stops_in_the_middle_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await;
+        let half = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it";
+        stream.write_all(half).await.unwrap();
+        begun.send(()).unwrap();
+        // Held open, and silent.
+        let _ = stream.read(&mut [0; 1]).await;
+    });
+    let asking = tokio::spawn(async move { ask(&get(&format!("http://127.0.0.1:{port}/"))).await });
+    begins.await.unwrap();
+    // The answer has begun: from here on only time passes.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::pause();
+    let (answer, _) = asking.await.unwrap();
+    assert!(matches!(answer.unwrap_err(), Failure::Timeout(_)));
+    server.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_reading_is_stuck_before_much_is_queued_for_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        std::future::pending::<()>().await;
+        drop(socket);
+    });
+    let (reports, mut reported) = tokio::sync::mpsc::channel(16);
+    let clients = Arc::new(Clients::new(None));
+    let driver = Driver::spawn(Slot(0), clients, Redactor::default(), reports);
+    let link = LinkId(1);
+    let request = open_request(&format!("ws://127.0.0.1:{port}/"));
+    driver.open(link, request, Duration::from_secs(10));
+    assert!(matches!(reported.recv().await.unwrap().what, Reported::Opened(_)));
+    // The kernel takes some megabytes before it says no.
+    let mut sent = 0;
+    let stuck = loop {
+        if let Err(stuck) = driver.send(link, Frame::Text("x".repeat(64 << 10))) {
+            break stuck;
+        }
+        sent += 64 << 10;
+        assert!(sent < 64 << 20, "all of it was taken");
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(stuck, Stuck);
+    driver.close(link);
+    driver.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

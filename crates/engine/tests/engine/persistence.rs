@@ -11,7 +11,7 @@ use jobwatch_core::server::{DialectKind, Server, ServerId};
 use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Control, Demo, DemoOptions, JobSpec};
 use jobwatch_engine::history::{Announcement, History, Place, Reply};
-use jobwatch_engine::ports::Ports;
+use jobwatch_engine::ports::{Event, Ports};
 use jobwatch_engine::views::{JobSort, Rows, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tokio::sync::mpsc;
@@ -183,6 +183,41 @@ async fn what_ended_while_the_program_was_off_is_told_as_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_began_and_ended_while_the_program_was_off_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (demo, control, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, dir.path(), &server).await;
+    until("the listing", || listed(&world)).await;
+    engine.stop().await;
+    for name in ["x", "y"] {
+        let id = control.start_job(job(name));
+        control.complete(&id, None);
+    }
+    // Its end must lie before the next start by the clocks of both.
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+
+    for told in [1, 0] {
+        let world = World::new();
+        let engine = start(&world, dir.path(), &server).await;
+        if told == 1 {
+            until("the summary", || !world.titles().is_empty()).await;
+            assert_eq!(world.titles(), ["While Jobwatch was off: 2 completed"]);
+        } else {
+            until("the listing", || listed(&world)).await;
+        }
+        engine.stop().await;
+        assert_eq!(world.titles().len(), told, "{:?}", world.titles());
+    }
+    demo.stop().await;
+}
+
+fn listed(world: &World) -> bool {
+    let events = world.events.lock().unwrap();
+    events.iter().any(|event| matches!(event, Event::Listed { ok: true, .. }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_engine_without_a_desktop_reads_the_history_and_uses_nothing_up() {
     let dir = tempfile::tempdir().unwrap();
     let (demo, control, server) = demo().await;
@@ -279,9 +314,15 @@ fn announcement(job: &str) -> Announcement {
     }
 }
 
+/// What the history says next.
+async fn reply(replies: &mut mpsc::UnboundedReceiver<Reply>) -> Reply {
+    let said = tokio::time::timeout(crate::common::DEADLINE, replies.recv()).await;
+    said.expect("the history answers in time").expect("the history lives")
+}
+
 async fn recorded(replies: &mut mpsc::UnboundedReceiver<Reply>) -> (i64, String) {
     loop {
-        match replies.recv().await.expect("the history answers") {
+        match reply(replies).await {
             Reply::Recorded { stored, .. } => return (stored.id, stored.notice.title),
             Reply::Health(_) => {}
         }
@@ -359,4 +400,183 @@ async fn while_the_disk_refuses_everything_is_told_once_and_written_later() {
     let mut titles: Vec<_> = notices.iter().map(|n| (n.notice.title.as_str(), n.shown)).collect();
     titles.sort_unstable();
     assert_eq!(titles, [("first completed", true), ("second completed", false)]);
+}
+
+/// A small file system that can be filled; `None`, said aloud, where this user may not mount.
+pub struct SmallDisk {
+    dir: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    pub fn mount() -> Option<SmallDisk> {
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"])
+            .arg(dir.path())
+            .output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(SmallDisk { dir });
+        }
+        eprintln!("not tried: a small file system can be mounted by root only");
+        None
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn fill(&self) {
+        use std::io::Write;
+        let mut file = std::fs::File::create(self.path().join("ballast")).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+        let _ = file.write_all(&[0; 1]);
+    }
+
+    pub fn free(&self) {
+        std::fs::remove_file(self.path().join("ballast")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.path()).output();
+    }
+}
+
+/// Waits for a word about the history's health.
+async fn health(replies: &mut mpsc::UnboundedReceiver<Reply>) -> Option<String> {
+    loop {
+        match reply(replies).await {
+            Reply::Health(problem) => return problem,
+            Reply::Recorded { .. } => {}
+        }
+    }
+}
+
+fn some_job(id: usize, bytes: usize) -> Arc<jobwatch_core::model::Job> {
+    let text = format!(
+        r#"{{"id":"{id}","state":"running","message":"{}","source":"http","heard_at":"{}"}}"#,
+        "x".repeat(bytes),
+        jiff::Timestamp::now()
+    );
+    Arc::new(serde_json::from_str(&text).unwrap())
+}
+
+#[tokio::test]
+async fn a_full_disk_is_tried_again_now_and_then_however_much_waits_for_it() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let history = History::open(Place::Directory(disk.path().to_owned()), replies);
+    history.announce(announcement("before"));
+    recorded(&mut replied).await;
+    disk.fill();
+    let server = ServerId("s".to_owned());
+    history.job(server.clone(), some_job(0, 100_000));
+    history.announce(announcement("meanwhile"));
+    let problem = health(&mut replied).await.unwrap();
+    assert!(problem.contains("full"), "{problem}");
+    let (id, title) = recorded(&mut replied).await;
+    assert!(id < 0 && title == "meanwhile completed");
+    // With more than a transaction's worth waiting, each of these would try the disk again.
+    for id in 0..30_000 {
+        history.job(server.clone(), some_job(id, 10));
+    }
+    let begun = std::time::Instant::now();
+    for number in 0..200 {
+        history.announce(announcement(&format!("told {number}")));
+        recorded(&mut replied).await;
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{:?}", begun.elapsed());
+    disk.free();
+    assert_eq!(health(&mut replied).await, None);
+    let notices = history.notices().await;
+    assert_eq!(notices.len(), 202);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_at_the_start_hides_nothing_that_was_kept_and_is_tried_again() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let place = Place::Directory(disk.path().to_owned());
+    let server = ServerId("s".to_owned());
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let history = History::open(place.clone(), replies);
+    history.announce(announcement("before"));
+    history.job(server.clone(), some_job(1, 10));
+    let (id, _) = recorded(&mut replied).await;
+    history.shown(vec![id]);
+    history.flush().await;
+    drop(history);
+    until("the last write", || !disk.path().join("history.sqlite-wal").exists()).await;
+    disk.fill();
+
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let history = History::open(place.clone(), replies);
+    let problem = health(&mut replied).await.unwrap();
+    assert!(problem.contains("keeps trying"), "{problem}");
+    assert_eq!(history.remembered(server.clone()).await.jobs.len(), 1);
+    assert_eq!(history.notices().await.len(), 1);
+    history.announce(announcement("before"));
+    history.announce(announcement("meanwhile"));
+    history.job(server.clone(), some_job(2, 10));
+    let (id, title) = recorded(&mut replied).await;
+    assert_eq!(
+        (id, title.as_str()),
+        (-2, "meanwhile completed"),
+        "what was told is not told again"
+    );
+    disk.free();
+    assert_eq!(health(&mut replied).await, None);
+    let titles: Vec<_> =
+        history.notices().await.into_iter().map(|stored| stored.notice.title).collect();
+    assert_eq!(titles, ["meanwhile completed", "before completed"]);
+    assert_eq!(history.remembered(server.clone()).await.jobs.len(), 2);
+    drop(history);
+
+    let (replies, _replied) = mpsc::unbounded_channel();
+    let history = History::open(place, replies);
+    assert_eq!(history.remembered(server).await.jobs.len(), 2);
+}
+
+#[tokio::test]
+async fn a_killed_programs_log_is_read_too_when_the_disk_is_full_at_the_start() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let place = Place::Directory(disk.path().to_owned());
+    let (replies, mut replied) = mpsc::unbounded_channel();
+    let history = History::open(place.clone(), replies);
+    history.announce(announcement("before"));
+    recorded(&mut replied).await;
+    // As a killed process would leave it: with a log and without its index.
+    for name in ["history.sqlite", "history.sqlite-wal"] {
+        std::fs::copy(disk.path().join(name), disk.path().join(format!("{name}.kept"))).unwrap();
+    }
+    drop(history);
+    until("the end", || !disk.path().join("history.sqlite-wal").exists()).await;
+    for name in ["history.sqlite", "history.sqlite-wal"] {
+        std::fs::rename(disk.path().join(format!("{name}.kept")), disk.path().join(name)).unwrap();
+    }
+    disk.fill();
+    let (replies, _replied) = mpsc::unbounded_channel();
+    let history = History::open(place, replies);
+    assert_eq!(history.notices().await.len(), 1);
+}
+
+#[tokio::test]
+async fn jobs_are_remembered_in_the_order_they_were_heard_of_and_cut_to_a_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::Directory(dir.path().to_owned());
+    let server = ServerId("s".to_owned());
+    let (replies, _replied) = mpsc::unbounded_channel();
+    let history = History::open(place, replies);
+    for id in [3, 1, 2] {
+        history.job(server.clone(), some_job(id, 1 << 20));
+        history.flush().await;
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    let jobs = history.remembered(server).await.jobs;
+    let ids: Vec<_> = jobs.iter().map(|job| job.id.as_str()).collect();
+    assert_eq!(ids, ["3", "1", "2"]);
+    for job in &jobs {
+        let message = job.message.as_ref().unwrap();
+        assert!(message.len() <= 32 << 10 && message.ends_with("[not kept: 1048576 bytes in all]"));
+    }
 }

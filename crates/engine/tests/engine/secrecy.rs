@@ -150,3 +150,27 @@ async fn the_key_is_in_no_file_log_event_or_view() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_stands_in_an_address_is_removed_from_what_the_server_says() {
+    let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
+    let kind = DialectKind::Kecs;
+    let (mut server, _) = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+    let key = "in-the+address";
+    let joint = if server.ws.contains('?') { '&' } else { '?' };
+    server.ws.push_str(&format!("{joint}api_key=in-the%2Baddress"));
+    let id = server.id.0.clone();
+    let control = demo.control(kind);
+    let world = World::new();
+    let engine = crate::common::engine(&world, vec![(server, None)]).await;
+    world.until_link(&id, Link::Live).await;
+    let job = control.start_job(JobSpec::default());
+    control.log(&job, Level::Info, &format!("quotes {key} and in-the%2baddress"));
+    until("the line", || !world.lines(&job).is_empty()).await;
+    assert_eq!(world.lines(&job), ["quotes [redacted] and [redacted]"]);
+    let frames = pull(&engine, ViewSpec::Frames { server: id, job: None }).await;
+    let shown = format!("{frames:?}");
+    assert!(shown.contains("[redacted]") && !shown.contains("address"), "{shown}");
+    engine.stop().await;
+    demo.stop().await;
+}

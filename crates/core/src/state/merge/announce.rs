@@ -11,9 +11,16 @@ impl Entry {
             return true;
         }
         match (context.baseline, self.end_said(patch)) {
-            (Some(baseline), Some(end)) => end >= baseline,
+            (Some(baseline), Some(end)) => end >= baseline.since,
             _ => false,
         }
+    }
+
+    /// Whether a job first seen ended has ended between the earlier run of the program and this.
+    pub(super) fn ended_away(&self, patch: &JobPatch, context: &Context) -> bool {
+        patch.snapshot
+            && context.baseline.is_some_and(|baseline| baseline.earlier_run)
+            && self.end_said(patch).is_some_and(|end| end < context.started)
     }
 
     pub(super) fn not_yet_announced(&mut self, state: &JobState) -> bool {

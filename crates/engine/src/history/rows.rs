@@ -1,0 +1,184 @@
+//! How what is kept becomes rows, and rows become it again.
+
+use jiff::Timestamp;
+use jobwatch_core::model::{Job, JobId, JobState};
+use jobwatch_core::notify::{Notice, NoticeKey, Tone};
+use jobwatch_core::server::ServerId;
+use jobwatch_core::state::{Transition, TransitionKind, cut, size};
+use rusqlite::{Connection, Row, params};
+
+use super::waiting::LedgerKey;
+use super::{Announcement, StoredNotice};
+use crate::redact::prefix;
+
+/// Bytes that each part of a job's body is cut to when it is written.
+pub(super) const MAX_PART: usize = 32 << 10;
+
+/// A job as it is written.
+pub(super) fn body(job: &Job, part: usize) -> serde_json::Result<String> {
+    if size(job) <= part {
+        return serde_json::to_string(job);
+    }
+    let mut short = job.clone();
+    cut(&mut short, part);
+    serde_json::to_string(&short)
+}
+
+pub(super) fn set(
+    connection: &Connection,
+    sql: &str,
+    ids: impl Iterator<Item = i64>,
+    value: bool,
+) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached(sql)?;
+    for id in ids {
+        update.execute(params![id, value])?;
+    }
+    Ok(())
+}
+
+pub(super) fn insert_step(
+    connection: &Connection,
+    server: &ServerId,
+    step: &Transition,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO transitions
+                 (server, job, attempt, from_state, to_state, kind, at, error, heard_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            server.0,
+            step.job.as_str(),
+            step.attempt,
+            step.from.as_ref().map(JobState::word),
+            step.to.word(),
+            kind_word(step.kind),
+            step.at.as_millisecond(),
+            step.error.as_ref().map(|error| prefix(error, MAX_PART)),
+            Timestamp::now().as_millisecond(),
+        ])?;
+    Ok(())
+}
+
+/// Writes the ledger's row and the notice; `None` when the ledger has it already.
+pub(super) fn announce(
+    connection: &Connection,
+    what: &Announcement,
+) -> rusqlite::Result<Option<i64>> {
+    let notice = &what.notice;
+    if let Some((server, kind, subject, attempt, outcome)) = ledger_key(what) {
+        let new = connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO ledger (server, kind, subject, attempt, outcome, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                server,
+                kind,
+                subject,
+                attempt,
+                outcome,
+                Timestamp::now().as_millisecond()
+            ])?;
+        if new == 0 {
+            return Ok(None);
+        }
+    }
+    let tone = match notice.tone {
+        Tone::Good => "good",
+        Tone::Bad => "bad",
+        Tone::Plain => "plain",
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO notices
+                 (server, job, attempt, outcome, title, body, tone, at, read, heard_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            notice.server.0,
+            notice.job.as_ref().map(JobId::as_str),
+            notice.key.as_ref().map(|key| key.attempt),
+            notice.key.as_ref().map(|key| key.outcome.word()),
+            notice.title,
+            notice.body,
+            tone,
+            notice.at.as_millisecond(),
+            what.read,
+            Timestamp::now().as_millisecond(),
+        ])?;
+    Ok(Some(connection.last_insert_rowid()))
+}
+
+pub(super) fn ledger_key(what: &Announcement) -> Option<LedgerKey> {
+    if let Some(key) = &what.notice.key {
+        let subject = key.job.as_str().to_owned();
+        return Some((key.server.0.clone(), "job", subject, key.attempt, key.outcome.word()));
+    }
+    let mark = what.mark.clone()?;
+    Some((what.notice.server.0.clone(), "server", mark, 0, String::new()))
+}
+
+pub(super) fn in_ledger(connection: &Connection, key: &LedgerKey) -> rusqlite::Result<bool> {
+    let (server, kind, subject, attempt, outcome) = key;
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM ledger WHERE server = ?1 AND kind = ?2 AND subject = ?3
+             AND attempt = ?4 AND outcome = ?5",
+        )?
+        .exists(params![server, kind, subject, attempt, outcome])
+}
+
+pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
+    let server = ServerId(row.get(1)?);
+    let job = row.get::<_, Option<String>>(2)?.map(JobId::from);
+    let attempt: Option<u32> = row.get(3)?;
+    let outcome: Option<String> = row.get(4)?;
+    let key = match (&job, attempt, outcome) {
+        (Some(job), Some(attempt), Some(outcome)) => Some(NoticeKey {
+            server: server.clone(),
+            job: job.clone(),
+            attempt,
+            outcome: JobState::from_word(&outcome),
+        }),
+        _ => None,
+    };
+    let tone = match row.get::<_, String>(7)?.as_str() {
+        "good" => Tone::Good,
+        "bad" => Tone::Bad,
+        _ => Tone::Plain,
+    };
+    let (title, body) = (row.get(5)?, row.get(6)?);
+    let notice = Notice { key, server, job, title, body, tone, at: timestamp(row.get(8)?) };
+    Ok(StoredNotice {
+        id: row.get(0)?,
+        notice,
+        read: row.get(9)?,
+        dismissed: row.get(10)?,
+        shown: row.get(11)?,
+    })
+}
+
+pub(super) fn kind_word(kind: TransitionKind) -> &'static str {
+    match kind {
+        TransitionKind::Found => "found",
+        TransitionKind::Moved => "moved",
+        TransitionKind::AttemptFailed => "attempt-failed",
+        TransitionKind::Outcome => "outcome",
+    }
+}
+
+pub(super) fn kind_from_word(word: &str) -> TransitionKind {
+    match word {
+        "found" => TransitionKind::Found,
+        "attempt-failed" => TransitionKind::AttemptFailed,
+        "outcome" => TransitionKind::Outcome,
+        _ => TransitionKind::Moved,
+    }
+}
+
+pub(super) fn timestamp(millisecond: i64) -> Timestamp {
+    Timestamp::from_millisecond(millisecond).unwrap_or(Timestamp::UNIX_EPOCH)
+}

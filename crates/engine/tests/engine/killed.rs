@@ -1,0 +1,224 @@
+//! A process that is killed at any byte, and one that is given too much: each in a process of its
+//! own, which is this program again with one of its ignored tests.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use jobwatch_core::model::JobState;
+use jobwatch_core::server::{DialectKind, Server};
+use jobwatch_core::supervisor::Link;
+use jobwatch_demo::{Demo, DemoOptions, JobSpec};
+use jobwatch_engine::ports::Ports;
+use jobwatch_engine::settings::{Saved, SavedServer, Settings, SettingsFile};
+use jobwatch_engine::{Engine, Options, SettingsSource};
+use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::common::{World, quick, server, until};
+
+/// Starts one of this file's ignored tests as a process of its own.
+fn child(name: &str, environment: &[(&str, &str)]) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("killed::{name}"), "--ignored", "--nocapture"])
+        .envs(environment.iter().copied())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn given(name: &str) -> String {
+    std::env::var(name).unwrap()
+}
+
+async fn start(world: &std::sync::Arc<World>, dir: &Path, server: &Server) -> Engine {
+    let settings = SettingsSource::Fixed(vec![(server.clone(), None)]);
+    let data_dir = Some(dir.to_owned());
+    let ports = world.ports();
+    Engine::start(Options { data_dir, settings, ports, seed: Some(1) }).await.unwrap()
+}
+
+/// Runs until it is killed, on a desktop that takes no popup; says when one is on its way.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "is killed by another test"]
+async fn untold_child() {
+    let world = World::new();
+    world.desktop_hangs.store(true, Ordering::Relaxed);
+    let server: Server = serde_json::from_str(&given("SERVER")).unwrap();
+    let _engine = start(&world, Path::new(&given("DIR")), &server).await;
+    let popup = || !world.unsettled.lock().unwrap().is_empty();
+    until("a popup on its way", popup).await;
+    std::fs::write(given("TOLD"), "").unwrap();
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_and_not_shown_when_the_process_was_killed_is_told_once_at_the_next_start()
+{
+    let dir = tempfile::tempdir().unwrap();
+    let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
+    let kind = DialectKind::Kecs;
+    let (mut server, _) = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+    server.policy = quick();
+    let control = demo.control(kind);
+    let told = dir.path().join("told");
+    let text = serde_json::to_string(&server).unwrap();
+    let data = dir.path().join("data");
+    let mut process = child(
+        "untold_child",
+        &[("SERVER", &text), ("DIR", data.to_str().unwrap()), ("TOLD", told.to_str().unwrap())],
+    );
+    until("its socket", || control.counters().sockets_opened > 0).await;
+    let id = control.start_job(JobSpec::default());
+    // The other side of a kill is only as good as what was known before it.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    control.complete(&id, None);
+    until("the popup to be on its way", || told.exists()).await;
+    // SIGKILL: nothing is written any more.
+    process.kill().unwrap();
+    process.wait().unwrap();
+
+    for popups in [1, 0] {
+        let world = World::new();
+        let engine = start(&world, &data, &server).await;
+        if popups == 1 {
+            until("the popup", || !world.titles().is_empty()).await;
+        }
+        world.until_link(&server.id.0, Link::Live).await;
+        until("the job", || {
+            world.job(&id).is_some_and(|job| job.state == JobState::Completed) || popups == 0
+        })
+        .await;
+        engine.stop().await;
+        assert_eq!(world.titles().len(), popups, "{:?}", world.titles());
+    }
+    demo.stop().await;
+}
+
+fn many_servers(round: usize) -> Settings {
+    let mut settings = Settings::default();
+    for number in 0..200 {
+        let mut server = server(DialectKind::Kecs, 1);
+        server.id.0 = format!("s{number}");
+        server.name = format!("Round {round}, server {number}");
+        settings.servers.push(SavedServer { server, has_key: false });
+    }
+    settings
+}
+
+/// Saves for ever, until it is killed.
+#[test]
+#[ignore = "is killed by another test"]
+fn saving_child() {
+    let (mut file, _) = SettingsFile::load(given("FILE").into());
+    for round in 0.. {
+        assert!(matches!(file.save(&many_servers(round)), Ok(Saved::Replaced(None))));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_are_whole_whenever_the_process_that_saves_them_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("settings.toml");
+    for round in 0..10 {
+        let before = std::fs::metadata(&path).and_then(|file| file.modified()).ok();
+        let mut process = child("saving_child", &[("FILE", path.to_str().unwrap())]);
+        until("a save", || {
+            std::fs::metadata(&path).and_then(|file| file.modified()).ok() != before
+        })
+        .await;
+        tokio::time::sleep(Duration::from_micros(700 * round)).await;
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let (_, read) = SettingsFile::load(path.clone());
+        assert_eq!(read.problem, None);
+        let names: Vec<&str> =
+            read.settings.servers.iter().map(|saved| saved.server.name.as_str()).collect();
+        assert_eq!(names.len(), 200);
+        let one_save = names[0].split(',').next().unwrap();
+        assert!(names.iter().all(|name| name.starts_with(one_save)), "of two saves: {names:?}");
+    }
+}
+
+/// Megabytes that this process has held at most.
+fn peak() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().split(' ').next()?.parse::<usize>().ok()? / 1_024)
+}
+
+/// Tells of 100,000 tasks, each with an error of a page, and counts what was asked of it.
+async fn endless(told: &'static AtomicUsize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(socket) = tokio_tungstenite::accept_async(stream).await else { return };
+                let (mut sink, mut stream) = socket.split();
+                let page = "x".repeat(2_000);
+                for number in 0..100_000 {
+                    let frame = serde_json::json!({
+                        "type": "TASK_CREATED",
+                        "data": { "task_id": number, "job_id": "7",
+                                  "changes": { "status": "failed", "task_error": page } },
+                    });
+                    if sink.feed(Message::text(frame.to_string())).await.is_err() {
+                        return;
+                    }
+                    told.fetch_add(1, Ordering::Relaxed);
+                }
+                let _ = sink.flush().await;
+                while stream.next().await.is_some() {}
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "is measured by another test"]
+async fn flooded_child() {
+    static TOLD: AtomicUsize = AtomicUsize::new(0);
+    let dir = tempfile::tempdir().unwrap();
+    let mut of = server(DialectKind::TriggerX, endless(&TOLD).await);
+    of.name = "Endless".to_owned();
+    // Nobody reads the stream: only what the program itself keeps counts.
+    let world = World::new();
+    let ports = Ports { sink: None, ..world.ports() };
+    let settings = SettingsSource::Fixed(vec![(of, None)]);
+    let data_dir = Some(dir.path().to_owned());
+    let options = Options { data_dir, settings, ports, seed: Some(1) };
+    let engine = Engine::start(options).await.unwrap();
+    let begun = std::time::Instant::now();
+    let mut longest = Duration::ZERO;
+    loop {
+        let asked = std::time::Instant::now();
+        let jobs = engine.overview().await.jobs;
+        longest = longest.max(asked.elapsed());
+        if jobs >= 100_000 {
+            break;
+        }
+        let told = TOLD.load(Ordering::Relaxed);
+        assert!(begun.elapsed() < Duration::from_secs(120), "{jobs} jobs of {told}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    engine.stop().await;
+    let popups = world.popups.lock().unwrap().len();
+    println!(
+        "{:?}, longest wait {longest:?}, {popups} popups, peak {:?} MB",
+        begun.elapsed(),
+        peak()
+    );
+    assert!(longest < Duration::from_secs(5), "the window waited {longest:?}");
+    // The texts alone are 200 MB.
+    assert!(peak().is_none_or(|peak| peak < 900), "{:?} MB", peak());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_jobs_at_once_are_taken_within_a_bound_of_memory() {
+    let process = tokio::task::spawn_blocking(|| child("flooded_child", &[]).wait().unwrap());
+    assert!(process.await.unwrap().success());
+}
