@@ -1,4 +1,5 @@
-//! The benchmarks, each beside plain JSON parsing of the same bytes.
+//! The benchmarks: of the core each beside plain JSON parsing of the same bytes, of the logs beside a
+//! bare receiver and ripgrep.
 //!
 //! A group that can be compared holds a function named `serde_json`, which only parses the group's
 //! bytes; every other function of the group is shown with its ratio to it.
@@ -11,6 +12,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::packages;
 use crate::shell::{cargo, heading, root};
 
 const BASELINE: &str = "serde_json";
@@ -25,11 +27,29 @@ struct Measurement {
     bytes: Option<f64>,
 }
 
-/// Runs the benchmarks and prints the table.
+/// The word that asks for the benchmarks of the logs alone.
+const LOGS: &str = "logs";
+
+/// Runs the benchmarks and prints their tables: all, those of the logs, or those of the core whose
+/// name has `filter` in it.
 ///
 /// # Errors
 /// When they fail, or leave nothing to print.
 pub fn bench(filter: Option<&str>) -> Result<()> {
+    if filter != Some(LOGS) {
+        core(filter)?;
+    }
+    if filter.is_none_or(|filter| filter == LOGS) {
+        packages::ensure(&[packages::BENCH])?;
+        heading("Logs, beside a bare receiver and ripgrep");
+        cargo()
+            .args(&["bench", "--package", "jobwatch-engine", "--bench", "logs", "--locked"])
+            .run()?;
+    }
+    Ok(())
+}
+
+fn core(filter: Option<&str>) -> Result<()> {
     let start = SystemTime::now();
     let benches =
         cargo().args(&["bench", "--package", "jobwatch-core", "--bench", "*", "--locked"]);

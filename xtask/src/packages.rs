@@ -37,6 +37,9 @@ pub const TEST: &[Package] = &[
     package("xauth", "access to that screen"),
 ];
 
+/// What the benchmarks measure by.
+pub const BENCH: &[Package] = &[package("ripgrep", "what searches of logs are measured by")];
+
 /// What exporting icons takes.
 pub const ICONS: &[Package] = &[package("librsvg2-bin", "draws icons/icon.svg")];
 

@@ -5,9 +5,10 @@ use crate::time::Mono;
 /// One request, in the units in which the budget grows every millisecond.
 const REQUEST: i64 = 60_000;
 
-/// The requests that may still be made. A quarter of a minute's requests may be made at once and
-/// the rest comes back evenly, so that no minute, wherever the server lets it begin, holds more
-/// than the whole, and a burst is followed by a trickle rather than by silence.
+/// The requests that may still be made. Two fifths of a minute's requests may be made at once, which
+/// is what reading everything takes twice, and the rest comes back evenly, so that no minute, wherever
+/// the server lets it begin, holds more than the whole, and a burst is followed by a trickle rather
+/// than by silence.
 #[derive(Debug)]
 pub(super) struct Budget {
     /// What may be saved up; `None` where the server does not count.
@@ -22,7 +23,7 @@ pub(super) struct Budget {
 impl Budget {
     pub fn new(requests_per_minute: Option<u32>) -> Budget {
         let all = requests_per_minute.map_or(2, |all| i64::from(all).max(2));
-        let at_once = (all / 4).max(1);
+        let at_once = (2 * all / 5).max(1);
         Budget {
             most: requests_per_minute.map(|_| at_once * REQUEST),
             grows: all - at_once,
@@ -100,6 +101,6 @@ mod tests {
         for _ in 0..1_000 {
             budget.spend(Mono(0));
         }
-        assert!(budget.free_at() <= Mono(30_000), "{:?}", budget.free_at());
+        assert!(budget.free_at() <= Mono(45_000), "{:?}", budget.free_at());
     }
 }

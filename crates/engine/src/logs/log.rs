@@ -21,7 +21,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 use super::order::Order;
 use super::record::{
     CONTINUED, GUESSED, NO_POSITION, NO_TIME, Record, SOCKET, STYLED, TIMED, level_number,
-    nanoseconds,
+    nanoseconds, text_key,
 };
 use super::segment::{self, Part, Segment, Tail};
 use super::snapshot::Snapshot;
@@ -70,10 +70,6 @@ impl Identity {
     }
 }
 
-fn text_key(text: &[u8]) -> u64 {
-    xxh3_64_with_seed(text, 2)
-}
-
 /// How often a text is stored, and how often each way brought it without a name.
 #[derive(Clone, Copy, Debug, Default)]
 struct Texts {
@@ -90,14 +86,46 @@ struct Texts {
 /// The lines of one time.
 #[derive(Debug, Default)]
 struct Known {
-    named: HashSet<u64>,
-    texts: HashMap<u64, Texts>,
+    /// The only line, which most times have, what brought it, and in which answer. It is not in the
+    /// tables below.
+    only: Option<(Identity, Source, u64)>,
+    named: HashSet<u64, Ready>,
+    texts: HashMap<u64, Texts, Ready>,
     /// There were too many to remember.
     cut: bool,
 }
 
+/// Hashes for tables whose keys are hashes already.
+type Ready = std::hash::BuildHasherDefault<AsItIs>;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct AsItIs(u64);
+
+impl std::hash::Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
 impl Known {
+    /// A new time begins with this line.
+    fn begin(&mut self, line: Identity, source: Source, answer: u64) {
+        self.clear();
+        self.only = Some((line, source, answer));
+    }
+
     fn clear(&mut self) {
+        self.only = None;
         if !self.texts.is_empty() || !self.named.is_empty() {
             self.named.clear();
             self.texts.clear();
@@ -107,6 +135,7 @@ impl Known {
 
     /// Notes a stored line.
     fn add(&mut self, record: &Record, text: u64) {
+        self.spread();
         let texts = self.texts.entry(text).or_default();
         if record.key == text {
             texts.unnamed += 1;
@@ -117,8 +146,25 @@ impl Known {
         }
     }
 
+    /// Puts the only line into the tables, because another one comes.
+    fn spread(&mut self) {
+        let Some((only, way, answer)) = self.only.take() else { return };
+        let texts = self.texts.entry(only.text).or_default();
+        if only.named {
+            texts.named += 1;
+            self.named.insert(only.key);
+        } else {
+            texts.unnamed += 1;
+            match way {
+                Source::Socket => texts.socket += 1,
+                _ => (texts.fetched, texts.answer) = (1, answer),
+            }
+        }
+    }
+
     /// Counts one more line from this way; answers whether it is new.
     fn is_new(&mut self, line: Identity, source: Source, answer: u64) -> bool {
+        self.spread();
         if self.texts.len() >= MAX_PRESENT {
             self.clear();
             self.cut = true;
@@ -399,16 +445,18 @@ impl JobLog {
         let mut at = 0;
         while let Some(line) = lines.get(at) {
             let time = line.at.map_or(self.last.0, nanoseconds);
-            if time > self.last.0 {
-                self.present.clear();
-            } else if source != Source::Socket || (time, position(&line)) < self.last {
+            let later = time > self.last.0;
+            if !later && (source != Source::Socket || (time, position(&line)) < self.last) {
                 break;
             }
             let identity = Identity::of(&line);
-            if self.present.is_new(identity, source, self.answers) {
+            if later {
+                self.present.begin(identity, source, self.answers);
+            }
+            if later || self.present.is_new(identity, source, self.answers) {
                 let record = self.record(&line, time, identity.key, source);
                 self.last = record.place();
-                self.store(record, line.text, problem);
+                self.store(record, line.text, identity.text, problem);
                 taken.lines.push(at);
             }
             at += 1;
@@ -486,7 +534,7 @@ impl JobLog {
                 self.present.add(record, text_key(line.text.as_bytes()));
             }
             self.last = self.last.max(record.place());
-            self.store(*record, line.text, problem);
+            self.store(*record, line.text, text_key(line.text.as_bytes()), problem);
             taken.lines.push(*at);
         }
         let rows: Vec<u64> = new.iter().map(|line| line.row).collect();
@@ -543,7 +591,7 @@ impl JobLog {
         u16::try_from(self.origins.len()).unwrap_or(0)
     }
 
-    fn store(&mut self, record: Record, text: &str, problem: &mut Option<io::Error>) {
+    fn store(&mut self, record: Record, text: &str, key: u64, problem: &mut Option<io::Error>) {
         if self.tail.full() {
             note(problem, self.write());
             note(problem, self.next_segment());
@@ -553,7 +601,7 @@ impl JobLog {
             let cut = format!("{} [cut here: {} bytes more]", &text[..end], text.len() - end);
             self.tail.push(record, cut.as_bytes());
         } else {
-            self.tail.push(record, text.as_bytes());
+            self.tail.push_known(record, text.as_bytes(), key);
         }
         if self.tail.unwritten() >= WRITE_AT {
             note(problem, self.write());

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jobwatch_core::model::Level;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Bytes of a record.
 pub const RECORD: usize = 32;
@@ -49,10 +50,11 @@ pub struct Record {
 }
 
 impl Record {
-    /// The bytes of the record, the last one of which checks the others and the text.
+    /// The bytes of the record, the last one of which checks the others and the text, by the text's
+    /// [`text_key`].
     #[must_use]
     #[inline]
-    pub fn bytes(&self, text: &[u8]) -> [u8; RECORD] {
+    pub fn bytes(&self, text: u64) -> [u8; RECORD] {
         let mut bytes = [0; RECORD];
         bytes[0..4].copy_from_slice(&self.start.to_le_bytes());
         bytes[4..8].copy_from_slice(&self.len.to_le_bytes());
@@ -65,10 +67,10 @@ impl Record {
         bytes
     }
 
-    /// Whether the check byte is right for the record and its text, as it is not in a part of either
-    /// file that was never written.
+    /// Whether the check byte is right for the record and its text's [`text_key`], as it is not in a
+    /// part of either file that was never written.
     #[must_use]
-    pub fn is_whole(bytes: &[u8; RECORD], text: &[u8]) -> bool {
+    pub fn is_whole(bytes: &[u8; RECORD], text: u64) -> bool {
         check(bytes, text) == bytes[31]
     }
 
@@ -127,8 +129,8 @@ impl Record {
 
 /// The check byte: never that of a record of zeros.
 #[inline]
-fn check(bytes: &[u8; RECORD], text: &[u8]) -> u8 {
-    let mut hash = 0x9E37_79B9_7F4A_7C15_u64 ^ u64::from(crc32fast::hash(text));
+fn check(bytes: &[u8; RECORD], text: u64) -> u8 {
+    let mut hash = 0x9E37_79B9_7F4A_7C15_u64 ^ text;
     for part in bytes[..24].chunks_exact(8) {
         let word = part.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
         hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x517C_C1B7_2722_0A95);
@@ -136,6 +138,13 @@ fn check(bytes: &[u8; RECORD], text: &[u8]) -> u8 {
     let last = bytes[24..31].iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
     hash = (hash.rotate_left(5) ^ last).wrapping_mul(0x517C_C1B7_2722_0A95);
     hash.to_be_bytes()[0]
+}
+
+/// What tells a text from others.
+#[must_use]
+#[inline]
+pub fn text_key(text: &[u8]) -> u64 {
+    xxh3_64_with_seed(text, 2)
 }
 
 /// A time as records hold it: beyond the years 1677 to 2262 it stands at the end of them.
@@ -191,16 +200,17 @@ mod tests {
             level: 6,
             flags: TIMED | STYLED,
         };
-        let bytes = record.bytes(b"text");
+        let (text, other) = (text_key(b"text"), text_key(b"test"));
+        let bytes = record.bytes(text);
         assert_eq!(Record::trusted(&bytes), record);
-        assert!(Record::is_whole(&bytes, b"text") && !Record::is_whole(&bytes, b"test"));
+        assert!(Record::is_whole(&bytes, text) && !Record::is_whole(&bytes, other));
         let mut missed = 0;
         for bit in 0..RECORD * 8 {
             let mut torn = bytes;
             torn[bit / 8] ^= 1 << (bit % 8);
-            missed += u32::from(Record::is_whole(&torn, b"text"));
+            missed += u32::from(Record::is_whole(&torn, text));
         }
         assert!(missed <= 4, "{missed} of 256 changes were missed");
-        assert!(!Record::is_whole(&[0; RECORD], b""), "a hole in the file is no record");
+        assert!(!Record::is_whole(&[0; RECORD], text_key(b"")), "a hole in the file is no record");
     }
 }

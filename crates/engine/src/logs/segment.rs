@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::record::{CONTINUED, LEVELS, NO_TIME, RECORD, Record};
+use super::record::{CONTINUED, LEVELS, NO_TIME, RECORD, Record, text_key};
 
 /// Lines between two summaries in the index.
 pub const BLOCK: u64 = 4_096;
@@ -443,7 +443,7 @@ impl Tail {
             }
             line.resize(record.len as usize, 0);
             segment.text.read(&mut line, end)?;
-            if !Record::is_whole(&bytes, &line) {
+            if !Record::is_whole(&bytes, text_key(&line)) {
                 break;
             }
             open.index.update(&bytes);
@@ -516,13 +516,19 @@ impl Tail {
     /// Adds a line; `start` and `len` of `record` are filled in here. The text must be shorter than
     /// 4 GiB less [`FULL_BYTES`].
     #[inline]
-    pub fn push(&mut self, mut record: Record, text: &[u8]) {
+    pub fn push(&mut self, record: Record, text: &[u8]) {
+        self.push_known(record, text, text_key(text));
+    }
+
+    /// As [`Tail::push`], with the text's [`text_key`] at hand.
+    #[inline]
+    pub fn push_known(&mut self, mut record: Record, text: &[u8], key: u64) {
         // A full segment takes no line, and no line is near so long.
         record.start = (self.bytes + self.text.len() as u64) as u32;
         record.len = text.len() as u32;
         self.text.extend_from_slice(text);
         self.text.push(b'\n');
-        let bytes = record.bytes(text);
+        let bytes = record.bytes(key);
         self.index.extend_from_slice(&bytes);
         self.waiting += 1;
         self.open.add(&record);
