@@ -84,21 +84,21 @@ fn a_flood_is_followed_searched_filtered_and_saved() {
         }
         let flood = Flood { count: 20_000, per_second: 0, job: Some(job.clone()), batch: 100 };
         control.flood(flood);
-        open_log(&window, "chatter").await;
+        open_log(window, "chatter").await;
         eventually("the whole flood", async || {
             (control.counters().flooded_lines >= 20_000).then_some(())
         })
         .await;
         control.log(&job, Level::Info, "the last word");
-        shows(&window, "the last word").await;
-        assert!(rows(&window).await.len() < 80, "only what is visible is in the page");
+        shows(window, "the last word").await;
+        assert!(rows(window).await.len() < 80, "only what is visible is in the page");
 
         // Upwards is away from the end, and what comes is counted.
         window
             .run("document.querySelector('[role=log] [role=grid]').focus(); return null", vec![])
             .await;
         window.press("Home").await;
-        shows(&window, "needle 0").await;
+        shows(window, "needle 0").await;
         control.log(&job, Level::Info, "one more");
         window.find_like("button", "1 new line").await;
 
@@ -114,7 +114,7 @@ fn a_flood_is_followed_searched_filtered_and_saved() {
         .await;
         window.click("checkbox", "Only matching lines").await;
         eventually("only matching lines", async || {
-            let rows = rows(&window).await;
+            let rows = rows(window).await;
             (!rows.is_empty() && rows.iter().all(|row| row.contains("needle"))).then_some(())
         })
         .await;
@@ -138,8 +138,8 @@ fn a_flood_is_followed_searched_filtered_and_saved() {
         desktop.kill().await;
         desktop.open(&[]).await;
         let window = desktop.window();
-        open_log(&window, "chatter").await;
-        shows(&window, "one more").await;
+        open_log(window, "chatter").await;
+        shows(window, "one more").await;
     });
 }
 
@@ -175,8 +175,8 @@ fn ten_million_lines_are_opened_and_jumped_through_at_once() {
         desktop.open(&[]).await;
         let window = desktop.window();
         window.job("verbose", "Running").await;
-        open_log(&window, "verbose").await;
-        shows(&window, "line 9999999 of many").await;
+        open_log(window, "verbose").await;
+        shows(window, "line 9999999 of many").await;
         let mut slowest = Duration::ZERO;
         for line in [1_u64, 5_000_000, 1_234_567, 9_876_543] {
             let asked = Instant::now();
@@ -189,13 +189,13 @@ fn ten_million_lines_are_opened_and_jumped_through_at_once() {
             window.press("g").await;
             window.fill("textbox", "Line, time or percentage", &line.to_string()).await;
             window.click("button", "Go there").await;
-            shows(&window, &format!("line {} of many", line - 1)).await;
+            shows(window, &format!("line {} of many", line - 1)).await;
             slowest = slowest.max(asked.elapsed());
-            assert!(rows(&window).await.len() < 80, "only what is visible is in the page");
+            assert!(rows(window).await.len() < 80, "only what is visible is in the page");
         }
         println!("a jump by the keyboard, until its row was found: {slowest:?} at most");
         window.press("e").await;
-        shows(&window, "line 9999999 of many").await;
+        shows(window, "line 9999999 of many").await;
         let last = window.run(ROWS, vec![]).await;
         assert_ne!(last, json!([]));
         demo.stop().await;

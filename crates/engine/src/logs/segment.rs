@@ -454,11 +454,9 @@ impl Tail {
         let mut rest = vec![0; usize::try_from(end - open.start).unwrap_or(0)];
         segment.text.read(&mut rest, open.start)?;
         open.text.update(&rest);
-        if mend {
-            if let (Bytes::File(text), Bytes::File(index)) = (&segment.text, &segment.index) {
-                text.set_len(end)?;
-                index.set_len(Segment::place(lines))?;
-            }
+        if mend && let (Bytes::File(text), Bytes::File(index)) = (&segment.text, &segment.index) {
+            text.set_len(end)?;
+            index.set_len(Segment::place(lines))?;
         }
         *segment.blocks() = blocks;
         Ok(Tail {
@@ -599,7 +597,7 @@ impl Tail {
             let from = usize::try_from(u64::from(record.start) - self.bytes).unwrap_or(0);
             taken.push((record, self.text[from..from + record.len as usize].to_vec()));
             n += 1;
-            at += RECORD + if n % BLOCK == 0 { SUMMARY } else { 0 };
+            at += RECORD + if n.is_multiple_of(BLOCK) { SUMMARY } else { 0 };
         }
         taken
     }

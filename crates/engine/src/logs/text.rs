@@ -31,7 +31,8 @@ pub fn guess_level(text: &str) -> Option<Level> {
                 let after = head[at + word.len()..].chars().next();
                 let first = head[..at].chars().all(|c| !c.is_alphanumeric());
                 let before = head[..at].trim_end();
-                if !(matches!(after, Some(':' | '[')) && first) && !before.ends_with("npm") {
+                let leads = first && matches!(after, Some(':' | '['));
+                if !leads && !before.ends_with("npm") {
                     if let Some(level) = field(head, at, word) {
                         return Some(level);
                     }
