@@ -25,6 +25,7 @@ use crate::time::{Mono, Now};
 mod backoff;
 mod budget;
 mod heartbeat;
+mod hints;
 mod link;
 mod messages;
 mod outbox;
@@ -35,6 +36,7 @@ mod shared;
 mod status;
 mod timers;
 mod topics;
+mod verdict;
 
 pub use messages::{Failure, FetchId, Input, Link, LinkId, Load, Output, Status};
 

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::polling::{COLLECT, Purpose, Round, Step, Work, leniently};
+use super::polling::{Purpose, Round, Step, Work};
 use super::status::{Http, sentence};
+use super::verdict::{Trouble, acted, verdict};
 use super::{Failure, FetchId, Output, Supervisor, Timer};
 use crate::dialect::{Action, Ask, FetchRequest, FetchResponse, Incoming, Outgoing};
-use crate::model::{ACTION_REFUSED, Job, JobId, Source, Topic, Update};
+use crate::model::{Job, JobId, Source, Topic, Update};
 use crate::state::Baseline;
 use crate::time::{Mono, Now};
 
@@ -23,7 +22,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_WISH: Duration = Duration::from_secs(3600);
 
 /// Unended jobs that a list does not show any more are looked up one by one, this many a round.
-const LOOKUPS_PER_ROUND: usize = 20;
+pub(super) const LOOKUPS_PER_ROUND: usize = 20;
 
 /// A lookup that fails is not repeated more often than this; the next list asks again.
 const LOOKUP_TRIES: u32 = 3;
@@ -511,163 +510,6 @@ impl Supervisor {
         self.jitter.around(delay, 20)
     }
 
-    /// Unended jobs that belong to a list but are not on it: the list may be cut, or the job gone.
-    fn look_up_missing(&mut self, topic: &Topic, round: &Round, now: Now) {
-        let recently =
-            |heard: Timestamp| now.wall.duration_since(heard).unsigned_abs() < SAFETY / 3;
-        let mut missing: Vec<(Timestamp, JobId)> = self
-            .board
-            .open_jobs()
-            .filter(|job| !round.seen.contains(&job.id) && self.dialect.holds(topic, job))
-            .filter(|job| !recently(job.heard_at))
-            .filter(|job| !self.topics.contains(&Topic::Job(job.id.clone())))
-            .map(|job| (job.heard_at, job.id.clone()))
-            .collect();
-        if missing.len() > LOOKUPS_PER_ROUND {
-            missing.select_nth_unstable(LOOKUPS_PER_ROUND);
-            missing.truncate(LOOKUPS_PER_ROUND);
-        }
-        missing.sort_unstable();
-        for (_, id) in missing {
-            self.look_up(&id, now);
-        }
-    }
-
-    /// Fetches one job besides the topics, or the topics it belongs to where the dialect cannot
-    /// ask for one.
-    pub(super) fn look_up(&mut self, id: &JobId, now: Now) {
-        let own = Topic::Job(id.clone());
-        if self.polling.work(&own).is_some() {
-            self.polling.announce(&own, now.mono);
-            return;
-        }
-        if self.dialect.fetch(&own).is_empty() || !self.polling.look_up(&own, now.mono) {
-            for topic in self.covering(id).unwrap_or_default() {
-                self.polling.announce(&topic, now.mono);
-            }
-        }
-    }
-
-    /// A dialect says that something about a topic changed.
-    pub(super) fn stale(&mut self, topic: &Topic, now: Now) {
-        if self.topics.contains(topic) {
-            self.polling.announce(topic, now.mono);
-            return;
-        }
-        match topic {
-            Topic::Job(id) => self.stale_job(id, now),
-            Topic::Everything => {
-                let all: Vec<Topic> = self.topics.all().cloned().collect();
-                for topic in all {
-                    self.polling.announce(&topic, now.mono);
-                }
-            }
-            Topic::Queue(_) | Topic::User(_) => {
-                if self.topics.contains(&Topic::Everything) {
-                    self.polling.announce(&Topic::Everything, now.mono);
-                }
-                let jobs: Vec<Topic> = self
-                    .topics
-                    .all()
-                    .filter(|watched| match watched {
-                        Topic::Job(id) => {
-                            self.board.job(id).is_some_and(|job| self.dialect.holds(topic, job))
-                        }
-                        _ => false,
-                    })
-                    .cloned()
-                    .collect();
-                for job in jobs {
-                    self.polling.announce(&job, now.mono);
-                }
-            }
-        }
-    }
-
-    /// A job that is not watched by itself changed: fetched alone if it belongs to something
-    /// watched, as part of that when many are announced at once.
-    fn stale_job(&mut self, id: &JobId, now: Now) {
-        let covering = self.covering(id).unwrap_or_else(|| self.lists());
-        let (jobs, lists): (Vec<Topic>, Vec<Topic>) =
-            covering.into_iter().partition(|topic| matches!(topic, Topic::Job(_)));
-        if let Some(parent) = jobs.first() {
-            self.polling.announce(parent, now.mono);
-            return;
-        }
-        if lists.is_empty() {
-            return;
-        }
-        let own = Topic::Job(id.clone());
-        if self.polling.work(&own).is_some() {
-            self.polling.announce(&own, now.mono);
-            return;
-        }
-        if !self.dialect.fetch(&own).is_empty()
-            && self.polling.few_announced(now.mono)
-            && self.polling.look_up(&own, now.mono.after(COLLECT))
-        {
-            return;
-        }
-        for topic in lists {
-            self.polling.announce(&topic, now.mono);
-        }
-    }
-
-    /// The topics that a job belongs to; `None` for one that is not known.
-    fn covering(&self, id: &JobId) -> Option<Vec<Topic>> {
-        let job = self.board.job(id)?;
-        Some(self.topics.covering(job, |topic| self.dialect.holds(topic, job)))
-    }
-
-    /// The watched topics that are lists.
-    fn lists(&self) -> Vec<Topic> {
-        self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_))).cloned().collect()
-    }
-
-    /// Since when a job of this topic, first seen ended, has ended just now. Once a topic is
-    /// listed, a job that it did not hold is new, so that the server's clock may well lie behind
-    /// ours; at its first listing of this run, one that ended after the last of an earlier run. The
-    /// first listing of a topic that was found shows its past as well: what ended before the list
-    /// it was found in is no news.
-    fn baseline_of(&self, topic: &Topic) -> Option<Baseline> {
-        let first = |topic: &Topic| self.polling.work(topic).filter(|work| !work.lookup)?.listed;
-        let listed = |topic: &Topic| first(topic).map(leniently);
-        let here = Baseline::of_this_run;
-        let before = |topic: &Topic| {
-            let since = leniently(*self.listed_before.get(topic)?);
-            Some(Baseline { since, earlier_run: true })
-        };
-        if self.topics.is_watched(topic) {
-            return listed(topic).map(here).or_else(|| before(topic));
-        }
-        let lists = || self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_)));
-        let newest_before = || lists().filter_map(before).max_by_key(|baseline| baseline.since);
-        if let Some(parent) = self.topics.found_through(topic) {
-            return listed(topic).map(here).or_else(|| match parent {
-                Some(parent) => before(parent).or_else(|| first(parent).map(here)),
-                None => newest_before().or_else(|| lists().filter_map(first).max().map(here)),
-            });
-        }
-        // A single job looked up belongs to a list, whatever else was watched just now.
-        let listed = listed(topic).or_else(|| lists().filter_map(listed).max()).or(self.baseline);
-        listed.map(here).or_else(newest_before)
-    }
-
-    /// For news that belong to no particular topic: since when all that is watched is listed.
-    pub(super) fn set_baseline(&mut self) {
-        let mut newest = None;
-        for topic in self.topics.watched() {
-            match self.polling.work(topic).and_then(|work| work.listed) {
-                Some(listed) => newest = newest.max(Some(listed)),
-                None => {
-                    newest = None;
-                    break;
-                }
-            }
-        }
-        self.baseline = newest.map(leniently);
-    }
-
     /// Whether something watched is under way (or not known yet).
     fn moving(&mut self, now: Now) -> bool {
         if let Some((at, moving)) = self.moving
@@ -724,66 +566,5 @@ impl Supervisor {
     pub(super) fn abandon_rounds(&mut self) {
         let abandoned = self.polling.abandon_rounds();
         self.out.extend(abandoned.into_iter().map(Output::Abandon));
-    }
-}
-
-/// Why an answer was not usable, in a sentence.
-enum Trouble {
-    /// The key is not accepted.
-    Refused(String),
-    /// Anything else.
-    Failed(String),
-}
-
-/// Whether an answer was usable. A page of HTML with status 200 is none; "not found", or a failure
-/// of the server, is one if the dialect understood it so.
-fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), Trouble> {
-    let odd = incoming.iter().find_map(|item| match item {
-        Incoming::Unknown(diagnostic) => Some(diagnostic.text.clone()),
-        _ => None,
-    });
-    let refused = incoming.iter().find_map(|item| match item {
-        Incoming::Refused(reason) => Some(reason.clone()),
-        _ => None,
-    });
-    if let Some(refused) = refused {
-        return Err(Trouble::Refused(refused));
-    }
-    let useful = incoming.iter().any(|item| !matches!(item, Incoming::Unknown(_)));
-    let status = response.status;
-    let failed = match (status, odd) {
-        (429, _) => "The API asks for a pause: too many requests (HTTP 429).".to_owned(),
-        // Of a real failure a dialect makes something, if only a diagnostic.
-        (500.., _) if incoming.is_empty() => return Ok(()),
-        (500.., _) => format!("The API answered HTTP {status}."),
-        // What is asked instead decides.
-        (401 | 403, _) if incoming.iter().any(|item| matches!(item, Incoming::Follow(_))) => {
-            return Ok(());
-        }
-        (401 | 403, _) => format!("The API does not allow this (HTTP {status})."),
-        (_, Some(text)) if !useful => text,
-        _ => return Ok(()),
-    };
-    Err(Trouble::Failed(failed))
-}
-
-/// How an action ended, from its answer.
-fn acted(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String> {
-    // Some servers refuse with status 200 and say so in the body.
-    let refused = incoming.iter().find_map(|item| match item {
-        Incoming::Unknown(odd) if odd.kind == ACTION_REFUSED => Some(odd.text.clone()),
-        _ => None,
-    });
-    if let Some(refused) = refused {
-        return Err(refused);
-    }
-    let words = incoming.iter().find_map(|item| match item {
-        Incoming::Refused(reason) => Some(reason.clone()),
-        Incoming::Unknown(diagnostic) => Some(diagnostic.text.clone()),
-        _ => None,
-    });
-    match response.status {
-        200..=299 => Ok(()),
-        status => Err(words.unwrap_or_else(|| format!("The server answered HTTP {status}."))),
     }
 }

@@ -135,7 +135,7 @@ fn update(update: &Update) -> String {
                 .iter()
                 .map(|line| {
                     let at = line.at.map(|at| at.to_string()).unwrap_or_default();
-                    let (origin, id) = (line.origin.as_deref(), line.id.as_deref());
+                    let (origin, id) = (line.origin, line.id);
                     format!("[{at} {origin:?} {id:?}] {:?}", line.text)
                 })
                 .collect();

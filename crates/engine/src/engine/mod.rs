@@ -7,6 +7,7 @@ mod actions;
 mod bursts;
 mod change;
 mod configure;
+mod logs;
 mod logview;
 mod notices;
 mod servers;
@@ -23,15 +24,14 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::Clock;
 use crate::history::{History, Place};
 use crate::keys::{Keyring, keyring_words, unstored_words};
-use crate::logs::{self, LogStore};
+use crate::logs::{LogStore, Place as LogPlace};
 use crate::ports::{Ports, SecretsError, Window};
 use crate::settings::{SavedServer, Settings, SettingsFile};
 use crate::test::{self, Report};
 use crate::views::{
-    ActionView, ErrorCode, KeyChange, LogFormat, LogMap, LogPlace, LogSaving, LogTarget, LogText,
-    OpenJob, Overview, Preferences, ServerDraft, UserError, ViewSpec, ViewWindow,
+    ActionView, ErrorCode, KeyChange, OpenJob, Overview, Preferences, ServerDraft, UserError,
+    ViewSpec, ViewWindow,
 };
-use logview::LogPull;
 use state::State;
 use window::{MAX_ROWS, Pull};
 
@@ -104,9 +104,9 @@ impl Engine {
         };
         let (logs_told, told) = mpsc::unbounded_channel();
         let logs_place = match &place {
-            Place::Memory => logs::Place::Memory,
-            Place::Directory(directory) => logs::Place::Directory(directory.join(LOGS)),
-            Place::ReadOnly(directory) => logs::Place::ReadOnly(directory.join(LOGS)),
+            Place::Memory => LogPlace::Memory,
+            Place::Directory(directory) => LogPlace::Directory(directory.join(LOGS)),
+            Place::ReadOnly(directory) => LogPlace::ReadOnly(directory.join(LOGS)),
         };
         let history = History::open(place, replies);
         let logs = LogStore::open(logs_place, options.ports.sink.is_some(), logs_told);
@@ -208,103 +208,6 @@ impl Engine {
             Pull::Window(window) => Ok(*window),
             Pull::Log(pull) => blocking(move || pull.window(first, count.min(MAX_ROWS))).await,
         }
-    }
-
-    /// Where something is in a log view; `None` when it is nowhere.
-    ///
-    /// # Errors
-    /// When there is no such view, or the log cannot be read.
-    pub async fn log_seek(
-        &self,
-        view: u32,
-        target: LogTarget,
-    ) -> Result<Option<LogPlace>, UserError> {
-        self.read_log(view, move |pull| pull.reader().seek(target)).await
-    }
-
-    /// A log view from afar.
-    ///
-    /// # Errors
-    /// As [`Engine::log_seek`].
-    pub async fn log_map(&self, view: u32, slices: u32, buckets: u32) -> Result<LogMap, UserError> {
-        self.read_log(view, move |pull| pull.reader().map(slices, buckets)).await
-    }
-
-    /// A row of a log view, whole.
-    ///
-    /// # Errors
-    /// As [`Engine::log_seek`]; also when the row is not there, or a gap.
-    pub async fn log_text(&self, view: u32, row: u64) -> Result<LogText, UserError> {
-        let text = self.read_log(view, move |pull| pull.reader().text(row)).await?;
-        text.ok_or_else(|| UserError {
-            code: ErrorCode::NotFound,
-            message: "This line is not there any more.".to_owned(),
-        })
-    }
-
-    /// Lines of a log view from row `first` on, whole.
-    ///
-    /// # Errors
-    /// As [`Engine::log_seek`].
-    pub async fn log_lines(
-        &self,
-        view: u32,
-        first: u64,
-        count: u64,
-    ) -> Result<logs::reader::Lines, UserError> {
-        self.read_log(view, move |pull| pull.reader().lines(first, count)).await
-    }
-
-    /// Rows of a log view as text, at most 100,000.
-    ///
-    /// # Errors
-    /// As [`Engine::log_seek`].
-    pub async fn log_copy(
-        &self,
-        view: u32,
-        first: u64,
-        count: u64,
-        format: LogFormat,
-    ) -> Result<String, UserError> {
-        self.read_log(view, move |pull| pull.reader().copy(first, count, format)).await
-    }
-
-    /// Writes all rows of a log view into a file, or all lines whatever its filter. `progress` is
-    /// told now and then; when it answers `false` the file is removed again.
-    ///
-    /// # Errors
-    /// When there is no such view.
-    pub async fn log_save(
-        &self,
-        view: u32,
-        path: PathBuf,
-        filtered: bool,
-        format: LogFormat,
-        progress: impl Fn(&LogSaving) -> bool + Send + 'static,
-    ) -> Result<LogSaving, UserError> {
-        let pull = self.ask(move |state| state.read_log(view)).await??;
-        blocking(move || {
-            let reader = if filtered { pull.reader() } else { pull.unfiltered() };
-            Ok(logs::save::save(&reader, &path, format, &progress))
-        })
-        .await
-    }
-
-    /// Asks the servers of a log view for lines from the beginning on.
-    ///
-    /// # Errors
-    /// When there is no such view.
-    pub async fn log_fetch(&self, view: u32) -> Result<(), UserError> {
-        self.ask(move |state| state.fetch_log(view)).await?
-    }
-
-    async fn read_log<T: Send + 'static>(
-        &self,
-        view: u32,
-        read: impl FnOnce(&LogPull) -> std::io::Result<T> + Send + 'static,
-    ) -> Result<T, UserError> {
-        let pull = self.ask(move |state| state.read_log(view)).await??;
-        blocking(move || read(&pull).map_err(|error| logview::unreadable(&error))).await
     }
 
     /// Closes a view; no error when there is none.

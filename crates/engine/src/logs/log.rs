@@ -8,22 +8,23 @@
 //!   position, else the text: one that a way of hearing brings twice was written twice, and one that
 //!   two ways bring was written once, though only one of them may give it an id.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::Source;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
+use super::known::{Identity, Known, MAX_PRESENT, Neighbours};
 use super::order::Order;
 use super::record::{
     CONTINUED, GUESSED, NO_POSITION, NO_TIME, Record, SOCKET, STYLED, TIMED, level_number,
     nanoseconds, text_key,
 };
 use super::segment::{self, Part, Segment, Tail};
+use super::side::{append_to, read_origins};
 use super::snapshot::Snapshot;
 use super::steps::{self, Step};
 use super::text;
@@ -33,168 +34,12 @@ use super::trace::Trace;
 pub const MAX_LINE: usize = 8 << 20;
 /// Bytes that may wait while a batch is taken in.
 const WRITE_AT: usize = 1 << 20;
-/// Keys of one time that are remembered.
-const MAX_PRESENT: usize = 1 << 16;
 /// Origins of one job; lines of further ones have none.
 const MAX_ORIGINS: usize = 1_000;
 /// The file of origins in a job's directory: a JSON string a line.
 const ORIGINS: &str = "origins";
 /// The file of gaps in a job's directory: JSON.
 const GAPS: &str = "gaps.json";
-
-/// What tells a line from others of its time; the same in every run, since it is stored.
-#[derive(Clone, Copy, Debug)]
-struct Identity {
-    /// The id's, else the position's, else the text's.
-    key: u64,
-    /// The text's.
-    text: u64,
-    /// It has an id or a position, and is written once whatever happens.
-    named: bool,
-}
-
-impl Identity {
-    fn of(line: &LogLine<'_>) -> Identity {
-        let text = text_key(line.text.as_bytes());
-        let key = match (line.id, line.position) {
-            (Some(id), _) => xxh3_64_with_seed(id.as_bytes(), 1),
-            (None, None) => text,
-            (None, Some(position)) => {
-                let mut hash = Xxh3::with_seed(3);
-                hash.update(&position.to_le_bytes());
-                hash.update(line.text.as_bytes());
-                hash.digest()
-            }
-        };
-        Identity { key, text, named: line.id.is_some() || line.position.is_some() }
-    }
-}
-
-/// How often a text is stored, and how often each way brought it without a name.
-#[derive(Clone, Copy, Debug, Default)]
-struct Texts {
-    named: u32,
-    unnamed: u32,
-    /// Of the unnamed ones, those that a name was brought for later.
-    claimed: u32,
-    socket: u32,
-    fetched: u32,
-    /// The HTTP answer that `fetched` counts.
-    answer: u64,
-}
-
-/// The lines of one time.
-#[derive(Debug, Default)]
-struct Known {
-    /// The only line, which most times have, what brought it, and in which answer. It is not in the
-    /// tables below.
-    only: Option<(Identity, Source, u64)>,
-    named: HashSet<u64, Ready>,
-    texts: HashMap<u64, Texts, Ready>,
-    /// There were too many to remember.
-    cut: bool,
-}
-
-/// Hashes for tables whose keys are hashes already.
-type Ready = std::hash::BuildHasherDefault<AsItIs>;
-
-#[derive(Clone, Copy, Debug, Default)]
-struct AsItIs(u64);
-
-impl std::hash::Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
-
-impl Known {
-    /// A new time begins with this line.
-    fn begin(&mut self, line: Identity, source: Source, answer: u64) {
-        self.clear();
-        self.only = Some((line, source, answer));
-    }
-
-    fn clear(&mut self) {
-        self.only = None;
-        if !self.texts.is_empty() || !self.named.is_empty() {
-            self.named.clear();
-            self.texts.clear();
-        }
-        self.cut = false;
-    }
-
-    /// Notes a stored line.
-    fn add(&mut self, record: &Record, text: u64) {
-        self.spread();
-        let texts = self.texts.entry(text).or_default();
-        if record.key == text {
-            texts.unnamed += 1;
-            texts.socket += u32::from(record.has(SOCKET));
-        } else {
-            texts.named += 1;
-            self.named.insert(record.key);
-        }
-    }
-
-    /// Puts the only line into the tables, because another one comes.
-    fn spread(&mut self) {
-        let Some((only, way, answer)) = self.only.take() else { return };
-        let texts = self.texts.entry(only.text).or_default();
-        if only.named {
-            texts.named += 1;
-            self.named.insert(only.key);
-        } else {
-            texts.unnamed += 1;
-            match way {
-                Source::Socket => texts.socket += 1,
-                _ => (texts.fetched, texts.answer) = (1, answer),
-            }
-        }
-    }
-
-    /// Counts one more line from this way; answers whether it is new.
-    fn is_new(&mut self, line: Identity, source: Source, answer: u64) -> bool {
-        self.spread();
-        if self.texts.len() >= MAX_PRESENT {
-            self.clear();
-            self.cut = true;
-        }
-        let texts = self.texts.entry(line.text).or_default();
-        if line.named {
-            if !self.named.insert(line.key) {
-                return false;
-            }
-            // Another generation of the server's words brought it without the name.
-            let unnamed = texts.unnamed > texts.claimed;
-            texts.claimed += u32::from(unnamed);
-            texts.named += u32::from(!unnamed);
-            return !unnamed;
-        }
-        let brought = if source == Source::Socket {
-            texts.socket += 1;
-            texts.socket
-        } else {
-            if texts.answer != answer {
-                (texts.answer, texts.fetched) = (answer, 0);
-            }
-            texts.fetched += 1;
-            texts.fetched
-        };
-        let new = brought > texts.unnamed + texts.named;
-        texts.unnamed += u32::from(new);
-        new
-    }
-}
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -752,65 +597,6 @@ impl JobLog {
 fn note(problem: &mut Option<io::Error>, result: io::Result<()>) {
     if let Err(error) = result {
         problem.get_or_insert(error);
-    }
-}
-
-fn append_to(
-    dir: Option<&Path>,
-    name: &str,
-    file: &mut Option<File>,
-    bytes: &[u8],
-) -> io::Result<()> {
-    let Some(dir) = dir else { return Ok(()) };
-    let file = match file {
-        Some(file) => file,
-        None => file.insert(OpenOptions::new().append(true).create(true).open(dir.join(name))?),
-    };
-    file.write_all(bytes)
-}
-
-fn read_origins(path: &Path) -> io::Result<Vec<String>> {
-    match std::fs::read_to_string(path) {
-        // A line that was not finished names an origin that no line has.
-        Ok(text) => Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-/// The lines of one time among those stored.
-#[derive(Debug, Default)]
-struct Neighbours {
-    time: Option<i64>,
-    known: Known,
-    /// The last row of each key, and of each text.
-    rows: HashMap<u64, u64>,
-}
-
-impl Neighbours {
-    fn look(&mut self, snapshot: &Snapshot, time: i64) -> io::Result<()> {
-        if self.time == Some(time) {
-            return Ok(());
-        }
-        self.known.clear();
-        self.rows.clear();
-        let first = snapshot.lower_bound((time, 0))?;
-        let end = snapshot.upper_bound((time, NO_POSITION))?;
-        let mut records = Vec::new();
-        snapshot.records(first, end - first, &mut records)?;
-        for (row, (stored, record)) in (first..).zip(&records) {
-            let text = text_key(&snapshot.text(*stored, record, usize::MAX)?);
-            self.known.add(record, text);
-            self.rows.insert(text, row);
-            self.rows.insert(record.key, row);
-        }
-        self.time = Some(time);
-        Ok(())
-    }
-
-    fn row(&self, time: i64, line: Identity) -> Option<u64> {
-        let rows = Some(&self.rows).filter(|_| self.time == Some(time))?;
-        rows.get(&line.key).or_else(|| rows.get(&line.text)).copied()
     }
 }
 

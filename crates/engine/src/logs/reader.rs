@@ -10,13 +10,12 @@ use jobwatch_core::log::{LogLine, LogLines};
 
 use super::bits::{Bits, Index};
 use super::find::{Needle, Search};
-use super::record::{CONTINUED, LEVELS, NO_TIME, Record};
+use super::record::{CONTINUED, NO_TIME, Record};
 use super::snapshot::{Levels, Snapshot};
 use super::text;
+use super::write::Writer;
 use crate::redact::prefix;
-use crate::views::{
-    Earlier, LogFormat, LogGap, LogLevel, LogMap, LogPlace, LogRow, LogState, LogTarget, LogText,
-};
+use crate::views::{Earlier, LogFormat, LogGap, LogRow, LogState, LogText};
 
 /// Bytes of a line that a row shows.
 pub const SHOWN: usize = 8 << 10;
@@ -30,25 +29,25 @@ pub const MAX_COPIED: u64 = 100_000;
 const MAX_COPY: usize = 32 << 20;
 
 /// One log of a view.
-struct Lane {
-    log: Arc<Snapshot>,
+pub(super) struct Lane {
+    pub(super) log: Arc<Snapshot>,
     /// The lines that are rows; `None` for all.
-    rows: Option<Index>,
+    pub(super) rows: Option<Index>,
     /// Those of them that are marked.
-    marks: Option<Index>,
-    gaps: Vec<LogGap>,
+    pub(super) marks: Option<Index>,
+    pub(super) gaps: Vec<LogGap>,
 }
 
 impl Lane {
     /// Bits before a row of the log.
-    fn rank(&self, index: Option<&Index>, row: u64) -> u64 {
+    pub(super) fn rank(&self, index: Option<&Index>, row: u64) -> u64 {
         let Some(index) = index else { return row };
         let of = self.log.order.stretches(0, row);
         of.map(|(first, many)| index.rank(first + many) - index.rank(first)).sum()
     }
 
     /// The row of the log at which the nth bit is.
-    fn select(&self, index: Option<&Index>, mut nth: u64) -> Option<u64> {
+    pub(super) fn select(&self, index: Option<&Index>, mut nth: u64) -> Option<u64> {
         let Some(index) = index else { return (nth < self.log.len()).then_some(nth) };
         for run in self.log.order.runs() {
             let before = index.rank(run.first);
@@ -61,7 +60,7 @@ impl Lane {
         None
     }
 
-    fn count(&self, index: Option<&Index>) -> u64 {
+    pub(super) fn count(&self, index: Option<&Index>) -> u64 {
         self.rank(index, self.log.len())
     }
 }
@@ -75,7 +74,7 @@ enum Entry {
 
 /// See the module's documentation.
 pub struct Reader {
-    lanes: Vec<Lane>,
+    pub(super) lanes: Vec<Lane>,
     search: Option<Arc<Search>>,
     /// Names of the jobs, for what is saved.
     names: Vec<String>,
@@ -126,7 +125,7 @@ impl Reader {
     }
 
     /// Rows before a time; with `until`, those of that very time as well.
-    fn before(&self, time: i64, until: bool) -> io::Result<Vec<(u64, u64)>> {
+    pub(super) fn before(&self, time: i64, until: bool) -> io::Result<Vec<(u64, u64)>> {
         self.lanes
             .iter()
             .map(|lane| {
@@ -144,13 +143,13 @@ impl Reader {
             .collect()
     }
 
-    fn rows_at(&self, split: &[(u64, u64)]) -> u64 {
+    pub(super) fn rows_at(&self, split: &[(u64, u64)]) -> u64 {
         let rows = self.lanes.iter().zip(split);
         rows.map(|(lane, (row, gaps))| lane.rank(lane.rows.as_ref(), *row) + gaps).sum()
     }
 
     /// How many rows of each lane, and how many of its gaps, come before the nth row.
-    fn split(&self, nth: u64) -> io::Result<Vec<(u64, u64)>> {
+    pub(super) fn split(&self, nth: u64) -> io::Result<Vec<(u64, u64)>> {
         if let [lane] = self.lanes.as_slice()
             && lane.gaps.is_empty()
         {
@@ -338,7 +337,7 @@ impl Reader {
         Ok(state)
     }
 
-    fn span(&self) -> io::Result<Option<(i64, i64)>> {
+    pub(super) fn span(&self) -> io::Result<Option<(i64, i64)>> {
         let mut all: Option<(i64, i64)> = None;
         for lane in &self.lanes {
             if let Some((from, to)) = lane.log.span()? {
@@ -350,7 +349,7 @@ impl Reader {
     }
 
     /// The view's row of a log's row, or of the first after it that is one.
-    fn view_row(&self, lane: usize, row: u64) -> io::Result<u64> {
+    pub(super) fn view_row(&self, lane: usize, row: u64) -> io::Result<u64> {
         let here = &self.lanes[lane];
         if let [_] = self.lanes.as_slice()
             && here.gaps.is_empty()
@@ -374,179 +373,6 @@ impl Reader {
             }
         }
         Ok(before)
-    }
-
-    /// Where something is.
-    ///
-    /// # Errors
-    /// The file system's.
-    pub fn seek(&self, target: LogTarget) -> io::Result<Option<LogPlace>> {
-        let at = |row| (row < self.len()).then_some(LogPlace { row, nth: None });
-        match target {
-            LogTarget::Time { at: ms } => {
-                let time = ms.saturating_mul(1_000_000);
-                Ok(at(self.rows_at(&self.before(time, false)?)))
-            }
-            LogTarget::Line { line } => {
-                let Some(lane) = self.lanes.first() else { return Ok(None) };
-                let row = line.saturating_sub(1).saturating_sub(lane.log.dropped);
-                Ok(at(self.view_row(0, row.min(lane.log.len()))?))
-            }
-            LogTarget::Level { from, back, level } => {
-                let level = match level {
-                    LogLevel::Warn => 4,
-                    LogLevel::Error => 5,
-                };
-                Ok(self.next_of_level(from, back, level)?.and_then(at))
-            }
-            LogTarget::Match { from, back } => self.next_match(from, back),
-        }
-    }
-
-    fn next_of_level(&self, from: u64, back: bool, level: u8) -> io::Result<Option<u64>> {
-        let split = self.split(if back { from } else { from + 1 })?;
-        let mut best: Option<u64> = None;
-        for (number, lane) in self.lanes.iter().enumerate() {
-            let rows = lane.rows.as_ref();
-            let mut row = match lane.select(rows, split[number].0) {
-                Some(row) => row,
-                None => lane.log.len(),
-            };
-            // Rows that the filter hides are passed over.
-            while let Some(hit) = lane.log.next_of_level(row, level, back)? {
-                let stored = lane.log.order.stored(hit);
-                if rows.is_none_or(|rows| stored.is_some_and(|stored| rows.has(stored))) {
-                    let found = self.view_row(number, hit)?;
-                    let better =
-                        best.is_none_or(|best| if back { found > best } else { found < best });
-                    if better {
-                        best = Some(found);
-                    }
-                    break;
-                }
-                row = if back { hit } else { hit + 1 };
-            }
-        }
-        Ok(best)
-    }
-
-    fn next_match(&self, from: u64, back: bool) -> io::Result<Option<LogPlace>> {
-        let marks = |lane: &Lane, row: u64| lane.rank(lane.marks.as_ref(), row);
-        let all: u64 = self
-            .lanes
-            .iter()
-            .filter(|lane| lane.marks.is_some())
-            .map(|lane| lane.count(lane.marks.as_ref()))
-            .sum();
-        if all == 0 {
-            return Ok(None);
-        }
-        // Matches before the row one starts from, of each lane.
-        let split = self.split(if back { from } else { from + 1 })?;
-        let mut seen = Vec::new();
-        for (lane, (nth, _)) in self.lanes.iter().zip(&split) {
-            let row = lane.select(lane.rows.as_ref(), *nth).unwrap_or(lane.log.len());
-            seen.push(marks(lane, row));
-        }
-        let wrap = match back {
-            true => seen.iter().all(|seen| *seen == 0),
-            false => self
-                .lanes
-                .iter()
-                .zip(&seen)
-                .all(|(lane, seen)| *seen == marks(lane, lane.log.len())),
-        };
-        if wrap {
-            seen = self
-                .lanes
-                .iter()
-                .map(|lane| if back { marks(lane, lane.log.len()) } else { 0 })
-                .collect();
-        }
-        let mut best: Option<(u64, u64)> = None;
-        let before: u64 = seen.iter().sum();
-        for (number, (lane, seen)) in self.lanes.iter().zip(&seen).enumerate() {
-            let Some(index) = &lane.marks else { continue };
-            let nth = if back { seen.checked_sub(1) } else { Some(*seen) };
-            let Some(row) = nth.and_then(|nth| lane.select(Some(index), nth)) else { continue };
-            let row = self.view_row(number, row)?;
-            let better = best.is_none_or(|(best, _)| if back { row > best } else { row < best });
-            if better {
-                best = Some((row, if back { before } else { before + 1 }));
-            }
-        }
-        Ok(best.map(|(row, nth)| LogPlace { row, nth: Some(nth) }))
-    }
-
-    /// The log from afar.
-    ///
-    /// # Errors
-    /// The file system's.
-    pub fn map(&self, slices: u32, buckets: u32) -> io::Result<LogMap> {
-        let (slices, buckets) = (u64::from(slices.min(2_000)), u64::from(buckets.min(2_000)));
-        let total = self.len();
-        let mut map = LogMap::default();
-        let mut sums = self.lanes.iter().map(|_| (0, Levels::default())).collect::<Vec<_>>();
-        let mut before = (0, 0);
-        for slice in 1..=slices.min(total) {
-            let end =
-                (u128::from(total) * u128::from(slice) / u128::from(slices.min(total))) as u64;
-            let split = self.split(end)?;
-            let mut now = (0, 0);
-            for ((lane, sum), (nth, _)) in self.lanes.iter().zip(&mut sums).zip(split) {
-                let row = lane.select(lane.rows.as_ref(), nth).unwrap_or(lane.log.len());
-                let levels = self.levels_upto(lane, sum, row)?;
-                now = (now.0 + levels[4], now.1 + levels[5] + levels[6]);
-            }
-            map.slices.push((now.0 - before.0, now.1 - before.1));
-            before = now;
-        }
-        let Some((from, to)) = self.span()? else { return Ok(map) };
-        map.span = Some((from / 1_000_000, to / 1_000_000));
-        let mut sums = self.lanes.iter().map(|_| (0, Levels::default())).collect::<Vec<_>>();
-        let mut before: Option<(u64, u64, u64)> = None;
-        for bucket in 0..=buckets {
-            let width = i128::from(to) - i128::from(from) + 1;
-            let time = i128::from(from) + width * i128::from(bucket) / i128::from(buckets.max(1));
-            let split = self.before(time as i64, false)?;
-            let mut now = (0, 0, 0);
-            for ((lane, sum), (row, _)) in self.lanes.iter().zip(&mut sums).zip(split) {
-                let levels = self.levels_upto(lane, sum, row)?;
-                let rows = lane.rank(lane.rows.as_ref(), row);
-                now = (now.0 + rows, now.1 + levels[4], now.2 + levels[5] + levels[6]);
-            }
-            if let Some(before) = before {
-                map.buckets.push((now.0 - before.0, now.1 - before.1, now.2 - before.2));
-            }
-            before = Some(now);
-        }
-        Ok(map)
-    }
-
-    /// Levels of the rows of a lane before a row of its log, going on from an earlier sum.
-    fn levels_upto(&self, lane: &Lane, sum: &mut (u64, Levels), row: u64) -> io::Result<Levels> {
-        let from = sum.0.min(row);
-        if lane.rows.is_none() {
-            let more = lane.log.levels(from, row - from)?;
-            for (sum, more) in sum.1.iter_mut().zip(more) {
-                *sum += more;
-            }
-        } else {
-            let rank = |row| lane.rank(lane.rows.as_ref(), row);
-            let (first, end) = (rank(from), rank(row));
-            // Of many rows a sample tells where the errors are.
-            let step = ((end - first) / 256).max(1);
-            let mut nth = first;
-            while nth < end {
-                let Some(hit) = lane.select(lane.rows.as_ref(), nth) else { break };
-                let record = lane.log.record(hit)?;
-                let weight = step.min(end - nth);
-                sum.1[usize::from(record.level).min(LEVELS - 1)] += weight;
-                nth += step;
-            }
-        }
-        sum.0 = row;
-        Ok(sum.1)
     }
 
     /// A row, whole.
@@ -640,81 +466,6 @@ pub struct Lines {
     pub lines: LogLines,
     /// Their numbers.
     pub numbers: Vec<u64>,
-}
-
-/// Writes lines in one of the formats.
-#[derive(Debug)]
-pub struct Writer {
-    format: LogFormat,
-}
-
-impl Writer {
-    /// For a format.
-    #[must_use]
-    pub fn new(format: LogFormat) -> Writer {
-        Writer { format }
-    }
-
-    /// What comes before the first line.
-    ///
-    /// # Errors
-    /// The writer's.
-    pub fn head(&self, out: &mut impl io::Write) -> io::Result<()> {
-        match self.format {
-            LogFormat::Csv => out.write_all(b"time,level,job,origin,message\r\n"),
-            _ => Ok(()),
-        }
-    }
-
-    fn line(
-        &mut self,
-        job: Option<&str>,
-        record: &Record,
-        origin: Option<&str>,
-        text: &str,
-        out: &mut impl io::Write,
-    ) -> io::Result<()> {
-        let at = record.at().map(|at| at.to_string());
-        let level = record.level().map(|level| level.word());
-        match self.format {
-            LogFormat::Text => {
-                if let Some(job) = job {
-                    write!(out, "{job}: ")?;
-                }
-                writeln!(out, "{text}")
-            }
-            LogFormat::TextWithTimes => {
-                let at = at.as_deref().unwrap_or("-");
-                write!(out, "{at} {:<5} ", level.unwrap_or("-"))?;
-                for name in [job, origin].into_iter().flatten() {
-                    write!(out, "{name}: ")?;
-                }
-                writeln!(out, "{text}")
-            }
-            LogFormat::Ndjson => {
-                let line = serde_json::json!({
-                    "timestamp": at, "level": level, "job": job, "origin": origin, "message": text,
-                });
-                writeln!(out, "{line}")
-            }
-            LogFormat::Csv => {
-                let cells = [at.as_deref(), level, job, origin, Some(text)];
-                let cells = cells.map(|cell| csv(cell.unwrap_or("")));
-                write!(out, "{}\r\n", cells.join(","))
-            }
-        }
-    }
-}
-
-/// A cell of a CSV file. What a spreadsheet would run as a formula is kept from being one.
-fn csv(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains(['"', ',', '\n', '\r']) || formula {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
-    }
 }
 
 /// The JSON that a line consists of, or ends with.

@@ -3,7 +3,8 @@
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use super::reader::{Reader, Writer};
+use super::reader::Reader;
+use super::write::Writer;
 use crate::views::{LogFormat, LogSaving};
 
 /// Rows written between two looks at whether anybody still wants them.

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::bytes::{Bytes, read_exact_at};
 use super::record::{CONTINUED, LEVELS, NO_TIME, RECORD, Record, text_key};
 
 /// Lines between two summaries in the index.
@@ -85,79 +86,6 @@ impl Block {
             index_crc: u32_at(44),
         })
     }
-}
-
-/// Bytes in a file, or in memory where no file can be had.
-#[derive(Debug)]
-enum Bytes {
-    File(File),
-    Memory(RwLock<Vec<u8>>),
-}
-
-impl Bytes {
-    fn read(&self, into: &mut [u8], at: u64) -> io::Result<()> {
-        match self {
-            Bytes::File(file) => read_exact_at(file, into, at),
-            Bytes::Memory(bytes) => {
-                let bytes = bytes.read().unwrap_or_else(PoisonError::into_inner);
-                let from = usize::try_from(at).unwrap_or(usize::MAX);
-                let part = from.checked_add(into.len()).and_then(|end| bytes.get(from..end));
-                into.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
-                Ok(())
-            }
-        }
-    }
-
-    /// Writing the same place again after a failure repeats nothing.
-    fn write(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        match self {
-            Bytes::File(file) => write_all_at(file, bytes, at),
-            Bytes::Memory(all) => {
-                let mut all = all.write().unwrap_or_else(PoisonError::into_inner);
-                all.truncate(usize::try_from(at).unwrap_or(usize::MAX));
-                all.extend_from_slice(bytes);
-                Ok(())
-            }
-        }
-    }
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, into: &mut [u8], at: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, into, at)
-}
-
-#[cfg(unix)]
-fn write_all_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut into: &mut [u8], mut at: u64) -> io::Result<()> {
-    while !into.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, into, at)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            n => {
-                into = &mut into[n..];
-                at += n as u64;
-            }
-        }
-    }
-    Ok(())
-}
-
-#[cfg(windows)]
-fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match std::os::windows::fs::FileExt::seek_write(file, bytes, at)? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            n => {
-                bytes = &bytes[n..];
-                at += n as u64;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// A segment, for reading. How many of its lines may be read is known to its readers.

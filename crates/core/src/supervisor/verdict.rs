@@ -1,0 +1,65 @@
+//! What one answer says.
+
+use crate::dialect::{FetchResponse, Incoming};
+use crate::model::ACTION_REFUSED;
+
+/// Why an answer was not usable, in a sentence.
+pub(super) enum Trouble {
+    /// The key is not accepted.
+    Refused(String),
+    /// Anything else.
+    Failed(String),
+}
+
+/// Whether an answer was usable. A page of HTML with status 200 is none; "not found", or a failure
+/// of the server, is one if the dialect understood it so.
+pub(super) fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), Trouble> {
+    let odd = incoming.iter().find_map(|item| match item {
+        Incoming::Unknown(diagnostic) => Some(diagnostic.text.clone()),
+        _ => None,
+    });
+    let refused = incoming.iter().find_map(|item| match item {
+        Incoming::Refused(reason) => Some(reason.clone()),
+        _ => None,
+    });
+    if let Some(refused) = refused {
+        return Err(Trouble::Refused(refused));
+    }
+    let useful = incoming.iter().any(|item| !matches!(item, Incoming::Unknown(_)));
+    let status = response.status;
+    let failed = match (status, odd) {
+        (429, _) => "The API asks for a pause: too many requests (HTTP 429).".to_owned(),
+        // Of a real failure a dialect makes something, if only a diagnostic.
+        (500.., _) if incoming.is_empty() => return Ok(()),
+        (500.., _) => format!("The API answered HTTP {status}."),
+        // What is asked instead decides.
+        (401 | 403, _) if incoming.iter().any(|item| matches!(item, Incoming::Follow(_))) => {
+            return Ok(());
+        }
+        (401 | 403, _) => format!("The API does not allow this (HTTP {status})."),
+        (_, Some(text)) if !useful => text,
+        _ => return Ok(()),
+    };
+    Err(Trouble::Failed(failed))
+}
+
+/// How an action ended, from its answer.
+pub(super) fn acted(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String> {
+    // Some servers refuse with status 200 and say so in the body.
+    let refused = incoming.iter().find_map(|item| match item {
+        Incoming::Unknown(odd) if odd.kind == ACTION_REFUSED => Some(odd.text.clone()),
+        _ => None,
+    });
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
+    let words = incoming.iter().find_map(|item| match item {
+        Incoming::Refused(reason) => Some(reason.clone()),
+        Incoming::Unknown(diagnostic) => Some(diagnostic.text.clone()),
+        _ => None,
+    });
+    match response.status {
+        200..=299 => Ok(()),
+        status => Err(words.unwrap_or_else(|| format!("The server answered HTTP {status}."))),
+    }
+}

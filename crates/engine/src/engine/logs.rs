@@ -1,0 +1,109 @@
+//! What the window and the command line ask of log views. Files are read beside the loop.
+
+use std::path::PathBuf;
+
+use super::logview::LogPull;
+use super::{Engine, blocking, logview};
+use crate::logs;
+use crate::views::{
+    ErrorCode, LogFormat, LogMap, LogPlace, LogSaving, LogTarget, LogText, UserError,
+};
+
+impl Engine {
+    /// Where something is in a log view; `None` when it is nowhere.
+    ///
+    /// # Errors
+    /// When there is no such view, or the log cannot be read.
+    pub async fn log_seek(
+        &self,
+        view: u32,
+        target: LogTarget,
+    ) -> Result<Option<LogPlace>, UserError> {
+        self.read_log(view, move |pull| pull.reader().seek(target)).await
+    }
+
+    /// A log view from afar.
+    ///
+    /// # Errors
+    /// As [`Engine::log_seek`].
+    pub async fn log_map(&self, view: u32, slices: u32, buckets: u32) -> Result<LogMap, UserError> {
+        self.read_log(view, move |pull| pull.reader().map(slices, buckets)).await
+    }
+
+    /// A row of a log view, whole.
+    ///
+    /// # Errors
+    /// As [`Engine::log_seek`]; also when the row is not there, or a gap.
+    pub async fn log_text(&self, view: u32, row: u64) -> Result<LogText, UserError> {
+        let text = self.read_log(view, move |pull| pull.reader().text(row)).await?;
+        text.ok_or_else(|| UserError {
+            code: ErrorCode::NotFound,
+            message: "This line is not there any more.".to_owned(),
+        })
+    }
+
+    /// Lines of a log view from row `first` on, whole.
+    ///
+    /// # Errors
+    /// As [`Engine::log_seek`].
+    pub async fn log_lines(
+        &self,
+        view: u32,
+        first: u64,
+        count: u64,
+    ) -> Result<logs::reader::Lines, UserError> {
+        self.read_log(view, move |pull| pull.reader().lines(first, count)).await
+    }
+
+    /// Rows of a log view as text, at most 100,000.
+    ///
+    /// # Errors
+    /// As [`Engine::log_seek`].
+    pub async fn log_copy(
+        &self,
+        view: u32,
+        first: u64,
+        count: u64,
+        format: LogFormat,
+    ) -> Result<String, UserError> {
+        self.read_log(view, move |pull| pull.reader().copy(first, count, format)).await
+    }
+
+    /// Writes all rows of a log view into a file, or all lines whatever its filter. `progress` is
+    /// told now and then; when it answers `false` the file is removed again.
+    ///
+    /// # Errors
+    /// When there is no such view.
+    pub async fn log_save(
+        &self,
+        view: u32,
+        path: PathBuf,
+        filtered: bool,
+        format: LogFormat,
+        progress: impl Fn(&LogSaving) -> bool + Send + 'static,
+    ) -> Result<LogSaving, UserError> {
+        let pull = self.ask(move |state| state.read_log(view)).await??;
+        blocking(move || {
+            let reader = if filtered { pull.reader() } else { pull.unfiltered() };
+            Ok(logs::save::save(&reader, &path, format, &progress))
+        })
+        .await
+    }
+
+    /// Asks the servers of a log view for lines from the beginning on.
+    ///
+    /// # Errors
+    /// When there is no such view.
+    pub async fn log_fetch(&self, view: u32) -> Result<(), UserError> {
+        self.ask(move |state| state.fetch_log(view)).await?
+    }
+
+    async fn read_log<T: Send + 'static>(
+        &self,
+        view: u32,
+        read: impl FnOnce(&LogPull) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, UserError> {
+        let pull = self.ask(move |state| state.read_log(view)).await??;
+        blocking(move || read(&pull).map_err(|error| logview::unreadable(&error))).await
+    }
+}

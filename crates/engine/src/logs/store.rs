@@ -1,0 +1,585 @@
+//! The thread that owns all logs: what comes is written, whoever watches is told.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jobwatch_core::log::LogLines;
+use jobwatch_core::model::Source;
+use jobwatch_core::server::ServerId;
+use tokio::sync::{mpsc, oneshot};
+
+use super::catalogue::{self, Catalogue, Owner, Size};
+use super::log::JobLog;
+use super::segment::Segment;
+use super::{Budget, LogNow, Place, Request, SYNC, Told, record};
+
+/// Between two times at which somebody is told of changes while much comes; the first after a pause
+/// is told at once.
+const PACE: Duration = Duration::from_millis(8);
+/// Between attempts to write while the disk refuses.
+const RETRY: Duration = Duration::from_secs(5);
+/// Between looks for logs that are too old.
+const SWEEP: Duration = Duration::from_secs(600);
+
+/// A log at hand.
+pub(super) struct Open {
+    pub(super) log: JobLog,
+    pub(super) size: Size,
+    /// Counts the uses, to tell which is longest unused.
+    pub(super) used: u64,
+    /// Has changed since it was told of.
+    pub(super) changed: bool,
+    /// Lines were taken in that are not written.
+    pub(super) unwritten: bool,
+    /// Its bytes, as they count for its server.
+    pub(super) measured: u64,
+    /// Has changed since it was put on the disk.
+    pub(super) unsynced: bool,
+    /// Has changed since it was put into the catalogue.
+    pub(super) uncounted: bool,
+    /// See [`LogNow::gaps`], ascending.
+    pub(super) gaps: Vec<(i64, i64)>,
+    /// Nothing is heard of it since a line of this time.
+    pub(super) unheard: Option<i64>,
+}
+
+/// Gaps kept of one log; of more, the oldest are forgotten.
+const MAX_GAPS: usize = 100;
+
+impl Open {
+    fn state(&self) -> LogNow {
+        LogNow {
+            lines: Arc::new(self.log.snapshot()),
+            gaps: self.gaps.clone(),
+            next_position: self.log.next_position(),
+        }
+    }
+
+    /// The socket is not live any more. A log that does not come over it misses nothing.
+    fn stop_hearing(&mut self) {
+        if !self.size.ended && self.log.streams() {
+            self.unheard = self.unheard.or(self.log.last_time());
+        }
+    }
+
+    /// What came closes gaps, or tells that there is one; answers whether the gaps have changed.
+    fn heard(&mut self, times: Option<(i64, i64)>, source: Source) -> bool {
+        let Some((first, last)) = times else { return false };
+        let before = self.gaps.clone();
+        // An answer that reaches from before a gap to behind it holds what it missed.
+        self.gaps.retain(|(from, to)| !(first <= *from && last >= *to));
+        if let Some(since) = self.unheard {
+            if first <= since && last > since {
+                self.unheard = None;
+            } else if first > since && source == Source::Socket {
+                self.unheard = None;
+                self.gaps.push((since, first));
+                self.gaps.sort_unstable();
+                let excess = self.gaps.len().saturating_sub(MAX_GAPS);
+                self.gaps.drain(..excess);
+            }
+        }
+        before != self.gaps
+    }
+}
+
+pub(super) struct Store {
+    pub(super) root: Option<PathBuf>,
+    pub(super) write: bool,
+    pub(super) catalogue: Option<Catalogue>,
+    pub(super) open: HashMap<Owner, Open>,
+    pub(super) watched: HashMap<Owner, u32>,
+    /// Logs that were at hand in this run.
+    pub(super) heard: HashSet<Owner>,
+    /// Bytes of each server's logs.
+    pub(super) bytes: BTreeMap<ServerId, u64>,
+    pub(super) budget: Budget,
+    pub(super) budgets: HashMap<ServerId, Budget>,
+    pub(super) uses: u64,
+    pub(super) told: mpsc::UnboundedSender<Told>,
+    pub(super) lines_wanted: bool,
+    pub(super) problem: Option<String>,
+    pub(super) syncs: Option<Sender<Vec<Arc<Segment>>>>,
+    /// Something has changed that nobody was told of.
+    pub(super) untold: bool,
+    pub(super) told_at: Instant,
+}
+
+impl Store {
+    pub(super) fn open(
+        place: Place,
+        lines_wanted: bool,
+        told: mpsc::UnboundedSender<Told>,
+    ) -> Store {
+        let (root, write) = match place {
+            Place::Directory(root) => (Some(root), true),
+            Place::ReadOnly(root) => (Some(root), false),
+            Place::Memory => (None, false),
+        };
+        let mut store = Store {
+            root,
+            write,
+            catalogue: None,
+            open: HashMap::new(),
+            watched: HashMap::new(),
+            heard: HashSet::new(),
+            bytes: BTreeMap::new(),
+            budget: Budget::default(),
+            budgets: HashMap::new(),
+            uses: 0,
+            told,
+            lines_wanted,
+            problem: None,
+            syncs: None,
+            untold: false,
+            told_at: Instant::now(),
+        };
+        if let Some(root) = store.root.clone().filter(|_| write) {
+            match begin(&root) {
+                Ok((catalogue, bytes)) => {
+                    store.catalogue = Some(catalogue);
+                    store.bytes = bytes;
+                    store.syncs = syncing();
+                }
+                Err(reason) => {
+                    store.write = false;
+                    store.problem(Some(format!(
+                        "Logs are not written to the disk ({reason}). They are kept in memory \
+                         until the program ends."
+                    )));
+                }
+            }
+        }
+        store
+    }
+
+    pub(super) fn run(mut self, requests: &Receiver<Request>) {
+        let mut synced = Instant::now();
+        let mut swept = Instant::now();
+        let mut retried = Instant::now();
+        loop {
+            let busy = self.open.values().any(|open| open.unsynced || open.uncounted);
+            let wait = if busy || self.problem.is_some() { SYNC } else { SWEEP };
+            let wait = match self.untold {
+                true => PACE,
+                false => wait.saturating_sub(synced.elapsed()).max(PACE),
+            };
+            match requests.recv_timeout(wait) {
+                Ok(request) => {
+                    let mut waiting: Vec<_> = self.take(request).into_iter().collect();
+                    // What has queued up meanwhile is taken before anybody is told.
+                    for _ in 0..64 {
+                        let Ok(request) = requests.try_recv() else { break };
+                        waiting.extend(self.take(request));
+                    }
+                    if self.told_at.elapsed() >= PACE || !waiting.is_empty() {
+                        self.tell();
+                    } else {
+                        self.untold = true;
+                    }
+                    for done in waiting {
+                        self.count();
+                        self.sync(true);
+                        // Whoever waited may have gone.
+                        let _ = done.send(());
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.untold {
+                        self.tell();
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.count();
+                    self.sync(true);
+                    return;
+                }
+            }
+            if synced.elapsed() >= SYNC {
+                synced = Instant::now();
+                self.count();
+                self.sync(false);
+                self.keep_to_budget();
+                self.close_some();
+            }
+            if swept.elapsed() >= SWEEP {
+                swept = Instant::now();
+                self.sweep();
+            }
+            if self.problem.is_some() && retried.elapsed() >= RETRY {
+                retried = Instant::now();
+                self.retry();
+            }
+        }
+    }
+
+    fn take(&mut self, request: Request) -> Option<oneshot::Sender<()>> {
+        match request {
+            Request::Append { owner, lines, source, .. } => self.append(&owner, &lines, source),
+            Request::Watch(owner) => {
+                *self.watched.entry(owner.clone()).or_default() += 1;
+                match self.at_hand(&owner, false) {
+                    Some(open) => open.changed = true,
+                    None => self.say(Told::Log(owner, LogNow::default())),
+                }
+            }
+            Request::Count(owner) => {
+                let open = self.open.get(&owner).map(|open| open.log.len());
+                let known = || self.catalogue.as_ref()?.size(&owner).ok()?.map(|size| size.lines);
+                let lines = open.or_else(known).unwrap_or(0);
+                self.say(Told::Count(owner, lines));
+            }
+            Request::Unheard(server) => {
+                let of = self.open.iter_mut().filter(|(owner, _)| owner.server == server);
+                for (_, open) in of {
+                    open.stop_hearing();
+                }
+            }
+            Request::Unwatch(owner) => {
+                if let Some(count) = self.watched.get_mut(&owner) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.watched.remove(&owner);
+                    }
+                }
+            }
+            Request::Ended(owner, ended) => self.note_end(owner, ended),
+            Request::Forget(server) => self.forget(&server),
+            Request::Budget(Some(server), Some(budget)) => {
+                self.budgets.insert(server, budget);
+            }
+            Request::Budget(Some(server), None) => {
+                self.budgets.remove(&server);
+            }
+            Request::Budget(None, budget) => self.budget = budget.unwrap_or_default(),
+            Request::Flush(done) => return Some(done),
+        }
+        None
+    }
+
+    fn append(&mut self, owner: &Owner, lines: &LogLines, source: Source) {
+        if lines.is_empty() {
+            return;
+        }
+        let lines_wanted = self.lines_wanted;
+        let Some(open) = self.at_hand(owner, true) else { return };
+        let (taken, problem) = open.log.take(lines, source);
+        let times = || lines.iter().filter_map(|line| line.at).map(record::nanoseconds);
+        let span = times().min().zip(times().max());
+        let gaps = (open.unheard.is_some() || !open.gaps.is_empty()) && open.heard(span, source);
+        if gaps {
+            open.changed = true;
+            open.log.keep_gaps(&open.gaps);
+        }
+        if !taken.lines.is_empty() {
+            open.changed = true;
+            open.unsynced = true;
+            open.uncounted = true;
+            open.unwritten = true;
+        }
+        if lines_wanted && !taken.lines.is_empty() {
+            let kept = taken.lines.iter().filter_map(|at| lines.get(*at)).collect();
+            let (owner, first) = (owner.clone(), taken.first);
+            self.say(Told::Kept { owner, first, lines: kept, source });
+        }
+        if let Some(error) = problem {
+            self.problem(Some(refused(&error)));
+        }
+    }
+
+    /// Writes the lines that were taken in.
+    fn write(&mut self) {
+        let now = Timestamp::now().as_millisecond();
+        let (mut problem, mut in_memory) = (None, false);
+        for (owner, open) in &mut self.open {
+            if !std::mem::take(&mut open.unwritten) {
+                continue;
+            }
+            if let Err(error) = open.log.write() {
+                problem = Some(error);
+            }
+            open.size.touched = now;
+            let (before, after) = (open.measured, open.log.bytes());
+            open.measured = after;
+            let bytes = self.bytes.entry(owner.server.clone()).or_default();
+            *bytes = (*bytes + after).saturating_sub(before);
+            in_memory |= open.log.bytes_in_memory() > 0;
+        }
+        if let Some(error) = problem {
+            self.problem(Some(refused(&error)));
+        }
+        if in_memory {
+            self.keep_memory_small();
+        }
+    }
+
+    /// The log, opened or, with `create`, made; `None` where there is none.
+    fn at_hand(&mut self, owner: &Owner, create: bool) -> Option<&mut Open> {
+        self.uses += 1;
+        if !self.open.contains_key(owner) {
+            let open = self.bring(owner, create)?;
+            self.open.insert(owner.clone(), open);
+        }
+        let open = self.open.get_mut(owner)?;
+        open.used = self.uses;
+        Some(open)
+    }
+
+    fn bring(&mut self, owner: &Owner, create: bool) -> Option<Open> {
+        let known = self.catalogue.as_ref().and_then(|all| all.size(owner).ok().flatten());
+        let size = known.unwrap_or_default();
+        let dir = self.root.as_ref().map(|root| catalogue::directory(root, owner));
+        let mut log = None;
+        if let Some(dir) = dir.as_ref().filter(|dir| dir.is_dir()) {
+            match JobLog::open(dir, self.write) {
+                Ok((found, problems)) => {
+                    for problem in problems {
+                        tracing::warn!(?dir, problem, "a part of a log cannot be read");
+                    }
+                    log = Some(found);
+                }
+                Err(error) => {
+                    tracing::warn!(?dir, %error, "a log cannot be read");
+                    self.problem(Some(format!(
+                        "The log of the job {} cannot be read ({error}). New lines are kept in \
+                         memory.",
+                        owner.job
+                    )));
+                    log = JobLog::create(None).ok();
+                }
+            }
+        } else if create {
+            log = match dir.filter(|_| self.write) {
+                Some(dir) => self.create(&dir, owner),
+                None => JobLog::create(None).ok(),
+            };
+        }
+        let log = log?;
+        let gaps = log.read_gaps();
+        let measured = log.bytes();
+        let mut open = Open {
+            log,
+            size,
+            used: self.uses,
+            changed: false,
+            unwritten: false,
+            measured,
+            unsynced: false,
+            uncounted: false,
+            gaps,
+            unheard: None,
+        };
+        // Nobody listened since it was closed, unless that was for want of room only.
+        if !self.heard.contains(owner) {
+            open.stop_hearing();
+        }
+        self.heard.insert(owner.clone());
+        Some(open)
+    }
+
+    fn create(&mut self, dir: &Path, owner: &Owner) -> Option<JobLog> {
+        let made = JobLog::create(Some(dir)).and_then(|log| {
+            catalogue::mark(dir, owner)?;
+            Ok(log)
+        });
+        match made {
+            Ok(log) => Some(log),
+            Err(error) => {
+                self.problem(Some(format!(
+                    "Logs cannot be written to the disk ({error}). New lines are kept in memory."
+                )));
+                JobLog::create(None).ok()
+            }
+        }
+    }
+
+    /// Tells of the logs that have changed.
+    fn tell(&mut self) {
+        self.write();
+        self.untold = false;
+        self.told_at = Instant::now();
+        let mut all = Vec::new();
+        for (owner, open) in &mut self.open {
+            if !std::mem::take(&mut open.changed) {
+                continue;
+            }
+            all.push(Told::Count(owner.clone(), open.log.len()));
+            if self.watched.contains_key(owner) {
+                all.push(Told::Log(owner.clone(), open.state()));
+            }
+        }
+        for told in all {
+            self.say(told);
+        }
+    }
+
+    pub(super) fn say(&self, told: Told) {
+        // Nobody listens any more when the program ends.
+        let _ = self.told.send(told);
+    }
+
+    fn problem(&mut self, problem: Option<String>) {
+        if self.problem != problem {
+            self.problem.clone_from(&problem);
+            self.say(Told::Health(problem));
+        }
+    }
+
+    /// Puts into the catalogue what has changed.
+    pub(super) fn count(&mut self) {
+        self.write();
+        let Some(catalogue) = &mut self.catalogue else { return };
+        let mut changed = Vec::new();
+        for (owner, open) in &mut self.open {
+            if std::mem::take(&mut open.uncounted) {
+                open.size.lines = open.log.len();
+                open.size.bytes = open.log.bytes();
+                changed.push((owner.clone(), open.size));
+            }
+        }
+        if !changed.is_empty()
+            && let Err(error) = catalogue.put(&changed)
+        {
+            // It is made anew when it is lost.
+            tracing::warn!(%error, "the catalogue of logs could not be written");
+        }
+    }
+
+    fn sync(&mut self, wait: bool) {
+        let mut segments: Vec<Arc<Segment>> = Vec::new();
+        for open in self.open.values_mut() {
+            if std::mem::take(&mut open.unsynced) {
+                segments.push(Arc::clone(open.log.segment()));
+            }
+        }
+        if segments.is_empty() || !self.write {
+            return;
+        }
+        if wait {
+            sync_all(&segments);
+        } else if let Some(syncs) = &self.syncs {
+            // The thread ends with this sender only.
+            let _ = syncs.send(segments);
+        }
+    }
+
+    fn retry(&mut self) {
+        if self.root.is_none() || !self.write {
+            return;
+        }
+        let mut problem = None;
+        let mut lost = Vec::new();
+        for (owner, open) in &mut self.open {
+            if open.log.bytes_in_memory() == 0 {
+                continue;
+            }
+            match open.log.try_disk_again() {
+                Ok(()) => open.unsynced = true,
+                Err(error) => problem = Some(error),
+            }
+            if open.log.bytes_in_memory() > 0 && problem.is_none() {
+                lost.push(owner.clone());
+            }
+        }
+        if problem.is_none() {
+            // Logs that could not even be begun are begun when their next line comes.
+            for owner in lost {
+                if !self.watched.contains_key(&owner) {
+                    self.open.remove(&owner);
+                }
+            }
+            self.problem(None);
+        }
+    }
+
+    fn note_end(&mut self, owner: Owner, ended: bool) {
+        if let Some(open) = self.open.get_mut(&owner) {
+            if open.size.ended != ended {
+                open.size.ended = ended;
+                open.uncounted = true;
+            }
+            return;
+        }
+        let known = self.catalogue.as_ref().and_then(|all| all.size(&owner).ok().flatten());
+        if let Some(size) = known.filter(|size| size.ended != ended)
+            && let Some(catalogue) = &mut self.catalogue
+            && let Err(error) = catalogue.put(&[(owner, Size { ended, ..size })])
+        {
+            tracing::warn!(%error, "the catalogue of logs could not be written");
+        }
+    }
+
+    fn forget(&mut self, server: &ServerId) {
+        self.open.retain(|owner, _| owner.server != *server);
+        self.bytes.remove(server);
+        self.budgets.remove(server);
+        if !self.write {
+            return;
+        }
+        if let Some(catalogue) = &self.catalogue
+            && let Err(error) = catalogue.remove_server(server)
+        {
+            tracing::warn!(%error, "the catalogue of logs could not be written");
+        }
+        if let Some(root) = &self.root {
+            remove_directory(&catalogue::server_directory(root, server));
+        }
+    }
+}
+
+fn begin(root: &Path) -> Result<(Catalogue, BTreeMap<ServerId, u64>), String> {
+    crate::settings::create_private_directory(root).map_err(|error| error.to_string())?;
+    let catalogue = Catalogue::open(root).map_err(|error| error.to_string())?;
+    let bytes = catalogue.bytes().map_err(|error| error.to_string())?;
+    Ok((catalogue, bytes.into_iter().collect()))
+}
+
+fn refused(error: &std::io::Error) -> String {
+    format!(
+        "Logs cannot be written to the disk ({error}). New lines are kept in memory, and are \
+         written once the disk takes them."
+    )
+}
+
+pub(super) fn remove_directory(dir: &Path) {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(?dir, %error, "an old log could not be removed");
+        }
+        _ => {}
+    }
+}
+
+/// A thread that puts segments on the disk, so that writing need not wait for it.
+fn syncing() -> Option<Sender<Vec<Arc<Segment>>>> {
+    let (syncs, taken) = channel::<Vec<Arc<Segment>>>();
+    let run = move || {
+        while let Ok(mut segments) = taken.recv() {
+            while let Ok(more) = taken.try_recv() {
+                segments.extend(more);
+            }
+            segments.sort_by_key(Arc::as_ptr);
+            segments.dedup_by(|a, b| Arc::ptr_eq(a, b));
+            sync_all(&segments);
+        }
+    };
+    match std::thread::Builder::new().name("log-sync".to_owned()).spawn(run) {
+        Ok(_) => Some(syncs),
+        Err(error) => {
+            tracing::warn!(%error, "logs are put on the disk when the system sees fit");
+            None
+        }
+    }
+}
+
+fn sync_all(segments: &[Arc<Segment>]) {
+    for segment in segments {
+        if let Err(error) = segment.sync() {
+            tracing::warn!(%error, "a log could not be put on the disk");
+        }
+    }
+}
