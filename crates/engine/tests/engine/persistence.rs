@@ -439,7 +439,8 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(self.path()).output();
+        // Also while the history's thread still writes its last.
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.path()).output();
     }
 }
 
