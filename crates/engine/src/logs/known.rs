@@ -212,3 +212,9 @@ impl Neighbours {
         rows.get(&line.key).or_else(|| rows.get(&line.text)).copied()
     }
 }
+
+/// The server's position of a line, as records hold it.
+#[must_use]
+pub fn position(line: &LogLine<'_>) -> u32 {
+    line.position.and_then(|position| u32::try_from(position).ok()).unwrap_or(NO_POSITION)
+}

@@ -17,14 +17,14 @@ use std::sync::Arc;
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::Source;
 
-use super::known::{Identity, Known, MAX_PRESENT, Neighbours};
+use super::known::{Identity, Known, MAX_PRESENT, Neighbours, position};
 use super::order::Order;
 use super::record::{
     CONTINUED, GUESSED, NO_POSITION, NO_TIME, Record, SOCKET, STYLED, TIMED, level_number,
     nanoseconds, text_key,
 };
 use super::segment::{self, Part, Segment, Tail};
-use super::side::{append_to, read_origins};
+use super::side::{append_to, note, read_origins};
 use super::snapshot::Snapshot;
 use super::steps::{self, Step};
 use super::text;
@@ -591,15 +591,4 @@ impl JobLog {
         }
         Ok(())
     }
-}
-
-/// Keeps the first error.
-fn note(problem: &mut Option<io::Error>, result: io::Result<()>) {
-    if let Err(error) = result {
-        problem.get_or_insert(error);
-    }
-}
-
-fn position(line: &LogLine<'_>) -> u32 {
-    line.position.and_then(|position| u32::try_from(position).ok()).unwrap_or(NO_POSITION)
 }

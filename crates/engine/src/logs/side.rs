@@ -34,3 +34,10 @@ pub fn read_origins(path: &Path) -> io::Result<Vec<String>> {
         Err(error) => Err(error),
     }
 }
+
+/// Keeps the first error.
+pub fn note(problem: &mut Option<io::Error>, result: io::Result<()>) {
+    if let Err(error) = result {
+        problem.get_or_insert(error);
+    }
+}
