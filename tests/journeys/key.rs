@@ -58,8 +58,8 @@ fn a_wrong_key_is_told_and_the_right_one_is_kept_in_the_keyring_only() {
         window.click("button", "Enter a key").await;
         window.fill("textbox", "Key", RIGHT).await;
         window.click("button", "Test the connection").await;
-        window.find_like("listitem", "Accepted, well").await;
-        window.find_like("listitem", "API answers, well").await;
+        window.find_like("listitem", "The server accepted the connection.").await;
+        window.find_like("listitem", "The HTTP API answers.").await;
         window.click("button", "Save").await;
         window.gone("dialog", "Edit the server").await;
         window.status("Lectures", "Live").await;

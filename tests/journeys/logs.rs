@@ -77,7 +77,7 @@ fn a_flood_is_followed_searched_filtered_and_saved() {
         desktop.open(&[]).await;
         let window = desktop.window();
         window.status("Tasks", "Live").await;
-        window.job("chatter", "Running").await;
+        window.job("chatter:7", "Running").await;
         for n in 0..30 {
             let level = if n == 7 { Level::Error } else { Level::Info };
             control.log(&job, level, &format!("needle {n} \u{1b}[32mgreen\u{1b}[0m"));
@@ -104,7 +104,7 @@ fn a_flood_is_followed_searched_filtered_and_saved() {
 
         // Find: counted, gone to, and nothing else shown.
         window.press_with_control("f").await;
-        window.fill("searchbox", "Find", "needle").await;
+        window.fill("textbox", "Find", "needle").await;
         eventually("the count of matches", async || {
             let text = window
                 .run("return document.querySelector('[role=search]').textContent", vec![])
@@ -123,7 +123,7 @@ fn a_flood_is_followed_searched_filtered_and_saved() {
         window.click("button", "More").await;
         window.click_like("menuitem", "Save").await;
         window.find("dialog", "Save the log").await;
-        window.click_like("radio", "filter").await;
+        window.click_like("radio", "Only the").await;
         window.click_like("button", "Save").await;
         let text = eventually("the saved file", async || {
             std::fs::read_to_string(&saved).ok().filter(|text| !text.is_empty())
@@ -174,7 +174,7 @@ fn ten_million_lines_are_opened_and_jumped_through_at_once() {
 
         desktop.open(&[]).await;
         let window = desktop.window();
-        window.job("verbose", "Running").await;
+        window.job("verbose:7", "Running").await;
         open_log(window, "verbose").await;
         shows(window, "line 9999999 of many").await;
         let mut slowest = Duration::ZERO;
