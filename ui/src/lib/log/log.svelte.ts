@@ -63,6 +63,8 @@ export class Log {
   /** Where to be once a new filter is answered. */
   #place: { row: number; below: number } | null = null;
   #seeking = false;
+  /** A search was under way, or a new one had been asked for. */
+  #searching = false;
   /** The server was being asked for earlier lines. */
   #asking = false;
   /** The number of rows for which earlier lines were asked for by scrolling. */
@@ -143,6 +145,7 @@ export class Log {
   apply(filter: LogFilter): void {
     if (JSON.stringify(filter) === JSON.stringify(this.filter)) return;
     this.filter = filter;
+    this.#searching = true;
     this.#ask();
   }
 
@@ -262,7 +265,10 @@ export class Log {
     const total = this.view.window?.total ?? 0;
     // Rows that a search finds, or that a server had from before, are not new.
     const asking = this.state?.earlier === "asking";
-    if (!this.follow && ((this.state?.searched ?? 1) < 1 || asking || this.#asking)) this.left = total;
+    // Rows that a search finds are not new, those of its last step among them.
+    const searching = (this.state?.searched ?? 1) < 1;
+    if (!this.follow && (searching || this.#searching || asking || this.#asking)) this.left = total;
+    this.#searching = searching;
     this.#asking = asking;
     if (this.#place !== null) {
       const { row, below } = this.#place;
