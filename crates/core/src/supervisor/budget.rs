@@ -5,8 +5,8 @@ use crate::time::Mono;
 /// One request, in the units in which the budget grows every millisecond.
 const REQUEST: i64 = 60_000;
 
-/// The requests that may still be made. Two fifths of a minute's requests may be made at once, which
-/// is what reading everything takes twice, and the rest comes back evenly, so that no minute, wherever
+/// The requests that may still be made. Three eighths of a minute's requests may be made at once, which
+/// is what reading everything takes and a little more, and the rest comes back evenly, so that no minute, wherever
 /// the server lets it begin, holds more than the whole, and a burst is followed by a trickle rather
 /// than by silence.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Budget {
 impl Budget {
     pub fn new(requests_per_minute: Option<u32>) -> Budget {
         let all = requests_per_minute.map_or(2, |all| i64::from(all).max(2));
-        let at_once = (2 * all / 5).max(1);
+        let at_once = (3 * all / 8).max(1);
         Budget {
             most: requests_per_minute.map(|_| at_once * REQUEST),
             grows: all - at_once,

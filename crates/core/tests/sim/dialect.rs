@@ -152,8 +152,12 @@ impl Dialect for Plain {
             _ if !self.manner.http => Vec::new(),
             Topic::Job(_) if !self.manner.single_jobs => Vec::new(),
             Topic::Job(id) => {
-                let count = if self.manner.two_calls { 2 } else { 1 };
-                vec![self.request(Some(topic), "job", &[id.as_str()]); count]
+                let mut calls = vec![self.request(Some(topic), "job", &[id.as_str()])];
+                if self.manner.two_calls {
+                    // Another call: the same one twice would be asked once.
+                    calls.push(self.request(Some(topic), "job", &[id.as_str(), "details"]));
+                }
+                calls
             }
             Topic::Queue(name) => vec![self.request(Some(topic), "list", &[name, "0"])],
             Topic::User(_) | Topic::Everything => {
