@@ -2,8 +2,8 @@
 //!
 //! A search goes over the stored lines from the newest to the oldest, chunk by chunk, on up to two
 //! threads, and is taken up again for lines that come. Text is looked at where it lies, mapped from
-//! the segment's file a stretch at a time, by the engine of ripgrep: a stretch is searched as a
-//! whole, and the lines of its hits are found in the index.
+//! the segment's file a chunk at a time, by the engine of ripgrep: a chunk is searched as a whole,
+//! and the lines of its hits are found in the index.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -22,7 +22,7 @@ use crate::views::{LogFilter, LogFind};
 
 /// Threads that search at the same time.
 const THREADS: usize = 2;
-/// Chunks mapped at a time.
+/// Chunks that a thread takes at a time.
 const STRETCH: u64 = 16;
 /// Bits of levels: none, then trace to fatal.
 const ALL_LEVELS: u8 = 0b111_1111;
@@ -259,7 +259,7 @@ impl Search {
     /// from the threads that search. Returns when everything is searched, or it is cancelled.
     pub fn run(&self, logs: &[Arc<Snapshot>], progress: &(dyn Fn() + Sync)) {
         let tasks = self.tasks(logs);
-        // Neighbouring chunks of one log are mapped at once.
+        // Neighbouring chunks of one log are taken together.
         let mut stretches: Vec<&[Task]> = Vec::new();
         let mut rest = tasks.as_slice();
         while let Some(first) = rest.first() {
