@@ -59,6 +59,27 @@ describe("the viewport", () => {
     expect(grid().getAttribute("aria-rowcount")).toBe("10000000");
   });
 
+  test("stands where it stood, with its filter, after another part of the job was looked at", async () => {
+    const { mock } = await open(2);
+    await press("{Control>}f{/Control}");
+    await user.type(await screen.findByRole("textbox", { name: "Find" }), "progress");
+    await waitFor(() => expect(screen.getByRole("search").textContent).toContain("matches"));
+    await press("g");
+    await user.type(await screen.findByRole("textbox", { name: "Line, time or percentage" }), "1234567{Enter}");
+    await waitFor(() => expect(text()).toContain("(1234567)"));
+    const before = index(lines()[0]);
+    await user.click(screen.getByRole("tab", { name: "Overview" }));
+    await waitFor(() => expect(screen.queryByRole("log", { name: "Log" })).toBeNull());
+    const pulls = () => mock.calls.filter((call) => call.name === "viewWindow").length;
+    const pulled = pulls();
+    mock.touch();
+    await user.click(screen.getByRole("tab", { name: /^Logs/ }));
+    await waitFor(() => expect(text()).toContain("(1234567)"));
+    expect(Math.abs(index(lines()[0]) - before)).toBeLessThanOrEqual(1);
+    expect(screen.getByRole<HTMLInputElement>("textbox", { name: "Find" }).value).toBe("progress");
+    expect(pulls() - pulled).toBeLessThan(8);
+  });
+
   test("goes to a line, a time and a part of ten million", async () => {
     const { mock, job } = await open(2);
     const go = async (typed: string) => {
