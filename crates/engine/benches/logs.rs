@@ -1,7 +1,7 @@
 //! How fast logs come in, are searched and are opened, each beside what it is to be measured by in
 //! the same run: a bare receiver that decodes the same stream, and ripgrep over the same text.
 //!
-//! `cargo bench --package jobwatch-engine --bench logs [-- LINES]`. Plain numbers, medians of a few
+//! `cargo bench --package jobwatch-engine --bench logs [-- LINES] [ingest] [search] [open]`. Plain numbers, medians of a few
 //! rounds; no harness, since a round takes seconds.
 
 #![allow(clippy::unwrap_used, missing_docs)]
@@ -39,13 +39,23 @@ fn main() {
     let only_a_trial = std::env::args().any(|word| word == "--test");
     let lines = lines.unwrap_or(if only_a_trial { 2_000 } else { 10_000_000 });
     println!("{:<52} {:>14} {:>14} {:>7}", "", "ours", "beside", "ratio");
-    ingest(200, lines.min(2_000_000));
-    ingest(1, lines.min(1_000_000));
-    searches(lines.min(1_000_000));
-    if lines > 1_000_000 {
-        searches(lines);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let parts = ["ingest", "search", "open"];
+    let all = !words.iter().any(|word| parts.contains(&word.as_str()));
+    let wanted = |part: &str| all || words.iter().any(|word| word == part);
+    if wanted("ingest") {
+        ingest(200, lines.min(2_000_000));
+        ingest(1, lines.min(1_000_000));
     }
-    opening(lines);
+    if wanted("search") {
+        searches(lines.min(1_000_000));
+        if lines > 1_000_000 {
+            searches(lines);
+        }
+    }
+    if wanted("open") {
+        opening(lines);
+    }
 }
 
 fn row(name: &str, ours: String, beside: String, ratio: f64) {

@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
 use crate::fetch::{Clients, fetch};
+use crate::lenient::Heard;
 use crate::redact::{Redactor, prefix};
 use crate::socket::{self, MAX_MESSAGE, MAX_WRITE, end_words};
 
@@ -338,17 +339,11 @@ async fn read(
         let mut next = stream.next().await;
         loop {
             match next {
-                Some(Ok(Message::Text(text))) => {
-                    bytes += text.len();
-                    batch.push(Frame::Text(text.as_str().to_owned()));
+                Some(Ok(Heard::Frame(frame))) => {
+                    bytes += length(&frame);
+                    batch.push(frame);
                 }
-                Some(Ok(Message::Binary(data))) => {
-                    bytes += data.len();
-                    batch.push(Frame::Binary(data.to_vec()));
-                }
-                Some(Ok(Message::Ping(_))) => batch.push(Frame::Ping),
-                Some(Ok(Message::Pong(_))) => batch.push(Frame::Pong),
-                Some(Ok(Message::Close(close))) => {
+                Some(Ok(Heard::Closing(close))) => {
                     let reason = match close {
                         Some(close) if !close.reason.is_empty() => {
                             let words = prefix(close.reason.as_str(), 300);
@@ -363,7 +358,6 @@ async fn read(
                     };
                     ended = Some(reason);
                 }
-                Some(Ok(Message::Frame(_))) => {}
                 Some(Err(error)) => ended = Some(end_words(&error, &context.redactor)),
                 None => ended = Some("the connection was closed".to_owned()),
             }
@@ -384,7 +378,8 @@ async fn read(
     ended
 }
 
-fn message(frame: Frame) -> Message {
+/// A frame in the library's words.
+pub(crate) fn message(frame: Frame) -> Message {
     match frame {
         Frame::Text(text) => Message::text(text),
         Frame::Binary(data) => Message::binary(data),
@@ -395,7 +390,11 @@ fn message(frame: Frame) -> Message {
 
 fn size(frame: &Frame) -> usize {
     // A control frame has no body, but costs memory while it waits.
-    16 + match frame {
+    16 + length(frame)
+}
+
+fn length(frame: &Frame) -> usize {
+    match frame {
         Frame::Text(text) => text.len(),
         Frame::Binary(data) => data.len(),
         Frame::Ping | Frame::Pong => 0,

@@ -56,7 +56,7 @@ impl Frames {
     fn push(
         &mut self,
         incoming: bool,
-        way: &str,
+        way: &'static str,
         text: &str,
         bytes: usize,
         redactor: &Redactor,
@@ -68,7 +68,7 @@ impl Frames {
             seq: self.next,
             at: now.wall.as_millisecond(),
             incoming,
-            way: way.to_owned(),
+            way,
             text,
             bytes: bytes as u64,
         });

@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_util::{Sink, Stream};
+use jobwatch_core::dialect::Frame;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 const CONTINUED: u8 = 0x0f;
@@ -41,20 +42,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LenientSocket<S> {
     }
 }
 
+/// What a socket gives.
+#[derive(Debug)]
+pub enum Heard {
+    /// A frame, whole.
+    Frame(Frame),
+    /// The server closes the connection, perhaps with words.
+    Closing(Option<CloseFrame>),
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for LenientSocket<S> {
-    type Item = Result<Message, Error>;
+    type Item = Result<Heard, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = Pin::new(&mut self.inner).poll_next(context);
-        let Poll::Ready(Some(Ok(Message::Binary(data)))) = next else { return next };
-        let text = self.kinds.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        Poll::Ready(Some(Ok(match text {
-            Some(true) => Message::text(match String::from_utf8(data.into()) {
-                Ok(text) => text,
-                Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-            }),
-            _ => Message::Binary(data),
-        })))
+        let heard = loop {
+            let Some(message) = ready!(Pin::new(&mut self.inner).poll_next(context)) else {
+                return Poll::Ready(None);
+            };
+            break match message? {
+                Message::Binary(data) => {
+                    let text =
+                        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    Heard::Frame(match text {
+                        Some(true) => Frame::Text(match std::str::from_utf8(&data) {
+                            Ok(text) => text.to_owned(),
+                            Err(_) => String::from_utf8_lossy(&data).into_owned(),
+                        }),
+                        _ => Frame::Binary(data.into()),
+                    })
+                }
+                // What is read is binary all of it; the library may still speak for itself.
+                Message::Text(text) => Heard::Frame(Frame::Text(text.as_str().to_owned())),
+                Message::Ping(_) => Heard::Frame(Frame::Ping),
+                Message::Pong(_) => Heard::Frame(Frame::Pong),
+                Message::Close(close) => Heard::Closing(close),
+                Message::Frame(_) => continue,
+            };
+        };
+        Poll::Ready(Some(Ok(heard)))
     }
 }
 

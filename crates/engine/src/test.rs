@@ -4,16 +4,17 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use jobwatch_core::dialect::{Dialect, FetchRequest, Frame, Incoming, dialect};
+use jobwatch_core::dialect::{Dialect, FetchRequest, Incoming, dialect};
 use jobwatch_core::model::{JobId, Topic, Update};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{Policy, Server};
 use jobwatch_core::supervisor::Failure;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
+use crate::driver::message;
 use crate::fetch::{CONNECT_TIMEOUT, Clients, failure, fetch, place};
+use crate::lenient::Heard;
 use crate::redact::{Redactor, WORDS};
 use crate::socket::{self, Socket, end_words};
 use crate::views::{TestStep, TestStepKind};
@@ -170,12 +171,8 @@ impl Test<'_> {
                     self.end(TestStepKind::Accepted, false, &text);
                     return;
                 }
-                Ok(Some(Ok(Message::Text(text)))) => Frame::Text(text.as_str().to_owned()),
-                Ok(Some(Ok(Message::Binary(data)))) => Frame::Binary(data.to_vec()),
-                Ok(Some(Ok(Message::Ping(_)))) => Frame::Ping,
-                Ok(Some(Ok(Message::Pong(_)))) => Frame::Pong,
-                Ok(Some(Ok(Message::Frame(_)))) => continue,
-                Ok(Some(Ok(Message::Close(close)))) => {
+                Ok(Some(Ok(Heard::Frame(frame)))) => frame,
+                Ok(Some(Ok(Heard::Closing(close)))) => {
                     let words = close.map(|close| close.reason.as_str().to_owned());
                     let words = words.filter(|words| !words.is_empty());
                     let words = words.map(|words| format!(": {words}")).unwrap_or_default();
@@ -302,15 +299,6 @@ impl Test<'_> {
                 Err(format!("The HTTP API answered {status}.{hint}"))
             }
         }
-    }
-}
-
-fn message(frame: Frame) -> Message {
-    match frame {
-        Frame::Text(text) => Message::text(text),
-        Frame::Binary(data) => Message::binary(data),
-        Frame::Ping => Message::Ping(Vec::new().into()),
-        Frame::Pong => Message::Pong(Vec::new().into()),
     }
 }
 

@@ -114,6 +114,8 @@ pub enum Input {
     OpenFailed(LinkId, Failure),
     /// A frame arrived.
     Frame(LinkId, Frame),
+    /// Frames that arrived together, which is the same as one after another.
+    Frames(LinkId, Vec<Frame>),
     /// The socket closed or died. Not sent after [`Output::Close`].
     Closed(LinkId, String),
     /// An HTTP request ended, with the pause that the server asked for, whatever the status.

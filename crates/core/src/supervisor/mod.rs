@@ -172,6 +172,11 @@ impl Supervisor {
             Input::Opened(link) => self.opened(link, now),
             Input::OpenFailed(link, failure) => self.open_failed(link, &failure, now),
             Input::Frame(link, frame) => self.frame(link, &frame, now),
+            Input::Frames(link, frames) => {
+                for frame in &frames {
+                    self.frame(link, frame, now);
+                }
+            }
             Input::Closed(link, reason) => self.closed(link, &reason, now),
             Input::Fetched(id, result, wish) => self.fetched(id, result, wish, now),
             Input::Tick => {}

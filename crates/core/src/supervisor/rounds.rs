@@ -15,6 +15,9 @@ use crate::time::{Mono, Now};
 /// never send the end of a job, and three never announce a new one.
 pub(super) const SAFETY: Duration = Duration::from_secs(30);
 
+/// Fewer log lines than this join those that were heard just before them.
+const SMALL: usize = 64;
+
 /// Failed rounds are repeated at most this far apart.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
@@ -269,7 +272,15 @@ impl Supervisor {
                 let changes = self.board.apply(&update, source, baseline, now);
                 self.changes(changes, now);
             }
-            Update::Log { job, lines } => self.out.push_back(Output::Log { job, lines, source }),
+            Update::Log { job, lines } => match self.out.back_mut() {
+                // A flood comes in many small batches of one log.
+                Some(Output::Log { job: last, lines: all, source: way })
+                    if lines.len() < SMALL && *last == job && *way == source =>
+                {
+                    all.append(&lines);
+                }
+                _ => self.out.push_back(Output::Log { job, lines, source }),
+            },
             Update::Metric(metric) => self.out.push_back(Output::Metric(metric)),
             Update::Queue(queue) => self.out.push_back(Output::Queue(queue)),
             Update::Notice(notice) => self.out.push_back(Output::Notice(notice)),

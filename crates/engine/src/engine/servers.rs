@@ -439,12 +439,12 @@ impl State {
             }
             Reported::Closed(link, reason) => self.feed(slot, Input::Closed(link, reason)),
             Reported::Frames(link, frames) => {
-                for frame in frames {
-                    let Some(entry) = self.entry_mut(slot) else { return };
-                    entry.frames.frame(true, &frame, &entry.redactor, now);
+                let Some(entry) = self.entry_mut(slot) else { return };
+                for frame in &frames {
+                    entry.frames.frame(true, frame, &entry.redactor, now);
                     trace_wire(entry);
-                    self.feed(slot, Input::Frame(link, frame));
                 }
+                self.feed(slot, Input::Frames(link, frames));
                 self.views.frames_changed(slot);
             }
             Reported::Fetched(id, answer, retry_after) => {
@@ -534,14 +534,8 @@ impl State {
                 if entry.redactor.finds(lines.everything()) {
                     lines = clean_lines(&lines, &entry.redactor);
                 }
-                // A flood comes in many small batches of one log.
                 let slot = entry.slot;
-                match self.heard_lines.last_mut() {
-                    Some((of, id, all, way)) if *of == slot && *id == job && *way == source => {
-                        all.append(&lines);
-                    }
-                    _ => self.heard_lines.push((slot, job, lines, source)),
-                }
+                self.heard_lines.push((slot, job, lines, source));
             }
             Output::Metric(mut metric) => {
                 entry.redactor.clean_in_place(&mut metric.name);

@@ -131,12 +131,13 @@ impl Record {
 #[inline]
 fn check(bytes: &[u8; RECORD], text: u64) -> u8 {
     let mut hash = 0x9E37_79B9_7F4A_7C15_u64 ^ text;
-    for part in bytes[..24].chunks_exact(8) {
-        let word = part.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
+    let (words, _) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        // The check byte itself is the highest of the last word.
+        let kept = if at == RECORD / 8 - 1 { u64::MAX >> 8 } else { u64::MAX };
+        let word = u64::from_le_bytes(*word) & kept;
         hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x517C_C1B7_2722_0A95);
     }
-    let last = bytes[24..31].iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
-    hash = (hash.rotate_left(5) ^ last).wrapping_mul(0x517C_C1B7_2722_0A95);
     hash.to_be_bytes()[0]
 }
 

@@ -269,8 +269,8 @@ impl Store {
         let Some(open) = self.at_hand(owner, true) else { return };
         let (taken, problem) = open.log.take(lines, source);
         let times = || lines.iter().filter_map(|line| line.at).map(record::nanoseconds);
-        let span = times().min().zip(times().max());
-        let gaps = (open.unheard.is_some() || !open.gaps.is_empty()) && open.heard(span, source);
+        let concerned = open.unheard.is_some() || !open.gaps.is_empty();
+        let gaps = concerned && open.heard(times().min().zip(times().max()), source);
         if gaps {
             open.changed = true;
             open.log.keep_gaps(&open.gaps);

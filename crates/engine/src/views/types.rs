@@ -524,7 +524,7 @@ pub struct FrameRow {
     /// From the server, or to it.
     pub incoming: bool,
     /// `socket` or `http`.
-    pub way: String,
+    pub way: &'static str,
     /// The text, shortened beyond 4,096 characters.
     pub text: String,
     /// Its whole length in bytes.

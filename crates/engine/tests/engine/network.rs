@@ -10,6 +10,7 @@ use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::{Failure, Link, LinkId};
 use jobwatch_engine::driver::{Driver, Reported, Slot, Stuck};
 use jobwatch_engine::fetch::{Clients, fetch};
+use jobwatch_engine::lenient::Heard;
 use jobwatch_engine::redact::Redactor;
 use jobwatch_engine::socket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -236,13 +237,14 @@ async fn text_that_is_not_utf_8_is_replaced_and_the_link_goes_on() {
     let mut heard = Vec::new();
     while heard.len() < 4 {
         match tokio::time::timeout(limit, socket.next()).await.unwrap().unwrap().unwrap() {
-            Message::Ping(_) => {}
-            message => heard.push(message),
+            Heard::Frame(Frame::Ping) => {}
+            Heard::Frame(frame) => heard.push(frame),
+            Heard::Closing(_) => panic!("the link goes on"),
         }
     }
-    let text = |text: &str| Message::text(text);
+    let text = |text: &str| Frame::Text(text.to_owned());
     let expected =
-        [text("a\u{fffd}bc"), text("\u{1f511}!"), Message::binary(vec![0xff]), text("after")];
+        [text("a\u{fffd}bc"), text("\u{1f511}!"), Frame::Binary(vec![0xff]), text("after")];
     assert_eq!(heard, expected);
 }
 
@@ -328,7 +330,8 @@ async fn tunnelled_child() {
     let (limit, redactor) = (Duration::from_secs(20), Redactor::default());
     let mut socket = socket::open(&clients, &request, limit, &redactor).await.unwrap();
     let heard = tokio::time::timeout(limit, socket.next()).await.unwrap().unwrap().unwrap();
-    assert_eq!(heard, Message::text("through the tunnel"));
+    let Heard::Frame(frame) = heard else { panic!("{heard:?}") };
+    assert_eq!(frame, Frame::Text("through the tunnel".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

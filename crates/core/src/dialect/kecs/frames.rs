@@ -220,15 +220,22 @@ impl Kecs {
     /// Reads log entries as documented, which may come by the thousand, in one pass; `None` for
     /// every other frame.
     fn flood(&mut self, text: &str) -> Option<Vec<Incoming>> {
-        let logs::Plain { entries, .. } = logs::plain(text)?;
         let mut all = Vec::new();
-        for entry in entries {
-            if !self.log_entry(&logs::Entry::from(entry), &mut all) {
-                // It is to be told what it is; the general way knows the words.
-                return None;
+        let read = logs::plain(text, |task, line| {
+            if let [.., Incoming::Update(Update::Log { job: last, lines })] = &mut *all
+                && (last.as_str() == task || last.as_str() == last_segment(task))
+            {
+                lines.push(line);
+                return;
             }
-        }
-        Some(all)
+            let mut lines = match all.is_empty() {
+                true => LogLines::with_capacity(1 + text.len() / 150, text.len()),
+                false => LogLines::new(),
+            };
+            lines.push(line);
+            all.push(Incoming::Update(Update::Log { job: last_segment(task).into(), lines }));
+        });
+        read.then_some(all)
     }
 
     /// Adds an entry's line to those of its job; `false` when nobody knows whose it is.

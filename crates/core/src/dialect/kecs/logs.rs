@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -75,23 +75,10 @@ pub fn entry<'a>(raw: &'a RawValue, envelope: &Fields<'a>) -> Option<Entry<'a>> 
     })
 }
 
-/// A frame of log entries with nothing in it but what is documented.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Plain<'a> {
-    #[serde(rename = "type")]
-    _kind: &'a str,
-    #[serde(borrow, rename = "payload", deserialize_with = "one_or_many")]
-    pub entries: Vec<PlainEntry<'a>>,
-    /// The envelope's time stands in where an entry has none.
-    #[serde(borrow, default, rename = "timestamp")]
-    _at: Option<Text<'a>>,
-}
-
 /// An entry with nothing in it but what is documented.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct PlainEntry<'a> {
+struct PlainEntry<'a> {
     #[serde(borrow, default)]
     id: Option<Text<'a>>,
     #[serde(borrow)]
@@ -121,71 +108,105 @@ struct PlainSource<'a> {
     _identifier: Option<Text<'a>>,
 }
 
-/// Reads a frame of log entries; `None` for one that must be read leniently.
-pub fn plain(text: &str) -> Option<Plain<'_>> {
+/// Reads a frame of log entries with nothing in it but what is documented, and gives each to `take`
+/// as it is read: its task, as written, and its line. `false` where the frame must be read leniently
+/// and what `take` was given so far be forgotten.
+pub fn plain<F: FnMut(&str, LogLine<'_>)>(text: &str, mut take: F) -> bool {
     if !(text.starts_with(r#"{"type":"log_entry","#) || text.starts_with(r#"{"type":"log_batch","#))
     {
-        return None;
+        return false;
     }
-    let plain: Plain<'_> = serde_json::from_str(text).ok()?;
-    let usual = |entry: &PlainEntry<'_>| !entry.task_id.0.is_empty() && entry.at().is_some();
-    plain.entries.iter().all(usual).then_some(plain)
+    let mut reading = serde_json::Deserializer::from_str(text);
+    Envelope(&mut take).deserialize(&mut reading).and_then(|()| reading.end()).is_ok()
 }
 
-impl PlainEntry<'_> {
-    fn at(&self) -> Option<Timestamp> {
-        crate::wire::time::parse_text(self.timestamp.0.trim())
+/// Reads a frame.
+struct Envelope<'t, F>(&'t mut F);
+
+impl<'de, F: FnMut(&str, LogLine<'_>)> DeserializeSeed<'de> for Envelope<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-fn one_or_many<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<PlainEntry<'de>>, D::Error> {
-    struct Entries;
-    impl<'de> Visitor<'de> for Entries {
-        type Value = Vec<PlainEntry<'de>>;
+impl<'de, F: FnMut(&str, LogLine<'_>)> Visitor<'de> for Envelope<'_, F> {
+    type Value = ();
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an entry or a list of entries")
-        }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a frame of log entries")
+    }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut entries = Vec::new();
-            while let Some(entry) = list.next_element()? {
-                entries.push(entry);
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<Text<'_>>()? {
+            match &*name.0 {
+                "payload" => map.next_value_seed(Entries(self.0))?,
+                // The envelope's time stands in where an entry has none, which none here may.
+                "type" | "timestamp" => drop(map.next_value::<Text<'_>>()?),
+                _ => return Err(A::Error::custom("more than is documented")),
             }
-            Ok(entries)
         }
-
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-            let entry = PlainEntry::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-            Ok(vec![entry])
-        }
+        Ok(())
     }
-    deserializer.deserialize_any(Entries)
 }
 
-impl<'a> From<PlainEntry<'a>> for Entry<'a> {
-    fn from(plain: PlainEntry<'a>) -> Entry<'a> {
-        let at = plain.at();
-        let filled =
-            |text: Option<Text<'a>>| text.map(|text| text.0).filter(|text| !text.is_empty());
-        let (container, service) = (filled(plain.container_id), filled(plain.service_name));
-        let origin = match (&container, plain.source.and_then(|source| source.name)) {
-            (Some(container), _) => Some(container.clone()),
-            (None, Some(name)) => Some(name.0).filter(|name| !name.is_empty()),
-            (None, None) => service.clone(),
-        };
-        Entry {
-            id: filled(plain.id),
-            at,
-            level: plain.level.and_then(|word| Level::from_word(&word.0)),
-            origin,
-            text: plain.message.0,
-            task: Some(plain.task_id.0),
-            container,
-            service,
+/// Reads an entry, or a list of them.
+struct Entries<'t, F>(&'t mut F);
+
+impl<F: FnMut(&str, LogLine<'_>)> Entries<'_, F> {
+    fn take<E: Error>(&mut self, entry: &PlainEntry<'_>) -> Result<(), E> {
+        let at = crate::wire::time::parse_text(&entry.timestamp.0);
+        if at.is_none() || entry.task_id.0.is_empty() {
+            return Err(E::custom("an entry that is not as usual"));
         }
+        let source = entry.source.as_ref().and_then(|source| source.name.as_ref());
+        let origin = filled(&entry.container_id).or(match source {
+            Some(name) => Some(&*name.0).filter(|name| !name.is_empty()),
+            None => filled(&entry.service_name),
+        });
+        let line = LogLine {
+            id: filled(&entry.id),
+            position: None,
+            at,
+            level: entry.level.as_ref().and_then(|word| Level::from_word(&word.0)),
+            origin,
+            text: &entry.message.0,
+        };
+        (self.0)(&entry.task_id.0, line);
+        Ok(())
+    }
+}
+
+fn filled<'t>(text: &'t Option<Text<'_>>) -> Option<&'t str> {
+    text.as_ref().map(|text| &*text.0).filter(|text| !text.is_empty())
+}
+
+impl<'de, F: FnMut(&str, LogLine<'_>)> DeserializeSeed<'de> for Entries<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, F: FnMut(&str, LogLine<'_>)> Visitor<'de> for Entries<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an entry or a list of entries")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(entry) = list.next_element()? {
+            self.take(&entry)?;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, map: A) -> Result<(), A::Error> {
+        let entry = PlainEntry::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+        self.take(&entry)
     }
 }
 
