@@ -6,6 +6,11 @@ use jobwatch_app::cli::args::{self, Args};
 use jobwatch_app::os::paths::Paths;
 use jobwatch_app::{app, cli};
 
+/// What comes over a socket is allocated on one thread and freed on another, for which the system's
+/// allocator takes locks.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = match Args::read(std::env::args_os()) {
         Ok(args) => args,

@@ -30,6 +30,10 @@ use jobwatch_engine::{Engine, Options, SettingsSource};
 use serde::Deserialize;
 use tokio_tungstenite::tungstenite::Message;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: usize = 3;
 const JOB: &str = "0123456789abcdef";
 

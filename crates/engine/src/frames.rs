@@ -62,21 +62,29 @@ impl Frames {
         redactor: &Redactor,
         now: Now,
     ) {
-        let text = redactor.clean_prefix(text, MAX_TEXT);
-        self.bytes += text.len();
+        // A flood of frames lends the memory of the oldest to the newest.
+        let mut kept = match self.rows.len() >= MAX_FRAMES {
+            true => self.drop_oldest().unwrap_or_default(),
+            false => String::new(),
+        };
+        redactor.clean_prefix_into(text, MAX_TEXT, &mut kept);
+        self.bytes += kept.len();
         self.rows.push_back(FrameRow {
             seq: self.next,
             at: now.wall.as_millisecond(),
             incoming,
             way,
-            text,
+            text: kept,
             bytes: bytes as u64,
         });
         self.next += 1;
-        while self.rows.len() > MAX_FRAMES || self.bytes > MAX_BYTES {
-            let Some(oldest) = self.rows.pop_front() else { break };
-            self.bytes -= oldest.text.len();
-        }
+        while self.bytes > MAX_BYTES && self.drop_oldest().is_some() {}
+    }
+
+    fn drop_oldest(&mut self) -> Option<String> {
+        let oldest = self.rows.pop_front()?;
+        self.bytes -= oldest.text.len();
+        Some(oldest.text)
     }
 
     /// The newest text, for the trace log.

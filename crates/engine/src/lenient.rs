@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use futures_util::{Sink, Stream};
@@ -21,24 +20,18 @@ const CONTINUED: u8 = 0x0f;
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
 
-/// Of the messages that were read and not yet taken, in order, whether each is text.
-type Kinds = Arc<Mutex<VecDeque<bool>>>;
-
 /// A client's socket over `S`, which gives text with what is not UTF-8 replaced.
 #[derive(Debug)]
 pub struct LenientSocket<S> {
     inner: WebSocketStream<TextAsBinary<S>>,
-    kinds: Kinds,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> LenientSocket<S> {
     /// Speaks WebSocket over a connection that has been upgraded.
     pub async fn new(stream: S, config: WebSocketConfig) -> LenientSocket<S> {
-        let kinds = Kinds::default();
-        let stream =
-            TextAsBinary { inner: stream, kinds: Arc::clone(&kinds), at: Place::default() };
+        let stream = TextAsBinary { inner: stream, kinds: VecDeque::new(), at: Place::default() };
         let inner = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
-        LenientSocket { inner, kinds }
+        LenientSocket { inner }
     }
 }
 
@@ -61,9 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for LenientSocket<S> {
             };
             break match message? {
                 Message::Binary(data) => {
-                    let text =
-                        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                    Heard::Frame(match text {
+                    Heard::Frame(match self.inner.get_mut().kinds.pop_front() {
                         Some(true) => Frame::Text(match std::str::from_utf8(&data) {
                             Ok(text) => text.to_owned(),
                             Err(_) => String::from_utf8_lossy(&data).into_owned(),
@@ -107,7 +98,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for LenientSocket<S> {
 #[derive(Debug)]
 struct TextAsBinary<S> {
     inner: S,
-    kinds: Kinds,
+    /// Of the messages that were read and not yet taken, in order, whether each is text.
+    kinds: VecDeque<bool>,
     at: Place,
 }
 
@@ -179,7 +171,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for TextAsBinary<S> {
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
         if let Poll::Ready(Ok(())) = &read {
             let TextAsBinary { kinds, at, .. } = &mut *self;
-            let mut kinds = kinds.lock().unwrap_or_else(PoisonError::into_inner);
             at.pass(&mut buffer.filled_mut()[before..], |text| kinds.push_back(text));
         }
         read

@@ -84,6 +84,11 @@ impl Redactor {
     /// `text` without the key.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
+        self.cleaned(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// As [`Redactor::clean`]; `None` where there is nothing to remove.
+    fn cleaned(&self, text: &str) -> Option<String> {
         let mut clean = None::<String>;
         for key in &self.keys {
             let current = clean.as_deref().unwrap_or(text);
@@ -99,7 +104,7 @@ impl Redactor {
                 clean = Some(without);
             }
         }
-        clean.unwrap_or_else(|| text.to_owned())
+        clean
     }
 
     /// Removes the key from `text`; costs a search where it is not there.
@@ -129,18 +134,24 @@ impl Redactor {
     /// removed: the result may be shorter than `limit`.
     #[must_use]
     pub fn clean_prefix(&self, text: &str, limit: usize) -> String {
+        let mut clean = String::new();
+        self.clean_prefix_into(text, limit, &mut clean);
+        clean
+    }
+
+    /// As [`Redactor::clean_prefix`], in the place of what was in `into`.
+    pub fn clean_prefix_into(&self, text: &str, limit: usize, into: &mut String) {
         let longest = self.keys.iter().map(|key| key.longest).max().unwrap_or(0);
         let part = prefix(text, limit.saturating_add(longest));
-        let mut clean = self.clean(part);
+        let cleaned = self.cleaned(part);
+        let mut clean = cleaned.as_deref().unwrap_or(part);
         if part.len() < text.len() {
             // Removing whole keys has moved the beginning of a split one towards the front, but it
             // still is at the end and shorter than a key.
-            let end = prefix(&clean, clean.len().saturating_sub(longest)).len();
-            clean.truncate(end);
+            clean = prefix(clean, clean.len().saturating_sub(longest));
         }
-        let end = prefix(&clean, limit).len();
-        clean.truncate(end);
-        clean
+        into.clear();
+        into.push_str(prefix(clean, limit));
     }
 }
 
