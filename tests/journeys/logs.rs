@@ -24,12 +24,12 @@ const list = document.querySelector('[role=log] [role=grid]');
 return [...(list?.querySelectorAll('[role=row]') ?? [])].map((row) => row.textContent);
 ";
 
-async fn demo() -> Demo {
+pub async fn demo() -> Demo {
     Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.expect("the demo")
 }
 
 /// A KECS server of the demo as it is saved in the settings, so that its id is known.
-fn configured(desktop: &Desktop, demo: &Demo) -> Server {
+pub fn configured(desktop: &Desktop, demo: &Demo) -> Server {
     let servers = demo.servers().into_iter().map(|(server, _)| server);
     let demo = servers.clone().find(|server| server.dialect == DialectKind::Kecs).expect("KECS");
     let server = Server {
@@ -46,19 +46,19 @@ fn configured(desktop: &Desktop, demo: &Demo) -> Server {
     server
 }
 
-async fn rows(window: &Window) -> Vec<String> {
+pub async fn rows(window: &Window) -> Vec<String> {
     let rows = window.run(ROWS, vec![]).await;
     serde_json::from_value(rows).expect("texts")
 }
 
-async fn shows(window: &Window, text: &str) {
+pub async fn shows(window: &Window, text: &str) {
     eventually(&format!("row with \"{text}\""), async || {
         rows(window).await.iter().any(|row| row.contains(text)).then_some(())
     })
     .await;
 }
 
-async fn open_log(window: &Window, job: &str) {
+pub async fn open_log(window: &Window, job: &str) {
     window.click_like("row", job).await;
     window.click_like("tab", "Logs").await;
     window.find("log", "Log").await;

@@ -5,6 +5,7 @@
 
 mod desktop;
 mod first_start;
+mod flood;
 mod key;
 mod logs;
 mod notifications;

@@ -32,9 +32,12 @@ async function press(keys: string) {
   await user.keyboard(keys);
 }
 
+/** Drags the scroll bar. */
 async function scroll(top: number) {
+  await fireEvent.pointerDown(grid());
   grid().scrollTop = top;
   await fireEvent.scroll(grid());
+  await fireEvent.pointerUp(grid());
 }
 
 async function menu(label: string, item: RegExp) {

@@ -19,7 +19,8 @@ export class Scroll {
   constructor(
     readonly rowHeight: number,
     public viewport = 0,
-    private readonly tallest = TALLEST,
+    /** The height beyond which the scroll bar is compressed. */
+    public tallest = TALLEST,
   ) {}
 
   get total(): number {

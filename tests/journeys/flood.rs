@@ -1,0 +1,142 @@
+//! A log that grows by 50,000 lines a second while it is on screen and followed.
+//!
+//! As a journey it proves that no line is lost and that the page holds no more than it shows;
+//! `cargo xtask bench window` lets it run for a minute in a release build, where the times that it
+//! prints between two pictures mean something.
+
+use std::time::{Duration, Instant};
+
+use jobwatch_core::model::Level;
+use jobwatch_core::server::DialectKind;
+use jobwatch_demo::{Flood, JobSpec};
+use serde_json::Value;
+
+use super::desktop::Desktop;
+use super::journey;
+use super::logs::{configured, demo, open_log, rows, shows};
+use super::support::eventually;
+use super::window::Window;
+
+const PER_SECOND: u64 = 50_000;
+
+/// Notes the time of every picture that the page could draw.
+const RECORD: &str = r"
+const times = (window.__times = []);
+const note = (at) => { times.push(at); if (window.__times === times) requestAnimationFrame(note); };
+requestAnimationFrame(note);
+return null;
+";
+/// Ends the recording and gives the times between the pictures, in ms.
+const GAPS: &str = r"
+const times = window.__times;
+window.__times = null;
+return times.slice(1).map((at, index) => at - times[index]);
+";
+
+/// Resident bytes of the processes with this name on this desktop.
+fn resident(desktop: &Desktop, name: &str) -> u64 {
+    let home = format!("HOME={}", desktop.home().display());
+    let mut bytes = 0;
+    for process in std::fs::read_dir("/proc").expect("/proc").flatten() {
+        let read = |file: &str| std::fs::read(process.path().join(file)).unwrap_or_default();
+        let comm = read("comm");
+        let ours = read("environ").split(|byte| *byte == 0).any(|set| set == home.as_bytes());
+        if ours && String::from_utf8_lossy(&comm).starts_with(name) {
+            let status = String::from_utf8_lossy(&read("status")).into_owned();
+            let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+            let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
+            bytes += kib.unwrap_or(0) << 10;
+        }
+    }
+    bytes
+}
+
+/// Times between pictures, in ms, sorted.
+async fn gaps(window: &Window) -> Vec<f64> {
+    let gaps = window.run(GAPS, vec![]).await;
+    let Value::Array(gaps) = gaps else { panic!("{gaps}") };
+    let mut gaps: Vec<f64> = gaps.iter().filter_map(Value::as_f64).collect();
+    gaps.sort_by(f64::total_cmp);
+    gaps
+}
+
+fn told(name: &str, gaps: &[f64]) {
+    let part = |part: f64| gaps[((gaps.len() - 1) as f64 * part) as usize];
+    println!(
+        "{name}: {} pictures, {:.1} ms apart (median), {:.1} (p95), {:.1} (p99), {:.1} at most",
+        gaps.len() + 1,
+        part(0.5),
+        part(0.95),
+        part(0.99),
+        part(1.0),
+    );
+}
+
+#[test]
+fn a_log_that_grows_by_50_000_lines_a_second_is_followed_and_none_is_lost() {
+    let seconds = std::env::var("JOBWATCH_FLOOD_SECONDS").ok();
+    let seconds = seconds.and_then(|seconds| seconds.parse::<u64>().ok()).unwrap_or(5);
+    journey("flood", async |desktop| {
+        let demo = demo().await;
+        configured(desktop, &demo);
+        let control = demo.control(DialectKind::Kecs);
+        let job =
+            control.start_job(JobSpec { name: Some("flood".to_owned()), ..JobSpec::default() });
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        window.status("Tasks", "Live").await;
+        window.job("flood:7", "Running").await;
+        control.log(&job, Level::Info, "the first word");
+        open_log(window, "flood").await;
+        shows(window, "the first word").await;
+
+        window.run(RECORD, vec![]).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        told("without a flood", &gaps(window).await);
+
+        let count = PER_SECOND * seconds;
+        let flood = Flood { count, per_second: PER_SECOND, job: Some(job.clone()), batch: 200 };
+        window.run(RECORD, vec![]).await;
+        let begun = Instant::now();
+        control.flood(flood);
+        eventually("a second of the flood", async || {
+            (control.counters().flooded_lines >= PER_SECOND).then_some(())
+        })
+        .await;
+        let page = resident(desktop, "WebKitWebProces");
+        let program = resident(desktop, "jobwatch");
+        while control.counters().flooded_lines < count {
+            assert!(begun.elapsed().as_secs() < 3 * seconds + 60, "the flood has dried up");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let sent = begun.elapsed();
+        control.log(&job, Level::Info, "the last word");
+        shows(window, "the last word").await;
+        let seen = begun.elapsed() - sent;
+        told("with 50,000 lines a second", &gaps(window).await);
+        println!("sent in {sent:.1?}; the last line is on screen {seen:.1?} later");
+        for (name, before, process) in
+            [("the page", page, "WebKitWebProces"), ("the program", program, "jobwatch")]
+        {
+            let after = resident(desktop, process);
+            println!(
+                "memory of {name}: {} MB after a second, {} MB at the end",
+                before / 1_000_000,
+                after / 1_000_000
+            );
+        }
+        assert!(rows(window).await.len() < 80, "only what is visible is in the page");
+
+        // As many lines as were sent, whoever counts them.
+        let lines = count + 2;
+        let digits = lines.to_string();
+        let grouped: Vec<&str> = digits
+            .as_bytes()
+            .rchunks(3)
+            .rev()
+            .map(|part| std::str::from_utf8(part).expect("digits"))
+            .collect();
+        window.read(&format!("{} lines", grouped.join(","))).await;
+        demo.stop().await;
+    });
+}
