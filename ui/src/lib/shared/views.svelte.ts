@@ -10,6 +10,11 @@ export const MOST_ROWS = 500;
 const HIDDEN_PACE = 1000;
 /** How long a view that failed waits before it tries again by itself. */
 const RETRY = 3000;
+/**
+ * Between two pulls of an end that grows all the time. Nobody reads faster, and drawing a screen of new
+ * lines costs more than a picture's time: the page has to answer its user in between.
+ */
+const FLOOD_PACE = 50;
 /** A row beyond every end: the program answers with the last rows. */
 const END = Number.MAX_SAFE_INTEGER;
 
@@ -155,8 +160,9 @@ export class LiveView {
     try {
       while (this.#dirty && !this.#closed) {
         this.#dirty = false;
+        const begun = performance.now();
         await this.#pull();
-        if (this.#tail > 0 && this.#dirty) await frame();
+        if (this.#tail > 0 && this.#dirty) await frame(begun + FLOOD_PACE - performance.now());
         if (document.hidden) await new Promise((done) => setTimeout(done, HIDDEN_PACE));
       }
     } finally {
@@ -212,8 +218,9 @@ export class LiveView {
   }
 }
 
-/** Until the next picture, or a little later where none is painted. */
-function frame(): Promise<void> {
+/** Until the next picture after so many ms, or a little later where none is painted. */
+async function frame(after: number): Promise<void> {
+  if (after > 0) await new Promise((done) => setTimeout(done, after));
   return new Promise((done) => {
     const timer = setTimeout(done, 50);
     requestAnimationFrame(() => {
