@@ -1,5 +1,5 @@
 //! The benchmarks: of the core each beside plain JSON parsing of the same bytes, of the logs beside a
-//! bare receiver and ripgrep.
+//! bare receiver and ripgrep, of the window the times between its pictures.
 //!
 //! A group that can be compared holds a function named `serde_json`, which only parses the group's
 //! bytes; every other function of the group is shown with its ratio to it.
@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::packages;
+use crate::page;
 use crate::shell::{cargo, heading, root};
 
 const BASELINE: &str = "serde_json";
@@ -30,13 +31,19 @@ struct Measurement {
 /// The word that asks for the benchmarks of the logs alone.
 const LOGS: &str = "logs";
 
-/// Runs the benchmarks and prints their tables: all, those of the logs, or those of the core whose
-/// name has `filter` in it.
+/// The word that asks for the window's alone.
+const WINDOW: &str = "window";
+/// The journey that prints the times between the window's pictures, and for how long it floods.
+const FLOOD: &str = "flood::";
+const FLOOD_SECONDS: (&str, &str) = ("JOBWATCH_FLOOD_SECONDS", "60");
+
+/// Runs the benchmarks and prints their tables: all, those of the logs, those of the window, or
+/// those of the core whose name has `filter` in it.
 ///
 /// # Errors
 /// When they fail, or leave nothing to print.
 pub fn bench(filter: Option<&str>) -> Result<()> {
-    if filter != Some(LOGS) {
+    if !matches!(filter, Some(LOGS | WINDOW)) {
         core(filter)?;
     }
     if filter.is_none_or(|filter| filter == LOGS) {
@@ -44,6 +51,17 @@ pub fn bench(filter: Option<&str>) -> Result<()> {
         heading("Logs, beside a bare receiver and ripgrep");
         cargo()
             .args(&["bench", "--package", "jobwatch-engine", "--bench", "logs", "--locked"])
+            .run()?;
+    }
+    if filter.is_none_or(|filter| filter == WINDOW) {
+        packages::ensure(&[packages::BUILD, packages::TEST])?;
+        page::build()?;
+        heading("A flood of log lines, followed in the window");
+        let journey = ["test", "--release", "--locked", "--test", "journeys", FLOOD];
+        cargo()
+            .args(&journey)
+            .args(&["--", "--nocapture"])
+            .env(FLOOD_SECONDS.0, FLOOD_SECONDS.1)
             .run()?;
     }
     Ok(())

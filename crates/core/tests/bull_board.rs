@@ -76,6 +76,7 @@ fn a_user_cannot_be_watched() {
 #[test]
 fn a_hint_in_a_binary_frame_means_the_same() {
     let mut dialect = build(None);
+    dialect.decode(&Frame::Pong);
     let hint = br#"{"type":"single-job-refresh","data":{"jobId":"7"}}"#;
     let heard = dialect.decode(&Frame::Binary(hint.to_vec()));
     assert_eq!(heard, [Incoming::Stale(Topic::Job("7".into()))]);
@@ -89,9 +90,11 @@ fn an_https_address_of_the_socket_is_dialled_as_wss() {
 }
 
 #[test]
-fn a_server_that_greets_nobody_is_live_when_open_and_kept_by_websocket_pings() {
+fn a_server_that_greets_nobody_is_live_with_its_first_pong_and_kept_by_websocket_pings() {
     let mut dialect = build(None);
-    assert_eq!(dialect.opened(), [Incoming::Ready]);
+    assert_eq!(dialect.opened(), [Incoming::Reply(Frame::Ping)]);
+    assert_eq!(dialect.decode(&Frame::Pong), [Incoming::Ready]);
+    assert!(dialect.decode(&Frame::Pong).is_empty());
     assert!(matches!(dialect.keepalive(), Keepalive::WebSocketPing { .. }));
     assert!(dialect.encode(&Outgoing::Watch(Topic::Everything)).is_empty());
     assert!(dialect.encode(&Outgoing::Ping).is_empty());
@@ -171,6 +174,7 @@ fn a_bullmq_id_names_the_run_that_was_found_for_it_until_that_ends() {
 #[test]
 fn three_hundred_hints_ask_for_nothing_by_themselves() {
     let mut dialect = build(None);
+    dialect.decode(&Frame::Pong);
     dialect.encode(&Outgoing::Watch(Topic::Everything));
     for run in 0..300 {
         let hint = format!(r#"{{"type":"single-job-refresh","data":{{"jobId":"{run}"}}}}"#);

@@ -171,6 +171,8 @@ impl Polling {
         if let Some(work) = self.work.get_mut(topic) {
             work.told = None;
             work.news = now;
+            // What is under way was asked for before.
+            work.dirty |= work.round.is_some();
         }
     }
 
@@ -247,10 +249,11 @@ impl Polling {
         work.news = now;
         if work.round.is_some() {
             work.dirty = true;
-        } else {
+        } else if work.failures == 0 || work.due.is_none() {
             let at = now.after(work.collect);
             self.schedule(topic, at);
         }
+        // A server that gives no usable answer is asked no sooner for what it announces.
     }
 
     /// Whether a job announced as changed may be looked up alone: not when many are announced.
@@ -494,10 +497,11 @@ impl Polling {
     }
 
     /// After a round during which a change was announced: one more, a little later each time
-    /// while the burst lasts. Answers whether there is one.
+    /// while the burst lasts. Answers whether there is one: not after a failure, when the next
+    /// attempt tells of the change too.
     pub fn again(&mut self, topic: &Topic, now: Mono) -> bool {
         let Some(work) = self.work.get_mut(topic) else { return false };
-        if !std::mem::take(&mut work.dirty) {
+        if !std::mem::take(&mut work.dirty) || work.failures > 0 {
             return false;
         }
         work.collect = (work.collect * 2).min(COLLECT_LONGEST);

@@ -213,10 +213,6 @@ impl Supervisor {
                 self.speak(now);
             }
         }
-        // The next look at this log asks again.
-        if self.polling.held(now.mono) {
-            return;
-        }
         for request in self.dialect.fetch_logs(&job, offset) {
             self.follow_alone(request, now);
         }
@@ -234,8 +230,12 @@ impl Supervisor {
         self.polling.fetches_logs()
     }
 
-    /// Makes a request that belongs to no round.
+    /// Makes a request that belongs to no round; not while the server wants none, since the next look
+    /// asks again.
     pub(super) fn follow_alone(&mut self, request: FetchRequest, now: Now) {
+        if self.polling.held(now.mono) {
+            return;
+        }
         if self.polling.sizes().1 >= super::polling::MAX_PAGES {
             self.odd("too-many-requests", "Too many requests are under way already.".to_owned());
             return;

@@ -107,6 +107,38 @@ fn a_change_announced_during_a_fetch_is_fetched_once_more() {
 }
 
 #[test]
+fn hints_do_not_hurry_a_server_that_gives_no_usable_answer() {
+    let requests = |hints: bool| {
+        let mut bench = Bench::live(Manner::default());
+        bench.web = Web::Status(500);
+        bench.text("stale all");
+        bench.secs(1);
+        let from = bench.requests.len();
+        for _ in 0..100 {
+            if hints {
+                bench.text("stale all");
+            }
+            bench.pass(Duration::from_millis(100));
+        }
+        bench.requests.len() - from
+    };
+    assert_eq!(requests(true), requests(false));
+}
+
+#[test]
+fn a_topic_that_is_watched_anew_during_its_fetch_is_fetched_once_more() {
+    let mut bench = Bench::live(Manner::default());
+    bench.web = Web::ByHand;
+    let from = bench.requests.len();
+    bench.input(Input::Watch(job("7")));
+    let (_, first, _) = bench.requests.last().cloned().expect("a request");
+    bench.input(Input::Watch(job("7")));
+    bench.answer(first, "job id=7 state=running");
+    bench.secs(2);
+    assert_eq!(bench.asked(from), ["job job:7", "job job:7"]);
+}
+
+#[test]
 fn a_hint_about_an_unwatched_job_is_fetched_only_if_a_watched_list_may_hold_it() {
     let mut bench = Bench::live(Manner::default());
     let from = bench.requests.len();

@@ -299,6 +299,21 @@ impl World {
         }
     }
 
+    /// The next frame of a link that could as well arrive now, together with the one before it.
+    fn next_frame(&mut self, link: LinkId) -> Option<Frame> {
+        let Reverse((at, sequence)) = *self.events.peek()?;
+        let same =
+            matches!(self.queued.get(&sequence), Some(Event::ToClient(of, _)) if *of == link);
+        if !same || at > self.time + 20 {
+            return None;
+        }
+        self.events.pop();
+        match self.queued.remove(&sequence) {
+            Some(Event::ToClient(_, frame)) => Some(frame),
+            _ => None,
+        }
+    }
+
     fn happen(&mut self, event: Event) -> Result<(), String> {
         match event {
             Event::ServerStep => {
@@ -323,7 +338,16 @@ impl World {
             Event::ToClient(link, frame) => {
                 if let Some(wire) = self.wire.as_mut().filter(|wire| wire.id == link && wire.open) {
                     wire.last_delivery = self.time;
-                    self.input(Input::Frame(link, frame))?;
+                    let mut frames = vec![frame];
+                    while self.rng.range(0, 2) == 0
+                        && let Some(next) = self.next_frame(link)
+                    {
+                        frames.push(next);
+                    }
+                    self.input(match frames.len() {
+                        1 => Input::Frame(link, frames.remove(0)),
+                        _ => Input::Frames(link, frames),
+                    })?;
                 }
             }
             Event::ToServer(link, frame) => self.server_hears(link, &frame),

@@ -33,6 +33,8 @@ pub struct BullBoard {
     found: Memory<JobId>,
     /// Failed runs, so that a replay, which keeps its row, counts as a new attempt.
     failed: HashMap<String, record::Ended>,
+    /// Something was heard on the present link.
+    greeted: bool,
 }
 
 impl BullBoard {
@@ -55,6 +57,7 @@ impl BullBoard {
             logs: BTreeMap::new(),
             found: Memory::default(),
             failed: HashMap::new(),
+            greeted: false,
         })
     }
 }
@@ -82,16 +85,20 @@ impl Dialect for BullBoard {
 
     fn open(&mut self) -> Result<OpenRequest, String> {
         self.watched.clear();
+        self.greeted = false;
         Ok(self.endpoint.open())
     }
 
-    /// The server greets nobody and takes everybody.
+    /// The server greets nobody and takes everybody: the answer to a ping is the first sign that
+    /// somebody is there.
     fn opened(&mut self) -> Vec<Incoming> {
-        vec![Incoming::Ready]
+        vec![Incoming::Reply(Frame::Ping)]
     }
 
     fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
-        self.read_frame(frame)
+        let greeting = !std::mem::replace(&mut self.greeted, true);
+        let read = self.read_frame(frame);
+        greeting.then_some(Incoming::Ready).into_iter().chain(read).collect()
     }
 
     /// The server ignores whatever it is sent.

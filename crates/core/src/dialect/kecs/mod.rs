@@ -208,8 +208,8 @@ impl Dialect for Kecs {
     /// frame; a ping brings one. A log stream may stay silent and is taken at its word.
     fn opened(&mut self) -> Vec<Incoming> {
         if self.log_stream {
-            self.greeted = true;
-            return vec![Incoming::Ready];
+            // Nobody greets, and a quiet container says nothing: the pong is the first sign.
+            return vec![Incoming::Reply(Frame::Ping)];
         }
         let mut all = Vec::new();
         if let (Some(KeyPlacement::FirstMessage), Some(key)) =

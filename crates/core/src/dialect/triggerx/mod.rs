@@ -45,6 +45,8 @@ pub struct TriggerX {
     watched: BTreeSet<Topic>,
     /// Rooms whose subscription has not been answered, oldest first.
     asked: VecDeque<String>,
+    /// Something was heard on the present link.
+    greeted: bool,
     /// TriggerX jobs whose state came in the list of a watched topic: `job:<id>`.
     listed: Memory<()>,
     /// Titles of TriggerX jobs.
@@ -74,6 +76,7 @@ impl TriggerX {
             user: user.filter(|user| !user.is_empty()),
             watched: BTreeSet::new(),
             asked: VecDeque::new(),
+            greeted: false,
             listed: Memory::default(),
             titles: Memory::default(),
             owners: Memory::default(),
@@ -217,17 +220,21 @@ impl Dialect for TriggerX {
     fn open(&mut self) -> Result<OpenRequest, String> {
         self.watched.clear();
         self.asked.clear();
+        self.greeted = false;
         Ok(self.endpoint.open())
     }
 
-    /// The key is checked before the upgrade: an open socket is an accepted one.
+    /// The key is checked before the upgrade, and nobody is greeted: the answer to a ping is the first
+    /// sign that somebody is there.
     fn opened(&mut self) -> Vec<Incoming> {
-        vec![Incoming::Ready]
+        vec![Incoming::Reply(Frame::Ping)]
     }
 
     fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
+        let greeting = !std::mem::replace(&mut self.greeted, true);
         let read = self.read_frame(frame);
-        self.name(read)
+        let named = self.name(read);
+        greeting.then_some(Incoming::Ready).into_iter().chain(named).collect()
     }
 
     fn encode(&mut self, out: &Outgoing) -> Vec<Frame> {
