@@ -20,8 +20,17 @@ pub struct Identity {
     pub key: u64,
     /// The text's.
     pub text: u64,
-    /// It has an id or a position, and is written once whatever happens.
-    named: bool,
+    name: Name,
+}
+
+/// What a line is named by. One way of hearing names lines by their id, another by their position: the
+/// names of two kinds say nothing about each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Id,
+    Position,
+    /// Nothing but its text.
+    Text,
 }
 
 impl Identity {
@@ -39,17 +48,22 @@ impl Identity {
                 hash.digest()
             }
         };
-        Identity { key, text, named: line.id.is_some() || line.position.is_some() }
+        let name = match (line.id, line.position) {
+            (Some(_), _) => Name::Id,
+            (None, Some(_)) => Name::Position,
+            (None, None) => Name::Text,
+        };
+        Identity { key, text, name }
     }
 }
 
-/// How often a text is stored, and how often each way brought it without a name.
+/// How often a text is stored, and how often each way of naming and hearing brought it. However often
+/// one brought it, so often it was written: the most of any is how often it is stored.
 #[derive(Clone, Copy, Debug, Default)]
 struct Texts {
-    named: u32,
-    unnamed: u32,
-    /// Of the unnamed ones, those that a name was brought for later.
-    claimed: u32,
+    stored: u32,
+    ids: u32,
+    positions: u32,
     socket: u32,
     fetched: u32,
     /// The HTTP answer that `fetched` counts.
@@ -111,28 +125,22 @@ impl Known {
     pub fn add(&mut self, record: &Record, text: u64) {
         self.spread();
         let texts = self.texts.entry(text).or_default();
+        texts.stored += 1;
         if record.key == text {
-            texts.unnamed += 1;
             texts.socket += u32::from(record.has(SOCKET));
-        } else {
-            texts.named += 1;
-            self.named.insert(record.key);
+            return;
+        }
+        self.named.insert(record.key);
+        match record.position {
+            NO_POSITION => texts.ids += 1,
+            _ => texts.positions += 1,
         }
     }
 
     /// Puts the only line into the tables, because another one comes.
     fn spread(&mut self) {
-        let Some((only, way, answer)) = self.only.take() else { return };
-        let texts = self.texts.entry(only.text).or_default();
-        if only.named {
-            texts.named += 1;
-            self.named.insert(only.key);
-        } else {
-            texts.unnamed += 1;
-            match way {
-                Source::Socket => texts.socket += 1,
-                _ => (texts.fetched, texts.answer) = (1, answer),
-            }
+        if let Some((only, way, answer)) = self.only.take() {
+            self.count(only, way, answer);
         }
     }
 
@@ -143,29 +151,28 @@ impl Known {
             self.clear();
             self.cut = true;
         }
-        let texts = self.texts.entry(line.text).or_default();
-        if line.named {
-            if !self.named.insert(line.key) {
-                return false;
-            }
-            // Another generation of the server's words brought it without the name.
-            let unnamed = texts.unnamed > texts.claimed;
-            texts.claimed += u32::from(unnamed);
-            texts.named += u32::from(!unnamed);
-            return !unnamed;
+        self.count(line, source, answer)
+    }
+
+    fn count(&mut self, line: Identity, source: Source, answer: u64) -> bool {
+        if line.name != Name::Text && !self.named.insert(line.key) {
+            return false;
         }
-        let brought = if source == Source::Socket {
-            texts.socket += 1;
-            texts.socket
-        } else {
-            if texts.answer != answer {
-                (texts.answer, texts.fetched) = (answer, 0);
+        let texts = self.texts.entry(line.text).or_default();
+        let brought = match (line.name, source) {
+            (Name::Id, _) => &mut texts.ids,
+            (Name::Position, _) => &mut texts.positions,
+            (Name::Text, Source::Socket) => &mut texts.socket,
+            (Name::Text, _) => {
+                if texts.answer != answer {
+                    (texts.answer, texts.fetched) = (answer, 0);
+                }
+                &mut texts.fetched
             }
-            texts.fetched += 1;
-            texts.fetched
         };
-        let new = brought > texts.unnamed + texts.named;
-        texts.unnamed += u32::from(new);
+        *brought += 1;
+        let new = *brought > texts.stored;
+        texts.stored += u32::from(new);
         new
     }
 }

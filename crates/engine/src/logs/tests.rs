@@ -102,6 +102,27 @@ fn a_line_that_only_one_way_gives_an_id_is_kept_once() {
 }
 
 #[test]
+fn a_line_that_one_way_names_by_id_and_the_other_by_position_is_kept_once() {
+    let named = |by_id: bool| -> LogLines {
+        let line = |(n, second, text): (usize, i64, &'static str)| LogLine {
+            id: by_id.then_some(["0", "1", "2", "3"][n]),
+            position: (!by_id).then_some(n as u64),
+            at: Some(Timestamp::from_second(second).unwrap()),
+            text,
+            ..LogLine::default()
+        };
+        [(0, 1, "a"), (1, 2, "b"), (2, 2, "b"), (3, 3, "c")].into_iter().map(line).collect()
+    };
+    for ids_first in [true, false] {
+        let mut log = JobLog::create(None).unwrap();
+        for by_id in [ids_first, !ids_first, ids_first, !ids_first] {
+            log.push(&named(by_id), if by_id { Source::Socket } else { Source::Http });
+        }
+        assert_eq!(texts(&log.snapshot()), ["a", "b", "b", "c"], "ids first: {ids_first}");
+    }
+}
+
+#[test]
 fn lines_of_one_time_stand_as_the_answer_has_them() {
     let mut log = JobLog::create(None).unwrap();
     push(&mut log, &[at(1, "5"), at(1, "6"), at(1, "7")], Source::Socket);
