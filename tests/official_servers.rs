@@ -40,6 +40,17 @@ impl Watch {
         Watch { lines, heard: Vec::new(), home, _child: child }
     }
 
+    /// Reads until there were lines of this type with these fields and with those, in any order.
+    async fn until_both(&mut self, kind: &str, one: Value, other: Value) {
+        for fields in [one, other] {
+            let expected = fields.as_object().expect("an object");
+            let is = |line: &Value| expected.iter().all(|(name, it)| line[name] == *it);
+            if !self.heard.iter().any(|line| line["type"] == kind && is(line)) {
+                self.until(kind, fields.clone()).await;
+            }
+        }
+    }
+
     /// Reads until a line of this type has all these fields, and returns it.
     async fn until(&mut self, kind: &str, fields: Value) -> Value {
         let expected = fields.as_object().expect("an object");
@@ -79,8 +90,8 @@ async fn a_study_server_is_followed_live_and_each_outcome_is_noticed_once() {
     let fields = json!({"id": "7", "state": "running", "progress": 40, "message": "reading", "source": "socket"});
     watch.until("job", fields).await;
     server.tell("complete", json!({"job": "7", "result": {"noteId": "n1"}})).await;
-    let done = watch.until("job", json!({"id": "7", "state": "completed"})).await;
-    assert_eq!(done["result"]["noteId"], "n1");
+    let result = json!({"noteId": "n1"});
+    watch.until("job", json!({"id": "7", "state": "completed", "result": result})).await;
     server.tell("fail", json!({"job": "8", "reason": "no figures"})).await;
     let failed =
         watch.until("job", json!({"id": "8", "state": "failed", "error": "no figures"})).await;
@@ -141,6 +152,8 @@ async fn while_the_socket_is_shut_jobs_are_followed_by_polling_until_it_opens_ag
     let mut watch = Watch::start("analyzer", &server, "k-1", &["job:a", "job:b"]);
     watch.until("status", json!({"status": "live"})).await;
     server.heard("subscribe-to-job", 2).await;
+    // A job that is first seen when it has ended is no news.
+    watch.until_both("job", json!({"id": "a"}), json!({"id": "b"})).await;
     server.tell("shut", json!({})).await;
     watch.until("status", json!({"status": "polling"})).await;
     server.tell("complete", json!({"job": "a"})).await;

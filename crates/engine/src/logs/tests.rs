@@ -116,7 +116,10 @@ fn a_line_that_one_way_names_by_id_and_the_other_by_position_is_kept_once() {
     for ids_first in [true, false] {
         let mut log = JobLog::create(None).unwrap();
         for by_id in [ids_first, !ids_first, ids_first, !ids_first] {
-            log.push(&named(by_id), if by_id { Source::Socket } else { Source::Http });
+            // The socket brings nothing of before it was opened.
+            let all = named(by_id);
+            let heard: LogLines = all.iter().skip(usize::from(by_id)).collect();
+            log.push(&heard, if by_id { Source::Socket } else { Source::Http });
         }
         assert_eq!(texts(&log.snapshot()), ["a", "b", "b", "c"], "ids first: {ids_first}");
     }
