@@ -424,13 +424,15 @@ impl Kecs {
                 lines.push(LogLine { id: None, ..entry.line() });
                 continue;
             }
+            // A task's only container tells its lines apart by their position: the store's ids are
+            // not those of the socket, by which the same lines would be others.
+            if !alone.is_empty() {
+                lines.push(LogLine { position: Some(*position), id: None, ..entry.line() });
+                continue;
+            }
             // Without the server's id, container and position tell lines apart.
             let own = format!("{container}#{position}");
-            lines.push(LogLine {
-                position: (!alone.is_empty()).then_some(*position),
-                id: entry.id.as_deref().or(Some(&own)),
-                ..entry.line()
-            });
+            lines.push(LogLine { id: entry.id.as_deref().or(Some(&own)), ..entry.line() });
         }
         let mut all = log_update(id, lines);
         let limit = fields.whole::<i64>("limit").and_then(|n| u64::try_from(n).ok());
