@@ -43,6 +43,13 @@ pub struct Start {
 /// # Errors
 /// What kept the program from starting, for people.
 pub fn run(start: Start) -> anyhow::Result<ExitCode> {
+    // What the window is built on panics without a display, so it is tried before anything else.
+    #[cfg(target_os = "linux")]
+    anyhow::ensure!(
+        gtk::init().is_ok(),
+        "There is no display to open a window on: start Jobwatch in a desktop session, or set \
+         DISPLAY or WAYLAND_DISPLAY; `jobwatch help` tells what it does without a window"
+    );
     let _log = log_to_file(&start.paths.logs());
     // Ignored: it fails only when a provider is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();

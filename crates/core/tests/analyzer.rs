@@ -141,7 +141,8 @@ fn framing_is_found_by_trying_where_the_url_leaves_it_open() {
     // Neither did the plain gateway.
     assert_eq!(dialect.open().unwrap().address.to_string(), ENGINE);
     assert_eq!(dialect.open().unwrap().address.to_string(), GUIDE);
-    assert_eq!(dialect.opened(), [Incoming::Ready]);
+    assert_eq!(dialect.opened(), [Incoming::Reply(Frame::Ping)]);
+    assert_eq!(dialect.decode(&Frame::Pong), [Incoming::Ready]);
     assert!(matches!(dialect.keepalive(), Keepalive::WebSocketPing { .. }));
     // A frame of the plain kind settles it.
     dialect.decode(&text(r#"{"event":"connected","data":{}}"#));
@@ -189,6 +190,7 @@ fn an_ended_job_is_not_read_again_until_it_moves() {
     let mut dialect = analyzer(&framed(ORIGIN, "raw"));
     dialect.open().unwrap();
     dialect.opened();
+    dialect.decode(&Frame::Pong);
     dialect.encode(&Outgoing::Watch(Topic::Job("1".into())));
     let stale = [Incoming::Stale(Topic::Job("1".into()))];
     assert_eq!(dialect.decode(&Frame::Pong), stale);

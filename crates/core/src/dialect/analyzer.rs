@@ -55,6 +55,8 @@ pub struct Analyzer {
     pinned: Option<Framing>,
     /// This link has shown that its framing is right.
     proven: bool,
+    /// Something was heard on this link.
+    greeted: bool,
     /// No link has been opened yet.
     fresh: bool,
     watched: BTreeSet<Topic>,
@@ -126,6 +128,7 @@ impl Analyzer {
             framing: pinned.unwrap_or(Framing::SocketIo),
             pinned,
             proven: false,
+            greeted: false,
             fresh: true,
             watched: BTreeSet::new(),
             cursor: None,
@@ -536,6 +539,7 @@ impl Dialect for Analyzer {
         };
         self.fresh = false;
         self.proven = false;
+        self.greeted = false;
         self.link.reset();
         self.watched.clear();
         self.ended.clear();
@@ -553,15 +557,18 @@ impl Dialect for Analyzer {
     fn opened(&mut self) -> Vec<Incoming> {
         match self.framing {
             Framing::SocketIo => Vec::new(),
-            Framing::Raw => {
-                self.lists.forget();
-                vec![Incoming::Ready]
-            }
+            // Nobody is greeted: the answer to a ping is the first sign that somebody is there.
+            Framing::Raw => vec![Incoming::Reply(Frame::Ping)],
         }
     }
 
     fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
-        let heard = self.hear(frame);
+        let greeting = self.framing == Framing::Raw && !std::mem::replace(&mut self.greeted, true);
+        let mut heard = self.hear(frame);
+        if greeting && self.framing == Framing::Raw {
+            self.lists.forget();
+            heard.insert(0, Incoming::Ready);
+        }
         self.note_ends(&heard);
         heard
     }

@@ -174,6 +174,11 @@ impl Board {
         self
     }
 
+    /// The clock by which the start was taken was set back by as much (negative).
+    pub fn shift_start(&mut self, by: jiff::SignedDuration) {
+        self.started = self.started.saturating_add(by).unwrap_or(self.started);
+    }
+
     /// Puts a job remembered from an earlier run in place, without any change being emitted. What
     /// this run has already heard is not overwritten.
     pub fn remember(&mut self, mut job: Job) {

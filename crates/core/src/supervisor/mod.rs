@@ -13,10 +13,10 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::dialect::{Action, Dialect, Outgoing};
-use crate::model::{Diagnostic, Job, JobId, Topic};
+use crate::model::{Diagnostic, Job, JobId, Source, Topic};
 use crate::secret::Secret;
 use crate::server::Policy;
 use crate::state::{Board, Change};
@@ -144,15 +144,25 @@ impl Supervisor {
         }
     }
 
-    /// Puts a job remembered from an earlier run in place.
-    pub fn remember(&mut self, job: Job) {
-        self.board.remember(job);
+    /// Tells when an earlier run listed a topic last (local clock): what ended since then is news,
+    /// although this run has not listed it yet. To be told before anything happens. A time that
+    /// lies in the future, since the clock was set back, counts as the present.
+    pub fn remember_listing(&mut self, topic: Topic, at: Timestamp) {
+        self.listed_before.insert(topic, at.min(self.clock.wall));
     }
 
-    /// Tells when an earlier run listed a topic last (local clock): what ended since then is news,
-    /// although this run has not listed it yet. To be told before anything happens.
-    pub fn remember_listing(&mut self, topic: Topic, at: Timestamp) {
-        self.listed_before.insert(topic, at);
+    /// Puts a job remembered from an earlier run in place, after [`Supervisor::remember_listing`].
+    /// Answers it as it is remembered: that an unended job had not changed was heard with every
+    /// listing of its topic, but written down only with its last change.
+    pub fn remember(&mut self, mut job: Job) -> Job {
+        job.source = Source::History;
+        if !job.state.terminal() {
+            let lists = self.listed_before.iter();
+            let heard = lists.filter(|(topic, _)| self.dialect.holds(topic, &job));
+            job.heard_at = heard.map(|(_, at)| *at).fold(job.heard_at, Timestamp::max);
+        }
+        self.board.remember(job.clone());
+        job
     }
 
     /// Takes one input. Drain [`Supervisor::poll`] before the next.
@@ -284,11 +294,24 @@ impl Supervisor {
 
     fn notice_sleep(&mut self, now: Now) {
         let before = std::mem::replace(&mut self.clock, now);
-        let wall = now.wall.duration_since(before.wall);
         let awake = now.mono.since(before.mono);
-        if wall > jiff::SignedDuration::ZERO && wall.unsigned_abs() > awake + SLEPT {
+        let signed = |span| SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
+        let ahead = now.wall.duration_since(before.wall).saturating_sub(signed(awake));
+        if ahead > signed(SLEPT) {
             self.distrust(now);
+        } else if ahead < -signed(SLEPT) {
+            self.set_back(ahead, now);
         }
+    }
+
+    /// The clock was set back: what was noted by the old one is what the new one would have said.
+    fn set_back(&mut self, by: SignedDuration, now: Now) {
+        self.polling.shift_listings(by);
+        for at in self.listed_before.values_mut() {
+            *at = now.wall.min(*at);
+        }
+        self.board.shift_start(by);
+        self.set_baseline();
     }
 
     fn fire(&mut self, timer: Timer, now: Now) {
@@ -439,7 +462,8 @@ impl Supervisor {
         let list = parent.clone().filter(|list| whole && !matches!(list, Topic::Job(_)));
         match self.topics.find(topic.clone(), parent) {
             Adding::Known => {}
-            Adding::Full => self.odd(
+            Adding::Full { told: true } => {}
+            Adding::Full { told: false } => self.odd(
                 "too-many-topics",
                 format!(
                     "More than {} jobs are under way; {topic} is not followed on its own.",

@@ -556,6 +556,15 @@ impl Polling {
         self.flights.values().any(|flight| matches!(flight.purpose, Purpose::Logs))
     }
 
+    /// The clock by which the times of listings were taken was set back by as much (negative).
+    pub fn shift_listings(&mut self, by: jiff::SignedDuration) {
+        for work in self.work.values_mut() {
+            for at in [&mut work.listed, &mut work.listed_last].into_iter().flatten() {
+                *at = at.saturating_add(by).unwrap_or(*at);
+            }
+        }
+    }
+
     /// How much is held: topics, requests under way, requests waiting.
     pub fn sizes(&self) -> (usize, usize, usize) {
         (self.work.len(), self.flights.len(), self.waiting.len())

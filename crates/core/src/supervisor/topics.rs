@@ -8,6 +8,9 @@ use crate::model::{Job, Topic};
 /// How many topics may be found besides those the user watches.
 pub(super) const MAX_FOUND: usize = 1_000;
 
+/// Below this the next crowd is worth telling again.
+const UNCROWDED: usize = MAX_FOUND - MAX_FOUND / 10;
+
 /// Everything that is watched.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
@@ -16,6 +19,8 @@ pub(super) struct Topics {
     found: BTreeMap<Topic, Option<Topic>>,
     /// Those the server would not let us watch on this link.
     refused: BTreeSet<Topic>,
+    /// There are too many, and that was said.
+    crowded: bool,
 }
 
 /// What became of a found topic.
@@ -25,8 +30,9 @@ pub(super) enum Adding {
     New,
     /// It was watched already.
     Known,
-    /// There are too many.
-    Full,
+    /// There are too many. `told` says that this was answered before, and that their number has
+    /// hardly fallen since.
+    Full { told: bool },
 }
 
 impl Topics {
@@ -63,8 +69,9 @@ impl Topics {
             return Adding::Known;
         }
         if self.found.len() >= MAX_FOUND {
-            return Adding::Full;
+            return Adding::Full { told: std::mem::replace(&mut self.crowded, true) };
         }
+        self.crowded &= self.found.len() >= UNCROWDED;
         // What was found through a found topic belongs to the one the user watches.
         let parent = match parent {
             Some(parent) if !self.watched.contains(&parent) => {
@@ -180,8 +187,29 @@ mod tests {
         for index in 0..MAX_FOUND {
             assert_eq!(topics.find(job(&index.to_string()), None), Adding::New);
         }
-        assert_eq!(topics.find(job("more"), None), Adding::Full);
+        assert_eq!(topics.find(job("more"), None), Adding::Full { told: false });
         assert!(topics.lose(&job("0")));
         assert_eq!(topics.find(job("more"), None), Adding::New);
+    }
+
+    #[test]
+    fn a_crowd_is_told_once_until_it_has_thinned() {
+        let mut topics = Topics::default();
+        topics.watch(Topic::Everything);
+        let crowd = |topics: &mut Topics| {
+            for index in 0..MAX_FOUND {
+                topics.find(job(&index.to_string()), None);
+            }
+        };
+        crowd(&mut topics);
+        assert_eq!(topics.find(job("more"), None), Adding::Full { told: false });
+        topics.lose(&job("0"));
+        crowd(&mut topics);
+        assert_eq!(topics.find(job("more"), None), Adding::Full { told: true });
+        for index in 0..MAX_FOUND / 2 {
+            topics.lose(&job(&index.to_string()));
+        }
+        crowd(&mut topics);
+        assert_eq!(topics.find(job("more"), None), Adding::Full { told: false });
     }
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! # a comment
 //! < a frame from the server
+//! <pong                           the answer to a ping of the WebSocket protocol
 //! > watch job:101                 something to say, answered with the frames that say it
 //! GET job:101 /jobs/101 200 {…}   the answer to the request of that topic with that path
 //! = what came of it
@@ -32,6 +33,8 @@ pub fn replay(dialect: &mut dyn Dialect, folder: &str, name: &str) {
             incoming(dialect.decode(&Frame::Text(frame.to_owned())), &mut pending)
         } else if let Some(bytes) = line.strip_prefix("<binary ") {
             incoming(dialect.decode(&Frame::Binary(bytes.as_bytes().to_vec())), &mut pending)
+        } else if line == "<pong" {
+            incoming(dialect.decode(&Frame::Pong), &mut pending)
         } else if let Some(said) = line.strip_prefix("> ") {
             say(dialect, said)
         } else if let Some(answer) = line.strip_prefix("GET ") {
@@ -192,6 +195,7 @@ fn names(headers: &[Header]) -> Vec<&str> {
 fn text_of(frame: &Frame) -> &str {
     match frame {
         Frame::Text(text) => text,
+        Frame::Ping => "ping",
         other => panic!("{other:?}"),
     }
 }

@@ -2,6 +2,7 @@
 //! named as sentences, and random schedules by the hundred thousand.
 
 mod bench;
+mod clock;
 mod dialect;
 mod jobs;
 mod jobserver;

@@ -227,7 +227,7 @@ impl State {
         for mut job in known.jobs {
             job.source = Source::History;
             if let Some(machine) = &mut entry.machine {
-                machine.remember(job.clone());
+                job = machine.remember(job);
             }
             self.catalogue.put(slot, Arc::new(job));
         }
