@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
@@ -77,7 +77,8 @@ fn core(filter: Option<&str>) -> Result<()> {
     };
     benches.run()?;
     let mut measurements = Vec::new();
-    collect(&root().join("target/criterion"), start, &mut measurements)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
+    collect(&root().join(target).join("criterion"), start, &mut measurements)?;
     if measurements.is_empty() {
         bail!("no benchmark ran");
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::log::LogLines;
@@ -43,46 +43,53 @@ impl fmt::Display for JobId {
 }
 
 /// JSON kept as the text the server sent: numbers keep their digits, keys their order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Json(Arc<RawValue>);
+#[derive(Clone, Debug, PartialEq)]
+pub struct Json(Arc<str>);
 
 impl Json {
     /// Parses `text`; `None` when it is not one JSON value.
     #[must_use]
     pub fn parse(text: &str) -> Option<Json> {
-        RawValue::from_string(text.to_owned()).ok().map(|raw| Json(raw.into()))
+        serde_json::from_str::<&RawValue>(text).ok().map(Json::from)
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.get()
+        &self.0
     }
 
     /// The parsed tree.
     #[must_use]
     pub fn to_value(&self) -> serde_json::Value {
-        serde_json::from_str(self.0.get()).unwrap_or(serde_json::Value::Null)
+        serde_json::from_str(&self.0).unwrap_or(serde_json::Value::Null)
     }
 }
 
 impl From<&RawValue> for Json {
     fn from(raw: &RawValue) -> Json {
-        Json(raw.to_owned().into())
+        Json(raw.get().into())
     }
 }
 
 impl From<&serde_json::Value> for Json {
     fn from(value: &serde_json::Value) -> Json {
-        // A `Value` always prints as one JSON value, so the fallback is unreachable.
-        Json::parse(&value.to_string()).unwrap_or_else(|| Json(RawValue::NULL.to_owned().into()))
+        // A `Value` always prints as one JSON value.
+        Json(value.to_string().into())
     }
 }
 
-impl PartialEq for Json {
-    fn eq(&self, other: &Json) -> bool {
-        self.as_str() == other.as_str()
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0)
+            .map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|raw| Json::from(&*raw))
     }
 }
 

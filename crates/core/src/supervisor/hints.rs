@@ -3,11 +3,20 @@
 use jiff::Timestamp;
 
 use super::Supervisor;
-use super::polling::{COLLECT, Round, leniently};
+use super::polling::{COLLECT, Round};
 use super::rounds::{LOOKUPS_PER_ROUND, SAFETY};
 use crate::model::{JobId, Topic};
 use crate::state::Baseline;
 use crate::time::Now;
+
+/// How far the server's clock may lie behind ours before a quick job, first seen ended, is taken
+/// for an old one.
+const CLOCK_SKEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(300);
+
+/// A moment of our clock as a server whose clock lies behind may name it.
+fn leniently(moment: Timestamp) -> Timestamp {
+    moment.checked_sub(CLOCK_SKEW).unwrap_or(moment)
+}
 
 impl Supervisor {
     /// Unended jobs that belong to a list but are not on it: the list may be cut, or the job gone.

@@ -596,12 +596,3 @@ impl Work {
         }
     }
 }
-
-/// How far the server's clock may lie behind ours before a quick job, first seen ended, is taken
-/// for an old one.
-const CLOCK_SKEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(300);
-
-/// A moment of our clock as a server whose clock lies behind may name it.
-pub(super) fn leniently(moment: jiff::Timestamp) -> jiff::Timestamp {
-    moment.checked_sub(CLOCK_SKEW).unwrap_or(moment)
-}

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -110,6 +110,12 @@ impl<'a> Fields<'a> {
         self.get(name).map(elements).unwrap_or_default()
     }
 
+    /// The objects of an array; empty for `null` and anything else.
+    #[must_use]
+    pub fn rows(&self, name: &str) -> Vec<Fields<'a>> {
+        self.get(name).map(rows).unwrap_or_default()
+    }
+
     /// Name and value of every field that is not `null`.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().filter(|(_, raw)| raw.get() != "null").map(|(key, raw)| (key.as_ref(), *raw))
@@ -119,10 +125,13 @@ impl<'a> Fields<'a> {
     /// and shown. Empty strings say nothing and are left out.
     #[must_use]
     pub fn rest(&self, known: &[&str]) -> BTreeMap<String, Json> {
-        self.iter()
-            .filter(|(name, raw)| !known.contains(name) && raw.get() != "\"\"")
-            .map(|(name, raw)| (name.to_owned(), Json::from(raw)))
-            .collect()
+        let left = self.iter().filter(|(name, raw)| !known.contains(name) && raw.get() != "\"\"");
+        // One by one: for the few there are that is quicker than to collect, which sorts first.
+        let mut rest = BTreeMap::new();
+        for (name, raw) in left {
+            rest.insert(name.to_owned(), Json::from(raw));
+        }
+        rest
     }
 }
 
@@ -135,25 +144,88 @@ pub fn elements(raw: &RawValue) -> Vec<&RawValue> {
     serde_json::from_str(raw.get()).unwrap_or_default()
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields<'a>, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Fields<'de>;
+/// The objects of an array at hand; empty for anything else. What is no object is left out.
+#[must_use]
+pub fn rows(raw: &RawValue) -> Vec<Fields<'_>> {
+    let Ok(all) = serde_json::from_str::<Vec<Row<'_>>>(raw.get()) else {
+        // One value that cannot be read, such as a number out of range, spoils no other.
+        return elements(raw).into_iter().filter_map(Fields::of).collect();
+    };
+    all.into_iter().filter_map(|row| row.0).collect()
+}
+
+/// An element of an array, if it is an object: read in the same pass as the array.
+#[derive(Debug)]
+pub struct Row<'a>(pub Option<Fields<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Row<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Row<'a>, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Row<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+                f.write_str("any value")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut pairs = Vec::with_capacity(16);
-                while let Some(Text(name)) = map.next_key()? {
-                    pairs.push((name, map.next_value()?));
-                }
-                Ok(Fields(pairs))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Row<'de>, A::Error> {
+                Pairs.visit_map(map).map(|fields| Row(Some(fields)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Row<'de>, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Row(None))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Row<'de>, E> {
+                Ok(Row(None))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Row<'de>, E> {
+                Ok(Row(None))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Row<'de>, E> {
+                Ok(Row(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Row<'de>, E> {
+                Ok(Row(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Row<'de>, E> {
+                Ok(Row(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Row<'de>, E> {
+                Ok(Row(None))
             }
         }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields<'a>, D::Error> {
         deserializer.deserialize_map(Pairs)
+    }
+}
+
+struct Pairs;
+
+impl<'de> Visitor<'de> for Pairs {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+        let mut pairs = Vec::with_capacity(16);
+        while let Some(Text(name)) = map.next_key()? {
+            pairs.push((name, map.next_value()?));
+        }
+        Ok(Fields(pairs))
     }
 }
 
@@ -210,6 +282,21 @@ mod tests {
         for text in ["", "null]", "[]", "{", r#"{"a"}"#, r#"{"a":}"#] {
             assert!(Fields::leading(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_rows_of_an_array_are_its_objects_whatever_lies_between_them() {
+        let fields = Fields::parse(
+            r#"{"a":[{"n":1},null,[{"n":9}],"x",2,-2,true,1.5,{"n":2},"\ud800"],
+                "far":[{"n":1},1e400,{"n":2}],"none":null,"text":"[{}]"}"#,
+        )
+        .unwrap();
+        let numbers = |name: &str| -> Vec<Option<i64>> {
+            fields.rows(name).iter().map(|row| row.whole("n")).collect()
+        };
+        assert_eq!(numbers("a"), [Some(1), Some(2)]);
+        assert_eq!(numbers("far"), [Some(1), Some(2)]);
+        assert!(numbers("none").is_empty() && numbers("text").is_empty());
     }
 
     #[test]

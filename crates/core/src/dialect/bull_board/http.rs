@@ -193,12 +193,8 @@ impl BullBoard {
     }
 
     fn table_read(&mut self, ask: &Ask, topic: &Topic, fields: &Fields<'_>) -> Vec<Incoming> {
-        let patches: Vec<JobPatch> = fields
-            .array("jobs")
-            .into_iter()
-            .filter_map(Fields::of)
-            .filter_map(|row| record::run(&row))
-            .collect();
+        let patches: Vec<JobPatch> =
+            fields.rows("jobs").into_iter().filter_map(|row| record::run(&row)).collect();
         let mut all = Vec::with_capacity(patches.len() + 1);
         if let (Topic::Job(wanted), "search") = (topic, ask.call) {
             // The search looks at more than ids.
@@ -244,9 +240,8 @@ impl BullBoard {
 
     fn queues_read(&self, ask: &Ask, topic: &Topic, fields: &Fields<'_>) -> Vec<Incoming> {
         let mut all: Vec<Incoming> = fields
-            .array("queues")
+            .rows("queues")
             .into_iter()
-            .filter_map(Fields::of)
             .filter_map(|row| record::queue(&row))
             .filter(|queue| !matches!(topic, Topic::Queue(name) if *name != queue.name))
             .map(|queue| Incoming::Update(Update::Queue(queue)))

@@ -72,7 +72,7 @@ pub fn run(row: &Fields<'_>) -> Option<JobPatch> {
 
 /// A row of the queue table.
 pub fn queue(row: &Fields<'_>) -> Option<QueuePatch> {
-    let days: Vec<Fields<'_>> = row.array("chartData").into_iter().filter_map(Fields::of).collect();
+    let days: Vec<Fields<'_>> = row.rows("chartData");
     let sum = |name: &str| {
         (!days.is_empty()).then(|| {
             days.iter()

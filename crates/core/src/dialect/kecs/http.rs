@@ -274,9 +274,8 @@ impl Kecs {
             ("list", Some(topic)) => self.listed(topic, &ask.args, &fields),
             ("describe", _) => self.described(&fields),
             ("describe-clusters", _) => fields
-                .array("clusters")
+                .rows("clusters")
                 .into_iter()
-                .filter_map(Fields::of)
                 .filter_map(|cluster| {
                     let name = cluster.string("clusterName").or_else(|| {
                         cluster.string("clusterArn").map(|arn| last_segment(&arn).to_owned())
@@ -363,7 +362,7 @@ impl Kecs {
 
     fn described(&mut self, fields: &Fields<'_>) -> Vec<Incoming> {
         let mut all = Vec::new();
-        for task in fields.array("tasks").into_iter().filter_map(Fields::of) {
+        for task in fields.rows("tasks").into_iter() {
             let Some(account) = task::task(&task, None, Told::Described) else { continue };
             if let Some(id) = &account.patch.id
                 && account.patch.state.as_ref().is_some_and(JobState::terminal)

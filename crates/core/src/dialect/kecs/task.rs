@@ -136,8 +136,7 @@ const ENDED_WELL: &str = "Completed";
 /// - An event must name how its containers ended: without that it says nothing (`None`). In a
 ///   description, what is left out is 0.
 fn outcome(fields: &Fields<'_>, told: Told) -> Option<(JobState, Option<String>)> {
-    let containers: Vec<Fields<'_>> =
-        fields.array("containers").into_iter().filter_map(Fields::of).collect();
+    let containers: Vec<Fields<'_>> = fields.rows("containers");
     let reason = fields.string("stoppedReason");
     let exit = |container: &Fields<'_>| container.whole::<i64>("exitCode");
     let why = |container: &Fields<'_>| {

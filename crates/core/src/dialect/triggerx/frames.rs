@@ -1,9 +1,13 @@
 //! Frames of the TriggerX socket: `{"type","data","timestamp"}`.
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::{Target, TriggerX, record};
 use crate::dialect::{Frame, Incoming, answer};
 use crate::model::{JobState, Topic, Update};
-use crate::wire::fields::Fields;
+use crate::wire::fields::{Fields, Row};
+use crate::wire::json;
 
 impl TriggerX {
     pub(super) fn read_frame(&mut self, frame: &Frame) -> Vec<Incoming> {
@@ -33,12 +37,10 @@ impl TriggerX {
     }
 
     fn snapshot(&mut self, envelope: &Fields<'_>) -> Vec<Incoming> {
-        let Some(data) = envelope.object("data") else { return Vec::new() };
-        let job = data.string("job_id");
+        let Some(data) = envelope.get("data") else { return Vec::new() };
+        let (job, rows) = Snapshot::read(data);
         let at = envelope.time("timestamp");
-        data.array("tasks")
-            .into_iter()
-            .filter_map(Fields::of)
+        rows.into_iter()
             .filter_map(|row| {
                 let mut patch = record::task(&row, &row.string("task_id")?, job.as_deref());
                 patch.state.get_or_insert(JobState::Running);
@@ -59,7 +61,7 @@ impl TriggerX {
         let job = job.or_else(|| changes.string("job_id"));
         let mut patch = record::task(changes, &id, job.as_deref());
         if patch.user.is_none() {
-            patch.user = data.string("user_id").filter(|user| user != "system");
+            patch.user = record::owner(&data);
         }
         patch.at = record::event_time(&data, envelope);
         if patch.state.is_none() && (created || patch.created_at.is_some()) {
@@ -78,6 +80,7 @@ impl TriggerX {
         let watched: Vec<Incoming> = self
             .watched
             .iter()
+            .filter(|topic| matches!(topic, Topic::Job(_)))
             .filter(|topic| {
                 Target::of(topic)
                     .is_some_and(|target| rooms.iter().flatten().any(|room| *room == target.room))
@@ -130,6 +133,27 @@ impl TriggerX {
                 all
             }
         }
+    }
+}
+
+/// The `data` of a snapshot, whose many rows are read in the same pass.
+#[derive(Deserialize)]
+struct Snapshot<'a> {
+    #[serde(borrow)]
+    job_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tasks: Option<Vec<Row<'a>>>,
+}
+
+impl<'a> Snapshot<'a> {
+    /// The job's id and the rows; in a second pass where something has another shape.
+    fn read(data: &'a RawValue) -> (Option<String>, Vec<Fields<'a>>) {
+        if let Ok(Snapshot { job_id, tasks }) = serde_json::from_str(data.get()) {
+            let rows = tasks.into_iter().flatten().filter_map(|row| row.0).collect();
+            return (job_id.and_then(json::id_of), rows);
+        }
+        let fields = Fields::of(data).unwrap_or_default();
+        (fields.string("job_id"), fields.rows("tasks"))
     }
 }
 

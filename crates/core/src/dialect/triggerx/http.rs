@@ -9,7 +9,7 @@ use super::{Id, TriggerX, record};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
 use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
-use crate::wire::fields::{Fields, elements};
+use crate::wire::fields::{self, Fields};
 
 impl TriggerX {
     pub(super) fn requests(&self, topic: &Topic) -> Vec<FetchRequest> {
@@ -183,12 +183,8 @@ impl TriggerX {
         only: &str,
     ) -> Vec<Incoming> {
         let Some(fields) = Fields::parse(text) else { return vec![misshapen(ask, response)] };
-        let mut patches: Vec<JobPatch> = fields
-            .array("jobs")
-            .into_iter()
-            .filter_map(Fields::of)
-            .filter_map(|row| record::job(&row))
-            .collect();
+        let mut patches: Vec<JobPatch> =
+            fields.rows("jobs").into_iter().filter_map(|row| record::job(&row)).collect();
         if ask.call == "jobs-of-number" {
             patches.retain(|patch| patch.user.as_deref().is_none_or(|user| user == only));
         } else if !only.is_empty() {
@@ -250,9 +246,8 @@ pub(super) fn is_number(user: &str) -> bool {
 /// their state.
 fn fees(fields: &Fields<'_>, job: &str) -> Vec<Incoming> {
     fields
-        .array("task_fees")
+        .rows("task_fees")
         .into_iter()
-        .filter_map(Fields::of)
         .filter_map(|row| {
             let mut patch = record::task(&row, &row.string("task_id")?, Some(job));
             patch.snapshot = true;
@@ -309,11 +304,10 @@ fn single(fields: &Fields<'_>, id: &str) -> Vec<Incoming> {
 
 /// Rows of one job's tasks: a bare array, `null`, or wrapped in `tasks`.
 fn rows(raw: &RawValue, job: &str) -> Vec<Incoming> {
-    let wrapped = Fields::of(raw).map(|fields| fields.array("tasks"));
+    let wrapped = Fields::of(raw).map(|fields| fields.rows("tasks"));
     wrapped
-        .unwrap_or_else(|| elements(raw))
+        .unwrap_or_else(|| fields::rows(raw))
         .into_iter()
-        .filter_map(Fields::of)
         .filter_map(|row| {
             let own = row.string("job_id");
             let job = own.as_deref().unwrap_or(job);

@@ -1,11 +1,14 @@
 //! Tasks and jobs as TriggerX describes them, in the canonical words.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 
 use crate::model::{JobPatch, JobState, Json};
 use crate::wire::fields::Fields;
+use crate::wire::json::text_of;
 
 /// Fields of a task with a canonical place or without meaning for people.
 const TASK_FIELDS: &[&str] = &[
@@ -44,8 +47,7 @@ pub fn job_id(id: &str) -> Option<String> {
 pub fn task(fields: &Fields<'_>, id: &str, job: Option<&str>) -> JobPatch {
     let mut patch = JobPatch::new(task_id(id));
     patch.parent = job.and_then(job_id).map(Into::into);
-    // The constant "system" is the publisher, not an owner.
-    patch.user = fields.string("user_id").filter(|user| user != "system");
+    patch.user = owner(fields);
     patch.extra = extra(fields, TASK_FIELDS);
     let word = ["new_status", "task_status", "status"].iter().find_map(|name| fields.text(name));
     if let Some(word) = word {
@@ -65,21 +67,29 @@ pub fn task(fields: &Fields<'_>, id: &str, job: Option<&str>) -> JobPatch {
         patch.extra.insert("task_opx_cost".to_owned(), Json::from(fee));
     }
     if let Some(ids) = fields.get("task_attester_ids") {
-        patch.extra.insert("task_attester_ids".to_owned(), attesters(&Json::from(ids)));
+        patch.extra.insert("task_attester_ids".to_owned(), attesters(ids));
     }
     patch.data = fields.json("converted_arguments");
     patch.result = fields.json("proof_of_task").filter(|proof| proof.as_str() != "\"\"");
     patch
 }
 
+/// The owner; the constant "system" is the publisher, and none.
+pub fn owner(fields: &Fields<'_>) -> Option<String> {
+    let user = fields.text("user_id").filter(|user| !user.is_empty() && user != "system");
+    user.map(Cow::into_owned)
+}
+
 /// `processing`, `completed`, `failed`; the rest counts as processing, as in the server's own
 /// page. The second value says whether the word is one of the three or empty.
 fn task_state(word: &str) -> (JobState, bool) {
-    match word.to_ascii_lowercase().as_str() {
-        "completed" => (JobState::Completed, true),
-        "failed" => (JobState::Failed, true),
-        "processing" | "" => (JobState::Running, true),
-        _ => (JobState::Running, false),
+    let is = |known| word.eq_ignore_ascii_case(known);
+    if is("completed") {
+        (JobState::Completed, true)
+    } else if is("failed") {
+        (JobState::Failed, true)
+    } else {
+        (JobState::Running, is("processing") || word.is_empty())
     }
 }
 
@@ -130,17 +140,13 @@ fn extra(fields: &Fields<'_>, known: &[&str]) -> BTreeMap<String, Json> {
 }
 
 /// Attesters come as an array in lists and in Go's notation (`"[1 2 3]"`) in events.
-fn attesters(value: &Json) -> Json {
-    let inner = value.as_str().trim_matches('"').trim();
-    let Some(inner) = inner.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) else {
-        return value.clone();
-    };
-    let ids: Vec<&str> =
-        inner.split([' ', ',']).map(str::trim).filter(|id| !id.is_empty()).collect();
-    if !ids.iter().all(|id| id.bytes().all(|b| b.is_ascii_digit())) {
-        return value.clone();
-    }
-    Json::parse(&format!("[{}]", ids.join(","))).unwrap_or_else(|| value.clone())
+fn attesters(value: &RawValue) -> Json {
+    let inner = value.get().strip_prefix("\"[").and_then(|rest| rest.strip_suffix("]\""));
+    let Some(inner) = inner else { return Json::from(value) };
+    let ids: Vec<&str> = inner.split([' ', ',']).filter(|id| !id.is_empty()).collect();
+    let numbers = ids.iter().all(|id| id.bytes().all(|b| b.is_ascii_digit()));
+    let list = numbers.then(|| Json::parse(&format!("[{}]", ids.join(",")))).flatten();
+    list.unwrap_or_else(|| Json::from(value))
 }
 
 fn text(text: &str) -> Json {
@@ -149,22 +155,22 @@ fn text(text: &str) -> Json {
 
 /// The fields that come with or after the end of a task, which itself is never pushed.
 pub fn suggests_end(changes: &Fields<'_>) -> bool {
-    [
-        "execution_tx_hash",
-        "execution_timestamp",
-        "proof_of_task",
-        "is_successful",
-        "is_accepted",
-        "task_submission_tx_hash",
-        "ta_signature",
-        "task_attester_ids",
-        "task_error",
-        "new_status",
-        "task_status",
-    ]
-    .iter()
-    .any(|name| changes.text(name).is_some_and(|text| text != "processing" && !text.is_empty()))
-        || changes.get("task_attester_ids").is_some()
+    changes.iter().any(|(name, raw)| match name {
+        "task_attester_ids" => true,
+        "execution_tx_hash"
+        | "execution_timestamp"
+        | "proof_of_task"
+        | "is_successful"
+        | "is_accepted"
+        | "task_submission_tx_hash"
+        | "ta_signature"
+        | "task_error"
+        | "new_status"
+        | "task_status" => {
+            text_of(raw).is_some_and(|text| text != "processing" && !text.is_empty())
+        }
+        _ => false,
+    })
 }
 
 /// The time of an event: its own, or the envelope's.
