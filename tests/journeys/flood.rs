@@ -103,27 +103,26 @@ fn a_log_that_grows_by_50_000_lines_a_second_is_followed_and_none_is_lost() {
             (control.counters().flooded_lines >= PER_SECOND).then_some(())
         })
         .await;
-        let page = resident(desktop, "WebKitWebProces");
-        let program = resident(desktop, "jobwatch");
+        let processes = [("the page", "WebKitWebProces"), ("the program", "jobwatch")];
+        let memory = || processes.map(|(_, process)| resident(desktop, process) / 1_000_000);
+        let mut held = vec![memory()];
         while control.counters().flooded_lines < count {
             assert!(begun.elapsed().as_secs() < 3 * seconds + 60, "the flood has dried up");
             tokio::time::sleep(Duration::from_millis(100)).await;
+            if begun.elapsed().as_secs() >= 5 * held.len() as u64 {
+                held.push(memory());
+            }
         }
+        held.push(memory());
         let sent = begun.elapsed();
         control.log(&job, Level::Info, "the last word");
         shows(window, "the last word").await;
         let seen = begun.elapsed() - sent;
         told("with 50,000 lines a second", &gaps(window).await);
         println!("sent in {sent:.1?}; the last line is on screen {seen:.1?} later");
-        for (name, before, process) in
-            [("the page", page, "WebKitWebProces"), ("the program", program, "jobwatch")]
-        {
-            let after = resident(desktop, process);
-            println!(
-                "memory of {name}: {} MB after a second, {} MB at the end",
-                before / 1_000_000,
-                after / 1_000_000
-            );
+        for (at, (name, _)) in processes.iter().enumerate() {
+            let series: Vec<String> = held.iter().map(|both| both[at].to_string()).collect();
+            println!("memory of {name}, every 5 s: {} MB", series.join(" "));
         }
         assert!(rows(window).await.len() < 80, "only what is visible is in the page");
 

@@ -39,7 +39,10 @@ export class HeldOrder {
     const held = this.#rows;
     if (held === null || first !== this.#first) return rows;
     const present = new Map(rows.map((row) => [jobKey(row), row]));
-    return held.map((row) => present.get(jobKey(row)) ?? row);
+    const kept = held.map((row) => present.get(jobKey(row)) ?? row);
+    // A list that was made taller shows more of them than were held.
+    for (const row of held) present.delete(jobKey(row));
+    return [...kept, ...[...present.values()].slice(0, Math.max(0, rows.length - kept.length))];
   }
 
   /** Counts what waits behind the held order. */

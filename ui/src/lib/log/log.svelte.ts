@@ -6,11 +6,13 @@ import type { LogState } from "../generated/LogState";
 import type { LogTarget } from "../generated/LogTarget";
 import type { OpenJob } from "../generated/OpenJob";
 import type { ViewSpec } from "../generated/ViewSpec";
+import { grouped } from "../shared/format";
 import { LiveView } from "../shared/views.svelte";
 import { clearedFor, everything } from "./filter";
 import { FarView } from "./far.svelte";
 import { moved, picked, type Selection, shifted } from "./selection";
 import { Settings } from "./settings.svelte";
+import { width } from "./times";
 
 /** A job of the log, and what to call it. */
 export interface LogJob extends OpenJob {
@@ -95,6 +97,12 @@ export class Log {
     const rows = this.view.window?.rows;
     return rows?.kind === "log" ? rows.state : null;
   }
+
+  /** How many characters wide the columns are, and when the log began: the same for all rows. */
+  readonly columns = $derived.by(() => {
+    const span = this.state?.span ?? null;
+    return { number: grouped(this.state?.lines ?? 0).length, time: width(this.settings.current.time, span), start: span?.[0] ?? null };
+  });
 
   /** Index of the first of `rows`. */
   get first(): number {

@@ -221,7 +221,7 @@ describe("finding and filtering", () => {
     await press("{Home}");
     await waitFor(() => expect(index(lines()[0])).toBe(1));
     await user.keyboard("e");
-    await waitFor(() => expect(grid().querySelector("[aria-selected=true] .level")?.textContent).toBe("error"));
+    await waitFor(() => expect(grid().querySelector("[aria-selected=true] .level")?.textContent?.trim()).toBe("error"));
     const first = index(grid().querySelector("[aria-selected=true]")!);
     await user.keyboard("e");
     await waitFor(() => expect(index(grid().querySelector("[aria-selected=true]")!)).toBeGreaterThan(first));
