@@ -452,7 +452,9 @@ impl Board {
                 return;
             }
         }
-        if let Some(id) = self.order.pop_front() {
+        // One that somebody watches by name goes only where there are no others.
+        let unpinned = self.order.iter().position(|id| !self.pinned.contains(id));
+        if let Some(id) = self.order.remove(unpinned.unwrap_or(0)) {
             self.remove(&id);
         }
     }

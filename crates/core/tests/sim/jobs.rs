@@ -430,6 +430,8 @@ fn the_board_is_bounded_and_gives_up_ended_jobs_first() {
         table.board.open_jobs().count(),
         table.board.jobs().filter(|job| !job.state.terminal()).count()
     );
+    // However many others are under way, the one that is watched by name stays.
+    assert_eq!(table.state(), Completed);
 }
 
 #[test]
