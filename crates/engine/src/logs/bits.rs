@@ -2,7 +2,8 @@
 
 /// Lines that are looked at together; a power of two.
 pub const CHUNK: u64 = 4_096;
-const WORDS: usize = (CHUNK / 64) as usize;
+/// Words that hold the bits of a chunk.
+pub const WORDS: usize = (CHUNK / 64) as usize;
 
 /// The bits of one chunk.
 pub type Words = [u64; WORDS];

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use grep_matcher::Matcher as _;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 
-use super::bits::{self, Bits, CHUNK, Words, chunk_of};
-use super::record::{CONTINUED, Record, STYLED};
-use super::segment::Part;
+use super::bits::{self, Bits, CHUNK, WORDS, Words, chunk_of};
+use super::record::{CONTINUED, RECORD, Record, STYLED};
+use super::segment::{BLOCK, Block as Summary, Part};
 use super::snapshot::Snapshot;
 use super::text;
 use crate::views::{LogFilter, LogFind};
@@ -305,7 +305,7 @@ impl Search {
 
     fn chunk(&self, task: Task, log: &Snapshot, room: &mut Room) -> io::Result<()> {
         let begin = log.first_stored().max(task.chunk * CHUNK);
-        let mut shown = [0; (CHUNK / 64) as usize];
+        let mut shown = [0; WORDS];
         let mut matches = shown;
         let mut stored = begin;
         while stored < task.upto {
@@ -315,16 +315,20 @@ impl Search {
                 continue;
             };
             let end = task.upto.min(part.end());
-            if let Some(all) = self.by_summary(task.lane, stored, end, part) {
-                if all {
-                    shown = bits::range(stored, end);
-                }
-                stored = end;
-                continue;
+            let whole = end - stored == BLOCK;
+            let summary = part.segment.block(stored - part.segment.first).filter(|_| whole);
+            let all = summary.and_then(|summary| self.by_summary(task.lane, stored, &summary));
+            let open = match all {
+                Some(true) => bits::range(stored, end),
+                Some(false) => [0; WORDS],
+                None => self.by_records(task.lane, stored, end, part, room)?,
+            };
+            if self.rules.reads_text() && open.iter().any(|word| *word != 0) {
+                let lines = Lines { first: stored, end, part, summary };
+                self.look(&lines, open, room, &mut shown, &mut matches)?;
+            } else {
+                or(&mut shown, &open);
             }
-            room.records.clear();
-            part.segment.records(stored - part.segment.first, end - stored, &mut room.records)?;
-            self.look(task.lane, stored, part, room, &mut shown, &mut matches)?;
             stored = end;
         }
         let near = match self.rules.only {
@@ -343,73 +347,77 @@ impl Search {
         Ok(())
     }
 
-    /// Whether all lines of a chunk are shown, or none, where the summary of its block tells.
-    fn by_summary(&self, lane: usize, first: u64, end: u64, part: &Part) -> Option<bool> {
+    /// Whether the levels, folds and cleared lines leave all lines of a block or none, where its
+    /// summary tells.
+    fn by_summary(&self, lane: usize, first: u64, summary: &Summary) -> Option<bool> {
         let rules = &self.rules;
-        let n = first - part.segment.first;
-        if rules.reads_text() || end - first != CHUNK || !n.is_multiple_of(CHUNK) {
-            return None;
-        }
-        let at = usize::try_from(n / CHUNK).ok()?;
-        let block = part.segment.blocks().get(at).copied()?;
         let wanted =
-            (0_u8..).zip(block.levels).filter(|(level, _)| rules.levels & (1 << level) != 0);
+            (0_u8..).zip(summary.levels).filter(|(level, _)| rules.levels & (1 << level) != 0);
         let wanted: u64 = wanted.map(|(_, count)| u64::from(count)).sum();
         let cleared = rules.cleared.get(lane).copied().unwrap_or(0);
-        if wanted == 0 || cleared >= end {
+        if wanted == 0 || cleared >= first + BLOCK {
             return Some(false);
         }
-        let whole = wanted == CHUNK && cleared <= first && !(rules.fold && block.continued > 0);
+        let whole = wanted == BLOCK && cleared <= first && !(rules.fold && summary.continued > 0);
         whole.then_some(true)
     }
 
-    /// Looks at the lines from `first` on whose records are in `room`.
-    fn look(
+    /// The lines that the levels, folds and cleared lines leave, by their records.
+    fn by_records(
         &self,
         lane: usize,
         first: u64,
+        end: u64,
         part: &Part,
         room: &mut Room,
-        shown: &mut Words,
-        matches: &mut Words,
-    ) -> io::Result<()> {
+    ) -> io::Result<Words> {
         let rules = &self.rules;
         let cleared = rules.cleared.get(lane).copied().unwrap_or(0);
-        let mut open = [0; (CHUNK / 64) as usize];
+        let mut open = [0; WORDS];
+        room.records.clear();
+        part.segment.records(first - part.segment.first, end - first, &mut room.records)?;
         for (line, record) in (first..).zip(&room.records) {
             let level = rules.levels & (1 << record.level.min(6)) != 0;
             if level && line >= cleared && !(rules.fold && record.has(CONTINUED)) {
                 bits::set(&mut open, line);
             }
         }
-        if rules.reads_text() && open.iter().any(|word| *word != 0) {
-            let (Some(head), Some(last)) = (room.records.first(), room.records.last()) else {
-                return Ok(());
-            };
-            let (from, to) = (head.start, last.start + last.len);
-            let records = &room.records;
-            let open = &mut open;
-            with_text(part, from, to, &mut room.copy, |text| {
-                let block = Block { first, records, text, from };
-                for needle in &rules.include {
-                    let hits = block.hits(needle);
-                    and(open, &hits);
-                }
-                for needle in &rules.exclude {
-                    let hits = block.hits(needle).map(|word| !word);
-                    and(open, &hits);
-                }
-                if let Some(needle) = &rules.find {
-                    let hits = block.hits(needle);
-                    for ((word, hit), open) in matches.iter_mut().zip(hits).zip(open.iter()) {
-                        *word |= hit & open;
-                    }
-                }
-            })?;
-        }
-        for (word, open) in shown.iter_mut().zip(open) {
-            *word |= open;
-        }
+        Ok(open)
+    }
+
+    /// Looks at the text of lines of which `open` are left so far.
+    fn look(
+        &self,
+        lines: &Lines<'_>,
+        mut open: Words,
+        room: &mut Room,
+        shown: &mut Words,
+        matches: &mut Words,
+    ) -> io::Result<()> {
+        let rules = &self.rules;
+        let (from, to) = match lines.summary {
+            Some(summary) => (summary.start, summary.end),
+            None => lines.extent()?,
+        };
+        let Room { copy, index, .. } = room;
+        // Whatever the records hold, no hit is right without them.
+        index.clear();
+        with_text(lines.part, from, to, copy, |text| {
+            let mut text = Text { lines, text, from, index };
+            for needle in &rules.include {
+                and(&mut open, &text.hits(needle)?);
+            }
+            for needle in &rules.exclude {
+                and(&mut open, &text.hits(needle)?.map(|word| !word));
+            }
+            if let Some(needle) = &rules.find {
+                let mut hits = text.hits(needle)?;
+                and(&mut hits, &open);
+                or(matches, &hits);
+            }
+            Ok(())
+        })?;
+        or(shown, &open);
         Ok(())
     }
 }
@@ -436,60 +444,95 @@ fn and(words: &mut Words, mask: &Words) {
     }
 }
 
+fn or(words: &mut Words, others: &Words) {
+    for (word, other) in words.iter_mut().zip(others) {
+        *word |= other;
+    }
+}
+
 /// What a thread uses again and again.
 #[derive(Debug, Default)]
 struct Room {
     records: Vec<Record>,
     copy: Vec<u8>,
+    index: Vec<u8>,
+}
+
+/// Lines of one chunk and one part.
+struct Lines<'a> {
+    first: u64,
+    end: u64,
+    part: &'a Part,
+    /// Where they are a whole block.
+    summary: Option<Summary>,
+}
+
+impl Lines<'_> {
+    /// Where their text begins and ends.
+    fn extent(&self) -> io::Result<(u32, u32)> {
+        let record = |line: u64| self.part.segment.record(line - self.part.segment.first);
+        let (head, last) = (record(self.first)?, record(self.end - 1)?);
+        Ok((head.start, last.start + last.len))
+    }
 }
 
 /// Lines and their text.
-struct Block<'a> {
-    first: u64,
-    records: &'a [Record],
+struct Text<'a> {
+    lines: &'a Lines<'a>,
     /// From the first line's first byte on.
     text: &'a [u8],
     from: u32,
+    /// The lines' records as they are stored: read only once they are needed, since most texts do
+    /// not hold what is looked for.
+    index: &'a mut Vec<u8>,
 }
 
-impl Block<'_> {
-    fn line(&self, record: &Record) -> &[u8] {
-        let start = (record.start - self.from) as usize;
-        &self.text[start..start + record.len as usize]
-    }
-
+impl Text<'_> {
     /// The lines that hold the needle.
-    fn hits(&self, needle: &Needle) -> Words {
-        let mut hits = [0; (CHUNK / 64) as usize];
-        let mut at = 0;
+    fn hits(&mut self, needle: &Needle) -> io::Result<Words> {
+        let mut hits = [0; WORDS];
+        let mut found = needle.next(self.text, 0);
+        let plain = self.lines.summary.is_some_and(|summary| summary.styled == Some(0));
+        if found.is_none() && plain {
+            return Ok(hits);
+        }
+        let Lines { first, end, part, .. } = self.lines;
+        if self.index.is_empty() {
+            part.segment.raw_records(first - part.segment.first, end - first, self.index)?;
+        }
+        let records = self.index.as_chunks::<RECORD>().0;
         let mut line = 0;
-        while let Some(found) = needle.next(self.text, at) {
-            let place = self.from + u32::try_from(found).unwrap_or(u32::MAX);
+        while let Some(at) = found {
+            let place = self.from + u32::try_from(at).unwrap_or(u32::MAX);
+            let ends_before = |record: &[u8; RECORD]| Record::text_of(record).1 < place;
             // Most hits are close to the one before.
-            let near = self.records[line..].iter().take(8).position(|r| place <= r.start + r.len);
-            line += near.unwrap_or_else(|| {
-                self.records[line..].partition_point(|r| r.start + r.len < place)
-            });
-            let Some(record) = self.records.get(line) else { break };
-            if !record.has(STYLED) {
-                bits::set(&mut hits, self.first + line as u64);
+            let near = records[line..].iter().take(8).position(|record| !ends_before(record));
+            line += near.unwrap_or_else(|| records[line..].partition_point(ends_before));
+            let Some(record) = records.get(line) else { break };
+            if !Record::flagged(record, STYLED) {
+                bits::set(&mut hits, first + line as u64);
             }
             line += 1;
-            match self.records.get(line) {
-                Some(next) => at = (next.start - self.from) as usize,
-                None => break,
-            }
+            let Some(next) = records.get(line) else { break };
+            let start = Record::text_of(next).0.saturating_sub(self.from) as usize;
+            // Beyond the text there is only what damage to the index made up.
+            found = self.text.get(start..).and_then(|_| needle.next(self.text, start));
+        }
+        if plain {
+            return Ok(hits);
         }
         // Of lines with escape sequences it is searched what is seen of them.
-        for (line, record) in (self.first..).zip(self.records) {
-            if record.has(STYLED) {
-                let text = String::from_utf8_lossy(self.line(record));
-                if needle.is_in(text::plain(&text).as_bytes()) {
+        for (line, record) in (*first..).zip(records) {
+            if Record::flagged(record, STYLED) {
+                let (start, end) = Record::text_of(record);
+                let at = |place: u32| place.saturating_sub(self.from) as usize;
+                let text = self.text.get(at(start)..at(end)).unwrap_or_default();
+                if needle.is_in(text::plain(&String::from_utf8_lossy(text)).as_bytes()) {
                     bits::set(&mut hits, line);
                 }
             }
         }
-        hits
+        Ok(hits)
     }
 }
 
@@ -500,14 +543,13 @@ fn with_text(
     from: u32,
     to: u32,
     copy: &mut Vec<u8>,
-    look: impl FnOnce(&[u8]),
+    look: impl FnOnce(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     let len = (to - from) as usize;
     let Some(file) = part.segment.text_file().filter(|_| len > 64 << 10) else {
         copy.resize(len, 0);
         part.segment.text(from, copy)?;
-        look(copy);
-        return Ok(());
+        return look(copy);
     };
     let mut options = memmap2::MmapOptions::new();
     options.offset(u64::from(from)).len(len).populate();
@@ -516,6 +558,5 @@ fn with_text(
     // outside meanwhile ends the program with a bus error, as with any mapped file, and changed
     // bytes change what is found, nothing else: the search makes no assumption about them.
     let map = unsafe { options.map(file) }?;
-    look(&map);
-    Ok(())
+    look(&map)
 }

@@ -93,6 +93,22 @@ impl Record {
         }
     }
 
+    /// Where the text of a record as it is stored begins and ends.
+    #[must_use]
+    #[inline]
+    pub fn text_of(bytes: &[u8; RECORD]) -> (u32, u32) {
+        let start = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let len = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
+        (start, start.saturating_add(len))
+    }
+
+    /// Whether a flag is set in a record as it is stored.
+    #[must_use]
+    #[inline]
+    pub fn flagged(bytes: &[u8; RECORD], flag: u8) -> bool {
+        (bytes[30] >> LEVEL_BITS) & flag != 0
+    }
+
     /// Whether a flag is set.
     #[must_use]
     pub fn has(&self, flag: u8) -> bool {

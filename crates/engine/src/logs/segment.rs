@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::bytes::{Bytes, read_exact_at};
-use super::record::{CONTINUED, LEVELS, NO_TIME, RECORD, Record, text_key};
+use super::record::{CONTINUED, LEVELS, NO_TIME, RECORD, Record, STYLED, text_key};
 
 /// Lines between two summaries in the index.
 pub const BLOCK: u64 = 4_096;
@@ -41,6 +41,9 @@ pub struct Block {
     pub levels: [u16; LEVELS],
     /// How many of them go on with the line before.
     pub continued: u16,
+    /// How many of them hold escape sequences or carriage returns; `None` where an earlier version
+    /// did not count them.
+    pub styled: Option<u16>,
     text_crc: u32,
     index_crc: u32,
 }
@@ -58,6 +61,8 @@ impl Block {
         bytes[38..40].copy_from_slice(&self.continued.to_le_bytes());
         bytes[40..44].copy_from_slice(&self.text_crc.to_le_bytes());
         bytes[44..48].copy_from_slice(&self.index_crc.to_le_bytes());
+        let styled = self.styled.map_or(0, |count| count + 1);
+        bytes[48..50].copy_from_slice(&styled.to_le_bytes());
         let check = crc32fast::hash(&bytes[..60]);
         bytes[60..64].copy_from_slice(&check.to_le_bytes());
         bytes
@@ -82,6 +87,7 @@ impl Block {
             times: (i64_at(8), i64_at(16)),
             levels,
             continued: u16::from_le_bytes([bytes[38], bytes[39]]),
+            styled: u16::from_le_bytes([bytes[48], bytes[49]]).checked_sub(1),
             text_crc: u32_at(40),
             index_crc: u32_at(44),
         })
@@ -154,17 +160,34 @@ impl Segment {
     /// # Errors
     /// The file system's.
     pub fn records(&self, n: u64, count: u64, into: &mut Vec<Record>) -> io::Result<()> {
-        let (mut n, end) = (n, n + count);
         let mut bytes = Vec::new();
+        self.raw_records(n, count, &mut bytes)?;
+        into.extend(bytes.as_chunks::<RECORD>().0.iter().map(Record::trusted));
+        Ok(())
+    }
+
+    /// The records of `count` lines from `n` on as they are stored, in place of what is in `into`.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn raw_records(&self, n: u64, count: u64, into: &mut Vec<u8>) -> io::Result<()> {
+        into.clear();
+        let (mut n, end) = (n, n + count);
         while n < end {
             let part = (end - n).min(BLOCK - n % BLOCK);
-            bytes.resize(usize::try_from(part).unwrap_or(0) * RECORD, 0);
-            self.index.read(&mut bytes, Segment::place(n))?;
-            let (records, _) = bytes.as_chunks::<RECORD>();
-            into.extend(records.iter().map(Record::trusted));
+            let from = into.len();
+            into.resize(from + usize::try_from(part).unwrap_or(0) * RECORD, 0);
+            self.index.read(&mut into[from..], Segment::place(n))?;
             n += part;
         }
         Ok(())
+    }
+
+    /// The summary of the block that line `n` begins; `None` where none does, or it is not complete.
+    #[must_use]
+    pub fn block(&self, n: u64) -> Option<Block> {
+        let at = usize::try_from(n / BLOCK).ok().filter(|_| n.is_multiple_of(BLOCK))?;
+        self.blocks().get(at).copied()
     }
 
     /// Text from `start` on, as much as `into` takes.
@@ -248,6 +271,7 @@ struct Open {
     times: (i64, i64),
     levels: [u16; LEVELS],
     continued: u16,
+    styled: u16,
     text: crc32fast::Hasher,
     index: crc32fast::Hasher,
 }
@@ -260,6 +284,7 @@ impl Open {
             times: (i64::MAX, NO_TIME),
             levels: [0; LEVELS],
             continued: 0,
+            styled: 0,
             text: crc32fast::Hasher::new(),
             index: crc32fast::Hasher::new(),
         }
@@ -270,6 +295,7 @@ impl Open {
         self.times = (self.times.0.min(record.time), self.times.1.max(record.time));
         self.levels[usize::from(record.level).min(LEVELS - 1)] += 1;
         self.continued += u16::from(record.has(CONTINUED));
+        self.styled += u16::from(record.has(STYLED));
     }
 }
 
@@ -477,6 +503,7 @@ impl Tail {
             times: open.times,
             levels: open.levels,
             continued: open.continued,
+            styled: Some(open.styled),
             text_crc: open.text.finalize(),
             index_crc: open.index.finalize(),
         };
