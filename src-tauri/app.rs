@@ -56,6 +56,7 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("jobwatch")
+        .on_thread_start(stand_back)
         .build()
         .context("The program's threads could not be started")?;
     tauri::async_runtime::set(runtime.handle().clone());
@@ -89,6 +90,15 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
+/// Lets the page go first where both want a processor: a flood of lines must not make the window
+/// sluggish. Threads inherit it from the one that starts them.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(3) {
+        tracing::debug!(%error, "a thread keeps its priority");
+    }
+}
+
 fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     let page = Arc::new(Page::default());
     let desktop = desktop(app, &start.paths.data);
@@ -99,7 +109,10 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
         ports: Ports { desktop: desktop.port, secrets: Some(secrets), sink: None },
         seed: None,
     };
-    let engine = tauri::async_runtime::block_on(Engine::start(options))
+    // On a thread of the runtime, so that the engine's own threads stand back as well.
+    let started = tauri::async_runtime::spawn(Engine::start(options));
+    let engine = tauri::async_runtime::block_on(started)
+        .context("Jobwatch could not be started")?
         .context("Jobwatch could not be started")?;
     app.manage(engine.clone());
     app.manage(page);

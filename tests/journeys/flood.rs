@@ -4,6 +4,11 @@
 //! `cargo xtask bench window` lets it run for a minute in a release build, where the times that it
 //! prints between two pictures mean something.
 
+#[path = "../../crates/engine/benches/stream/mod.rs"]
+#[allow(clippy::unwrap_used)]
+mod stream;
+
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use jobwatch_core::model::Level;
@@ -13,7 +18,7 @@ use serde_json::Value;
 
 use super::desktop::Desktop;
 use super::journey;
-use super::logs::{configured, demo, open_log, rows, shows};
+use super::logs::{configured, demo, open_log, rows, save, shows};
 use super::support::eventually;
 use super::window::Window;
 
@@ -60,7 +65,7 @@ async fn gaps(window: &Window) -> Vec<f64> {
     gaps
 }
 
-fn told(name: &str, gaps: &[f64]) {
+fn told_of(name: &str, gaps: &[f64]) {
     let part = |part: f64| gaps[((gaps.len() - 1) as f64 * part) as usize];
     println!(
         "{name}: {} pictures, {:.1} ms apart (median), {:.1} (p95), {:.1} (p99), {:.1} at most",
@@ -92,7 +97,7 @@ fn a_log_that_grows_by_50_000_lines_a_second_is_followed_and_none_is_lost() {
 
         window.run(RECORD, vec![]).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
-        told("without a flood", &gaps(window).await);
+        told_of("without a flood", &gaps(window).await);
 
         let count = PER_SECOND * seconds;
         let flood = Flood { count, per_second: PER_SECOND, job: Some(job.clone()), batch: 200 };
@@ -118,7 +123,7 @@ fn a_log_that_grows_by_50_000_lines_a_second_is_followed_and_none_is_lost() {
         control.log(&job, Level::Info, "the last word");
         shows(window, "the last word").await;
         let seen = begun.elapsed() - sent;
-        told("with 50,000 lines a second", &gaps(window).await);
+        told_of("with 50,000 lines a second", &gaps(window).await);
         println!("sent in {sent:.1?}; the last line is on screen {seen:.1?} later");
         for (at, (name, _)) in processes.iter().enumerate() {
             let series: Vec<String> = held.iter().map(|both| both[at].to_string()).collect();
@@ -127,15 +132,68 @@ fn a_log_that_grows_by_50_000_lines_a_second_is_followed_and_none_is_lost() {
         assert!(rows(window).await.len() < 80, "only what is visible is in the page");
 
         // As many lines as were sent, whoever counts them.
-        let lines = count + 2;
-        let digits = lines.to_string();
-        let grouped: Vec<&str> = digits
-            .as_bytes()
-            .rchunks(3)
-            .rev()
-            .map(|part| std::str::from_utf8(part).expect("digits"))
-            .collect();
-        window.read(&format!("{} lines", grouped.join(","))).await;
+        window.read(&counted(count + 2)).await;
         demo.stop().await;
     });
+}
+
+/// So many lines, as the window says it.
+fn counted(lines: u64) -> String {
+    let digits = lines.to_string();
+    let grouped: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|part| std::str::from_utf8(part).expect("digits"))
+        .collect();
+    format!("{} lines", grouped.join(","))
+}
+
+#[test]
+#[ignore = "a benchmark, run by `cargo xtask bench window`"]
+fn a_stream_as_fast_as_it_is_taken_is_followed() {
+    for (batch, lines) in [(200, 6_000_000), (1, 3_000_000)] {
+        journey("stream", async |desktop| {
+            let wire = Arc::new(stream::frames(lines, batch));
+            let mut first = Vec::new();
+            let arn = format!("arn:aws:ecs:us-east-1:123456789012:task/default/{}", stream::JOB);
+            let task = serde_json::json!({"type": "task_status_changed", "payload": {
+                "taskArn": arn, "lastStatus": "RUNNING", "taskDefinitionArn": "a/stream:1"}});
+            stream::frame_into(&mut first, &task.to_string());
+            let line = serde_json::json!({"type": "log_entry", "payload": {
+                "id": "first", "message": "the first word", "taskId": stream::JOB}});
+            stream::frame_into(&mut first, &line.to_string());
+            let (go, told) = mpsc::channel();
+            let port = stream::serve(Arc::clone(&wire), Some((first, told)));
+            let demo = demo().await;
+            let mut server = configured(desktop, &demo);
+            server.ws = format!("ws://127.0.0.1:{port}/ws");
+            // Nothing listens there, so that no request disturbs the stream.
+            server.api = Some("http://127.0.0.1:9".to_owned());
+            server.options.insert("log_megabytes".to_owned(), "100000".to_owned());
+            save(desktop, &server);
+            desktop.open(&[]).await;
+            let window = desktop.window();
+            window.job("stream:1", "Running").await;
+            open_log(window, "stream:1").await;
+
+            window.run(RECORD, vec![]).await;
+            let begun = Instant::now();
+            go.send(()).expect("a server");
+            window.read(&counted(lines + 1)).await;
+            let taken = begun.elapsed();
+            let pictures = gaps(window).await;
+            let port = stream::serve(Arc::clone(&wire), None);
+            let beside = tokio::spawn(stream::bare(port, lines, batch)).await.expect("a receiver");
+            let ours = lines as f64 / taken.as_secs_f64();
+            println!(
+                "with the window open, {batch} lines a frame: {:.2} M/s, beside {:.2} M/s: {:.2}",
+                ours / 1e6,
+                beside / 1e6,
+                ours / beside
+            );
+            told_of("while it came", &pictures);
+            demo.stop().await;
+        });
+    }
 }

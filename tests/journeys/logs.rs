@@ -40,10 +40,15 @@ pub fn configured(desktop: &Desktop, demo: &Demo) -> Server {
         options: BTreeMap::new(),
         ..demo
     };
+    save(desktop, &server);
+    server
+}
+
+/// Makes it the only server of the settings.
+pub fn save(desktop: &Desktop, server: &Server) {
     let (mut file, ..) = SettingsFile::load(desktop.config().join("settings.toml"));
     let saved = SavedServer { server: server.clone(), has_key: false };
     file.save(&Settings { servers: vec![saved], ..Settings::default() }).expect("settings");
-    server
 }
 
 pub async fn rows(window: &Window) -> Vec<String> {

@@ -6,17 +6,15 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::borrow::Cow;
+mod stream;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
-use jiff::Timestamp;
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{JobId, Source, Topic};
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
@@ -27,15 +25,13 @@ use jobwatch_engine::logs::{Owner, Snapshot, catalogue};
 use jobwatch_engine::ports::Ports;
 use jobwatch_engine::views::{LogFilter, LogFind, LogTarget, OpenJob, Rows, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
-use serde::Deserialize;
-use tokio_tungstenite::tungstenite::Message;
+use stream::{JOB, at, bare, frames, serve, text};
 
 /// As in the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ROUNDS: usize = 3;
-const JOB: &str = "0123456789abcdef";
 
 fn main() {
     let lines = std::env::args().filter_map(|word| word.parse::<u64>().ok()).next();
@@ -77,125 +73,6 @@ fn millions(rate: f64) -> String {
 
 fn millis(seconds: f64) -> String {
     format!("{:.1} ms", seconds * 1e3)
-}
-
-fn text(n: u64) -> String {
-    format!(
-        "GET /api/orders/{n:07}/items?page={} 200 in {} ms from 10.0.{}.{}",
-        n % 97,
-        n % 313,
-        n % 7,
-        n % 251
-    )
-}
-
-fn at(n: u64) -> Timestamp {
-    Timestamp::from_microsecond(1_790_000_000_000_000 + n as i64 * 20).unwrap()
-}
-
-/// Frames as KECS's document has them, ready to be written to a socket.
-fn frames(lines: u64, batch: u64) -> Vec<u8> {
-    let mut wire = Vec::new();
-    let mut n = 0;
-    while n < lines {
-        let entry = |n: u64| {
-            format!(
-                r#"{{"id":"l-{n}","timestamp":"{}","level":"info","message":"{}","taskId":"{JOB}"}}"#,
-                at(n),
-                text(n)
-            )
-        };
-        let many = batch.min(lines - n);
-        let payload: Vec<String> = (n..n + many).map(entry).collect();
-        let frame = match batch {
-            1 => format!(r#"{{"type":"log_entry","payload":{}}}"#, payload[0]),
-            _ => format!(r#"{{"type":"log_batch","payload":[{}]}}"#, payload.join(",")),
-        };
-        wire.push(0x81);
-        match frame.len() {
-            len @ 0..=125 => wire.push(len as u8),
-            len @ 126..=65_535 => {
-                wire.push(126);
-                wire.extend_from_slice(&(len as u16).to_be_bytes());
-            }
-            len => {
-                wire.push(127);
-                wire.extend_from_slice(&(len as u64).to_be_bytes());
-            }
-        }
-        wire.extend_from_slice(frame.as_bytes());
-        n += many;
-    }
-    wire
-}
-
-/// A server that sends `wire` to whoever connects, as fast as it is taken; its port.
-fn serve(wire: Arc<Vec<u8>>) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (Ok(stream), wire) = (stream, Arc::clone(&wire)) else { return };
-            std::thread::spawn(move || answer(stream, &wire));
-        }
-    });
-    port
-}
-
-fn answer(stream: TcpStream, wire: &[u8]) {
-    // Requests that are no upgrade are not answered: there is no API here.
-    let Ok(socket) = tokio_tungstenite::tungstenite::accept(stream) else { return };
-    let mut stream = socket.get_ref().try_clone().unwrap();
-    if stream.write_all(wire).is_ok() {
-        std::thread::sleep(Duration::from_secs(120));
-    }
-}
-
-#[derive(Deserialize)]
-struct Single<'a> {
-    #[serde(borrow)]
-    payload: Entry<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(dead_code)]
-struct Entry<'a> {
-    id: &'a str,
-    timestamp: &'a str,
-    level: &'a str,
-    #[serde(borrow)]
-    message: Cow<'a, str>,
-    task_id: &'a str,
-}
-
-#[derive(Deserialize)]
-struct Batch<'a> {
-    #[serde(borrow)]
-    payload: Vec<Entry<'a>>,
-}
-
-/// Lines a second of a bare receiver that decodes into types.
-async fn bare(port: u16, lines: u64, batch: u64) -> f64 {
-    let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let url = format!("ws://127.0.0.1:{port}/ws");
-    let (mut socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
-    let begun = Instant::now();
-    let mut heard = 0;
-    while heard < lines {
-        let Some(Ok(Message::Text(text))) = socket.next().await else { panic!("the stream ended") };
-        heard += match batch {
-            1 => {
-                let frame: Single<'_> = serde_json::from_str(&text).unwrap();
-                u64::from(!frame.payload.message.is_empty())
-            }
-            _ => {
-                let frame: Batch<'_> = serde_json::from_str(&text).unwrap();
-                frame.payload.len() as u64
-            }
-        };
-    }
-    lines as f64 / begun.elapsed().as_secs_f64()
 }
 
 fn server(port: u16) -> Server {
@@ -269,11 +146,11 @@ fn ingest(batch: u64, lines: u64) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let (mut ours, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let port = serve(Arc::clone(&wire));
+        let port = serve(Arc::clone(&wire), None);
         beside.push(
             runtime.block_on(async { tokio::spawn(bare(port, lines, batch)).await.unwrap() }),
         );
-        let port = serve(Arc::clone(&wire));
+        let port = serve(Arc::clone(&wire), None);
         ours.push(runtime.block_on(async { tokio::spawn(whole(port, lines)).await.unwrap() }));
     }
     let (ours, beside) = (median(ours), median(beside));
