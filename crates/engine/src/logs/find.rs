@@ -157,7 +157,7 @@ impl Rules {
 /// What is known of one log.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Lines that the rules let through, context and matches aside.
+    /// Lines that the rules let through, context aside.
     pub shown: Bits,
     /// Lines that hold what is looked for.
     pub matches: Bits,
@@ -318,15 +318,16 @@ impl Search {
             let whole = end - stored == BLOCK;
             let summary = part.segment.block(stored - part.segment.first).filter(|_| whole);
             let all = summary.and_then(|summary| self.by_summary(task.lane, stored, &summary));
-            let open = match all {
-                Some(true) => bits::range(stored, end),
-                Some(false) => [0; WORDS],
+            let (mut open, folded) = match all {
+                Some(true) => (bits::range(stored, end), [0; WORDS]),
+                Some(false) => ([0; WORDS], [0; WORDS]),
                 None => self.by_records(task.lane, stored, end, part, room)?,
             };
             if self.rules.reads_text() && open.iter().any(|word| *word != 0) {
                 let lines = Lines { first: stored, end, part, summary };
-                self.look(&lines, open, room, &mut shown, &mut matches)?;
+                self.look(&lines, open, &folded, room, &mut shown, &mut matches)?;
             } else {
+                and(&mut open, &folded.map(|word| !word));
                 or(&mut shown, &open);
             }
             stored = end;
@@ -362,7 +363,8 @@ impl Search {
         whole.then_some(true)
     }
 
-    /// The lines that the levels, folds and cleared lines leave, by their records.
+    /// The lines that the levels and the cleared lines leave, and those that are folded, by their
+    /// records.
     fn by_records(
         &self,
         lane: usize,
@@ -370,26 +372,31 @@ impl Search {
         end: u64,
         part: &Part,
         room: &mut Room,
-    ) -> io::Result<Words> {
+    ) -> io::Result<(Words, Words)> {
         let rules = &self.rules;
         let cleared = rules.cleared.get(lane).copied().unwrap_or(0);
-        let mut open = [0; WORDS];
+        let (mut open, mut folded) = ([0; WORDS], [0; WORDS]);
         room.records.clear();
         part.segment.records(first - part.segment.first, end - first, &mut room.records)?;
         for (line, record) in (first..).zip(&room.records) {
             let level = rules.levels & (1 << record.level.min(6)) != 0;
-            if level && line >= cleared && !(rules.fold && record.has(CONTINUED)) {
+            if level && line >= cleared {
                 bits::set(&mut open, line);
             }
+            if rules.fold && record.has(CONTINUED) {
+                bits::set(&mut folded, line);
+            }
         }
-        Ok(open)
+        Ok((open, folded))
     }
 
-    /// Looks at the text of lines of which `open` are left so far.
+    /// Looks at the text of lines of which `open` are left so far. Of those that are folded only
+    /// they are shown that hold what is asked for.
     fn look(
         &self,
         lines: &Lines<'_>,
         mut open: Words,
+        folded: &Words,
         room: &mut Room,
         shown: &mut Words,
         matches: &mut Words,
@@ -402,6 +409,7 @@ impl Search {
         let Room { copy, index, .. } = room;
         // Whatever the records hold, no hit is right without them.
         index.clear();
+        let mut asked_for = [0; WORDS];
         with_text(lines.part, from, to, copy, |text| {
             let mut text = Text { lines, text, from, index };
             for needle in &rules.include {
@@ -411,12 +419,16 @@ impl Search {
                 and(&mut open, &text.hits(needle)?.map(|word| !word));
             }
             if let Some(needle) = &rules.find {
-                let mut hits = text.hits(needle)?;
-                and(&mut hits, &open);
-                or(matches, &hits);
+                asked_for = text.hits(needle)?;
+                and(&mut asked_for, &open);
+                or(matches, &asked_for);
             }
             Ok(())
         })?;
+        if rules.include.is_empty() {
+            and(&mut open, &folded.map(|word| !word));
+            or(&mut open, &asked_for);
+        }
         or(shown, &open);
         Ok(())
     }

@@ -21,6 +21,8 @@ use crate::views::{Earlier, LogFormat, LogGap, LogRow, LogState, LogText};
 pub const SHOWN: usize = 8 << 10;
 /// Bytes of a line that its detail shows.
 const WHOLE: usize = 1 << 20;
+/// Folded lines that are counted.
+const COUNTED: u64 = 200;
 /// Bytes of a line that JSON is looked for in.
 const JSON: usize = 256 << 10;
 /// Rows copied at once.
@@ -280,8 +282,7 @@ impl Reader {
             matched = !places.is_empty() || marks.is_some_and(|marks| marks.has(stored));
             spans = text::mark(spans, &places);
         }
-        let folds = self.search.as_ref().is_some_and(|search| search.rules().folds());
-        let folded = if folds { self.folded(log, row)? } else { 0 };
+        let folded = self.trace(lane, row, COUNTED)?.iter().filter(|(hidden, ..)| *hidden).count();
         Ok(LogRow {
             id: format!("{lane}:{stored}"),
             job: u32::try_from(lane).unwrap_or(u32::MAX),
@@ -292,7 +293,7 @@ impl Reader {
             spans,
             more,
             below: u32::try_from(below).unwrap_or(u32::MAX),
-            folded,
+            folded: u32::try_from(folded).unwrap_or(u32::MAX),
             continued: record.has(CONTINUED),
             matched,
             fields,
@@ -300,18 +301,32 @@ impl Reader {
         })
     }
 
-    /// Lines that go on with a row.
-    fn folded(&self, log: &Snapshot, row: u64) -> io::Result<u32> {
-        let mut records = Vec::new();
-        let many = 200.min(log.len() - row - 1);
-        log.records(row + 1, many.min(1), &mut records)?;
-        if records.first().is_none_or(|(_, next)| !next.has(CONTINUED)) {
-            return Ok(0);
+    /// The lines that go on with a log's row where they are folded, at most so many, and whether each
+    /// is hidden for that.
+    fn trace(&self, lane: usize, row: u64, most: u64) -> io::Result<Vec<(bool, u64, Record)>> {
+        let mut trace = Vec::new();
+        let Lane { log, rows, .. } = &self.lanes[lane];
+        if !self.search.as_ref().is_some_and(|search| search.rules().folds()) {
+            return Ok(trace);
         }
-        records.clear();
-        log.records(row + 1, many, &mut records)?;
-        let folded = records.iter().take_while(|(_, record)| record.has(CONTINUED)).count();
-        Ok(u32::try_from(folded).unwrap_or(u32::MAX))
+        let (mut at, end) = (row + 1, log.len().min(row.saturating_add(1).saturating_add(most)));
+        let mut records = Vec::new();
+        let mut step = 1;
+        while at < end {
+            let many = step.min(end - at);
+            records.clear();
+            log.records(at, many, &mut records)?;
+            for (stored, record) in &records {
+                if !record.has(CONTINUED) {
+                    return Ok(trace);
+                }
+                let shown = rows.as_ref().is_some_and(|rows| rows.has(*stored));
+                trace.push((!shown, *stored, *record));
+            }
+            at += many;
+            step = 200;
+        }
+        Ok(trace)
     }
 
     /// The view as a whole.
@@ -375,17 +390,29 @@ impl Reader {
         Ok(before)
     }
 
-    /// A row, whole.
+    /// A row, whole, with the stack trace that is folded into it.
     ///
     /// # Errors
     /// The file system's.
     pub fn text(&self, row: u64) -> io::Result<Option<LogText>> {
-        let Some(Entry::Line { lane, stored, record, .. }) = self.entries(row, 1)?.pop() else {
+        let Some(Entry::Line { lane, row, stored, record }) = self.entries(row, 1)?.pop() else {
             return Ok(None);
         };
-        let bytes = self.lanes[lane].log.text(stored, &record, WHOLE)?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let log = &self.lanes[lane].log;
+        let bytes = log.text(stored, &record, WHOLE)?;
+        let mut text = String::from_utf8_lossy(&bytes).into_owned();
         let json = (text.len() <= JSON).then(|| json_in(&text)).flatten();
+        let mut more = u64::from(record.len) - bytes.len() as u64;
+        if !record.has(CONTINUED) {
+            for (_, stored, record) in self.trace(lane, row, u64::MAX)? {
+                let bytes = log.text(stored, &record, WHOLE.saturating_sub(text.len()))?;
+                more += u64::from(record.len) - bytes.len() as u64;
+                if !bytes.is_empty() || record.len == 0 {
+                    text.push('\n');
+                    text.push_str(&String::from_utf8_lossy(&bytes));
+                }
+            }
+        }
         let mut lines = text::looks(prefix(&text, 4 * SHOWN));
         if let Some(needle) = self.needle() {
             for line in &mut lines {
@@ -393,7 +420,7 @@ impl Reader {
                 *line = text::mark(std::mem::take(line), &needle.places(&visible));
             }
         }
-        Ok(Some(LogText { more: u64::from(record.len) - bytes.len() as u64, lines, json, text }))
+        Ok(Some(LogText { more, lines, json, text }))
     }
 
     /// Lines from a row on, whole; gaps are passed over.
@@ -436,7 +463,7 @@ impl Reader {
         String::from_utf8(out).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// Writes rows as they are saved.
+    /// Writes rows as they are saved, each with what is folded into it.
     ///
     /// # Errors
     /// The file system's.
@@ -448,12 +475,17 @@ impl Reader {
         out: &mut impl io::Write,
     ) -> io::Result<()> {
         for entry in self.entries(first, count)? {
-            let Entry::Line { lane, stored, record, .. } = entry else { continue };
+            let Entry::Line { lane, row, stored, record } = entry else { continue };
             let log = &self.lanes[lane].log;
-            let bytes = log.text(stored, &record, usize::MAX)?;
-            let text = String::from_utf8_lossy(&bytes);
             let job = (self.lanes.len() > 1).then(|| self.names[lane].as_str());
-            writer.line(job, &record, log.origin(&record), &text, out)?;
+            // What is folded into a row goes with it: nobody saves a log to lose its stack traces.
+            let trace = self.trace(lane, row, u64::MAX)?.into_iter();
+            let hidden = trace.take_while(|(hidden, ..)| *hidden).map(|(_, at, of)| (at, of));
+            for (stored, record) in std::iter::once((stored, record)).chain(hidden) {
+                let bytes = log.text(stored, &record, usize::MAX)?;
+                let text = String::from_utf8_lossy(&bytes);
+                writer.line(job, &record, log.origin(&record), &text, out)?;
+            }
         }
         Ok(())
     }

@@ -463,3 +463,56 @@ fn the_map_tells_where_errors_are() {
     let before = LogTarget::Level { from: 7, back: true, level: crate::views::LogLevel::Error };
     assert_eq!(all.seek(before).unwrap(), None);
 }
+
+/// Two failures with their traces, and a line after each.
+fn traces() -> [Arc<Snapshot>; 1] {
+    let mut log = JobLog::create(None).unwrap();
+    let mut plain = Vec::new();
+    for (second, place) in [(1, "orders.js"), (2, "mail.js")] {
+        plain.push(at(second, "Error: torn apart"));
+        plain.push(at(second, &format!("    at send ({place}:3:7)")));
+        plain.push(at(second, "    at run (main.js:9:1)"));
+        plain.push(at(second, "going on"));
+    }
+    push(&mut log, &plain, Source::Socket);
+    [Arc::new(log.snapshot())]
+}
+
+#[test]
+fn a_folded_trace_is_counted_shown_whole_with_its_line_and_saved_with_it() {
+    let logs = traces();
+    let folded = reader(&logs, &LogFilter { fold: true, ..LogFilter::default() });
+    let rows = folded.window(0, 10).unwrap();
+    assert_eq!(rows.iter().map(|row| row.folded).collect::<Vec<_>>(), [2, 0, 2, 0]);
+    let trace = "Error: torn apart\n    at send (orders.js:3:7)\n    at run (main.js:9:1)";
+    let whole = folded.text(0).unwrap().unwrap();
+    assert_eq!((whole.text.as_str(), whole.more, whole.lines.len()), (trace, 0, 3));
+    assert_eq!(folded.copy(0, 2, LogFormat::Text).unwrap(), format!("{trace}\ngoing on\n"));
+    let open = reader(&logs, &LogFilter::default());
+    assert_eq!(
+        folded.copy(0, 100, LogFormat::Text).unwrap(),
+        open.copy(0, 100, LogFormat::Text).unwrap()
+    );
+}
+
+#[test]
+fn what_is_looked_for_is_found_in_folded_lines_and_shown() {
+    let logs = traces();
+    let texts = |filter: LogFilter| -> Vec<String> {
+        let reader = reader(&logs, &filter);
+        let rows = reader.window(0, 10).unwrap();
+        rows.iter().map(|row| row.spans.iter().map(|span| span.text.as_str()).collect()).collect()
+    };
+    let fold = LogFilter { fold: true, ..LogFilter::default() };
+    let finding = LogFilter { find: Some(find("mail.js")), ..fold.clone() };
+    let line = "    at send (mail.js:3:7)".to_owned();
+    assert_eq!(texts(finding.clone()).len(), 5);
+    assert_eq!(texts(finding.clone())[3], line);
+    assert_eq!(reader(&logs, &finding).state().unwrap().matches, 1);
+    // What is shown is not folded as well.
+    assert_eq!(reader(&logs, &finding).window(2, 1).unwrap()[0].folded, 1);
+    assert_eq!(texts(LogFilter { only_matching: true, ..finding.clone() }), std::slice::from_ref(&line));
+    assert_eq!(texts(LogFilter { include: vec![find("mail.js")], ..fold }), [line]);
+    let all = reader(&logs, &finding).copy(0, 100, LogFormat::Text).unwrap();
+    assert_eq!(all.lines().count(), 8, "{all}");
+}

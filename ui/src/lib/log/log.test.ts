@@ -248,7 +248,9 @@ describe("reading", () => {
     await open(1);
     expect(text()).not.toContain("handle.ts:88");
     await user.click(screen.getAllByRole("button", { name: "+4 folded lines" })[0]!);
-    await waitFor(() => expect(text()).toContain("handle.ts:88"));
+    const whole = await screen.findByRole("region", { name: "Whole line" });
+    await within(whole).findByText(/handle\.ts:88/);
+    expect(text()).not.toContain("handle.ts:88");
   });
 
   test("makes control characters visible", async () => {

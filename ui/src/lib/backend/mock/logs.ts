@@ -125,10 +125,14 @@ export class FakeLog {
 
   text(row: number): LogText {
     const entry = this.#at(row);
-    const text = [plainOf(entry.text) + "x".repeat(Math.min(entry.more ?? 0, 5000)), ...(entry.below ?? [])].join("\n");
+    const [job, index] = this.#place(row);
+    const trace: string[] = [];
+    if (this.filter.fold && !entry.continued) while (index + 1 + trace.length < this.#length(job) && this.#entry(job, index + 1 + trace.length).continued) trace.push(this.#entry(job, index + 1 + trace.length).text);
+    const below = [...(entry.below ?? []), ...trace];
+    const text = [plainOf(entry.text) + "x".repeat(Math.min(entry.more ?? 0, 5000)), ...below].join("\n");
     return {
       text, more: Math.max(0, (entry.more ?? 0) - 5000), json: entry.json ?? null,
-      lines: [spansOf(entry.text), ...(entry.below ?? []).map((line) => [{ text: line }])],
+      lines: [spansOf(entry.text), ...below.map((line) => [{ text: line }])],
     };
   }
 
