@@ -24,13 +24,19 @@ struct Watch {
 
 impl Watch {
     fn start(dialect: &str, server: &NodeServer, key: &str, topics: &[&str]) -> Watch {
+        Watch::with(&["--dialect", dialect, "--ws", &server.url()], key, topics)
+    }
+
+    /// Watches what these flags name.
+    fn with(server: &[&str], key: &str, topics: &[&str]) -> Watch {
         let home = tempfile::tempdir().expect("a directory");
         let mut command = Command::new(jobwatch());
         command
             .env_clear()
             .env("HOME", home.path())
             .env("SERVER_KEY", key)
-            .args(["watch", "--json", "--dialect", dialect, "--ws", &server.url()])
+            .args(["watch", "--json"])
+            .args(server)
             .args(["--key-env", "SERVER_KEY"])
             .args(topics.iter().flat_map(|topic| ["--topic", topic]))
             .stdout(Stdio::piped())
@@ -214,4 +220,41 @@ async fn real_bullmq_jobs_are_followed_by_polling_when_the_gateway_shuts_its_soc
     assert_eq!(done["result"], json!({"pairs": 1}));
     server.tell("open", json!({})).await;
     watch.until("status", json!({"status": "live"})).await;
+}
+
+#[tokio::test]
+async fn lines_that_real_bullmq_jobs_log_are_read_once_live_and_from_the_beginning() {
+    let mut server = NodeServer::nest_gateway("k-3").await;
+    server.tell("add", json!({"job": "mail-1", "name": "send"})).await;
+    let run = server.tell("run", json!({"job": "mail-1"})).await;
+    let run = run.as_str().expect("a run").to_owned();
+    let ahead = ["connecting", "\u{1b}[32mconnected\u{1b}[0m", "{\"to\":\"a@b.c\",\"tries\":1}"];
+    for text in ahead {
+        server.tell("log", json!({"job": "mail-1", "text": text})).await;
+    }
+    let (ws, api) = (format!("{}/board", server.url()), format!("{}/api", server.url()));
+    let named = ["--dialect", "bull-board", "--ws", &ws, "--api", &api];
+    let mut watch = Watch::with(&named, "k-3", &[&format!("job:{run}")]);
+    watch.until("log", json!({"job": run, "seq": 2, "message": ahead[2]})).await;
+    server.tell("log", json!({"job": "mail-1", "text": "550 mailbox unknown"})).await;
+    watch.until("log", json!({"job": run, "seq": 3, "message": "550 mailbox unknown"})).await;
+    server.tell("fail", json!({"job": "mail-1", "error": "SMTP 550"})).await;
+    watch.until("job", json!({"id": run, "state": "failed", "error": "SMTP 550"})).await;
+    watch.until("notice", json!({"title": "send failed"})).await;
+    assert_eq!(watch.count("log"), 4, "{:#?}", watch.heard);
+
+    let mut logs = Command::new(jobwatch());
+    logs.args(["logs", &run]).args(named).args([
+        "--key-env",
+        "SERVER_KEY",
+        "--grep",
+        "connect|550",
+    ]);
+    let home = tempfile::tempdir().expect("a directory");
+    let ended = logs.env_clear().env("HOME", home.path()).env("SERVER_KEY", "k-3").output();
+    let ended = timeout(PATIENCE, ended).await.expect("it ends").expect("it runs");
+    let printed = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 3, "{printed}{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(lines[0].ends_with("connecting") && lines[2].ends_with("550 mailbox unknown"));
 }

@@ -511,7 +511,10 @@ fn what_is_looked_for_is_found_in_folded_lines_and_shown() {
     assert_eq!(reader(&logs, &finding).state().unwrap().matches, 1);
     // What is shown is not folded as well.
     assert_eq!(reader(&logs, &finding).window(2, 1).unwrap()[0].folded, 1);
-    assert_eq!(texts(LogFilter { only_matching: true, ..finding.clone() }), std::slice::from_ref(&line));
+    assert_eq!(
+        texts(LogFilter { only_matching: true, ..finding.clone() }),
+        std::slice::from_ref(&line)
+    );
     assert_eq!(texts(LogFilter { include: vec![find("mail.js")], ..fold }), [line]);
     let all = reader(&logs, &finding).copy(0, 100, LogFormat::Text).unwrap();
     assert_eq!(all.lines().count(), 8, "{all}");

@@ -1,5 +1,5 @@
-// A NestJS server with a Socket.IO gateway over real BullMQ queues, as the wallet analyzer's
-// document describes it.
+// A NestJS server over real BullMQ queues: with a Socket.IO gateway, as the wallet analyzer's document
+// describes it, and beside it as a dashboard.
 import 'reflect-metadata';
 import type { Server as HttpServer } from 'node:http';
 import { Module } from '@nestjs/common';
@@ -9,6 +9,7 @@ import { IoAdapter } from '@nestjs/platform-socket.io';
 import { listen, obey } from '../../lib/control.mjs';
 // @ts-expect-error plain JavaScript shared with the other servers
 import { cut, gate } from '../../lib/gate.mjs';
+import { BoardController, hints, runOf } from './board.js';
 import { JobsController } from './jobs.controller.js';
 import { JobsGateway } from './jobs.gateway.js';
 import { Queues, type Step } from './queues.js';
@@ -18,7 +19,7 @@ const redis = await startRedis();
 const queues = await Queues.start(redis);
 
 @Module({
-  controllers: [JobsController],
+  controllers: [JobsController, BoardController],
   providers: [JobsGateway, { provide: Queues, useValue: queues }],
 })
 class AppModule {}
@@ -28,6 +29,7 @@ app.useWebSocketAdapter(new IoAdapter(app));
 await app.init();
 const server = app.getHttpServer() as HttpServer;
 const gateway = app.get(JobsGateway);
+const logged = hints(server, queues);
 const door = gate(server);
 
 interface Add {
@@ -49,7 +51,15 @@ const commands = {
     });
   },
   progress: tell,
-  log: tell,
+  async log(command: { job: string } & Step) {
+    await tell(command);
+    await logged(command.job);
+  },
+  /** The dashboard's id of a job's run. */
+  async run({ job }: { job: string }) {
+    const found = await queues.find(job);
+    return found ? runOf(found) : null;
+  },
   complete: tell,
   fail: tell,
   heard: () => gateway.heard,
