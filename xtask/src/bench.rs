@@ -60,7 +60,7 @@ pub fn bench(filter: Option<&str>) -> Result<()> {
         let journey = ["test", "--release", "--locked", "--test", "journeys", FLOOD];
         cargo()
             .args(&journey)
-            .args(&["--", "--nocapture", "--include-ignored"])
+            .args(&["--", "--nocapture"])
             .env(FLOOD_SECONDS.0, FLOOD_SECONDS.1)
             .run()?;
     }
