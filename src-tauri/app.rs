@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jobwatch_demo::{Demo, DemoOptions};
-use jobwatch_engine::ports::{Desktop, Ports, Secrets};
-use jobwatch_engine::views::{ErrorCode, UserError};
+use jobwatch_engine::ports::{Button, Desktop, Ports, Secrets};
+use jobwatch_engine::views::{ActionView, ErrorCode, UserError};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tauri::webview::NewWindowResponse;
 use tauri::{AppHandle, Manager, RunEvent, WebviewUrl, WebviewWindowBuilder, WindowEvent};
@@ -289,13 +289,25 @@ impl Heard {
 fn pass_on(app: &AppHandle, engine: &Engine, told: Told) {
     match told {
         Told::Health(problem) => engine.report_notifications(problem),
-        Told::Clicked { id, server, job } => {
-            tracing::debug!(id, server, job, "a popup was clicked");
+        Told::Clicked { id, server, job, button } => {
+            tracing::debug!(id, server, job, ?button, "a popup was clicked");
             let (app, engine) = (app.clone(), engine.clone());
             tauri::async_runtime::spawn(async move {
-                match job {
-                    Some(job) => engine.open_job(server, job).await,
-                    None => engine.mark_read(vec![id], true).await,
+                match (job, button) {
+                    (Some(job), Some(Button::Retry)) => {
+                        let asked = engine.act(&server, &job, ActionView::Retry).await;
+                        let Err(error) = asked else {
+                            engine.mark_read(vec![id], true).await;
+                            return;
+                        };
+                        // The window tells what the popup cannot: the job as it is now.
+                        tracing::warn!(server, job, error.message, "a popup's retry was refused");
+                        engine.open_job(server, job, false).await;
+                    }
+                    (Some(job), button) => {
+                        engine.open_job(server, job, button == Some(Button::Log)).await;
+                    }
+                    (None, _) => engine.open_notices().await,
                 }
                 show_window(&app);
             });

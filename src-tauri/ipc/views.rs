@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jobwatch_engine::Engine;
 use jobwatch_engine::ports::Window;
-use jobwatch_engine::views::{OpenJob, Overview, Tick, UserError, ViewSpec, ViewWindow};
+use jobwatch_engine::views::{OpenJob, Overview, Tick, UserError, ViewSpec, ViewWindow, Wanted};
 use tauri::ipc::Channel;
 use tauri::{Runtime, State, WebviewWindow};
 
@@ -15,8 +15,8 @@ pub struct Page(Mutex<PageState>);
 #[derive(Default)]
 struct PageState {
     channel: Option<Channel<Tick>>,
-    /// A job to open that no page was there to hear of.
-    open: Option<OpenJob>,
+    /// What to show, of which no page was there to hear.
+    open: Option<Wanted>,
     focused: bool,
     looking_at: Option<OpenJob>,
 }
@@ -145,7 +145,8 @@ mod tests {
     }
 
     fn open(job: &str) -> Tick {
-        let open = Some(OpenJob { server: "s".to_owned(), job: job.to_owned() });
+        let (server, job) = ("s".to_owned(), job.to_owned());
+        let open = Some(Wanted::Job { server, job, log: false });
         Tick { open, ..Tick::default() }
     }
 
@@ -176,7 +177,8 @@ mod tests {
         page.tick(&attached);
         page.tick(&attached);
         let heard = heard.lock().unwrap();
-        assert_eq!(heard[0], r#"{"overview":true,"views":[],"open":{"server":"s","job":"b"}}"#);
+        let wanted = r#"{"kind":"job","server":"s","job":"b","log":false}"#;
+        assert_eq!(heard[0], format!(r#"{{"overview":true,"views":[],"open":{wanted}}}"#));
         assert!(heard[1].contains(r#""open":null"#), "opened once only");
     }
 

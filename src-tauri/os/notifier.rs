@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jobwatch_core::notify::{Notice, Tone};
-use jobwatch_engine::ports::{Desktop, Settled};
+use jobwatch_engine::ports::{Button, Desktop, Popup, Settled};
 use notify_rust::{Notification, Urgency};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Sender};
@@ -22,7 +22,7 @@ const QUEUE: usize = 64;
 /// What the desktop tells back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// A popup was clicked.
+    /// A popup was clicked, or one of its buttons.
     Clicked {
         /// The notice's number.
         id: i64,
@@ -30,6 +30,8 @@ pub enum Told {
         server: String,
         /// The job to open, where the notice is about one.
         job: Option<String>,
+        /// The button; `None` for the popup itself.
+        button: Option<Button>,
     },
     /// Popups cannot be shown, and why; `None` when they can (again).
     Health(Option<String>),
@@ -41,11 +43,11 @@ pub struct Notifier {
     queue: Sender<Request>,
 }
 
-/// A popup to show.
-struct Request {
-    id: i64,
-    notice: Notice,
-    settled: Settled,
+/// What is asked of the thread.
+enum Request {
+    Show(Box<Popup>, Settled),
+    /// The number of a popup to take away.
+    Withdraw(u64),
 }
 
 /// How popups look.
@@ -75,8 +77,9 @@ impl Notifier {
 }
 
 impl Desktop for Notifier {
-    fn show(&self, id: i64, notice: &Notice, settled: Settled) {
-        match self.queue.try_send(Request { id, notice: notice.clone(), settled }) {
+    fn show(&self, popup: Popup, settled: Settled) {
+        let id = popup.id;
+        match self.queue.try_send(Request::Show(Box::new(popup), settled)) {
             Ok(()) => {}
             // Not settled, so that it is told at the next start.
             Err(TrySendError::Full(_)) => {
@@ -87,10 +90,24 @@ impl Desktop for Notifier {
             }
         }
     }
+
+    fn withdraw(&self, slot: u64) {
+        if self.queue.try_send(Request::Withdraw(slot)).is_err() {
+            tracing::debug!(slot, "a popup stays: the notifier is busy, or has ended");
+        }
+    }
+}
+
+/// A button's word for the daemon, and its label.
+fn button_words(button: Button) -> (&'static str, &'static str) {
+    match button {
+        Button::Log => ("log", "Open log"),
+        Button::Retry => ("retry", "Retry"),
+    }
 }
 
 /// The popup for a notice. `markup` says that the daemon reads the body as markup.
-fn popup(notice: &Notice, look: &Look, markup: bool) -> Notification {
+fn popup(notice: &Notice, buttons: &[Button], look: &Look, markup: bool) -> Notification {
     let body = clean(&notice.body, 1_000);
     let mut popup = Notification::new();
     popup
@@ -98,6 +115,10 @@ fn popup(notice: &Notice, look: &Look, markup: bool) -> Notification {
         .summary(&clean(&notice.title, 200))
         .body(&if markup { escape(&body) } else { body })
         .action("default", "Open");
+    for button in buttons {
+        let (word, label) = button_words(*button);
+        popup.action(word, label);
+    }
     #[cfg(not(target_os = "macos"))]
     popup.urgency(urgency(notice.tone));
     match &look.icon {
@@ -141,12 +162,12 @@ mod sender {
     use std::time::Duration;
 
     use futures_util::StreamExt;
-    use jobwatch_core::notify::Notice;
+    use jobwatch_engine::ports::{Button, Popup};
     use tokio::sync::mpsc::Receiver;
     use zbus::message::{Message, Type};
     use zbus::{Connection, MatchRule, MessageStream, Variant};
 
-    use super::{Look, Request, Told, popup, urgency};
+    use super::{Look, Request, Told, button_words, popup, urgency};
 
     const NAME: &str = "org.freedesktop.Notifications";
     const PATH: &str = "/org/freedesktop/Notifications";
@@ -184,10 +205,11 @@ mod sender {
                 tokio::select! {
                     () = &mut pause => break,
                     request = requests.recv() => match request {
-                        Some(Request { id, settled, .. }) => {
-                            tracing::warn!(id, "popup not shown: no message bus");
+                        Some(Request::Show(popup, settled)) => {
+                            tracing::warn!(popup.id, "popup not shown: no message bus");
                             settled();
                         }
+                        Some(Request::Withdraw(_)) => {}
                         None => return,
                     },
                 }
@@ -223,6 +245,7 @@ mod sender {
     /// Which notice a popup on the screen stands for.
     #[derive(Clone)]
     struct Shown {
+        slot: u64,
         id: i64,
         server: String,
         job: Option<String>,
@@ -232,23 +255,28 @@ mod sender {
     #[derive(Default)]
     struct Screen {
         by_number: HashMap<u32, Shown>,
+        by_slot: HashMap<u64, u32>,
         order: VecDeque<u32>,
     }
 
     impl Screen {
         fn add(&mut self, number: u32, shown: Shown) {
+            self.by_slot.insert(shown.slot, number);
             if self.by_number.insert(number, shown).is_none() {
                 self.order.push_back(number);
             }
             while self.order.len() > REMEMBERED {
-                if let Some(oldest) = self.order.pop_front() {
-                    self.by_number.remove(&oldest);
+                if let Some(oldest) = self.order.front().copied() {
+                    self.remove(oldest);
                 }
             }
         }
 
         fn remove(&mut self, number: u32) {
-            if self.by_number.remove(&number).is_some() {
+            if let Some(shown) = self.by_number.remove(&number) {
+                if self.by_slot.get(&shown.slot) == Some(&number) {
+                    self.by_slot.remove(&shown.slot);
+                }
                 self.order.retain(|other| *other != number);
             }
         }
@@ -312,10 +340,11 @@ mod sender {
                         None => return End::Lost(lost()),
                     },
                     request = requests.recv() => match request {
-                        Some(Request { id, notice, settled }) => {
-                            self.show(id, &notice, look, health).await;
+                        Some(Request::Show(popup, settled)) => {
+                            self.show(&popup, look, health).await;
                             settled();
                         }
+                        Some(Request::Withdraw(slot)) => self.withdraw(slot).await,
                         None => return End::Stopped,
                     },
                 }
@@ -358,11 +387,13 @@ mod sender {
                     let Ok((number, action)) = signal.body().deserialize::<(u32, String)>() else {
                         return;
                     };
-                    if let Some(shown) =
-                        self.screen.by_number.get(&number).filter(|_| action == "default")
-                    {
-                        let Shown { id, server, job } = shown.clone();
-                        tell(Told::Clicked { id, server, job });
+                    let button = [Button::Log, Button::Retry]
+                        .into_iter()
+                        .find(|button| button_words(*button).0 == action);
+                    let known = button.is_some() || action == "default";
+                    if let Some(shown) = self.screen.by_number.get(&number).filter(|_| known) {
+                        let Shown { id, server, job, .. } = shown.clone();
+                        tell(Told::Clicked { id, server, job, button });
                     }
                 }
                 Some("NotificationClosed") => {
@@ -374,19 +405,33 @@ mod sender {
             }
         }
 
-        async fn show(&mut self, id: i64, notice: &Notice, look: &Look, health: &mut Health) {
+        /// Takes a popup away. One that has gone already is no matter.
+        async fn withdraw(&mut self, slot: u64) {
+            let Some(number) = self.screen.by_slot.get(&slot).copied() else { return };
+            self.screen.remove(number);
+            let name = "CloseNotification";
+            let closed = self.bus.call_method(Some(NAME), PATH, Some(NAME), name, &number).await;
+            if let Err(error) = closed {
+                tracing::debug!(slot, %error, "a popup was not withdrawn");
+            }
+        }
+
+        async fn show(&mut self, wanted: &Popup, look: &Look, health: &mut Health) {
+            let Popup { slot, id, notice, buttons } = wanted;
             if self.markup.is_none() {
                 self.ask_capabilities(health).await;
             }
             // Without an answer the body is escaped: shown entities do no harm, markup might.
-            let popup = popup(notice, look, self.markup.unwrap_or(true));
+            let popup = popup(notice, buttons, look, self.markup.unwrap_or(true));
+            // One that was closed meanwhile is shown anew.
+            let replaces = self.screen.by_slot.get(slot).copied().unwrap_or(0);
             let hints: HashMap<&str, Variant<'_>> = HashMap::from([
                 ("urgency", Variant::U8(urgency(notice.tone) as u8)),
                 ("desktop-entry", Variant::from("Jobwatch")),
             ]);
             let popup = (
                 &popup.appname,
-                0_u32,
+                replaces,
                 &popup.icon,
                 &popup.summary,
                 &popup.body,
@@ -399,7 +444,7 @@ mod sender {
                 Ok(number) => {
                     let server = notice.server.0.clone();
                     let job = notice.job.as_ref().map(|job| job.as_str().to_owned());
-                    self.screen.add(number, Shown { id, server, job });
+                    self.screen.add(number, Shown { slot: *slot, id: *id, server, job });
                     health.is(None);
                 }
                 Err(error) => {
@@ -437,7 +482,6 @@ mod sender {
 mod sender {
     use std::sync::Arc;
 
-    use jobwatch_core::notify::Notice;
     use tokio::sync::mpsc::Receiver;
 
     use super::{Look, Request, Told, popup};
@@ -449,8 +493,11 @@ mod sender {
         tell: Arc<dyn Fn(Told) + Send + Sync>,
     ) {
         let mut well = true;
-        while let Some(Request { id, notice, settled }) = requests.recv().await {
-            let shown = popup(&notice, &look, false).show();
+        while let Some(request) = requests.recv().await {
+            // These systems neither replace nor close what was shown.
+            let Request::Show(wanted, settled) = request else { continue };
+            let shown = popup(&wanted.notice, &[], &look, false).show();
+            let id = wanted.id;
             settled();
             match shown {
                 Ok(_) if well => {}
@@ -484,16 +531,17 @@ mod tests {
             body: body.to_owned(),
             tone,
             at: jiff::Timestamp::UNIX_EPOCH,
+            subject: None,
         }
     }
 
     #[test]
     fn markup_from_a_server_is_shown_as_text() {
         let notice = notice("<b>x</b> & y", "<img src=x> & <a href='y'>", Tone::Bad);
-        let shown = popup(&notice, &Look::default(), true);
+        let shown = popup(&notice, &[], &Look::default(), true);
         assert_eq!(shown.summary, "<b>x</b> & y", "a summary is never markup");
         assert_eq!(shown.body, "&lt;img src=x&gt; &amp; &lt;a href='y'&gt;");
-        let shown = popup(&notice, &Look::default(), false);
+        let shown = popup(&notice, &[], &Look::default(), false);
         assert_eq!(shown.body, "<img src=x> & <a href='y'>");
     }
 
@@ -501,6 +549,7 @@ mod tests {
     fn control_characters_and_endless_text_do_not_reach_the_desktop() {
         let shown = popup(
             &notice("a\0b\u{1b}[31mc", &"x".repeat(5_000), Tone::Good),
+            &[],
             &Look::default(),
             false,
         );
@@ -510,7 +559,10 @@ mod tests {
 
     #[test]
     fn a_click_on_the_popup_itself_opens_it() {
-        let shown = popup(&notice("a", "b", Tone::Plain), &Look::default(), false);
+        let about = notice("a", "b", Tone::Plain);
+        let shown = popup(&about, &[], &Look::default(), false);
         assert_eq!(shown.actions, ["default", "Open"]);
+        let shown = popup(&about, &[Button::Log, Button::Retry], &Look::default(), false);
+        assert_eq!(shown.actions, ["default", "Open", "log", "Open log", "retry", "Retry"]);
     }
 }

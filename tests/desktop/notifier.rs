@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jobwatch_app::os::notifier::{Look, Notifier, Told};
 use jobwatch_core::notify::{Notice, Tone};
 use jobwatch_core::server::ServerId;
-use jobwatch_engine::ports::Desktop as _;
+use jobwatch_engine::ports::{Button, Desktop as _, Popup as ToShow};
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedVariant};
 
@@ -39,6 +39,7 @@ enum Clicks {
 
 struct Server {
     popups: Arc<Mutex<Vec<Popup>>>,
+    closed: Arc<Mutex<Vec<u32>>>,
     markup: bool,
     clicks: Clicks,
 }
@@ -50,7 +51,7 @@ impl Server {
         &self,
         #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
         app: String,
-        _replaces: u32,
+        replaces: u32,
         _icon: String,
         summary: String,
         body: String,
@@ -61,7 +62,10 @@ impl Server {
         let urgency = hints.get("urgency").and_then(|v| u8::try_from(v).ok()).unwrap_or(99);
         let number = {
             let mut popups = self.popups.lock().unwrap();
-            let number = u32::try_from(popups.len()).unwrap() + 1;
+            let number = match replaces {
+                0 => u32::try_from(popups.len()).unwrap() + 1,
+                other => other,
+            };
             popups.push(Popup { number, app, summary, body, actions, urgency });
             number
         };
@@ -70,6 +74,10 @@ impl Server {
             Self::notification_closed(&emitter, number, 2).await.unwrap();
         }
         number
+    }
+
+    fn close_notification(&self, id: u32) {
+        self.closed.lock().unwrap().push(id);
     }
 
     fn get_capabilities(&self) -> Vec<String> {
@@ -96,13 +104,15 @@ impl Server {
 struct Fake {
     bus: Connection,
     popups: Arc<Mutex<Vec<Popup>>>,
+    closed: Arc<Mutex<Vec<u32>>>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Fake {
     fn start(markup: bool, clicks: Clicks) -> Fake {
-        let popups = Arc::default();
-        let server = Server { popups: Arc::clone(&popups), markup, clicks };
+        let (popups, closed) = (Arc::default(), Arc::default());
+        let (seen, gone) = (Arc::clone(&popups), Arc::clone(&closed));
+        let server = Server { popups: seen, closed: gone, markup, clicks };
         let runtime = runtime();
         let bus = runtime.block_on(async {
             zbus::connection::Builder::session()
@@ -112,11 +122,25 @@ impl Fake {
                 .await
                 .unwrap()
         });
-        Fake { bus, popups, runtime }
+        Fake { bus, popups, closed, runtime }
     }
 
     fn popups(&self) -> Vec<Popup> {
         self.popups.lock().unwrap().clone()
+    }
+
+    fn click(&self, number: u32, action: &str) {
+        self.runtime.block_on(async {
+            let emitter = SignalEmitter::new(&self.bus, PATH).unwrap();
+            Server::action_invoked(&emitter, number, action.to_owned()).await.unwrap();
+        });
+    }
+
+    fn close(&self, number: u32) {
+        self.runtime.block_on(async {
+            let emitter = SignalEmitter::new(&self.bus, PATH).unwrap();
+            Server::notification_closed(&emitter, number, 2).await.unwrap();
+        });
     }
 
     /// A click on each of these, all in one burst, each followed by its closing.
@@ -140,8 +164,12 @@ fn notifier() -> (Notifier, Receiver<Told>) {
     (notifier.unwrap(), told)
 }
 
+fn popup(id: i64, slot: u64, notice: Notice, buttons: Vec<Button>) -> ToShow {
+    ToShow { slot, id, notice, buttons }
+}
+
 fn show(notifier: &Notifier, id: i64, notice: &Notice) {
-    notifier.show(id, notice, Box::new(|| {}));
+    notifier.show(popup(id, id.unsigned_abs(), notice.clone(), vec![]), Box::new(|| {}));
 }
 
 fn notice(job: &str, body: &str, tone: Tone) -> Notice {
@@ -153,11 +181,12 @@ fn notice(job: &str, body: &str, tone: Tone) -> Notice {
         body: body.to_owned(),
         tone,
         at: jiff::Timestamp::UNIX_EPOCH,
+        subject: None,
     }
 }
 
 fn clicked(id: i64, job: &str) -> Told {
-    Told::Clicked { id, server: "s1".to_owned(), job: Some(job.to_owned()) }
+    Told::Clicked { id, server: "s1".to_owned(), job: Some(job.to_owned()), button: None }
 }
 
 fn next(told: &Receiver<Told>) -> Told {
@@ -196,7 +225,8 @@ fn a_popup_is_settled_once_the_daemon_has_it_or_nobody_is_there_to_take_it() {
                 // The test may have ended.
                 let _ = settled.send(id);
             };
-            notifier.show(id, &notice("j", "", Tone::Good), Box::new(settle));
+            let popup = popup(id, id.unsigned_abs(), notice("j", "", Tone::Good), vec![]);
+            notifier.show(popup, Box::new(settle));
         };
         assert!(matches!(next(&told), Told::Health(Some(_))));
         show(1);
@@ -255,6 +285,64 @@ fn a_click_that_comes_before_the_answer_counts() {
             show(&notifier, id, &notice("quick", "", Tone::Plain));
             assert_eq!(next(&told), clicked(id, "quick"));
         }
+    });
+}
+
+#[test]
+fn a_popup_is_replaced_in_place_until_it_was_closed_and_is_withdrawn_once_seen() {
+    let name =
+        "notifier::a_popup_is_replaced_in_place_until_it_was_closed_and_is_withdrawn_once_seen";
+    on_private_bus(name, |_| {
+        let fake = Fake::start(false, Clicks::Never);
+        let (notifier, told) = notifier();
+        assert_eq!(next(&told), Told::Health(None));
+        let show = |id, slot, title: &str| {
+            let about = notice(title, "", Tone::Bad);
+            notifier.show(popup(id, slot, about, vec![]), Box::new(|| {}));
+            let summary = format!("{title} failed");
+            until("it is shown", || fake.popups().iter().any(|popup| popup.summary == summary));
+            fake.popups().last().unwrap().number
+        };
+        let first = show(1, 7, "one");
+        let other = show(2, 8, "other");
+        assert_ne!(first, other);
+        assert_eq!(show(3, 7, "two"), first);
+        // A click is about what is shown now.
+        fake.click(first, "default");
+        assert_eq!(next(&told), clicked(3, "two"));
+        fake.close(first);
+        // Signals come in order: with this one heard, the closing was heard as well.
+        fake.click(other, "default");
+        assert_eq!(next(&told), clicked(2, "other"));
+        let again = show(4, 7, "three");
+        assert_ne!(again, first);
+        notifier.withdraw(8);
+        notifier.withdraw(99);
+        until("the other is withdrawn", || *fake.closed.lock().unwrap() == [other]);
+    });
+}
+
+#[test]
+fn a_button_says_which_it_was() {
+    on_private_bus("notifier::a_button_says_which_it_was", |_| {
+        let fake = Fake::start(false, Clicks::Never);
+        let (notifier, told) = notifier();
+        assert_eq!(next(&told), Told::Health(None));
+        let buttons = vec![Button::Log, Button::Retry];
+        notifier.show(popup(5, 1, notice("nightly", "", Tone::Bad), buttons), Box::new(|| {}));
+        until("it is shown", || !fake.popups().is_empty());
+        let shown = fake.popups().remove(0);
+        let words = ["default", "Open", "log", "Open log", "retry", "Retry"];
+        assert_eq!(shown.actions, words);
+        for (word, button) in [("log", Button::Log), ("retry", Button::Retry)] {
+            fake.click(shown.number, word);
+            let job = Some("nightly".to_owned());
+            let server = "s1".to_owned();
+            assert_eq!(next(&told), Told::Clicked { id: 5, server, job, button: Some(button) });
+        }
+        fake.click(shown.number, "unheard-of");
+        fake.click(shown.number, "default");
+        assert_eq!(next(&told), clicked(5, "nightly"), "what is not offered is passed over");
     });
 }
 

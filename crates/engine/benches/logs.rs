@@ -131,14 +131,11 @@ async fn whole(port: u16, lines: u64) -> f64 {
 struct Nobody;
 
 impl jobwatch_engine::ports::Desktop for Nobody {
-    fn show(
-        &self,
-        _: i64,
-        _: &jobwatch_core::notify::Notice,
-        settled: jobwatch_engine::ports::Settled,
-    ) {
+    fn show(&self, _: jobwatch_engine::ports::Popup, settled: jobwatch_engine::ports::Settled) {
         settled();
     }
+
+    fn withdraw(&self, _: u64) {}
 }
 
 fn ingest(batch: u64, lines: u64) {

@@ -13,12 +13,38 @@ use jobwatch_core::supervisor::Status;
 
 /// The desktop the program runs on.
 pub trait Desktop: Send + Sync + 'static {
-    /// Shows a notice to the user. Must not block; a missing daemon is reported once by
-    /// `Overview::health`, not here. `id` names the notice in [`crate::views`].
+    /// Shows a popup. Must not block; a missing daemon is reported once by `Overview::health`, not
+    /// here.
     ///
     /// `settled` is called once the desktop has taken the popup, or it is certain that it will not.
     /// A notice whose popup is not settled when the program ends is told again at the next start.
-    fn show(&self, id: i64, notice: &Notice, settled: Settled);
+    fn show(&self, popup: Popup, settled: Settled);
+
+    /// Takes the popup with this number from the screen, if it is still there: the user has seen what
+    /// it is about. Must not block.
+    fn withdraw(&self, slot: u64);
+}
+
+/// A popup.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Popup {
+    /// Its number: it replaces one with the same number in place.
+    pub slot: u64,
+    /// The newest notice that it tells of, as [`crate::views`] name it.
+    pub id: i64,
+    /// What it says. `job` is set where it tells of one job alone.
+    pub notice: Notice,
+    /// What it offers besides to open what it is about.
+    pub buttons: Vec<Button>,
+}
+
+/// Something a popup offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Button {
+    /// To open the job's log.
+    Log,
+    /// To have the server run the job again, which it would accept.
+    Retry,
 }
 
 /// See [`Desktop::show`]. Dropped without a call, it settles nothing.

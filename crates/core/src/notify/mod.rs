@@ -1,5 +1,8 @@
 //! Which transitions become notices, and in what words.
 
+mod family;
+pub mod popups;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Job, JobId, JobState};
 use crate::server::ServerId;
 use crate::state::{Transition, TransitionKind};
+
+pub use family::family;
 
 /// The longest name, server name and error shown, in characters.
 const NAME: usize = 80;
@@ -44,6 +49,17 @@ pub struct Notice {
     pub tone: Tone,
     /// When it happened.
     pub at: Timestamp,
+    /// What it is about, for telling several as one. Not kept: `None` for one of an earlier run.
+    pub subject: Option<Box<Subject>>,
+}
+
+/// What an outcome's notice is about, in the words that it is shown with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// What the job is called.
+    pub name: String,
+    /// The first line of its error; empty where there is none.
+    pub error: String,
 }
 
 /// How a notice is shown.
@@ -82,9 +98,10 @@ pub fn notice(
         (None, false) => format!("On {place}"),
         (None, true) => String::new(),
     };
+    let mut error = String::new();
     if transition.to == JobState::Failed {
-        let error = transition.error.as_deref().or(job.error.as_deref()).unwrap_or("");
-        let error = one_line(error, ERROR);
+        let said = transition.error.as_deref().or(job.error.as_deref()).unwrap_or("");
+        error = one_line(said, ERROR);
         if !error.is_empty() {
             if !body.is_empty() {
                 body.push_str(": ");
@@ -92,6 +109,7 @@ pub fn notice(
             body.push_str(&error);
         }
     }
+    let name = title(job);
     Some(Notice {
         key: Some(NoticeKey {
             server: server.clone(),
@@ -101,10 +119,11 @@ pub fn notice(
         }),
         server: server.clone(),
         job: Some(job.id.clone()),
-        title: format!("{} {word}", title(job)),
+        title: format!("{name} {word}"),
         body,
         tone,
         at: transition.at,
+        subject: Some(Box::new(Subject { name, error })),
     })
 }
 

@@ -1,5 +1,4 @@
-//! What is told as one: what ended while the program was off, and what is more than the desktop
-//! takes at once.
+//! What ended while the program was off is told as one.
 //!
 //! Each server has its own bursts, so that one that answers late, behind a keyring's prompt for
 //! instance, is summarised as well as one that answers at once.
@@ -22,22 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A burst that never falls quiet is told this long after its first notice, or so many times later
 /// while its server has not listed what is watched.
 const UNLISTED: u32 = 4;
-/// Popups that may be on their way to the desktop before the others are told as one.
-pub(super) const MAX_POPUPS: usize = 16;
 /// Failures named in a summary.
 const NAMED: usize = 3;
 /// Notices of one burst that are kept in memory. What is beyond stays unshown in the history, and
 /// is told at the next start.
 const MAX_HELD: usize = 20_000;
-
-/// Why notices are told as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Why {
-    /// They tell of what ended while the program was off.
-    Away,
-    /// The desktop has not yet taken those before them.
-    Excess,
-}
 
 #[derive(Debug)]
 struct Burst {
@@ -49,15 +37,14 @@ struct Burst {
 /// What waits to be told as one.
 #[derive(Debug, Default)]
 pub(super) struct Bursts {
-    held: BTreeMap<(ServerId, Why), Burst>,
+    held: BTreeMap<ServerId, Burst>,
 }
 
 impl Bursts {
     /// Keeps a notice back. `listed` says whether its server has listed all that is watched.
-    pub(super) fn hold(&mut self, why: Why, stored: StoredNotice, listed: bool, now: Now) {
+    pub(super) fn hold(&mut self, stored: StoredNotice, listed: bool, now: Now) {
         let new = || Burst { notices: Vec::new(), first: now.mono, due: now.mono };
-        let key = (stored.notice.server.clone(), why);
-        let burst = self.held.entry(key).or_insert_with(new);
+        let burst = self.held.entry(stored.notice.server.clone()).or_insert_with(new);
         let (quiet, longest) =
             if listed { (QUIET, PATIENCE) } else { (PATIENCE, PATIENCE * UNLISTED) };
         burst.due = now.mono.after(quiet).min(burst.first.after(longest));
@@ -69,14 +56,14 @@ impl Bursts {
     /// A server has listed all that is watched: what it has to tell of the past is here, or on its
     /// way through the history.
     pub(super) fn listed(&mut self, server: &ServerId, now: Now) {
-        if let Some(burst) = self.held.get_mut(&(server.clone(), Why::Away)) {
+        if let Some(burst) = self.held.get_mut(server) {
             burst.due = burst.due.min(now.mono.after(QUIET));
         }
     }
 
     /// Drops what was to be told of a server.
     pub(super) fn forget(&mut self, server: &ServerId) {
-        self.held.retain(|(of, _), _| of != server);
+        self.held.remove(server);
     }
 
     /// When the next burst is due.
@@ -84,64 +71,47 @@ impl Bursts {
         self.held.values().map(|burst| burst.due).min()
     }
 
-    /// Takes out what is due; with the desktop still behind, its excess waits on.
-    fn take_due(&mut self, behind: bool, now: Now) -> Vec<(ServerId, Why, Vec<StoredNotice>)> {
-        if behind {
-            for ((_, why), burst) in &mut self.held {
-                if *why == Why::Excess && burst.due <= now.mono {
-                    burst.due = now.mono.after(QUIET);
-                }
-            }
-        }
+    /// Takes out what is due.
+    fn take_due(&mut self, now: Now) -> Vec<(ServerId, Vec<StoredNotice>)> {
         self.held
             .extract_if(.., |_, burst| burst.due <= now.mono)
-            .map(|((server, why), burst)| (server, why, burst.notices))
+            .map(|(server, burst)| (server, burst.notices))
             .collect()
     }
 }
 
 impl State {
-    /// Tells the bursts that are due.
-    pub(super) fn tell_bursts_if_due(&mut self) {
+    /// Tells what is due.
+    pub(super) fn tell_if_due(&mut self) {
         let now = self.clock.now();
-        if self.notices.bursts.deadline().is_none_or(|due| due > now.mono) {
+        if self.notices.deadline().is_none_or(|due| due > now.mono) {
             return;
         }
-        let behind = self.popups.len() >= MAX_POPUPS;
-        for (server, why, notices) in self.notices.bursts.take_due(behind, now) {
+        for (server, notices) in self.notices.bursts.take_due(now) {
             let Ok(entry) = self.named(&server) else {
                 // The demo's servers of an earlier run may not be here.
                 self.history.shown(notices.iter().map(|stored| stored.id).collect());
                 continue;
             };
             let name = entry.server.name.clone();
-            self.tell_burst(server, &name, why, notices, now);
+            self.tell_burst(server, &name, notices, now);
         }
+        self.show_popups();
     }
 
-    fn tell_burst(
-        &mut self,
-        server: ServerId,
-        name: &str,
-        why: Why,
-        notices: Vec<StoredNotice>,
-        now: Now,
-    ) {
-        let (told, alone): (Vec<_>, Vec<_>) = match why {
-            // What earlier runs had to tell besides outcomes has its own words.
-            Why::Away => notices.into_iter().partition(|stored| stored.notice.key.is_some()),
-            Why::Excess => (notices, Vec::new()),
-        };
+    fn tell_burst(&mut self, server: ServerId, name: &str, notices: Vec<StoredNotice>, now: Now) {
+        // What earlier runs had to tell besides outcomes has its own words.
+        let (told, alone): (Vec<_>, Vec<_>) =
+            notices.into_iter().partition(|stored| stored.notice.key.is_some());
         for other in &alone {
             self.show(other);
         }
-        match (told.as_slice(), why) {
-            ([], _) => {}
+        match told.as_slice() {
+            [] => {}
             // One is best told in its own words.
-            ([only], Why::Away) => self.show(only),
-            ([only], Why::Excess) => self.pop_up(only),
-            (several, _) => {
-                let notice = summary(server, name, why, several, now);
+            [only] => self.show(only),
+            several => {
+                let notice = summary(server, name, several, now);
                 let announcement =
                     Announcement { notice, step: None, mark: None, away: false, read: false };
                 self.history.announce(announcement);
@@ -152,44 +122,36 @@ impl State {
 }
 
 /// Several notices of one server in one.
-fn summary(
-    server: ServerId,
-    server_name: &str,
-    why: Why,
-    notices: &[StoredNotice],
-    now: Now,
-) -> Notice {
-    let outcome = |stored: &StoredNotice| stored.notice.key.as_ref().map(|key| key.outcome.clone());
-    let (mut completed, mut failed, mut otherwise, mut others) = (0, 0, 0, 0);
+fn summary(server: ServerId, server_name: &str, notices: &[StoredNotice], now: Now) -> Notice {
+    let (mut completed, mut failed, mut otherwise) = (0, 0, 0);
     for stored in notices {
-        match outcome(stored) {
+        match stored.notice.key.as_ref().map(|key| &key.outcome) {
             Some(JobState::Completed) => completed += 1,
             Some(JobState::Failed) => failed += 1,
-            Some(_) => otherwise += 1,
-            None => others += 1,
+            _ => otherwise += 1,
         }
     }
-    let parts: Vec<String> = [
-        (completed, "completed"),
-        (failed, "failed"),
-        (otherwise, "ended otherwise"),
-        (others, "of the server itself"),
-    ]
-    .into_iter()
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, word)| format!("{number} {word}"))
-    .collect();
-    let parts = parts.join(", ");
-    let title = match why {
-        Why::Away => format!("While Jobwatch was off: {parts}"),
-        Why::Excess if others == 0 => format!("{} more ended: {parts}", notices.len()),
-        Why::Excess => format!("{} more notices: {parts}", notices.len()),
-    };
+    let parts: Vec<String> =
+        [(completed, "completed"), (failed, "failed"), (otherwise, "ended otherwise")]
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, word)| format!("{number} {word}"))
+            .collect();
+    let title = format!("While Jobwatch was off: {}", parts.join(", "));
     let bad = notices.iter().filter(|stored| stored.notice.tone == Tone::Bad);
     let mut lines = vec![format!("On {server_name}")];
     lines.extend(bad.clone().take(NAMED).map(|stored| stored.notice.title.clone()));
     let tone = if bad.clone().next().is_some() { Tone::Bad } else { Tone::Good };
-    Notice { key: None, server, job: None, title, body: lines.join("\n"), tone, at: now.wall }
+    Notice {
+        key: None,
+        server,
+        job: None,
+        title,
+        body: lines.join("\n"),
+        tone,
+        at: now.wall,
+        subject: None,
+    }
 }
 
 #[cfg(test)]
@@ -218,56 +180,48 @@ mod tests {
             body: String::new(),
             tone,
             at: jiff::Timestamp::UNIX_EPOCH,
+            subject: None,
         };
         StoredNotice { id, notice, read: false, dismissed: false, shown: false }
     }
 
-    fn taken(bursts: &mut Bursts, behind: bool, ms: u64) -> Vec<(String, usize)> {
-        let taken = bursts.take_due(behind, at(ms));
-        taken.into_iter().map(|(server, _, notices)| (server.0, notices.len())).collect()
+    fn taken(bursts: &mut Bursts, ms: u64) -> Vec<(String, usize)> {
+        let taken = bursts.take_due(at(ms));
+        taken.into_iter().map(|(server, notices)| (server.0, notices.len())).collect()
     }
 
     #[test]
     fn a_server_that_answers_late_has_a_summary_of_its_own() {
         let mut bursts = Bursts::default();
         for id in 0..3 {
-            bursts.hold(Why::Away, stored("early", id, JobState::Completed), true, at(0));
+            bursts.hold(stored("early", id, JobState::Completed), true, at(0));
         }
-        assert_eq!(taken(&mut bursts, false, 2_000), [("early".to_owned(), 3)]);
+        assert_eq!(taken(&mut bursts, 2_000), [("early".to_owned(), 3)]);
         for id in 0..40 {
             let held = stored("late", id, JobState::Completed);
-            bursts.hold(Why::Away, held, false, at(20_000 + 100 * id as u64));
+            bursts.hold(held, false, at(20_000 + 100 * id as u64));
         }
         bursts.listed(&ServerId("late".to_owned()), at(24_000));
-        assert_eq!(taken(&mut bursts, false, 25_900), []);
-        assert_eq!(taken(&mut bursts, false, 26_000), [("late".to_owned(), 40)]);
+        assert_eq!(taken(&mut bursts, 25_900), []);
+        assert_eq!(taken(&mut bursts, 26_000), [("late".to_owned(), 40)]);
     }
 
     #[test]
     fn what_an_earlier_run_left_untold_waits_for_what_its_server_lists() {
         let mut bursts = Bursts::default();
-        bursts.hold(Why::Away, stored("s", 1, JobState::Failed), false, at(0));
-        assert_eq!(taken(&mut bursts, false, 10_000), []);
-        bursts.hold(Why::Away, stored("s", 2, JobState::Failed), true, at(10_000));
-        assert_eq!(taken(&mut bursts, false, 12_000), [("s".to_owned(), 2)]);
+        bursts.hold(stored("s", 1, JobState::Failed), false, at(0));
+        assert_eq!(taken(&mut bursts, 10_000), []);
+        bursts.hold(stored("s", 2, JobState::Failed), true, at(10_000));
+        assert_eq!(taken(&mut bursts, 12_000), [("s".to_owned(), 2)]);
     }
 
     #[test]
     fn a_server_that_never_lists_holds_nothing_back_for_ever() {
         let mut bursts = Bursts::default();
         for ms in (0..60_000).step_by(1_000) {
-            bursts.hold(Why::Away, stored("s", ms, JobState::Failed), false, at(ms as u64));
+            bursts.hold(stored("s", ms, JobState::Failed), false, at(ms as u64));
         }
-        assert_eq!(taken(&mut bursts, false, 60_000), [("s".to_owned(), 60)]);
-    }
-
-    #[test]
-    fn an_excess_waits_until_the_desktop_takes_popups_again() {
-        let mut bursts = Bursts::default();
-        bursts.hold(Why::Excess, stored("s", 1, JobState::Completed), true, at(0));
-        assert_eq!(taken(&mut bursts, true, 5_000), []);
-        assert_eq!(bursts.deadline(), Some(Mono(7_000)));
-        assert_eq!(taken(&mut bursts, false, 7_000), [("s".to_owned(), 1)]);
+        assert_eq!(taken(&mut bursts, 60_000), [("s".to_owned(), 60)]);
     }
 
     #[test]
@@ -275,13 +229,8 @@ mod tests {
         let failed = (10..15).map(|id| stored("s", id, JobState::Failed));
         let mut all: Vec<_> = failed.collect();
         all.extend((0..32).map(|id| stored("s", id, JobState::Completed)));
-        let of = |why| summary(ServerId("s".to_owned()), "Test", why, &all, at(0));
-        assert_eq!(of(Why::Excess).title, "37 more ended: 32 completed, 5 failed");
-        assert_eq!(of(Why::Away).title, "While Jobwatch was off: 32 completed, 5 failed");
-        assert_eq!(of(Why::Away).body, "On Test\n10 failed\n11 failed\n12 failed");
-        all[0].notice.key = None;
-        let notice = summary(ServerId("s".to_owned()), "Test", Why::Excess, &all, at(0));
-        let title = "37 more notices: 32 completed, 4 failed, 1 of the server itself";
-        assert_eq!(notice.title, title);
+        let notice = summary(ServerId("s".to_owned()), "Test", &all, at(0));
+        assert_eq!(notice.title, "While Jobwatch was off: 32 completed, 5 failed");
+        assert_eq!(notice.body, "On Test\n10 failed\n11 failed\n12 failed");
     }
 }

@@ -30,7 +30,7 @@ use crate::settings::{SavedServer, Settings, SettingsFile};
 use crate::test::{self, Report};
 use crate::views::{
     ActionView, ErrorCode, KeyChange, OpenJob, Overview, Preferences, ServerDraft, UserError,
-    ViewSpec, ViewWindow,
+    ViewSpec, ViewWindow, Wanted,
 };
 use state::State;
 use window::{MAX_ROWS, Pull};
@@ -217,12 +217,25 @@ impl Engine {
 
     /// What the user has in front of them, so that no popup tells them what they see.
     pub async fn looking_at(&self, focused: bool, job: Option<OpenJob>) {
-        let _ = self.ask(move |state| state.looking_at = job.filter(|_| focused)).await;
+        let _ = self
+            .ask(move |state| {
+                state.looking_at = job.filter(|_| focused);
+                if let Some(OpenJob { server, job }) = state.looking_at.clone() {
+                    state.looked_at(&ServerId(server), &job.into());
+                }
+            })
+            .await;
     }
 
-    /// A popup was clicked: asks the window to show this job, and marks its notices as read.
-    pub async fn open_job(&self, server: String, job: String) {
-        let _ = self.ask(move |state| state.open_job(OpenJob { server, job })).await;
+    /// A popup was clicked: asks the window to show this job, or its log, and marks its notices as
+    /// read.
+    pub async fn open_job(&self, server: String, job: String, log: bool) {
+        let _ = self.ask(move |state| state.open_job(OpenJob { server, job }, log)).await;
+    }
+
+    /// A popup that tells of several jobs was clicked: asks the window to show the notices.
+    pub async fn open_notices(&self) {
+        let _ = self.ask(|state| state.views.ask_to_open(Wanted::Notices)).await;
     }
 
     /// The configured servers, in the user's order, without those of the demo.

@@ -8,21 +8,28 @@
 
 use std::collections::HashSet;
 
-use jobwatch_core::model::{Job, Level, ServerNotice};
+use jobwatch_core::dialect::ActionKind;
+use jobwatch_core::model::{Job, JobId, JobState, Level, ServerNotice};
+use jobwatch_core::notify::popups::Popups;
 use jobwatch_core::notify::{Notice, Tone, notice};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::Transition;
 use jobwatch_core::time::{Mono, Now};
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::bursts::{Bursts, MAX_POPUPS, Why};
+use super::bursts::Bursts;
 use super::state::State;
 use crate::driver::Slot;
 use crate::history::{Announcement, StoredNotice};
-use crate::ports::Event;
-use crate::views::OpenJob;
+use crate::ports::{Button, Event, Popup};
+use crate::views::{OpenJob, Wanted};
 
+/// Popups that may be on their way to the desktop; others wait until it has taken one of them.
+const ON_THEIR_WAY: usize = 8;
+/// After this long it is looked again whether the desktop takes popups.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Notices kept for the list.
 const MAX_LISTED: usize = 5_000;
 
@@ -34,11 +41,16 @@ pub(super) struct Notices {
     dismissed: Vec<StoredNotice>,
     unread: u32,
     pub(super) bursts: Bursts,
+    /// Which popups are shown, and when.
+    popups: Popups,
+    /// The desktop has not taken the last few popups: until then no other is shown.
+    behind: Option<Mono>,
 }
 
 impl Notices {
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.bursts.deadline()
+        let popup = self.popups.deadline().map(|due| due.max(self.behind.unwrap_or(due)));
+        [self.bursts.deadline(), popup].into_iter().flatten().min()
     }
 
     pub(super) fn unread(&self) -> u32 {
@@ -70,7 +82,7 @@ impl State {
         let now = self.clock.now();
         if self.ports.desktop.is_some() {
             for unshown in stored.iter().filter(|stored| !stored.shown && !stored.read) {
-                self.notices.bursts.hold(Why::Away, unshown.clone(), false, now);
+                self.notices.bursts.hold(unshown.clone(), false, now);
             }
         }
         self.notices.list = stored;
@@ -123,6 +135,7 @@ impl State {
             body: clean(&from.text),
             tone,
             at,
+            subject: None,
         };
         self.history.announce(Announcement { notice, step: None, mark, away: false, read: false });
     }
@@ -137,7 +150,7 @@ impl State {
         }
         if away {
             let listed = self.has_listed(&stored.notice.server);
-            self.notices.bursts.hold(Why::Away, stored.clone(), listed, now);
+            self.notices.bursts.hold(stored.clone(), listed, now);
         } else {
             self.show(&stored);
         }
@@ -166,22 +179,66 @@ impl State {
         if loud
             && self.preferences.popups
             && !seen
-            && let Some(desktop) = self.desktop()
+            && self.ports.desktop.is_some()
+            && let Ok(entry) = self.named(&notice.server)
         {
-            if self.popups.len() >= MAX_POPUPS {
-                let now = self.clock.now();
-                self.notices.bursts.hold(Why::Excess, stored.clone(), true, now);
-                return;
-            }
-            let (history, id, showing) = (self.history(), stored.id, self.popups.token());
-            let settled = move || {
-                history.shown(vec![id]);
-                drop(showing);
-            };
-            desktop.show(id, notice, Box::new(settled));
+            let place = entry.server.name.clone();
+            let now = self.clock.now().mono;
+            self.notices.popups.offer(stored.id, notice.clone(), &place, now);
+            self.show_popups();
             return;
         }
         self.history.shown(vec![stored.id]);
+    }
+
+    /// Shows the popups that are due.
+    pub(super) fn show_popups(&mut self) {
+        let Some(desktop) = self.desktop() else { return };
+        let now = self.clock.now().mono;
+        self.notices.behind = None;
+        loop {
+            if self.popups.len() >= ON_THEIR_WAY {
+                self.notices.behind = Some(now.after(LOOK_AGAIN));
+                return;
+            }
+            let Some(due) = self.notices.popups.poll(now) else { return };
+            let buttons = self.buttons(&due.notice);
+            let id = due.ids.iter().copied().max_by_key(|id| id.unsigned_abs()).unwrap_or(0);
+            let popup = Popup { slot: due.slot, id, notice: due.notice, buttons };
+            let (history, ids, showing) = (self.history(), due.ids, self.popups.token());
+            let settled = move || {
+                history.shown(ids);
+                drop(showing);
+            };
+            desktop.show(popup, Box::new(settled));
+        }
+    }
+
+    /// What can be done about a popup's one job.
+    fn buttons(&self, notice: &Notice) -> Vec<Button> {
+        let (Some(id), Ok(entry)) = (&notice.job, self.named(&notice.server)) else {
+            return Vec::new();
+        };
+        let mut buttons = vec![Button::Log];
+        let failed = notice.key.as_ref().is_some_and(|key| key.outcome == JobState::Failed);
+        if let Some(job) = self.catalogue.job(entry.slot, id)
+            && failed
+            && entry.actions_for(job).contains(&ActionKind::Retry)
+        {
+            buttons.push(Button::Retry);
+        }
+        buttons
+    }
+
+    /// The user looks at a job: its popup has served its purpose.
+    pub(super) fn looked_at(&mut self, server: &ServerId, job: &JobId) {
+        let (slot, ids) = self.notices.popups.seen(server, job);
+        if let (Some(slot), Some(desktop)) = (slot, self.desktop()) {
+            desktop.withdraw(slot);
+        }
+        if !ids.is_empty() {
+            self.history.shown(ids);
+        }
     }
 
     pub(super) fn mark_read(&mut self, ids: Vec<i64>, read: bool) {
@@ -225,8 +282,8 @@ impl State {
         self.views.notices_changed();
     }
 
-    /// Marks what was told about a job as read, since the user looks at it.
-    pub(super) fn open_job(&mut self, open: OpenJob) {
+    /// Marks what was told about a job as read, since the user looks at it, or at its log.
+    pub(super) fn open_job(&mut self, open: OpenJob, log: bool) {
         let about = |stored: &&StoredNotice| {
             let notice = &stored.notice;
             notice.server.0 == open.server
@@ -236,7 +293,8 @@ impl State {
         if !ids.is_empty() {
             self.mark_read(ids, true);
         }
-        self.views.ask_to_open(open);
+        self.looked_at(&ServerId(open.server.clone()), &open.job.as_str().into());
+        self.views.ask_to_open(Wanted::Job { server: open.server, job: open.job, log });
     }
 
     /// Drops what was told about a server that was removed.
@@ -246,7 +304,12 @@ impl State {
             list.retain(|stored| stored.notice.server != *server);
         }
         notices.bursts.forget(server);
+        let (slots, ids) = notices.popups.forget(server);
         notices.recount();
+        if let Some(desktop) = self.desktop() {
+            slots.into_iter().for_each(|slot| desktop.withdraw(slot));
+        }
+        self.history.shown(ids);
         self.views.notices_changed();
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jobwatch_core::dialect::{FetchRequest, Method, dialect};
+use jobwatch_core::dialect::{ActionKind, FetchRequest, Method, dialect};
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic};
 use jobwatch_core::secret::Secret;
@@ -103,6 +103,15 @@ impl Entry {
     /// Whether two ids mean the same job of this server.
     pub(super) fn same_job(&self, one: &JobId, other: &JobId) -> bool {
         one == other || self.machine.as_ref().is_some_and(|machine| machine.same_job(one, other))
+    }
+
+    /// What the server would accept for this job now.
+    pub(super) fn actions_for(&self, job: &Job) -> Vec<ActionKind> {
+        let actions = self.machine.as_ref().map(|machine| {
+            // The machine's own job is not redacted.
+            machine.actions(machine.board().job(&job.id).map_or(job, |known| known.as_ref()))
+        });
+        actions.into_iter().flatten().map(|action| action.kind).collect()
     }
 
     /// Whether what happens to this job was asked for.

@@ -172,7 +172,7 @@ impl State {
                 self.tick(slot);
             }
         }
-        self.tell_bursts_if_due();
+        self.tell_if_due();
     }
 
     fn pulse(&mut self, slept: bool) {
@@ -189,7 +189,7 @@ impl State {
 
     fn replied(&mut self, reply: Reply) {
         match reply {
-            Reply::Recorded { stored, away } => self.recorded(stored, away),
+            Reply::Recorded { stored, away } => self.recorded(*stored, away),
             Reply::Health(problem) => {
                 match &problem {
                     Some(problem) => tracing::warn!("{problem}"),

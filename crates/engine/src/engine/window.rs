@@ -23,8 +23,8 @@ use crate::ports::Window;
 use crate::views::convert::{job_row, notice_row, queue_row, source_word};
 use crate::views::jobs::{Filter, JobsIndex};
 use crate::views::{
-    ActionView, ErrorCode, JobDetail, JobRow, OpenJob, Overview, Rows, ServerView, StatusView,
-    Tick, TimelineRow, UserError, ViewSpec, ViewWindow,
+    ActionView, ErrorCode, JobDetail, JobRow, Overview, Rows, ServerView, StatusView, Tick,
+    TimelineRow, UserError, ViewSpec, ViewWindow, Wanted,
 };
 
 /// Rows in one window.
@@ -100,7 +100,7 @@ pub(super) struct Views {
     /// Changed since the page pulled it.
     overview: bool,
     overview_told: Option<Instant>,
-    open_job: Option<OpenJob>,
+    wanted: Option<Wanted>,
     last: Option<Instant>,
 }
 
@@ -198,8 +198,8 @@ impl Views {
         self.change_if(|kind| matches!(kind, Kind::Frames { .. }));
     }
 
-    pub(super) fn ask_to_open(&mut self, job: OpenJob) {
-        self.open_job = Some(job);
+    pub(super) fn ask_to_open(&mut self, wanted: Wanted) {
+        self.wanted = Some(wanted);
     }
 
     fn change_if(&mut self, of: impl Fn(&Kind) -> bool) {
@@ -476,7 +476,7 @@ impl State {
         }
         let views = &mut self.views;
         let Some(window) = views.window.clone() else { return };
-        let mut tick = Tick { open: views.open_job.take(), ..Tick::default() };
+        let mut tick = Tick { open: views.wanted.take(), ..Tick::default() };
         if views.overview && views.overview_told.is_none_or(|told| told + REMIND <= now) {
             tick.overview = true;
             views.overview_told = Some(now);
@@ -508,7 +508,7 @@ impl State {
         views.window.as_ref()?;
         let overview =
             views.overview.then(|| views.overview_told.map_or(now, |told| now.max(told + REMIND)));
-        let open = views.open_job.as_ref().map(|_| now);
+        let open = views.wanted.as_ref().map(|_| now);
         let ready = views.open.values().filter_map(|view| view.ready(now));
         let due = ready.chain(overview).chain(open).min()?;
         Some(views.last.map_or(due, |last| due.max(last + PACE)))

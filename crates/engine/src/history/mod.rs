@@ -88,7 +88,7 @@ pub enum Reply {
     /// An announcement was written, and is new. Those told before are passed over in silence.
     Recorded {
         /// The notice as stored.
-        stored: StoredNotice,
+        stored: Box<StoredNotice>,
         /// See [`Announcement::away`].
         away: bool,
     },

@@ -151,7 +151,8 @@ pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
         _ => Tone::Plain,
     };
     let (title, body) = (row.get(5)?, row.get(6)?);
-    let notice = Notice { key, server, job, title, body, tone, at: timestamp(row.get(8)?) };
+    let at = timestamp(row.get(8)?);
+    let notice = Notice { key, server, job, title, body, tone, at, subject: None };
     Ok(StoredNotice {
         id: row.get(0)?,
         notice,

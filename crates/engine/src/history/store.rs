@@ -341,7 +341,7 @@ impl Store {
                 written || !self.waiting.tell(key)
             });
             if !known {
-                let _ = replies.send(Reply::Recorded { stored, away });
+                let _ = replies.send(Reply::Recorded { stored: Box::new(stored), away });
             }
         }
     }
@@ -376,13 +376,13 @@ impl Store {
                                 renumbered.insert(*preliminary, id);
                             }
                             None => recorded.push(Reply::Recorded {
-                                stored: StoredNotice {
+                                stored: Box::new(StoredNotice {
                                     id,
                                     notice: announcement.notice.clone(),
                                     read: announcement.read,
                                     dismissed: false,
                                     shown: false,
-                                },
+                                }),
                                 away: announcement.away,
                             }),
                         }

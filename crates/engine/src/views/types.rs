@@ -541,8 +541,20 @@ pub struct Tick {
     pub overview: bool,
     /// Views whose visible rows, total or counts changed.
     pub views: Vec<u32>,
-    /// A job the window is asked to show (a popup was clicked).
-    pub open: Option<OpenJob>,
+    /// What the window is asked to show (a popup was clicked).
+    pub open: Option<Wanted>,
+}
+
+/// What the window is asked to show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+#[ts(export)]
+#[allow(missing_docs)]
+pub enum Wanted {
+    /// A job, and of it the log.
+    Job { server: String, job: String, log: bool },
+    /// The list of notices.
+    Notices,
 }
 
 /// A job the window is asked to show, or the one it shows.

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jobwatch_core::model::{Job, Topic};
-use jobwatch_core::notify::Notice;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
 use jobwatch_core::supervisor::Link;
-use jobwatch_engine::ports::{Desktop, Event, Ports, Secrets, SecretsError, Settled, Sink, Window};
+use jobwatch_engine::ports::{
+    Desktop, Event, Popup, Ports, Secrets, SecretsError, Settled, Sink, Window,
+};
 use jobwatch_engine::views::{LinkView, Rows, Tick, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
@@ -29,7 +30,8 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 #[derive(Default)]
 pub struct World {
-    pub popups: Mutex<Vec<(i64, Notice)>>,
+    pub popups: Mutex<Vec<Popup>>,
+    pub withdrawn: Mutex<Vec<u64>>,
     pub events: Mutex<Vec<Event>>,
     pub ticks: Mutex<Vec<Tick>>,
     pub keys: Mutex<HashMap<String, String>>,
@@ -69,7 +71,7 @@ impl World {
     }
 
     pub fn titles(&self) -> Vec<String> {
-        self.popups.lock().unwrap().iter().map(|(_, notice)| notice.title.clone()).collect()
+        self.popups.lock().unwrap().iter().map(|popup| popup.notice.title.clone()).collect()
     }
 
     /// The last link told of a server.
@@ -113,13 +115,17 @@ impl World {
 struct Port(Arc<World>);
 
 impl Desktop for Port {
-    fn show(&self, id: i64, notice: &Notice, settled: Settled) {
+    fn show(&self, popup: Popup, settled: Settled) {
         if self.0.desktop_hangs.load(Ordering::Relaxed) {
             self.0.unsettled.lock().unwrap().push(settled);
             return;
         }
-        self.0.popups.lock().unwrap().push((id, notice.clone()));
+        self.0.popups.lock().unwrap().push(popup);
         settled();
+    }
+
+    fn withdraw(&self, slot: u64) {
+        self.0.withdrawn.lock().unwrap().push(slot);
     }
 }
 

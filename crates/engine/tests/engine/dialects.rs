@@ -361,7 +361,7 @@ async fn a_job_of_a_user_who_is_watched_by_the_address_rings() {
         let popups = scene.world.popups.lock().unwrap();
         popups
             .iter()
-            .any(|(_, notice)| notice.job.as_ref().is_some_and(|job| job.as_str() == "job:4711"))
+            .any(|popup| popup.notice.job.as_ref().is_some_and(|job| job.as_str() == "job:4711"))
     })
     .await;
     scene.end().await;
@@ -383,7 +383,7 @@ async fn the_job_on_screen_in_a_focused_window_rings_no_popup() {
     scene.popups(1).await;
     let popups = scene.world.popups.lock().unwrap().clone();
     assert_eq!(popups.len(), 1);
-    assert!(popups[0].1.job.as_ref().unwrap().as_str().ends_with(&unseen));
+    assert!(popups[0].notice.job.as_ref().unwrap().as_str().ends_with(&unseen));
     let Rows::Notices { rows } = pull(&scene.engine, ViewSpec::Notices { unread: false }).await
     else {
         panic!()

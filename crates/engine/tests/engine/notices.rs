@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use jobwatch_core::model::JobState;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::Link;
-use jobwatch_demo::{DEMO_KEY, Demo, DemoOptions, JobSpec};
-use jobwatch_engine::views::{KeyChange, ServerDraft};
+use jobwatch_demo::{Control, DEMO_KEY, Demo, DemoOptions, JobSpec};
+use jobwatch_engine::ports::Button;
+use jobwatch_engine::views::{KeyChange, OpenJob, ServerDraft};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
 use crate::common::{Keyring, World, engine, until};
@@ -90,14 +92,77 @@ async fn a_server_that_waits_for_its_key_has_its_own_summary_after_that_of_anoth
     let title = "While Jobwatch was off: 3 completed";
     assert_eq!(world.titles(), [title, title]);
     let bodies: Vec<_> =
-        world.popups.lock().unwrap().iter().map(|(_, notice)| notice.body.clone()).collect();
+        world.popups.lock().unwrap().iter().map(|popup| popup.notice.body.clone()).collect();
     assert_eq!(bodies, ["On Early", "On Late"]);
     engine.stop().await;
     demo.stop().await;
 }
 
+/// Starts as many jobs as there are names, and waits until they run.
+async fn start_all(world: &World, control: &Control, names: &[String]) -> Vec<String> {
+    let ids: Vec<String> = names.iter().map(|name| control.start_job(job(name))).collect();
+    until("the jobs to run", || {
+        ids.iter().all(|id| world.job(id).is_some_and(|job| job.state == JobState::Running))
+    })
+    .await;
+    ids
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn more_outcomes_than_the_desktop_takes_at_once_are_told_as_one_and_none_is_lost() {
+async fn hundreds_of_failures_are_few_popups_replaced_in_place_and_each_is_told_of() {
+    let demo = demo().await;
+    let kind = DialectKind::Kecs;
+    let server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+    let id = server.0.id.0.clone();
+    let control = demo.control(kind);
+    let world = World::new();
+    let engine = engine(&world, vec![server]).await;
+    world.until_link(&id, Link::Live).await;
+    let names = vec!["warm".to_owned(); 200];
+    let ids = start_all(&world, &control, &names).await;
+    let begun = Instant::now();
+    for (nth, id) in ids.iter().enumerate() {
+        control.fail(id, &format!("timeout after {} ms", 100 + nth), None);
+    }
+    until("the first popup", || !world.titles().is_empty()).await;
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    let all = "200 \u{201c}warm:7\u{201d} jobs failed, same error";
+    until("the exact count", || world.titles().last().is_some_and(|title| title == all)).await;
+    let shown = world.popups.lock().unwrap().clone();
+    assert!(shown.len() <= 4, "{:?}", world.titles());
+    assert!(shown.iter().all(|popup| popup.slot == shown[0].slot), "{shown:?}");
+    assert_eq!(shown[0].notice.title, "warm:7 failed");
+    assert_eq!(shown[0].buttons, [Button::Log]);
+    assert!(shown.last().unwrap().buttons.is_empty());
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_popup_is_withdrawn_when_its_job_is_looked_at_and_offers_what_the_server_accepts() {
+    let demo = demo().await;
+    let kind = DialectKind::BullBoard;
+    let server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+    let id = server.0.id.0.clone();
+    let control = demo.control(kind);
+    let world = World::new();
+    let engine = engine(&world, vec![server]).await;
+    world.until_link(&id, Link::Live).await;
+    let run = start_all(&world, &control, &["send".to_owned()]).await.remove(0);
+    control.fail(&run, "550 mailbox unknown", None);
+    until("the popup", || !world.titles().is_empty()).await;
+    let popup = world.popups.lock().unwrap()[0].clone();
+    assert_eq!(popup.buttons, [Button::Log, Button::Retry]);
+    let job = popup.notice.job.clone().expect("one job").as_str().to_owned();
+    assert!(world.withdrawn.lock().unwrap().is_empty());
+    engine.looking_at(true, Some(OpenJob { server: id, job })).await;
+    until("the popup to go", || *world.withdrawn.lock().unwrap() == [popup.slot]).await;
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outcomes_that_a_slow_desktop_does_not_take_wait_and_are_told_as_one() {
     let demo = demo().await;
     let kind = DialectKind::Kecs;
     let server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
@@ -116,17 +181,19 @@ async fn more_outcomes_than_the_desktop_takes_at_once_are_told_as_one_and_none_i
     for id in &ids {
         control.complete(id, None);
     }
-    until("popups on their way", || world.unsettled.lock().unwrap().len() == 16).await;
+    until("popups on their way", || !world.unsettled.lock().unwrap().is_empty()).await;
     until("the ends", || {
         ids.iter().all(|id| world.job(id).is_some_and(|job| job.state.terminal()))
     })
     .await;
+    // Three a window, however many ended; what the desktop does not take waits.
+    assert!(world.unsettled.lock().unwrap().len() <= 3);
     world.desktop_hangs.store(false, Ordering::Relaxed);
     for settled in world.unsettled.lock().unwrap().drain(..) {
         settled();
     }
-    until("the rest", || !world.titles().is_empty()).await;
-    assert_eq!(world.titles(), ["5 more ended: 5 completed"]);
+    let last = || world.titles().last().cloned().unwrap_or_default();
+    until("the others in one", || last() == "19 jobs completed").await;
     engine.stop().await;
     demo.stop().await;
 }

@@ -306,6 +306,7 @@ fn announcement(job: &str) -> Announcement {
             body: String::new(),
             tone: Tone::Good,
             at: jiff::Timestamp::now(),
+            subject: None,
         },
         step: None,
         mark: None,

@@ -242,7 +242,11 @@ export class App {
       });
     }
     this.views.tick(tick.views);
-    if (tick.open) this.show(tick.open);
+    if (tick.open?.kind === "notices") this.go({ kind: "notices" });
+    else if (tick.open) {
+      this.show({ server: tick.open.server, job: tick.open.job });
+      if (tick.open.log) this.tab = "logs";
+    }
   }
 }
 

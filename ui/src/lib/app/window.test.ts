@@ -24,7 +24,7 @@ describe("every screen passes axe", () => {
   test("jobs with a detail, tab by tab", async () => {
     const mock = await show();
     const job = mock.world.jobs.find((job) => job.row.state.kind === "running")!;
-    mock.touch({ server: job.row.server, job: job.row.id });
+    mock.touch({ kind: "job", server: job.row.server, job: job.row.id, log: false });
     await user.click(await screen.findByRole("button", { name: "Show the list again" }));
     for (const tab of [/^Logs/, /^Metrics/, /^Frames/, /^Overview/]) {
       await user.click(screen.getByRole("tab", { name: tab }));
@@ -165,7 +165,7 @@ describe("the window", () => {
     const mock = await show();
     const job = mock.world.jobs[0]!;
     job.error = "See https://example.com/why";
-    mock.touch({ server: job.row.server, job: job.row.id });
+    mock.touch({ kind: "job", server: job.row.server, job: job.row.id, log: false });
     await user.click(await screen.findByRole("link", { name: "https://example.com/why" }));
     expect(mock.calls.at(-1)).toEqual({ name: "openLink", args: ["https://example.com/why"] });
   });

@@ -108,7 +108,7 @@ describe("a job's detail", () => {
   async function open(mockOptions = {}) {
     const mock = await show(mockOptions);
     const running = mock.world.jobs.find((job) => job.row.state.kind === "running")!;
-    mock.touch({ server: running.row.server, job: running.row.id });
+    mock.touch({ kind: "job", server: running.row.server, job: running.row.id, log: false });
     const region = await screen.findByRole("region", { name: `Job ${running.row.name}` });
     await within(region).findByRole("heading", { name: running.row.name });
     return { mock, running, region };
@@ -118,6 +118,18 @@ describe("a job's detail", () => {
     const { mock, running } = await open();
     await screen.findByRole("button", { name: "Show the list again" });
     expect(mock.calls.filter((call) => call.name === "lookingAt").at(-1)?.args[1]).toEqual({ server: running.row.server, job: running.row.id });
+  });
+
+  test("shows its log at once when a popup's button asked for that", async () => {
+    const { mock, running } = await open();
+    mock.touch({ kind: "job", server: running.row.server, job: running.row.id, log: true });
+    await waitFor(() => expect(screen.getByRole("tab", { name: /^Logs/ }).getAttribute("aria-selected")).toBe("true"));
+  });
+
+  test("gives way to the notices when a popup about several jobs was clicked", async () => {
+    const { mock } = await open();
+    mock.touch({ kind: "notices" });
+    await screen.findByRole("heading", { name: "Notices" });
   });
 
   test("cancels only after a confirmation that says what happens", async () => {

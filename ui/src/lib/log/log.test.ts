@@ -19,7 +19,7 @@ beforeEach(() => vi.restoreAllMocks());
 async function open(which: number) {
   const mock = await show();
   const job = mock.world.jobs[which]!;
-  mock.touch({ server: job.row.server, job: job.row.id });
+  mock.touch({ kind: "job", server: job.row.server, job: job.row.id, log: false });
   await user.click(await screen.findByRole("tab", { name: /^Logs/ }));
   await screen.findByRole("log", { name: "Log" });
   await waitFor(() => expect(lines().length).toBeGreaterThan(5));

@@ -1,0 +1,392 @@
+//! When popups are shown, and what is told as one.
+//!
+//! The first notice of its kind is shown at once. Others like it (on the same server, ended the same
+//! way, with the same error) are told by the same popup, which is replaced in place: once soon, then
+//! when they have stopped coming, or now and then while they do not. However many come, no more than
+//! [`MOST`] popups are shown or replaced in [`WINDOW`]; what does not fit is told as one per server.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Notice, Tone, family};
+use crate::model::{JobId, JobState};
+use crate::server::ServerId;
+use crate::time::Mono;
+
+/// In this time
+pub const WINDOW: Duration = Duration::from_secs(5);
+/// so many popups are shown or replaced, at most.
+pub const MOST: usize = 3;
+
+/// A popup stands for so long before it is replaced,
+const STANDS: Duration = Duration::from_secs(2);
+/// and later ones until nothing was added for this long,
+const QUIET: Duration = Duration::from_millis(1_500);
+/// or for this long.
+const LONGEST: Duration = Duration::from_secs(10);
+/// One that came alone is told of together with what comes this soon after it,
+const SOON: Duration = Duration::from_secs(5);
+/// and once so many came,
+const MANY: usize = 3;
+/// with all that comes this soon after the last of them.
+const MERGES: Duration = Duration::from_secs(30);
+/// What was shown is known for so long, to take its place or to withdraw it.
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// The last popup of a window waits this long for company.
+const COMPANY: Duration = Duration::from_secs(1);
+/// Kinds that wait to be told apart.
+const MAX_FRESH: usize = 64;
+/// Popups that are known.
+const MAX_GROUPS: usize = 512;
+/// Failures named in a popup that tells of several kinds.
+const NAMED: usize = 3;
+
+/// A popup to show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Popup {
+    /// Which popup it is: one with the same number replaces the earlier one in place.
+    pub slot: u64,
+    /// The notices that it tells of and no popup has told of before.
+    pub ids: Vec<i64>,
+    /// Its words. `job` is set where it tells of one job alone.
+    pub notice: Notice,
+    /// How many notices it tells of, with those of the popups it replaces.
+    pub count: usize,
+}
+
+/// What may be told together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Outcomes of one sort: failures by the family of their error, others by the job's name.
+    Outcome(Tone, String),
+    /// Whatever did not fit.
+    Rest,
+    /// A notice that is like no other.
+    Alone,
+}
+
+#[derive(Clone, Debug)]
+struct Group {
+    slot: u64,
+    server: ServerId,
+    place: String,
+    kind: Kind,
+    newest: Notice,
+    /// What all of them are called, where that is the same.
+    name: Option<String>,
+    completed: usize,
+    failed: usize,
+    other: usize,
+    failures: Vec<String>,
+    waiting: Vec<i64>,
+    added: Mono,
+    shown: Option<Mono>,
+    /// How often it was shown, up to two.
+    times: u8,
+}
+
+impl Group {
+    fn count(&self) -> usize {
+        self.completed + self.failed + self.other
+    }
+
+    fn add(&mut self, id: i64, notice: Notice, now: Mono) {
+        let name = notice.subject.as_ref().map(|subject| subject.name.as_str());
+        if self.count() == 0 {
+            self.name = name.map(str::to_owned);
+        } else if self.name.as_deref() != name {
+            self.name = None;
+        }
+        match notice.key.as_ref().map(|key| &key.outcome) {
+            Some(JobState::Completed) => self.completed += 1,
+            Some(JobState::Failed) => self.failed += 1,
+            _ => self.other += 1,
+        }
+        if notice.tone == Tone::Bad && self.failures.len() < NAMED {
+            self.failures.push(notice.title.clone());
+        }
+        self.waiting.push(id);
+        self.newest = notice;
+        self.added = now;
+    }
+
+    fn take_in(&mut self, other: Group) {
+        if self.name != other.name {
+            self.name = None;
+        }
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.other += other.other;
+        let room = NAMED.saturating_sub(self.failures.len());
+        self.failures.extend(other.failures.into_iter().take(room));
+        self.waiting.extend(other.waiting);
+        self.added = self.added.max(other.added);
+    }
+
+    /// Whether what comes now belongs to it.
+    fn takes_more(&self, now: Mono) -> bool {
+        let span = if self.count() >= MANY { MERGES } else { SOON };
+        !self.waiting.is_empty() || now.since(self.added) < span
+    }
+
+    /// When its next popup is due; `None` while it has nothing new.
+    fn due(&self) -> Option<Mono> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        Some(match self.shown {
+            None => self.added,
+            Some(shown) if self.times < 2 => shown.after(STANDS),
+            Some(shown) => {
+                self.added.after(QUIET).max(shown.after(STANDS)).min(shown.after(LONGEST))
+            }
+        })
+    }
+}
+
+/// Decides which popups are shown, and when.
+#[derive(Debug, Default)]
+pub struct Popups {
+    groups: Vec<Group>,
+    /// When the last few were shown.
+    recent: VecDeque<Mono>,
+    next: u64,
+}
+
+impl Popups {
+    /// Takes a notice that is worth a popup. `place` is its server's name.
+    pub fn offer(&mut self, id: i64, notice: Notice, place: &str, now: Mono) {
+        self.groups
+            .retain(|group| !group.waiting.is_empty() || now.since(group.added) < REMEMBERED);
+        let kind = match (&notice.key, &notice.subject) {
+            (Some(_), Some(about)) if notice.tone == Tone::Bad => {
+                Kind::Outcome(notice.tone, family(&about.error))
+            }
+            (Some(_), about) => {
+                let name = about.as_ref().map(|about| about.name.clone());
+                Kind::Outcome(notice.tone, name.unwrap_or_default())
+            }
+            (None, _) => Kind::Alone,
+        };
+        // Another end of the job that a popup is about takes that popup's place.
+        let same_job = |group: &Group| {
+            group.server == notice.server
+                && group.count() == 1
+                && group.newest.job.is_some()
+                && group.newest.job == notice.job
+        };
+        let same_kind = |group: &Group| {
+            kind != Kind::Alone
+                && group.server == notice.server
+                && group.kind == kind
+                && group.takes_more(now)
+        };
+        let again = self.groups.iter().position(same_job);
+        if let Some(at) = again {
+            let old = self.groups.remove(at);
+            let mut group = Group::new(old.slot, notice.server.clone(), place, kind, &notice, now);
+            group.add(id, notice, now);
+            group.waiting.extend(old.waiting);
+            self.groups.push(group);
+            return;
+        }
+        if let Some(group) = self.groups.iter_mut().find(|group| same_kind(group)) {
+            group.add(id, notice, now);
+            return;
+        }
+        let slot = self.slot();
+        let mut group = Group::new(slot, notice.server.clone(), place, kind, &notice, now);
+        group.add(id, notice, now);
+        self.groups.push(group);
+        if self.fresh() > MAX_FRESH {
+            self.merge();
+        }
+        // What was shown longest ago is only remembered.
+        while self.groups.len() > MAX_GROUPS {
+            let idle = self.groups.iter().position(|group| group.waiting.is_empty());
+            self.groups.remove(idle.unwrap_or(0));
+        }
+    }
+
+    /// The next popup that is due.
+    pub fn poll(&mut self, now: Mono) -> Option<Popup> {
+        let left = self.left(now)?;
+        if self.fresh() > left {
+            self.merge();
+        }
+        let last = left == 1;
+        let due = |group: &Group| {
+            let due = group.due()?;
+            // The last of a window had better tell of all that comes with it.
+            let due = if last && group.shown.is_none() { due.after(COMPANY) } else { due };
+            (due <= now).then_some((group.newest.tone != Tone::Bad, due))
+        };
+        let best = self.groups.iter().enumerate().filter_map(|(at, group)| Some((due(group)?, at)));
+        let (_, at) = best.min()?;
+        let notice = self.words(at);
+        self.recent.push_back(now);
+        let group = &mut self.groups[at];
+        group.shown = Some(now);
+        group.times = group.times.saturating_add(1).min(2);
+        let ids = std::mem::take(&mut group.waiting);
+        Some(Popup { slot: group.slot, ids, notice, count: group.count() })
+    }
+
+    /// When [`Popups::poll`] is to be called at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Mono> {
+        let due = self.groups.iter().filter_map(Group::due).min()?;
+        if self.recent.len() < MOST {
+            let last = self.recent.len() + 1 == MOST;
+            return Some(if last && self.fresh() > 0 { due.after(COMPANY) } else { due });
+        }
+        self.recent.get(self.recent.len() - MOST).map(|oldest| due.max(oldest.after(WINDOW)))
+    }
+
+    /// The user looks at a job: answers the popup that is about it alone, to be withdrawn, and the
+    /// notices that need none any more.
+    pub fn seen(&mut self, server: &ServerId, job: &JobId) -> (Option<u64>, Vec<i64>) {
+        let about = |group: &Group| {
+            group.server == *server && group.count() == 1 && group.newest.job.as_ref() == Some(job)
+        };
+        let Some(at) = self.groups.iter().position(about) else { return (None, Vec::new()) };
+        let group = self.groups.remove(at);
+        (group.shown.map(|_| group.slot), group.waiting)
+    }
+
+    /// Forgets a server: answers the popups to be withdrawn, and the notices that need none any more.
+    pub fn forget(&mut self, server: &ServerId) -> (Vec<u64>, Vec<i64>) {
+        let (gone, kept) = std::mem::take(&mut self.groups)
+            .into_iter()
+            .partition::<Vec<_>, _>(|group| group.server == *server);
+        self.groups = kept;
+        let slots = gone.iter().filter(|group| group.shown.is_some()).map(|group| group.slot);
+        (slots.collect(), gone.iter().flat_map(|group| group.waiting.iter().copied()).collect())
+    }
+
+    /// How many popups may still be shown now, if any.
+    fn left(&mut self, now: Mono) -> Option<usize> {
+        while self.recent.front().is_some_and(|at| now.since(*at) >= WINDOW) {
+            self.recent.pop_front();
+        }
+        MOST.checked_sub(self.recent.len()).filter(|left| *left > 0)
+    }
+
+    fn fresh(&self) -> usize {
+        self.groups.iter().filter(|group| group.shown.is_none()).count()
+    }
+
+    fn slot(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Tells what was not told yet as one per server.
+    fn merge(&mut self) {
+        let (fresh, mut groups): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.groups).into_iter().partition(|group| group.shown.is_none());
+        for mut group in fresh {
+            let rest =
+                |other: &&mut Group| other.server == group.server && other.kind == Kind::Rest;
+            match groups.iter_mut().find(rest) {
+                Some(rest) => rest.take_in(group),
+                None => {
+                    group.kind = Kind::Rest;
+                    groups.push(group);
+                }
+            }
+        }
+        self.groups = groups;
+    }
+
+    /// What a group's popup says.
+    fn words(&self, at: usize) -> Notice {
+        let group = &self.groups[at];
+        let count = group.count();
+        if count == 1 {
+            return group.newest.clone();
+        }
+        let mut notice = group.newest.clone();
+        (notice.key, notice.job) = (None, None);
+        let place = &group.place;
+        let jobs = |many: usize| match &group.name {
+            Some(name) => format!("{many} \u{201c}{name}\u{201d} jobs"),
+            None => format!("{many} jobs"),
+        };
+        if group.failed == count || group.completed == count {
+            let word = if group.failed == count { "failed" } else { "completed" };
+            // Those of that name that ended otherwise meanwhile.
+            let others = self.groups.iter().filter(|other| {
+                let beside = other.added.since(group.added).max(group.added.since(other.added));
+                group.name.is_some()
+                    && other.server == group.server
+                    && other.name == group.name
+                    && beside < MERGES
+            });
+            let all: usize = others.map(|other| other.completed + other.failed).sum();
+            notice.title = match all > count {
+                true => format!("{count} of {} {word}", jobs(all)),
+                false => format!("{} {word}", jobs(count)),
+            };
+            let error = notice.subject.as_ref().map(|subject| subject.error.as_str());
+            let error = error.filter(|error| !error.is_empty() && group.failed == count);
+            match (&group.kind, error) {
+                (Kind::Outcome(..), Some(error)) => {
+                    notice.title.push_str(", same error");
+                    notice.body = format!("On {place}: {error}");
+                }
+                _ => notice.body = listed(place, &group.failures),
+            }
+        } else {
+            let parts = [
+                (group.completed, "completed"),
+                (group.failed, "failed"),
+                (group.other, "of the server itself"),
+            ];
+            let parts = parts.iter().filter(|(many, _)| *many > 0);
+            let parts: Vec<String> = parts.map(|(many, word)| format!("{many} {word}")).collect();
+            let what = if group.other > 0 { "notices" } else { "jobs ended" };
+            notice.title = format!("{count} {what}: {}", parts.join(", "));
+            notice.body = listed(place, &group.failures);
+            notice.tone = if group.failed > 0 { Tone::Bad } else { notice.tone };
+        }
+        notice
+    }
+}
+
+impl Group {
+    fn new(
+        slot: u64,
+        server: ServerId,
+        place: &str,
+        kind: Kind,
+        notice: &Notice,
+        now: Mono,
+    ) -> Group {
+        Group {
+            slot,
+            server,
+            place: place.to_owned(),
+            kind,
+            newest: notice.clone(),
+            name: None,
+            completed: 0,
+            failed: 0,
+            other: 0,
+            failures: Vec::new(),
+            waiting: Vec::new(),
+            added: now,
+            shown: None,
+            times: 0,
+        }
+    }
+}
+
+fn listed(place: &str, failures: &[String]) -> String {
+    let mut lines = vec![format!("On {place}")];
+    lines.extend(failures.iter().cloned());
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+use super::*;
+use crate::notify::{NoticeKey, Subject};
+
+fn ms(ms: u64) -> Mono {
+    Mono(ms)
+}
+
+fn notice(server: &str, job: &str, name: &str, error: Option<&str>) -> Notice {
+    let server = ServerId(server.to_owned());
+    let (outcome, tone, word) = match error {
+        Some(_) => (JobState::Failed, Tone::Bad, "failed"),
+        None => (JobState::Completed, Tone::Good, "completed"),
+    };
+    Notice {
+        key: Some(NoticeKey { server: server.clone(), job: job.into(), attempt: 1, outcome }),
+        server,
+        job: Some(job.into()),
+        title: format!("{name} {word}"),
+        body: String::new(),
+        tone,
+        at: jiff::Timestamp::UNIX_EPOCH,
+        subject: Some(Box::new(Subject {
+            name: name.to_owned(),
+            error: error.unwrap_or_default().to_owned(),
+        })),
+    }
+}
+
+/// Offers notices at their times, polls as the deadline says, until `end`.
+fn run(offers: Vec<(u64, Notice)>, end: u64) -> Vec<(u64, Popup)> {
+    let mut popups = Popups::default();
+    let mut shown = Vec::new();
+    let mut offers = offers.into_iter().zip(1..).peekable();
+    let mut now = 0;
+    loop {
+        while let Some(((_, notice), id)) = offers.next_if(|((at, _), _)| *at <= now) {
+            popups.offer(id, notice, "Mill", ms(now));
+            shown.extend(popups.poll(ms(now)).map(|popup| (now, popup)));
+        }
+        while let Some(popup) = popups.poll(ms(now)) {
+            shown.push((now, popup));
+        }
+        let next = offers.peek().map(|((at, _), _)| *at);
+        let due = popups.deadline().map(|at| at.0);
+        assert!(due.is_none_or(|due| due > now), "a deadline in the past would spin");
+        match next.into_iter().chain(due).min() {
+            Some(at) if at <= end => now = at,
+            _ => return shown,
+        }
+    }
+}
+
+fn told(shown: &[(u64, Popup)]) -> Vec<(u64, u64, &str)> {
+    shown.iter().map(|(at, popup)| (*at, popup.slot, popup.notice.title.as_str())).collect()
+}
+
+fn never_more_than_most(shown: &[(u64, Popup)]) {
+    for (at, _) in shown {
+        let within = |other: &&(u64, Popup)| other.0 >= *at && other.0 < at + 5_000;
+        assert!(shown.iter().filter(within).count() <= MOST, "{:?}", told(shown));
+    }
+}
+
+#[test]
+fn one_alone_is_shown_at_once_in_its_own_words() {
+    let shown = run(vec![(7, notice("s", "1", "warm", Some("disk full")))], 60_000);
+    assert_eq!(told(&shown), [(7, 1, "warm failed")]);
+    assert_eq!((shown[0].1.count, shown[0].1.notice.job.clone()), (1, Some("1".into())));
+}
+
+#[test]
+fn six_hundred_and_eighty_failures_in_five_seconds_are_three_popups_the_last_with_the_exact_count()
+{
+    let offers = (0..680_u64)
+        .map(|n| {
+            let error = format!("timeout after {} ms", n * 7);
+            (n * 5_000 / 680, notice("s", &n.to_string(), "warm", Some(&error)))
+        })
+        .collect();
+    let shown = run(offers, 120_000);
+    assert_eq!(shown.len(), 3, "{:?}", told(&shown));
+    never_more_than_most(&shown);
+    assert!(shown[0].0 < 1_000);
+    assert!(shown.iter().all(|(_, popup)| popup.slot == 1), "replaced in place");
+    let last = &shown[2].1;
+    assert_eq!(last.notice.title, "680 \u{201c}warm\u{201d} jobs failed, same error");
+    assert_eq!(last.notice.body, "On Mill: timeout after 4753 ms");
+    assert_eq!((last.count, last.notice.job.clone()), (680, None));
+    let mut ids: Vec<i64> = shown.iter().flat_map(|(_, popup)| popup.ids.clone()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (1..=680).collect::<Vec<i64>>(), "each is told of exactly once");
+}
+
+#[test]
+fn failures_among_others_of_their_name_say_of_how_many() {
+    let offers = (0..100_u64)
+        .map(|n| (n * 20, notice("s", &n.to_string(), "warm", (n % 10 == 0).then_some("full"))))
+        .collect();
+    let shown = run(offers, 60_000);
+    never_more_than_most(&shown);
+    let failed = shown.iter().rev().find(|(_, popup)| popup.notice.tone == Tone::Bad);
+    let title = &failed.expect("failures").1.notice.title;
+    assert_eq!(title, "10 of 100 \u{201c}warm\u{201d} jobs failed, same error");
+}
+
+#[test]
+fn failures_with_different_errors_are_told_as_one_once_they_are_too_many() {
+    let words = ["disk full", "no route", "refused", "torn apart", "too old", "too new", "gone"];
+    let of = |n: usize| {
+        let error = format!("{} by the {}", words[n % 7], words[n / 7 % 7]);
+        notice("s", &n.to_string(), &format!("job{n}"), Some(&error))
+    };
+    let shown = run((0..49).map(|n| (n as u64 * 100, of(n))).collect(), 120_000);
+    never_more_than_most(&shown);
+    assert_eq!(told(&shown)[..2], [(0, 1, "job0 failed"), (100, 2, "job1 failed")]);
+    let last = &shown.last().expect("a last one").1;
+    assert_eq!(last.notice.title, "47 jobs failed");
+    assert!(last.notice.body.starts_with("On Mill\njob2 failed\n"), "{}", last.notice.body);
+    let ids: usize = shown.iter().map(|(_, popup)| popup.ids.len()).sum();
+    assert_eq!(ids, 49);
+}
+
+#[test]
+fn servers_and_outcomes_are_told_apart() {
+    let shown = run(
+        vec![
+            (0, notice("a", "1", "warm", None)),
+            (10, notice("a", "2", "warm", Some("full"))),
+            (20, notice("b", "3", "warm", None)),
+        ],
+        60_000,
+    );
+    assert_eq!(shown.len(), 3);
+    let slots: Vec<u64> = shown.iter().map(|(_, popup)| popup.slot).collect();
+    assert_eq!(slots, [1, 2, 3]);
+}
+
+#[test]
+fn a_flood_that_does_not_end_is_told_now_and_then() {
+    let offers = (0..600_u64)
+        .map(|n| (n * 100, notice("s", &n.to_string(), "warm", Some("full"))))
+        .collect();
+    let shown = run(offers, 120_000);
+    never_more_than_most(&shown);
+    assert!((7..=9).contains(&shown.len()), "{:?}", told(&shown));
+    assert_eq!(shown.last().expect("a last one").1.count, 600);
+}
+
+#[test]
+fn the_same_job_takes_its_popups_place_and_one_that_is_looked_at_needs_none() {
+    let mut popups = Popups::default();
+    let next = |popups: &mut Popups, id, notice, at| {
+        popups.offer(id, notice, "Mill", ms(at));
+        popups.poll(ms(at)).expect("a popup")
+    };
+    let failed = next(&mut popups, 1, notice("s", "1", "warm", Some("full")), 0);
+    let completed = next(&mut popups, 2, notice("s", "1", "warm", None), 9_000);
+    assert_eq!(failed.slot, completed.slot);
+    assert_eq!(completed.notice.title, "warm completed");
+    let server = ServerId("s".to_owned());
+    assert_eq!(popups.seen(&server, &"other".into()), (None, vec![]));
+    assert_eq!(popups.seen(&server, &"1".into()), (Some(1), vec![]));
+    assert_eq!(popups.seen(&server, &"1".into()), (None, vec![]));
+}
+
+#[test]
+fn what_comes_now_and_then_is_told_one_by_one() {
+    let at = |at, job| (at, notice("s", job, "warm", Some("full")));
+    let shown = run(vec![at(0, "1"), at(8_000, "2"), at(20_000, "3")], 90_000);
+    let alone = "warm failed";
+    assert_eq!(told(&shown), [(0, 1, alone), (8_000, 2, alone), (20_000, 3, alone)]);
+    // Once there was a burst, stragglers belong to it.
+    let burst = vec![at(0, "1"), at(100, "2"), at(200, "3"), at(20_000, "4")];
+    let shown = run(burst, 90_000);
+    let last = &shown.last().expect("a last one").1;
+    assert_eq!((last.slot, last.count), (1, 4));
+}
+
+#[test]
+fn completions_of_different_jobs_have_popups_of_their_own_while_they_are_few() {
+    let at = |at, job| (at, notice("s", job, job, None));
+    let shown = run(vec![at(0, "a"), at(1_000, "b"), at(7_000, "c")], 60_000);
+    let titles = ["a completed", "b completed", "c completed"];
+    assert_eq!(shown.iter().map(|(_, popup)| &popup.notice.title).collect::<Vec<_>>(), titles);
+}
+
+#[test]
+fn a_server_that_is_removed_takes_what_waits_with_it() {
+    let mut popups = Popups::default();
+    for id in 1..=5 {
+        popups.offer(id, notice("s", &id.to_string(), "warm", Some("full")), "Mill", ms(0));
+    }
+    assert_eq!(popups.poll(ms(0)).expect("the first").count, 5);
+    popups.offer(6, notice("s", "6", "warm", Some("full")), "Mill", ms(10));
+    assert_eq!(popups.forget(&ServerId("s".to_owned())), (vec![1], vec![6]));
+    assert_eq!(popups.deadline(), None);
+}
+
+#[test]
+fn any_flow_is_told_of_completely_and_within_bounds() {
+    // A small generator of its own: the sequence is the same in every run.
+    let mut state = 9_u64;
+    let mut random = |below: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    for _ in 0..200 {
+        let mut at = 0;
+        let offers: Vec<(u64, Notice)> = (0..random(300))
+            .map(|n| {
+                at += [0, 1, 50, 900, 7_000][random(5) as usize];
+                let error = ["full", "no route", "refused"][random(3) as usize];
+                let error = (random(3) > 0).then_some(error);
+                let (server, name) = (random(3).to_string(), format!("job{}", random(4)));
+                (at, notice(&server, &(n % 250).to_string(), &name, error))
+            })
+            .collect();
+        let many = offers.len();
+        let shown = run(offers, at + 120_000);
+        never_more_than_most(&shown);
+        let mut ids: Vec<i64> = shown.iter().flat_map(|(_, popup)| popup.ids.clone()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (1..=many as i64).collect::<Vec<i64>>());
+    }
+}
