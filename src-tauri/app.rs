@@ -294,6 +294,13 @@ fn pass_on(app: &AppHandle, engine: &Engine, told: Told) {
             let (app, engine) = (app.clone(), engine.clone());
             tauri::async_runtime::spawn(async move {
                 match (job, button) {
+                    (_, Some(button @ (Button::MuteJob | Button::MuteError))) => {
+                        if let Err(error) = engine.mute(id, button == Button::MuteError).await {
+                            tracing::warn!(error.message, "not muted");
+                            show_window(&app);
+                        }
+                        return;
+                    }
                     (Some(job), Some(Button::Retry)) => {
                         let asked = engine.act(&server, &job, ActionView::Retry).await;
                         let Err(error) = asked else {

@@ -103,6 +103,8 @@ fn button_words(button: Button) -> (&'static str, &'static str) {
     match button {
         Button::Log => ("log", "Open log"),
         Button::Retry => ("retry", "Retry"),
+        Button::MuteJob => ("mute-job", "Mute this job"),
+        Button::MuteError => ("mute-error", "Mute this error"),
     }
 }
 
@@ -387,7 +389,7 @@ mod sender {
                     let Ok((number, action)) = signal.body().deserialize::<(u32, String)>() else {
                         return;
                     };
-                    let button = [Button::Log, Button::Retry]
+                    let button = [Button::Log, Button::Retry, Button::MuteJob, Button::MuteError]
                         .into_iter()
                         .find(|button| button_words(*button).0 == action);
                     let known = button.is_some() || action == "default";

@@ -45,6 +45,10 @@ pub enum Button {
     Log,
     /// To have the server run the job again, which it would accept.
     Retry,
+    /// To hear no more of jobs of this name.
+    MuteJob,
+    /// To hear no more of failures with this error.
+    MuteError,
 }
 
 /// See [`Desktop::show`]. Dropped without a call, it settles nothing.

@@ -152,7 +152,18 @@ impl SettingsFile {
         }
         if let Some(preferences) = self.document.get("preferences") {
             match preferences.clone().try_into() {
-                Ok(preferences) => settings.preferences = preferences,
+                Ok(preferences) => {
+                    settings.preferences = preferences;
+                    for (index, hours) in settings.preferences.quiet_hours.iter().enumerate() {
+                        if hours.hours().is_none() {
+                            problems.push(format!(
+                                "quiet hours {} are none: they need days (mon to sun) and times \
+                                 like 22:00",
+                                index + 1
+                            ));
+                        }
+                    }
+                }
                 Err(error) => {
                     self.unread = true;
                     problems.push(format!("the preferences are wrong: {}", error.message()));
@@ -213,7 +224,16 @@ impl SettingsFile {
             &mut document,
             "preferences",
             preferences,
-            &["theme", "popups", "logMegabytes", "logDays"],
+            &[
+                "theme",
+                "popups",
+                "logMegabytes",
+                "logDays",
+                "quietHours",
+                "quietLetsFailures",
+                "snoozedUntil",
+                "muted",
+            ],
         );
         let old = servers_in(&document);
         let single = document.remove("server").is_some_and(|value| !value.is_array());
@@ -418,6 +438,7 @@ pub fn new_id() -> ServerId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::views::{Mute, QuietHours};
     use jobwatch_core::server::DialectKind;
 
     const WITH_UNKNOWN: &str = r#"
@@ -491,6 +512,32 @@ ws = "ws://localhost"
         assert_eq!(servers[1]["dialect"].as_str(), Some("not-yet-invented"));
         let (_, again) = SettingsFile::load(path);
         assert_eq!(again.settings, settings);
+    }
+
+    #[test]
+    fn quiet_and_mutes_are_kept_and_hours_that_cannot_be_read_are_named() {
+        let (_directory, path) = file("version = 1\n");
+        let (mut file, _) = SettingsFile::load(path.clone());
+        let hours = |from: &str| QuietHours {
+            days: vec!["mon".to_owned()],
+            from: from.to_owned(),
+            to: "07:00".to_owned(),
+        };
+        let mute = Mute { server: "a".to_owned(), name: Some("warm".to_owned()), error: None };
+        let mut settings = Settings::default();
+        settings.preferences.quiet_hours = vec![hours("22:00"), hours("late")];
+        settings.preferences.muted = vec![mute];
+        settings.preferences.snoozed_until = Some(1_800_000_000_000);
+        save(&mut file, &settings);
+        let (mut file, read) = SettingsFile::load(path.clone());
+        assert_eq!(read.settings, settings);
+        let problem = read.problem.expect("one is unreadable");
+        assert!(problem.contains("quiet hours 2 are none"), "{problem}");
+        settings.preferences.quiet_hours.pop();
+        settings.preferences.snoozed_until = None;
+        save(&mut file, &settings);
+        let (_, read) = SettingsFile::load(path);
+        assert_eq!((read.settings, read.problem), (settings, None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -16,11 +16,25 @@ const GENERATED: &str = "ui/src/lib/generated";
 /// # Errors
 /// When the generating tests fail.
 pub fn regenerate() -> Result<()> {
-    let directory = root().join(GENERATED);
-    for path in read(&directory)?.into_keys() {
+    let (directory, fresh) = (root().join(GENERATED), elsewhere()?);
+    let fresh = read(&fresh)?;
+    for path in read(&directory)?.into_keys().filter(|path| !fresh.contains_key(path)) {
         fs::remove_file(directory.join(path))?;
     }
-    generate(&directory)
+    for (path, text) in fresh {
+        fs::write(directory.join(path), text)?;
+    }
+    Ok(())
+}
+
+/// Generates them in a directory of their own, so that a failure leaves the committed ones alone.
+fn elsewhere() -> Result<PathBuf> {
+    let elsewhere = root().join("target/tidy/bindings");
+    if elsewhere.exists() {
+        fs::remove_dir_all(&elsewhere)?;
+    }
+    generate(&elsewhere)?;
+    Ok(elsewhere)
 }
 
 /// Generates them elsewhere and compares byte for byte.
@@ -28,12 +42,7 @@ pub fn regenerate() -> Result<()> {
 /// # Errors
 /// When the generating tests fail.
 pub fn check() -> Result<Vec<Finding>> {
-    let elsewhere = root().join("target/tidy/bindings");
-    if elsewhere.exists() {
-        fs::remove_dir_all(&elsewhere)?;
-    }
-    generate(&elsewhere)?;
-    let fresh = read(&elsewhere)?;
+    let fresh = read(&elsewhere()?)?;
     let committed = read(&root().join(GENERATED))?;
     let differing = fresh
         .keys()

@@ -2,6 +2,7 @@
 
 mod family;
 pub mod popups;
+pub mod quiet;
 
 use std::time::Duration;
 

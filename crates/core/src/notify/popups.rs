@@ -335,7 +335,10 @@ impl Popups {
                     notice.title.push_str(", same error");
                     notice.body = format!("On {place}: {error}");
                 }
-                _ => notice.body = listed(place, &group.failures),
+                _ => {
+                    notice.body = listed(place, &group.failures);
+                    notice.subject = None;
+                }
             }
         } else {
             let parts = [
@@ -349,6 +352,7 @@ impl Popups {
             notice.title = format!("{count} {what}: {}", parts.join(", "));
             notice.body = listed(place, &group.failures);
             notice.tone = if group.failed > 0 { Tone::Bad } else { notice.tone };
+            notice.subject = None;
         }
         notice
     }

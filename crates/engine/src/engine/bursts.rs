@@ -94,12 +94,20 @@ impl State {
                 continue;
             };
             let name = entry.server.name.clone();
-            self.tell_burst(server, &name, notices, now);
+            self.tell_burst(server, &name, "While Jobwatch was off", notices, now);
         }
         self.show_popups();
     }
 
-    fn tell_burst(&mut self, server: ServerId, name: &str, notices: Vec<StoredNotice>, now: Now) {
+    /// Tells several notices of one server as one; `when` says what kept them from being told.
+    pub(super) fn tell_burst(
+        &mut self,
+        server: ServerId,
+        name: &str,
+        when: &str,
+        notices: Vec<StoredNotice>,
+        now: Now,
+    ) {
         // What earlier runs had to tell besides outcomes has its own words.
         let (told, alone): (Vec<_>, Vec<_>) =
             notices.into_iter().partition(|stored| stored.notice.key.is_some());
@@ -111,7 +119,7 @@ impl State {
             // One is best told in its own words.
             [only] => self.show(only),
             several => {
-                let notice = summary(server, name, several, now);
+                let notice = summary(server, name, when, several, now);
                 let announcement =
                     Announcement { notice, step: None, mark: None, away: false, read: false };
                 self.history.announce(announcement);
@@ -122,7 +130,13 @@ impl State {
 }
 
 /// Several notices of one server in one.
-fn summary(server: ServerId, server_name: &str, notices: &[StoredNotice], now: Now) -> Notice {
+fn summary(
+    server: ServerId,
+    server_name: &str,
+    when: &str,
+    notices: &[StoredNotice],
+    now: Now,
+) -> Notice {
     let (mut completed, mut failed, mut otherwise) = (0, 0, 0);
     for stored in notices {
         match stored.notice.key.as_ref().map(|key| &key.outcome) {
@@ -137,7 +151,7 @@ fn summary(server: ServerId, server_name: &str, notices: &[StoredNotice], now: N
             .filter(|(number, _)| *number > 0)
             .map(|(number, word)| format!("{number} {word}"))
             .collect();
-    let title = format!("While Jobwatch was off: {}", parts.join(", "));
+    let title = format!("{when}: {}", parts.join(", "));
     let bad = notices.iter().filter(|stored| stored.notice.tone == Tone::Bad);
     let mut lines = vec![format!("On {server_name}")];
     lines.extend(bad.clone().take(NAMED).map(|stored| stored.notice.title.clone()));
@@ -229,8 +243,8 @@ mod tests {
         let failed = (10..15).map(|id| stored("s", id, JobState::Failed));
         let mut all: Vec<_> = failed.collect();
         all.extend((0..32).map(|id| stored("s", id, JobState::Completed)));
-        let notice = summary(ServerId("s".to_owned()), "Test", &all, at(0));
-        assert_eq!(notice.title, "While Jobwatch was off: 32 completed, 5 failed");
+        let notice = summary(ServerId("s".to_owned()), "Test", "While quiet", &all, at(0));
+        assert_eq!(notice.title, "While quiet: 32 completed, 5 failed");
         assert_eq!(notice.body, "On Test\n10 failed\n11 failed\n12 failed");
     }
 }

@@ -454,6 +454,7 @@ impl State {
     pub(super) fn set_preferences(&mut self, preferences: Preferences) {
         self.preferences = preferences;
         self.set_log_budget();
+        self.end_quiet();
         self.views.overview_changed();
     }
 

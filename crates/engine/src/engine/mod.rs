@@ -10,6 +10,7 @@ mod configure;
 mod logs;
 mod logview;
 mod notices;
+mod quiet;
 mod servers;
 mod state;
 mod window;
@@ -182,6 +183,7 @@ impl Engine {
             unread: 0,
             health: crate::views::Health::default(),
             preferences: Preferences::default(),
+            quiet_until: None,
             demo: false,
         })
     }
@@ -231,6 +233,18 @@ impl Engine {
     /// read.
     pub async fn open_job(&self, server: String, job: String, log: bool) {
         let _ = self.ask(move |state| state.open_job(OpenJob { server, job }, log)).await;
+    }
+
+    /// A popup's button: hear no more of jobs of its name, or of failures with its error. The
+    /// settings say what is muted.
+    ///
+    /// # Errors
+    /// As [`Engine::set_preferences`].
+    pub async fn mute(&self, notice: i64, by_error: bool) -> Result<(), UserError> {
+        match self.ask(move |state| state.muting(notice, by_error)).await? {
+            Some(preferences) => self.set_preferences(preferences).await,
+            None => Ok(()),
+        }
     }
 
     /// A popup that tells of several jobs was clicked: asks the window to show the notices.

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bursts::Bursts;
+use super::quiet::Held;
 use super::state::State;
 use crate::driver::Slot;
 use crate::history::{Announcement, StoredNotice};
@@ -45,12 +46,23 @@ pub(super) struct Notices {
     popups: Popups,
     /// The desktop has not taken the last few popups: until then no other is shown.
     behind: Option<Mono>,
+    /// What waits for the end of the quiet, and until when it was last said to last.
+    pub(super) held: Held,
+    pub(super) quiet_told: Option<i64>,
 }
 
 impl Notices {
     pub(super) fn deadline(&self) -> Option<Mono> {
         let popup = self.popups.deadline().map(|due| due.max(self.behind.unwrap_or(due)));
         [self.bursts.deadline(), popup].into_iter().flatten().min()
+    }
+
+    pub(super) fn by_id(&self, id: i64) -> Option<&Notice> {
+        self.list.iter().rev().find(|stored| stored.id == id).map(|stored| &stored.notice)
+    }
+
+    pub(super) fn is_read(&self, id: i64) -> bool {
+        self.list.iter().rev().any(|stored| stored.id == id && stored.read)
     }
 
     pub(super) fn unread(&self) -> u32 {
@@ -183,6 +195,13 @@ impl State {
             && let Ok(entry) = self.named(&notice.server)
         {
             let place = entry.server.name.clone();
+            if self.is_muted(notice) {
+                self.history.shown(vec![stored.id]);
+                return;
+            }
+            if self.hold_if_quiet(stored) {
+                return;
+            }
             let now = self.clock.now().mono;
             self.notices.popups.offer(stored.id, notice.clone(), &place, now);
             self.show_popups();
@@ -214,10 +233,12 @@ impl State {
         }
     }
 
-    /// What can be done about a popup's one job.
+    /// What can be done about what a popup tells of.
     fn buttons(&self, notice: &Notice) -> Vec<Button> {
+        let same_error = notice.job.is_none()
+            && notice.subject.as_ref().is_some_and(|about| !about.error.is_empty());
         let (Some(id), Ok(entry)) = (&notice.job, self.named(&notice.server)) else {
-            return Vec::new();
+            return if same_error { vec![Button::MuteError] } else { Vec::new() };
         };
         let mut buttons = vec![Button::Log];
         let failed = notice.key.as_ref().is_some_and(|key| key.outcome == JobState::Failed);
@@ -226,6 +247,9 @@ impl State {
             && entry.actions_for(job).contains(&ActionKind::Retry)
         {
             buttons.push(Button::Retry);
+        }
+        if notice.subject.is_some() {
+            buttons.push(Button::MuteJob);
         }
         buttons
     }
@@ -304,7 +328,8 @@ impl State {
             list.retain(|stored| stored.notice.server != *server);
         }
         notices.bursts.forget(server);
-        let (slots, ids) = notices.popups.forget(server);
+        let (slots, mut ids) = notices.popups.forget(server);
+        ids.extend(notices.held.forget(server));
         notices.recount();
         if let Some(desktop) = self.desktop() {
             slots.into_iter().for_each(|slot| desktop.withdraw(slot));

@@ -182,6 +182,7 @@ impl State {
         }
         self.reload_settings();
         self.follow_logs();
+        self.end_quiet();
         self.note_listings(LISTINGS);
         self.give_up_actions();
         self.prune();

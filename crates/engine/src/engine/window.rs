@@ -436,6 +436,7 @@ impl State {
             unread: self.notices.unread(),
             health: self.health.clone(),
             preferences: self.preferences.clone(),
+            quiet_until: self.quiet_until(),
             demo: self.servers.iter().any(|entry| entry.demo),
             servers,
         }

@@ -1,6 +1,7 @@
 //! The types that cross to the page. Generated into TypeScript by the tests; times are
 //! milliseconds since 1970, durations milliseconds, ids text. Nothing here can hold a secret.
 
+use jobwatch_core::notify::quiet::Hours;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -23,6 +24,9 @@ pub struct Overview {
     pub health: Health,
     /// The user's choices.
     pub preferences: Preferences,
+    /// Until when popups are held back, in ms since 1970; `null` while they are not.
+    #[ts(type = "number | null")]
+    pub quiet_until: Option<i64>,
     /// Whether the embedded demo server is running.
     pub demo: bool,
 }
@@ -59,11 +63,71 @@ pub struct Preferences {
     /// Days after which the logs of ended jobs are dropped (of a server: option `log_days`); 0 for
     /// never.
     pub log_days: u32,
+    /// Hours without popups.
+    pub quiet_hours: Vec<QuietHours>,
+    /// Whether failures are told in them all the same.
+    pub quiet_lets_failures: bool,
+    /// No popups until then, in ms since 1970.
+    #[ts(type = "number | null")]
+    pub snoozed_until: Option<i64>,
+    /// What pops up no more.
+    pub muted: Vec<Mute>,
 }
 
 impl Default for Preferences {
     fn default() -> Preferences {
-        Preferences { theme: Theme::System, popups: true, log_megabytes: 2_048, log_days: 90 }
+        Preferences {
+            theme: Theme::System,
+            popups: true,
+            log_megabytes: 2_048,
+            log_days: 90,
+            quiet_hours: Vec::new(),
+            quiet_lets_failures: false,
+            snoozed_until: None,
+            muted: Vec::new(),
+        }
+    }
+}
+
+/// Something that pops up no more: jobs of a name, or failures with an error.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+#[ts(export)]
+pub struct Mute {
+    /// The server's id.
+    pub server: String,
+    /// What the jobs are called; `null` for an error.
+    pub name: Option<String>,
+    /// The error, with `\u{2026}` for what differs from one time to the next; `null` for a name.
+    pub error: Option<String>,
+}
+
+/// Hours of the day without popups, by the clock of this computer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct QuietHours {
+    /// On which days they begin: `mon` to `sun`.
+    pub days: Vec<String>,
+    /// When they begin: `22:00`.
+    pub from: String,
+    /// When they end, on the next day where that is not later than they begin.
+    pub to: String,
+}
+
+impl QuietHours {
+    /// As core knows them; `None` where they cannot be read, or begin on no day.
+    #[must_use]
+    pub fn hours(&self) -> Option<Hours> {
+        const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+        let day = |said: &String| DAYS.iter().position(|day| said.trim().eq_ignore_ascii_case(day));
+        let mut days = [false; 7];
+        for said in &self.days {
+            days[day(said)?] = true;
+        }
+        let time = |text: &str| text.trim().parse().ok();
+        let hours = Hours { days, from: time(&self.from)?, to: time(&self.to)? };
+        days.contains(&true).then_some(hours)
     }
 }
 

@@ -11,7 +11,7 @@ use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Control, DEMO_KEY, Demo, DemoOptions, JobSpec};
 use jobwatch_engine::ports::Button;
-use jobwatch_engine::views::{KeyChange, OpenJob, ServerDraft};
+use jobwatch_engine::views::{KeyChange, OpenJob, Preferences, ServerDraft};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
 use crate::common::{Keyring, World, engine, until};
@@ -132,8 +132,18 @@ async fn hundreds_of_failures_are_few_popups_replaced_in_place_and_each_is_told_
     assert!(shown.len() <= 4, "{:?}", world.titles());
     assert!(shown.iter().all(|popup| popup.slot == shown[0].slot), "{shown:?}");
     assert_eq!(shown[0].notice.title, "warm:7 failed");
-    assert_eq!(shown[0].buttons, [Button::Log]);
-    assert!(shown.last().unwrap().buttons.is_empty());
+    assert_eq!(shown[0].buttons, [Button::Log, Button::MuteJob]);
+    assert_eq!(shown.last().unwrap().buttons, [Button::MuteError]);
+
+    // Muted, the error rings no more, whatever differs in it; another one does.
+    engine.mute(shown.last().unwrap().id, true).await.unwrap();
+    let ids = start_all(&world, &control, &["cold".to_owned(), "cold".to_owned()]).await;
+    control.fail(&ids[0], "timeout after 7 ms", None);
+    control.fail(&ids[1], "disk full", None);
+    until("the other error", || world.titles().iter().any(|title| title == "cold:7 failed")).await;
+    let told = world.popups.lock().unwrap().last().unwrap().notice.body.clone();
+    assert!(told.contains("disk full"), "{told}");
+    assert_eq!(world.popups.lock().unwrap().len(), shown.len() + 1);
     engine.stop().await;
     demo.stop().await;
 }
@@ -152,7 +162,7 @@ async fn a_popup_is_withdrawn_when_its_job_is_looked_at_and_offers_what_the_serv
     control.fail(&run, "550 mailbox unknown", None);
     until("the popup", || !world.titles().is_empty()).await;
     let popup = world.popups.lock().unwrap()[0].clone();
-    assert_eq!(popup.buttons, [Button::Log, Button::Retry]);
+    assert_eq!(popup.buttons, [Button::Log, Button::Retry, Button::MuteJob]);
     let job = popup.notice.job.clone().expect("one job").as_str().to_owned();
     assert!(world.withdrawn.lock().unwrap().is_empty());
     engine.looking_at(true, Some(OpenJob { server: id, job })).await;
@@ -194,6 +204,51 @@ async fn outcomes_that_a_slow_desktop_does_not_take_wait_and_are_told_as_one() {
     }
     let last = || world.titles().last().cloned().unwrap_or_default();
     until("the others in one", || last() == "19 jobs completed").await;
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_while_popups_are_snoozed_is_summed_up_afterwards_and_failures_may_breach() {
+    let demo = demo().await;
+    let kind = DialectKind::Kecs;
+    let server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+    let id = server.0.id.0.clone();
+    let control = demo.control(kind);
+    let world = World::new();
+    let engine = engine(&world, vec![server]).await;
+    world.until_link(&id, Link::Live).await;
+    let names: Vec<String> = (0..4).map(|n| format!("job{n}")).collect();
+    let ids = start_all(&world, &control, &names).await;
+    let snoozed_until = Some(jiff::Timestamp::now().as_millisecond() + 3_600_000);
+    let quiet = Preferences { snoozed_until, ..Preferences::default() };
+    engine.set_preferences(quiet.clone()).await.unwrap();
+    assert_eq!(engine.overview().await.quiet_until, snoozed_until);
+    for id in &ids[..2] {
+        control.complete(id, None);
+    }
+    control.fail(&ids[2], "disk full", None);
+    until("the ends", || {
+        ids[..3].iter().all(|id| world.job(id).is_some_and(|job| job.state.terminal()))
+    })
+    .await;
+    let unread = async || engine.overview().await.unread;
+    while unread().await < 3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(world.titles().is_empty(), "{:?}", world.titles());
+
+    // A failure may breach, if the user says so.
+    let lets = Preferences { quiet_lets_failures: true, ..quiet.clone() };
+    engine.set_preferences(lets).await.unwrap();
+    control.fail(&ids[3], "no route", None);
+    until("the failure", || world.titles() == ["job3:7 failed"]).await;
+
+    engine.set_preferences(Preferences::default()).await.unwrap();
+    let summary = "While quiet: 2 completed, 1 failed";
+    until("the summary", || world.titles().iter().any(|title| title == summary)).await;
+    assert_eq!(world.titles().len(), 2, "{:?}", world.titles());
+    assert_eq!(engine.overview().await.quiet_until, None);
     engine.stop().await;
     demo.stop().await;
 }

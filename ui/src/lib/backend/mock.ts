@@ -41,7 +41,7 @@ export class Mock implements Backend {
   #nextView = 1;
   #version = 0;
   #demo = false;
-  #preferences: Overview["preferences"] = { theme: "system", popups: true, logMegabytes: 2048, logDays: 90 };
+  #preferences: Overview["preferences"] = { theme: "system", popups: true, logMegabytes: 2048, logDays: 90, quietHours: [], quietLetsFailures: false, snoozedUntil: null, muted: [] };
   #onTick: (tick: Tick) => void = () => undefined;
 
   constructor({ scene = "demo", live = true, now = Date.now() }: MockOptions = {}) {
@@ -120,6 +120,7 @@ export class Mock implements Backend {
         settings: null,
       },
       preferences: this.#preferences,
+      quietUntil: this.#preferences.snoozedUntil !== null && this.#preferences.snoozedUntil > Date.now() ? this.#preferences.snoozedUntil : null,
       demo: this.#demo,
     });
   }

@@ -32,6 +32,10 @@ health: Health,
  */
 preferences: Preferences, 
 /**
+ * Until when popups are held back, in ms since 1970; `null` while they are not.
+ */
+quietUntil: number | null, 
+/**
  * Whether the embedded demo server is running.
  */
 demo: boolean, };

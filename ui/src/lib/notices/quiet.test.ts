@@ -1,0 +1,73 @@
+import { screen, waitFor, within } from "@testing-library/svelte";
+import userEvent from "@testing-library/user-event";
+import axe from "axe-core";
+import { describe, expect, test } from "vitest";
+
+import type { Preferences } from "../generated/Preferences";
+import type { Mock } from "../backend/mock";
+import { show } from "../shared/testing";
+import { tomorrow } from "./snooze";
+
+const user = userEvent.setup({ delay: null });
+
+function saved(mock: Mock): Preferences {
+  return mock.calls.filter((call) => call.name === "setPreferences").at(-1)!.args[0] as Preferences;
+}
+
+test("tomorrow begins at eight, also over the end of a month and of summer time", () => {
+  for (const [now, then] of [
+    [new Date(2026, 10, 26, 23, 59), new Date(2026, 10, 27, 8)],
+    [new Date(2026, 10, 30, 0, 1), new Date(2026, 11, 1, 8)],
+    [new Date(2026, 9, 24, 12, 0), new Date(2026, 9, 25, 8)],
+  ] as const) {
+    expect(new Date(tomorrow(now.getTime()))).toEqual(then);
+  }
+});
+
+describe("popups are held back", () => {
+  test("for an hour, from the notices, with a way back", async () => {
+    const mock = await show();
+    await user.click(screen.getByRole("button", { name: /^Notices/ }));
+    await user.click(await screen.findByRole("button", { name: "Snooze" }));
+    await user.click(screen.getByRole("menuitem", { name: "For 1 hour" }));
+    await waitFor(() => expect(saved(mock).snoozedUntil! - Date.now()).toBeGreaterThan(3_500_000));
+    const button = await screen.findByRole("button", { name: /^Quiet until/ });
+    await user.click(button);
+    await user.click(screen.getByRole("menuitem", { name: "Popups again" }));
+    await waitFor(() => expect(saved(mock).snoozedUntil).toBeNull());
+    await screen.findByRole("button", { name: "Snooze" });
+  });
+
+  test("in hours that are added, changed and removed in the settings", async () => {
+    const mock = await show();
+    await user.click(screen.getByRole("button", { name: "Settings" }));
+    await user.click(await screen.findByRole("button", { name: "Add quiet hours" }));
+    const hours = await screen.findByRole("group", { name: "Quiet hours 1" });
+    expect(saved(mock).quietHours).toEqual([{ days: ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], from: "22:00", to: "07:00" }]);
+    await user.click(within(hours).getByRole("button", { name: "Sunday" }));
+    await waitFor(() => expect(saved(mock).quietHours[0]!.days).toEqual(["mon", "tue", "wed", "thu", "fri", "sat"]));
+    expect(within(hours).getByRole("button", { name: "Sunday" }).getAttribute("aria-pressed")).toBe("false");
+    await user.click(screen.getByRole("checkbox", { name: "Failures may break the quiet" }));
+    await waitFor(() => expect(saved(mock).quietLetsFailures).toBe(true));
+    const { violations } = await axe.run(document.body, { rules: { "color-contrast": { enabled: false }, region: { enabled: false } }, preload: false });
+    expect(violations.map(({ id }) => id)).toEqual([]);
+    await user.click(screen.getByRole("button", { name: "Remove quiet hours 1" }));
+    await waitFor(() => expect(saved(mock).quietHours).toEqual([]));
+  });
+});
+
+test("what was muted from a popup is listed in the settings, and can be unmuted", async () => {
+  const mock = await show();
+  const server = mock.world.servers[0]!;
+  const preferences = (await mock.overview()).preferences;
+  await mock.setPreferences({ ...preferences, muted: [{ server: server.id, name: "warm", error: null }, { server: "gone", name: null, error: "timeout after … ms" }] });
+  mock.touch();
+  await user.click(screen.getByRole("button", { name: "Settings" }));
+  const muted = await screen.findByRole("list", { name: "Muted" });
+  expect(within(muted).getAllByRole("listitem").map((item) => item.textContent?.replace(/\s+/g, " ").trim())).toEqual([
+    `Jobs named “warm” ${server.name}`,
+    "Failures with “timeout after … ms” a server that is gone",
+  ]);
+  await user.click(within(muted).getByRole("button", { name: "Unmute warm" }));
+  await waitFor(() => expect(saved(mock).muted).toEqual([{ server: "gone", name: null, error: "timeout after … ms" }]));
+});
