@@ -34,6 +34,28 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Notices kept for the list.
 const MAX_LISTED: usize = 5_000;
 
+/// Which notices are listed.
+#[derive(Debug)]
+pub(super) struct NoticeFilter {
+    pub unread: bool,
+    pub failures: bool,
+    /// In lower case.
+    pub search: String,
+}
+
+impl NoticeFilter {
+    fn passes<'a>(&self, stored: &StoredNotice, place: impl Fn(&ServerId) -> &'a str) -> bool {
+        let notice = &stored.notice;
+        let holds = |text: &str| text.to_lowercase().contains(&self.search);
+        (!self.unread || !stored.read)
+            && (!self.failures || notice.tone == Tone::Bad)
+            && (self.search.is_empty()
+                || holds(&notice.title)
+                || holds(&notice.body)
+                || holds(place(&notice.server)))
+    }
+}
+
 /// What was told, and what waits to be told as one.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
@@ -69,14 +91,16 @@ impl Notices {
         self.unread
     }
 
-    /// The total, and `count` from `first` on, newest first.
-    pub(super) fn window(
+    /// The total, and `count` from `first` on, newest first. `place` tells a server's name.
+    pub(super) fn window<'a>(
         &self,
-        unread: bool,
+        filter: &NoticeFilter,
+        place: impl Fn(&ServerId) -> &'a str,
         first: u64,
         count: usize,
     ) -> (u64, Vec<&StoredNotice>) {
-        let shown = || self.list.iter().rev().filter(move |stored| !unread || !stored.read);
+        let passes = |stored: &&StoredNotice| filter.passes(stored, &place);
+        let shown = || self.list.iter().rev().filter(passes);
         let skip = usize::try_from(first).unwrap_or(usize::MAX);
         (shown().count() as u64, shown().skip(skip).take(count).collect())
     }

@@ -15,6 +15,7 @@ use jobwatch_core::state::Transition;
 use tokio::time::Instant;
 
 use super::logview::{LogPull, LogView};
+use super::notices::NoticeFilter;
 use super::servers::Entry;
 use super::state::State;
 use crate::driver::Slot;
@@ -54,9 +55,7 @@ pub(super) enum Kind {
     Queues {
         server: Option<String>,
     },
-    Notices {
-        unread: bool,
-    },
+    Notices(NoticeFilter),
     Frames {
         server: String,
         job: Option<String>,
@@ -191,7 +190,7 @@ impl Views {
 
     pub(super) fn notices_changed(&mut self) {
         self.overview = true;
-        self.change_if(|kind| matches!(kind, Kind::Notices { .. }));
+        self.change_if(|kind| matches!(kind, Kind::Notices(_)));
     }
 
     pub(super) fn frames_changed(&mut self, _slot: Slot) {
@@ -261,7 +260,10 @@ impl State {
             }
             ViewSpec::Log { jobs, filter } => self.open_log(&jobs, &filter)?,
             ViewSpec::Queues { server } => Kind::Queues { server },
-            ViewSpec::Notices { unread } => Kind::Notices { unread },
+            ViewSpec::Notices { unread, failures, search } => {
+                let search = search.trim().to_lowercase();
+                Kind::Notices(NoticeFilter { unread, failures, search })
+            }
             ViewSpec::Frames { server, job } => Kind::Frames { server, job },
         };
         let view = View { kind, version: 1, first: 0, count: 0, dirty: false, told: None };
@@ -361,9 +363,9 @@ impl State {
                 let rows = rows.map(|(id, name, queue)| queue_row(id, name, queue)).collect();
                 (total, Rows::Queues { rows })
             }
-            Kind::Notices { unread } => {
-                let (total, stored) = self.notices.window(*unread, first, count);
+            Kind::Notices(filter) => {
                 let name = |id: &ServerId| self.named(id).map_or("", |entry| &entry.server.name);
+                let (total, stored) = self.notices.window(filter, name, first, count);
                 let rows = stored
                     .into_iter()
                     .map(|stored| notice_row(name(&stored.notice.server), stored))

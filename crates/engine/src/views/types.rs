@@ -293,6 +293,10 @@ pub enum ViewSpec {
     Notices {
         /// Only those not yet read.
         unread: bool,
+        /// Only bad news.
+        failures: bool,
+        /// Only those that hold this, whatever the case; empty for any.
+        search: String,
     },
     /// What came over the wire lately.
     Frames {

@@ -384,7 +384,11 @@ async fn the_job_on_screen_in_a_focused_window_rings_no_popup() {
     let popups = scene.world.popups.lock().unwrap().clone();
     assert_eq!(popups.len(), 1);
     assert!(popups[0].notice.job.as_ref().unwrap().as_str().ends_with(&unseen));
-    let Rows::Notices { rows } = pull(&scene.engine, ViewSpec::Notices { unread: false }).await
+    let Rows::Notices { rows } = pull(
+        &scene.engine,
+        ViewSpec::Notices { unread: false, failures: false, search: String::new() },
+    )
+    .await
     else {
         panic!()
     };

@@ -11,7 +11,7 @@ use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Control, DEMO_KEY, Demo, DemoOptions, JobSpec};
 use jobwatch_engine::ports::Button;
-use jobwatch_engine::views::{KeyChange, OpenJob, Preferences, ServerDraft};
+use jobwatch_engine::views::{KeyChange, OpenJob, Preferences, Rows, ServerDraft, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
 use crate::common::{Keyring, World, engine, until};
@@ -232,11 +232,31 @@ async fn what_ends_while_popups_are_snoozed_is_summed_up_afterwards_and_failures
         ids[..3].iter().all(|id| world.job(id).is_some_and(|job| job.state.terminal()))
     })
     .await;
-    let unread = async || engine.overview().await.unread;
-    while unread().await < 3 {
+    // They are in the list, and are found by what they say and by how they ended.
+    let found = async |unread: bool, failures: bool, search: &str| {
+        let spec = ViewSpec::Notices { unread, failures, search: search.to_owned() };
+        let view = engine.open_view(spec).await.unwrap();
+        let window = engine.view_window(view, 0, 10).await.unwrap();
+        engine.close_view(view).await;
+        let Rows::Notices { rows } = window.rows else { panic!("{:?}", window.rows) };
+        assert_eq!(window.total, rows.len() as u64);
+        // The server has notices of its own about failures.
+        let own = |title: &String| title.contains(":7 ");
+        let mut titles: Vec<String> = rows.into_iter().map(|row| row.title).filter(own).collect();
+        titles.sort();
+        titles
+    };
+    while found(false, false, "").await.len() < 3 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(world.titles().is_empty(), "{:?}", world.titles());
+    let (one, two, bad) = ("job0:7 completed", "job1:7 completed", "job2:7 failed");
+    assert_eq!(found(false, false, "").await, [one, two, bad]);
+    assert_eq!(found(true, true, "").await, [bad]);
+    assert_eq!(found(false, false, "JOB1").await, [two]);
+    assert_eq!(found(false, false, "disk FULL").await, [bad]);
+    assert_eq!(found(false, false, "kecs").await.len(), 3);
+    assert_eq!(found(false, true, "job1").await, [""; 0]);
 
     // A failure may breach, if the user says so.
     let lets = Preferences { quiet_lets_failures: true, ..quiet.clone() };

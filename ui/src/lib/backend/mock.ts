@@ -185,7 +185,10 @@ export class Mock implements Backend {
         return [{ kind: "queues", rows: cut(all) }, all.length];
       }
       case "notices": {
-        const all = this.world.notices.filter((notice) => !spec.unread || !notice.read);
+        const found = (text: string) => text.toLowerCase().includes(spec.search.toLowerCase());
+        const all = this.world.notices.filter(
+          (notice) => (!spec.unread || !notice.read) && (!spec.failures || notice.tone === "bad") && (found(notice.title) || found(notice.body) || found(notice.serverName)),
+        );
         return [{ kind: "notices", rows: cut(all) }, all.length];
       }
       case "frames": {

@@ -51,7 +51,15 @@ server: string | null, } | { "kind": "notices",
 /**
  * Only those not yet read.
  */
-unread: boolean, } | { "kind": "frames", 
+unread: boolean, 
+/**
+ * Only bad news.
+ */
+failures: boolean, 
+/**
+ * Only those that hold this, whatever the case; empty for any.
+ */
+search: string, } | { "kind": "frames", 
 /**
  * On which server.
  */

@@ -71,3 +71,20 @@ test("what was muted from a popup is listed in the settings, and can be unmuted"
   await user.click(within(muted).getByRole("button", { name: "Unmute warm" }));
   await waitFor(() => expect(saved(mock).muted).toEqual([{ server: "gone", name: null, error: "timeout after … ms" }]));
 });
+
+test("notices are searched, and narrowed to failures and to what was not read", async () => {
+  const mock = await show();
+  await user.click(screen.getByRole("button", { name: /^Notices/ }));
+  const list = await screen.findByRole("grid", { name: "Notices" });
+  const titles = () => within(list).getAllByRole("row").map((row) => row.textContent ?? "");
+  const failure = mock.world.notices.find((notice) => notice.tone === "bad")!;
+  await user.click(screen.getByRole("checkbox", { name: "Failures" }));
+  await waitFor(() => expect(titles().every((text) => text.includes("failed"))).toBe(true));
+  await user.type(screen.getByRole("searchbox", { name: "Search notices" }), failure.title.toUpperCase());
+  await waitFor(() => expect(titles().every((text) => text.includes(failure.title))).toBe(true));
+  await user.type(screen.getByRole("searchbox", { name: "Search notices" }), "zzz");
+  await screen.findByText("No notice matches");
+  await user.click(screen.getByRole("button", { name: "Show all notices" }));
+  await waitFor(() => expect(screen.getAllByRole("row").length).toBeGreaterThan(1));
+  expect((screen.getByRole("checkbox", { name: "Failures" }) as HTMLInputElement).checked).toBe(false);
+});
