@@ -286,8 +286,11 @@ impl Popups {
         let (fresh, mut groups): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.groups).into_iter().partition(|group| group.shown.is_none());
         for mut group in fresh {
-            let rest =
-                |other: &&mut Group| other.server == group.server && other.kind == Kind::Rest;
+            let rest = |other: &&mut Group| {
+                other.server == group.server
+                    && other.kind == Kind::Rest
+                    && other.takes_more(group.added)
+            };
             match groups.iter_mut().find(rest) {
                 Some(rest) => rest.take_in(group),
                 None => {

@@ -121,6 +121,24 @@ fn failures_with_different_errors_are_told_as_one_once_they_are_too_many() {
 }
 
 #[test]
+fn a_later_excess_is_counted_anew() {
+    let burst = |begin: u64| {
+        (0..6).map(move |n| {
+            let job = format!("{begin}-{n}");
+            (begin + n * 10, notice("s", &job, &job, None))
+        })
+    };
+    let shown = run(burst(0).chain(burst(120_000)).collect(), 200_000);
+    never_more_than_most(&shown);
+    let sums: Vec<(u64, &str)> = shown
+        .iter()
+        .filter(|(_, popup)| popup.count > 1)
+        .map(|(at, popup)| (at / 100_000, popup.notice.title.as_str()))
+        .collect();
+    assert_eq!(sums, [(0, "4 jobs completed"), (1, "4 jobs completed")]);
+}
+
+#[test]
 fn servers_and_outcomes_are_told_apart() {
     let shown = run(
         vec![
