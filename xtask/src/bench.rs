@@ -33,8 +33,10 @@ const LOGS: &str = "logs";
 
 /// The word that asks for the window's alone.
 const WINDOW: &str = "window";
-/// The journey that prints the times between the window's pictures, and for how long it floods.
-const FLOOD: &str = "flood::";
+/// The journeys that print the times between the window's pictures, and those of jumps; and for how
+/// long is flooded.
+const FLOODS: &str = "flood::";
+const JUMPS: &str = "ten_million_lines";
 const FLOOD_SECONDS: (&str, &str) = ("JOBWATCH_FLOOD_SECONDS", "60");
 
 /// Runs the benchmarks and prints their tables: all, those of the logs, those of the window, or
@@ -56,11 +58,10 @@ pub fn bench(filter: Option<&str>) -> Result<()> {
     if filter.is_none_or(|filter| filter == WINDOW) {
         packages::ensure(&[packages::BUILD, packages::TEST])?;
         page::build()?;
-        heading("A flood of log lines, followed in the window");
-        let journey = ["test", "--release", "--locked", "--test", "journeys", FLOOD];
+        heading("Floods of log lines, followed in the window, and jumps through ten million");
         cargo()
-            .args(&journey)
-            .args(&["--", "--nocapture"])
+            .args(&["test", "--release", "--locked", "--test", "journeys", "--"])
+            .args(&[FLOODS, JUMPS, "--nocapture", "--test-threads", "1"])
             .env(FLOOD_SECONDS.0, FLOOD_SECONDS.1)
             .run()?;
     }
