@@ -19,6 +19,8 @@ pub use family::family;
 const NAME: usize = 80;
 const SERVER: usize = 60;
 const ERROR: usize = 240;
+/// Failures that are named where several notices are told as one.
+const NAMED: usize = 3;
 
 /// What the ledger remembers so that nothing is announced twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -126,6 +128,25 @@ pub fn notice(
         at: transition.at,
         subject: Some(Box::new(Subject { name, error })),
     })
+}
+
+/// How many of each, in words: `32 completed, 5 failed`. What there is none of is left out.
+#[must_use]
+pub fn counted(parts: &[(usize, &str)]) -> String {
+    let some = parts.iter().filter(|(many, _)| *many > 0);
+    let words: Vec<String> = some.map(|(many, word)| format!("{many} {word}")).collect();
+    words.join(", ")
+}
+
+/// The body of a notice that tells of several: where, and the first few failures, a line each.
+#[must_use]
+pub fn listed<'a>(place: &str, failures: impl IntoIterator<Item = &'a str>) -> String {
+    let mut lines = format!("On {place}");
+    for title in failures.into_iter().take(NAMED) {
+        lines.push('\n');
+        lines.push_str(title);
+    }
+    lines
 }
 
 /// The name, or the id where there is none or nothing of it can be shown.

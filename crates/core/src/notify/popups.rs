@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Notice, Tone, family};
+use super::{NAMED, Notice, Tone, counted, family, listed};
 use crate::model::{JobId, JobState};
 use crate::server::ServerId;
 use crate::time::Mono;
@@ -38,8 +38,6 @@ const COMPANY: Duration = Duration::from_secs(1);
 const MAX_FRESH: usize = 64;
 /// Popups that are known.
 const MAX_GROUPS: usize = 512;
-/// Failures named in a popup that tells of several kinds.
-const NAMED: usize = 3;
 
 /// A popup to show.
 #[derive(Clone, Debug, PartialEq)]
@@ -312,6 +310,7 @@ impl Popups {
         let mut notice = group.newest.clone();
         (notice.key, notice.job) = (None, None);
         let place = &group.place;
+        let failures = || group.failures.iter().map(String::as_str);
         let jobs = |many: usize| match &group.name {
             Some(name) => format!("{many} \u{201c}{name}\u{201d} jobs"),
             None => format!("{many} jobs"),
@@ -339,7 +338,7 @@ impl Popups {
                     notice.body = format!("On {place}: {error}");
                 }
                 _ => {
-                    notice.body = listed(place, &group.failures);
+                    notice.body = listed(place, failures());
                     notice.subject = None;
                 }
             }
@@ -349,11 +348,9 @@ impl Popups {
                 (group.failed, "failed"),
                 (group.other, "of the server itself"),
             ];
-            let parts = parts.iter().filter(|(many, _)| *many > 0);
-            let parts: Vec<String> = parts.map(|(many, word)| format!("{many} {word}")).collect();
             let what = if group.other > 0 { "notices" } else { "jobs ended" };
-            notice.title = format!("{count} {what}: {}", parts.join(", "));
-            notice.body = listed(place, &group.failures);
+            notice.title = format!("{count} {what}: {}", counted(&parts));
+            notice.body = listed(place, failures());
             notice.tone = if group.failed > 0 { Tone::Bad } else { notice.tone };
             notice.subject = None;
         }
@@ -387,12 +384,6 @@ impl Group {
             times: 0,
         }
     }
-}
-
-fn listed(place: &str, failures: &[String]) -> String {
-    let mut lines = vec![format!("On {place}")];
-    lines.extend(failures.iter().cloned());
-    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jobwatch_core::model::JobState;
-use jobwatch_core::notify::{Notice, Tone};
+use jobwatch_core::notify::{Notice, Tone, counted, listed};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::time::{Mono, Now};
 
@@ -21,8 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A burst that never falls quiet is told this long after its first notice, or so many times later
 /// while its server has not listed what is watched.
 const UNLISTED: u32 = 4;
-/// Failures named in a summary.
-const NAMED: usize = 3;
 /// Notices of one burst that are kept in memory. What is beyond stays unshown in the history, and
 /// is told at the next start.
 const MAX_HELD: usize = 20_000;
@@ -145,27 +143,12 @@ fn summary(
             _ => otherwise += 1,
         }
     }
-    let parts: Vec<String> =
-        [(completed, "completed"), (failed, "failed"), (otherwise, "ended otherwise")]
-            .into_iter()
-            .filter(|(number, _)| *number > 0)
-            .map(|(number, word)| format!("{number} {word}"))
-            .collect();
-    let title = format!("{when}: {}", parts.join(", "));
-    let bad = notices.iter().filter(|stored| stored.notice.tone == Tone::Bad);
-    let mut lines = vec![format!("On {server_name}")];
-    lines.extend(bad.clone().take(NAMED).map(|stored| stored.notice.title.clone()));
-    let tone = if bad.clone().next().is_some() { Tone::Bad } else { Tone::Good };
-    Notice {
-        key: None,
-        server,
-        job: None,
-        title,
-        body: lines.join("\n"),
-        tone,
-        at: now.wall,
-        subject: None,
-    }
+    let parts = [(completed, "completed"), (failed, "failed"), (otherwise, "ended otherwise")];
+    let title = format!("{when}: {}", counted(&parts));
+    let mut bad = notices.iter().filter(|stored| stored.notice.tone == Tone::Bad).peekable();
+    let tone = if bad.peek().is_some() { Tone::Bad } else { Tone::Good };
+    let body = listed(server_name, bad.map(|stored| stored.notice.title.as_str()));
+    Notice { key: None, server, job: None, title, body, tone, at: now.wall, subject: None }
 }
 
 #[cfg(test)]

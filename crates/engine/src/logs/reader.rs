@@ -474,12 +474,17 @@ impl Reader {
         writer: &mut Writer,
         out: &mut impl io::Write,
     ) -> io::Result<()> {
-        for entry in self.entries(first, count)? {
+        let mut entries = self.entries(first, count)?.into_iter().peekable();
+        while let Some(entry) = entries.next() {
             let Entry::Line { lane, row, stored, record } = entry else { continue };
             let log = &self.lanes[lane].log;
+            // Nothing is folded between two rows that follow each other in their log.
+            let follows = matches!(entries.peek(),
+                Some(Entry::Line { lane: of, row: next, .. }) if (*of, *next) == (lane, row + 1));
+            let most = if follows { 0 } else { u64::MAX };
             let job = (self.lanes.len() > 1).then(|| self.names[lane].as_str());
             // What is folded into a row goes with it: nobody saves a log to lose its stack traces.
-            let trace = self.trace(lane, row, u64::MAX)?.into_iter();
+            let trace = self.trace(lane, row, most)?.into_iter();
             let hidden = trace.take_while(|(hidden, ..)| *hidden).map(|(_, at, of)| (at, of));
             for (stored, record) in std::iter::once((stored, record)).chain(hidden) {
                 let bytes = log.text(stored, &record, usize::MAX)?;

@@ -98,6 +98,29 @@ async fn a_server_that_waits_for_its_key_has_its_own_summary_after_that_of_anoth
     demo.stop().await;
 }
 
+/// An engine that is live with one server of the demo.
+struct Scene {
+    demo: Demo,
+    control: Control,
+    world: Arc<World>,
+    engine: Engine,
+    /// The server's id.
+    id: String,
+}
+
+impl Scene {
+    async fn live(kind: DialectKind) -> Scene {
+        let demo = demo().await;
+        let server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+        let id = server.0.id.0.clone();
+        let control = demo.control(kind);
+        let world = World::new();
+        let engine = engine(&world, vec![server]).await;
+        world.until_link(&id, Link::Live).await;
+        Scene { demo, control, world, engine, id }
+    }
+}
+
 /// Starts as many jobs as there are names, and waits until they run.
 async fn start_all(world: &World, control: &Control, names: &[String]) -> Vec<String> {
     let ids: Vec<String> = names.iter().map(|name| control.start_job(job(name))).collect();
@@ -110,14 +133,7 @@ async fn start_all(world: &World, control: &Control, names: &[String]) -> Vec<St
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hundreds_of_failures_are_few_popups_replaced_in_place_and_each_is_told_of() {
-    let demo = demo().await;
-    let kind = DialectKind::Kecs;
-    let server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
-    let id = server.0.id.0.clone();
-    let control = demo.control(kind);
-    let world = World::new();
-    let engine = engine(&world, vec![server]).await;
-    world.until_link(&id, Link::Live).await;
+    let Scene { demo, control, world, engine, .. } = Scene::live(DialectKind::Kecs).await;
     let names = vec!["warm".to_owned(); 200];
     let ids = start_all(&world, &control, &names).await;
     let begun = Instant::now();
@@ -150,14 +166,7 @@ async fn hundreds_of_failures_are_few_popups_replaced_in_place_and_each_is_told_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_popup_is_withdrawn_when_its_job_is_looked_at_and_offers_what_the_server_accepts() {
-    let demo = demo().await;
-    let kind = DialectKind::BullBoard;
-    let server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
-    let id = server.0.id.0.clone();
-    let control = demo.control(kind);
-    let world = World::new();
-    let engine = engine(&world, vec![server]).await;
-    world.until_link(&id, Link::Live).await;
+    let Scene { demo, control, world, engine, id } = Scene::live(DialectKind::BullBoard).await;
     let run = start_all(&world, &control, &["send".to_owned()]).await.remove(0);
     control.fail(&run, "550 mailbox unknown", None);
     until("the popup", || !world.titles().is_empty()).await;
@@ -173,21 +182,10 @@ async fn a_popup_is_withdrawn_when_its_job_is_looked_at_and_offers_what_the_serv
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outcomes_that_a_slow_desktop_does_not_take_wait_and_are_told_as_one() {
-    let demo = demo().await;
-    let kind = DialectKind::Kecs;
-    let server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
-    let id = server.0.id.0.clone();
-    let control = demo.control(kind);
-    let world = World::new();
+    let Scene { demo, control, world, engine, .. } = Scene::live(DialectKind::Kecs).await;
     world.desktop_hangs.store(true, Ordering::Relaxed);
-    let engine = engine(&world, vec![server]).await;
-    world.until_link(&id, Link::Live).await;
-    let mut ids = Vec::new();
-    for number in 0..21 {
-        let id = control.start_job(job(&format!("job {number}")));
-        running(&world, &id).await;
-        ids.push(id);
-    }
+    let names: Vec<String> = (0..21).map(|number| format!("job {number}")).collect();
+    let ids = start_all(&world, &control, &names).await;
     for id in &ids {
         control.complete(id, None);
     }
@@ -210,14 +208,7 @@ async fn outcomes_that_a_slow_desktop_does_not_take_wait_and_are_told_as_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ends_while_popups_are_snoozed_is_summed_up_afterwards_and_failures_may_breach() {
-    let demo = demo().await;
-    let kind = DialectKind::Kecs;
-    let server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
-    let id = server.0.id.0.clone();
-    let control = demo.control(kind);
-    let world = World::new();
-    let engine = engine(&world, vec![server]).await;
-    world.until_link(&id, Link::Live).await;
+    let Scene { demo, control, world, engine, .. } = Scene::live(DialectKind::Kecs).await;
     let names: Vec<String> = (0..4).map(|n| format!("job{n}")).collect();
     let ids = start_all(&world, &control, &names).await;
     let snoozed_until = Some(jiff::Timestamp::now().as_millisecond() + 3_600_000);

@@ -1,4 +1,4 @@
-import { tomorrow } from "../notices/snooze";
+import { SNOOZES, snoozed } from "../notices/snooze";
 import type { App } from "../app/app.svelte";
 import { LINKS } from "../status/words";
 import { visible } from "../shared/visible";
@@ -47,11 +47,8 @@ export function commands(app: App): Command[] {
     action("Theme: as the system", () => app.setPreferences({ ...overview.preferences, theme: "system" }), "Setting"),
     action("Theme: light", () => app.setPreferences({ ...overview.preferences, theme: "light" }), "Setting"),
     action("Theme: dark", () => app.setPreferences({ ...overview.preferences, theme: "dark" }), "Setting"),
-    action("Snooze popups for 1 hour", () => app.setPreferences({ ...overview.preferences, snoozedUntil: Date.now() + 3_600_000 }), "Setting"),
-    action("Snooze popups until tomorrow", () => app.setPreferences({ ...overview.preferences, snoozedUntil: tomorrow(Date.now()) }), "Setting"),
-    ...(overview.preferences.snoozedUntil !== null && overview.preferences.snoozedUntil === overview.quietUntil
-      ? [action("End the snooze", () => app.setPreferences({ ...overview.preferences, snoozedUntil: null }), "Setting")]
-      : []),
+    ...SNOOZES.map(([words, to]) => action(`Snooze popups ${words}`, () => app.setPreferences({ ...overview.preferences, snoozedUntil: to(Date.now()) }), "Setting")),
+    ...(snoozed(overview) ? [action("End the snooze", () => app.setPreferences({ ...overview.preferences, snoozedUntil: null }), "Setting")] : []),
     action(overview.preferences.popups ? "Turn popups off" : "Turn popups on", () => app.setPreferences({ ...overview.preferences, popups: !overview.preferences.popups }), "Setting"),
     action("Keyboard shortcuts", () => (app.overlay = { kind: "shortcuts" })),
   );

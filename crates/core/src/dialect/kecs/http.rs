@@ -362,7 +362,7 @@ impl Kecs {
 
     fn described(&mut self, fields: &Fields<'_>) -> Vec<Incoming> {
         let mut all = Vec::new();
-        for task in fields.rows("tasks").into_iter() {
+        for task in fields.rows("tasks") {
             let Some(account) = task::task(&task, None, Told::Described) else { continue };
             if let Some(id) = &account.patch.id
                 && account.patch.state.as_ref().is_some_and(JobState::terminal)
