@@ -263,8 +263,8 @@ impl Log<'_> {
         let mut row = 0;
         if let Some(at) = self.wanted.since {
             let target = LogTarget::Time { at };
-            let place = self.engine.log_seek(view, target).await.map_err(failure)?;
-            row = place.map_or(0, |place| place.row);
+            let found = self.engine.log_seek(view, target, 0).await.map_err(failure)?;
+            row = found.map_or(0, |found| found.place.row);
         }
         loop {
             let rows = self.engine.log_lines(view, row, STEP).await.map_err(failure)?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jobwatch_engine::Engine;
 use jobwatch_engine::views::{
-    ErrorCode, LogFormat, LogMap, LogPlace, LogSaving, LogTarget, LogText, UserError,
+    ErrorCode, LogFormat, LogFound, LogMap, LogSaving, LogTarget, LogText, UserError,
 };
 use tauri::ipc::Channel;
 use tauri::{AppHandle, Runtime, State};
@@ -19,14 +19,15 @@ pub struct Saving {
     cancelled: Arc<AtomicBool>,
 }
 
-/// Where something is in a log.
+/// Where something is in a log, and so many rows around it.
 #[tauri::command]
 pub async fn log_seek(
     engine: State<'_, Engine>,
     view: u32,
     target: LogTarget,
-) -> Result<Option<LogPlace>, UserError> {
-    engine.log_seek(view, target).await
+    around: u32,
+) -> Result<Option<LogFound>, UserError> {
+    engine.log_seek(view, target, around).await
 }
 
 /// A log from afar.

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use super::logview::LogPull;
+use super::window::MAX_ROWS;
 use super::{Engine, blocking, logview};
 use crate::logs;
 use crate::views::{
-    ErrorCode, LogFormat, LogMap, LogPlace, LogSaving, LogTarget, LogText, UserError,
+    ErrorCode, LogFormat, LogFound, LogMap, LogSaving, LogTarget, LogText, UserError,
 };
 
 impl Engine {
-    /// Where something is in a log view; `None` when it is nowhere.
+    /// Where something is in a log view, and so many rows around it; `None` when it is nowhere.
     ///
     /// # Errors
     /// When there is no such view, or the log cannot be read.
@@ -18,8 +19,15 @@ impl Engine {
         &self,
         view: u32,
         target: LogTarget,
-    ) -> Result<Option<LogPlace>, UserError> {
-        self.read_log(view, move |pull| pull.reader().seek(target)).await
+        around: u32,
+    ) -> Result<Option<LogFound>, UserError> {
+        self.read_log(view, move |pull| {
+            let Some(place) = pull.reader().seek(target)? else { return Ok(None) };
+            let first = place.row.saturating_sub(u64::from(around / 2));
+            let window = (around > 0).then(|| pull.window(first, around.min(MAX_ROWS)));
+            Ok(Some(LogFound { place, window: window.transpose()? }))
+        })
+        .await
     }
 
     /// A log view from afar.

@@ -109,24 +109,20 @@ impl LogPull {
     }
 
     /// The rows from `first` on.
-    pub(crate) fn window(&self, first: u64, count: u32) -> Result<ViewWindow, UserError> {
+    pub(crate) fn window(&self, first: u64, count: u32) -> std::io::Result<ViewWindow> {
         let reader = self.reader();
-        let read = || -> std::io::Result<_> {
-            let mut state = reader.state()?;
-            state.problem.clone_from(&self.problem);
-            state.earlier = self.earlier;
-            state.known = self.known;
-            if self.searching {
-                state.searched = state.searched.min(0.999);
-            }
-            let total = reader.len();
-            // Where rows were lost, the last ones are shown.
-            let first = first.min(total.saturating_sub(u64::from(count)));
-            Ok((total, first, reader.window(first, u64::from(count))?, Box::new(state)))
-        };
-        let (total, first, rows, state) = read().map_err(|error| unreadable(&error))?;
-        let (view, version) = (self.view, self.version);
-        Ok(ViewWindow { view, version, total, first, rows: Rows::Log { rows, state } })
+        let mut state = Box::new(reader.state()?);
+        state.problem.clone_from(&self.problem);
+        state.earlier = self.earlier;
+        state.known = self.known;
+        if self.searching {
+            state.searched = state.searched.min(0.999);
+        }
+        let total = reader.len();
+        // Where rows were lost, the last ones are shown.
+        let first = first.min(total.saturating_sub(u64::from(count)));
+        let rows = Rows::Log { rows: reader.window(first, u64::from(count))?, state };
+        Ok(ViewWindow { view: self.view, version: self.version, total, first, rows })
     }
 }
 

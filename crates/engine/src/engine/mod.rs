@@ -208,7 +208,10 @@ impl Engine {
     ) -> Result<ViewWindow, UserError> {
         match self.ask(move |state| state.view_window(view, first, count)).await?? {
             Pull::Window(window) => Ok(*window),
-            Pull::Log(pull) => blocking(move || pull.window(first, count.min(MAX_ROWS))).await,
+            Pull::Log(pull) => {
+                let read = move || pull.window(first, count.min(MAX_ROWS));
+                blocking(move || read().map_err(|error| logview::unreadable(&error))).await
+            }
         }
     }
 

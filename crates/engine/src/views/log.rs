@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::ViewWindow;
+
 /// A text to look for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
@@ -231,6 +233,17 @@ pub struct LogPlace {
     /// For a match: which one it is, from 1.
     #[ts(type = "number | null")]
     pub nth: Option<u64>,
+}
+
+/// An answer to [`LogTarget`].
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct LogFound {
+    /// Where it is.
+    pub place: LogPlace,
+    /// The rows around it, where they were asked for.
+    pub window: Option<ViewWindow>,
 }
 
 /// A log from afar: the scroll bar's map and the histogram over time, of the rows that the filter

@@ -1,8 +1,8 @@
 import type { ActionView } from "../generated/ActionView";
 import type { KeyChange } from "../generated/KeyChange";
 import type { LogFormat } from "../generated/LogFormat";
+import type { LogFound } from "../generated/LogFound";
 import type { LogMap } from "../generated/LogMap";
-import type { LogPlace } from "../generated/LogPlace";
 import type { LogSaving } from "../generated/LogSaving";
 import type { LogTarget } from "../generated/LogTarget";
 import type { LogText } from "../generated/LogText";
@@ -28,8 +28,11 @@ export interface Backend {
   openView(spec: ViewSpec): Promise<number>;
   viewWindow(view: number, first: number, count: number): Promise<ViewWindow>;
   closeView(view: number): Promise<void>;
-  /** Where something is in a log; null when it is nowhere. Like all `log…` calls, for `log` views. */
-  logSeek(view: number, target: LogTarget): Promise<LogPlace | null>;
+  /**
+   * Where something is in a log, and so many rows around it; null when it is nowhere. Like all `log…`
+   * calls, for `log` views.
+   */
+  logSeek(view: number, target: LogTarget, around: number): Promise<LogFound | null>;
   /** A log from afar, in so many slices of its rows and so many buckets of its time. */
   logMap(view: number, slices: number, buckets: number): Promise<LogMap>;
   /** A row, whole. */

@@ -213,9 +213,12 @@ export class Mock implements Backend {
     return log;
   }
 
-  async logSeek(...[view, target]: Parameters<Backend["logSeek"]>) {
+  async logSeek(...[view, target, around]: Parameters<Backend["logSeek"]>) {
     this.#call("logSeek", target);
-    return this.#log(view).seek(target);
+    const place = this.#log(view).seek(target);
+    if (place === null) return null;
+    const first = Math.max(0, place.row - Math.floor(around / 2));
+    return { place, window: around === 0 ? null : await this.viewWindow(view, first, around) };
   }
 
   async logMap(...[view, slices, buckets]: Parameters<Backend["logMap"]>) {

@@ -13,7 +13,7 @@ export const tauri: Backend = {
   openView: (spec) => within(invoke<number>("open_view", { spec }), (view) => void tauri.closeView(view)),
   viewWindow: (view, first, count) => within(invoke("view_window", { view, first, count })),
   closeView: (view) => invoke("close_view", { view }),
-  logSeek: (view, target) => within(invoke("log_seek", { view, target })),
+  logSeek: (view, target, around) => within(invoke("log_seek", { view, target, around })),
   logMap: (view, slices, buckets) => within(invoke("log_map", { view, slices, buckets })),
   logText: (view, row) => within(invoke("log_text", { view, row })),
   logCopy: (view, first, count, format) => invoke("log_copy", { view, first, count, format }),

@@ -12,13 +12,13 @@ export async function chooseMarked(log: Log): Promise<void> {
   if (log.marked === null || id === null) return;
   const [from, to] = log.marked;
   await log.app.run(async () => {
-    const first = await log.app.backend.logSeek(id, { kind: "time", at: from });
-    const beyond = await log.app.backend.logSeek(id, { kind: "time", at: to + 1 });
+    const first = await log.app.backend.logSeek(id, { kind: "time", at: from }, 0);
+    const beyond = await log.app.backend.logSeek(id, { kind: "time", at: to + 1 }, 0);
     if (first === null || log.view.id !== id) return;
-    const last = Math.max(first.row, (beyond?.row ?? log.total) - 1);
+    const last = Math.max(first.place.row, (beyond?.place.row ?? log.total) - 1);
     log.letGo();
-    log.selection = { anchor: last, head: first.row };
-    log.sight?.toRow(first.row, 0);
+    log.selection = { anchor: last, head: first.place.row };
+    log.sight?.toRow(first.place.row, 0);
   });
 }
 

@@ -6,6 +6,7 @@ import type { LogState } from "../generated/LogState";
 import type { LogTarget } from "../generated/LogTarget";
 import type { OpenJob } from "../generated/OpenJob";
 import type { ViewSpec } from "../generated/ViewSpec";
+import type { ViewWindow } from "../generated/ViewWindow";
 import { grouped } from "../shared/format";
 import { LiveView } from "../shared/views.svelte";
 import { clearedFor, everything } from "./filter";
@@ -21,6 +22,9 @@ export interface LogJob extends OpenJob {
 
 /** The most jobs one log is made of. */
 export const MOST_JOBS = 16;
+
+/** Rows beyond those in sight that come with a place that was looked for: as many as the list has in reserve. */
+const AROUND = 20;
 
 /** What the list of rows can be told. */
 export interface Sight {
@@ -203,8 +207,9 @@ export class Log {
       target === null
         ? null
         : async (view) => {
-            const place = await this.app.backend.logSeek(view, target);
-            if (place === null) return null;
+            const found = await this.app.backend.logSeek(view, target, 0);
+            if (found === null) return null;
+            const { place } = found;
             this.#place = { row: place.row, below };
             return place.row - below - 10;
           },
@@ -309,11 +314,11 @@ export class Log {
     }
     this.#seeking = true;
     this.app.backend
-      .logSeek(id, { kind: "time", at })
-      .then((place) => {
+      .logSeek(id, { kind: "time", at }, 0)
+      .then((found) => {
         if (this.#top !== top) return;
-        if (place === null || place.row === top.row) this.#top = { row: top.row, line: here };
-        else this.#shift(place.row - top.row);
+        if (found === null || found.place.row === top.row) this.#top = { row: top.row, line: here };
+        else this.#shift(found.place.row - top.row);
       })
       // The rows in sight are others then; nothing is lost.
       .catch(() => undefined)
@@ -332,13 +337,15 @@ export class Log {
 
   // Going somewhere
 
-  /** Goes to a row and chooses it. */
-  go(row: number, choose = true): void {
+  /** Goes to a row and chooses it. `window` holds the rows around it, where they are known already. */
+  go(row: number, choose = true, window: ViewWindow | null = null): void {
     this.letGo();
     if (this.paused !== null && row >= this.paused) this.paused = null;
     if (choose) this.selection = picked(null, row, false);
     const { first, count } = this.seen;
-    if (row < first + 1 || row > first + count - 3) this.sight?.toRow(row, "middle");
+    if (row >= first + 1 && row <= first + count - 3) return;
+    if (window !== null) this.view.take(window);
+    this.sight?.toRow(row, "middle");
   }
 
   /** Goes to a part of the rows, 0 to 1. */
@@ -353,15 +360,16 @@ export class Log {
     if (id === null) return null;
     let row: number | null = null;
     await this.app.run(async () => {
-      const place = await this.app.backend.logSeek(id, target);
+      const found = await this.app.backend.logSeek(id, target, this.seen.count + AROUND);
       if (this.view.id !== id) return;
-      if (place === null) {
+      if (found === null) {
         this.app.tell(nothing);
         return;
       }
+      const { place, window } = found;
       row = place.row;
       if (target.kind === "match") this.match = place;
-      this.go(place.row, choose);
+      this.go(place.row, choose, window);
     });
     return row;
   }

@@ -91,10 +91,27 @@ export class LiveView {
     const from = Math.max(0, Math.floor(first));
     const many = Math.min(MOST_ROWS, Math.max(1, Math.ceil(count)));
     if (from === this.#first && many === this.#count && this.#tail === 0) return;
+    const had = this.#tail === 0 && !this.#running && this.#holds(from, many);
     this.#first = from;
     this.#count = many;
     this.#tail = 0;
-    this.refresh();
+    if (!had) this.refresh();
+  }
+
+  /** Takes rows that came with another answer, and looks at them from now on. */
+  take(window: ViewWindow): void {
+    if (this.behind || window.view !== this.#id || window.version < (this.window?.version ?? 0)) return;
+    this.window = window;
+    this.tailed = false;
+    this.#tail = 0;
+    this.#first = window.first;
+    this.#count = Math.max(1, lengthOf(window));
+  }
+
+  #holds(first: number, count: number): boolean {
+    const { window } = this;
+    if (window === null || this.behind || this.error !== null || this.tailed) return false;
+    return first >= window.first && Math.min(first + count, window.total) <= window.first + lengthOf(window);
   }
 
   /** Looks at the last rows, however many there are by then. */
@@ -217,6 +234,8 @@ export class LiveView {
     this.#views.backend.closeView(id).catch(() => undefined);
   }
 }
+
+const lengthOf = ({ rows }: ViewWindow) => (rows.kind === "job" ? Number(rows.detail !== null) : rows.rows.length);
 
 /** Until the next picture after so many ms, or a little later where none is painted. */
 async function frame(after: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 
 import type { Backend } from "../backend/backend";
+import type { NoticeRow } from "../generated/NoticeRow";
 import type { ViewSpec } from "../generated/ViewSpec";
 import type { ViewWindow } from "../generated/ViewWindow";
 import { LiveView, Views } from "./views.svelte";
@@ -139,4 +140,32 @@ test("a new question may say where to look, and nothing is shown from anywhere e
   view.ask(spec("other"), async () => 700);
   await vi.waitFor(() => expect(view.window?.first).toBe(700));
   expect(pulls.at(-1)).toEqual([700, 10]);
+});
+
+test("rows that came with another answer are not pulled again", async () => {
+  const { backend, pulls } = slow();
+  const view = new LiveView(new Views(backend), spec());
+  await vi.waitFor(() => expect(pulls).toHaveLength(1));
+  pulls[0]?.answer(1);
+  await vi.waitFor(() => expect(view.window?.version).toBe(1));
+  const notice = {} as NoticeRow;
+  view.take({ view: 1, version: 1, total: 1000, first: 500, rows: { kind: "notices", rows: Array.from({ length: 60 }, () => notice) } });
+  expect(view.window?.first).toBe(500);
+  view.look(505, 50);
+  expect(pulls).toHaveLength(1);
+  view.look(505, 60);
+  await vi.waitFor(() => expect(pulls).toHaveLength(2));
+  expect(pulls[1]).toMatchObject({ first: 505, count: 60 });
+});
+
+test("rows of another view, or older than those that are here, are not taken", async () => {
+  const { backend, pulls } = slow();
+  const view = new LiveView(new Views(backend), spec());
+  await vi.waitFor(() => expect(pulls).toHaveLength(1));
+  pulls[0]?.answer(5);
+  await vi.waitFor(() => expect(view.window?.version).toBe(5));
+  for (const [of, version] of [[2, 6], [1, 4]] as const) {
+    view.take({ view: of, version, total: 1000, first: 500, rows: { kind: "notices", rows: [] } });
+    expect(view.window?.first).toBe(0);
+  }
 });
