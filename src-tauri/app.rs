@@ -10,18 +10,17 @@ use jobwatch_demo::{Demo, DemoOptions};
 use jobwatch_engine::ports::{Button, Desktop, Ports, Secrets};
 use jobwatch_engine::views::{ActionView, ErrorCode, UserError};
 use jobwatch_engine::{Engine, Options, SettingsSource};
-use tauri::webview::NewWindowResponse;
-use tauri::{AppHandle, Manager, RunEvent, WebviewUrl, WebviewWindowBuilder, WindowEvent};
+use tauri::{AppHandle, Manager, RunEvent, WindowEvent};
 use tauri_plugin_window_state::StateFlags;
 use tokio::sync::Mutex;
 
+use crate::background::{self, Presence, show_window};
 use crate::ipc::{self, views::Page};
+use crate::link::Link;
 use crate::os::notifier::{Look, Notifier, Told};
 use crate::os::paths::Paths;
 use crate::os::secrets::Keyring;
-
-/// The one window's label.
-const MAIN: &str = "main";
+use crate::tray::native::{self, Tray};
 
 /// How long history and sockets may take to end when the program does.
 const STOP: Duration = Duration::from_secs(2);
@@ -36,6 +35,10 @@ pub struct Start {
     pub paths: Paths,
     /// Whether the demo servers run from the start.
     pub demo: bool,
+    /// Whether it starts in the tray.
+    pub hidden: bool,
+    /// What to show first.
+    pub link: Option<Link>,
 }
 
 /// Shows the window until it is closed.
@@ -65,6 +68,10 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
         .plugin(single_instance(&start.paths))
         .plugin(window_state(&start.paths))
         .plugin(tauri_plugin_dialog::init())
+        .plugin(tauri_plugin_autostart::init(
+            tauri_plugin_autostart::MacosLauncher::LaunchAgent,
+            Some(vec!["--hidden"]),
+        ))
         .plugin(tauri_plugin_opener::Builder::new().open_js_links_on_click(false).build())
         .invoke_handler(ipc::handler())
         // Not earlier: a second instance ends while its plugins are set up, and must not have
@@ -74,16 +81,22 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
             let app = window.app_handle();
             match event {
                 WindowEvent::Focused(focused) => focus_changed(app, *focused),
+                WindowEvent::CloseRequested { api, .. } => background::close_requested(app, api),
                 WindowEvent::Destroyed => page_gone(app),
                 _ => {}
             }
         })
         .build(tauri::generate_context!())
         .context("The window system could not be reached")?;
-    let code = app.run_return(|app, event| {
-        if let RunEvent::Exit = event {
-            stop(app);
+    let code = app.run_return(|app, event| match event {
+        RunEvent::Exit => stop(app),
+        // The last window was closed, into the tray.
+        RunEvent::ExitRequested { code: None, api, .. }
+            if app.state::<Presence>().in_background() =>
+        {
+            api.prevent_exit();
         }
+        _ => {}
     });
     // Whatever still runs, such as a keyring call behind a prompt, does not hold the program.
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -102,6 +115,8 @@ fn stand_back() {
 fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     let page = Arc::new(Page::default());
     let desktop = desktop(app, &start.paths.data);
+    app.manage(Presence::new(desktop.port.clone()));
+    app.manage(start.paths.clone());
     let secrets: Arc<dyn Secrets> = Arc::new(Keyring::default());
     let options = Options {
         data_dir: Some(start.paths.data.clone()),
@@ -124,7 +139,7 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     // From here on what the desktop tells reaches the engine; what it told before comes now.
     desktop.heard.ready(app.clone(), engine.clone());
     if start.demo {
-        let app = app.clone();
+        let (app, engine) = (app.clone(), engine.clone());
         tauri::async_runtime::spawn(async move {
             let demo = app.state::<DemoSwitch>();
             if let Err(error) = demo.set(&engine, true).await {
@@ -133,24 +148,36 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
         });
     }
     end_on_signal(app.clone());
-    open_window(app, &start.paths.data)?;
+    match Tray::start(app, background::chosen) {
+        Ok(tray) => {
+            app.state::<Presence>().has_icon();
+            engine.attach_tray(Arc::new(native::Told(tray)));
+        }
+        Err(problem) => tracing::warn!("{problem}"),
+    }
+    give_shortcut(app, &engine);
+    if start.hidden && start.link.is_none() {
+        background::start_hidden(app);
+    } else {
+        background::open_window(app)?;
+    }
+    if let Some(link) = start.link {
+        background::follow(app, link);
+    }
     Ok(())
 }
 
-fn open_window(app: &AppHandle, data: &Path) -> tauri::Result<()> {
-    let builder = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
-        .title("Jobwatch")
-        .inner_size(1180.0, 760.0)
-        .min_inner_size(720.0, 480.0)
-        .data_directory(data.join("webview"))
-        // The page is ours alone: it goes nowhere and opens nothing.
-        .on_navigation(|url| {
-            url.scheme() == "tauri" || url.host_str().is_some_and(|host| host == "tauri.localhost")
-        })
-        .on_new_window(|_, _| NewWindowResponse::Deny)
-        .on_page_load(|_, load| tracing::debug!(event = ?load.event(), "the page loads"));
-    builder.build()?;
-    Ok(())
+fn give_shortcut(app: &AppHandle, engine: &Engine) {
+    if let Err(error) = background::prepare_shortcuts(app) {
+        tracing::warn!("{error:#}");
+    }
+    let (app, engine) = (app.clone(), engine.clone());
+    tauri::async_runtime::spawn(async move {
+        let keys = engine.overview().await.preferences.shortcut;
+        if let Err(error) = background::set_shortcut(&app, &keys) {
+            tracing::warn!(error.message, "there is no shortcut");
+        }
+    });
 }
 
 /// The window was closed: nobody looks any more. A page that is loaded anew needs no such event: it
@@ -176,16 +203,6 @@ fn focus_changed(app: &AppHandle, focused: bool) {
     tauri::async_runtime::spawn(async move { engine.looking_at(focused, job).await });
 }
 
-/// Brings the window to the front.
-fn show_window(app: &AppHandle) {
-    let Some(window) = app.get_webview_window(MAIN) else { return };
-    for step in [window.unminimize(), window.show(), window.set_focus()] {
-        if let Err(error) = step {
-            tracing::warn!(%error, "the window could not be brought to the front");
-        }
-    }
-}
-
 fn stop(app: &AppHandle) {
     let Some(engine) = app.try_state::<Engine>() else { return };
     let demo = app.state::<DemoSwitch>();
@@ -209,8 +226,13 @@ fn end_on_signal(app: AppHandle) {
 }
 
 fn single_instance(paths: &Paths) -> tauri::plugin::TauriPlugin<tauri::Wry> {
-    let mut builder = tauri_plugin_single_instance::Builder::new()
-        .callback(|app, _arguments, _directory| show_window(app));
+    let mut builder =
+        tauri_plugin_single_instance::Builder::new().callback(|app, arguments, _directory| {
+            match arguments.iter().find_map(|argument| Link::read(argument)) {
+                Some(link) => background::follow(app, link),
+                None => background::show_window(app),
+            }
+        });
     if paths.apart {
         // One program per data directory: the name's tail is a digest of the path.
         let tail = digest(paths.data.as_os_str().as_encoded_bytes());
@@ -289,6 +311,7 @@ impl Heard {
 fn pass_on(app: &AppHandle, engine: &Engine, told: Told) {
     match told {
         Told::Health(problem) => engine.report_notifications(problem),
+        Told::Quiet(quiet) => engine.desktop_quiet(quiet),
         Told::Clicked { id, server, job, button } => {
             tracing::debug!(id, server, job, ?button, "a popup was clicked");
             let (app, engine) = (app.clone(), engine.clone());

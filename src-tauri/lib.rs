@@ -1,9 +1,12 @@
 //! The desktop program: a window around the engine, and the same engine behind a command line.
 
 pub mod app;
+pub mod background;
 pub mod cli;
 pub mod ipc;
+pub mod link;
 pub mod os;
+pub mod tray;
 
 use std::fmt;
 use std::io::{self, Write as _};

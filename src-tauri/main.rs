@@ -21,7 +21,8 @@ fn main() -> ExitCode {
         Some(command) => cli::run(command, paths),
         None => match paths.map_err(anyhow::Error::from).and_then(|paths| {
             choose_renderer();
-            app::run(app::Start { paths, demo: args.demo })
+            let link = args.link();
+            app::run(app::Start { paths, demo: args.demo, hidden: args.hidden, link })
         }) {
             Ok(code) => code,
             Err(error) => {

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use jobwatch_core::model::{Level, Topic};
 use jobwatch_core::server::{DialectKind, KeyPlacement};
 
+use crate::link::{Link, SCHEME};
+
 /// `wait`: the job completed. Every other command: all went well.
 pub const EXIT_OK: u8 = 0;
 /// `wait`: the job failed.
@@ -76,6 +78,14 @@ pub struct Args {
     /// Open the window with the demo servers running
     #[arg(long)]
     pub demo: bool,
+
+    /// Start in the tray, without a window
+    #[arg(long)]
+    pub hidden: bool,
+
+    /// Show a job in the window: jobwatch://SERVER/JOB. Needs no --open before it
+    #[arg(long, value_name = "LINK")]
+    pub open: Option<String>,
 
     /// What to do; without it the window opens
     #[command(subcommand)]
@@ -314,6 +324,13 @@ impl Args {
     /// # Errors
     /// What to print instead.
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Args, Answer> {
+        // Desktops pass a link as it is.
+        let mut named = false;
+        let words = words.into_iter().flat_map(move |word| {
+            let link = word.to_string_lossy().starts_with(SCHEME) && !named;
+            named = word == "--open";
+            link.then(|| OsString::from("--open")).into_iter().chain([word])
+        });
         let args = Args::try_parse_from(words).map_err(Answer)?;
         if args.demo && args.command.is_some() {
             use clap::CommandFactory as _;
@@ -323,6 +340,12 @@ impl Args {
             )));
         }
         Ok(args)
+    }
+
+    /// The link to be shown, where it is one.
+    #[must_use]
+    pub fn link(&self) -> Option<Link> {
+        Link::read(self.open.as_deref()?)
     }
 }
 
@@ -418,6 +441,14 @@ mod tests {
     fn without_a_command_the_window_opens() {
         assert!(read("jobwatch").unwrap().command.is_none());
         assert!(read("jobwatch --demo --data-dir /x").unwrap().demo);
+    }
+
+    #[test]
+    fn a_link_is_followed_as_the_desktop_passes_it() {
+        let link = Some(Link { server: "a".to_owned(), job: Some("b/c".to_owned()) });
+        assert_eq!(read("jobwatch jobwatch://a/b/c").unwrap().link(), link);
+        assert_eq!(read("jobwatch --open jobwatch://a/b/c").unwrap().link(), link);
+        assert_eq!(read("jobwatch --hidden").unwrap().link(), None);
     }
 
     #[test]

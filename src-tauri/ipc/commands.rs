@@ -4,14 +4,17 @@
 use jobwatch_core::secret::Secret;
 use jobwatch_engine::Engine;
 use jobwatch_engine::views::{
-    ActionView, ErrorCode, KeyChange, Preferences, ServerDraft, TestStep, UserError,
+    ActionView, ErrorCode, KeyChange, NoticeRule, Preferences, RuleTrial, ServerDraft, TestStep,
+    UserError,
 };
 use tauri::ipc::Channel;
 use tauri::{AppHandle, Runtime, State};
+use tauri_plugin_autostart::ManagerExt as _;
 use tauri_plugin_opener::OpenerExt;
 use url::Url;
 
 use crate::app::DemoSwitch;
+use crate::background::set_shortcut;
 
 type Done = Result<(), UserError>;
 
@@ -127,8 +130,55 @@ pub async fn restore(engine: State<'_, Engine>, ids: Vec<i64>) -> Done {
 
 /// Keeps the user's choices.
 #[tauri::command]
-pub async fn set_preferences(engine: State<'_, Engine>, preferences: Preferences) -> Done {
+pub async fn set_preferences(
+    app: AppHandle,
+    engine: State<'_, Engine>,
+    preferences: Preferences,
+) -> Done {
+    let before = engine.overview().await.preferences.shortcut;
+    if preferences.shortcut != before {
+        // Keys that cannot be had are not kept, and those of before stay.
+        set_shortcut(&app, &preferences.shortcut).inspect_err(|_| {
+            if let Err(error) = set_shortcut(&app, &before) {
+                tracing::warn!(error.message, "there is no shortcut any more");
+            }
+        })?;
+    }
     engine.set_preferences(preferences).await
+}
+
+/// What a rule would have told of what happened lately.
+#[tauri::command]
+pub async fn try_rule(engine: State<'_, Engine>, rule: NoticeRule) -> Result<RuleTrial, UserError> {
+    engine.try_rule(rule).await
+}
+
+/// Does what a rule would do besides telling, on the last happening; answers how each went.
+#[tauri::command]
+pub async fn run_rule(
+    engine: State<'_, Engine>,
+    rule: NoticeRule,
+) -> Result<Vec<String>, UserError> {
+    engine.run_rule(rule).await
+}
+
+/// Whether the program starts with the user's session.
+#[tauri::command]
+pub async fn starts_at_login(app: AppHandle) -> Result<bool, UserError> {
+    app.autolaunch().is_enabled().map_err(|error| unchanged(&error))
+}
+
+/// Has the program start with the user's session, in the tray, or not.
+#[tauri::command]
+pub async fn set_start_at_login(app: AppHandle, on: bool) -> Done {
+    let autostart = app.autolaunch();
+    let set = if on { autostart.enable() } else { autostart.disable() };
+    set.map_err(|error| unchanged(&error))
+}
+
+fn unchanged(error: &dyn std::fmt::Display) -> UserError {
+    let message = format!("Starting at login cannot be set: {error}.");
+    UserError { code: ErrorCode::Internal, message }
 }
 
 /// Starts or stops the embedded demo servers.

@@ -8,8 +8,7 @@ pub mod views;
 pub use names::COMMANDS;
 
 /// The handler of every command in [`COMMANDS`].
-pub fn handler<R: tauri::Runtime>() -> impl Fn(tauri::ipc::Invoke<R>) -> bool + Send + Sync + 'static
-{
+pub fn handler() -> impl Fn(tauri::ipc::Invoke<tauri::Wry>) -> bool + Send + Sync + 'static {
     tauri::generate_handler![
         views::overview,
         views::subscribe,
@@ -39,6 +38,10 @@ pub fn handler<R: tauri::Runtime>() -> impl Fn(tauri::ipc::Invoke<R>) -> bool + 
         commands::dismiss,
         commands::restore,
         commands::set_preferences,
+        commands::try_rule,
+        commands::run_rule,
+        commands::starts_at_login,
+        commands::set_start_at_login,
         commands::set_demo,
         commands::open_link,
     ]

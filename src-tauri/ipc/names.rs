@@ -31,6 +31,10 @@ pub const COMMANDS: &[&str] = &[
     "dismiss",
     "restore",
     "set_preferences",
+    "try_rule",
+    "run_rule",
+    "starts_at_login",
+    "set_start_at_login",
     "set_demo",
     "open_link",
 ];

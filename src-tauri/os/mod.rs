@@ -3,6 +3,7 @@
 pub mod notifier;
 pub mod paths;
 pub mod secrets;
+pub mod tray;
 
 /// Waits until the program is asked to end: Ctrl-C, or the session's SIGTERM or SIGHUP.
 pub async fn ended() {

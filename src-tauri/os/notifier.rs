@@ -9,6 +9,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(target_os = "linux")]
+use jobwatch_core::notify::rules::Kind;
 use jobwatch_core::notify::{Notice, Tone};
 use jobwatch_engine::ports::{Button, Desktop, Popup, Settled};
 use notify_rust::{Notification, Urgency};
@@ -35,6 +37,8 @@ pub enum Told {
     },
     /// Popups cannot be shown, and why; `None` when they can (again).
     Health(Option<String>),
+    /// Whether the desktop is set not to disturb, where it tells.
+    Quiet(bool),
 }
 
 /// Shows notices as popups of the desktop.
@@ -130,6 +134,18 @@ fn popup(notice: &Notice, buttons: &[Button], look: &Look, markup: bool) -> Noti
     popup
 }
 
+/// The sound, by its name in the desktop's sound theme.
+#[cfg(target_os = "linux")]
+fn sound_name(notice: &Notice) -> &'static str {
+    match (notice.why.as_ref().map(|why| why.kind), notice.tone) {
+        (Some(Kind::Lost), _) => "network-connectivity-lost",
+        (Some(Kind::Back), _) => "network-connectivity-established",
+        (_, Tone::Bad) => "dialog-error",
+        (_, Tone::Good) => "complete",
+        (_, Tone::Plain) => "message-new-instant",
+    }
+}
+
 /// Bad news stays until it is seen; the rest passes.
 fn urgency(tone: Tone) -> Urgency {
     match tone {
@@ -169,7 +185,7 @@ mod sender {
     use zbus::message::{Message, Type};
     use zbus::{Connection, MatchRule, MessageStream, Variant};
 
-    use super::{Look, Request, Told, button_words, popup, urgency};
+    use super::{Look, Request, Told, button_words, popup, sound_name, urgency};
 
     const NAME: &str = "org.freedesktop.Notifications";
     const PATH: &str = "/org/freedesktop/Notifications";
@@ -180,6 +196,11 @@ mod sender {
     const RETRY: Duration = Duration::from_secs(30);
     /// Popups whose clicks are still understood; older ones have long left the screen.
     const REMEMBERED: usize = 512;
+    /// How often it is looked whether the desktop is to be quiet, besides whenever it says that
+    /// something has changed.
+    const LOOK: Duration = Duration::from_secs(30);
+    /// Where desktops tell that they are set not to disturb: Plasma, and dunst.
+    const QUIET: [(&str, &str); 2] = [(NAME, "Inhibited"), ("org.dunstproject.cmd0", "paused")];
 
     type Tell = Arc<dyn Fn(Told) + Send + Sync>;
 
@@ -294,6 +315,10 @@ mod sender {
         signals: MessageStream,
         /// Daemons coming and going.
         owners: MessageStream,
+        /// What the daemon says of itself has changed.
+        changes: MessageStream,
+        /// Whether it was set not to disturb when it was last looked.
+        quiet: bool,
         screen: Screen,
         /// Whether the daemon reads bodies as markup; unknown until it was asked.
         markup: Option<bool>,
@@ -310,7 +335,15 @@ mod sender {
                 .member("NameOwnerChanged")
                 .arg(0, NAME)
                 .build()?;
+            let changes = MatchRule::builder()
+                .msg_type(Type::Signal)
+                .interface("org.freedesktop.DBus.Properties")
+                .member("PropertiesChanged")
+                .path(PATH)
+                .build()?;
             Ok(Session {
+                changes: MessageStream::for_match_rule(changes, &bus, None).await?,
+                quiet: false,
                 signals: MessageStream::for_match_rule(signals, &bus, None).await?,
                 owners: MessageStream::for_match_rule(owners, &bus, None).await?,
                 bus,
@@ -327,6 +360,7 @@ mod sender {
             health: &mut Health,
         ) -> End {
             self.ask_capabilities(health).await;
+            let mut look_again = tokio::time::interval(LOOK);
             loop {
                 tokio::select! {
                     // A click is handled before the next popup is sent.
@@ -349,6 +383,8 @@ mod sender {
                         Some(Request::Withdraw(slot)) => self.withdraw(slot).await,
                         None => return End::Stopped,
                     },
+                    Some(_) = self.changes.next() => self.look_for_quiet(tell).await,
+                    _ = look_again.tick() => self.look_for_quiet(tell).await,
                 }
             }
         }
@@ -364,6 +400,23 @@ mod sender {
                     health.is(None);
                 }
                 Err(error) => health.is(Some(problem(&error))),
+            }
+        }
+
+        /// Asks whether the desktop is set not to disturb. One that does not know the question is
+        /// not.
+        async fn look_for_quiet(&mut self, tell: &Tell) {
+            let mut quiet = false;
+            for question in QUIET {
+                let properties = Some("org.freedesktop.DBus.Properties");
+                let answer = self.bus.call_method(Some(NAME), PATH, properties, "Get", &question);
+                let said: zbus::Result<zbus::OwnedVariant> =
+                    answer.await.and_then(|reply| reply.body().deserialize());
+                quiet |= said.is_ok_and(|said| matches!(&*said, Variant::Bool(true)));
+            }
+            if std::mem::replace(&mut self.quiet, quiet) != quiet {
+                tracing::info!(quiet, "the desktop's do-not-disturb");
+                tell(Told::Quiet(quiet));
             }
         }
 
@@ -419,7 +472,7 @@ mod sender {
         }
 
         async fn show(&mut self, wanted: &Popup, look: &Look, health: &mut Health) {
-            let Popup { slot, id, notice, buttons } = wanted;
+            let Popup { slot, id, notice, buttons, sound } = wanted;
             if self.markup.is_none() {
                 self.ask_capabilities(health).await;
             }
@@ -430,6 +483,10 @@ mod sender {
             let hints: HashMap<&str, Variant<'_>> = HashMap::from([
                 ("urgency", Variant::U8(urgency(notice.tone) as u8)),
                 ("desktop-entry", Variant::from("Jobwatch")),
+                match sound {
+                    true => ("sound-name", Variant::from(sound_name(notice))),
+                    false => ("suppress-sound", Variant::Bool(true)),
+                },
             ]);
             let popup = (
                 &popup.appname,
@@ -534,6 +591,7 @@ mod tests {
             tone,
             at: jiff::Timestamp::UNIX_EPOCH,
             subject: None,
+            why: None,
         }
     }
 

@@ -165,7 +165,7 @@ fn notifier() -> (Notifier, Receiver<Told>) {
 }
 
 fn popup(id: i64, slot: u64, notice: Notice, buttons: Vec<Button>) -> ToShow {
-    ToShow { slot, id, notice, buttons }
+    ToShow { slot, id, notice, buttons, sound: true }
 }
 
 fn show(notifier: &Notifier, id: i64, notice: &Notice) {
@@ -182,6 +182,7 @@ fn notice(job: &str, body: &str, tone: Tone) -> Notice {
         tone,
         at: jiff::Timestamp::UNIX_EPOCH,
         subject: None,
+        why: None,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod fetch;
 pub mod frames;
 pub mod history;
+mod hooks;
 pub mod keys;
 pub mod lenient;
 pub mod logs;

@@ -36,6 +36,8 @@ pub struct Popup {
     pub notice: Notice,
     /// What it offers besides to open what it is about.
     pub buttons: Vec<Button>,
+    /// Whether it makes a sound, where the desktop has sounds.
+    pub sound: bool,
 }
 
 /// Something a popup offers.
@@ -177,6 +179,12 @@ pub enum Event {
 pub trait Window: Send + Sync + 'static {
     /// See [`crate::views::Tick`].
     fn tick(&self, tick: &crate::views::Tick);
+}
+
+/// The desktop's tray. Told from the engine's loop, at most once a second, so it must not block.
+pub trait Tray: Send + Sync + 'static {
+    /// Shows this from now on.
+    fn show(&self, glance: crate::views::Glance);
 }
 
 /// The ports of one engine. Those left out do nothing.

@@ -163,6 +163,13 @@ impl SettingsFile {
                             ));
                         }
                     }
+                    for (index, rule) in settings.preferences.rules.iter().enumerate() {
+                        if let Err(error) = rule.rule() {
+                            let error = error.trim_end_matches('.');
+                            problems
+                                .push(format!("notice rule {} tells nothing: {error}", index + 1));
+                        }
+                    }
                 }
                 Err(error) => {
                     self.unread = true;
@@ -233,6 +240,11 @@ impl SettingsFile {
                 "quietLetsFailures",
                 "snoozedUntil",
                 "muted",
+                "rules",
+                "sound",
+                "closeToTray",
+                "shortcut",
+                "toldOfTray",
             ],
         );
         let old = servers_in(&document);
@@ -448,7 +460,7 @@ from_the_future = true
 [preferences]
 theme = "dark"
 popups = false
-sound = "bell"
+chime = "bell"
 
 [[server]]
 id = "a"
@@ -501,7 +513,7 @@ ws = "ws://localhost"
         let text = std::fs::read_to_string(&path).unwrap();
         let table: Table = text.parse().unwrap();
         assert_eq!(table["from_the_future"].as_bool(), Some(true));
-        assert_eq!(table["preferences"]["sound"].as_str(), Some("bell"));
+        assert_eq!(table["preferences"]["chime"].as_str(), Some("bell"));
         assert_eq!(table["preferences"]["popups"].as_bool(), Some(true));
         let servers = table["server"].as_array().unwrap();
         assert_eq!(servers.len(), 2, "{text}");

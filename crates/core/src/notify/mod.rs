@@ -1,8 +1,10 @@
 //! Which transitions become notices, and in what words.
 
 mod family;
+pub mod past;
 pub mod popups;
 pub mod quiet;
+pub mod rules;
 
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Job, JobId, JobState};
 use crate::server::ServerId;
 use crate::state::{Transition, TransitionKind};
+use rules::Kind;
 
 pub use family::family;
 
@@ -52,8 +55,19 @@ pub struct Notice {
     pub tone: Tone,
     /// When it happened.
     pub at: Timestamp,
-    /// What it is about, for telling several as one. Not kept: `None` for one of an earlier run.
+    /// What it is about, for telling several as one. `None` for what is not about a job.
     pub subject: Option<Box<Subject>>,
+    /// Why it is told; `None` for what a server says of its own accord, and for summaries.
+    pub why: Option<Why>,
+}
+
+/// Why something is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// What sort of thing happened.
+    pub kind: Kind,
+    /// The first rule that wants it told, as the user calls it.
+    pub rule: String,
 }
 
 /// What an outcome's notice is about, in the words that it is shown with.
@@ -77,30 +91,27 @@ pub enum Tone {
     Plain,
 }
 
-/// The notice for a transition, or `None` where there is nothing to tell: only outcomes are told,
-/// and of those not the cancellations, which somebody asked for.
+/// The notice for the end of a job, or `None` where it has not ended.
 #[must_use]
-pub fn notice(
+pub fn outcome(
     server: &ServerId,
     server_name: &str,
     job: &Job,
     transition: &Transition,
+    why: Why,
 ) -> Option<Notice> {
     if transition.kind != TransitionKind::Outcome {
         return None;
     }
-    let (word, tone) = match transition.to {
-        JobState::Completed => ("completed", Tone::Good),
-        JobState::Failed => ("failed", Tone::Bad),
+    let (word, tone) = match (&transition.to, why.kind) {
+        (JobState::Completed, Kind::Fixed) => ("works again", Tone::Good),
+        (JobState::Completed, _) => ("completed", Tone::Good),
+        (JobState::Failed, Kind::StillFailing) => ("failed again", Tone::Bad),
+        (JobState::Failed, _) => ("failed", Tone::Bad),
+        (JobState::Cancelled, _) => ("was cancelled", Tone::Plain),
         _ => return None,
     };
-    let place = one_line(server_name, SERVER);
-    let mut body = match (job.took(), place.is_empty()) {
-        (Some(took), false) => format!("After {} on {place}", duration_words(took)),
-        (Some(took), true) => format!("After {}", duration_words(took)),
-        (None, false) => format!("On {place}"),
-        (None, true) => String::new(),
-    };
+    let mut body = place_words("After", job.took(), server_name);
     let mut error = String::new();
     if transition.to == JobState::Failed {
         let said = transition.error.as_deref().or(job.error.as_deref()).unwrap_or("");
@@ -127,7 +138,81 @@ pub fn notice(
         tone,
         at: transition.at,
         subject: Some(Box::new(Subject { name, error })),
+        why: Some(why),
     })
+}
+
+/// The notice for a job that has begun, or that runs for unusually long: for so long, where as a
+/// rule it takes less than `usual`.
+#[must_use]
+pub fn running(
+    server: &ServerId,
+    server_name: &str,
+    job: &Job,
+    times: Option<(Duration, Duration)>,
+    at: Timestamp,
+    why: Why,
+) -> Notice {
+    let name = title(job);
+    let place = one_line(server_name, SERVER);
+    let (title, body) = match times {
+        None => (format!("{name} started"), place_words("", None, server_name)),
+        Some((runs, usual)) => (
+            format!("{name} takes unusually long"),
+            format!(
+                "{}; it hardly ever takes more than {}",
+                place_words("Running for", Some(runs), &place),
+                duration_words(usual)
+            ),
+        ),
+    };
+    Notice {
+        key: None,
+        server: server.clone(),
+        job: Some(job.id.clone()),
+        title,
+        body,
+        tone: Tone::Plain,
+        at,
+        subject: Some(Box::new(Subject { name, error: String::new() })),
+        why: Some(why),
+    }
+}
+
+/// The notice for a connection that was lost for so long, or is there again.
+#[must_use]
+pub fn connection(
+    server: &ServerId,
+    server_name: &str,
+    lasted: Duration,
+    reason: &str,
+    at: Timestamp,
+    why: Why,
+) -> Notice {
+    let place = one_line(server_name, SERVER);
+    let for_so_long = duration_words(lasted);
+    let (title, body, tone) = if why.kind == Kind::Back {
+        let body = format!("It could not be reached for {for_so_long}.");
+        (format!("{place} is connected again"), body, Tone::Good)
+    } else {
+        let reason = one_line(reason, ERROR);
+        let colon = if reason.is_empty() { "" } else { ": " };
+        let body = format!("For {for_so_long} now{colon}{reason}");
+        (format!("{place} cannot be reached"), body, Tone::Bad)
+    };
+    let (server, why) = (server.clone(), Some(why));
+    Notice { key: None, server, job: None, title, body, tone, at, subject: None, why }
+}
+
+/// `After 4 m on staging`, as far as that is known.
+fn place_words(word: &str, time: Option<Duration>, server_name: &str) -> String {
+    let place = one_line(server_name, SERVER);
+    match (time, place.is_empty()) {
+        (Some(time), false) => format!("{word} {} on {place}", duration_words(time)),
+        (Some(time), true) => format!("{word} {}", duration_words(time)),
+        (None, false) => format!("On {place}"),
+        (None, true) => String::new(),
+    }
 }
 
 /// How many of each, in words: `32 completed, 5 failed`. What there is none of is left out.
@@ -260,9 +345,63 @@ mod tests {
         }
     }
 
+    fn why(kind: Kind) -> Why {
+        Why { kind, rule: "all".to_owned() }
+    }
+
+    fn server() -> ServerId {
+        ServerId("s1".to_owned())
+    }
+
+    fn told_as(job: &Job, transition: &Transition, kind: Kind) -> Option<(String, String)> {
+        let notice = outcome(&server(), "staging", job, transition, why(kind))?;
+        Some((notice.title, notice.body))
+    }
+
     fn told(job: &Job, transition: &Transition) -> Option<(String, String)> {
-        let server = ServerId("s1".to_owned());
-        notice(&server, "staging", job, transition).map(|notice| (notice.title, notice.body))
+        told_as(job, transition, Kind::Failed)
+    }
+
+    #[test]
+    fn what_an_end_means_after_those_before_it_is_said() {
+        let job = job(Some("nightly"), Some(60));
+        let title = |to, kind| {
+            told_as(&job, &transition(to, TransitionKind::Outcome, None), kind).unwrap().0
+        };
+        assert_eq!(title(JobState::Failed, Kind::StillFailing), "nightly failed again");
+        assert_eq!(title(JobState::Completed, Kind::Fixed), "nightly works again");
+        assert_eq!(title(JobState::Cancelled, Kind::Cancelled), "nightly was cancelled");
+    }
+
+    #[test]
+    fn a_job_that_takes_long_is_told_with_how_long_it_usually_takes() {
+        let job = job(Some("nightly"), None);
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        let at = Timestamp::UNIX_EPOCH;
+        let times = Some((minutes(25), minutes(12)));
+        let slow = running(&server(), "staging", &job, times, at, why(Kind::Slow));
+        assert_eq!(slow.title, "nightly takes unusually long");
+        assert_eq!(slow.body, "Running for 25 m on staging; it hardly ever takes more than 12 m");
+        let began = running(&server(), "staging", &job, None, at, why(Kind::Started));
+        assert_eq!((&*began.title, &*began.body), ("nightly started", "On staging"));
+    }
+
+    #[test]
+    fn a_connection_is_told_with_how_long_it_was_lost_and_why() {
+        let told = |kind, reason| {
+            let (lasted, at) = (Duration::from_secs(720), Timestamp::UNIX_EPOCH);
+            let notice = connection(&server(), "staging", lasted, reason, at, why(kind));
+            (notice.title, notice.body, notice.tone)
+        };
+        let text = |title: &str, body: &str, tone| (title.to_owned(), body.to_owned(), tone);
+        assert_eq!(
+            told(Kind::Lost, "connection refused"),
+            text("staging cannot be reached", "For 12 m now: connection refused", Tone::Bad)
+        );
+        assert_eq!(
+            told(Kind::Back, "whatever"),
+            text("staging is connected again", "It could not be reached for 12 m.", Tone::Good)
+        );
     }
 
     #[test]
@@ -289,10 +428,9 @@ mod tests {
     }
 
     #[test]
-    fn only_completions_and_failures_that_happened_now_are_told() {
+    fn only_ends_that_happened_now_are_told() {
         let job = job(None, None);
         for (to, kind) in [
-            (JobState::Cancelled, TransitionKind::Outcome),
             (JobState::Failed, TransitionKind::AttemptFailed),
             (JobState::Failed, TransitionKind::Found),
             (JobState::Running, TransitionKind::Moved),

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::rules::Kind as Event;
 use super::{NAMED, Notice, Tone, counted, family, listed};
 use crate::model::{JobId, JobState};
 use crate::server::ServerId;
@@ -57,10 +58,37 @@ pub struct Popup {
 enum Kind {
     /// Outcomes of one sort: failures by the family of their error, others by the job's name.
     Outcome(Tone, String),
+    /// Jobs of one name that began, or are slow.
+    Running(usize, String),
+    /// The server's connection.
+    Connection,
     /// Whatever did not fit.
     Rest,
     /// A notice that is like no other.
     Alone,
+}
+
+/// What happened to jobs, alone and of several: the places in [`Group::counts`].
+const WORDS: [(&str, &str); 6] = [
+    ("completed", "completed"),
+    ("failed", "failed"),
+    ("cancelled", "were cancelled"),
+    ("started", "started"),
+    ("unusually slow", "take unusually long"),
+    ("of the server itself", ""),
+];
+const FAILED: usize = 1;
+const OTHER: usize = 5;
+
+fn word(notice: &Notice) -> usize {
+    match (notice.key.as_ref().map(|key| &key.outcome), notice.why.as_ref().map(|why| why.kind)) {
+        (Some(JobState::Completed), _) => 0,
+        (Some(JobState::Failed), _) => FAILED,
+        (Some(JobState::Cancelled), _) => 2,
+        (_, Some(Event::Started)) => 3,
+        (_, Some(Event::Slow)) => 4,
+        _ => OTHER,
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -72,9 +100,7 @@ struct Group {
     newest: Notice,
     /// What all of them are called, where that is the same.
     name: Option<String>,
-    completed: usize,
-    failed: usize,
-    other: usize,
+    counts: [usize; WORDS.len()],
     failures: Vec<String>,
     waiting: Vec<i64>,
     added: Mono,
@@ -85,7 +111,7 @@ struct Group {
 
 impl Group {
     fn count(&self) -> usize {
-        self.completed + self.failed + self.other
+        self.counts.iter().sum()
     }
 
     fn add(&mut self, id: i64, notice: Notice, now: Mono) {
@@ -95,11 +121,7 @@ impl Group {
         } else if self.name.as_deref() != name {
             self.name = None;
         }
-        match notice.key.as_ref().map(|key| &key.outcome) {
-            Some(JobState::Completed) => self.completed += 1,
-            Some(JobState::Failed) => self.failed += 1,
-            _ => self.other += 1,
-        }
+        self.counts[word(&notice)] += 1;
         if notice.tone == Tone::Bad && self.failures.len() < NAMED {
             self.failures.push(notice.title.clone());
         }
@@ -112,9 +134,9 @@ impl Group {
         if self.name != other.name {
             self.name = None;
         }
-        self.completed += other.completed;
-        self.failed += other.failed;
-        self.other += other.other;
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
         let room = NAMED.saturating_sub(self.failures.len());
         self.failures.extend(other.failures.into_iter().take(room));
         self.waiting.extend(other.waiting);
@@ -154,8 +176,12 @@ pub struct Popups {
 impl Popups {
     /// Takes a notice that is worth a popup. `place` is its server's name.
     pub fn offer(&mut self, id: i64, notice: Notice, place: &str, now: Mono) {
-        self.groups
-            .retain(|group| !group.waiting.is_empty() || now.since(group.added) < REMEMBERED);
+        // That a connection is back is told where it was told to be lost, however long ago.
+        self.groups.retain(|group| {
+            let fresh = now.since(group.added) < REMEMBERED;
+            !group.waiting.is_empty() || fresh || group.kind == Kind::Connection
+        });
+        let of_connection = notice.why.as_ref().is_some_and(|why| why.kind.of_connection());
         let kind = match (&notice.key, &notice.subject) {
             (Some(_), Some(about)) if notice.tone == Tone::Bad => {
                 Kind::Outcome(notice.tone, family(&about.error))
@@ -164,14 +190,17 @@ impl Popups {
                 let name = about.as_ref().map(|about| about.name.clone());
                 Kind::Outcome(notice.tone, name.unwrap_or_default())
             }
-            (None, _) => Kind::Alone,
+            (None, Some(about)) => Kind::Running(word(&notice), about.name.clone()),
+            (None, None) if of_connection => Kind::Connection,
+            (None, None) => Kind::Alone,
         };
-        // Another end of the job that a popup is about takes that popup's place.
+        // What happens next to the job that a popup is about, or to the connection, takes that
+        // popup's place.
         let same_job = |group: &Group| {
+            let same = group.newest.job.is_some() && group.newest.job == notice.job;
             group.server == notice.server
                 && group.count() == 1
-                && group.newest.job.is_some()
-                && group.newest.job == notice.job
+                && (same || (of_connection && group.kind == Kind::Connection))
         };
         let same_kind = |group: &Group| {
             kind != Kind::Alone
@@ -315,46 +344,56 @@ impl Popups {
             Some(name) => format!("{many} \u{201c}{name}\u{201d} jobs"),
             None => format!("{many} jobs"),
         };
-        if group.failed == count || group.completed == count {
-            let word = if group.failed == count { "failed" } else { "completed" };
-            // Those of that name that ended otherwise meanwhile.
-            let others = self.groups.iter().filter(|other| {
-                let beside = other.added.since(group.added).max(group.added.since(other.added));
-                group.name.is_some()
-                    && other.server == group.server
-                    && other.name == group.name
-                    && beside < MERGES
-            });
-            let all: usize = others.map(|other| other.completed + other.failed).sum();
-            notice.title = match all > count {
-                true => format!("{count} of {} {word}", jobs(all)),
-                false => format!("{} {word}", jobs(count)),
-            };
-            let error = notice.subject.as_ref().map(|subject| subject.error.as_str());
-            let error = error.filter(|error| !error.is_empty() && group.failed == count);
-            match (&group.kind, error) {
-                (Kind::Outcome(..), Some(error)) => {
-                    notice.title.push_str(", same error");
-                    notice.body = format!("On {place}: {error}");
-                }
-                _ => {
-                    notice.body = listed(place, failures());
-                    notice.subject = None;
+        let all = |word: usize| group.counts[word] == count;
+        match (0..OTHER).find(|word| all(*word)) {
+            Some(word) => {
+                let beside = if word <= FAILED { self.beside(group) } else { 0 };
+                let count = match beside > count {
+                    true => format!("{count} of {}", jobs(beside)),
+                    false => jobs(count),
+                };
+                notice.title = format!("{count} {}", WORDS[word].1);
+                let error = notice.subject.as_ref().map(|subject| subject.error.as_str());
+                let error = error.filter(|error| !error.is_empty() && word == FAILED);
+                match (&group.kind, error) {
+                    (Kind::Outcome(..), Some(error)) => {
+                        notice.title.push_str(", same error");
+                        notice.body = format!("On {place}: {error}");
+                    }
+                    _ => {
+                        notice.body = listed(place, failures());
+                        notice.subject = None;
+                    }
                 }
             }
-        } else {
-            let parts = [
-                (group.completed, "completed"),
-                (group.failed, "failed"),
-                (group.other, "of the server itself"),
-            ];
-            let what = if group.other > 0 { "notices" } else { "jobs ended" };
-            notice.title = format!("{count} {what}: {}", counted(&parts));
-            notice.body = listed(place, failures());
-            notice.tone = if group.failed > 0 { Tone::Bad } else { notice.tone };
-            notice.subject = None;
+            None => {
+                let counts = group.counts.iter().zip(WORDS);
+                let parts: Vec<_> = counts.map(|(count, (word, _))| (*count, word)).collect();
+                let ended: usize = group.counts[..3].iter().sum();
+                let what = match () {
+                    () if ended == count => "jobs ended",
+                    () if group.counts[OTHER] == 0 => "jobs",
+                    () => "notices",
+                };
+                notice.title = format!("{count} {what}: {}", counted(&parts));
+                notice.body = listed(place, failures());
+                notice.tone = if group.counts[FAILED] > 0 { Tone::Bad } else { notice.tone };
+                notice.subject = None;
+            }
         }
         notice
+    }
+
+    /// How many jobs of a group's name have ended, one way or the other, about when its own did.
+    fn beside(&self, group: &Group) -> usize {
+        let others = self.groups.iter().filter(|other| {
+            let beside = other.added.since(group.added).max(group.added.since(other.added));
+            group.name.is_some()
+                && other.server == group.server
+                && other.name == group.name
+                && beside < MERGES
+        });
+        others.map(|other| other.counts[..2].iter().sum::<usize>()).sum()
     }
 }
 
@@ -374,9 +413,7 @@ impl Group {
             kind,
             newest: notice.clone(),
             name: None,
-            completed: 0,
-            failed: 0,
-            other: 0,
+            counts: [0; WORDS.len()],
             failures: Vec::new(),
             waiting: Vec::new(),
             added: now,

@@ -179,6 +179,7 @@ mod tests {
                 name: name.to_owned(),
                 error: error.to_owned(),
             })),
+            why: None,
         };
         let job = Muted { server: server("a"), name: Some("warm".to_owned()), error: None };
         assert!(job.mutes(&notice(server("a"), "warm", "")));
@@ -210,6 +211,7 @@ mod tests {
             tone,
             at: Timestamp::UNIX_EPOCH,
             subject: None,
+            why: None,
         };
         assert!(quiet.holds(&notice(Tone::Bad), &now) && quiet.holds(&notice(Tone::Good), &now));
         quiet.failures_breach = true;

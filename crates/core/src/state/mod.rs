@@ -179,6 +179,11 @@ impl Board {
         self.started = self.started.saturating_add(by).unwrap_or(self.started);
     }
 
+    /// The jobs that have not ended, in no order.
+    pub fn unended(&self) -> impl Iterator<Item = &JobId> {
+        self.open.iter()
+    }
+
     /// Puts a job remembered from an earlier run in place, without any change being emitted. What
     /// this run has already heard is not overwritten.
     pub fn remember(&mut self, mut job: Job) {

@@ -251,6 +251,14 @@ impl Supervisor {
         })
     }
 
+    /// Whether the user watches this very job, or all jobs of the user whose job it is.
+    #[must_use]
+    pub fn watches_closely(&self, job: &Job) -> bool {
+        let of_user =
+            |topic: &Topic| matches!(topic, Topic::User(_)) && self.dialect.holds(topic, job);
+        self.watches_by_name(&job.id) || self.topics.watched().any(of_user)
+    }
+
     /// Whether two ids, as the user or the server spells them, mean the same job.
     #[must_use]
     pub fn same_job(&self, one: &JobId, other: &JobId) -> bool {

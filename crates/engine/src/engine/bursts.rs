@@ -148,7 +148,17 @@ fn summary(
     let mut bad = notices.iter().filter(|stored| stored.notice.tone == Tone::Bad).peekable();
     let tone = if bad.peek().is_some() { Tone::Bad } else { Tone::Good };
     let body = listed(server_name, bad.map(|stored| stored.notice.title.as_str()));
-    Notice { key: None, server, job: None, title, body, tone, at: now.wall, subject: None }
+    Notice {
+        key: None,
+        server,
+        job: None,
+        title,
+        body,
+        tone,
+        at: now.wall,
+        subject: None,
+        why: None,
+    }
 }
 
 #[cfg(test)]
@@ -178,8 +188,9 @@ mod tests {
             tone,
             at: jiff::Timestamp::UNIX_EPOCH,
             subject: None,
+            why: None,
         };
-        StoredNotice { id, notice, read: false, dismissed: false, shown: false }
+        StoredNotice { id, notice, read: false, dismissed: false, shown: false, output: None }
     }
 
     fn taken(bursts: &mut Bursts, ms: u64) -> Vec<(String, usize)> {

@@ -41,7 +41,7 @@ impl Plan {
     }
 }
 
-fn invalid(message: impl Into<String>) -> UserError {
+pub(super) fn invalid(message: impl Into<String>) -> UserError {
     UserError { code: ErrorCode::Invalid, message: message.into() }
 }
 
@@ -330,6 +330,7 @@ impl State {
         drop(self.take_out(slot));
         self.history.forget(id.clone());
         self.forget_notices(id);
+        self.telling.forget(id, slot);
         tracing::info!(server = %id, "a server was removed");
         Ok(had_key)
     }
@@ -453,6 +454,7 @@ impl State {
 
     pub(super) fn set_preferences(&mut self, preferences: Preferences) {
         self.preferences = preferences;
+        self.telling.set_rules(&self.preferences);
         self.set_log_budget();
         self.end_quiet();
         self.views.overview_changed();
@@ -465,6 +467,7 @@ impl State {
         self.views.everything_changed();
         let Some(ids) = read.ids else { return };
         self.preferences = read.settings.preferences;
+        self.telling.set_rules(&self.preferences);
         self.set_log_budget();
         // Taken out by hand, a server is gone as it would be after a restart: its history and its
         // key stay.

@@ -7,12 +7,15 @@ mod actions;
 mod bursts;
 mod change;
 mod configure;
+mod glance;
+mod hooking;
 mod logs;
 mod logview;
 mod notices;
 mod quiet;
 mod servers;
 mod state;
+mod telling;
 mod window;
 
 use std::path::PathBuf;
@@ -26,12 +29,12 @@ use crate::clock::Clock;
 use crate::history::{History, Place};
 use crate::keys::{Keyring, keyring_words, unstored_words};
 use crate::logs::{LogStore, Place as LogPlace};
-use crate::ports::{Ports, SecretsError, Window};
+use crate::ports::{Ports, SecretsError, Tray, Window};
 use crate::settings::{SavedServer, Settings, SettingsFile};
 use crate::test::{self, Report};
 use crate::views::{
-    ActionView, ErrorCode, KeyChange, OpenJob, Overview, Preferences, ServerDraft, UserError,
-    ViewSpec, ViewWindow, Wanted,
+    ActionView, ErrorCode, KeyChange, NoticeRule, OpenJob, Overview, Preferences, RuleTrial,
+    ServerDraft, UserError, ViewSpec, ViewWindow, Wanted,
 };
 use state::State;
 use window::{MAX_ROWS, Pull};
@@ -122,7 +125,12 @@ impl Engine {
                     }
                 }
             }
-            SettingsSource::Fixed(servers) => (None, Settings::default(), None, servers),
+            SettingsSource::Fixed(servers) => {
+                // Whoever gives servers and no settings wants to hear of all that ends.
+                let rules = vec![NoticeRule::every_end()];
+                let preferences = Preferences { rules, ..Preferences::default() };
+                (None, Settings { preferences, ..Settings::default() }, None, servers)
+            }
         };
         let file = file.map(|file| Arc::new(tokio::sync::Mutex::new(Some(file))));
         let mut remembered = Vec::new();
@@ -135,6 +143,7 @@ impl Engine {
             remembered.push((server, servers::KeyFrom::Given(key), known));
         }
         let notices = history.notices().await;
+        let ends = history.ends(telling::RECENT).await;
         let mut state = State::new(state::Parts {
             clock,
             commands: commands.downgrade(),
@@ -152,6 +161,7 @@ impl Engine {
         for (server, key, known) in remembered {
             state.add_server(server, key, known);
         }
+        state.take_ends(ends);
         tokio::spawn(state.run(taken, replied, told));
         Ok(Engine { commands, keyring, file })
     }
@@ -174,6 +184,18 @@ impl Engine {
         self.tell(State::detach_window);
     }
 
+    /// Tells this tray of changes from now on.
+    pub fn attach_tray(&self, tray: Arc<dyn Tray>) {
+        self.tell(move |state| state.attach_tray(tray));
+    }
+
+    /// The server that a link names, by its id or its name; `None` where there is none.
+    pub async fn server_called(&self, called: &str) -> Option<String> {
+        let called = called.to_owned();
+        let found = self.ask(move |state| state.server_called(&called)).await;
+        found.ok().flatten()
+    }
+
     /// Everything outside the lists.
     pub async fn overview(&self) -> Overview {
         self.ask(State::overview).await.unwrap_or_else(|_| Overview {
@@ -184,6 +206,7 @@ impl Engine {
             health: crate::views::Health::default(),
             preferences: Preferences::default(),
             quiet_until: None,
+            desktop_quiet: false,
             demo: false,
         })
     }
@@ -248,6 +271,28 @@ impl Engine {
             Some(preferences) => self.set_preferences(preferences).await,
             None => Ok(()),
         }
+    }
+
+    /// The desktop is set not to disturb, or no longer: popups wait until then.
+    pub fn desktop_quiet(&self, quiet: bool) {
+        self.tell(move |state| state.set_desktop_quiet(quiet));
+    }
+
+    /// What a rule would have told of what happened lately.
+    ///
+    /// # Errors
+    /// When the rule cannot be used.
+    pub async fn try_rule(&self, rule: NoticeRule) -> Result<RuleTrial, UserError> {
+        self.ask(move |state| state.try_rule(&rule)).await?
+    }
+
+    /// Does what a rule would do besides telling, on the last happening that it would tell; answers
+    /// how each went.
+    ///
+    /// # Errors
+    /// When the rule cannot be used or does nothing, or nothing has happened yet.
+    pub async fn run_rule(&self, rule: NoticeRule) -> Result<Vec<String>, UserError> {
+        Ok(self.ask(move |state| state.plan_hook(&rule)).await??.await)
     }
 
     /// A popup that tells of several jobs was clicked: asks the window to show the notices.

@@ -6,17 +6,15 @@
 //! took the popup and before that is noted, a few milliseconds, it is told twice: the other order
 //! would lose it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jobwatch_core::dialect::ActionKind;
-use jobwatch_core::model::{Job, JobId, JobState, Level, ServerNotice};
+use jobwatch_core::model::{JobId, JobState, Level, ServerNotice};
 use jobwatch_core::notify::popups::Popups;
-use jobwatch_core::notify::{Notice, Tone, notice};
+use jobwatch_core::notify::{Notice, Tone, family};
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::Transition;
 use jobwatch_core::time::{Mono, Now};
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::bursts::Bursts;
@@ -41,6 +39,20 @@ pub(super) struct NoticeFilter {
     pub failures: bool,
     /// In lower case.
     pub search: String,
+    /// Bursts that are not folded; `None`: none are.
+    pub unfolded: Option<Vec<i64>>,
+}
+
+/// Notices of one burst are at most this far apart.
+const APART: Duration = Duration::from_secs(60);
+
+/// A row of the list.
+pub(super) struct Listed<'a> {
+    pub stored: &'a StoredNotice,
+    /// The burst it belongs to.
+    pub burst: Option<i64>,
+    /// Others of it that are folded into this row.
+    pub folded: Vec<i64>,
 }
 
 impl NoticeFilter {
@@ -62,6 +74,8 @@ pub(super) struct Notices {
     /// Newest last.
     list: Vec<StoredNotice>,
     dismissed: Vec<StoredNotice>,
+    /// What each notice is like, for folding bursts.
+    likes: HashMap<i64, String>,
     unread: u32,
     pub(super) bursts: Bursts,
     /// Which popups are shown, and when.
@@ -83,6 +97,22 @@ impl Notices {
         self.list.iter().rev().find(|stored| stored.id == id).map(|stored| &stored.notice)
     }
 
+    /// What a program printed that a notice's rule had run.
+    pub(super) fn add_output(&mut self, id: i64, words: &str) {
+        let lists = self.list.iter_mut().rev().chain(&mut self.dismissed);
+        if let Some(stored) = lists.into_iter().find(|stored| stored.id == id) {
+            let output = stored.output.get_or_insert_default();
+            if !output.is_empty() {
+                output.push('\n');
+            }
+            output.push_str(words);
+        }
+    }
+
+    pub(super) fn newest(&self) -> impl Iterator<Item = &StoredNotice> {
+        self.list.iter().rev()
+    }
+
     pub(super) fn is_read(&self, id: i64) -> bool {
         self.list.iter().rev().any(|stored| stored.id == id && stored.read)
     }
@@ -93,22 +123,81 @@ impl Notices {
 
     /// The total, and `count` from `first` on, newest first. `place` tells a server's name.
     pub(super) fn window<'a>(
-        &self,
+        &'a self,
         filter: &NoticeFilter,
         place: impl Fn(&ServerId) -> &'a str,
         first: u64,
         count: usize,
-    ) -> (u64, Vec<&StoredNotice>) {
-        let passes = |stored: &&StoredNotice| filter.passes(stored, &place);
-        let shown = || self.list.iter().rev().filter(passes);
+    ) -> (u64, Vec<Listed<'a>>) {
+        let passing = self.list.iter().rev().filter(|stored| filter.passes(stored, &place));
+        let rows = match &filter.unfolded {
+            None => passing.map(|stored| Listed { stored, burst: None, folded: vec![] }).collect(),
+            Some(unfolded) => self.folded(passing, unfolded),
+        };
         let skip = usize::try_from(first).unwrap_or(usize::MAX);
-        (shown().count() as u64, shown().skip(skip).take(count).collect())
+        (rows.len() as u64, rows.into_iter().skip(skip).take(count).collect())
+    }
+
+    /// Folds what happened together into its newest: the same end of jobs of one name, or with the
+    /// same error, one soon after the other. A burst is named by its oldest, which stays.
+    fn folded<'a>(
+        &'a self,
+        newest_first: impl Iterator<Item = &'a StoredNotice>,
+        unfolded: &[i64],
+    ) -> Vec<Listed<'a>> {
+        let all: Vec<&StoredNotice> = newest_first.collect();
+        let together = |one: &&StoredNotice, other: &&StoredNotice| {
+            let alike = self.likes.get(&one.id);
+            let apart = one.notice.at.duration_since(other.notice.at).unsigned_abs();
+            alike.is_some() && alike == self.likes.get(&other.id) && apart <= APART
+        };
+        let mut rows = Vec::new();
+        for burst in all.chunk_by(together) {
+            let [newest, rest @ ..] = burst else { continue };
+            let name = rest.last().map(|oldest| oldest.id);
+            if name.is_none_or(|name| unfolded.contains(&name)) {
+                let row =
+                    |stored: &&'a StoredNotice| Listed { stored, burst: name, folded: Vec::new() };
+                rows.extend(burst.iter().map(row));
+            } else {
+                let folded = rest.iter().map(|stored| stored.id).collect();
+                rows.push(Listed { stored: newest, burst: name, folded });
+            }
+        }
+        rows
+    }
+
+    /// Puts a notice into the list.
+    fn push(&mut self, stored: StoredNotice) {
+        if let Some(like) = likeness(&stored.notice) {
+            self.likes.insert(stored.id, like);
+        }
+        self.list.push(stored);
+        if self.list.len() > MAX_LISTED {
+            let gone = self.list.remove(0);
+            self.likes.remove(&gone.id);
+        }
+        self.recount();
     }
 
     fn recount(&mut self) {
         let unread = self.list.iter().filter(|stored| !stored.read).count();
         self.unread = u32::try_from(unread).unwrap_or(u32::MAX);
     }
+}
+
+/// What makes notices alike; `None` for one that is like no other.
+fn likeness(notice: &Notice) -> Option<String> {
+    let about = notice.subject.as_ref()?;
+    let kind = notice.key.as_ref().map_or_else(
+        || notice.why.as_ref().map_or("", |why| why.kind.word()).to_owned(),
+        |key| key.outcome.word(),
+    );
+    let what = match about.error.as_str() {
+        "" => about.name.clone(),
+        error => family(error),
+    };
+    Some(format!("{}\n{kind}\n{what}", notice.server.0))
 }
 
 impl State {
@@ -121,31 +210,16 @@ impl State {
                 self.notices.bursts.hold(unshown.clone(), false, now);
             }
         }
-        self.notices.list = stored;
-        self.notices.recount();
+        for stored in stored {
+            self.notices.push(stored);
+        }
     }
 
     /// Whether the user sees this job right now.
-    fn sees(&self, server: &ServerId, job: Option<&str>) -> bool {
+    pub(super) fn sees(&self, server: &ServerId, job: Option<&str>) -> bool {
         self.looking_at
             .as_ref()
             .is_some_and(|open| open.server == server.0 && Some(open.job.as_str()) == job)
-    }
-
-    /// Hands an outcome to the history; answers whether there is anything to tell.
-    pub(super) fn announce_outcome(
-        &mut self,
-        server: &ServerId,
-        server_name: &str,
-        job: &Arc<Job>,
-        step: &Transition,
-    ) -> bool {
-        let Some(notice) = notice(server, server_name, job, step) else { return false };
-        let away = step.while_away;
-        let read = self.sees(server, Some(job.id.as_str()));
-        let step = Some((step.clone(), Arc::clone(job)));
-        self.history.announce(Announcement { notice, step, mark: None, away, read });
-        true
     }
 
     /// Hands a server's own notice to the history.
@@ -172,6 +246,7 @@ impl State {
             tone,
             at,
             subject: None,
+            why: None,
         };
         self.history.announce(Announcement { notice, step: None, mark, away: false, read: false });
     }
@@ -190,11 +265,11 @@ impl State {
         } else {
             self.show(&stored);
         }
-        self.notices.list.push(stored);
-        if self.notices.list.len() > MAX_LISTED {
-            self.notices.list.remove(0);
+        self.notices.push(stored.clone());
+        if !away {
+            // What ended while nobody watched is told, and no program is run for it.
+            self.hook(&stored);
         }
-        self.notices.recount();
         self.views.notices_changed();
     }
 
@@ -210,7 +285,10 @@ impl State {
         let notice = &stored.notice;
         // A server's plain information is for the list, and so is what it says about a job: it is
         // the job's outcome that rings, and it rings once.
-        let loud = notice.key.is_some() || (notice.tone != Tone::Plain && notice.job.is_none());
+        let loud = match &notice.why {
+            Some(_) => self.pops_up(notice),
+            None => notice.key.is_some() || (notice.tone != Tone::Plain && notice.job.is_none()),
+        };
         let seen = self.sees(&notice.server, notice.job.as_ref().map(|job| job.as_str()));
         if loud
             && self.preferences.popups
@@ -245,9 +323,9 @@ impl State {
                 return;
             }
             let Some(due) = self.notices.popups.poll(now) else { return };
-            let buttons = self.buttons(&due.notice);
+            let (buttons, sound) = (self.buttons(&due.notice), self.preferences.sound);
             let id = due.ids.iter().copied().max_by_key(|id| id.unsigned_abs()).unwrap_or(0);
-            let popup = Popup { slot: due.slot, id, notice: due.notice, buttons };
+            let popup = Popup { slot: due.slot, id, notice: due.notice, buttons, sound };
             let (history, ids, showing) = (self.history(), due.ids, self.popups.token());
             let settled = move || {
                 history.shown(ids);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use jobwatch_core::notify::quiet::{Muted, Quiet};
-use jobwatch_core::notify::{Notice, family};
+use jobwatch_core::notify::{Notice, Tone, family};
 use jobwatch_core::server::ServerId;
 
 use super::state::State;
@@ -61,6 +61,13 @@ impl State {
         Some(preferences)
     }
 
+    /// The desktop is set not to disturb, or no longer.
+    pub(super) fn set_desktop_quiet(&mut self, quiet: bool) {
+        self.desktop_quiet = quiet;
+        self.views.overview_changed();
+        self.end_quiet();
+    }
+
     fn local(&self) -> Zoned {
         self.clock.now().wall.to_zoned(TimeZone::system())
     }
@@ -73,7 +80,10 @@ impl State {
 
     /// Keeps a notice for the end of the quiet; answers whether it is quiet for it.
     pub(super) fn hold_if_quiet(&mut self, stored: &StoredNotice) -> bool {
-        if !quiet(&self.preferences).holds(&stored.notice, &self.local()) {
+        let wanted = quiet(&self.preferences);
+        let breaches = wanted.failures_breach && stored.notice.tone == Tone::Bad;
+        let by_desktop = self.desktop_quiet && !breaches;
+        if !by_desktop && !wanted.holds(&stored.notice, &self.local()) {
             return false;
         }
         let server = stored.notice.server.clone();
@@ -89,7 +99,7 @@ impl State {
             self.notices.quiet_told = until;
             self.views.overview_changed();
         }
-        if until.is_some() || self.notices.held.0.is_empty() {
+        if until.is_some() || self.desktop_quiet || self.notices.held.0.is_empty() {
             return;
         }
         let now = self.clock.now();

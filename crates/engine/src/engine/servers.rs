@@ -9,7 +9,7 @@ use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{Server, ServerId};
-use jobwatch_core::state::{Transition, TransitionKind};
+use jobwatch_core::state::Transition;
 use jobwatch_core::supervisor::{Input, Link, LinkId, Output, Status, Supervisor};
 use jobwatch_core::time::{Mono, Now};
 use jobwatch_core::wire::json;
@@ -45,7 +45,7 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    fn clients(&mut self, extra_ca: Option<&std::path::PathBuf>) -> Arc<Clients> {
+    pub(super) fn clients(&mut self, extra_ca: Option<&std::path::PathBuf>) -> Arc<Clients> {
         let shared = self.clients.entry(extra_ca.cloned()).or_default();
         if let Some(clients) = shared.upgrade() {
             return clients;
@@ -114,8 +114,16 @@ impl Entry {
         actions.into_iter().flatten().map(|action| action.kind).collect()
     }
 
+    /// Whether the user watches this very job, or all of its user.
+    pub(super) fn watches_closely(&self, job: &Job) -> bool {
+        self.machine.as_ref().is_some_and(|machine| {
+            let known = machine.board().job(&job.id).map_or(job, |known| known.as_ref());
+            machine.watches_closely(known)
+        })
+    }
+
     /// Whether what happens to this job was asked for.
-    fn watches(&self, job: &Job) -> bool {
+    pub(super) fn watches(&self, job: &Job) -> bool {
         // The machine's own job is not redacted, so that it names its queue and its user.
         self.machine.as_ref().is_some_and(|machine| {
             machine.watches(machine.board().job(&job.id).map_or(job, |known| known.as_ref()))
@@ -146,6 +154,13 @@ impl State {
     /// Whether this server has listed all that is watched.
     pub(super) fn has_listed(&self, id: &ServerId) -> bool {
         self.named(id).is_ok_and(Entry::has_listed)
+    }
+
+    pub(super) fn server_called(&self, called: &str) -> Option<String> {
+        let by_id = self.servers.iter().find(|entry| entry.server.id.0 == called);
+        let named = |entry: &&Entry| entry.server.name.to_lowercase() == called.to_lowercase();
+        let found = by_id.or_else(|| self.servers.iter().find(named))?;
+        Some(found.server.id.0.clone())
     }
 
     pub(super) fn slot_of(&self, id: &str) -> Option<Slot> {
@@ -233,6 +248,7 @@ impl State {
                 machine.remember_listing(topic, at);
             }
         }
+        self.learn_past(&entry.server.id, &known.jobs);
         for mut job in known.jobs {
             job.source = Source::History;
             if let Some(machine) = &mut entry.machine {
@@ -661,11 +677,11 @@ impl State {
                 entry.redactor.clean_in_place(word);
             }
         }
-        let (server, name) = (entry.server.id.clone(), entry.server.name.clone());
+        let server = entry.server.id.clone();
         let job = self.catalogue.job(slot, &step.job).filter(|job| entry.watches(job)).cloned();
         self.views.step(slot, &step);
-        if let Some(job) = job.filter(|_| step.kind == TransitionKind::Outcome)
-            && self.announce_outcome(&server, &name, &job, &step)
+        if let Some(job) = job
+            && self.tell_of_step(slot, &job, &step)
         {
             return;
         }

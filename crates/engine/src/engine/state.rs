@@ -13,8 +13,11 @@ use tokio_util::task::TaskTracker;
 
 use super::Command;
 use super::change::FileInTurn;
+use super::glance::Glances;
+use super::hooking::Hooks;
 use super::notices::Notices;
 use super::servers::{Entry, Tasks};
+use super::telling::Telling;
 use super::window::Views;
 use crate::clock::{Clock, SleepWatch};
 use crate::driver::{Report, Slot};
@@ -73,6 +76,11 @@ pub(crate) struct State {
     pub(super) log_lines: HashMap<Owner, u64>,
     pub(super) metrics: Metrics,
     pub(super) notices: Notices,
+    pub(super) telling: Telling,
+    pub(super) hooks: Hooks,
+    pub(super) glances: Glances,
+    /// The desktop is set not to disturb.
+    pub(super) desktop_quiet: bool,
     pub(super) views: Views,
     pub(super) looking_at: Option<OpenJob>,
     /// Popups on their way to the desktop.
@@ -87,6 +95,8 @@ pub(crate) struct State {
 impl State {
     pub(super) fn new(parts: Parts) -> State {
         let (reports, incoming) = mpsc::channel(MAX_REPORTS);
+        let mut telling = Telling::default();
+        telling.set_rules(&parts.preferences);
         State {
             clock: parts.clock,
             commands: parts.commands,
@@ -107,6 +117,10 @@ impl State {
             log_lines: HashMap::new(),
             metrics: Metrics::default(),
             notices: Notices::default(),
+            telling,
+            hooks: Hooks::default(),
+            glances: Glances::default(),
+            desktop_quiet: false,
             views: Views::default(),
             looking_at: None,
             popups: TaskTracker::new(),
@@ -183,6 +197,8 @@ impl State {
         self.reload_settings();
         self.follow_logs();
         self.end_quiet();
+        self.tell_of_time();
+        self.tell_tray();
         self.note_listings(LISTINGS);
         self.give_up_actions();
         self.prune();

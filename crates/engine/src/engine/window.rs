@@ -99,6 +99,8 @@ pub(super) struct Views {
     /// Changed since the page pulled it.
     overview: bool,
     overview_told: Option<Instant>,
+    /// Changed since the tray was told.
+    glance: bool,
     wanted: Option<Wanted>,
     last: Option<Instant>,
 }
@@ -106,10 +108,16 @@ pub(super) struct Views {
 impl Views {
     pub(super) fn overview_changed(&mut self) {
         self.overview = true;
+        self.glance = true;
+    }
+
+    /// Whether anything has changed that the tray may show, since this was last asked.
+    pub(super) fn take_glance(&mut self) -> bool {
+        std::mem::take(&mut self.glance)
     }
 
     pub(super) fn everything_changed(&mut self) {
-        self.overview = true;
+        self.overview_changed();
         for view in self.open.values_mut() {
             if let Kind::Jobs(index) = &mut view.kind {
                 index.touch_all();
@@ -119,6 +127,7 @@ impl Views {
     }
 
     pub(super) fn job_changed(&mut self, slot: Slot, job: &Job, number: u32) {
+        self.glance = true;
         for view in self.open.values_mut() {
             if let Kind::Jobs(index) = &mut view.kind {
                 index.touch(number);
@@ -131,7 +140,7 @@ impl Views {
     }
 
     pub(super) fn job_gone(&mut self, number: u32) {
-        self.overview = true;
+        self.overview_changed();
         for view in self.open.values_mut() {
             if let Kind::Jobs(index) = &mut view.kind {
                 index.touch(number);
@@ -189,7 +198,7 @@ impl Views {
     }
 
     pub(super) fn notices_changed(&mut self) {
-        self.overview = true;
+        self.overview_changed();
         self.change_if(|kind| matches!(kind, Kind::Notices(_)));
     }
 
@@ -260,9 +269,9 @@ impl State {
             }
             ViewSpec::Log { jobs, filter } => self.open_log(&jobs, &filter)?,
             ViewSpec::Queues { server } => Kind::Queues { server },
-            ViewSpec::Notices { unread, failures, search } => {
+            ViewSpec::Notices { unread, failures, search, unfolded } => {
                 let search = search.trim().to_lowercase();
-                Kind::Notices(NoticeFilter { unread, failures, search })
+                Kind::Notices(NoticeFilter { unread, failures, search, unfolded })
             }
             ViewSpec::Frames { server, job } => Kind::Frames { server, job },
         };
@@ -366,10 +375,11 @@ impl State {
             Kind::Notices(filter) => {
                 let name = |id: &ServerId| self.named(id).map_or("", |entry| &entry.server.name);
                 let (total, stored) = self.notices.window(filter, name, first, count);
-                let rows = stored
-                    .into_iter()
-                    .map(|stored| notice_row(name(&stored.notice.server), stored))
-                    .collect();
+                let row = |row: super::notices::Listed<'_>| {
+                    let place = name(&row.stored.notice.server);
+                    notice_row(place, row.stored, row.burst, row.folded)
+                };
+                let rows = stored.into_iter().map(row).collect();
                 (total, Rows::Notices { rows })
             }
             Kind::Frames { server, job } => {
@@ -439,6 +449,7 @@ impl State {
             health: self.health.clone(),
             preferences: self.preferences.clone(),
             quiet_until: self.quiet_until(),
+            desktop_quiet: self.desktop_quiet,
             demo: self.servers.iter().any(|entry| entry.demo),
             servers,
         }

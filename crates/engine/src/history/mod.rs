@@ -56,6 +56,8 @@ pub struct StoredNotice {
     pub dismissed: bool,
     /// Whether its popup was shown, or it was decided that there is none.
     pub shown: bool,
+    /// What the programs of its rules printed, and how they ended.
+    pub output: Option<String>,
 }
 
 /// Something that must be told once.
@@ -81,6 +83,9 @@ pub struct Remembered {
     /// When each topic was last listed completely.
     pub listings: Vec<(Topic, Timestamp)>,
 }
+
+/// The end of a job, on its server, and the job as it is now.
+pub type End = (ServerId, Transition, Job);
 
 /// What the history answers on its own account.
 #[derive(Debug)]
@@ -108,7 +113,9 @@ pub(crate) enum Request {
     Listed(ServerId, Topic, Timestamp),
     Unlisted(ServerId, Topic),
     Remembered(ServerId, oneshot::Sender<Remembered>),
+    Output(i64, String),
     Notices(oneshot::Sender<Vec<StoredNotice>>),
+    Ends(usize, oneshot::Sender<Vec<End>>),
     Timeline(ServerId, JobId, oneshot::Sender<Vec<Transition>>),
     Flush(oneshot::Sender<()>),
 }
@@ -215,6 +222,11 @@ impl History {
         self.send(Request::Dismiss(ids, dismissed));
     }
 
+    /// Keeps what a program printed that a notice's rule had run.
+    pub fn output(&self, id: i64, text: String) {
+        self.send(Request::Output(id, text));
+    }
+
     /// Drops everything about a server that was removed.
     pub fn forget(&self, server: ServerId) {
         self.send(Request::Forget(server));
@@ -228,6 +240,11 @@ impl History {
     /// Forgets when a topic was listed, since it is not watched any more.
     pub fn unlisted(&self, server: ServerId, topic: Topic) {
         self.send(Request::Unlisted(server, topic));
+    }
+
+    /// The last ends of jobs, oldest first.
+    pub async fn ends(&self, count: usize) -> Vec<End> {
+        self.ask(|answer| Request::Ends(count, answer)).await
     }
 
     /// What is known of a server.

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState};
-use jobwatch_core::notify::{Notice, NoticeKey, Tone};
+use jobwatch_core::notify::rules::Kind;
+use jobwatch_core::notify::{Notice, NoticeKey, Subject, Tone, Why};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::{Transition, TransitionKind, cut, size};
 use rusqlite::{Connection, Row, params};
@@ -94,8 +95,9 @@ pub(super) fn announce(
     connection
         .prepare_cached(
             "INSERT INTO notices
-                 (server, job, attempt, outcome, title, body, tone, at, read, heard_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 (server, job, attempt, outcome, title, body, tone, at, read, heard_at,
+                  kind, rule, name, error)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             notice.server.0,
@@ -108,6 +110,10 @@ pub(super) fn announce(
             notice.at.as_millisecond(),
             what.read,
             Timestamp::now().as_millisecond(),
+            notice.why.as_ref().map(|why| why.kind.word()),
+            notice.why.as_ref().map(|why| &why.rule),
+            notice.subject.as_ref().map(|about| &about.name),
+            notice.subject.as_ref().map(|about| &about.error),
         ])?;
     Ok(Some(connection.last_insert_rowid()))
 }
@@ -152,13 +158,23 @@ pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
     };
     let (title, body) = (row.get(5)?, row.get(6)?);
     let at = timestamp(row.get(8)?);
-    let notice = Notice { key, server, job, title, body, tone, at, subject: None };
+    let kind = row.get::<_, Option<String>>(12)?.as_deref().and_then(Kind::from_word);
+    let why = match (kind, row.get(13)?) {
+        (Some(kind), Some(rule)) => Some(Why { kind, rule }),
+        _ => None,
+    };
+    let subject = match (row.get(14)?, row.get(15)?) {
+        (Some(name), Some(error)) => Some(Box::new(Subject { name, error })),
+        _ => None,
+    };
+    let notice = Notice { key, server, job, title, body, tone, at, subject, why };
     Ok(StoredNotice {
         id: row.get(0)?,
         notice,
         read: row.get(9)?,
         dismissed: row.get(10)?,
         shown: row.get(11)?,
+        output: row.get(16)?,
     })
 }
 

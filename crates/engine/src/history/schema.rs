@@ -79,6 +79,15 @@ const STEPS: &[M<'static>] = &[
      ALTER TABLE transitions ADD COLUMN heard_at INTEGER;
      ALTER TABLE notices ADD COLUMN heard_at INTEGER;",
     ),
+    M::up(
+        "-- Why each notice was told and what it is about, absent in rows of earlier versions; and what
+     -- the programs of its rules printed.
+     ALTER TABLE notices ADD COLUMN kind TEXT;
+     ALTER TABLE notices ADD COLUMN rule TEXT;
+     ALTER TABLE notices ADD COLUMN name TEXT;
+     ALTER TABLE notices ADD COLUMN error TEXT;
+     ALTER TABLE notices ADD COLUMN output TEXT;",
+    ),
 ];
 
 /// All steps from the first version on.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState, Topic};
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::{Transition, cut, size};
+use jobwatch_core::state::{Transition, TransitionKind, cut, size};
 use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::mpsc;
 
@@ -17,7 +17,7 @@ use super::open::{
 };
 use super::prune::{CUT, Limits, prune};
 use super::rows::{
-    MAX_PART, announce, body, in_ledger, insert_step, kind_from_word, ledger_key, set,
+    MAX_PART, announce, body, in_ledger, insert_step, kind_from_word, kind_word, ledger_key, set,
     stored_notice, timestamp,
 };
 use super::waiting::{Waiting, Write};
@@ -152,6 +152,7 @@ impl Store {
             Request::Read(ids, read) => waiting.write(Write::Read(ids, read)),
             Request::ReadAll => waiting.write(Write::ReadAll),
             Request::Dismiss(ids, dismissed) => waiting.write(Write::Dismiss(ids, dismissed)),
+            Request::Output(id, text) => waiting.write(Write::Output(id, text)),
             Request::Forget(server) => waiting.write(Write::Forget(server)),
             Request::Unlisted(server, topic) => waiting.write(Write::Unlisted(server, topic)),
             Request::Remembered(server, answer) => {
@@ -165,6 +166,12 @@ impl Store {
             Request::Notices(answer) => {
                 answers.push(Box::new(move |store| {
                     let _ = answer.send(or_none(store.read_notices(), "notices"));
+                }));
+                return Urgency::Now;
+            }
+            Request::Ends(count, answer) => {
+                answers.push(Box::new(move |store| {
+                    let _ = answer.send(or_none(store.read_ends(count), "ends"));
                 }));
                 return Urgency::Now;
             }
@@ -329,6 +336,7 @@ impl Store {
                 read: announcement.read,
                 dismissed: false,
                 shown: false,
+                output: None,
             };
             told.push((ledger_key(announcement), stored, announcement.away));
         }
@@ -382,6 +390,7 @@ impl Store {
                                     read: announcement.read,
                                     dismissed: false,
                                     shown: false,
+                                    output: None,
                                 }),
                                 away: announcement.away,
                             }),
@@ -404,6 +413,15 @@ impl Store {
                             ids,
                             *read,
                         )?;
+                    }
+                    Write::Output(id, text) => {
+                        // A notice may have several programs: what they print follows each other.
+                        transaction
+                            .prepare_cached(
+                                "UPDATE notices SET output = ifnull(output || char(10), '') || ?2
+                                 WHERE id = ?1",
+                            )?
+                            .execute(params![renumber(id), text])?;
                     }
                     Write::ReadAll => {
                         transaction.execute("UPDATE notices SET read = 1 WHERE read = 0", [])?;
@@ -507,10 +525,41 @@ impl Store {
     fn read_notices(&self) -> rusqlite::Result<Vec<StoredNotice>> {
         let Some(source) = self.sources().next() else { return Ok(Vec::new()) };
         let mut query = source.prepare_cached(
-            "SELECT id, server, job, attempt, outcome, title, body, tone, at, read, dismissed, shown
+            "SELECT id, server, job, attempt, outcome, title, body, tone, at, read, dismissed, shown,
+                    kind, rule, name, error, output
              FROM notices WHERE dismissed = 0 ORDER BY id DESC LIMIT ?1",
         )?;
         query.query_map(params![MAX_NOTICES as i64], stored_notice)?.collect()
+    }
+
+    /// The last ends of jobs, oldest first, with the jobs as they are now.
+    fn read_ends(&self, count: usize) -> rusqlite::Result<Vec<(ServerId, Transition, Job)>> {
+        let Some(source) = self.sources().next() else { return Ok(Vec::new()) };
+        let mut query = source.prepare_cached(
+            "SELECT t.server, t.job, t.attempt, t.to_state, t.at, t.error, j.body
+             FROM transitions t JOIN jobs j ON j.server = t.server AND j.id = t.job
+             WHERE t.kind = ?1 ORDER BY t.seq DESC LIMIT ?2",
+        )?;
+        let ends = params![kind_word(TransitionKind::Outcome), count as i64];
+        let rows = query.query_map(ends, |row| {
+            let step = Transition {
+                job: JobId::from(row.get::<_, String>(1)?),
+                attempt: row.get(2)?,
+                from: None,
+                to: JobState::from_word(&row.get::<_, String>(3)?),
+                kind: TransitionKind::Outcome,
+                at: timestamp(row.get(4)?),
+                error: row.get(5)?,
+                while_away: false,
+            };
+            Ok((ServerId(row.get(0)?), step, row.get::<_, String>(6)?))
+        })?;
+        let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        // A body that cannot be read any more is passed over, as where all jobs are read.
+        let read = |(server, step, body): (_, _, String)| {
+            Some((server, step, serde_json::from_str(&body).ok()?))
+        };
+        Ok(rows.into_iter().rev().filter_map(read).collect())
     }
 
     fn read_timeline(&self, server: &ServerId, job: &JobId) -> rusqlite::Result<Vec<Transition>> {

@@ -32,6 +32,8 @@ pub(super) enum Write {
     Step(ServerId, Transition),
     /// With the number under which it was told already, while the disk refused.
     Announce(Box<Announcement>, Option<i64>),
+    /// What a program printed, for a notice.
+    Output(i64, String),
     Shown(Vec<i64>),
     Read(Vec<i64>, bool),
     ReadAll,

@@ -138,7 +138,12 @@ pub(crate) fn source_word(source: Source) -> &'static str {
     }
 }
 
-pub(crate) fn notice_row(server_name: &str, stored: &StoredNotice) -> NoticeRow {
+pub(crate) fn notice_row(
+    server_name: &str,
+    stored: &StoredNotice,
+    burst: Option<i64>,
+    folded: Vec<i64>,
+) -> NoticeRow {
     let notice = &stored.notice;
     let tone = match notice.tone {
         Tone::Good => "good",
@@ -155,6 +160,10 @@ pub(crate) fn notice_row(server_name: &str, stored: &StoredNotice) -> NoticeRow 
         tone: tone.to_owned(),
         at: ms(notice.at),
         read: stored.read,
+        rule: notice.why.as_ref().map(|why| why.rule.clone()),
+        output: stored.output.clone(),
+        burst,
+        folded,
     }
 }
 

@@ -4,9 +4,13 @@
 
 pub(crate) mod catalogue;
 pub(crate) mod convert;
+mod glance;
 pub(crate) mod jobs;
 mod log;
+mod rules;
 mod types;
 
+pub use glance::*;
 pub use log::*;
+pub use rules::*;
 pub use types::*;

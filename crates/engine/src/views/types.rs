@@ -5,7 +5,7 @@ use jobwatch_core::notify::quiet::Hours;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{LogFilter, LogRow, LogState};
+use super::{LogFilter, LogRow, LogState, NoticeRule};
 
 /// Everything outside the lists: servers, counts, how the surroundings do.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
@@ -27,6 +27,8 @@ pub struct Overview {
     /// Until when popups are held back, in ms since 1970; `null` while they are not.
     #[ts(type = "number | null")]
     pub quiet_until: Option<i64>,
+    /// Whether the desktop is set not to disturb, so that popups are held back.
+    pub desktop_quiet: bool,
     /// Whether the embedded demo server is running.
     pub demo: bool,
 }
@@ -72,6 +74,16 @@ pub struct Preferences {
     pub snoozed_until: Option<i64>,
     /// What pops up no more.
     pub muted: Vec<Mute>,
+    /// What the user wants to hear of.
+    pub rules: Vec<NoticeRule>,
+    /// Whether popups make a sound, where the desktop has sounds.
+    pub sound: bool,
+    /// Whether closing the window keeps the program in the tray.
+    pub close_to_tray: bool,
+    /// Keys that bring the window to the front from anywhere, such as `Ctrl+Alt+J`; empty for none.
+    pub shortcut: String,
+    /// The user knows what closing the window does.
+    pub told_of_tray: bool,
 }
 
 impl Default for Preferences {
@@ -85,6 +97,11 @@ impl Default for Preferences {
             quiet_lets_failures: false,
             snoozed_until: None,
             muted: Vec::new(),
+            rules: NoticeRule::usual(),
+            sound: true,
+            close_to_tray: true,
+            shortcut: String::new(),
+            told_of_tray: false,
         }
     }
 }
@@ -297,6 +314,9 @@ pub enum ViewSpec {
         failures: bool,
         /// Only those that hold this, whatever the case; empty for any.
         search: String,
+        /// Bursts are folded into their newest notice, but for these; `null`: none are.
+        #[ts(type = "Array<number> | null")]
+        unfolded: Option<Vec<i64>>,
     },
     /// What came over the wire lately.
     Frames {
@@ -576,6 +596,16 @@ pub struct NoticeRow {
     pub at: i64,
     /// Whether it was read.
     pub read: bool,
+    /// The rule that wanted it told; `null` where none did.
+    pub rule: Option<String>,
+    /// What the programs of its rules printed.
+    pub output: Option<String>,
+    /// What names the burst it belongs to; `null` where it is alone.
+    #[ts(type = "number | null")]
+    pub burst: Option<i64>,
+    /// Others of the same burst that are folded into it.
+    #[ts(type = "Array<number>")]
+    pub folded: Vec<i64>,
 }
 
 /// One frame on the wire, secrets removed.

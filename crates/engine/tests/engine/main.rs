@@ -11,6 +11,7 @@ mod killed;
 mod network;
 mod notices;
 mod persistence;
+mod rules;
 mod secrecy;
 mod tls;
 mod window;

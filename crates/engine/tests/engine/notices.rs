@@ -29,8 +29,18 @@ async fn running(world: &World, id: &str) {
         .await;
 }
 
+/// A user who wants to hear of every end.
+const EVERY_END: &str = "[[preferences.rules]]
+name = \"Every end\"
+kinds = [\"failed\", \"stillFailing\", \"fixed\", \"completed\"]
+";
+
 async fn start(world: &Arc<World>, dir: &Path) -> Engine {
-    let settings = SettingsSource::File(dir.join("settings.toml"));
+    let file = dir.join("settings.toml");
+    if !file.exists() {
+        std::fs::write(&file, EVERY_END).unwrap();
+    }
+    let settings = SettingsSource::File(file);
     let data_dir = Some(dir.to_owned());
     let ports = world.ports();
     Engine::start(Options { data_dir, settings, ports, seed: Some(1) }).await.unwrap()
@@ -99,17 +109,17 @@ async fn a_server_that_waits_for_its_key_has_its_own_summary_after_that_of_anoth
 }
 
 /// An engine that is live with one server of the demo.
-struct Scene {
-    demo: Demo,
-    control: Control,
-    world: Arc<World>,
-    engine: Engine,
+pub struct Scene {
+    pub demo: Demo,
+    pub control: Control,
+    pub world: Arc<World>,
+    pub engine: Engine,
     /// The server's id.
-    id: String,
+    pub id: String,
 }
 
 impl Scene {
-    async fn live(kind: DialectKind) -> Scene {
+    pub async fn live(kind: DialectKind) -> Scene {
         let demo = demo().await;
         let server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
         let id = server.0.id.0.clone();
@@ -122,7 +132,7 @@ impl Scene {
 }
 
 /// Starts as many jobs as there are names, and waits until they run.
-async fn start_all(world: &World, control: &Control, names: &[String]) -> Vec<String> {
+pub async fn start_all(world: &World, control: &Control, names: &[String]) -> Vec<String> {
     let ids: Vec<String> = names.iter().map(|name| control.start_job(job(name))).collect();
     until("the jobs to run", || {
         ids.iter().all(|id| world.job(id).is_some_and(|job| job.state == JobState::Running))
@@ -153,10 +163,10 @@ async fn hundreds_of_failures_are_few_popups_replaced_in_place_and_each_is_told_
 
     // Muted, the error rings no more, whatever differs in it; another one does.
     engine.mute(shown.last().unwrap().id, true).await.unwrap();
-    let ids = start_all(&world, &control, &["cold".to_owned(), "cold".to_owned()]).await;
+    let ids = start_all(&world, &control, &["cold".to_owned(), "cool".to_owned()]).await;
     control.fail(&ids[0], "timeout after 7 ms", None);
     control.fail(&ids[1], "disk full", None);
-    until("the other error", || world.titles().iter().any(|title| title == "cold:7 failed")).await;
+    until("the other error", || world.titles().iter().any(|title| title == "cool:7 failed")).await;
     let told = world.popups.lock().unwrap().last().unwrap().notice.body.clone();
     assert!(told.contains("disk full"), "{told}");
     assert_eq!(world.popups.lock().unwrap().len(), shown.len() + 1);
@@ -212,7 +222,8 @@ async fn what_ends_while_popups_are_snoozed_is_summed_up_afterwards_and_failures
     let names: Vec<String> = (0..4).map(|n| format!("job{n}")).collect();
     let ids = start_all(&world, &control, &names).await;
     let snoozed_until = Some(jiff::Timestamp::now().as_millisecond() + 3_600_000);
-    let quiet = Preferences { snoozed_until, ..Preferences::default() };
+    let before = engine.overview().await.preferences;
+    let quiet = Preferences { snoozed_until, ..before };
     engine.set_preferences(quiet.clone()).await.unwrap();
     assert_eq!(engine.overview().await.quiet_until, snoozed_until);
     for id in &ids[..2] {
@@ -225,7 +236,8 @@ async fn what_ends_while_popups_are_snoozed_is_summed_up_afterwards_and_failures
     .await;
     // They are in the list, and are found by what they say and by how they ended.
     let found = async |unread: bool, failures: bool, search: &str| {
-        let spec = ViewSpec::Notices { unread, failures, search: search.to_owned() };
+        let spec =
+            ViewSpec::Notices { unread, failures, search: search.to_owned(), unfolded: None };
         let view = engine.open_view(spec).await.unwrap();
         let window = engine.view_window(view, 0, 10).await.unwrap();
         engine.close_view(view).await;

@@ -107,7 +107,8 @@ async fn an_outcome_is_told_once_across_restarts() {
     let titles = world.titles();
     assert_eq!(titles.len(), 1, "{titles:?}");
     assert!(titles[0].contains("failed"));
-    let spec = ViewSpec::Notices { unread: false, failures: false, search: String::new() };
+    let spec =
+        ViewSpec::Notices { unread: false, failures: false, search: String::new(), unfolded: None };
     let Rows::Notices { rows } = pull(&engine, spec).await else { panic!() };
     // KECS sends a notification of its own about the failure; the outcomes are there once each.
     let listed = rows.iter().filter(|row| row.body.contains("Demo: KECS")).count();
@@ -165,7 +166,8 @@ async fn what_ended_while_the_program_was_off_is_told_as_one() {
     let engine = start(&world, dir.path(), &server).await;
     until("the summary", || !world.titles().is_empty()).await;
     assert_eq!(world.titles(), ["While Jobwatch was off: 2 completed, 1 failed"]);
-    let spec = ViewSpec::Notices { unread: false, failures: false, search: String::new() };
+    let spec =
+        ViewSpec::Notices { unread: false, failures: false, search: String::new(), unfolded: None };
     let Rows::Notices { rows } = pull(&engine, spec).await else { panic!() };
     assert_eq!(rows.len(), 4, "each is in the list, and the summary: {rows:?}");
     engine.stop().await;
@@ -307,6 +309,7 @@ fn announcement(job: &str) -> Announcement {
             tone: Tone::Good,
             at: jiff::Timestamp::now(),
             subject: None,
+            why: None,
         },
         step: None,
         mark: None,

@@ -6,9 +6,11 @@ import type { LogMap } from "../generated/LogMap";
 import type { LogSaving } from "../generated/LogSaving";
 import type { LogTarget } from "../generated/LogTarget";
 import type { LogText } from "../generated/LogText";
+import type { NoticeRule } from "../generated/NoticeRule";
 import type { OpenJob } from "../generated/OpenJob";
 import type { Overview } from "../generated/Overview";
 import type { Preferences } from "../generated/Preferences";
+import type { RuleTrial } from "../generated/RuleTrial";
 import type { ServerDraft } from "../generated/ServerDraft";
 import type { TestStep } from "../generated/TestStep";
 import type { Tick } from "../generated/Tick";
@@ -68,6 +70,12 @@ export interface Backend {
   /** Takes a dismissal back. */
   restore(ids: number[]): Promise<void>;
   setPreferences(preferences: Preferences): Promise<void>;
+  /** What a rule would have told of what happened lately. */
+  tryRule(rule: NoticeRule): Promise<RuleTrial>;
+  /** Does what a rule does besides telling, on the last happening; resolves to how each went. */
+  runRule(rule: NoticeRule): Promise<string[]>;
+  startsAtLogin(): Promise<boolean>;
+  setStartAtLogin(on: boolean): Promise<void>;
   setDemo(on: boolean): Promise<void>;
   /** Opens an http or https link in the browser; anything else is refused. */
   openLink(url: string): Promise<void>;

@@ -9,6 +9,7 @@ import type { Tick } from "../generated/Tick";
 import type { UserError } from "../generated/UserError";
 import type { ViewSpec } from "../generated/ViewSpec";
 import type { ViewWindow } from "../generated/ViewWindow";
+import { blank } from "../settings/rules";
 import type { Backend } from "./backend";
 import { FakeLog } from "./mock/logs";
 import { type FakeJob, World } from "./mock/world";
@@ -41,7 +42,15 @@ export class Mock implements Backend {
   #nextView = 1;
   #version = 0;
   #demo = false;
-  #preferences: Overview["preferences"] = { theme: "system", popups: true, logMegabytes: 2048, logDays: 90, quietHours: [], quietLetsFailures: false, snoozedUntil: null, muted: [] };
+  #preferences: Overview["preferences"] = { theme: "system", popups: true, logMegabytes: 2048, logDays: 90, quietHours: [], quietLetsFailures: false, snoozedUntil: null, muted: [],
+    rules: [
+      { ...blank(), name: "Failures" },
+      { ...blank(), name: "Jobs I watch", kinds: ["failed", "stillFailing", "fixed", "completed", "cancelled"], watched: true },
+      { ...blank(), name: "Connections", kinds: ["lost", "back"] },
+    ],
+    sound: true, closeToTray: true, shortcut: "", toldOfTray: true,
+  };
+  #atLogin = false;
   #onTick: (tick: Tick) => void = () => undefined;
 
   constructor({ scene = "demo", live = true, now = Date.now() }: MockOptions = {}) {
@@ -121,6 +130,7 @@ export class Mock implements Backend {
       },
       preferences: this.#preferences,
       quietUntil: this.#preferences.snoozedUntil !== null && this.#preferences.snoozedUntil > Date.now() ? this.#preferences.snoozedUntil : null,
+      desktopQuiet: false,
       demo: this.#demo,
     });
   }
@@ -382,6 +392,28 @@ export class Mock implements Backend {
     const back = ids.map((id) => this.world.dismissed.get(id)).filter((notice) => notice !== undefined);
     this.world.notices = [...this.world.notices, ...back].sort((a, b) => b.at - a.at);
     this.touch();
+  }
+
+  async tryRule(...[rule]: Parameters<Backend["tryRule"]>) {
+    this.#call("tryRule", rule);
+    const broken = [...rule.names, ...rule.queues, ...rule.users].find((pattern) => pattern.startsWith("/("));
+    if (broken !== undefined) throw error("invalid", `“${broken}” is no pattern: unclosed group.`);
+    const bad = rule.kinds.includes("failed");
+    const told = this.world.notices.filter((notice) => (notice.tone === "bad") === bad);
+    return { of: this.world.notices.length, told: told.length, examples: told.slice(0, 5).map(({ title, serverName, at }) => ({ title, serverName, at })) };
+  }
+
+  async runRule(...[rule]: Parameters<Backend["runRule"]>) {
+    this.#call("runRule", rule);
+    return [`${rule.run[0] ?? rule.post}: done, after 12 ms.`];
+  }
+
+  async startsAtLogin() {
+    return this.#atLogin;
+  }
+
+  async setStartAtLogin(on: boolean) {
+    this.#atLogin = on;
   }
 
   async setPreferences(preferences: Overview["preferences"]): Promise<void> {

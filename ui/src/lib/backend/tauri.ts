@@ -38,6 +38,10 @@ export const tauri: Backend = {
   dismiss: (ids) => invoke("dismiss", { ids }),
   restore: (ids) => invoke("restore", { ids }),
   setPreferences: (preferences) => invoke("set_preferences", { preferences }),
+  tryRule: (rule) => within(invoke("try_rule", { rule })),
+  runRule: (rule) => invoke("run_rule", { rule }),
+  startsAtLogin: () => within(invoke("starts_at_login")),
+  setStartAtLogin: (on) => invoke("set_start_at_login", { on }),
   setDemo: (on) => invoke("set_demo", { on }),
   openLink: (url) => invoke("open_link", { url }),
 };

@@ -39,4 +39,20 @@ at: number,
 /**
  * Whether it was read.
  */
-read: boolean, };
+read: boolean, 
+/**
+ * The rule that wanted it told; `null` where none did.
+ */
+rule: string | null, 
+/**
+ * What the programs of its rules printed.
+ */
+output: string | null, 
+/**
+ * What names the burst it belongs to; `null` where it is alone.
+ */
+burst: number | null, 
+/**
+ * Others of the same burst that are folded into it.
+ */
+folded: Array<number>, };

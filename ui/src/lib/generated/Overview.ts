@@ -36,6 +36,10 @@ preferences: Preferences,
  */
 quietUntil: number | null, 
 /**
+ * Whether the desktop is set not to disturb, so that popups are held back.
+ */
+desktopQuiet: boolean, 
+/**
  * Whether the embedded demo server is running.
  */
 demo: boolean, };

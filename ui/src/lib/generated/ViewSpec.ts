@@ -59,7 +59,11 @@ failures: boolean,
 /**
  * Only those that hold this, whatever the case; empty for any.
  */
-search: string, } | { "kind": "frames", 
+search: string, 
+/**
+ * Bursts are folded into their newest notice, but for these; `null`: none are.
+ */
+unfolded: Array<number> | null, } | { "kind": "frames", 
 /**
  * On which server.
  */

@@ -1,5 +1,5 @@
 use super::*;
-use crate::notify::{NoticeKey, Subject};
+use crate::notify::{NoticeKey, Subject, Why};
 
 fn ms(ms: u64) -> Mono {
     Mono(ms)
@@ -23,6 +23,7 @@ fn notice(server: &str, job: &str, name: &str, error: Option<&str>) -> Notice {
             name: name.to_owned(),
             error: error.unwrap_or_default().to_owned(),
         })),
+        why: None,
     }
 }
 
@@ -241,4 +242,47 @@ fn any_flow_is_told_of_completely_and_within_bounds() {
         ids.sort_unstable();
         assert_eq!(ids, (1..=many as i64).collect::<Vec<i64>>());
     }
+}
+
+fn running(job: &str, kind: Event) -> Notice {
+    let why = Some(Why { kind, rule: "all".to_owned() });
+    let base = notice("s", job, "warm", None);
+    Notice { key: None, tone: Tone::Plain, title: "warm runs".to_owned(), why, ..base }
+}
+
+#[test]
+fn jobs_that_start_together_are_told_as_one() {
+    let offers = (0..5).map(|n| (n * 100, running(&n.to_string(), Event::Started))).collect();
+    let shown = run(offers, 60_000);
+    assert_eq!(
+        told(&shown),
+        [(0, 1, "warm runs"), (2_000, 1, "5 \u{201c}warm\u{201d} jobs started")]
+    );
+}
+
+#[test]
+fn the_end_of_a_job_takes_the_place_of_its_start() {
+    let offers = vec![
+        (0, running("1", Event::Started)),
+        (9_000, running("1", Event::Slow)),
+        (20_000, notice("s", "1", "warm", None)),
+    ];
+    let shown = run(offers, 60_000);
+    assert_eq!(
+        told(&shown),
+        [(0, 1, "warm runs"), (9_000, 1, "warm runs"), (20_000, 1, "warm completed")]
+    );
+}
+
+#[test]
+fn a_connection_that_is_back_takes_the_place_of_its_loss_however_long_it_was_lost() {
+    let connection = |kind, tone| Notice { job: None, subject: None, tone, ..running("1", kind) };
+    let day = 86_400_000;
+    let offers = vec![
+        (0, connection(Event::Lost, Tone::Bad)),
+        (10, notice("s", "1", "warm", None)),
+        (day, connection(Event::Back, Tone::Good)),
+    ];
+    let shown = run(offers, day + 60_000);
+    assert_eq!(shown.iter().map(|(_, popup)| popup.slot).collect::<Vec<_>>(), [1, 2, 1]);
 }

@@ -265,6 +265,7 @@ export class World {
       id: this.#nextNotice++, server: job.row.server, serverName: job.row.serverName, job: job.row.id,
       title: `${job.row.name} ${failed ? "failed" : "completed"}`,
       body: failed ? `After 4 m 12 s: ${job.error ?? ""}` : "Took 4 m 12 s.", tone: failed ? "bad" : "good", at, read,
+      rule: failed ? "Failures" : "Jobs I watch", output: null, burst: null, folded: [],
     });
   }
 

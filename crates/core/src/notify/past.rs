@@ -1,0 +1,197 @@
+//! What jobs of a name did before: whether the last one failed, and how long they usually take.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::rules::Kind;
+use crate::model::JobState;
+use crate::server::ServerId;
+
+/// Names that are remembered. Beyond it those that ended longest ago go.
+const MAX_NAMES: usize = 20_000;
+/// Of each the last few durations,
+const MAX_TIMES: usize = 32;
+/// and no judgement from fewer than this.
+const ENOUGH: usize = 5;
+/// A run is slow when it takes this many times as long as nearly all before it,
+const TIMES: u32 = 2;
+/// and at least this much longer.
+const MORE: Duration = Duration::from_secs(10);
+
+/// The past of all names on all servers.
+#[derive(Debug, Default)]
+pub struct Past(HashMap<(ServerId, String), Name>);
+
+#[derive(Debug, Default)]
+struct Name {
+    failed: bool,
+    at: Option<Timestamp>,
+    times: VecDeque<Duration>,
+}
+
+impl Past {
+    /// Takes the end of a job in; answers what it means after those before it. `None` for a state
+    /// that is no end. One that ended before the last that is known changes nothing but the times.
+    pub fn ended(
+        &mut self,
+        server: &ServerId,
+        name: &str,
+        state: &JobState,
+        at: Timestamp,
+        took: Option<Duration>,
+    ) -> Option<Kind> {
+        let failed = match state {
+            JobState::Completed => false,
+            JobState::Failed => true,
+            // Somebody wanted it: it says nothing about how the next will end.
+            JobState::Cancelled => return Some(Kind::Cancelled),
+            _ => return None,
+        };
+        if self.0.len() >= MAX_NAMES {
+            self.shed();
+        }
+        let past = self.0.entry((server.clone(), name.to_owned())).or_default();
+        let before = past.at.is_some() && past.failed;
+        if past.at.is_none_or(|last| at >= last) {
+            past.failed = failed;
+            past.at = Some(at);
+        }
+        if let Some(took) = took.filter(|_| !failed) {
+            if past.times.len() == MAX_TIMES {
+                past.times.pop_front();
+            }
+            past.times.push_back(took);
+        }
+        Some(match (failed, before) {
+            (true, false) => Kind::Failed,
+            (true, true) => Kind::StillFailing,
+            (false, true) => Kind::Fixed,
+            (false, false) => Kind::Completed,
+        })
+    }
+
+    /// From which time on a running job of this name is unusually slow; `None` while too few have
+    /// completed to tell.
+    #[must_use]
+    pub fn slow(&self, server: &ServerId, name: &str) -> Option<Duration> {
+        let past = self.0.get(&(server.clone(), name.to_owned()))?;
+        if past.times.len() < ENOUGH {
+            return None;
+        }
+        let mut times: Vec<Duration> = past.times.iter().copied().collect();
+        times.sort_unstable();
+        let nearly_all = times[(times.len() * 9 / 10).min(times.len() - 1)];
+        Some(nearly_all.saturating_mul(TIMES).max(nearly_all.saturating_add(MORE)))
+    }
+
+    /// Forgets a server that was removed.
+    pub fn forget(&mut self, server: &ServerId) {
+        self.0.retain(|(of, _), _| of != server);
+    }
+
+    /// Makes room, a tenth of it, so that it is not done for every name.
+    fn shed(&mut self) {
+        let mut ends: Vec<Option<Timestamp>> = self.0.values().map(|past| past.at).collect();
+        let (_, middle, _) = ends.select_nth_unstable(MAX_NAMES / 10);
+        let oldest = *middle;
+        self.0.retain(|_, past| past.at > oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> ServerId {
+        ServerId("s".to_owned())
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn kinds(past: &mut Past, ends: &[(i64, JobState)]) -> Vec<Option<Kind>> {
+        let end = |(second, state): &(i64, JobState)| {
+            past.ended(&server(), "nightly", state, at(*second), None)
+        };
+        ends.iter().map(end).collect()
+    }
+
+    #[test]
+    fn the_first_failure_the_next_and_the_end_of_them_are_told_apart() {
+        use JobState::{Cancelled, Completed, Failed, Running};
+        let ends = [
+            (1, Completed),
+            (2, Failed),
+            (3, Failed),
+            (4, Cancelled),
+            (5, Failed),
+            (6, Completed),
+            (7, Completed),
+            (8, Running),
+        ];
+        let told = kinds(&mut Past::default(), &ends);
+        let expected = [
+            Some(Kind::Completed),
+            Some(Kind::Failed),
+            Some(Kind::StillFailing),
+            Some(Kind::Cancelled),
+            Some(Kind::StillFailing),
+            Some(Kind::Fixed),
+            Some(Kind::Completed),
+            None,
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn an_end_heard_late_does_not_undo_a_later_one() {
+        let mut past = Past::default();
+        kinds(&mut past, &[(10, JobState::Failed), (5, JobState::Completed)]);
+        assert_eq!(kinds(&mut past, &[(11, JobState::Failed)]), [Some(Kind::StillFailing)]);
+    }
+
+    #[test]
+    fn names_of_different_servers_have_nothing_to_do_with_each_other() {
+        let mut past = Past::default();
+        kinds(&mut past, &[(1, JobState::Failed)]);
+        let other = ServerId("other".to_owned());
+        let told = past.ended(&other, "nightly", &JobState::Failed, at(2), None);
+        assert_eq!(told, Some(Kind::Failed));
+        past.forget(&server());
+        assert_eq!(kinds(&mut past, &[(3, JobState::Failed)]), [Some(Kind::Failed)]);
+    }
+
+    #[test]
+    fn a_run_is_slow_when_it_takes_twice_as_long_as_nearly_all_before_it() {
+        let mut past = Past::default();
+        let take = |past: &mut Past, state: &JobState, second: u64| {
+            let took = Some(Duration::from_secs(second));
+            past.ended(&server(), "nightly", state, at(1), took);
+            past.slow(&server(), "nightly").map(|slow| slow.as_secs())
+        };
+        for second in [60, 62, 58, 61] {
+            assert_eq!(take(&mut past, &JobState::Completed, second), None, "too few to tell");
+        }
+        assert_eq!(take(&mut past, &JobState::Failed, 1), None, "a failure says nothing");
+        assert_eq!(take(&mut past, &JobState::Completed, 60), Some(124));
+        let mut short = Past::default();
+        for _ in 0..5 {
+            take(&mut short, &JobState::Completed, 1);
+        }
+        assert_eq!(short.slow(&server(), "nightly"), Some(Duration::from_secs(11)));
+    }
+
+    #[test]
+    fn there_is_a_limit_to_names_and_the_oldest_go() {
+        let mut past = Past::default();
+        for n in 0..=MAX_NAMES as i64 {
+            past.ended(&server(), &n.to_string(), &JobState::Failed, at(n), None);
+        }
+        assert!(past.0.len() <= MAX_NAMES && past.0.len() > MAX_NAMES / 2);
+        let newest = (server(), MAX_NAMES.to_string());
+        assert!(past.0.contains_key(&newest) && !past.0.contains_key(&(server(), "0".to_owned())));
+    }
+}

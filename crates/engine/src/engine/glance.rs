@@ -1,0 +1,101 @@
+//! What the tray shows.
+
+use std::sync::Arc;
+
+use jobwatch_core::model::JobState;
+use jobwatch_core::notify::Tone;
+use jobwatch_core::supervisor::Link;
+
+use super::state::State;
+use crate::ports::Tray;
+use crate::views::{Glance, GlanceJob, GlanceNotice, GlanceServer};
+
+/// Running jobs that are named,
+const JOBS: usize = 8;
+/// and notices.
+const NOTICES: usize = 5;
+
+/// The tray, and what it was last told.
+#[derive(Default)]
+pub(super) struct Glances {
+    tray: Option<Arc<dyn Tray>>,
+    last: Option<Glance>,
+}
+
+impl State {
+    pub(super) fn attach_tray(&mut self, tray: Arc<dyn Tray>) {
+        self.glances = Glances { tray: Some(tray), last: None };
+        self.tell_tray();
+    }
+
+    /// Tells the tray what has changed. To be called about once a second: it need not be sooner.
+    pub(super) fn tell_tray(&mut self) {
+        let Some(tray) = self.glances.tray.clone() else { return };
+        if !self.views.take_glance() && self.glances.last.is_some() {
+            return;
+        }
+        let glance = self.glance();
+        if self.glances.last.as_ref() != Some(&glance) {
+            tray.show(glance.clone());
+            self.glances.last = Some(glance);
+        }
+    }
+
+    fn glance(&self) -> Glance {
+        let mut running = Vec::new();
+        let mut total = 0;
+        for entry in &self.servers {
+            let Some(machine) = entry.machine() else { continue };
+            for id in machine.board().unended() {
+                let job = self.catalogue.job(entry.slot, id);
+                let Some(job) = job.filter(|job| job.state == JobState::Running) else { continue };
+                total += 1;
+                running.push((job.started_at, entry, job));
+            }
+        }
+        // Those that began last are on top; nothing moves while they run.
+        running.sort_by(|(one, of, job), (other, beside, neighbour)| {
+            other.cmp(one).then(of.slot.cmp(&beside.slot)).then_with(|| job.id.cmp(&neighbour.id))
+        });
+        let running = running.into_iter().take(JOBS).map(|(_, entry, job)| GlanceJob {
+            server: entry.server.id.0.clone(),
+            job: job.id.as_str().to_owned(),
+            title: job.title().to_owned(),
+            percent: job.progress.map(|progress| progress.clamp(0.0, 100.0) as u8),
+        });
+        let servers = self.servers.iter().map(|entry| GlanceServer {
+            id: entry.server.id.0.clone(),
+            name: entry.server.name.clone(),
+            link: entry.status.link,
+        });
+        let notices = self.notices.newest().take(NOTICES).map(|stored| GlanceNotice {
+            server: stored.notice.server.0.clone(),
+            job: stored.notice.job.as_ref().map(|job| job.as_str().to_owned()),
+            title: stored.notice.title.clone(),
+            read: stored.read,
+        });
+        let servers: Vec<GlanceServer> = servers.collect();
+        Glance {
+            worst: servers.iter().map(|server| server.link).max_by_key(|link| badness(*link)),
+            servers,
+            running: running.collect(),
+            running_total: total,
+            notices: notices.collect(),
+            unread: self.notices.unread(),
+            failed: self.notices.newest().any(|s| !s.read && s.notice.tone == Tone::Bad),
+            quiet_until: self.quiet_until(),
+        }
+    }
+}
+
+/// Paused is what the user wants: it is no trouble.
+fn badness(link: Link) -> u8 {
+    match link {
+        Link::Paused => 0,
+        Link::Live => 1,
+        Link::Polling => 2,
+        Link::Connecting => 3,
+        Link::Offline => 4,
+        Link::Refused => 5,
+    }
+}

@@ -1,0 +1,189 @@
+//! Doing what rules want done when they tell something.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobwatch_core::model::Job;
+use jobwatch_core::notify::Notice;
+use jobwatch_core::time::Mono;
+use serde_json::json;
+
+use super::configure::invalid;
+use super::state::State;
+use super::telling::InForce;
+use crate::history::StoredNotice;
+use crate::hooks::{Hook, LIMIT, Told, perform};
+use crate::views::{ErrorCode, NoticeRule, UserError};
+
+/// In this time
+const WINDOW: Duration = Duration::from_secs(60);
+/// so many programs are run and addresses posted to, at most,
+const MOST: usize = 30;
+/// and so many at once.
+const AT_ONCE: usize = 4;
+/// A try from the settings is waited for.
+const TRY_LIMIT: Duration = Duration::from_secs(10);
+
+/// What was done lately, and what is being done.
+#[derive(Debug, Default)]
+pub(super) struct Hooks {
+    recent: VecDeque<Mono>,
+    running: usize,
+    waiting: VecDeque<(i64, Hook, Told)>,
+}
+
+impl Hooks {
+    /// Whether one more may be done now.
+    fn admits(&mut self, now: Mono) -> bool {
+        while self.recent.front().is_some_and(|at| now.since(*at) >= WINDOW) {
+            self.recent.pop_front();
+        }
+        let admits = self.recent.len() < MOST;
+        if admits {
+            self.recent.push_back(now);
+        }
+        admits
+    }
+}
+
+/// What a rule has done.
+fn hooks_of(run: &[String], post: Option<url::Url>) -> Vec<Hook> {
+    let run = (!run.is_empty()).then(|| Hook::Run(run.to_vec()));
+    run.into_iter().chain(post.map(Hook::Post)).collect()
+}
+
+/// What is told of a notice.
+fn told(notice: &Notice, place: &str, job: Option<&Job>) -> Told {
+    let (kind, rule) = match &notice.why {
+        Some(why) => (why.kind.word(), why.rule.as_str()),
+        None => ("", ""),
+    };
+    let error = notice.subject.as_ref().map_or("", |about| &about.error);
+    let job_text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    Told {
+        json: json!({
+            "kind": kind,
+            "rule": rule,
+            "title": notice.title,
+            "body": notice.body,
+            "at": notice.at.to_string(),
+            "server": notice.server.0,
+            "serverName": place,
+            "job": job,
+        }),
+        variables: vec![
+            ("JOBWATCH_KIND", kind.to_owned()),
+            ("JOBWATCH_RULE", rule.to_owned()),
+            ("JOBWATCH_TITLE", notice.title.clone()),
+            ("JOBWATCH_BODY", notice.body.clone()),
+            ("JOBWATCH_ERROR", error.to_owned()),
+            ("JOBWATCH_SERVER", notice.server.0.clone()),
+            ("JOBWATCH_SERVER_NAME", place.to_owned()),
+            ("JOBWATCH_JOB", job_text(notice.job.as_ref().map(|job| job.as_str()))),
+            ("JOBWATCH_JOB_NAME", job_text(job.map(Job::title))),
+            ("JOBWATCH_JOB_STATE", job_text(job.map(|job| job.state.word()).as_deref())),
+        ],
+    }
+}
+
+impl State {
+    /// Does what the rules want done that told a notice.
+    pub(super) fn hook(&mut self, stored: &StoredNotice) {
+        let notice = &stored.notice;
+        let Some(what) = self.happening_of(notice) else { return };
+        let of_rule = |rule: &InForce| hooks_of(&rule.run, rule.post.clone());
+        let hooks: Vec<Hook> = self.telling.rules_for(&what).flat_map(of_rule).collect();
+        if hooks.is_empty() {
+            return;
+        }
+        let Ok(entry) = self.named(&notice.server) else { return };
+        let job = notice.job.as_ref().and_then(|id| self.catalogue.job(entry.slot, id));
+        let told = told(notice, &entry.server.name, job.map(Arc::as_ref));
+        let now = self.clock.now().mono;
+        for hook in hooks {
+            if self.hooks.admits(now) {
+                self.hooks.waiting.push_back((stored.id, hook, told.clone()));
+            } else {
+                let words = format!(
+                    "Not done: {MOST} programs and addresses a minute are the most that Jobwatch \
+                     runs and posts to."
+                );
+                self.hooked(stored.id, words);
+            }
+        }
+        self.next_hook();
+    }
+
+    fn next_hook(&mut self) {
+        while self.hooks.running < AT_ONCE
+            && let Some((id, hook, told)) = self.hooks.waiting.pop_front()
+        {
+            self.hooks.running += 1;
+            let performed = perform(hook, told, LIMIT, self.tasks.clients(None));
+            self.beside(performed, move |state, words| {
+                state.hooks.running -= 1;
+                state.hooked(id, words);
+                state.next_hook();
+            });
+        }
+    }
+
+    /// Keeps how it went with the notice.
+    fn hooked(&mut self, id: i64, words: String) {
+        tracing::info!(id, "{words}");
+        self.notices.add_output(id, &words);
+        self.history.output(id, words);
+        self.views.notices_changed();
+    }
+
+    /// What it takes to try what a rule does on the last happening it would tell, or on the last at
+    /// all.
+    pub(super) fn plan_hook(
+        &mut self,
+        rule: &NoticeRule,
+    ) -> Result<impl Future<Output = Vec<String>> + Send + use<>, UserError> {
+        let compiled = rule.rule().map_err(invalid)?;
+        let post = match rule.post.trim() {
+            "" => None,
+            _ => Some(rule.post_url().map_err(invalid)?),
+        };
+        let hooks = hooks_of(&rule.run, post);
+        if hooks.is_empty() {
+            return Err(invalid("The rule runs no program and posts nowhere."));
+        }
+        let none = || UserError {
+            code: ErrorCode::NotFound,
+            message: "Nothing has happened yet that it could be tried on.".to_owned(),
+        };
+        let heard = self.telling.last(&compiled).ok_or_else(none)?;
+        let (server, place, mut notice) = heard.as_notice();
+        if let Some(why) = &mut notice.why {
+            why.rule.clone_from(&rule.name);
+        }
+        let job = self.slot_of(&server.0).zip(notice.job.as_ref());
+        let job = job.and_then(|(slot, id)| self.catalogue.job(slot, id));
+        let told = told(&notice, &place, job.map(Arc::as_ref));
+        let clients = self.tasks.clients(None);
+        Ok(async move {
+            let all = hooks
+                .into_iter()
+                .map(|hook| perform(hook, told.clone(), TRY_LIMIT, Arc::clone(&clients)));
+            futures_util::future::join_all(all).await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_done_in_a_minute_than_there_is_a_limit_to() {
+        let mut hooks = Hooks::default();
+        let admitted = (0..100).filter(|n| hooks.admits(Mono(n * 100))).count();
+        assert_eq!(admitted, MOST);
+        assert!(!hooks.admits(Mono(59_999)));
+        assert!(hooks.admits(Mono(60_000)));
+    }
+}

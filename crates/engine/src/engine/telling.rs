@@ -1,0 +1,406 @@
+//! What happens, and which of it the user's rules want told.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jobwatch_core::model::{Job, JobId, JobState};
+use jobwatch_core::notify::past::Past;
+use jobwatch_core::notify::rules::{Happening, Kind, Rule};
+use jobwatch_core::notify::{self, Notice, Why};
+use jobwatch_core::server::ServerId;
+use jobwatch_core::state::{Transition, TransitionKind};
+use jobwatch_core::supervisor::Link;
+use jobwatch_core::time::Mono;
+
+use super::servers::Entry;
+use super::state::State;
+use url::Url;
+
+use crate::driver::Slot;
+use crate::history::{Announcement, End};
+use crate::views::{NoticeRule, Preferences, RuleExample, RuleTrial, UserError};
+
+/// Happenings that a new rule is tried against.
+pub(super) const RECENT: usize = 100;
+/// Of those, how many are named.
+const EXAMPLES: usize = 5;
+/// Between looks for jobs that take unusually long.
+const SLOW: Duration = Duration::from_secs(5);
+/// What a job that began is called is waited for for so long,
+const NAME: Duration = Duration::from_secs(5);
+/// and for so many.
+const MAX_UNNAMED: usize = 1_000;
+/// Slow jobs that were told; beyond it the ledger alone keeps them from being told twice.
+const MAX_SLOW: usize = 10_000;
+
+/// A rule that is in force.
+#[derive(Debug)]
+pub(super) struct InForce {
+    rule: Rule,
+    popup: bool,
+    /// A program to run, with its arguments.
+    pub run: Vec<String>,
+    /// Where to post.
+    pub post: Option<Url>,
+}
+
+/// Something that happened lately.
+#[derive(Debug)]
+pub(super) struct Heard {
+    what: Happening,
+    /// What it was told as, or would have been.
+    notice: Notice,
+    place: String,
+}
+
+/// A connection that is lost.
+#[derive(Debug)]
+struct Outage {
+    since: Mono,
+    told: bool,
+}
+
+/// What happened before, and which of what happens now is told.
+#[derive(Debug, Default)]
+pub(super) struct Telling {
+    rules: Vec<InForce>,
+    past: Past,
+    recent: VecDeque<Heard>,
+    slow_told: HashSet<(Slot, JobId, u32)>,
+    slow_looked: Option<Mono>,
+    outages: HashMap<Slot, Outage>,
+    /// Jobs that began and whose names are not known yet, with when they did.
+    unnamed: Vec<(Slot, Transition, Mono)>,
+}
+
+impl Telling {
+    /// Puts the user's rules in force. One that cannot be used tells nothing; the settings say so.
+    pub(super) fn set_rules(&mut self, preferences: &Preferences) {
+        let rules = preferences.rules.iter().filter(|rule| rule.on);
+        let in_force = |rule: &NoticeRule| {
+            let (popup, run, post) = (rule.popup, rule.run.clone(), rule.post_url().ok());
+            Some(InForce { rule: rule.rule().ok()?, popup, run, post })
+        };
+        self.rules = rules.filter_map(in_force).collect();
+    }
+
+    /// The rules that want something told.
+    pub(super) fn rules_for(&self, what: &Happening) -> impl Iterator<Item = &InForce> {
+        self.rules.iter().filter(|rule| rule.rule.tells(what))
+    }
+
+    fn wants(&self, kind: Kind) -> bool {
+        self.rules.iter().any(|rule| rule.rule.kinds.contains(&kind))
+    }
+
+    /// Why something is told; `None` where no rule wants it.
+    fn why(&self, what: &Happening) -> Option<Why> {
+        let mut rules = self.rules_for(what);
+        let first = rules.next()?;
+        Some(Why { kind: what.kind, rule: first.rule.name.clone() })
+    }
+
+    fn remember(&mut self, heard: Heard) {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(heard);
+    }
+
+    /// The last happening that a rule would tell, or the last of a job at all.
+    pub(super) fn last(&self, rule: &Rule) -> Option<&Heard> {
+        let of_jobs = || self.recent.iter().rev().filter(|heard| heard.notice.job.is_some());
+        of_jobs().find(|heard| rule.tells(&heard.what)).or_else(|| of_jobs().next())
+    }
+
+    pub(super) fn forget(&mut self, server: &ServerId, slot: Slot) {
+        self.past.forget(server);
+        self.recent.retain(|heard| heard.what.server != *server);
+        self.slow_told.retain(|(of, ..)| *of != slot);
+        self.outages.remove(&slot);
+    }
+}
+
+impl Heard {
+    /// Where it happened, and the notice of it.
+    pub(super) fn as_notice(&self) -> (ServerId, String, Notice) {
+        (self.what.server.clone(), self.place.clone(), self.notice.clone())
+    }
+}
+
+/// What a job's happening is, in the words of rules.
+fn happening(entry: &Entry, job: &Job, kind: Kind, lasted: Option<Duration>) -> Happening {
+    Happening {
+        kind,
+        server: entry.server.id.clone(),
+        name: job.title().to_owned(),
+        queue: job.queue.clone(),
+        user: job.user.clone(),
+        lasted,
+        watched: entry.watches_closely(job),
+    }
+}
+
+impl State {
+    /// Learns from what was before this run: how jobs ended, and how long they took.
+    pub(super) fn learn_past(&mut self, server: &ServerId, jobs: &[Job]) {
+        let ended = jobs.iter().filter(|job| job.state.terminal() && job.name.is_some());
+        let mut ended: Vec<(Timestamp, &Job)> =
+            ended.map(|job| (job.finished_at.unwrap_or(job.heard_at), job)).collect();
+        ended.sort_by_key(|(at, _)| *at);
+        for (at, job) in ended {
+            self.telling.past.ended(server, job.title(), &job.state, at, job.took());
+        }
+    }
+
+    /// Takes in what happened last in earlier runs, so that a rule can be tried at once.
+    pub(super) fn take_ends(&mut self, ends: Vec<End>) {
+        let mut past = Past::default();
+        for (server, step, job) in ends {
+            let kind = past.ended(&server, job.title(), &step.to, step.at, job.took());
+            let (Some(kind), Ok(entry)) = (kind, self.named(&server)) else { continue };
+            let what = happening(entry, &job, kind, job.took());
+            let place = entry.server.name.clone();
+            let why = Why { kind, rule: String::new() };
+            let Some(notice) = notify::outcome(&server, &place, &job, &step, why) else { continue };
+            self.telling.remember(Heard { what, notice, place });
+        }
+    }
+
+    /// A step of a job that is watched; answers whether it was handed to the history with a notice.
+    pub(super) fn tell_of_step(&mut self, slot: Slot, job: &Arc<Job>, step: &Transition) -> bool {
+        let Some(server) = self.entry(slot).map(|entry| entry.server.id.clone()) else {
+            return false;
+        };
+        let kind = match step.kind {
+            TransitionKind::Outcome | TransitionKind::Found => {
+                let (name, to) = (job.title(), &step.to);
+                let kind = self.telling.past.ended(&server, name, to, step.at, job.took());
+                kind.filter(|_| step.kind == TransitionKind::Outcome)
+            }
+            TransitionKind::Moved => {
+                let begins = step.to == JobState::Running && step.from != Some(JobState::Running);
+                begins.then_some(Kind::Started)
+            }
+            TransitionKind::AttemptFailed => None,
+        };
+        let Some(kind) = kind else { return false };
+        // The socket often tells that a job began before HTTP tells what it is called.
+        if kind == Kind::Started && job.name.is_none() && self.telling.unnamed.len() < MAX_UNNAMED {
+            let now = self.clock.now().mono;
+            self.telling.unnamed.push((slot, step.clone(), now));
+            return false;
+        }
+        self.tell_of(slot, job, step, kind)
+    }
+
+    /// Tells of jobs that began, once they have a name or it was waited for long enough.
+    fn tell_of_unnamed(&mut self) {
+        let now = self.clock.now().mono;
+        for (slot, step, since) in std::mem::take(&mut self.telling.unnamed) {
+            let Some(job) = self.catalogue.job(slot, &step.job).cloned() else { continue };
+            if job.name.is_none() && now.since(since) < NAME {
+                self.telling.unnamed.push((slot, step, since));
+            } else {
+                // Its step was written when it began.
+                self.tell_of(slot, &job, &step, Kind::Started);
+            }
+        }
+    }
+
+    /// Tells of a step if a rule wants it; answers whether it was handed to the history with it.
+    fn tell_of(&mut self, slot: Slot, job: &Arc<Job>, step: &Transition, kind: Kind) -> bool {
+        let Some(entry) = self.entry(slot) else { return false };
+        let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
+        let what = happening(entry, job, kind, job.took());
+        let why = self.telling.why(&what);
+        let told = why.is_some();
+        let why = why.unwrap_or(Why { kind, rule: String::new() });
+        let notice = match kind {
+            Kind::Started => Some(notify::running(&server, &place, job, None, step.at, why)),
+            _ => notify::outcome(&server, &place, job, step, why),
+        };
+        let Some(notice) = notice else { return false };
+        self.telling.remember(Heard { what, notice: notice.clone(), place });
+        if !told {
+            return false;
+        }
+        let mark = (kind == Kind::Started).then(|| format!("started {} {}", job.id, step.attempt));
+        if kind == Kind::Started {
+            // Its step is written as any other.
+            self.announce_plain(notice, mark);
+            return false;
+        }
+        let away = step.while_away;
+        let read = self.sees(&server, Some(job.id.as_str()));
+        let step = Some((step.clone(), Arc::clone(job)));
+        self.history.announce(Announcement { notice, step, mark, away, read });
+        true
+    }
+
+    /// Looks for what happens without anybody saying so: jobs that take unusually long, connections
+    /// that stay lost. To be called about once a second.
+    pub(super) fn tell_of_time(&mut self) {
+        self.tell_of_connections();
+        self.tell_of_unnamed();
+        let now = self.clock.now();
+        let due = self.telling.slow_looked.is_none_or(|last| now.mono.since(last) >= SLOW);
+        if due && self.telling.wants(Kind::Slow) {
+            self.telling.slow_looked = Some(now.mono);
+            self.tell_of_slow_jobs();
+        }
+    }
+
+    fn tell_of_slow_jobs(&mut self) {
+        let now = self.clock.now();
+        let mut slow = Vec::new();
+        for entry in &self.servers {
+            // What was heard long ago may have ended since.
+            if !matches!(entry.status.link, Link::Live | Link::Polling) {
+                continue;
+            }
+            let Some(machine) = entry.machine() else { continue };
+            for id in machine.board().unended() {
+                let Some(job) = self.catalogue.job(entry.slot, id) else { continue };
+                let Some(began) = job.started_at.filter(|_| job.state == JobState::Running) else {
+                    continue;
+                };
+                let Ok(runs) = Duration::try_from(now.wall.duration_since(began)) else { continue };
+                let (server, name) = (&entry.server.id, job.title());
+                let Some(usual) = self.telling.past.slow(server, name) else { continue };
+                let attempt = job.attempt.unwrap_or(1);
+                let key = (entry.slot, id.clone(), attempt);
+                if runs >= usual && entry.watches(job) && !self.telling.slow_told.contains(&key) {
+                    slow.push((key, Arc::clone(job), runs, usual));
+                }
+            }
+        }
+        for (key, job, runs, usual) in slow {
+            let (slot, id, attempt) = key.clone();
+            let Some(entry) = self.entry(slot) else { continue };
+            let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
+            let what = happening(entry, &job, Kind::Slow, Some(runs));
+            if self.telling.slow_told.len() >= MAX_SLOW {
+                self.telling.slow_told.clear();
+            }
+            self.telling.slow_told.insert(key);
+            let why = self.telling.why(&what);
+            let told = why.is_some();
+            let why = why.unwrap_or(Why { kind: Kind::Slow, rule: String::new() });
+            let times = Some((runs, usual));
+            let notice = notify::running(&server, &place, &job, times, now.wall, why);
+            self.telling.remember(Heard { what, notice: notice.clone(), place });
+            if told {
+                let mark = Some(format!("slow {id} {attempt}"));
+                self.announce_plain(notice, mark);
+            }
+        }
+    }
+
+    fn tell_of_connections(&mut self) {
+        let now = self.clock.now();
+        for slot in self.slots() {
+            let Some(entry) = self.entry(slot) else { continue };
+            let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
+            let reason = entry.status.reason.clone().unwrap_or_default();
+            let link = entry.status.link;
+            match link {
+                Link::Live | Link::Polling => {
+                    let Some(outage) = self.telling.outages.remove(&slot) else { continue };
+                    if outage.told {
+                        let lasted = now.mono.since(outage.since);
+                        self.tell_of_connection(Kind::Back, server, place, "", lasted);
+                    }
+                }
+                // The user wants it so.
+                Link::Paused => {
+                    self.telling.outages.remove(&slot);
+                }
+                Link::Connecting | Link::Offline | Link::Refused => {
+                    let new = Outage { since: now.mono, told: false };
+                    let outage = self.telling.outages.entry(slot).or_insert(new);
+                    let lasted = now.mono.since(outage.since);
+                    if !outage.told
+                        && self.tell_of_connection(Kind::Lost, server, place, &reason, lasted)
+                        && let Some(outage) = self.telling.outages.get_mut(&slot)
+                    {
+                        outage.told = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers whether a rule wants it told.
+    fn tell_of_connection(
+        &mut self,
+        kind: Kind,
+        server: ServerId,
+        place: String,
+        reason: &str,
+        lasted: Duration,
+    ) -> bool {
+        let (name, lasted_for) = (String::new(), Some(lasted));
+        let (queue, user, watched) = (None, None, false);
+        let what = Happening { kind, server, name, queue, user, lasted: lasted_for, watched };
+        let Some(why) = self.telling.why(&what) else { return false };
+        let at = self.clock.now().wall;
+        let notice = notify::connection(&what.server, &place, lasted, reason, at, why);
+        self.telling.remember(Heard { what, notice: notice.clone(), place });
+        self.announce_plain(notice, None);
+        true
+    }
+
+    fn announce_plain(&self, notice: Notice, mark: Option<String>) {
+        let read = self.sees(&notice.server, notice.job.as_ref().map(JobId::as_str));
+        self.history.announce(Announcement { notice, step: None, mark, away: false, read });
+    }
+
+    /// What a notice is about, in the words of rules.
+    pub(super) fn happening_of(&self, notice: &Notice) -> Option<Happening> {
+        let (why, entry) = (notice.why.as_ref()?, self.named(&notice.server).ok()?);
+        let job = notice.job.as_ref().and_then(|id| self.catalogue.job(entry.slot, id));
+        Some(match job {
+            Some(job) => happening(entry, job, why.kind, job.took()),
+            None => Happening {
+                kind: why.kind,
+                server: notice.server.clone(),
+                name: notice.subject.as_ref().map(|about| about.name.clone()).unwrap_or_default(),
+                queue: None,
+                user: None,
+                // It was told, so it was long enough.
+                lasted: why.kind.of_connection().then_some(Duration::MAX),
+                watched: false,
+            },
+        })
+    }
+
+    /// Whether what a notice is about pops up: not where only rules want it that do no more than
+    /// list it.
+    pub(super) fn pops_up(&self, notice: &Notice) -> bool {
+        let Some(what) = self.happening_of(notice) else { return true };
+        let mut rules = self.telling.rules_for(&what).peekable();
+        // Rules that have changed since do not take back what was told.
+        rules.peek().is_none() || rules.any(|rule| rule.popup)
+    }
+
+    /// What a rule would have told of what happened lately.
+    pub(super) fn try_rule(&self, rule: &NoticeRule) -> Result<RuleTrial, UserError> {
+        let rule = rule.rule().map_err(super::configure::invalid)?;
+        let recent = &self.telling.recent;
+        let told = || recent.iter().rev().filter(|heard| rule.tells(&heard.what));
+        let examples = told().take(EXAMPLES).map(|heard| RuleExample {
+            title: heard.notice.title.clone(),
+            server_name: heard.place.clone(),
+            at: heard.notice.at.as_millisecond(),
+        });
+        let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
+        Ok(RuleTrial {
+            of: count(recent.len()),
+            told: count(told().count()),
+            examples: examples.collect(),
+        })
+    }
+}

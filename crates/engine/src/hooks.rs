@@ -1,0 +1,249 @@
+//! What a rule does besides telling: runs a program, or posts to an address. Neither can hold up
+//! anything: both have a time limit, and what they answer is cut.
+
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+use url::Url;
+
+use crate::fetch::Clients;
+
+/// How long a program, or an answer, may take.
+pub const LIMIT: Duration = Duration::from_secs(60);
+/// Bytes of what is printed or answered that are kept.
+const KEPT: usize = 4 << 10;
+/// An environment variable may be no longer than this on Linux.
+const MAX_VARIABLE: usize = 100 << 10;
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// To run a program: its name or path, and its arguments as they are.
+    Run(Vec<String>),
+    /// To post to an address.
+    Post(Url),
+}
+
+/// What it is told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The whole, as JSON: given to a program on its standard input, posted as a body.
+    pub json: Value,
+    /// Names and values for the environment.
+    pub variables: Vec<(&'static str, String)>,
+}
+
+/// Does it; answers how it went, in a sentence, and under it what was printed or answered.
+pub async fn perform(hook: Hook, told: Told, limit: Duration, clients: Arc<Clients>) -> String {
+    let begun = Instant::now();
+    let took = || jobwatch_core::notify::duration_words(begun.elapsed());
+    match hook {
+        Hook::Run(words) => {
+            let name = words.first().cloned().unwrap_or_default();
+            match run(&words, told, limit).await {
+                Ok((Some(status), printed)) => {
+                    with(format!("{name}: {}, after {}.", ended(status), took()), &printed)
+                }
+                Ok((None, printed)) => with(
+                    format!("{name}: stopped, because it took longer than {}.", took()),
+                    &printed,
+                ),
+                Err(error) => format!("{name}: it could not be run: {error}."),
+            }
+        }
+        Hook::Post(url) => {
+            let place = url.host_str().unwrap_or_default().to_owned();
+            match tokio::time::timeout(limit, post(url, &told.json, &clients)).await {
+                Ok(Ok((status, body))) => {
+                    with(format!("{place}: answered {status}, after {}.", took()), &body)
+                }
+                Ok(Err(error)) => format!("{place}: it could not be told: {error}."),
+                Err(_) => format!("{place}: no answer within {}.", took()),
+            }
+        }
+    }
+}
+
+fn with(sentence: String, printed: &[u8]) -> String {
+    let printed = String::from_utf8_lossy(printed);
+    let printed = printed.trim();
+    if printed.is_empty() { sentence } else { format!("{sentence}\n{printed}") }
+}
+
+fn ended(status: ExitStatus) -> String {
+    match status.code() {
+        Some(0) => "done".to_owned(),
+        Some(code) => format!("ended with {code}"),
+        None => "ended by a signal".to_owned(),
+    }
+}
+
+/// Runs a program to its end, or to the limit, which ends it and all that it has started. What it
+/// printed comes as it was printed: standard output, then standard error.
+async fn run(
+    words: &[String],
+    told: Told,
+    limit: Duration,
+) -> std::io::Result<(Option<ExitStatus>, Vec<u8>)> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(std::io::Error::other("no program is named"));
+    };
+    let json = told.json.to_string();
+    let mut command = Command::new(program);
+    command.args(arguments).kill_on_drop(true);
+    #[cfg(unix)]
+    command.process_group(0);
+    for (name, value) in told.variables.into_iter().chain([("JOBWATCH_JSON", json.clone())]) {
+        let value = crate::redact::prefix(&value, MAX_VARIABLE);
+        command.env(name, value.replace('\0', ""));
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let group = child.id();
+    let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let mut printed = (Vec::new(), Vec::new());
+    let all = async {
+        let write = async {
+            if let Some(mut input) = input {
+                // A program need not read what it is told.
+                let _ = input.write_all(json.as_bytes()).await;
+            }
+        };
+        let (status, ..) = tokio::join!(
+            child.wait(),
+            write,
+            read(output, &mut printed.0),
+            read(errors, &mut printed.1)
+        );
+        status
+    };
+    let status = match tokio::time::timeout(limit, all).await {
+        Ok(status) => Some(status?),
+        Err(_) => {
+            end(group);
+            None
+        }
+    };
+    let (mut output, errors) = printed;
+    output.extend(errors);
+    output.truncate(KEPT);
+    Ok((status, output))
+}
+
+/// Ends a program and what it has started.
+#[cfg(unix)]
+fn end(group: Option<u32>) {
+    let group =
+        group.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    if let Some(group) = group
+        && let Err(error) =
+            rustix::process::kill_process_group(group, rustix::process::Signal::KILL)
+    {
+        tracing::warn!(%error, "a rule's program could not be ended");
+    }
+}
+
+/// The program itself ends when its handle is dropped.
+#[cfg(not(unix))]
+fn end(_group: Option<u32>) {}
+
+/// Reads to the end, and keeps the beginning.
+async fn read(from: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut from) = from else { return };
+    let mut part = [0; 4096];
+    // An error is an end: the program's status tells what there is to tell.
+    while let Ok(many @ 1..) = from.read(&mut part).await {
+        let room = KEPT.saturating_sub(kept.len());
+        kept.extend_from_slice(&part[..many.min(room)]);
+    }
+}
+
+async fn post(url: Url, json: &Value, clients: &Clients) -> Result<(u16, Vec<u8>), String> {
+    let client = clients.for_url(&url).await.map_err(|failure| failure.to_string())?;
+    let answer = client.post(url).json(json).send().await;
+    // The address may hold a token.
+    let mut answer = answer.map_err(|error| words(&error.without_url()))?;
+    let mut body = Vec::new();
+    while body.len() < KEPT
+        && let Some(part) = answer.chunk().await.map_err(|error| words(&error.without_url()))?
+    {
+        body.extend_from_slice(&part);
+    }
+    body.truncate(KEPT);
+    Ok((answer.status().as_u16(), body))
+}
+
+/// An error with what it came from.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        words = format!("{words}: {inner}");
+        source = inner.source();
+    }
+    words
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn told() -> Told {
+        Told {
+            json: serde_json::json!({ "title": "it failed", "job": { "id": "7" } }),
+            variables: vec![("JOBWATCH_TITLE", "it\0 failed".to_owned())],
+        }
+    }
+
+    async fn perform_run(words: &[&str], limit: Duration) -> String {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        perform(Hook::Run(words), told(), limit, Arc::default()).await
+    }
+
+    #[tokio::test]
+    async fn a_program_is_told_on_its_input_and_in_its_environment() {
+        let script = "cat; echo; echo \"$JOBWATCH_TITLE\"; echo \"$JOBWATCH_JSON\" >&2";
+        let said = perform_run(&["sh", "-c", script], LIMIT).await;
+        let json = told().json.to_string();
+        let (sentence, printed) = said.split_once('\n').unwrap();
+        assert!(sentence.starts_with("sh: done, after "), "{sentence}");
+        assert_eq!(printed, format!("{json}\nit failed\n{json}"));
+    }
+
+    #[tokio::test]
+    async fn arguments_are_passed_as_they_are_and_no_shell_reads_them() {
+        let said = perform_run(&["echo", "$HOME; rm *", "a  b"], LIMIT).await;
+        assert!(said.ends_with("\n$HOME; rm * a  b"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn how_a_program_ended_is_said() {
+        assert!(perform_run(&["sh", "-c", "exit 3"], LIMIT).await.starts_with("sh: ended with 3"));
+        let missing = perform_run(&["/no/such/program"], LIMIT).await;
+        assert!(missing.starts_with("/no/such/program: it could not be run: "), "{missing}");
+        assert!(perform_run(&[], LIMIT).await.contains("no program is named"));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_takes_too_long_is_ended_with_all_that_it_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let mark = directory.path().join("mark");
+        let script = format!("echo begun; (sleep 2; touch {0}) & sleep 100", mark.display());
+        let said = perform_run(&["sh", "-c", &script], Duration::from_millis(300)).await;
+        assert!(said.starts_with("sh: stopped, because it took longer than 3"), "{said}");
+        assert!(said.ends_with("\nbegun"), "{said}");
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        assert!(!mark.exists(), "what it started goes on");
+    }
+
+    #[tokio::test]
+    async fn of_what_is_printed_the_beginning_is_kept_and_nothing_waits_for_the_rest_to_be_read() {
+        let said = perform_run(&["sh", "-c", "yes abcdefg | head -c 3000000"], LIMIT).await;
+        let (_, printed) = said.split_once('\n').unwrap();
+        assert!(printed.starts_with("abcdefg\nabcdefg") && printed.len() <= KEPT);
+    }
+}

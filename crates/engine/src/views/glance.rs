@@ -1,0 +1,61 @@
+//! What the tray shows. It does not cross to the page.
+
+use jobwatch_core::supervisor::Link;
+
+/// Everything at a glance.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Glance {
+    /// The worst status of all servers; `None` where there are none.
+    pub worst: Option<Link>,
+    /// In the user's order.
+    pub servers: Vec<GlanceServer>,
+    /// The running jobs that began last.
+    pub running: Vec<GlanceJob>,
+    /// How many run.
+    pub running_total: usize,
+    /// The last notices, newest first.
+    pub notices: Vec<GlanceNotice>,
+    /// How many are unread.
+    pub unread: u32,
+    /// Whether a failure is among those.
+    pub failed: bool,
+    /// Until when popups are held back, in ms since 1970.
+    pub quiet_until: Option<i64>,
+}
+
+/// A server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GlanceServer {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// How its connection does.
+    pub link: Link,
+}
+
+/// A running job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GlanceJob {
+    /// On which server.
+    pub server: String,
+    /// Its id.
+    pub job: String,
+    /// What it is called.
+    pub title: String,
+    /// How far it is, 0 to 100.
+    pub percent: Option<u8>,
+}
+
+/// A notice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GlanceNotice {
+    /// On which server.
+    pub server: String,
+    /// The job it opens.
+    pub job: Option<String>,
+    /// What it says.
+    pub title: String,
+    /// Whether it was read.
+    pub read: bool,
+}

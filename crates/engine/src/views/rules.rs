@@ -1,0 +1,221 @@
+//! What the user wants to hear of, as it is written in the settings and changed in the window.
+
+use std::time::Duration;
+
+use jobwatch_core::notify::rules::{Kind, Pattern, Rule};
+use jobwatch_core::server::ServerId;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use url::Url;
+
+/// Connections are told of after this many minutes where a rule does not say.
+const LOST_MINUTES: u32 = 10;
+
+/// A sort of happening; see [`Kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+#[allow(missing_docs)]
+pub enum NoticeKind {
+    Failed,
+    StillFailing,
+    Fixed,
+    Completed,
+    Cancelled,
+    Started,
+    Slow,
+    Lost,
+    Back,
+}
+
+impl NoticeKind {
+    /// As core knows it.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            NoticeKind::Failed => Kind::Failed,
+            NoticeKind::StillFailing => Kind::StillFailing,
+            NoticeKind::Fixed => Kind::Fixed,
+            NoticeKind::Completed => Kind::Completed,
+            NoticeKind::Cancelled => Kind::Cancelled,
+            NoticeKind::Started => Kind::Started,
+            NoticeKind::Slow => Kind::Slow,
+            NoticeKind::Lost => Kind::Lost,
+            NoticeKind::Back => Kind::Back,
+        }
+    }
+}
+
+/// What the user wants to hear of. A list that is empty means whatever there is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+#[ts(export)]
+pub struct NoticeRule {
+    /// What the user calls it.
+    pub name: String,
+    /// Whether it is in force.
+    pub on: bool,
+    /// What is told.
+    pub kinds: Vec<NoticeKind>,
+    /// Ids of servers.
+    pub servers: Vec<String>,
+    /// Jobs called like this: `nightly-*`, or `/regular expression/`.
+    pub names: Vec<String>,
+    /// In queues called like this.
+    pub queues: Vec<String>,
+    /// Of users called like this.
+    pub users: Vec<String>,
+    /// Only jobs that the user watches.
+    pub watched: bool,
+    /// Only jobs that took at least so many seconds.
+    pub at_least_seconds: u32,
+    /// Only connections lost for at least so many minutes.
+    pub lost_minutes: u32,
+    /// Whether it pops up, or is only listed.
+    pub popup: bool,
+    /// A program to run and its arguments; empty for none.
+    pub run: Vec<String>,
+    /// Where to post the job as JSON; empty for nowhere.
+    pub post: String,
+}
+
+impl Default for NoticeRule {
+    fn default() -> NoticeRule {
+        NoticeRule {
+            name: String::new(),
+            on: true,
+            kinds: Vec::new(),
+            servers: Vec::new(),
+            names: Vec::new(),
+            queues: Vec::new(),
+            users: Vec::new(),
+            watched: false,
+            at_least_seconds: 0,
+            lost_minutes: LOST_MINUTES,
+            popup: true,
+            run: Vec::new(),
+            post: String::new(),
+        }
+    }
+}
+
+impl NoticeRule {
+    /// As core knows it.
+    ///
+    /// # Errors
+    /// What cannot be used, in a sentence.
+    pub fn rule(&self) -> Result<Rule, String> {
+        let read = |texts: &[String]| -> Result<Vec<Pattern>, String> {
+            let texts = texts.iter().filter(|text| !text.trim().is_empty());
+            texts.map(|text| Pattern::read(text).map_err(|error| format!("{error}."))).collect()
+        };
+        if !self.post.is_empty() {
+            self.post_url()?;
+        }
+        Ok(Rule {
+            name: self.name.clone(),
+            kinds: self.kinds.iter().map(|kind| kind.kind()).collect(),
+            servers: self.servers.iter().cloned().map(ServerId).collect(),
+            names: read(&self.names)?,
+            queues: read(&self.queues)?,
+            users: read(&self.users)?,
+            watched: self.watched,
+            at_least: Duration::from_secs(self.at_least_seconds.into()),
+            lost_for: Duration::from_secs(60 * u64::from(self.lost_minutes)),
+        })
+    }
+
+    /// Where to post.
+    ///
+    /// # Errors
+    /// When that is no web address.
+    pub fn post_url(&self) -> Result<Url, String> {
+        let url = Url::parse(self.post.trim()).ok();
+        let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        url.ok_or_else(|| {
+            format!("\u{201c}{}\u{201d} is no web address, like https://host/path.", self.post)
+        })
+    }
+
+    /// Every end but those that somebody asked for.
+    #[must_use]
+    pub fn every_end() -> NoticeRule {
+        use NoticeKind::{Completed, Failed, Fixed, StillFailing};
+        let kinds = vec![Failed, StillFailing, Fixed, Completed];
+        NoticeRule { name: "Every end".to_owned(), kinds, ..NoticeRule::default() }
+    }
+
+    /// What a new user hears of: failures, the ends of what they watch, and when Jobwatch has become
+    /// blind.
+    #[must_use]
+    pub fn usual() -> Vec<NoticeRule> {
+        use NoticeKind::{Back, Cancelled, Completed, Failed, Fixed, Lost, StillFailing};
+        let rule = |name: &str, kinds: &[NoticeKind], watched| NoticeRule {
+            name: name.to_owned(),
+            kinds: kinds.to_vec(),
+            watched,
+            ..NoticeRule::default()
+        };
+        vec![
+            rule("Failures", &[Failed, StillFailing], false),
+            rule("Jobs I watch", &[Failed, StillFailing, Fixed, Completed, Cancelled], true),
+            rule("Connections", &[Lost, Back], false),
+        ]
+    }
+}
+
+/// What a rule would have told of what happened lately.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct RuleTrial {
+    /// How many happenings are remembered.
+    pub of: u32,
+    /// How many of them it would have told.
+    pub told: u32,
+    /// The last few of those.
+    pub examples: Vec<RuleExample>,
+}
+
+/// Something that a rule would have told.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct RuleExample {
+    /// In words.
+    pub title: String,
+    /// On which server.
+    pub server_name: String,
+    /// When.
+    #[ts(type = "number")]
+    pub at: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_new_user_hears_of_can_be_used() {
+        for rule in NoticeRule::usual() {
+            assert!(rule.rule().is_ok(), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said() {
+        let names = NoticeRule { names: vec!["/(/".to_owned()], ..NoticeRule::default() };
+        assert!(names.rule().unwrap_err().contains("/(/"));
+        for post in ["host/path", "ftp://host/", "https://"] {
+            let rule = NoticeRule { post: post.to_owned(), ..NoticeRule::default() };
+            assert!(rule.rule().unwrap_err().contains("web address"), "{post}");
+        }
+    }
+
+    #[test]
+    fn a_rule_in_the_settings_needs_only_what_it_is_about() {
+        let rule: NoticeRule = toml::from_str("name = \"Mine\"\nkinds = [\"failed\"]").unwrap();
+        assert!(rule.on && rule.popup && rule.names.is_empty());
+        assert_eq!(rule.lost_minutes, LOST_MINUTES);
+    }
+}

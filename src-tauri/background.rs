@@ -1,0 +1,338 @@
+//! Life without a window: closing into the tray and coming back, what is chosen in the tray, links,
+//! a shortcut.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::{ToSpan as _, Zoned};
+use jobwatch_core::notify::{Notice, Tone};
+use jobwatch_core::server::ServerId;
+use jobwatch_engine::Engine;
+use jobwatch_engine::ports::{Desktop, Popup};
+use jobwatch_engine::views::{ErrorCode, Preferences, UserError};
+use tauri::webview::NewWindowResponse;
+use tauri::{AppHandle, CloseRequestApi, Manager, WebviewUrl, WebviewWindowBuilder};
+use tauri_plugin_dialog::{DialogExt as _, MessageDialogButtons, MessageDialogKind};
+use tauri_plugin_global_shortcut::GlobalShortcutExt as _;
+
+use crate::link::Link;
+use crate::os;
+use crate::os::paths::Paths;
+use crate::tray::menu::Choice;
+
+/// The one window's label.
+const MAIN: &str = "main";
+/// A desktop that is just starting may show its tray this much later than the program starts.
+const TRAY_COMES: Duration = Duration::from_secs(30);
+/// Popups come again at this hour of the next day.
+const MORNING: i8 = 8;
+/// The number of the popup that tells what closing the window does: no notice's.
+const TRAY_POPUP: u64 = u64::MAX;
+
+/// What the program knows of its own place on the desktop.
+#[derive(Default)]
+pub struct Presence {
+    /// It goes on without a window.
+    background: AtomicBool,
+    /// The window is being closed, or the user asked about that.
+    closing: AtomicBool,
+    /// There is an icon that a tray could show.
+    icon: AtomicBool,
+    desktop: Option<Arc<dyn Desktop>>,
+}
+
+impl Presence {
+    /// The popups' port is for telling the user once what closing the window does.
+    #[must_use]
+    pub fn new(desktop: Option<Arc<dyn Desktop>>) -> Presence {
+        Presence { desktop, ..Presence::default() }
+    }
+
+    /// Whether the program goes on without a window.
+    pub fn in_background(&self) -> bool {
+        self.background.load(Ordering::Acquire)
+    }
+
+    /// There is an icon that a tray could show.
+    pub fn has_icon(&self) {
+        self.icon.store(true, Ordering::Release);
+    }
+
+    async fn in_tray(&self) -> bool {
+        self.icon.load(Ordering::Acquire) && os::tray::is_shown().await
+    }
+}
+
+/// Makes the window.
+///
+/// # Errors
+/// The window system's.
+pub fn open_window(app: &AppHandle) -> tauri::Result<()> {
+    let data = app.state::<Paths>().data.join("webview");
+    let builder = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
+        .title("Jobwatch")
+        .inner_size(1180.0, 760.0)
+        .min_inner_size(720.0, 480.0)
+        .data_directory(data)
+        // The page is ours alone: it goes nowhere and opens nothing.
+        .on_navigation(|url| {
+            url.scheme() == "tauri" || url.host_str().is_some_and(|host| host == "tauri.localhost")
+        })
+        .on_new_window(|_, _| NewWindowResponse::Deny)
+        .on_page_load(|_, load| tracing::debug!(event = ?load.event(), "the page loads"));
+    builder.build()?;
+    Ok(())
+}
+
+/// Brings the window to the front, and makes it again where it was closed.
+pub fn show_window(app: &AppHandle) {
+    let app_there = app.clone();
+    let shown = app.run_on_main_thread(move || {
+        let app = &app_there;
+        app.state::<Presence>().background.store(false, Ordering::Release);
+        let Some(window) = app.get_webview_window(MAIN) else {
+            if let Err(error) = open_window(app) {
+                tracing::error!(%error, "the window could not be opened again");
+            }
+            return;
+        };
+        for step in [window.unminimize(), window.show(), window.set_focus()] {
+            if let Err(error) = step {
+                tracing::warn!(%error, "the window could not be brought to the front");
+            }
+        }
+    });
+    if let Err(error) = shown {
+        tracing::warn!(%error, "the window's thread has ended");
+    }
+}
+
+/// Starts without a window where a tray shows that the program runs, else with one.
+pub fn start_hidden(app: &AppHandle) {
+    app.state::<Presence>().background.store(true, Ordering::Release);
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let presence = app.state::<Presence>();
+        let shown = async {
+            while !presence.in_tray().await {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        };
+        if tokio::time::timeout(TRAY_COMES, shown).await.is_err() {
+            tracing::info!("no tray has come, so the window is shown");
+            show_window(&app);
+        }
+    });
+}
+
+/// The user closes the window: with a tray the program goes on in it, without one it ends, and the
+/// first time the user is told, or asked.
+pub fn close_requested(app: &AppHandle, api: &CloseRequestApi) {
+    api.prevent_close();
+    if app.state::<Presence>().closing.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        close(&app).await;
+        app.state::<Presence>().closing.store(false, Ordering::Release);
+    });
+}
+
+async fn close(app: &AppHandle) {
+    let (engine, presence) = (app.state::<Engine>(), app.state::<Presence>());
+    let preferences = engine.overview().await.preferences;
+    let told = preferences.told_of_tray;
+    if preferences.close_to_tray && presence.in_tray().await {
+        presence.background.store(true, Ordering::Release);
+        destroy_window(app);
+        if !told && let Some(desktop) = &presence.desktop {
+            desktop.show(tray_popup(), Box::new(|| {}));
+            now_told(&engine, preferences).await;
+        }
+        return;
+    }
+    if preferences.close_to_tray && !told {
+        if !asked_to_quit(app).await {
+            return;
+        }
+        now_told(&engine, preferences).await;
+    }
+    app.exit(0);
+}
+
+async fn now_told(engine: &Engine, preferences: Preferences) {
+    let told = Preferences { told_of_tray: true, ..preferences };
+    if let Err(error) = engine.set_preferences(told).await {
+        tracing::warn!(error.message, "the user will be told again what closing the window does");
+    }
+}
+
+/// The page and its processes go: what it shows is asked for anew when it comes back.
+fn destroy_window(app: &AppHandle) {
+    let Some(window) = app.get_webview_window(MAIN) else { return };
+    if let Err(error) = window.destroy() {
+        tracing::warn!(%error, "the window could not be closed");
+    }
+}
+
+fn tray_popup() -> Popup {
+    let notice = Notice {
+        key: None,
+        server: ServerId(String::new()),
+        job: None,
+        title: "Jobwatch keeps watching".to_owned(),
+        body:
+            "It is in the tray now. Quit it from there, or let the settings say that closing the \
+               window ends it."
+                .to_owned(),
+        tone: Tone::Plain,
+        at: jiff::Timestamp::now(),
+        subject: None,
+        why: None,
+    };
+    Popup { slot: TRAY_POPUP, id: 0, notice, buttons: Vec::new(), sound: false }
+}
+
+async fn asked_to_quit(app: &AppHandle) -> bool {
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    let mut question = app
+        .dialog()
+        .message(
+            "This desktop has no tray, so nothing is watched any more once the window is closed. \
+             Jobwatch will not ask again.",
+        )
+        .title("Quit Jobwatch?")
+        .kind(MessageDialogKind::Warning)
+        .buttons(MessageDialogButtons::OkCancelCustom("Quit".to_owned(), "Stay".to_owned()));
+    if let Some(window) = app.get_webview_window(MAIN) {
+        question = question.parent(&window);
+    }
+    question.show(move |quit| {
+        // Nobody waits any more where the program ends meanwhile.
+        let _ = answer.send(quit);
+    });
+    answered.await.unwrap_or(false)
+}
+
+/// Something was chosen in the tray.
+pub fn chosen(app: &AppHandle, choice: Choice) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let engine = app.state::<Engine>();
+        match choice {
+            Choice::Open => show_window(&app),
+            Choice::Quit => app.exit(0),
+            Choice::Job { server, job } => {
+                engine.open_job(server, job, false).await;
+                show_window(&app);
+            }
+            Choice::Notices => {
+                engine.open_notices().await;
+                show_window(&app);
+            }
+            Choice::Reconnect(server) => {
+                if let Err(error) = engine.reconnect(&server).await {
+                    tracing::warn!(error.message, "not reconnected");
+                    show_window(&app);
+                }
+            }
+            Choice::SnoozeHour => snooze(&app, &engine, Some(&hour_later(&Zoned::now()))).await,
+            Choice::SnoozeDay => snooze(&app, &engine, next_morning(&Zoned::now()).as_ref()).await,
+            Choice::Wake => snooze(&app, &engine, None).await,
+        }
+    });
+}
+
+async fn snooze(app: &AppHandle, engine: &Engine, until: Option<&Zoned>) {
+    let preferences = engine.overview().await.preferences;
+    let snoozed_until = until.map(|until| until.timestamp().as_millisecond());
+    let changed = engine.set_preferences(Preferences { snoozed_until, ..preferences }).await;
+    if let Err(error) = changed {
+        tracing::warn!(error.message, "popups are not paused");
+        show_window(app);
+    }
+}
+
+fn hour_later(now: &Zoned) -> Zoned {
+    now.checked_add(1.hour()).unwrap_or_else(|_| now.clone())
+}
+
+/// The next day at [`MORNING`] by the clocks, whatever they do in the night.
+fn next_morning(now: &Zoned) -> Option<Zoned> {
+    let day = now.date().tomorrow().ok()?;
+    day.at(MORNING, 0, 0, 0).to_zoned(now.time_zone().clone()).ok()
+}
+
+/// Shows what a link names.
+pub fn follow(app: &AppHandle, link: Link) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let engine = app.state::<Engine>();
+        match (engine.server_called(&link.server).await, link.job) {
+            (Some(server), Some(job)) => engine.open_job(server, job, false).await,
+            (Some(_), None) => {}
+            (None, _) => tracing::warn!("a link names a server that is not there"),
+        }
+        show_window(&app);
+    });
+}
+
+/// Registers the keys that bring the window to the front, instead of any before; none where there is
+/// no text.
+///
+/// # Errors
+/// When they are no keys, or the desktop does not give them.
+pub fn set_shortcut(app: &AppHandle, keys: &str) -> Result<(), UserError> {
+    let invalid = |error: &dyn std::fmt::Display| UserError {
+        code: ErrorCode::Invalid,
+        message: format!("The keys \u{201c}{keys}\u{201d} cannot be used: {error}."),
+    };
+    let Some(shortcuts) =
+        app.try_state::<tauri_plugin_global_shortcut::GlobalShortcut<tauri::Wry>>()
+    else {
+        return match keys.trim() {
+            "" => Ok(()),
+            _ => Err(invalid(&"this desktop gives programs no keys")),
+        };
+    };
+    drop(shortcuts);
+    app.global_shortcut().unregister_all().map_err(|error| invalid(&error))?;
+    match keys.trim() {
+        "" => Ok(()),
+        keys => app.global_shortcut().register(keys).map_err(|error| invalid(&error)),
+    }
+}
+
+/// Makes shortcuts possible, where the desktop has them.
+///
+/// # Errors
+/// What stands in the way, for the log.
+pub fn prepare_shortcuts(app: &AppHandle) -> anyhow::Result<()> {
+    let plugin = tauri_plugin_global_shortcut::Builder::new().with_handler(|app, _, event| {
+        if event.state == tauri_plugin_global_shortcut::ShortcutState::Pressed {
+            show_window(app);
+        }
+    });
+    app.plugin(plugin.build()).context("There are no shortcuts")
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn until_tomorrow_is_until_the_morning_by_the_clocks() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        // In this night the clocks are set back.
+        let evening = date(2026, 10, 24).at(23, 10, 0, 0).to_zoned(zone.clone()).unwrap();
+        let morning = next_morning(&evening).unwrap();
+        assert_eq!(morning, date(2026, 10, 25).at(8, 0, 0, 0).to_zoned(zone).unwrap());
+        assert_eq!(morning.timestamp().as_second() - evening.timestamp().as_second(), 35_400);
+    }
+}

@@ -1,0 +1,71 @@
+//! Whether there is a tray. An icon can be put where nobody shows it.
+
+/// The names that the library for tray icons goes by, the kept one first.
+#[cfg(target_os = "linux")]
+const LIBRARIES: [&str; 4] = [
+    "libayatana-appindicator3.so.1",
+    "libappindicator3.so.1",
+    "libayatana-appindicator3.so",
+    "libappindicator3.so",
+];
+
+/// Whether the library is there. Without it the first use of it panics, which nobody can catch.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn library_is_there() -> bool {
+    LIBRARIES.iter().any(|name| {
+        // SAFETY: the library's own initialisers run, as they would when the icon is made.
+        #[allow(unsafe_code)]
+        unsafe {
+            libloading::Library::new(name).is_ok()
+        }
+    })
+}
+
+/// Whether somebody shows tray icons now: a watcher of status notifiers on the bus, or the manager
+/// of a tray on the X display.
+#[cfg(target_os = "linux")]
+pub async fn is_shown() -> bool {
+    if watcher().await.unwrap_or(false) {
+        return true;
+    }
+    // Asking the display blocks, and may take as long as the display likes.
+    tokio::task::spawn_blocking(|| manager().unwrap_or(false)).await.unwrap_or(false)
+}
+
+#[cfg(target_os = "linux")]
+async fn watcher() -> zbus::Result<bool> {
+    let bus = zbus::Connection::session().await?;
+    let watcher = zbus::Proxy::new(
+        &bus,
+        "org.kde.StatusNotifierWatcher",
+        "/StatusNotifierWatcher",
+        "org.kde.StatusNotifierWatcher",
+    )
+    .await?;
+    watcher.get_property("IsStatusNotifierHostRegistered").await
+}
+
+#[cfg(target_os = "linux")]
+fn manager() -> Result<bool, Box<dyn std::error::Error>> {
+    use x11rb::connection::Connection as _;
+    use x11rb::protocol::xproto::ConnectionExt as _;
+    let (display, screen) = x11rb::connect(None)?;
+    let name = format!("_NET_SYSTEM_TRAY_S{screen}");
+    let atom = display.intern_atom(false, name.as_bytes())?.reply()?.atom;
+    let owner = display.get_selection_owner(atom)?.reply()?.owner;
+    display.flush()?;
+    Ok(owner != x11rb::NONE)
+}
+
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn library_is_there() -> bool {
+    true
+}
+
+/// Elsewhere the system has one.
+#[cfg(not(target_os = "linux"))]
+pub async fn is_shown() -> bool {
+    true
+}

@@ -1,0 +1,389 @@
+//! The tray's icon and menu as a function of what there is to show.
+
+use jiff::Zoned;
+use jobwatch_core::supervisor::Link;
+use jobwatch_engine::views::{Glance, GlanceJob, GlanceNotice, GlanceServer};
+
+/// The longest words of an item, in characters.
+const LONGEST: usize = 48;
+/// What separates the parts of an item's id: no server's or job's id may be taken for another's.
+const APART: char = '\u{1f}';
+
+/// One line of the menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// To be read.
+    Text(String),
+    /// To be chosen.
+    Act(Choice, String),
+    /// More lines.
+    Sub(String, Vec<Item>),
+    /// Between groups.
+    Line,
+}
+
+/// Something that can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// To show the window.
+    Open,
+    /// To show a job.
+    Job {
+        /// On which server.
+        server: String,
+        /// Its id.
+        job: String,
+    },
+    /// To show the notices.
+    Notices,
+    /// No popups for an hour.
+    SnoozeHour,
+    /// No popups until tomorrow morning.
+    SnoozeDay,
+    /// Popups again.
+    Wake,
+    /// To try a server's socket at once.
+    Reconnect(String),
+    /// To end the program.
+    Quit,
+}
+
+impl Choice {
+    /// As the id of a menu item.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Choice::Open => "open".to_owned(),
+            Choice::Job { server, job } => format!("job{APART}{server}{APART}{job}"),
+            Choice::Notices => "notices".to_owned(),
+            Choice::SnoozeHour => "hour".to_owned(),
+            Choice::SnoozeDay => "day".to_owned(),
+            Choice::Wake => "wake".to_owned(),
+            Choice::Reconnect(server) => format!("reconnect{APART}{server}"),
+            Choice::Quit => "quit".to_owned(),
+        }
+    }
+
+    /// The choice of an id.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Choice> {
+        let mut parts = id.splitn(3, APART);
+        Some(match (parts.next()?, parts.next(), parts.next()) {
+            ("open", None, None) => Choice::Open,
+            ("job", Some(server), Some(job)) => {
+                Choice::Job { server: server.to_owned(), job: job.to_owned() }
+            }
+            ("notices", None, None) => Choice::Notices,
+            ("hour", None, None) => Choice::SnoozeHour,
+            ("day", None, None) => Choice::SnoozeDay,
+            ("wake", None, None) => Choice::Wake,
+            ("reconnect", Some(server), None) => Choice::Reconnect(server.to_owned()),
+            ("quit", None, None) => Choice::Quit,
+            _ => return None,
+        })
+    }
+}
+
+/// The pictures there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Icon {
+    /// All is well.
+    Live,
+    /// All is well, and a failure has not been read.
+    Attention,
+    /// Something is only polled, or just connecting.
+    Polling,
+    /// Something is not heard.
+    Offline,
+    /// A key was not accepted.
+    Refused,
+}
+
+/// The picture: the worst status, and where that is well, whether something wants to be read.
+#[must_use]
+pub fn icon(glance: &Glance) -> Icon {
+    match glance.worst {
+        Some(Link::Refused) => Icon::Refused,
+        Some(Link::Offline) => Icon::Offline,
+        Some(Link::Polling | Link::Connecting) => Icon::Polling,
+        Some(Link::Live | Link::Paused) | None if glance.failed => Icon::Attention,
+        Some(Link::Live | Link::Paused) | None => Icon::Live,
+    }
+}
+
+/// The menu. `now` is the local time: it says what "until" means.
+#[must_use]
+pub fn menu(glance: &Glance, now: &Zoned) -> Vec<Item> {
+    let mut items = vec![Item::Text(summary(glance)), Item::Line];
+    items.extend(glance.running.iter().map(job_item));
+    let more = glance.running_total.saturating_sub(glance.running.len());
+    if more > 0 {
+        items.push(Item::Act(Choice::Open, format!("{more} more running")));
+    }
+    if !glance.running.is_empty() {
+        items.push(Item::Line);
+    }
+    if !glance.notices.is_empty() {
+        items.extend(glance.notices.iter().map(notice_item));
+        let all = match glance.unread {
+            0 => "All notices".to_owned(),
+            unread => format!("All notices ({unread} unread)"),
+        };
+        items.extend([Item::Act(Choice::Notices, all), Item::Line]);
+    }
+    items.extend(glance.servers.iter().map(server_item));
+    if !glance.servers.is_empty() {
+        items.push(Item::Line);
+    }
+    items.push(match glance.quiet_until {
+        Some(until) => Item::Sub(
+            format!("No popups until {}", moment(until, now)),
+            vec![
+                Item::Act(Choice::SnoozeHour, "For another hour".to_owned()),
+                Item::Act(Choice::SnoozeDay, "Until tomorrow".to_owned()),
+                Item::Act(Choice::Wake, "Popups again".to_owned()),
+            ],
+        ),
+        None => Item::Sub(
+            "Pause popups".to_owned(),
+            vec![
+                Item::Act(Choice::SnoozeHour, "For an hour".to_owned()),
+                Item::Act(Choice::SnoozeDay, "Until tomorrow".to_owned()),
+            ],
+        ),
+    });
+    items.push(Item::Line);
+    items.push(Item::Act(Choice::Open, "Open Jobwatch".to_owned()));
+    items.push(Item::Act(Choice::Quit, "Quit".to_owned()));
+    items
+}
+
+/// What is most worth knowing, in a line.
+fn summary(glance: &Glance) -> String {
+    let running = match glance.running_total {
+        0 => "nothing runs".to_owned(),
+        1 => "1 job runs".to_owned(),
+        many => format!("{many} jobs run"),
+    };
+    let at = |link: Link| glance.servers.iter().filter(|server| server.link == link).count();
+    let trouble = [(at(Link::Refused), "refused"), (at(Link::Offline), "offline")];
+    let trouble = jobwatch_core::notify::counted(&trouble);
+    match (glance.servers.is_empty(), trouble.is_empty()) {
+        (true, _) => "Jobwatch: no servers yet".to_owned(),
+        (_, true) => format!("Jobwatch: {running}"),
+        (_, false) => format!("Jobwatch: {running}, {trouble}"),
+    }
+}
+
+fn job_item(job: &GlanceJob) -> Item {
+    let choice = Choice::Job { server: job.server.clone(), job: job.job.clone() };
+    let title = words(&job.title);
+    Item::Act(
+        choice,
+        match job.percent {
+            Some(percent) => format!("{title}  {percent} %"),
+            None => title,
+        },
+    )
+}
+
+fn notice_item(notice: &GlanceNotice) -> Item {
+    let choice = match &notice.job {
+        Some(job) => Choice::Job { server: notice.server.clone(), job: job.clone() },
+        None => Choice::Notices,
+    };
+    let unread = if notice.read { "" } else { "\u{25cf} " };
+    Item::Act(choice, format!("{unread}{}", words(&notice.title)))
+}
+
+fn server_item(server: &GlanceServer) -> Item {
+    let (name, word) = (words(&server.name), link_word(server.link));
+    let line = format!("{name}: {word}");
+    match server.link {
+        Link::Offline | Link::Refused | Link::Polling => Item::Sub(
+            line,
+            vec![Item::Act(Choice::Reconnect(server.id.clone()), "Reconnect now".to_owned())],
+        ),
+        Link::Live | Link::Connecting | Link::Paused => Item::Text(line),
+    }
+}
+
+/// The word that the window has for it.
+fn link_word(link: Link) -> &'static str {
+    match link {
+        Link::Live => "Live",
+        Link::Connecting => "Connecting\u{2026}",
+        Link::Polling => "API mode",
+        Link::Offline => "Offline",
+        Link::Refused => "Key not accepted",
+        Link::Paused => "Paused",
+    }
+}
+
+/// A moment as one would say it today.
+fn moment(ms: i64, now: &Zoned) -> String {
+    let Ok(at) = jiff::Timestamp::from_millisecond(ms) else { return "then".to_owned() };
+    let at = at.to_zoned(now.time_zone().clone());
+    let time = format!("{:02}:{:02}", at.hour(), at.minute());
+    let days = now.date().until(at.date()).map_or(0, |span| span.get_days());
+    match days {
+        0 => time,
+        1 => format!("tomorrow {time}"),
+        _ => format!("{} {time}", at.date()),
+    }
+}
+
+/// Text of a server as an item's words: one short line without control characters.
+fn words(text: &str) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut words: String = clean.chars().take(LONGEST).collect();
+    if clean.chars().count() > LONGEST {
+        words.push('\u{2026}');
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    fn now() -> Zoned {
+        date(2026, 11, 26).at(21, 30, 0, 0).to_zoned(TimeZone::UTC).unwrap()
+    }
+
+    fn server(name: &str, link: Link) -> GlanceServer {
+        GlanceServer { id: format!("id-{name}"), name: name.to_owned(), link }
+    }
+
+    fn job(title: &str, percent: Option<u8>) -> GlanceJob {
+        let (server, job) = ("s".to_owned(), "7".to_owned());
+        GlanceJob { server, job, title: title.to_owned(), percent }
+    }
+
+    /// The menu as somebody reads it, an item a line, those that cannot be chosen in brackets.
+    fn read(items: &[Item]) -> Vec<String> {
+        let lines = items.iter().flat_map(|item| match item {
+            Item::Text(text) => vec![format!("[{text}]")],
+            Item::Act(_, text) => vec![text.clone()],
+            Item::Sub(text, items) => {
+                let below = read(items).into_iter().map(|line| format!("> {line}"));
+                std::iter::once(format!("{text}:")).chain(below).collect()
+            }
+            Item::Line => vec!["--".to_owned()],
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn without_servers_the_menu_says_so_and_offers_the_window() {
+        assert_eq!(
+            read(&menu(&Glance::default(), &now())),
+            [
+                "[Jobwatch: no servers yet]",
+                "--",
+                "Pause popups:",
+                "> For an hour",
+                "> Until tomorrow",
+                "--",
+                "Open Jobwatch",
+                "Quit"
+            ]
+        );
+    }
+
+    #[test]
+    fn jobs_notices_servers_and_the_quiet_are_all_told() {
+        let notice = |title: &str, read| GlanceNotice {
+            server: "s".to_owned(),
+            job: None,
+            title: title.to_owned(),
+            read,
+        };
+        let glance = Glance {
+            worst: Some(Link::Offline),
+            servers: vec![server("Lectures", Link::Live), server("Tasks", Link::Offline)],
+            running: vec![job("nightly", Some(40)), job("index", None)],
+            running_total: 5,
+            notices: vec![notice("warm failed", false), notice("sum completed", true)],
+            unread: 1,
+            failed: true,
+            quiet_until: Some(now().timestamp().as_millisecond() + 9 * 3_600_000),
+        };
+        assert_eq!(
+            read(&menu(&glance, &now())),
+            [
+                "[Jobwatch: 5 jobs run, 1 offline]",
+                "--",
+                "nightly  40 %",
+                "index",
+                "3 more running",
+                "--",
+                "\u{25cf} warm failed",
+                "sum completed",
+                "All notices (1 unread)",
+                "--",
+                "[Lectures: Live]",
+                "Tasks: Offline:",
+                "> Reconnect now",
+                "--",
+                "No popups until tomorrow 06:30:",
+                "> For another hour",
+                "> Until tomorrow",
+                "> Popups again",
+                "--",
+                "Open Jobwatch",
+                "Quit"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_picture_is_that_of_the_worst_status() {
+        for (worst, failed, shown) in [
+            (None, false, Icon::Live),
+            (Some(Link::Live), false, Icon::Live),
+            (Some(Link::Live), true, Icon::Attention),
+            (Some(Link::Paused), false, Icon::Live),
+            (Some(Link::Connecting), true, Icon::Polling),
+            (Some(Link::Polling), false, Icon::Polling),
+            (Some(Link::Offline), true, Icon::Offline),
+            (Some(Link::Refused), false, Icon::Refused),
+        ] {
+            assert_eq!(icon(&Glance { worst, failed, ..Glance::default() }), shown, "{worst:?}");
+        }
+    }
+
+    #[test]
+    fn every_choice_is_found_again_by_its_id() {
+        let (server, id) = ("a/b c".to_owned(), "x:y/z".to_owned());
+        for choice in [
+            Choice::Open,
+            Choice::Job { server: server.clone(), job: id },
+            Choice::Notices,
+            Choice::SnoozeHour,
+            Choice::SnoozeDay,
+            Choice::Wake,
+            Choice::Reconnect(server),
+            Choice::Quit,
+        ] {
+            assert_eq!(Choice::from_id(&choice.id()), Some(choice));
+        }
+        assert_eq!(Choice::from_id("other"), None);
+    }
+
+    #[test]
+    fn what_servers_call_things_stays_one_short_line() {
+        let glance = Glance {
+            servers: vec![server("s", Link::Live)],
+            running: vec![job(&format!("two\nlines {}", "x".repeat(99)), Some(7))],
+            running_total: 1,
+            ..Glance::default()
+        };
+        let Item::Act(_, text) = &menu(&glance, &now())[2] else { panic!("a job") };
+        assert!(text.starts_with("two\u{fffd}lines x") && text.ends_with("x\u{2026}  7 %"));
+        assert_eq!(text.chars().count(), LONGEST + 1 + "  7 %".len());
+    }
+}

@@ -1,0 +1,66 @@
+import type { NoticeKind } from "../generated/NoticeKind";
+import type { NoticeRule } from "../generated/NoticeRule";
+import { visible } from "../shared/visible";
+
+/** What can be told: its word, how a choice names it, and how a sentence goes on after "a job". */
+export const OF_JOBS: readonly [NoticeKind, string, string][] = [
+  ["failed", "Fails, the first time", "fails"],
+  ["stillFailing", "Fails again", "fails again"],
+  ["fixed", "Works again", "works again"],
+  ["completed", "Completes", "completes"],
+  ["cancelled", "Is cancelled", "is cancelled"],
+  ["started", "Starts", "starts"],
+  ["slow", "Takes unusually long", "takes unusually long"],
+];
+export const OF_CONNECTIONS: readonly [NoticeKind, string, string][] = [
+  ["lost", "Is lost", "is lost"],
+  ["back", "Is back", "is back"],
+];
+
+/** A rule that somebody begins to write. */
+export function blank(): NoticeRule {
+  return {
+    name: "", on: true, kinds: ["failed", "stillFailing"], servers: [], names: [], queues: [], users: [],
+    watched: false, atLeastSeconds: 0, lostMinutes: 10, popup: true, run: [], post: "",
+  };
+}
+
+/** `a, b or c`. */
+export function either(words: readonly string[]): string {
+  return words.length < 2 ? (words[0] ?? "") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+}
+
+/** What a rule tells, and what it does, in sentences. `named` knows the servers' names. */
+export function inWords(rule: NoticeRule, named: (server: string) => string): string {
+  const of = (kinds: readonly [NoticeKind, string, string][]) => kinds.filter(([kind]) => rule.kinds.includes(kind)).map(([, , phrase]) => phrase);
+  const [jobs, connections] = [of(OF_JOBS), of(OF_CONNECTIONS)];
+  const where = rule.servers.length > 0 ? ` on ${either(rule.servers.map((server) => visible(named(server))))}` : "";
+  const sentences: string[] = [];
+  if (jobs.length > 0) {
+    const like = (word: string, patterns: string[]) => (patterns.length > 0 ? ` ${word} ${either(patterns.map((pattern) => `“${visible(pattern)}”`))}` : "");
+    const which = `${rule.watched ? "A job that I watch" : "Any job"}${like("called", rule.names)}${like("in the queue", rule.queues)}${like("of", rule.users)}${where}`;
+    const long = rule.atLeastSeconds > 0 ? ` after at least ${seconds(rule.atLeastSeconds)}` : "";
+    sentences.push(`${which} ${either(jobs)}${long}.`);
+  }
+  if (connections.length > 0) {
+    const long = rule.lostMinutes > 0 ? `, after at least ${seconds(60 * rule.lostMinutes)}` : "";
+    sentences.push(`A connection${where} ${either(connections)}${long}.`);
+  }
+  if (sentences.length === 0) sentences.push("It tells nothing.");
+  if (!rule.popup) sentences.push("Listed without a popup.");
+  if (rule.run.length > 0) sentences.push(`Runs ${visible(rule.run[0] ?? "")}.`);
+  if (rule.post !== "") sentences.push("Posts to an address.");
+  return sentences.join(" ");
+}
+
+/** `90` as `1 min 30 s`. */
+function seconds(count: number): string {
+  const [minutes, rest] = [Math.floor(count / 60), count % 60];
+  return [minutes > 0 ? `${minutes} min` : "", rest > 0 || minutes === 0 ? `${rest} s` : ""].filter((word) => word !== "").join(" ");
+}
+
+/** Patterns as they are typed, apart by commas; within a regular expression commas are its own. */
+export function patterns(text: string): string[] {
+  const found = text.match(/\s*(\/(?:\\.|[^\\/])*\/|[^,]+)\s*(?:,|$)/g) ?? [];
+  return found.map((part) => part.replace(/,\s*$/, "").trim()).filter((part) => part !== "");
+}
