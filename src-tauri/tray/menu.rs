@@ -22,6 +22,39 @@ pub enum Item {
     Line,
 }
 
+impl Item {
+    /// Whether one can be made from the other by changing its words.
+    #[must_use]
+    pub fn same_but_words(&self, other: &Item) -> bool {
+        match (self, other) {
+            (Item::Text(_), Item::Text(_)) | (Item::Line, Item::Line) => true,
+            (Item::Act(one, _), Item::Act(other, _)) => one == other,
+            (Item::Sub(_, one), Item::Sub(_, other)) => one == other,
+            _ => false,
+        }
+    }
+
+    /// Its words.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        match self {
+            Item::Text(words) | Item::Act(_, words) | Item::Sub(words, _) => words,
+            Item::Line => "",
+        }
+    }
+}
+
+/// How one menu becomes another without touching what stays: so many items at the beginning and at
+/// the end are the same but for their words, what is between is replaced.
+#[must_use]
+pub fn change(old: &[Item], new: &[Item]) -> (usize, usize) {
+    let same = |(old, new): &(&Item, &Item)| old.same_but_words(new);
+    let first = old.iter().zip(new).take_while(same).count();
+    let rest = old.len().min(new.len()) - first;
+    let last = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(same).count();
+    (first, last)
+}
+
 /// Something that can be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
@@ -338,6 +371,24 @@ mod tests {
                 "Quit"
             ]
         );
+    }
+
+    #[test]
+    fn a_menu_changes_where_it_differs_and_nowhere_else() {
+        let text = |words: &str| Item::Text(words.to_owned());
+        let act = |choice, words: &str| Item::Act(choice, words.to_owned());
+        let job = |id: &str, words: &str| {
+            act(Choice::Job { server: "s".to_owned(), job: id.to_owned() }, words)
+        };
+        let quit = || act(Choice::Quit, "Quit");
+        let before = [text("1 runs"), job("1", "a 10 %"), Item::Line, quit()];
+        let moved = [text("1 runs"), job("1", "a 20 %"), Item::Line, quit()];
+        let more = [text("2 run"), job("2", "b"), job("1", "a 20 %"), Item::Line, quit()];
+        assert_eq!(change(&before, &moved), (4, 0), "only words");
+        assert_eq!(change(&moved, &more), (1, 3), "one is new");
+        assert_eq!(change(&more, &moved), (1, 3), "one has gone");
+        assert_eq!(change(&[], &more), (0, 0));
+        assert_eq!(change(&[quit(), quit()], &[quit()]), (1, 0), "none is counted twice");
     }
 
     #[test]

@@ -11,7 +11,8 @@ use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Wry};
 
-use super::menu::{Choice, Icon, Item, icon, menu};
+use super::menu::{Choice, Icon, Item, change, icon, menu};
+use crate::os::tray::library_is_there;
 
 /// The pictures, made from those in `icons/tray` by `cargo xtask icons`.
 const LIVE: &[u8] = include_bytes!("../../icons/tray/live.png");
@@ -24,10 +25,61 @@ const REFUSED: &[u8] = include_bytes!("../../icons/tray/refused.png");
 pub struct Tray {
     app: AppHandle,
     icon: TrayIcon,
-    shown: Mutex<Option<(Icon, Vec<Item>)>>,
+    menu: Menu<Wry>,
+    shown: Mutex<Shown>,
     /// What is to be shown once the window's thread gets to it.
     next: Mutex<Option<Glance>>,
     scheduled: AtomicBool,
+}
+
+/// What is in the tray now.
+struct Shown {
+    icon: Icon,
+    items: Vec<Item>,
+    native: Vec<Native>,
+}
+
+/// An item as the desktop has it.
+enum Native {
+    Item(MenuItem<Wry>),
+    Sub(Submenu<Wry>),
+    Line(PredefinedMenuItem<Wry>),
+}
+
+impl Native {
+    fn make(app: &AppHandle, item: &Item) -> tauri::Result<Native> {
+        let words = plain(item.words());
+        Ok(match item {
+            Item::Text(_) => Native::Item(MenuItem::new(app, words, false, None::<&str>)?),
+            Item::Act(choice, _) => {
+                Native::Item(MenuItem::with_id(app, choice.id(), words, true, None::<&str>)?)
+            }
+            Item::Sub(_, items) => {
+                let below = Submenu::new(app, words, true)?;
+                for item in items {
+                    below.append(Native::make(app, item)?.as_item())?;
+                }
+                Native::Sub(below)
+            }
+            Item::Line => Native::Line(PredefinedMenuItem::separator(app)?),
+        })
+    }
+
+    fn as_item(&self) -> &dyn IsMenuItem<Wry> {
+        match self {
+            Native::Item(item) => item,
+            Native::Sub(below) => below,
+            Native::Line(line) => line,
+        }
+    }
+
+    fn say(&self, words: &str) -> tauri::Result<()> {
+        match self {
+            Native::Item(item) => item.set_text(plain(words)),
+            Native::Sub(below) => below.set_text(plain(words)),
+            Native::Line(_) => Ok(()),
+        }
+    }
 }
 
 impl Tray {
@@ -40,18 +92,26 @@ impl Tray {
         app: &AppHandle,
         chosen: impl Fn(&AppHandle, Choice) + Send + Sync + 'static,
     ) -> Result<Arc<Tray>, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("There is no tray icon: {error}.");
-        if !super::super::os::tray::library_is_there() {
+        if !library_is_there() {
             return Err(
                 "There is no tray icon: the library for it is missing (on Debian and Ubuntu \
                         libayatana-appindicator3-1)."
                     .to_owned(),
             );
         }
-        let empty = native_menu(app, &menu(&Glance::default(), &Zoned::now()));
+        Tray::make(app, chosen).map_err(|error| format!("There is no tray icon: {error}."))
+    }
+
+    fn make(
+        app: &AppHandle,
+        chosen: impl Fn(&AppHandle, Choice) + Send + Sync + 'static,
+    ) -> tauri::Result<Arc<Tray>> {
+        let menu = Menu::new(app)?;
+        let mut shown = Shown { icon: Icon::Live, items: Vec::new(), native: Vec::new() };
+        shown.become_menu(app, &menu, menu_of(&Glance::default()))?;
         let icon = TrayIconBuilder::with_id("jobwatch")
-            .icon(picture(Icon::Live).map_err(|error| failed(&error))?)
-            .menu(&empty.map_err(|error| failed(&error))?)
+            .icon(picture(shown.icon)?)
+            .menu(&menu)
             .show_menu_on_left_click(true)
             .title("Jobwatch")
             .on_menu_event(move |app, event| {
@@ -59,12 +119,12 @@ impl Tray {
                     chosen(app, choice);
                 }
             })
-            .build(app)
-            .map_err(|error| failed(&error))?;
+            .build(app)?;
         Ok(Arc::new(Tray {
             app: app.clone(),
             icon,
-            shown: Mutex::default(),
+            menu,
+            shown: Mutex::new(shown),
             next: Mutex::default(),
             scheduled: AtomicBool::default(),
         }))
@@ -75,25 +135,54 @@ impl Tray {
         self.scheduled.store(false, Ordering::Release);
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(glance) = next else { return };
-        let (picture_now, items) = (icon(&glance), menu(&glance, &Zoned::now()));
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let (old_picture, old_items) = shown.as_ref().map(|(icon, items)| (*icon, items)).unzip();
-        let result = (|| -> tauri::Result<()> {
+        let mut draw = || -> tauri::Result<()> {
             // Every picture is a file that the tray's program reads.
-            if old_picture != Some(picture_now) {
-                self.icon.set_icon(Some(picture(picture_now)?))?;
+            let now = icon(&glance);
+            if shown.icon != now {
+                self.icon.set_icon(Some(picture(now)?))?;
+                shown.icon = now;
             }
-            // A menu that is open is closed by being replaced.
-            if old_items != Some(&items) {
-                self.icon.set_menu(Some(native_menu(&self.app, &items)?))?;
-            }
-            Ok(())
-        })();
-        if let Err(error) = result {
+            shown.become_menu(&self.app, &self.menu, menu_of(&glance))
+        };
+        if let Err(error) = draw() {
             tracing::warn!(%error, "the tray could not be drawn");
         }
-        *shown = Some((picture_now, items));
     }
+}
+
+impl Shown {
+    /// Changes the menu in place: one that is open would be closed by being replaced.
+    fn become_menu(
+        &mut self,
+        app: &AppHandle,
+        menu: &Menu<Wry>,
+        items: Vec<Item>,
+    ) -> tauri::Result<()> {
+        let (first, last) = change(&self.items, &items);
+        let (old_end, new_end) = (self.items.len() - last, items.len() - last);
+        for gone in self.native.drain(first..old_end) {
+            menu.remove(gone.as_item())?;
+        }
+        self.items.drain(first..old_end);
+        for (at, item) in items[first..new_end].iter().enumerate() {
+            let native = Native::make(app, item)?;
+            menu.insert(native.as_item(), first + at)?;
+            self.native.insert(first + at, native);
+            self.items.insert(first + at, item.clone());
+        }
+        for ((old, new), native) in self.items.iter().zip(&items).zip(&self.native) {
+            if old.words() != new.words() {
+                native.say(new.words())?;
+            }
+        }
+        self.items = items;
+        Ok(())
+    }
+}
+
+fn menu_of(glance: &Glance) -> Vec<Item> {
+    menu(glance, &Zoned::now())
 }
 
 /// The port, which the engine holds.
@@ -121,30 +210,6 @@ fn picture(icon: Icon) -> tauri::Result<Image<'static>> {
         Icon::Offline => OFFLINE,
         Icon::Refused => REFUSED,
     })
-}
-
-fn native_menu(app: &AppHandle, items: &[Item]) -> tauri::Result<Menu<Wry>> {
-    let items = native_items(app, items)?;
-    let items: Vec<&dyn IsMenuItem<Wry>> = items.iter().map(AsRef::as_ref).collect();
-    Menu::with_items(app, &items)
-}
-
-fn native_items(app: &AppHandle, items: &[Item]) -> tauri::Result<Vec<Box<dyn IsMenuItem<Wry>>>> {
-    let native = |item: &Item| -> tauri::Result<Box<dyn IsMenuItem<Wry>>> {
-        Ok(match item {
-            Item::Text(text) => Box::new(MenuItem::new(app, plain(text), false, None::<&str>)?),
-            Item::Act(choice, text) => {
-                Box::new(MenuItem::with_id(app, choice.id(), plain(text), true, None::<&str>)?)
-            }
-            Item::Sub(text, items) => {
-                let items = native_items(app, items)?;
-                let items: Vec<&dyn IsMenuItem<Wry>> = items.iter().map(AsRef::as_ref).collect();
-                Box::new(Submenu::with_items(app, plain(text), true, &items)?)
-            }
-            Item::Line => Box::new(PredefinedMenuItem::separator(app)?),
-        })
-    };
-    items.iter().map(native).collect()
 }
 
 /// An ampersand would underline the letter that follows it.
