@@ -202,6 +202,12 @@ mod sender {
     /// Where desktops tell that they are set not to disturb: Plasma, and dunst.
     const QUIET: [(&str, &str); 2] = [(NAME, "Inhibited"), ("org.dunstproject.cmd0", "paused")];
 
+    /// The number of a popup where this program chooses it: high, so that it is nobody else's.
+    fn own(slot: u64) -> u32 {
+        const FIRST: u32 = 1 << 30;
+        FIRST + (slot % u64::from(FIRST)) as u32
+    }
+
     type Tell = Arc<dyn Fn(Told) + Send + Sync>;
 
     /// Shows what comes through `requests` until the queue closes.
@@ -478,8 +484,9 @@ mod sender {
             }
             // Without an answer the body is escaped: shown entities do no harm, markup might.
             let popup = popup(notice, buttons, look, self.markup.unwrap_or(true));
-            // One that was closed meanwhile is shown anew.
-            let replaces = self.screen.by_slot.get(slot).copied().unwrap_or(0);
+            // One that an earlier run of the program may have shown before it was killed is replaced,
+            // where the daemon lets programs number their popups; where it does not, it is new.
+            let replaces = self.screen.by_slot.get(slot).copied().unwrap_or_else(|| own(*slot));
             let hints: HashMap<&str, Variant<'_>> = HashMap::from([
                 ("urgency", Variant::U8(urgency(notice.tone) as u8)),
                 ("desktop-entry", Variant::from("Jobwatch")),

@@ -43,7 +43,9 @@ const MAX_GROUPS: usize = 512;
 /// A popup to show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Popup {
-    /// Which popup it is: one with the same number replaces the earlier one in place.
+    /// Which popup it is: one with the same number replaces the earlier one in place. It is made of
+    /// the first notice's number, so that one that is told of again after a crash replaces what the
+    /// earlier run may have shown.
     pub slot: u64,
     /// The notices that it tells of and no popup has told of before.
     pub ids: Vec<i64>,
@@ -170,7 +172,12 @@ pub struct Popups {
     groups: Vec<Group>,
     /// When the last few were shown.
     recent: VecDeque<Mono>,
-    next: u64,
+}
+
+/// A notice's number as a popup's. Preliminary numbers, which are negative, have a range of their
+/// own.
+fn slot_of(id: i64) -> u64 {
+    id.unsigned_abs() | (u64::from(id < 0) << 40)
 }
 
 impl Popups {
@@ -221,7 +228,7 @@ impl Popups {
             group.add(id, notice, now);
             return;
         }
-        let slot = self.slot();
+        let slot = slot_of(id);
         let mut group = Group::new(slot, notice.server.clone(), place, kind, &notice, now);
         group.add(id, notice, now);
         self.groups.push(group);
@@ -301,11 +308,6 @@ impl Popups {
 
     fn fresh(&self) -> usize {
         self.groups.iter().filter(|group| group.shown.is_none()).count()
-    }
-
-    fn slot(&mut self) -> u64 {
-        self.next += 1;
-        self.next
     }
 
     /// Tells what was not told yet as one per server.

@@ -1,8 +1,12 @@
 //! A process that is killed at any byte, and one that is given too much: each in a process of its
 //! own, which is this program again with one of its ignored tests.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,7 +15,7 @@ use jobwatch_core::model::JobState;
 use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
-use jobwatch_engine::ports::Ports;
+use jobwatch_engine::ports::{Desktop, Popup, Ports, Settled};
 use jobwatch_engine::settings::{Saved, SavedServer, Settings, SettingsFile};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tokio::net::TcpListener;
@@ -94,6 +98,109 @@ async fn what_was_written_and_not_shown_when_the_process_was_killed_is_told_once
         engine.stop().await;
         assert_eq!(world.titles().len(), popups, "{:?}", world.titles());
     }
+    demo.stop().await;
+}
+
+/// A desktop that keeps what it was told to show in a file, as a notification daemon outlives the
+/// program: a line a popup, its number before its title.
+struct Kept(std::path::PathBuf);
+
+impl Desktop for Kept {
+    fn show(&self, popup: Popup, settled: Settled) {
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.0).unwrap();
+        file.write_all(format!("{} {}\n", popup.slot, popup.notice.title).as_bytes()).unwrap();
+        settled();
+    }
+
+    fn withdraw(&self, _slot: u64) {}
+}
+
+/// Tells what ends until it is killed.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "is killed by another test"]
+async fn announcing_child() {
+    let server: Server = serde_json::from_str(&given("SERVER")).unwrap();
+    let desktop = Arc::new(Kept(given("TOLD").into()));
+    let ports = Ports { desktop: Some(desktop), ..Ports::default() };
+    let settings = SettingsSource::Fixed(vec![(server, None)]);
+    let data_dir = Some(given("DIR").into());
+    let _engine = Engine::start(Options { data_dir, settings, ports, seed: None }).await.unwrap();
+    std::future::pending::<()>().await;
+}
+
+/// How often each job was told: by a popup of its own, or by being counted in one of several.
+fn times_told(path: &Path) -> (BTreeMap<String, BTreeSet<String>>, usize) {
+    let (mut alone, mut counted) = (BTreeMap::<_, BTreeSet<String>>::new(), BTreeMap::new());
+    for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
+        let (slot, title) = line.split_once(' ').unwrap();
+        match title.strip_prefix("While Jobwatch was off: ") {
+            Some(counts) => {
+                let many = counts.split(' ').next().unwrap().parse::<usize>().unwrap();
+                counted.insert(slot.to_owned(), many);
+            }
+            None => {
+                alone.entry(title.to_owned()).or_default().insert(slot.to_owned());
+            }
+        }
+    }
+    (alone, counted.values().sum())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whenever_the_process_is_killed_each_end_is_told_once() {
+    const KILLS: u64 = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
+    let kind = DialectKind::Kecs;
+    let (mut server, _) = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+    server.policy = quick();
+    let control = demo.control(kind);
+    let told = dir.path().join("told");
+    let data = dir.path().join("data");
+    let text = serde_json::to_string(&server).unwrap();
+    let environment =
+        [("SERVER", &*text), ("DIR", data.to_str().unwrap()), ("TOLD", told.to_str().unwrap())];
+    // What ends before the first listing is no news: it is kept when the pulse comes round.
+    let mut first = child("announcing_child", &environment);
+    until("its socket", || control.counters().sockets_opened > 0).await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    first.kill().unwrap();
+    first.wait().unwrap();
+    // Pseudo-random, and the same every time.
+    let mut dice = 0x2545_f491_4f6c_dd1d_u64;
+    let mut roll = |most: u64| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        dice % most
+    };
+    for round in 0..KILLS {
+        let before = control.counters().sockets_opened;
+        let spec = JobSpec { name: Some(format!("round{round}")), ..JobSpec::default() };
+        let id = control.start_job(spec);
+        let mut process = child("announcing_child", &environment);
+        until("its socket", || control.counters().sockets_opened > before).await;
+        tokio::time::sleep(Duration::from_millis(roll(120))).await;
+        control.complete(&id, None);
+        // Most of what follows from an end is done within so long, one way or the other.
+        tokio::time::sleep(Duration::from_micros(roll(60_000))).await;
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    let mut last = child("announcing_child", &environment);
+    let total = || {
+        let (alone, counted) = times_told(&told);
+        alone.len() + counted
+    };
+    until("all ends to be told", || total() >= KILLS as usize).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    last.kill().unwrap();
+    last.wait().unwrap();
+    let (alone, counted) = times_told(&told);
+    let doubled: Vec<_> = alone.iter().filter(|(_, slots)| slots.len() > 1).collect();
+    assert!(doubled.is_empty(), "{doubled:?}");
+    assert_eq!(alone.len() + counted, KILLS as usize, "{} alone, {counted} counted", alone.len());
+    println!("{} told alone, {counted} in summaries", alone.len());
     demo.stop().await;
 }
 
