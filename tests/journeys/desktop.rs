@@ -10,7 +10,8 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::notifications::Notifications;
-use super::support::{PATIENCE, eventually, root};
+use super::screen::Screen;
+use super::support::{PATIENCE, eventually, jobwatch, root};
 use super::window::Window;
 
 /// A bus that starts nothing by itself: what is on it, a journey has put there.
@@ -80,6 +81,36 @@ impl Desktop {
             .stdout(Stdio::from(log.try_clone().expect("a log file")))
             .stderr(Stdio::from(log));
         self.window.insert(Window::open(driver, arguments).await)
+    }
+
+    /// Starts a tray that shows icons.
+    pub async fn start_tray(&mut self) {
+        let tray = self
+            .command("trayer")
+            .args(["--edge", "top", "--align", "right", "--widthtype", "request", "--height", "26"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("trayer starts (cargo xtask test installs it)");
+        self.helpers.push(tray);
+        eventually("a tray", async || self.screen().has_tray().then_some(())).await;
+    }
+
+    /// Starts the program as a user does, steered by nobody.
+    pub fn start_alone(&mut self, arguments: &[&str]) -> Child {
+        self.starts += 1;
+        let log = File::create(self.log_file(self.starts)).expect("a log file");
+        self.command(&jobwatch().to_string_lossy())
+            .args(arguments)
+            .stdout(Stdio::from(log.try_clone().expect("a log file")))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .expect("the program starts")
+    }
+
+    /// The screen, as other programs on it see it.
+    pub fn screen(&self) -> Screen {
+        Screen::of(&self.display)
     }
 
     /// The window, which must be open.

@@ -11,9 +11,11 @@ mod logs;
 mod notifications;
 mod page;
 mod popup;
+mod screen;
 mod screenshots;
 mod status;
 mod steps;
+mod tray;
 mod window;
 
 #[path = "../support/mod.rs"]

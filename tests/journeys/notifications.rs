@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedVariant, connection, fdo, interface};
@@ -21,6 +22,8 @@ pub struct Popup {
     pub body: String,
     /// Action keys and labels, in turn.
     pub actions: Vec<String>,
+    /// When it came.
+    pub at: Instant,
 }
 
 /// The server, on one bus.
@@ -57,8 +60,13 @@ impl Notifications {
 
     /// Clicks a popup, which closes it.
     pub async fn click(&self, popup: &Popup) {
+        self.press(popup, "default").await;
+    }
+
+    /// Presses a button of a popup, which closes it.
+    pub async fn press(&self, popup: &Popup, button: &str) {
         let emitter = SignalEmitter::new(&self.connection, PATH).expect("an object path");
-        Server::action_invoked(&emitter, popup.id, "default").await.expect("the bus answers");
+        Server::action_invoked(&emitter, popup.id, button).await.expect("the bus answers");
         Server::notification_closed(&emitter, popup.id, 2).await.expect("the bus answers");
     }
 
@@ -93,7 +101,7 @@ impl Server {
             0 => u32::try_from(shown.len()).expect("few popups") + 1,
             id => id,
         };
-        shown.push(Popup { id, summary, body, actions });
+        shown.push(Popup { id, summary, body, actions, at: Instant::now() });
         id
     }
 

@@ -1,8 +1,16 @@
 //! Popups: what they say, that they come once, where a click leads.
 
+use std::time::Duration;
+
+use jobwatch_core::server::DialectKind;
+use jobwatch_demo::JobSpec;
+use jobwatch_engine::settings::{Settings, SettingsFile};
+use jobwatch_engine::views::{NoticeRule, Preferences};
 use serde_json::json;
 
+use super::desktop::Desktop;
 use super::journey;
+use super::logs::{configured, demo};
 use super::steps::Server;
 use super::support::node::NodeServer;
 
@@ -50,5 +58,77 @@ fn a_job_is_watched_to_its_end_and_a_click_on_its_popup_opens_it() {
         window.click("button", "Settings").await;
         desktop.notifications.click(&good).await;
         window.find("region", "Job summarise-lecture").await;
+    });
+}
+
+#[test]
+fn the_retry_button_of_a_popup_has_the_server_run_the_job_again() {
+    journey("retry", async |desktop| {
+        let mut server = NodeServer::nest_gateway("k-3").await;
+        server.tell("add", json!({"job": "mail-1", "name": "send"})).await;
+        let run = server.tell("run", json!({"job": "mail-1"})).await;
+        let run = run.as_str().expect("a run").to_owned();
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        let board = Server {
+            url: &format!("{}/board", server.url()),
+            kind: "Better Bull Board",
+            name: "Mail",
+            key: "k-3",
+            watch: &format!("job:{run}"),
+        };
+        let api = format!("{}/api", server.url());
+        window.connect_to("Connect a server", &board, Some(&api)).await;
+        window.status("Mail", "Live").await;
+        window.job("send", "Running").await;
+        server.tell("fail", json!({"job": "mail-1", "error": "SMTP 550"})).await;
+        let popup = desktop.notifications.wait_for("send failed").await;
+        assert_eq!(popup.actions[2..6], ["log", "Open log", "retry", "Retry"]);
+        desktop.notifications.press(&popup, "retry").await;
+        // BullMQ hands the job to a worker again, which waits for what to do.
+        server.tell("complete", json!({"job": "mail-1"})).await;
+        desktop.notifications.wait_for("send works again").await;
+        window.job("send", "Completed").await;
+    });
+}
+
+/// Has every end told.
+fn every_end(desktop: &Desktop) {
+    let (mut file, read) = SettingsFile::load(desktop.config().join("settings.toml"));
+    let rules = vec![NoticeRule::every_end()];
+    let preferences = Preferences { rules, ..Preferences::default() };
+    file.save(&Settings { preferences, ..read.settings }).expect("settings");
+}
+
+#[test]
+fn hundreds_of_failures_are_three_popups_at_most_and_the_last_counts_all_of_them() {
+    const FAILURES: usize = 680;
+    journey("burst", async |desktop| {
+        let demo = demo().await;
+        configured(desktop, &demo);
+        every_end(desktop);
+        let control = demo.control(DialectKind::Kecs);
+        let spec = JobSpec { name: Some("warm".to_owned()), ..JobSpec::default() };
+        let ids: Vec<String> = (0..FAILURES).map(|_| control.start_job(spec.clone())).collect();
+        desktop.open(&[]).await;
+        desktop.window().read(&format!("Running {FAILURES}")).await;
+        let begun = std::time::Instant::now();
+        for (nth, id) in ids.iter().enumerate() {
+            control.fail(id, &format!("timeout after {nth} ms"), None);
+            let due = Duration::from_secs(5) * u32::try_from(nth).expect("few") / 680;
+            tokio::time::sleep_until((begun + due).into()).await;
+        }
+        let all = format!("{FAILURES} \u{201c}warm:7\u{201d} jobs failed, same error");
+        desktop.notifications.wait_for(&all).await;
+        let shown = desktop.notifications.shown();
+        assert!(shown[0].at - begun < Duration::from_secs(1), "{:?}", shown[0].at - begun);
+        for popup in &shown {
+            let near = |other: &&super::notifications::Popup| {
+                other.at >= popup.at && other.at - popup.at < Duration::from_secs(5)
+            };
+            assert!(shown.iter().filter(near).count() <= 3, "{shown:?}");
+            assert_eq!(popup.id, shown[0].id, "each replaces the one before");
+        }
+        demo.stop().await;
     });
 }

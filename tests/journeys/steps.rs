@@ -14,6 +14,11 @@ pub struct Server<'a> {
 impl Window {
     /// Opens the form by the button with this name, fills it in and sends it.
     pub async fn connect(&self, button: &str, server: &Server<'_>) {
+        self.connect_to(button, server, None).await;
+    }
+
+    /// The same with the base of an HTTP API that is not where the socket is.
+    pub async fn connect_to(&self, button: &str, server: &Server<'_>, api: Option<&str>) {
         self.click("button", button).await;
         self.find("dialog", "Connect a server").await;
         self.fill("textbox", "URL", server.url).await;
@@ -23,6 +28,11 @@ impl Window {
             self.fill("textbox", "Key", server.key).await;
         }
         self.fill("textbox", "Watch", server.watch).await;
+        if let Some(api) = api {
+            self.run("document.querySelector('dialog details').open = true; return null", vec![])
+                .await;
+            self.fill("textbox", "API URL", api).await;
+        }
         self.click("button", "Connect").await;
         self.gone("dialog", "Connect a server").await;
     }

@@ -35,6 +35,8 @@ pub const TEST: &[Package] = &[
     package("dunst", "a notification daemon on that bus"),
     package("redis-server", "the queue behind the NestJS test server"),
     package("xauth", "access to that screen"),
+    package("libayatana-appindicator3-1", "icons in a tray"),
+    package("trayer", "a tray for them"),
 ];
 
 /// What the benchmarks measure by.

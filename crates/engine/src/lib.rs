@@ -20,6 +20,7 @@ pub mod keys;
 pub mod lenient;
 pub mod logs;
 pub mod metrics;
+pub mod network;
 pub mod ports;
 pub mod redact;
 pub mod settings;

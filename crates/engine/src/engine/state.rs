@@ -25,6 +25,7 @@ use crate::history::{History, Reply};
 use crate::keys::Keyring;
 use crate::logs::{LogStore, Owner, Told};
 use crate::metrics::Metrics;
+use crate::network::NetworkWatch;
 use crate::ports::{Event, Ports};
 use crate::views::catalogue::Catalogue;
 use crate::views::{Health, OpenJob, Preferences};
@@ -140,6 +141,7 @@ impl State {
         mut told: mpsc::UnboundedReceiver<Told>,
     ) {
         let mut sleep_watch = SleepWatch::new(self.clock.now());
+        let mut network = NetworkWatch::start();
         let mut pulse = tokio::time::interval(PULSE);
         pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !self.stopped {
@@ -154,8 +156,12 @@ impl State {
                 Some(told) = told.recv() => self.log_told(told),
                 _ = pulse.tick() => {
                     let now = self.clock.now();
-                    let slept = sleep_watch.slept(now);
-                    self.pulse(slept);
+                    // Both are asked each time.
+                    let (slept, moved) = (sleep_watch.slept(now), network.changed());
+                    if moved && !slept {
+                        tracing::info!("the network has changed: all connections are checked");
+                    }
+                    self.pulse(slept, moved);
                 }
                 () = sleep_until(deadline) => {}
                 Some(report) = self.incoming.recv() => self.reported(report),
@@ -189,9 +195,11 @@ impl State {
         self.tell_if_due();
     }
 
-    fn pulse(&mut self, slept: bool) {
+    fn pulse(&mut self, slept: bool, moved: bool) {
         if slept {
             tracing::info!("the machine woke from sleep: all connections are checked");
+        }
+        if slept || moved {
             self.woke();
         }
         self.reload_settings();

@@ -12,6 +12,7 @@ import {
   Inject,
   Injectable,
   InternalServerErrorException,
+  NotFoundException,
   Param,
   Post,
   UnauthorizedException,
@@ -79,6 +80,16 @@ export class BoardController {
       id: `${body.id}-${first + at}`, jobRunId: body.id, level: 'log', message, logSeq: first + at, ts: began + first + at,
     });
     return { logs: logs.map(entry), total: count };
+  }
+
+  /** Only of a failed job, as BullMQ has it. */
+  @Post('jobs/replay')
+  @HttpCode(200)
+  async replay(@Body() body: { jobId: string; queueName: string }): Promise<object> {
+    const job = await this.queues.queues.get(body.queueName)?.getJob(body.jobId);
+    if (!job) throw new NotFoundException({ error: `Job ${body.jobId} not found` });
+    await job.retry('failed');
+    return { success: true, message: `Job ${body.jobId} has been replayed successfully` };
   }
 
   @Post('jobs/stats')
