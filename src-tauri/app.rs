@@ -17,9 +17,11 @@ use tokio::sync::Mutex;
 use crate::background::{self, Presence, show_window};
 use crate::ipc::{self, views::Page};
 use crate::link::Link;
+use crate::os::badge::Badge;
 use crate::os::notifier::{Look, Notifier, Told};
 use crate::os::paths::Paths;
 use crate::os::secrets::Keyring;
+use crate::tray::menu::Choice;
 use crate::tray::native::{self, Tray};
 
 /// How long history and sockets may take to end when the program does.
@@ -148,13 +150,13 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
         });
     }
     end_on_signal(app.clone());
-    match Tray::start(app, background::chosen) {
-        Ok(tray) => {
-            app.state::<Presence>().has_icon();
-            engine.attach_tray(Arc::new(native::Told(tray)));
-        }
+    let tray = Tray::start(app, background::chosen);
+    match &tray {
+        Ok(_) => app.state::<Presence>().has_icon(),
         Err(problem) => tracing::warn!("{problem}"),
     }
+    let badge = Badge::new(app.clone());
+    engine.attach_tray(Arc::new(native::Told { tray: tray.ok(), badge }));
     give_shortcut(app, &engine);
     if start.hidden && start.link.is_none() {
         background::start_hidden(app);
@@ -317,6 +319,10 @@ fn pass_on(app: &AppHandle, engine: &Engine, told: Told) {
             let (app, engine) = (app.clone(), engine.clone());
             tauri::async_runtime::spawn(async move {
                 match (job, button) {
+                    (_, Some(Button::Snooze)) => {
+                        background::chosen(&app, Choice::SnoozeHour);
+                        return;
+                    }
                     (_, Some(button @ (Button::MuteJob | Button::MuteError))) => {
                         if let Err(error) = engine.mute(id, button == Button::MuteError).await {
                             tracing::warn!(error.message, "not muted");

@@ -19,11 +19,12 @@ use tauri_plugin_global_shortcut::GlobalShortcutExt as _;
 
 use crate::link::Link;
 use crate::os;
+use crate::os::badge::TITLE;
 use crate::os::paths::Paths;
 use crate::tray::menu::Choice;
 
 /// The one window's label.
-const MAIN: &str = "main";
+pub const MAIN: &str = "main";
 /// A desktop that is just starting may show its tray this much later than the program starts.
 const TRAY_COMES: Duration = Duration::from_secs(30);
 /// Popups come again at this hour of the next day.
@@ -72,7 +73,7 @@ impl Presence {
 pub fn open_window(app: &AppHandle) -> tauri::Result<()> {
     let data = app.state::<Paths>().data.join("webview");
     let builder = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
-        .title("Jobwatch")
+        .title(TITLE)
         .inner_size(1180.0, 760.0)
         .min_inner_size(720.0, 480.0)
         .data_directory(data)
@@ -290,15 +291,13 @@ pub fn set_shortcut(app: &AppHandle, keys: &str) -> Result<(), UserError> {
         code: ErrorCode::Invalid,
         message: format!("The keys \u{201c}{keys}\u{201d} cannot be used: {error}."),
     };
-    let Some(shortcuts) =
-        app.try_state::<tauri_plugin_global_shortcut::GlobalShortcut<tauri::Wry>>()
-    else {
+    type Shortcuts = tauri_plugin_global_shortcut::GlobalShortcut<tauri::Wry>;
+    if app.try_state::<Shortcuts>().is_none() {
         return match keys.trim() {
             "" => Ok(()),
             _ => Err(invalid(&"this desktop gives programs no keys")),
         };
-    };
-    drop(shortcuts);
+    }
     app.global_shortcut().unregister_all().map_err(|error| invalid(&error))?;
     match keys.trim() {
         "" => Ok(()),

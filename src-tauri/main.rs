@@ -12,6 +12,7 @@ use jobwatch_app::{app, cli};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    small_pages();
     let args = match Args::read(std::env::args_os()) {
         Ok(args) => args,
         Err(answer) => return answer.print(),
@@ -33,23 +34,42 @@ fn main() -> ExitCode {
     }
 }
 
+/// The allocator asks for huge pages, of which a program that mostly waits uses a little each: for
+/// one in the tray that is a third of its memory.
+#[cfg(target_os = "linux")]
+fn small_pages() {
+    // A kernel without huge pages has nothing to be told.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn small_pages() {}
+
 /// WebKitGTK's DMA-BUF renderer shows a blank window with NVIDIA's driver, and without any GPU it
-/// costs memory and time: there it is turned off, unless the user has decided.
+/// costs memory and time: there it is turned off, unless the user has decided. Without a GPU the
+/// toolkit need not load the software's OpenGL either.
 #[cfg(target_os = "linux")]
 fn choose_renderer() {
     const RENDERER: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
-    if std::env::var_os(RENDERER).is_some() {
-        return;
-    }
+    const TOOLKIT: &str = "GDK_GL";
     let render_node = std::fs::read_dir("/dev/dri").is_ok_and(|entries| {
         entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("renderD"))
     });
     let nvidia = std::path::Path::new("/proc/driver/nvidia/version").exists();
+    let mut wanted = Vec::new();
     if nvidia || !render_node {
-        // SAFETY: no other thread exists yet: main has only read its arguments and file names.
-        #[allow(unsafe_code)]
-        unsafe {
-            std::env::set_var(RENDERER, "1");
+        wanted.push((RENDERER, "1"));
+    }
+    if !nvidia && !render_node {
+        wanted.push((TOOLKIT, "disable"));
+    }
+    for (name, value) in wanted {
+        if std::env::var_os(name).is_none() {
+            // SAFETY: no other thread exists yet: main has only read its arguments and file names.
+            #[allow(unsafe_code)]
+            unsafe {
+                std::env::set_var(name, value);
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The desktop underneath: where files go, the keyring, popups.
 
+pub mod badge;
 pub mod notifier;
 pub mod paths;
 pub mod secrets;

@@ -12,6 +12,7 @@ use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Wry};
 
 use super::menu::{Choice, Icon, Item, change, icon, menu};
+use crate::os::badge::Badge;
 use crate::os::tray::library_is_there;
 
 /// The pictures, made from those in `icons/tray` by `cargo xtask icons`.
@@ -186,16 +187,22 @@ fn menu_of(glance: &Glance) -> Vec<Item> {
 }
 
 /// The port, which the engine holds.
-pub struct Told(pub Arc<Tray>);
+pub struct Told {
+    /// The icon; `None` where there can be none.
+    pub tray: Option<Arc<Tray>>,
+    /// The number of unread notices elsewhere on the desktop.
+    pub badge: Badge,
+}
 
 impl Port for Told {
     fn show(&self, glance: Glance) {
-        let tray = Arc::clone(&self.0);
+        self.badge.show(glance.unread);
+        let Some(tray) = &self.tray else { return };
         *tray.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(glance);
         if tray.scheduled.swap(true, Ordering::AcqRel) {
             return;
         }
-        let draw = Arc::clone(&tray);
+        let draw = Arc::clone(tray);
         if let Err(error) = tray.app.run_on_main_thread(move || draw.draw()) {
             tracing::debug!(%error, "the tray is not drawn any more");
         }

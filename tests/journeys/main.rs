@@ -6,6 +6,7 @@
 mod desktop;
 mod first_start;
 mod flood;
+mod idle;
 mod key;
 mod logs;
 mod notifications;

@@ -44,7 +44,7 @@ impl Screen {
         let name = self.display.get_property(false, window, AtomEnum::WM_NAME, any, 0, most);
         let name = name.ok()?.reply().ok()?.value;
         let shown = self.display.get_window_attributes(window).ok()?.reply().ok()?.map_state;
-        Some(name == b"Jobwatch" && shown == MapState::VIEWABLE)
+        Some(name.ends_with(b"Jobwatch") && shown == MapState::VIEWABLE)
     }
 
     /// Closes the window as the button in its frame does.

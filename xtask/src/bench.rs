@@ -37,6 +37,11 @@ const WINDOW: &str = "window";
 /// long is flooded.
 const FLOODS: &str = "flood::";
 const JUMPS: &str = "ten_million_lines";
+/// The word that asks for what the program costs in the background alone, the journey that prints it,
+/// and for how long it is watched.
+const IDLE: &str = "idle";
+const IDLES: &str = "idle::";
+const IDLE_SECONDS: (&str, &str) = ("JOBWATCH_IDLE_SECONDS", "30");
 const FLOOD_SECONDS: (&str, &str) = ("JOBWATCH_FLOOD_SECONDS", "60");
 
 /// Runs the benchmarks and prints their tables: all, those of the logs, those of the window, or
@@ -45,7 +50,7 @@ const FLOOD_SECONDS: (&str, &str) = ("JOBWATCH_FLOOD_SECONDS", "60");
 /// # Errors
 /// When they fail, or leave nothing to print.
 pub fn bench(filter: Option<&str>) -> Result<()> {
-    if !matches!(filter, Some(LOGS | WINDOW)) {
+    if !matches!(filter, Some(LOGS | WINDOW | IDLE)) {
         core(filter)?;
     }
     if filter.is_none_or(|filter| filter == LOGS) {
@@ -63,6 +68,16 @@ pub fn bench(filter: Option<&str>) -> Result<()> {
             .args(&["test", "--release", "--locked", "--test", "journeys", "--"])
             .args(&[FLOODS, JUMPS, "--nocapture", "--test-threads", "1"])
             .env(FLOOD_SECONDS.0, FLOOD_SECONDS.1)
+            .run()?;
+    }
+    if filter.is_none_or(|filter| filter == IDLE) {
+        packages::ensure(&[packages::BUILD, packages::TEST])?;
+        page::build()?;
+        heading("In the background with five live servers, and back");
+        cargo()
+            .args(&["test", "--release", "--locked", "--test", "journeys", "--"])
+            .args(&[IDLES, "--nocapture", "--test-threads", "1"])
+            .env(IDLE_SECONDS.0, IDLE_SECONDS.1)
             .run()?;
     }
     Ok(())

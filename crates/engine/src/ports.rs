@@ -51,6 +51,8 @@ pub enum Button {
     MuteJob,
     /// To hear no more of failures with this error.
     MuteError,
+    /// To have no popups for an hour.
+    Snooze,
 }
 
 /// See [`Desktop::show`]. Dropped without a call, it settles nothing.
@@ -155,7 +157,7 @@ pub enum Event {
         queue: QueuePatch,
     },
     /// Something was, or would have been, shown to the user.
-    Notice(Notice),
+    Notice(Box<Notice>),
     /// Something odd.
     Diagnostic {
         /// On which server.

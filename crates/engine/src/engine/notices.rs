@@ -276,7 +276,7 @@ impl State {
     /// Tells of a notice: to whoever reads the stream, and with a popup.
     pub(super) fn show(&mut self, stored: &StoredNotice) {
         // A reader of the stream has no list to look into: it hears all of it.
-        self.sink(|| Event::Notice(stored.notice.clone()));
+        self.sink(|| Event::Notice(Box::new(stored.notice.clone())));
         self.pop_up(stored);
     }
 
@@ -337,22 +337,24 @@ impl State {
 
     /// What can be done about what a popup tells of.
     fn buttons(&self, notice: &Notice) -> Vec<Button> {
-        let same_error = notice.job.is_none()
-            && notice.subject.as_ref().is_some_and(|about| !about.error.is_empty());
-        let (Some(id), Ok(entry)) = (&notice.job, self.named(&notice.server)) else {
-            return if same_error { vec![Button::MuteError] } else { Vec::new() };
-        };
-        let mut buttons = vec![Button::Log];
-        let failed = notice.key.as_ref().is_some_and(|key| key.outcome == JobState::Failed);
-        if let Some(job) = self.catalogue.job(entry.slot, id)
-            && failed
-            && entry.actions_for(job).contains(&ActionKind::Retry)
-        {
-            buttons.push(Button::Retry);
+        let mut buttons = Vec::new();
+        let about = notice.subject.as_ref();
+        if let (Some(id), Ok(entry)) = (&notice.job, self.named(&notice.server)) {
+            buttons.push(Button::Log);
+            let failed = notice.key.as_ref().is_some_and(|key| key.outcome == JobState::Failed);
+            if let Some(job) = self.catalogue.job(entry.slot, id)
+                && failed
+                && entry.actions_for(job).contains(&ActionKind::Retry)
+            {
+                buttons.push(Button::Retry);
+            }
+            if about.is_some() {
+                buttons.push(Button::MuteJob);
+            }
+        } else if about.is_some_and(|about| !about.error.is_empty()) {
+            buttons.push(Button::MuteError);
         }
-        if notice.subject.is_some() {
-            buttons.push(Button::MuteJob);
-        }
+        buttons.push(Button::Snooze);
         buttons
     }
 

@@ -82,6 +82,9 @@ impl State {
     pub(super) fn hold_if_quiet(&mut self, stored: &StoredNotice) -> bool {
         let wanted = quiet(&self.preferences);
         let breaches = wanted.failures_breach && stored.notice.tone == Tone::Bad;
+        if self.breaches_quiet(&stored.notice) {
+            return false;
+        }
         let by_desktop = self.desktop_quiet && !breaches;
         if !by_desktop && !wanted.holds(&stored.notice, &self.local()) {
             return false;

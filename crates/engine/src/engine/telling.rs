@@ -32,6 +32,8 @@ const SLOW: Duration = Duration::from_secs(5);
 const NAME: Duration = Duration::from_secs(5);
 /// and for so many.
 const MAX_UNNAMED: usize = 1_000;
+/// What stands for the rule by which the demo tells what completes.
+const DEMO: &str = "The demo tells every end";
 /// Slow jobs that were told; beyond it the ledger alone keeps them from being told twice.
 const MAX_SLOW: usize = 10_000;
 
@@ -40,6 +42,7 @@ const MAX_SLOW: usize = 10_000;
 pub(super) struct InForce {
     rule: Rule,
     popup: bool,
+    breaches: bool,
     /// A program to run, with its arguments.
     pub run: Vec<String>,
     /// Where to post.
@@ -81,7 +84,8 @@ impl Telling {
         let rules = preferences.rules.iter().filter(|rule| rule.on);
         let in_force = |rule: &NoticeRule| {
             let (popup, run, post) = (rule.popup, rule.run.clone(), rule.post_url().ok());
-            Some(InForce { rule: rule.rule().ok()?, popup, run, post })
+            let breaches = rule.breaches;
+            Some(InForce { rule: rule.rule().ok()?, popup, breaches, run, post })
         };
         self.rules = rules.filter_map(in_force).collect();
     }
@@ -215,9 +219,12 @@ impl State {
         let Some(entry) = self.entry(slot) else { return false };
         let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
         let what = happening(entry, job, kind, job.took());
+        let demo = entry.demo && matches!(kind, Kind::Completed | Kind::Fixed);
         let why = self.telling.why(&what);
-        let told = why.is_some();
-        let why = why.unwrap_or(Why { kind, rule: String::new() });
+        // The demo shows what there is to hear, whatever the user's rules are.
+        let told = why.is_some() || demo;
+        let rule = if demo { DEMO.to_owned() } else { String::new() };
+        let why = why.unwrap_or(Why { kind, rule });
         let notice = match kind {
             Kind::Started => Some(notify::running(&server, &place, job, None, step.at, why)),
             _ => notify::outcome(&server, &place, job, step, why),
@@ -384,6 +391,12 @@ impl State {
         let mut rules = self.telling.rules_for(&what).peekable();
         // Rules that have changed since do not take back what was told.
         rules.peek().is_none() || rules.any(|rule| rule.popup)
+    }
+
+    /// Whether a rule wants it to pop up even while popups are held back.
+    pub(super) fn breaches_quiet(&self, notice: &Notice) -> bool {
+        self.happening_of(notice)
+            .is_some_and(|what| self.telling.rules_for(&what).any(|rule| rule.breaches))
     }
 
     /// What a rule would have told of what happened lately.

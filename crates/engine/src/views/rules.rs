@@ -73,6 +73,8 @@ pub struct NoticeRule {
     pub lost_minutes: u32,
     /// Whether it pops up, or is only listed.
     pub popup: bool,
+    /// Whether it pops up even while popups are held back.
+    pub breaches: bool,
     /// A program to run and its arguments; empty for none.
     pub run: Vec<String>,
     /// Where to post the job as JSON; empty for nowhere.
@@ -93,6 +95,7 @@ impl Default for NoticeRule {
             at_least_seconds: 0,
             lost_minutes: LOST_MINUTES,
             popup: true,
+            breaches: false,
             run: Vec::new(),
             post: String::new(),
         }
@@ -146,7 +149,7 @@ impl NoticeRule {
     }
 
     /// What a new user hears of: failures, the ends of what they watch, and when Jobwatch has become
-    /// blind.
+    /// blind; and ready to be switched on, whatever completes.
     #[must_use]
     pub fn usual() -> Vec<NoticeRule> {
         use NoticeKind::{Back, Cancelled, Completed, Failed, Fixed, Lost, StillFailing};
@@ -160,6 +163,8 @@ impl NoticeRule {
             rule("Failures", &[Failed, StillFailing], false),
             rule("Jobs I watch", &[Failed, StillFailing, Fixed, Completed, Cancelled], true),
             rule("Connections", &[Lost, Back], false),
+            // There to be switched on: it is what few want of a busy server, and many of a calm one.
+            NoticeRule { on: false, ..rule("Everything that completes", &[Completed], false) },
         ]
     }
 }

@@ -158,8 +158,8 @@ async fn hundreds_of_failures_are_few_popups_replaced_in_place_and_each_is_told_
     assert!(shown.len() <= 4, "{:?}", world.titles());
     assert!(shown.iter().all(|popup| popup.slot == shown[0].slot), "{shown:?}");
     assert_eq!(shown[0].notice.title, "warm:7 failed");
-    assert_eq!(shown[0].buttons, [Button::Log, Button::MuteJob]);
-    assert_eq!(shown.last().unwrap().buttons, [Button::MuteError]);
+    assert_eq!(shown[0].buttons, [Button::Log, Button::MuteJob, Button::Snooze]);
+    assert_eq!(shown.last().unwrap().buttons, [Button::MuteError, Button::Snooze]);
 
     // Muted, the error rings no more, whatever differs in it; another one does.
     engine.mute(shown.last().unwrap().id, true).await.unwrap();
@@ -181,7 +181,7 @@ async fn a_popup_is_withdrawn_when_its_job_is_looked_at_and_offers_what_the_serv
     control.fail(&run, "550 mailbox unknown", None);
     until("the popup", || !world.titles().is_empty()).await;
     let popup = world.popups.lock().unwrap()[0].clone();
-    assert_eq!(popup.buttons, [Button::Log, Button::Retry, Button::MuteJob]);
+    assert_eq!(popup.buttons, [Button::Log, Button::Retry, Button::MuteJob, Button::Snooze]);
     let job = popup.notice.job.clone().expect("one job").as_str().to_owned();
     assert!(world.withdrawn.lock().unwrap().is_empty());
     engine.looking_at(true, Some(OpenJob { server: id, job })).await;

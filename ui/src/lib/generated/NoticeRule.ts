@@ -50,6 +50,10 @@ lostMinutes: number,
  */
 popup: boolean, 
 /**
+ * Whether it pops up even while popups are held back.
+ */
+breaches: boolean, 
+/**
  * A program to run and its arguments; empty for none.
  */
 run: Array<string>, 

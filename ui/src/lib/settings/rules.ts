@@ -21,7 +21,7 @@ export const OF_CONNECTIONS: readonly [NoticeKind, string, string][] = [
 export function blank(): NoticeRule {
   return {
     name: "", on: true, kinds: ["failed", "stillFailing"], servers: [], names: [], queues: [], users: [],
-    watched: false, atLeastSeconds: 0, lostMinutes: 10, popup: true, run: [], post: "",
+    watched: false, atLeastSeconds: 0, lostMinutes: 10, popup: true, breaches: false, run: [], post: "",
   };
 }
 
@@ -48,6 +48,7 @@ export function inWords(rule: NoticeRule, named: (server: string) => string): st
   }
   if (sentences.length === 0) sentences.push("It tells nothing.");
   if (!rule.popup) sentences.push("Listed without a popup.");
+  else if (rule.breaches) sentences.push("Even when it is quiet.");
   if (rule.run.length > 0) sentences.push(`Runs ${visible(rule.run[0] ?? "")}.`);
   if (rule.post !== "") sentences.push("Posts to an address.");
   return sentences.join(" ");

@@ -1,0 +1,85 @@
+import { screen, waitFor, within } from "@testing-library/svelte";
+import userEvent from "@testing-library/user-event";
+import axe from "axe-core";
+import { expect, test } from "vitest";
+
+import type { Mock } from "../backend/mock";
+import type { NoticeRule } from "../generated/NoticeRule";
+import type { Preferences } from "../generated/Preferences";
+import { show } from "../shared/testing";
+import { blank, inWords, patterns } from "./rules";
+
+const user = userEvent.setup({ delay: null });
+
+function rules(mock: Mock): NoticeRule[] {
+  return (mock.calls.filter((call) => call.name === "setPreferences").at(-1)!.args[0] as Preferences).rules;
+}
+
+test("patterns are apart by commas, but for those within a regular expression", () => {
+  expect(patterns("")).toEqual([]);
+  expect(patterns("nightly-*, weekly ,  ")).toEqual(["nightly-*", "weekly"]);
+  expect(patterns(String.raw`/^a{1,3}$/, b, /c\/,d/`)).toEqual([String.raw`/^a{1,3}$/`, "b", String.raw`/c\/,d/`]);
+});
+
+test("a rule is said in a sentence", () => {
+  const named = (id: string) => ({ a: "Lectures", b: "Tasks" })[id] ?? "?";
+  const say = (rule: Partial<NoticeRule>) => inWords({ ...blank(), ...rule }, named);
+  expect(say({})).toBe("Any job fails or fails again.");
+  expect(say({ kinds: ["completed"], watched: true, atLeastSeconds: 90 })).toBe("A job that I watch completes after at least 1 min 30 s.");
+  expect(say({ kinds: ["failed"], servers: ["a", "b"], names: ["x*", "y"], queues: ["mail"], users: ["ann"] })).toBe(
+    "Any job called “x*” or “y” in the queue “mail” of “ann” on Lectures or Tasks fails.",
+  );
+  expect(say({ kinds: ["lost", "back"], popup: false })).toBe("A connection is lost or is back, after at least 10 min. Listed without a popup.");
+  expect(say({ kinds: [], run: ["notify.sh", "x"], post: "https://host/" })).toBe("It tells nothing. Runs notify.sh. Posts to an address.");
+});
+
+test("a new rule says what it would have told before it is saved", async () => {
+  const mock = await show();
+  await user.click(screen.getByRole("button", { name: "Settings" }));
+  await user.click(await screen.findByRole("button", { name: "Add a rule" }));
+  const dialog = await screen.findByRole("dialog", { name: "New rule" });
+  await within(dialog).findByText(/would have told you/);
+  await user.type(within(dialog).getByRole("textbox", { name: "Name" }), "Nights");
+  await user.type(within(dialog).getByRole("textbox", { name: "Called" }), "nightly-*, /^n/");
+  await within(dialog).findByText(/called “nightly-\*” or “\/\^n\/”/);
+  await user.click(within(dialog).getByRole("checkbox", { name: "Fails again" }));
+  expect((await axe.run(dialog)).violations).toEqual([]);
+  await user.click(within(dialog).getByRole("button", { name: "Save the rule" }));
+  await waitFor(() => expect(rules(mock).at(-1)).toMatchObject({ name: "Nights", kinds: ["failed"], names: ["nightly-*", "/^n/"] }));
+  expect(rules(mock)).toHaveLength(4);
+  await screen.findByText("Any job called “nightly-*” or “/^n/” fails.");
+});
+
+test("a rule that cannot be used is not saved, and says why", async () => {
+  await show();
+  await user.click(screen.getByRole("button", { name: "Settings" }));
+  await user.click(await screen.findByRole("button", { name: "Edit Failures" }));
+  const dialog = await screen.findByRole("dialog", { name: "Edit the rule" });
+  await user.type(within(dialog).getByRole("textbox", { name: "Called" }), "/(/");
+  await within(dialog).findByText(/is no pattern/);
+  expect(within(dialog).getByRole("button", { name: "Save the rule" })).toHaveProperty("disabled", true);
+});
+
+test("a program is tried on the last job before it is saved", async () => {
+  const mock = await show();
+  await user.click(screen.getByRole("button", { name: "Settings" }));
+  await user.click(await screen.findByRole("button", { name: "Edit Failures" }));
+  const dialog = await screen.findByRole("dialog", { name: "Edit the rule" });
+  await user.click(within(dialog).getByText("Run a program, or post"));
+  await user.type(within(dialog).getByRole("textbox", { name: "Program" }), "notify.sh");
+  await user.type(within(dialog).getByRole("textbox", { name: "Arguments" }), "one two{Enter}three");
+  await user.click(within(dialog).getByRole("button", { name: "Try it on the last job" }));
+  await within(dialog).findByText(/notify.sh: done/);
+  expect(mock.calls.find((call) => call.name === "runRule")?.args).toMatchObject([{ run: ["notify.sh", "one two", "three"] }]);
+});
+
+test("a rule is switched off, removed, and put back", async () => {
+  const mock = await show();
+  await user.click(screen.getByRole("button", { name: "Settings" }));
+  await user.click(await screen.findByRole("checkbox", { name: "Failures: in force" }));
+  await waitFor(() => expect(rules(mock)[0]).toMatchObject({ name: "Failures", on: false }));
+  await user.click(screen.getByRole("button", { name: "Remove Connections" }));
+  await waitFor(() => expect(rules(mock)).toHaveLength(2));
+  await user.click(await screen.findByRole("button", { name: "Undo" }));
+  await waitFor(() => expect(rules(mock)).toHaveLength(3));
+});
