@@ -27,6 +27,8 @@ struct Popup {
     body: String,
     actions: Vec<String>,
     urgency: u8,
+    /// The name of its sound; `None` where it is to make none.
+    sound: Option<String>,
 }
 
 /// When the fake server reports a click on each popup.
@@ -42,6 +44,8 @@ struct Server {
     closed: Arc<Mutex<Vec<u32>>>,
     markup: bool,
     clicks: Clicks,
+    /// As Plasma tells that it is set not to disturb.
+    quiet: bool,
 }
 
 #[zbus::interface(name = "org.freedesktop.Notifications")]
@@ -66,7 +70,11 @@ impl Server {
                 0 => u32::try_from(popups.len()).unwrap() + 1,
                 other => other,
             };
-            popups.push(Popup { number, app, summary, body, actions, urgency });
+            let silent = hints.get("suppress-sound").is_some_and(|v| bool::try_from(v) == Ok(true));
+            let sound = hints.get("sound-name").and_then(|v| <&str>::try_from(v).ok());
+            assert!(silent != sound.is_some(), "one or the other: {hints:?}");
+            let sound = sound.map(str::to_owned);
+            popups.push(Popup { number, app, summary, body, actions, urgency, sound });
             number
         };
         if self.clicks == Clicks::AtOnce {
@@ -78,6 +86,11 @@ impl Server {
 
     fn close_notification(&self, id: u32) {
         self.closed.lock().unwrap().push(id);
+    }
+
+    #[zbus(property)]
+    fn inhibited(&self) -> bool {
+        self.quiet
     }
 
     fn get_capabilities(&self) -> Vec<String> {
@@ -112,7 +125,7 @@ impl Fake {
     fn start(markup: bool, clicks: Clicks) -> Fake {
         let (popups, closed) = (Arc::default(), Arc::default());
         let (seen, gone) = (Arc::clone(&popups), Arc::clone(&closed));
-        let server = Server { popups: seen, closed: gone, markup, clicks };
+        let server = Server { popups: seen, closed: gone, markup, clicks, quiet: false };
         let runtime = runtime();
         let bus = runtime.block_on(async {
             zbus::connection::Builder::session()
@@ -140,6 +153,15 @@ impl Fake {
         self.runtime.block_on(async {
             let emitter = SignalEmitter::new(&self.bus, PATH).unwrap();
             Server::notification_closed(&emitter, number, 2).await.unwrap();
+        });
+    }
+
+    fn set_quiet(&self, quiet: bool) {
+        self.runtime.block_on(async {
+            let server = self.bus.object_server().interface::<_, Server>(PATH).await.unwrap();
+            server.get_mut().await.quiet = quiet;
+            let emitter = server.signal_emitter();
+            server.get().await.inhibited_changed(emitter).await.unwrap();
         });
     }
 
@@ -271,7 +293,7 @@ fn no_click_is_lost_in_a_burst() {
         fake.click_all(&numbers[..1]);
         show(&notifier, 99, &notice("last", "", Tone::Plain));
         until("one more is shown", || fake.popups().len() == 31);
-        fake.click_all(&[31]);
+        fake.click_all(&[fake.popups()[30].number]);
         assert_eq!(next(&told), clicked(99, "last"));
     });
 }
@@ -315,8 +337,8 @@ fn a_popup_is_replaced_in_place_until_it_was_closed_and_is_withdrawn_once_seen()
         // Signals come in order: with this one heard, the closing was heard as well.
         fake.click(other, "default");
         assert_eq!(next(&told), clicked(2, "other"));
-        let again = show(4, 7, "three");
-        assert_ne!(again, first);
+        show(4, 7, "three");
+        assert_eq!(fake.popups().len(), 4, "it is shown anew");
         notifier.withdraw(8);
         notifier.withdraw(99);
         until("the other is withdrawn", || *fake.closed.lock().unwrap() == [other]);
@@ -345,6 +367,44 @@ fn a_button_says_which_it_was() {
         fake.click(shown.number, "default");
         assert_eq!(next(&told), clicked(5, "nightly"), "what is not offered is passed over");
     });
+}
+
+#[test]
+fn that_the_desktop_is_set_not_to_disturb_is_told_and_when_it_no_longer_is() {
+    on_private_bus(
+        "notifier::that_the_desktop_is_set_not_to_disturb_is_told_and_when_it_no_longer_is",
+        |_| {
+            let fake = Fake::start(false, Clicks::Never);
+            let (_notifier, told) = notifier();
+            assert_eq!(next(&told), Told::Health(None));
+            for quiet in [true, false] {
+                fake.set_quiet(quiet);
+                assert_eq!(next(&told), Told::Quiet(quiet));
+            }
+        },
+    );
+}
+
+#[test]
+fn a_failure_sounds_unlike_a_success_and_without_sounds_none_is_made() {
+    on_private_bus(
+        "notifier::a_failure_sounds_unlike_a_success_and_without_sounds_none_is_made",
+        |_| {
+            let fake = Fake::start(false, Clicks::Never);
+            let (notifier, _told) = notifier();
+            let tones = [(Tone::Bad, true), (Tone::Good, true), (Tone::Bad, false)];
+            for (slot, (tone, sound)) in (1..).zip(tones) {
+                let popup = ToShow { sound, ..popup(1, slot, notice("a", "", tone), Vec::new()) };
+                notifier.show(popup, Box::new(|| {}));
+            }
+            until("three popups", || fake.popups().len() == 3);
+            let sounds: Vec<_> = fake.popups().into_iter().map(|popup| popup.sound).collect();
+            assert_eq!(
+                sounds,
+                [Some("dialog-error".to_owned()), Some("complete".to_owned()), None]
+            );
+        },
+    );
 }
 
 #[test]

@@ -88,3 +88,31 @@ test("notices are searched, and narrowed to failures and to what was not read", 
   await waitFor(() => expect(screen.getAllByRole("row").length).toBeGreaterThan(1));
   expect((screen.getByRole("checkbox", { name: "Failures" }) as HTMLInputElement).checked).toBe(false);
 });
+
+describe("a burst", () => {
+  test("is one row that is laid open, read and dismissed as a whole", async () => {
+    const mock = await show();
+    const [newest, ...others] = mock.world.notices;
+    mock.world.notices = [{ ...newest!, burst: 7, folded: [8, 7], read: false }, ...others];
+    mock.touch();
+    await user.click(screen.getByRole("button", { name: /^Notices/ }));
+    const more = await screen.findByRole("button", { name: "and 2 more alike" });
+    const row = more.closest<HTMLElement>("[role=row]")!;
+    await user.click(within(row).getByRole("button", { name: "Mark read" }));
+    await waitFor(() => expect(mock.calls.find((call) => call.name === "markRead")?.args).toEqual([[newest!.id, 8, 7], true]));
+    // What stands for many opens none of them.
+    await user.click(within(row).getByText(newest!.title));
+    expect(screen.queryByRole("region", { name: /^Job / })).toBeNull();
+    await user.click(within(row).getByRole("button", { name: "Dismiss" }));
+    await screen.findByText("3 notices dismissed.");
+  });
+
+  test("says what its rule’s program printed", async () => {
+    const mock = await show();
+    const [newest, ...others] = mock.world.notices;
+    mock.world.notices = [{ ...newest!, output: "lamp: done, after 12 ms." }, ...others];
+    mock.touch();
+    await user.click(screen.getByRole("button", { name: /^Notices/ }));
+    await screen.findByText("lamp: done, after 12 ms.");
+  });
+});
