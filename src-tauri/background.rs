@@ -2,7 +2,7 @@
 //! a shortcut.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,10 +19,11 @@ use tauri_plugin_global_shortcut::GlobalShortcutExt as _;
 
 use crate::link::Link;
 use crate::os;
-use crate::os::badge::TITLE;
 use crate::os::paths::Paths;
 use crate::tray::menu::Choice;
 
+/// What the window is called.
+const TITLE: &str = "Jobwatch";
 /// The one window's label.
 pub const MAIN: &str = "main";
 /// A desktop that is just starting may show its tray this much later than the program starts.
@@ -41,10 +42,26 @@ pub struct Presence {
     closing: AtomicBool,
     /// There is an icon that a tray could show.
     icon: AtomicBool,
+    /// How many notices are unread, for the window's title.
+    unread: AtomicU32,
     desktop: Option<Arc<dyn Desktop>>,
 }
 
 impl Presence {
+    /// What the window is called now.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.unread.load(Ordering::Relaxed) {
+            0 => TITLE.to_owned(),
+            unread => format!("({unread}) {TITLE}"),
+        }
+    }
+
+    /// So many notices are unread; answers whether that is new.
+    pub fn set_unread(&self, unread: u32) -> bool {
+        self.unread.swap(unread, Ordering::Relaxed) != unread
+    }
+
     /// The popups' port is for telling the user once what closing the window does.
     #[must_use]
     pub fn new(desktop: Option<Arc<dyn Desktop>>) -> Presence {
@@ -73,7 +90,7 @@ impl Presence {
 pub fn open_window(app: &AppHandle) -> tauri::Result<()> {
     let data = app.state::<Paths>().data.join("webview");
     let builder = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
-        .title(TITLE)
+        .title(app.state::<Presence>().title())
         .inner_size(1180.0, 760.0)
         .min_inner_size(720.0, 480.0)
         .data_directory(data)
@@ -275,7 +292,13 @@ pub fn follow(app: &AppHandle, link: Link) {
         match (engine.server_called(&link.server).await, link.job) {
             (Some(server), Some(job)) => engine.open_job(server, job, false).await,
             (Some(_), None) => {}
-            (None, _) => tracing::warn!("a link names a server that is not there"),
+            (None, _) => {
+                let message = format!(
+                    "The link names a server \u{201c}{}\u{201d}, which is not here.",
+                    link.server
+                );
+                engine.open_nothing(message).await;
+            }
         }
         show_window(&app);
     });

@@ -1,52 +1,39 @@
 //! The number of unread notices: in the window's title and, where the desktop shows it, on the
 //! program's entry in the launcher.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use tauri::{AppHandle, Manager};
 
-use crate::background::MAIN;
+use crate::background::{MAIN, Presence};
 
-/// What the window is called.
-pub const TITLE: &str = "Jobwatch";
-
-/// The number as it was last shown.
+/// Shows the number.
 pub struct Badge {
     app: AppHandle,
-    shown: AtomicU32,
 }
 
 impl Badge {
     /// Nothing is unread yet.
     #[must_use]
     pub fn new(app: AppHandle) -> Badge {
-        Badge { app, shown: AtomicU32::new(0) }
+        Badge { app }
     }
 
     /// Shows the number. Does not block.
     pub fn show(&self, unread: u32) {
-        if self.shown.swap(unread, Ordering::Relaxed) == unread {
+        let presence = self.app.state::<Presence>();
+        if !presence.set_unread(unread) {
             return;
         }
-        title(&self.app, unread);
+        if let Some(window) = self.app.get_webview_window(MAIN)
+            && let Err(error) = window.set_title(&presence.title())
+        {
+            tracing::debug!(%error, "the window's title stays");
+        }
         #[cfg(target_os = "linux")]
         tauri::async_runtime::spawn(async move {
             if let Err(error) = launcher(unread).await {
                 tracing::debug!(%error, "the launcher is not told how much is unread");
             }
         });
-    }
-}
-
-/// The window's title with the number; nothing where there is no window.
-fn title(app: &AppHandle, unread: u32) {
-    let Some(window) = app.get_webview_window(MAIN) else { return };
-    let title = match unread {
-        0 => TITLE.to_owned(),
-        unread => format!("({unread}) {TITLE}"),
-    };
-    if let Err(error) = window.set_title(&title) {
-        tracing::debug!(%error, "the window's title stays");
     }
 }
 

@@ -300,6 +300,11 @@ impl Engine {
         let _ = self.ask(|state| state.views.ask_to_open(Wanted::Notices)).await;
     }
 
+    /// Has the window say why what the user wanted cannot be shown.
+    pub async fn open_nothing(&self, message: String) {
+        let _ = self.ask(|state| state.views.ask_to_open(Wanted::Nothing { message })).await;
+    }
+
     /// The configured servers, in the user's order, without those of the demo.
     pub async fn servers(&self) -> Vec<Server> {
         self.ask(|state| state.configured()).await.unwrap_or_default()

@@ -653,6 +653,8 @@ pub enum Wanted {
     Job { server: String, job: String, log: bool },
     /// The list of notices.
     Notices,
+    /// Why what was wanted cannot be shown.
+    Nothing { message: String },
 }
 
 /// A job the window is asked to show, or the one it shows.

@@ -243,6 +243,7 @@ export class App {
     }
     this.views.tick(tick.views);
     if (tick.open?.kind === "notices") this.go({ kind: "notices" });
+    else if (tick.open?.kind === "nothing") this.tell(tick.open.message, { failed: true });
     else if (tick.open) {
       this.show({ server: tick.open.server, job: tick.open.job });
       if (tick.open.log) this.tab = "logs";

@@ -3,4 +3,4 @@
 /**
  * What the window is asked to show.
  */
-export type Wanted = { "kind": "job", server: string, job: string, log: boolean, } | { "kind": "notices" };
+export type Wanted = { "kind": "job", server: string, job: string, log: boolean, } | { "kind": "notices" } | { "kind": "nothing", message: string, };
