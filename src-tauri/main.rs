@@ -7,12 +7,12 @@ use jobwatch_app::os::paths::Paths;
 use jobwatch_app::{app, cli};
 
 /// What comes over a socket is allocated on one thread and freed on another, for which the system's
-/// allocator takes locks.
+/// allocator takes locks. It is built without huge pages: a program that mostly waits uses a little of
+/// each, and in the tray they are a third of its memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    small_pages();
     let args = match Args::read(std::env::args_os()) {
         Ok(args) => args,
         Err(answer) => return answer.print(),
@@ -33,17 +33,6 @@ fn main() -> ExitCode {
         },
     }
 }
-
-/// The allocator asks for huge pages, of which a program that mostly waits uses a little each: for
-/// one in the tray that is a third of its memory.
-#[cfg(target_os = "linux")]
-fn small_pages() {
-    // A kernel without huge pages has nothing to be told.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
-}
-
-#[cfg(not(target_os = "linux"))]
-fn small_pages() {}
 
 /// WebKitGTK's DMA-BUF renderer shows a blank window with NVIDIA's driver, and without any GPU it
 /// costs memory and time: there it is turned off, unless the user has decided. Without a GPU the
