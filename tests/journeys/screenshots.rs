@@ -32,6 +32,11 @@ fn screenshots_of_the_main_screens() {
         window.find("heading", "Notices").await;
         picture(window, "notices-dark").await;
         theme(window, "Light").await;
+        window.click("button", "Edit Jobs I watch").await;
+        window.find("dialog", "Edit the rule").await;
+        window.read("would have told you").await;
+        picture(window, "rule").await;
+        window.click("button", "Cancel").await;
         window.click("button", "Add a server").await;
         window.find("dialog", "Connect a server").await;
         picture(window, "connect").await;

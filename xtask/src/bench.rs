@@ -61,7 +61,7 @@ pub fn bench(filter: Option<&str>) -> Result<()> {
             .run()?;
     }
     if filter.is_none_or(|filter| filter == WINDOW) {
-        packages::ensure(&[packages::BUILD, packages::TEST])?;
+        packages::ensure(&[packages::BUILD, packages::RUN, packages::TEST])?;
         page::build()?;
         heading("Floods of log lines, followed in the window, and jumps through ten million");
         cargo()
@@ -71,7 +71,7 @@ pub fn bench(filter: Option<&str>) -> Result<()> {
             .run()?;
     }
     if filter.is_none_or(|filter| filter == IDLE) {
-        packages::ensure(&[packages::BUILD, packages::TEST])?;
+        packages::ensure(&[packages::BUILD, packages::RUN, packages::TEST])?;
         page::build()?;
         heading("In the background with five live servers, and back");
         cargo()

@@ -26,6 +26,13 @@ pub const BUILD: &[Package] = &[
     package("ca-certificates", "trusts the servers' certificates"),
 ];
 
+/// What the program uses where it is there.
+pub const RUN: &[Package] = &[package("libayatana-appindicator3-1", "an icon in the tray")];
+
+/// What building packages takes beyond what building the program does.
+pub const BUNDLE: &[Package] =
+    &[package("libayatana-appindicator3-dev", "tells the packages which library the tray needs")];
+
 /// What the tests take beyond that.
 pub const TEST: &[Package] = &[
     package("xvfb", "a screen for the window under test"),
@@ -35,8 +42,7 @@ pub const TEST: &[Package] = &[
     package("dunst", "a notification daemon on that bus"),
     package("redis-server", "the queue behind the NestJS test server"),
     package("xauth", "access to that screen"),
-    package("libayatana-appindicator3-1", "icons in a tray"),
-    package("trayer", "a tray for them"),
+    package("trayer", "a tray for the program's icon"),
 ];
 
 /// What the benchmarks measure by.

@@ -13,7 +13,7 @@ use crate::shell::{cargo, heading, program, root};
 /// # Errors
 /// When the build fails.
 pub fn bundle() -> Result<()> {
-    packages::ensure(&[packages::BUILD])?;
+    packages::ensure(&[packages::BUILD, packages::BUNDLE])?;
     page::build()?;
     page::install("tests/npm")?;
     heading("Packages");
@@ -25,7 +25,7 @@ pub fn bundle() -> Result<()> {
 /// # Errors
 /// When the journey fails.
 pub fn screenshots() -> Result<()> {
-    packages::ensure(&[packages::BUILD, packages::TEST])?;
+    packages::ensure(&[packages::BUILD, packages::RUN, packages::TEST])?;
     page::build()?;
     let docs = root().join("docs");
     fs::create_dir_all(&docs)?;

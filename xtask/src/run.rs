@@ -19,7 +19,7 @@ pub enum Profile {
 /// # Errors
 /// When any of it fails.
 pub fn run(profile: Profile) -> Result<()> {
-    packages::ensure(&[packages::BUILD])?;
+    packages::ensure(&[packages::BUILD, packages::RUN])?;
     heading("The page");
     page::build()?;
     heading("The program");

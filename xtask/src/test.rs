@@ -31,7 +31,7 @@ struct Counts {
 /// # Errors
 /// When anything failed.
 pub fn test(filter: Option<&str>) -> Result<()> {
-    packages::ensure(&[packages::BUILD, packages::TEST])?;
+    packages::ensure(&[packages::BUILD, packages::RUN, packages::TEST])?;
     let mut counts = Counts::default();
     let parts = [
         part("page: build", page::build),

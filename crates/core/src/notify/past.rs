@@ -72,18 +72,18 @@ impl Past {
         })
     }
 
-    /// From which time on a running job of this name is unusually slow; `None` while too few have
-    /// completed to tell.
+    /// How long nine in ten jobs of this name take at most, and from which time on one that runs is
+    /// unusually slow; `None` while too few have completed to tell.
     #[must_use]
-    pub fn slow(&self, server: &ServerId, name: &str) -> Option<Duration> {
+    pub fn slow(&self, server: &ServerId, name: &str) -> Option<(Duration, Duration)> {
         let past = self.0.get(&(server.clone(), name.to_owned()))?;
         if past.times.len() < ENOUGH {
             return None;
         }
         let mut times: Vec<Duration> = past.times.iter().copied().collect();
         times.sort_unstable();
-        let nearly_all = times[(times.len() * 9 / 10).min(times.len() - 1)];
-        Some(nearly_all.saturating_mul(TIMES).max(nearly_all.saturating_add(MORE)))
+        let usual = times[(times.len() * 9 / 10).min(times.len() - 1)];
+        Some((usual, usual.saturating_mul(TIMES).max(usual.saturating_add(MORE))))
     }
 
     /// Forgets a server that was removed.
@@ -170,18 +170,19 @@ mod tests {
         let take = |past: &mut Past, state: &JobState, second: u64| {
             let took = Some(Duration::from_secs(second));
             past.ended(&server(), "nightly", state, at(1), took);
-            past.slow(&server(), "nightly").map(|slow| slow.as_secs())
+            past.slow(&server(), "nightly").map(|(usual, slow)| (usual.as_secs(), slow.as_secs()))
         };
         for second in [60, 62, 58, 61] {
             assert_eq!(take(&mut past, &JobState::Completed, second), None, "too few to tell");
         }
         assert_eq!(take(&mut past, &JobState::Failed, 1), None, "a failure says nothing");
-        assert_eq!(take(&mut past, &JobState::Completed, 60), Some(124));
+        assert_eq!(take(&mut past, &JobState::Completed, 60), Some((62, 124)));
         let mut short = Past::default();
         for _ in 0..5 {
             take(&mut short, &JobState::Completed, 1);
         }
-        assert_eq!(short.slow(&server(), "nightly"), Some(Duration::from_secs(11)));
+        let slow = short.slow(&server(), "nightly").map(|(_, slow)| slow.as_secs());
+        assert_eq!(slow, Some(11));
     }
 
     #[test]

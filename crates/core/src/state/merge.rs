@@ -209,6 +209,10 @@ impl Entry {
         } else {
             let kind = if patch.snapshot { TransitionKind::Found } else { TransitionKind::Moved };
             entry.announce(None, kind, patch, context, false, changes);
+            // Sockets tell that a job is there before anybody tells what it is called.
+            if !patch.snapshot && entry.job.name.is_none() {
+                changes.push(Change::Confirm(entry.job.id.clone()));
+            }
         }
         entry
     }

@@ -33,8 +33,8 @@ use crate::ports::{Ports, SecretsError, Tray, Window};
 use crate::settings::{SavedServer, Settings, SettingsFile};
 use crate::test::{self, Report};
 use crate::views::{
-    ActionView, ErrorCode, KeyChange, NoticeRule, OpenJob, Overview, Preferences, RuleTrial,
-    ServerDraft, UserError, ViewSpec, ViewWindow, Wanted,
+    ActionView, ErrorCode, KeyChange, NoticeRule, OpenJob, Overview, Preferences, ServerDraft,
+    UserError, ViewSpec, ViewWindow, Wanted,
 };
 use state::State;
 use window::{MAX_ROWS, Pull};
@@ -276,23 +276,6 @@ impl Engine {
     /// The desktop is set not to disturb, or no longer: popups wait until then.
     pub fn desktop_quiet(&self, quiet: bool) {
         self.tell(move |state| state.set_desktop_quiet(quiet));
-    }
-
-    /// What a rule would have told of what happened lately.
-    ///
-    /// # Errors
-    /// When the rule cannot be used.
-    pub async fn try_rule(&self, rule: NoticeRule) -> Result<RuleTrial, UserError> {
-        self.ask(move |state| state.try_rule(&rule)).await?
-    }
-
-    /// Does what a rule would do besides telling, on the last happening that it would tell; answers
-    /// how each went.
-    ///
-    /// # Errors
-    /// When the rule cannot be used or does nothing, or nothing has happened yet.
-    pub async fn run_rule(&self, rule: NoticeRule) -> Result<Vec<String>, UserError> {
-        Ok(self.ask(move |state| state.plan_hook(&rule)).await??.await)
     }
 
     /// A popup that tells of several jobs was clicked: asks the window to show the notices.

@@ -14,6 +14,7 @@ use jobwatch_core::state::{Transition, TransitionKind};
 use jobwatch_core::supervisor::Link;
 use jobwatch_core::time::Mono;
 
+use super::Engine;
 use super::servers::Entry;
 use super::state::State;
 use url::Url;
@@ -34,6 +35,8 @@ const NAME: Duration = Duration::from_secs(5);
 const MAX_UNNAMED: usize = 1_000;
 /// What stands for the rule by which the demo tells what completes.
 const DEMO: &str = "The demo tells every end";
+/// Running jobs whose beginnings are remembered.
+const MAX_RUNNING: usize = 50_000;
 /// Slow jobs that were told; beyond it the ledger alone keeps them from being told twice.
 const MAX_SLOW: usize = 10_000;
 
@@ -74,6 +77,8 @@ pub(super) struct Telling {
     slow_told: HashSet<(Slot, JobId, u32)>,
     slow_looked: Option<Mono>,
     outages: HashMap<Slot, Outage>,
+    /// When jobs that run were heard to begin, for those of which the server does not say it (yet).
+    began: HashMap<(Slot, JobId), Timestamp>,
     /// Jobs that began and whose names are not known yet, with when they did.
     unnamed: Vec<(Slot, Transition, Mono)>,
 }
@@ -123,6 +128,7 @@ impl Telling {
         self.past.forget(server);
         self.recent.retain(|heard| heard.what.server != *server);
         self.slow_told.retain(|(of, ..)| *of != slot);
+        self.began.retain(|(of, _), _| *of != slot);
         self.outages.remove(&slot);
     }
 }
@@ -144,6 +150,25 @@ fn happening(entry: &Entry, job: &Job, kind: Kind, lasted: Option<Duration>) -> 
         user: job.user.clone(),
         lasted,
         watched: entry.watches_closely(job),
+    }
+}
+
+impl Engine {
+    /// What a rule would have told of what happened lately.
+    ///
+    /// # Errors
+    /// When the rule cannot be used.
+    pub async fn try_rule(&self, rule: NoticeRule) -> Result<RuleTrial, UserError> {
+        self.ask(move |state| state.try_rule(&rule)).await?
+    }
+
+    /// Does what a rule would do besides telling, on the last happening that it would tell; answers
+    /// how each went.
+    ///
+    /// # Errors
+    /// When the rule cannot be used or does nothing, or nothing has happened yet.
+    pub async fn run_rule(&self, rule: NoticeRule) -> Result<Vec<String>, UserError> {
+        Ok(self.ask(move |state| state.plan_hook(&rule)).await??.await)
     }
 }
 
@@ -180,12 +205,18 @@ impl State {
         };
         let kind = match step.kind {
             TransitionKind::Outcome | TransitionKind::Found => {
+                let began = self.telling.began.remove(&(slot, job.id.clone()));
+                let heard = |began| Duration::try_from(step.at.duration_since(began)).ok();
+                let took = job.took().or_else(|| heard(job.started_at.or(began)?));
                 let (name, to) = (job.title(), &step.to);
-                let kind = self.telling.past.ended(&server, name, to, step.at, job.took());
+                let kind = self.telling.past.ended(&server, name, to, step.at, took);
                 kind.filter(|_| step.kind == TransitionKind::Outcome)
             }
             TransitionKind::Moved => {
                 let begins = step.to == JobState::Running && step.from != Some(JobState::Running);
+                if begins && self.telling.began.len() < MAX_RUNNING {
+                    self.telling.began.insert((slot, job.id.clone()), step.at);
+                }
                 begins.then_some(Kind::Started)
             }
             TransitionKind::AttemptFailed => None,
@@ -271,15 +302,18 @@ impl State {
             let Some(machine) = entry.machine() else { continue };
             for id in machine.board().unended() {
                 let Some(job) = self.catalogue.job(entry.slot, id) else { continue };
-                let Some(began) = job.started_at.filter(|_| job.state == JobState::Running) else {
-                    continue;
-                };
+                let began = self.telling.began.get(&(entry.slot, id.clone())).copied();
+                let began = job.started_at.or(began).filter(|_| job.state == JobState::Running);
+                let Some(began) = began else { continue };
                 let Ok(runs) = Duration::try_from(now.wall.duration_since(began)) else { continue };
                 let (server, name) = (&entry.server.id, job.title());
-                let Some(usual) = self.telling.past.slow(server, name) else { continue };
+                let Some((usual, slow_from)) = self.telling.past.slow(server, name) else {
+                    continue;
+                };
                 let attempt = job.attempt.unwrap_or(1);
                 let key = (entry.slot, id.clone(), attempt);
-                if runs >= usual && entry.watches(job) && !self.telling.slow_told.contains(&key) {
+                if runs >= slow_from && entry.watches(job) && !self.telling.slow_told.contains(&key)
+                {
                     slow.push((key, Arc::clone(job), runs, usual));
                 }
             }

@@ -25,6 +25,8 @@ use super::{FILE, Place, Remembered, Reply, Request, StoredNotice};
 
 /// Notices handed to the engine at the start.
 pub(crate) const MAX_NOTICES: usize = 5_000;
+/// Among so many last steps the last ends are looked for: a start does not wait for more.
+const MAX_LOOKED: i64 = 20_000;
 /// Steps of one job that are shown.
 const MAX_STEPS: i64 = 1_000;
 /// How often what is too old or too much is dropped.
@@ -538,9 +540,10 @@ impl Store {
         let mut query = source.prepare_cached(
             "SELECT t.server, t.job, t.attempt, t.to_state, t.at, t.error, j.body
              FROM transitions t JOIN jobs j ON j.server = t.server AND j.id = t.job
-             WHERE t.kind = ?1 ORDER BY t.seq DESC LIMIT ?2",
+             WHERE t.kind = ?1 AND t.seq > (SELECT max(seq) FROM transitions) - ?3
+             ORDER BY t.seq DESC LIMIT ?2",
         )?;
-        let ends = params![kind_word(TransitionKind::Outcome), count as i64];
+        let ends = params![kind_word(TransitionKind::Outcome), count as i64, MAX_LOOKED];
         let rows = query.query_map(ends, |row| {
             let step = Transition {
                 job: JobId::from(row.get::<_, String>(1)?),

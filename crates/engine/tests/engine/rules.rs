@@ -252,3 +252,38 @@ async fn what_happened_together_is_folded_into_its_newest_and_can_be_laid_open()
     assert!(open[1..].iter().all(|row| row.burst == Some(burst) && row.folded.is_empty()));
     scene.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_runs_much_longer_than_its_like_is_told_once() {
+    let scene = Scene::live(DialectKind::Kecs).await;
+    scene.set_rules(vec![rule(&[NoticeKind::Slow])]).await;
+    scene.end_one_after_another("nightly", &[None; 5]).await;
+    let begun = std::time::Instant::now();
+    let ids = start_all(&scene.world, &scene.control, &["nightly".to_owned()]).await;
+    let rows = scene.notices_of(1).await;
+    assert_eq!(titles(&rows), ["nightly:7 takes unusually long"]);
+    assert!(begun.elapsed() >= Duration::from_secs(9), "a few seconds more are nothing");
+    assert!(rows[0].body.contains("it hardly ever takes more than"), "{}", rows[0].body);
+    // Looked at again and again, it is told once.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    scene.control.complete(&ids[0], None);
+    assert_eq!(scene.notices_of(1).await.len(), 1);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_may_break_the_quiet_and_the_desktop_s_quiet_holds_the_others_back() {
+    let scene = Scene::live(DialectKind::Kecs).await;
+    let breaching = NoticeRule { breaches: true, ..rule(&[NoticeKind::Failed]) };
+    scene.set_rules(vec![rule(&[NoticeKind::Completed]), breaching]).await;
+    scene.engine.desktop_quiet(true);
+    scene.end_one_after_another("calm", &[None]).await;
+    scene.notices_of(1).await;
+    scene.end_one_after_another("loud", &[Some("disk full")]).await;
+    until("the breach", || scene.world.titles() == ["loud:7 failed"]).await;
+    assert!(scene.engine.overview().await.desktop_quiet);
+    scene.engine.desktop_quiet(false);
+    until("the rest", || scene.world.titles().len() == 2).await;
+    assert_eq!(scene.world.titles()[1], "calm:7 completed");
+    scene.stop().await;
+}
