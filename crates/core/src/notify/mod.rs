@@ -154,14 +154,13 @@ pub fn running(
     why: Why,
 ) -> Notice {
     let name = title(job);
-    let place = one_line(server_name, SERVER);
     let (title, body) = match times {
         None => (format!("{name} started"), place_words("", None, server_name)),
         Some((runs, usual)) => (
             format!("{name} takes unusually long"),
             format!(
                 "{}; it hardly ever takes more than {}",
-                place_words("Running for", Some(runs), &place),
+                place_words("Running for", Some(runs), server_name),
                 duration_words(usual)
             ),
         ),

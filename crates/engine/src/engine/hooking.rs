@@ -98,8 +98,7 @@ impl State {
             return;
         }
         let Ok(entry) = self.named(&notice.server) else { return };
-        let job = notice.job.as_ref().and_then(|id| self.catalogue.job(entry.slot, id));
-        let told = told(notice, &entry.server.name, job.map(Arc::as_ref));
+        let told = told(notice, &entry.server.name, self.job_of(notice).map(Arc::as_ref));
         let now = self.clock.now().mono;
         for hook in hooks {
             if self.hooks.admits(now) {
@@ -144,11 +143,8 @@ impl State {
         rule: &NoticeRule,
     ) -> Result<impl Future<Output = Vec<String>> + Send + use<>, UserError> {
         let compiled = rule.rule().map_err(invalid)?;
-        let post = match rule.post.trim() {
-            "" => None,
-            _ => Some(rule.post_url().map_err(invalid)?),
-        };
-        let hooks = hooks_of(&rule.run, post);
+        // An address that is none was refused with the rule.
+        let hooks = hooks_of(&rule.run, rule.post_url().ok());
         if hooks.is_empty() {
             return Err(invalid("The rule runs no program and posts nowhere."));
         }
@@ -157,13 +153,11 @@ impl State {
             message: "Nothing has happened yet that it could be tried on.".to_owned(),
         };
         let heard = self.telling.last(&compiled).ok_or_else(none)?;
-        let (server, place, mut notice) = heard.as_notice();
+        let (place, mut notice) = heard.as_notice();
         if let Some(why) = &mut notice.why {
             why.rule.clone_from(&rule.name);
         }
-        let job = self.slot_of(&server.0).zip(notice.job.as_ref());
-        let job = job.and_then(|(slot, id)| self.catalogue.job(slot, id));
-        let told = told(&notice, &place, job.map(Arc::as_ref));
+        let told = told(&notice, &place, self.job_of(&notice).map(Arc::as_ref));
         let clients = self.tasks.clients(None);
         Ok(async move {
             let all = hooks

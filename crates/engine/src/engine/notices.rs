@@ -339,10 +339,10 @@ impl State {
     fn buttons(&self, notice: &Notice) -> Vec<Button> {
         let mut buttons = Vec::new();
         let about = notice.subject.as_ref();
-        if let (Some(id), Ok(entry)) = (&notice.job, self.named(&notice.server)) {
+        if let (Some(_), Ok(entry)) = (&notice.job, self.named(&notice.server)) {
             buttons.push(Button::Log);
             let failed = notice.key.as_ref().is_some_and(|key| key.outcome == JobState::Failed);
-            if let Some(job) = self.catalogue.job(entry.slot, id)
+            if let Some(job) = self.job_of(notice)
                 && failed
                 && entry.actions_for(job).contains(&ActionKind::Retry)
             {

@@ -135,8 +135,8 @@ impl Telling {
 
 impl Heard {
     /// Where it happened, and the notice of it.
-    pub(super) fn as_notice(&self) -> (ServerId, String, Notice) {
-        (self.what.server.clone(), self.place.clone(), self.notice.clone())
+    pub(super) fn as_notice(&self) -> (String, Notice) {
+        (self.place.clone(), self.notice.clone())
     }
 }
 
@@ -399,11 +399,16 @@ impl State {
         self.history.announce(Announcement { notice, step: None, mark, away: false, read });
     }
 
+    /// The job that a notice is about, as it is now.
+    pub(super) fn job_of(&self, notice: &Notice) -> Option<&Arc<Job>> {
+        let slot = self.slot_of(&notice.server.0)?;
+        self.catalogue.job(slot, notice.job.as_ref()?)
+    }
+
     /// What a notice is about, in the words of rules.
     pub(super) fn happening_of(&self, notice: &Notice) -> Option<Happening> {
         let (why, entry) = (notice.why.as_ref()?, self.named(&notice.server).ok()?);
-        let job = notice.job.as_ref().and_then(|id| self.catalogue.job(entry.slot, id));
-        Some(match job {
+        Some(match self.job_of(notice) {
             Some(job) => happening(entry, job, why.kind, job.took()),
             None => Happening {
                 kind: why.kind,

@@ -14,7 +14,7 @@ use futures_util::{SinkExt, StreamExt};
 use jobwatch_core::model::JobState;
 use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_core::supervisor::Link;
-use jobwatch_demo::{Demo, DemoOptions, JobSpec};
+use jobwatch_demo::{Control, Demo, DemoOptions, JobSpec};
 use jobwatch_engine::ports::{Desktop, Popup, Ports, Settled};
 use jobwatch_engine::settings::{Saved, SavedServer, Settings, SettingsFile};
 use jobwatch_engine::{Engine, Options, SettingsSource};
@@ -44,6 +44,16 @@ async fn start(world: &std::sync::Arc<World>, dir: &Path, server: &Server) -> En
     Engine::start(Options { data_dir, settings, ports, seed: Some(1) }).await.unwrap()
 }
 
+/// A demo whose jobs do only what they are told, one of its servers, and a hand on that.
+async fn quick_demo() -> (Demo, Server, Control) {
+    let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
+    let kind = DialectKind::Kecs;
+    let (mut server, _) = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+    server.policy = quick();
+    let control = demo.control(kind);
+    (demo, server, control)
+}
+
 /// Runs until it is killed, on a desktop that takes no popup; says when one is on its way.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "is killed by another test"]
@@ -62,11 +72,7 @@ async fn untold_child() {
 async fn what_was_written_and_not_shown_when_the_process_was_killed_is_told_once_at_the_next_start()
 {
     let dir = tempfile::tempdir().unwrap();
-    let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
-    let kind = DialectKind::Kecs;
-    let (mut server, _) = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
-    server.policy = quick();
-    let control = demo.control(kind);
+    let (demo, server, control) = quick_demo().await;
     let told = dir.path().join("told");
     let text = serde_json::to_string(&server).unwrap();
     let data = dir.path().join("data");
@@ -150,11 +156,7 @@ fn times_told(path: &Path) -> (BTreeMap<String, BTreeSet<String>>, usize) {
 async fn whenever_the_process_is_killed_each_end_is_told_once() {
     const KILLS: u64 = 200;
     let dir = tempfile::tempdir().unwrap();
-    let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
-    let kind = DialectKind::Kecs;
-    let (mut server, _) = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
-    server.policy = quick();
-    let control = demo.control(kind);
+    let (demo, server, control) = quick_demo().await;
     let told = dir.path().join("told");
     let data = dir.path().join("data");
     let text = serde_json::to_string(&server).unwrap();
