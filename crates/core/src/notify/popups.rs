@@ -180,6 +180,26 @@ fn slot_of(id: i64) -> u64 {
     id.unsigned_abs() | (u64::from(id < 0) << 40)
 }
 
+/// With what a notice may be told together.
+fn kind_of(notice: &Notice) -> Kind {
+    match (&notice.key, &notice.subject) {
+        (Some(_), Some(about)) if notice.tone == Tone::Bad => {
+            Kind::Outcome(notice.tone, family(&about.error))
+        }
+        (Some(_), about) => {
+            let name = about.as_ref().map(|about| about.name.clone());
+            Kind::Outcome(notice.tone, name.unwrap_or_default())
+        }
+        (None, Some(about)) => Kind::Running(word(notice), about.name.clone()),
+        (None, None) if of_connection(notice) => Kind::Connection,
+        (None, None) => Kind::Alone,
+    }
+}
+
+fn of_connection(notice: &Notice) -> bool {
+    notice.why.as_ref().is_some_and(|why| why.kind.of_connection())
+}
+
 impl Popups {
     /// Takes a notice that is worth a popup. `place` is its server's name.
     pub fn offer(&mut self, id: i64, notice: Notice, place: &str, now: Mono) {
@@ -188,19 +208,7 @@ impl Popups {
             let fresh = now.since(group.added) < REMEMBERED;
             !group.waiting.is_empty() || fresh || group.kind == Kind::Connection
         });
-        let of_connection = notice.why.as_ref().is_some_and(|why| why.kind.of_connection());
-        let kind = match (&notice.key, &notice.subject) {
-            (Some(_), Some(about)) if notice.tone == Tone::Bad => {
-                Kind::Outcome(notice.tone, family(&about.error))
-            }
-            (Some(_), about) => {
-                let name = about.as_ref().map(|about| about.name.clone());
-                Kind::Outcome(notice.tone, name.unwrap_or_default())
-            }
-            (None, Some(about)) => Kind::Running(word(&notice), about.name.clone()),
-            (None, None) if of_connection => Kind::Connection,
-            (None, None) => Kind::Alone,
-        };
+        let (kind, of_connection) = (kind_of(&notice), of_connection(&notice));
         // What happens next to the job that a popup is about, or to the connection, takes that
         // popup's place.
         let same_job = |group: &Group| {
@@ -240,6 +248,31 @@ impl Popups {
             let idle = self.groups.iter().position(|group| group.waiting.is_empty());
             self.groups.remove(idle.unwrap_or(0));
         }
+    }
+
+    /// Takes up a popup that an earlier run handed to the desktop without hearing whether it took
+    /// it: it is told once more in the same place, with the same words. `told` is all that it told
+    /// of, oldest first; `waiting` those of which nobody knows whether they were seen.
+    pub fn restore(
+        &mut self,
+        slot: u64,
+        place: &str,
+        told: Vec<(i64, Notice)>,
+        waiting: Vec<i64>,
+        now: Mono,
+    ) {
+        let Some((_, first)) = told.first() else { return };
+        let kind = kind_of(first);
+        let same = told.iter().all(|(_, notice)| kind_of(notice) == kind);
+        let kind = if same { kind } else { Kind::Rest };
+        let mut group = Group::new(slot, first.server.clone(), place, kind, first, now);
+        for (id, notice) in told {
+            group.add(id, notice, now);
+        }
+        group.waiting = waiting;
+        // It stands already, as far as one knows: nothing else may take it in.
+        group.shown = Some(now);
+        self.groups.push(group);
     }
 
     /// The next popup that is due.

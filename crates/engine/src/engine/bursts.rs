@@ -28,6 +28,8 @@ const MAX_HELD: usize = 20_000;
 #[derive(Debug)]
 struct Burst {
     notices: Vec<StoredNotice>,
+    /// Whether some of it became known to an earlier run, which did not get to tell it.
+    earlier: bool,
     first: Mono,
     due: Mono,
 }
@@ -41,7 +43,16 @@ pub(super) struct Bursts {
 impl Bursts {
     /// Keeps a notice back. `listed` says whether its server has listed all that is watched.
     pub(super) fn hold(&mut self, stored: StoredNotice, listed: bool, now: Now) {
-        let new = || Burst { notices: Vec::new(), first: now.mono, due: now.mono };
+        self.hold_in(stored, listed, now);
+    }
+
+    /// Keeps back what an earlier run did not get to tell, for what its server lists now.
+    pub(super) fn hold_earlier(&mut self, stored: StoredNotice, now: Now) {
+        self.hold_in(stored, false, now).earlier = true;
+    }
+
+    fn hold_in(&mut self, stored: StoredNotice, listed: bool, now: Now) -> &mut Burst {
+        let new = || Burst { notices: Vec::new(), earlier: false, first: now.mono, due: now.mono };
         let burst = self.held.entry(stored.notice.server.clone()).or_insert_with(new);
         let (quiet, longest) =
             if listed { (QUIET, PATIENCE) } else { (PATIENCE, PATIENCE * UNLISTED) };
@@ -49,6 +60,7 @@ impl Bursts {
         if burst.notices.len() < MAX_HELD {
             burst.notices.push(stored);
         }
+        burst
     }
 
     /// A server has listed all that is watched: what it has to tell of the past is here, or on its
@@ -70,11 +82,8 @@ impl Bursts {
     }
 
     /// Takes out what is due.
-    fn take_due(&mut self, now: Now) -> Vec<(ServerId, Vec<StoredNotice>)> {
-        self.held
-            .extract_if(.., |_, burst| burst.due <= now.mono)
-            .map(|(server, burst)| (server, burst.notices))
-            .collect()
+    fn take_due(&mut self, now: Now) -> Vec<(ServerId, Burst)> {
+        self.held.extract_if(.., |_, burst| burst.due <= now.mono).collect()
     }
 }
 
@@ -85,14 +94,18 @@ impl State {
         if self.notices.deadline().is_none_or(|due| due > now.mono) {
             return;
         }
-        for (server, notices) in self.notices.bursts.take_due(now) {
+        for (server, Burst { notices, earlier, .. }) in self.notices.bursts.take_due(now) {
+            let when = match earlier {
+                true => "While Jobwatch was off or quiet",
+                false => "While Jobwatch was off",
+            };
             let Ok(entry) = self.named(&server) else {
                 // The demo's servers of an earlier run may not be here.
                 self.history.shown(notices.iter().map(|stored| stored.id).collect());
                 continue;
             };
             let name = entry.server.name.clone();
-            self.tell_burst(server, &name, "While Jobwatch was off", notices, now);
+            self.tell_burst(server, &name, when, notices, now);
         }
         self.show_popups();
     }
@@ -118,10 +131,9 @@ impl State {
             [only] => self.show(only),
             several => {
                 let notice = summary(server, name, when, several, now);
-                let announcement =
-                    Announcement { notice, step: None, mark: None, away: false, read: false };
-                self.history.announce(announcement);
-                self.history.shown(several.iter().map(|stored| stored.id).collect());
+                // Written together: whenever the program is killed, each is told, and once.
+                let instead_of = several.iter().map(|stored| stored.id).collect();
+                self.history.announce(Announcement { instead_of, ..Announcement::of(notice) });
             }
         }
     }
@@ -190,12 +202,12 @@ mod tests {
             subject: None,
             why: None,
         };
-        StoredNotice { id, notice, read: false, dismissed: false, shown: false, output: None }
+        StoredNotice::new(id, notice, false)
     }
 
     fn taken(bursts: &mut Bursts, ms: u64) -> Vec<(String, usize)> {
         let taken = bursts.take_due(at(ms));
-        taken.into_iter().map(|(server, notices)| (server.0, notices.len())).collect()
+        taken.into_iter().map(|(server, burst)| (server.0, burst.notices.len())).collect()
     }
 
     #[test]

@@ -156,11 +156,11 @@ impl Engine {
             seed: options.seed.unwrap_or_else(rand_seed),
         });
         state.health.settings = problem;
-        state.take_notices(notices);
         state.set_log_budget();
         for (server, key, known) in remembered {
             state.add_server(server, key, known);
         }
+        state.take_notices(notices);
         state.take_ends(ends);
         tokio::spawn(state.run(taken, replied, told));
         Ok(Engine { commands, keyring, file })

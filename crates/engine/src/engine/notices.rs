@@ -1,12 +1,13 @@
 //! Telling the user, once.
 //!
 //! What is to be told goes to the history first; the popup is shown when the history answers that
-//! it is new and written. A notice that was written but whose popup was not confirmed (the program
-//! was killed in between) is told at the next start. If the program is killed after the desktop
-//! took the popup and before that is noted, a few milliseconds, it is told twice: the other order
-//! would lose it.
+//! it is new and written. Which popup tells of it is written before the desktop gets that popup, and
+//! that it was taken afterwards. So what a killed program left is of two sorts: what was never on
+//! its way to the desktop is told at the next start, with all that ended meanwhile; what may or may
+//! not have been shown is shown once more by the same popup, which replaces the first in place.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use jobwatch_core::dialect::ActionKind;
 use jobwatch_core::model::{JobId, JobState, Level, ServerNotice};
@@ -21,7 +22,7 @@ use super::bursts::Bursts;
 use super::quiet::Held;
 use super::state::State;
 use crate::driver::Slot;
-use crate::history::{Announcement, StoredNotice};
+use crate::history::{Announcement, Handed, StoredNotice};
 use crate::ports::{Button, Event, Popup};
 use crate::views::{OpenJob, Wanted};
 
@@ -201,18 +202,57 @@ fn likeness(notice: &Notice) -> Option<String> {
 }
 
 impl State {
-    /// Takes what earlier runs told. What they did not get to show is part of the summary.
+    /// Takes what earlier runs told, once the servers are there. What they did not get to show is
+    /// part of the summary, or waits on for the end of the quiet.
     pub(super) fn take_notices(&mut self, mut stored: Vec<StoredNotice>) {
         stored.reverse();
-        let now = self.clock.now();
-        if self.ports.desktop.is_some() {
-            for unshown in stored.iter().filter(|stored| !stored.shown && !stored.read) {
-                self.notices.bursts.hold(unshown.clone(), false, now);
-            }
-        }
+        let untold = |stored: &&StoredNotice| !stored.shown && !stored.read;
+        let untold: Vec<_> = stored.iter().filter(untold).cloned().collect();
         for stored in stored {
             self.notices.push(stored);
         }
+        if self.ports.desktop.is_none() {
+            return;
+        }
+        let (now, mut handed) = (self.clock.now(), Vec::new());
+        for stored in untold {
+            match stored.popup {
+                _ if self.hold_if_quiet(&stored) => {}
+                Some(popup) => handed.push((popup, stored)),
+                None => self.notices.bursts.hold_earlier(stored, now),
+            }
+        }
+        self.show_again(handed);
+    }
+
+    /// Takes up the popups that an earlier run handed to the desktop without hearing whether it took
+    /// them: each is shown once more in its place, as it was. Told in any other way, what the user
+    /// has seen would be told twice.
+    pub(super) fn show_again(&mut self, unsettled: Vec<(Handed, StoredNotice)>) {
+        let now = self.clock.now().mono;
+        let mut popups: BTreeMap<u64, (usize, Vec<StoredNotice>)> = BTreeMap::new();
+        for (popup, stored) in unsettled {
+            let (count, waiting) = popups.entry(popup.slot).or_default();
+            *count = popup.count;
+            waiting.push(stored);
+        }
+        for (slot, (count, waiting)) in popups {
+            let ids = waiting.iter().map(|stored| stored.id).collect();
+            let Some(Ok(entry)) = waiting.last().map(|stored| self.named(&stored.notice.server))
+            else {
+                // The demo's servers of an earlier run may not be here.
+                self.history.shown(ids);
+                continue;
+            };
+            let place = entry.server.name.clone();
+            let of_it = |stored: &&StoredNotice| stored.popup.is_some_and(|of| of.slot == slot);
+            // What was told before it by a popup in the same place is not part of it.
+            let mut told: Vec<_> = self.notices.newest().filter(of_it).take(count).collect();
+            told.reverse();
+            let told = told.into_iter().map(|stored| (stored.id, stored.notice.clone())).collect();
+            self.notices.popups.restore(slot, &place, told, ids, now);
+        }
+        self.show_popups();
     }
 
     /// Whether the user sees this job right now.
@@ -248,7 +288,7 @@ impl State {
             subject: None,
             why: None,
         };
-        self.history.announce(Announcement { notice, step: None, mark, away: false, read: false });
+        self.history.announce(Announcement { mark, ..Announcement::of(notice) });
     }
 
     /// The history has written a notice that is new.
@@ -324,14 +364,17 @@ impl State {
             }
             let Some(due) = self.notices.popups.poll(now) else { return };
             let (buttons, sound) = (self.buttons(&due.notice), self.preferences.sound);
-            let id = due.ids.iter().copied().max_by_key(|id| id.unsigned_abs()).unwrap_or(0);
-            let popup = Popup { slot: due.slot, id, notice: due.notice, buttons, sound };
-            let (history, ids, showing) = (self.history(), due.ids, self.popups.token());
+            let (slot, ids) = (due.slot, due.ids);
+            let id = ids.iter().copied().max_by_key(|id| id.unsigned_abs()).unwrap_or(0);
+            let popup = Popup { slot, id, notice: due.notice, buttons, sound };
+            let (history, showing) = (self.history(), self.popups.token());
+            history.handed(Handed { slot, count: due.count }, ids.clone());
+            let (desktop, told) = (Arc::clone(&desktop), self.history());
             let settled = move || {
-                history.shown(ids);
+                told.shown(ids);
                 drop(showing);
             };
-            desktop.show(popup, Box::new(settled));
+            history.then(move || desktop.show(popup, Box::new(settled)));
         }
     }
 
@@ -361,11 +404,16 @@ impl State {
     /// The user looks at a job: its popup has served its purpose.
     pub(super) fn looked_at(&mut self, server: &ServerId, job: &JobId) {
         let (slot, ids) = self.notices.popups.seen(server, job);
-        if let (Some(slot), Some(desktop)) = (slot, self.desktop()) {
-            desktop.withdraw(slot);
-        }
+        slot.into_iter().for_each(|slot| self.withdraw(slot));
         if !ids.is_empty() {
             self.history.shown(ids);
+        }
+    }
+
+    /// Takes a popup from the screen, after it got there.
+    fn withdraw(&self, slot: u64) {
+        if let Some(desktop) = self.desktop() {
+            self.history.then(move || desktop.withdraw(slot));
         }
     }
 
@@ -435,9 +483,7 @@ impl State {
         let (slots, mut ids) = notices.popups.forget(server);
         ids.extend(notices.held.forget(server));
         notices.recount();
-        if let Some(desktop) = self.desktop() {
-            slots.into_iter().for_each(|slot| desktop.withdraw(slot));
-        }
+        slots.into_iter().for_each(|slot| self.withdraw(slot));
         self.history.shown(ids);
         self.views.notices_changed();
     }

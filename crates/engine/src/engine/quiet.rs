@@ -116,6 +116,11 @@ impl State {
             let (read, unread): (Vec<_>, Vec<_>) =
                 notices.into_iter().partition(|stored| self.notices.is_read(stored.id));
             self.history.shown(read.iter().map(|stored| stored.id).collect());
+            // Held since the start, and handed to the desktop by an earlier run.
+            let (handed, unread): (Vec<_>, Vec<_>) =
+                unread.into_iter().partition(|stored| stored.popup.is_some());
+            let handed = handed.into_iter().filter_map(|stored| Some((stored.popup?, stored)));
+            self.show_again(handed.collect());
             self.tell_burst(server, &name, "While quiet", unread, now);
         }
     }

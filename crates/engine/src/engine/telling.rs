@@ -274,7 +274,7 @@ impl State {
         let away = step.while_away;
         let read = self.sees(&server, Some(job.id.as_str()));
         let step = Some((step.clone(), Arc::clone(job)));
-        self.history.announce(Announcement { notice, step, mark, away, read });
+        self.history.announce(Announcement { step, mark, away, read, ..Announcement::of(notice) });
         true
     }
 
@@ -396,7 +396,7 @@ impl State {
 
     fn announce_plain(&self, notice: Notice, mark: Option<String>) {
         let read = self.sees(&notice.server, notice.job.as_ref().map(JobId::as_str));
-        self.history.announce(Announcement { notice, step: None, mark, away: false, read });
+        self.history.announce(Announcement { mark, read, ..Announcement::of(notice) });
     }
 
     /// The job that a notice is about, as it is now.

@@ -58,6 +58,26 @@ pub struct StoredNotice {
     pub shown: bool,
     /// What the programs of its rules printed, and how they ended.
     pub output: Option<String>,
+    /// The popup that tells of it, kept before the desktop got it. `None` for what was never on its
+    /// way there.
+    pub popup: Option<Handed>,
+}
+
+impl StoredNotice {
+    /// One that was just written.
+    pub(crate) fn new(id: i64, notice: Notice, read: bool) -> StoredNotice {
+        let (dismissed, shown) = (false, false);
+        StoredNotice { id, notice, read, dismissed, shown, output: None, popup: None }
+    }
+}
+
+/// A popup that the desktop was handed, or was about to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handed {
+    /// Its number, below 2^63.
+    pub slot: u64,
+    /// How many notices it told of, this the newest of them or one before.
+    pub count: usize,
 }
 
 /// Something that must be told once.
@@ -73,6 +93,17 @@ pub struct Announcement {
     pub away: bool,
     /// Whether it has been read already, because the job is on screen.
     pub read: bool,
+    /// The notices that it tells of instead, which need no popup from then on.
+    pub instead_of: Vec<i64>,
+}
+
+impl Announcement {
+    /// Of something that happens now, to no job, and is not known by any mark.
+    #[must_use]
+    pub fn of(notice: Notice) -> Announcement {
+        let (away, read) = (false, false);
+        Announcement { notice, step: None, mark: None, away, read, instead_of: Vec::new() }
+    }
 }
 
 /// What is known of a server from earlier runs.
@@ -105,6 +136,8 @@ pub(crate) enum Request {
     Job(ServerId, Arc<Job>),
     Step(ServerId, Transition),
     Announce(Box<Announcement>),
+    Handed(Handed, Vec<i64>),
+    Then(Box<dyn FnOnce() + Send>),
     Shown(Vec<i64>),
     Read(Vec<i64>, bool),
     ReadAll,
@@ -200,6 +233,18 @@ impl History {
     /// the ledger knows it.
     pub fn announce(&self, announcement: Announcement) {
         self.send(Request::Announce(Box::new(announcement)));
+    }
+
+    /// Notes that a popup which tells of these notices is about to be shown: how it is known later
+    /// which popup to show again where nobody knows whether the desktop got it.
+    pub fn handed(&self, popup: Handed, ids: Vec<i64>) {
+        self.send(Request::Handed(popup, ids));
+    }
+
+    /// Does something once all that was asked before is written, or refused. It is done on the
+    /// history's thread, and must not block.
+    pub fn then(&self, what: impl FnOnce() + Send + 'static) {
+        self.send(Request::Then(Box::new(what)));
     }
 
     /// Notes that the popups of these notices are dealt with.

@@ -9,7 +9,7 @@ use jobwatch_core::state::{Transition, TransitionKind, cut, size};
 use rusqlite::{Connection, Row, params};
 
 use super::waiting::LedgerKey;
-use super::{Announcement, StoredNotice};
+use super::{Announcement, Handed, StoredNotice};
 use crate::redact::prefix;
 
 /// Bytes that each part of a job's body is cut to when it is written.
@@ -175,6 +175,13 @@ pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
         dismissed: row.get(10)?,
         shown: row.get(11)?,
         output: row.get(16)?,
+        popup: match (row.get::<_, Option<i64>>(17)?, row.get::<_, Option<i64>>(18)?) {
+            (Some(slot), Some(count)) => Some(Handed {
+                slot: slot.unsigned_abs(),
+                count: usize::try_from(count).unwrap_or(1),
+            }),
+            _ => None,
+        },
     })
 }
 

@@ -88,6 +88,11 @@ const STEPS: &[M<'static>] = &[
      ALTER TABLE notices ADD COLUMN error TEXT;
      ALTER TABLE notices ADD COLUMN output TEXT;",
     ),
+    M::up(
+        "-- Which popup tells of each notice, and of how many it told, kept before the desktop gets it.
+     ALTER TABLE notices ADD COLUMN slot INTEGER;
+     ALTER TABLE notices ADD COLUMN told INTEGER;",
+    ),
 ];
 
 /// All steps from the first version on.

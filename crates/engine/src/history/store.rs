@@ -29,6 +29,8 @@ pub(crate) const MAX_NOTICES: usize = 5_000;
 const MAX_LOOKED: i64 = 20_000;
 /// Steps of one job that are shown.
 const MAX_STEPS: i64 = 1_000;
+/// Sets whether a notice's popup is dealt with.
+const SHOWN: &str = "UPDATE notices SET shown = ?2 WHERE id = ?1";
 /// How often what is too old or too much is dropped.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 /// What is answered after the flush: reading sees everything asked for before it.
@@ -150,6 +152,8 @@ impl Store {
                 }
                 waiting.write(Write::Announce(announcement, None));
             }
+            Request::Handed(popup, ids) => waiting.write(Write::Handed(popup, ids)),
+            Request::Then(what) => answers.push(Box::new(move |_| what())),
             Request::Shown(ids) => waiting.write(Write::Shown(ids)),
             Request::Read(ids, read) => waiting.write(Write::Read(ids, read)),
             Request::ReadAll => waiting.write(Write::ReadAll),
@@ -332,14 +336,8 @@ impl Store {
         for (announcement, number) in self.waiting.untold() {
             self.preliminary -= 1;
             *number = Some(self.preliminary);
-            let stored = StoredNotice {
-                id: self.preliminary,
-                notice: announcement.notice.clone(),
-                read: announcement.read,
-                dismissed: false,
-                shown: false,
-                output: None,
-            };
+            let (notice, read) = (announcement.notice.clone(), announcement.read);
+            let stored = StoredNotice::new(self.preliminary, notice, read);
             told.push((ledger_key(announcement), stored, announcement.away));
         }
         for (key, stored, away) in told {
@@ -381,31 +379,32 @@ impl Store {
                     Write::Step(server, step) => insert_step(&transaction, server, step)?,
                     Write::Announce(announcement, told) => {
                         let Some(id) = announce(&transaction, announcement)? else { continue };
+                        let told_instead = announcement.instead_of.iter().map(renumber);
+                        set(&transaction, SHOWN, told_instead, true)?;
                         match told {
                             Some(preliminary) => {
                                 renumbered.insert(*preliminary, id);
                             }
                             None => recorded.push(Reply::Recorded {
-                                stored: Box::new(StoredNotice {
+                                stored: Box::new(StoredNotice::new(
                                     id,
-                                    notice: announcement.notice.clone(),
-                                    read: announcement.read,
-                                    dismissed: false,
-                                    shown: false,
-                                    output: None,
-                                }),
+                                    announcement.notice.clone(),
+                                    announcement.read,
+                                )),
                                 away: announcement.away,
                             }),
                         }
                     }
-                    Write::Shown(ids) => {
-                        let ids = ids.iter().map(renumber);
-                        set(
-                            &transaction,
-                            "UPDATE notices SET shown = ?2 WHERE id = ?1",
-                            ids,
-                            true,
+                    Write::Handed(popup, ids) => {
+                        let mut hand = transaction.prepare_cached(
+                            "UPDATE notices SET slot = ?2, told = ?3 WHERE id = ?1",
                         )?;
+                        for id in ids.iter().map(renumber) {
+                            hand.execute(params![id, popup.slot as i64, popup.count as i64])?;
+                        }
+                    }
+                    Write::Shown(ids) => {
+                        set(&transaction, SHOWN, ids.iter().map(renumber), true)?;
                     }
                     Write::Read(ids, read) => {
                         let ids = ids.iter().map(renumber);
@@ -528,7 +527,7 @@ impl Store {
         let Some(source) = self.sources().next() else { return Ok(Vec::new()) };
         let mut query = source.prepare_cached(
             "SELECT id, server, job, attempt, outcome, title, body, tone, at, read, dismissed, shown,
-                    kind, rule, name, error, output
+                    kind, rule, name, error, output, slot, told
              FROM notices WHERE dismissed = 0 ORDER BY id DESC LIMIT ?1",
         )?;
         query.query_map(params![MAX_NOTICES as i64], stored_notice)?.collect()

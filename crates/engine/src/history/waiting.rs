@@ -11,7 +11,7 @@ use jobwatch_core::model::{Job, JobId, Topic};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::{Transition, size};
 
-use super::Announcement;
+use super::{Announcement, Handed};
 
 /// Jobs that may wait while the disk refuses.
 const MAX_JOBS: usize = 50_000;
@@ -34,6 +34,7 @@ pub(super) enum Write {
     Announce(Box<Announcement>, Option<i64>),
     /// What a program printed, for a notice.
     Output(i64, String),
+    Handed(Handed, Vec<i64>),
     Shown(Vec<i64>),
     Read(Vec<i64>, bool),
     ReadAll,

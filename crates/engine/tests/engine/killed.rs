@@ -109,12 +109,19 @@ async fn what_was_written_and_not_shown_when_the_process_was_killed_is_told_once
 
 /// A desktop that keeps what it was told to show in a file, as a notification daemon outlives the
 /// program: a line a popup, its number before its title.
-struct Kept(std::path::PathBuf);
+struct Kept {
+    file: std::path::PathBuf,
+    /// The program does not live to hear that the desktop took a popup.
+    kills: bool,
+}
 
 impl Desktop for Kept {
     fn show(&self, popup: Popup, settled: Settled) {
-        let mut file = OpenOptions::new().create(true).append(true).open(&self.0).unwrap();
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.file).unwrap();
         file.write_all(format!("{} {}\n", popup.slot, popup.notice.title).as_bytes()).unwrap();
+        if self.kills {
+            std::process::abort();
+        }
         settled();
     }
 
@@ -126,7 +133,8 @@ impl Desktop for Kept {
 #[ignore = "is killed by another test"]
 async fn announcing_child() {
     let server: Server = serde_json::from_str(&given("SERVER")).unwrap();
-    let desktop = Arc::new(Kept(given("TOLD").into()));
+    let kills = std::env::var_os("KILLS").is_some();
+    let desktop = Arc::new(Kept { file: given("TOLD").into(), kills });
     let ports = Ports { desktop: Some(desktop), ..Ports::default() };
     let settings = SettingsSource::Fixed(vec![(server, None)]);
     let data_dir = Some(given("DIR").into());
@@ -139,8 +147,8 @@ fn times_told(path: &Path) -> (BTreeMap<String, BTreeSet<String>>, usize) {
     let (mut alone, mut counted) = (BTreeMap::<_, BTreeSet<String>>::new(), BTreeMap::new());
     for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
         let (slot, title) = line.split_once(' ').unwrap();
-        match title.strip_prefix("While Jobwatch was off: ") {
-            Some(counts) => {
+        match title.strip_prefix("While Jobwatch was off").and_then(|rest| rest.split_once(": ")) {
+            Some((_, counts)) => {
                 let many = counts.split(' ').next().unwrap().parse::<usize>().unwrap();
                 counted.insert(slot.to_owned(), many);
             }
@@ -180,7 +188,10 @@ async fn whenever_the_process_is_killed_each_end_is_told_once() {
         let before = control.counters().sockets_opened;
         let spec = JobSpec { name: Some(format!("round{round}")), ..JobSpec::default() };
         let id = control.start_job(spec);
-        let mut process = child("announcing_child", &environment);
+        // Now and then it is the very moment after the desktop took a popup.
+        let mut given = environment.to_vec();
+        given.extend((round % 10 == 3).then_some(("KILLS", "")));
+        let mut process = child("announcing_child", &given);
         until("its socket", || control.counters().sockets_opened > before).await;
         tokio::time::sleep(Duration::from_millis(roll(300))).await;
         control.complete(&id, None);

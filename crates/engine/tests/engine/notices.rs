@@ -275,3 +275,97 @@ async fn what_ends_while_popups_are_snoozed_is_summed_up_afterwards_and_failures
     engine.stop().await;
     demo.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_desktop_may_have_taken_is_shown_again_in_its_place_and_the_rest_is_summed_up() {
+    let demo = demo().await;
+    let dir = tempfile::tempdir().unwrap();
+    let of = demo.servers().into_iter().find(|(s, _)| s.dialect == DialectKind::Kecs).unwrap();
+    let control = demo.control(of.0.dialect);
+    let start = async |world: &Arc<World>| {
+        let settings = SettingsSource::Fixed(vec![of.clone()]);
+        let data_dir = Some(dir.path().to_owned());
+        let ports = world.ports();
+        let options = Options { data_dir, settings, ports, seed: Some(1) };
+        let engine = Engine::start(options).await.unwrap();
+        world.until_link(&of.0.id.0, Link::Live).await;
+        engine
+    };
+    let world = World::new();
+    let engine = start(&world).await;
+    let names = ["warm", "warm", "warm", "late"].map(str::to_owned);
+    let ids = start_all(&world, &control, &names).await;
+    control.fail(&ids[0], "disk full", None);
+    until("the first popup", || world.titles() == ["warm:7 failed"]).await;
+    // From here on nobody hears whether the desktop took one.
+    world.desktop_hangs.store(true, Ordering::Relaxed);
+    control.fail(&ids[1], "disk full", None);
+    control.fail(&ids[2], "disk full", None);
+    until("the second popup", || !world.unsettled.lock().unwrap().is_empty()).await;
+    let slot = world.popups.lock().unwrap()[0].slot;
+    engine.stop().await;
+    control.complete(&ids[3], None);
+
+    let world = World::new();
+    let engine = start(&world).await;
+    until("both", || world.titles().len() > 1).await;
+    let popups = world.popups.lock().unwrap().clone();
+    let again = popups.iter().find(|popup| popup.slot == slot).expect("in its place");
+    assert_eq!(again.notice.title, "3 \u{201c}warm:7\u{201d} jobs failed, same error");
+    assert!(world.titles().contains(&"late:7 completed".to_owned()), "{:?}", world.titles());
+    engine.stop().await;
+
+    // Now all of it is settled.
+    let world = World::new();
+    let engine = start(&world).await;
+    let id = start_all(&world, &control, &["next".to_owned()]).await.remove(0);
+    control.complete(&id, None);
+    until("the next", || !world.titles().is_empty()).await;
+    assert_eq!(world.titles(), ["next:7 completed"]);
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_quiet_held_when_the_program_ended_is_summed_up_later_and_not_as_if_it_had_been_off() {
+    let demo = demo().await;
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::new();
+    let engine = start(&world, dir.path()).await;
+    let kind = DialectKind::Kecs;
+    let control = demo.control(kind);
+    let id = engine.save_server(draft(&demo, kind, "Mill"), KeyChange::Keep, None).await.unwrap();
+    world.until_link(&id, Link::Live).await;
+    let names = ["a", "b", "c"].map(str::to_owned);
+    let ids = start_all(&world, &control, &names).await;
+    let snoozed_until = Some(jiff::Timestamp::now().as_millisecond() + 3_600_000);
+    let before = engine.overview().await.preferences;
+    let snoozed = Preferences { snoozed_until, ..before };
+    engine.set_preferences(snoozed).await.unwrap();
+    for id in &ids {
+        control.fail(id, "disk full", None);
+    }
+    while engine.overview().await.unread < 3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    engine.stop().await;
+
+    // Still quiet at the next start, it waits on.
+    let world = World::new();
+    let engine = start(&world, dir.path()).await;
+    world.until_link(&id, Link::Live).await;
+    assert_eq!(world.titles(), [""; 0]);
+    engine.stop().await;
+
+    let file = dir.path().join("settings.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let awake: Vec<&str> = text.lines().filter(|line| !line.starts_with("snoozedUntil")).collect();
+    assert!(awake.len() < text.lines().count(), "{text}");
+    std::fs::write(&file, awake.join("\n")).unwrap();
+    let world = World::new();
+    let engine = start(&world, dir.path()).await;
+    until("the summary", || !world.titles().is_empty()).await;
+    assert_eq!(world.titles(), ["While Jobwatch was off or quiet: 3 failed"]);
+    engine.stop().await;
+    demo.stop().await;
+}

@@ -299,23 +299,17 @@ fn announcement(job: &str) -> Announcement {
         attempt: 1,
         outcome: JobState::Completed,
     };
-    Announcement {
-        notice: Notice {
-            key: Some(key),
-            server,
-            job: Some(job.into()),
-            title: format!("{job} completed"),
-            body: String::new(),
-            tone: Tone::Good,
-            at: jiff::Timestamp::now(),
-            subject: None,
-            why: None,
-        },
-        step: None,
-        mark: None,
-        away: false,
-        read: false,
-    }
+    Announcement::of(Notice {
+        key: Some(key),
+        server,
+        job: Some(job.into()),
+        title: format!("{job} completed"),
+        body: String::new(),
+        tone: Tone::Good,
+        at: jiff::Timestamp::now(),
+        subject: None,
+        why: None,
+    })
 }
 
 /// What the history says next.

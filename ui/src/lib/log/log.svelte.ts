@@ -26,6 +26,9 @@ export const MOST_JOBS = 16;
 /** Rows beyond those in sight that come with a place that was looked for: as many as the list has in reserve. */
 const AROUND = 20;
 
+/** Their places in `LogState.levels`. */
+const [ERROR, FATAL] = [5, 6];
+
 /** What the list of rows can be told. */
 export interface Sight {
   /** Shows the row, moving as little as possible. */
@@ -76,9 +79,11 @@ export class Log {
   /** The number of rows for which earlier lines were asked for by scrolling. */
   #asked = -1;
 
+  /** `startAtError`: what failed is looked at where it failed, at its last error, instead of at its end. */
   constructor(
     readonly app: App,
     jobs: LogJob[],
+    private startAtError = false,
   ) {
     this.jobs = jobs;
     this.filter = everything(this.settings.current.fold, this.settings.current.fields);
@@ -289,6 +294,17 @@ export class Log {
       this.left = total;
       this.sight?.toRow(row, below * this.settings.rowHeight);
     } else this.#keepPlace();
+    if (this.startAtError) this.#toError();
+  }
+
+  /** Once the lines are here, unless the user has gone somewhere before. */
+  #toError(): void {
+    const { state } = this;
+    const moved = !this.follow || this.selection !== null;
+    if (!moved && (!state || state.lines === 0 || state.earlier === "asking")) return;
+    this.startAtError = false;
+    const errors = (state?.levels[ERROR] ?? 0) + (state?.levels[FATAL] ?? 0);
+    if (!moved && errors > 0) void this.seek({ kind: "level", from: this.total, back: true, level: "error" }, "No error before this.");
   }
 
   /** Notices rows that were put in front of those in sight, or dropped there. */

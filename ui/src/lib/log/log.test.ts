@@ -62,6 +62,27 @@ describe("the viewport", () => {
     expect(grid().getAttribute("aria-rowcount")).toBe("10000000");
   });
 
+  test.each(["failed", "completed"] as const)("of a job that %s begins at its last error where it failed, else at its end", async (kind) => {
+    const mock = await show();
+    const job = mock.world.jobs[2]!;
+    job.row.state = { kind, name: null };
+    mock.touch({ kind: "job", server: job.row.server, job: job.row.id, log: true });
+    await screen.findByRole("log", { name: "Log" });
+    await waitFor(() => expect(lines().length).toBeGreaterThan(5));
+    const chosen = () => lines().find((line) => line.getAttribute("aria-selected") === "true");
+    if (kind === "completed") {
+      await waitFor(() => expect(text()).toContain("(10000000)"));
+      expect(chosen()).toBeUndefined();
+      return;
+    }
+    await waitFor(() => expect(chosen()?.textContent).toMatch(/error/i));
+    // What the user does afterwards is not undone.
+    await press("{Home}");
+    await waitFor(() => expect(index(lines()[0])).toBe(1));
+    mock.touch();
+    await waitFor(() => expect(index(lines()[0])).toBe(1));
+  });
+
   test("stands where it stood, with its filter, after another part of the job was looked at", async () => {
     const { mock } = await open(2);
     await press("{Control>}f{/Control}");

@@ -286,3 +286,26 @@ fn a_connection_that_is_back_takes_the_place_of_its_loss_however_long_it_was_los
     let shown = run(offers, day + 60_000);
     assert_eq!(shown.iter().map(|(_, popup)| popup.slot).collect::<Vec<_>>(), [1, 2, 1]);
 }
+
+#[test]
+fn what_the_desktop_may_have_taken_is_told_again_by_the_same_popup_in_the_same_words() {
+    let mut before = Popups::default();
+    let failed = |n: i64| notice("s", &n.to_string(), "warm", Some("disk full"));
+    let mut last = None;
+    for n in 1..=3 {
+        before.offer(n, failed(n), "Mill", ms(0));
+        last = before.poll(ms(if n == 3 { 2_000 } else { 0 })).or(last);
+    }
+    let last = last.unwrap();
+    assert_eq!((last.slot, &*last.ids, last.count), (1, &[2, 3][..], 3));
+
+    let mut after = Popups::default();
+    let all = (1..=3).map(|n| (n, failed(n))).collect();
+    after.restore(last.slot, "Mill", all, last.ids.clone(), ms(0));
+    // What comes meanwhile neither swallows it nor is hindered by it.
+    after.offer(4, notice("s", "4", "cold", None), "Mill", ms(0));
+    assert_eq!(after.poll(ms(0)).unwrap().notice.title, "cold completed");
+    let again = after.poll(after.deadline().unwrap()).unwrap();
+    assert_eq!(again, last);
+    assert_eq!(after.deadline(), None);
+}
