@@ -20,6 +20,7 @@ use crate::link::Link;
 use crate::os::badge::Badge;
 use crate::os::notifier::{Look, Notifier, Told};
 use crate::os::paths::Paths;
+use crate::os::quiet::{self, Quiet};
 use crate::os::secrets::Keyring;
 use crate::tray::menu::Choice;
 use crate::tray::native::{self, Tray};
@@ -135,6 +136,14 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     app.manage(page);
     app.manage(DemoSwitch::default());
     app.manage(ipc::logs::Saving::default());
+    app.manage(Quiet::default());
+    #[cfg(target_os = "linux")]
+    {
+        let (app, engine) = (app.clone(), engine.clone());
+        quiet::follow(move |quiet| {
+            app.state::<Quiet>().set(&engine, quiet::From::Session, quiet);
+        });
+    }
     if let Some(problem) = desktop.problem {
         engine.report_notifications(Some(problem));
     }
@@ -313,7 +322,7 @@ impl Heard {
 fn pass_on(app: &AppHandle, engine: &Engine, told: Told) {
     match told {
         Told::Health(problem) => engine.report_notifications(problem),
-        Told::Quiet(quiet) => engine.desktop_quiet(quiet),
+        Told::Quiet(quiet) => app.state::<Quiet>().set(engine, quiet::From::Daemon, quiet),
         Told::Clicked { id, server, job, button } => {
             tracing::debug!(id, server, job, ?button, "a popup was clicked");
             let (app, engine) = (app.clone(), engine.clone());

@@ -3,6 +3,7 @@
 pub mod badge;
 pub mod notifier;
 pub mod paths;
+pub mod quiet;
 pub mod secrets;
 pub mod tray;
 

@@ -132,3 +132,41 @@ fn hundreds_of_failures_are_three_popups_at_most_and_the_last_counts_all_of_them
         demo.stop().await;
     });
 }
+
+#[test]
+fn while_the_session_is_set_not_to_disturb_popups_wait_and_one_sums_them_up_afterwards() {
+    journey("disturb", async |desktop| {
+        let demo = demo().await;
+        configured(desktop, &demo);
+        every_end(desktop);
+        desktop.set("XDG_CURRENT_DESKTOP", "ubuntu:GNOME");
+        desktop.set("GSETTINGS_BACKEND", "keyfile");
+        let keys = desktop.home().join("config/glib-2.0/settings");
+        std::fs::create_dir_all(&keys).expect("a directory");
+        let keys = keys.join("keyfile");
+        let banners = |shown: bool| {
+            let text = format!("[org/gnome/desktop/notifications]\nshow-banners={shown}\n");
+            std::fs::write(&keys, text).expect("a file");
+        };
+        banners(false);
+        let control = demo.control(DialectKind::Kecs);
+        let start = |name: &str| {
+            control.start_job(JobSpec { name: Some(name.to_owned()), ..JobSpec::default() })
+        };
+        let ids = ["dark", "still"].map(start);
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        window.read("Running 2").await;
+        window.click_like("button", "Notices").await;
+        window.read("Not to disturb").await;
+        window.click_like("button", "All jobs").await;
+        control.complete(&ids[0], None);
+        control.fail(&ids[1], "too loud", None);
+        window.read("Completed 1").await;
+        window.read("Failed 1").await;
+        assert_eq!(desktop.notifications.shown(), []);
+        banners(true);
+        desktop.notifications.wait_for("While quiet: 1 completed, 1 failed").await;
+        demo.stop().await;
+    });
+}
