@@ -28,6 +28,8 @@ const TITLE: &str = "Jobwatch";
 pub const MAIN: &str = "main";
 /// A desktop that is just starting may show its tray this much later than the program starts.
 const TRAY_COMES: Duration = Duration::from_secs(30);
+/// So long after it was closed the window's processes have ended, and few come back at once.
+const SETTLES: Duration = Duration::from_secs(5);
 /// Popups come again at this hour of the next day.
 const MORNING: i8 = 8;
 /// The number of the popup that tells what closing the window does: no notice's.
@@ -141,7 +143,9 @@ pub fn start_hidden(app: &AppHandle) {
         if tokio::time::timeout(TRAY_COMES, shown).await.is_err() {
             tracing::info!("no tray has come, so the window is shown");
             show_window(&app);
+            return;
         }
+        settle(&app).await;
     });
 }
 
@@ -170,6 +174,8 @@ async fn close(app: &AppHandle) {
             desktop.show(tray_popup(), Box::new(|| {}));
             now_told(&engine, preferences).await;
         }
+        let app = app.clone();
+        tauri::async_runtime::spawn(async move { settle(&app).await });
         return;
     }
     if preferences.close_to_tray && !told {
@@ -179,6 +185,18 @@ async fn close(app: &AppHandle) {
         now_told(&engine, preferences).await;
     }
     app.exit(0);
+}
+
+/// Once it has been without a window for a moment, what only the window needs is let go.
+async fn settle(app: &AppHandle) {
+    tokio::time::sleep(SETTLES).await;
+    let of = app.clone();
+    // Where the window's thread has ended, the program ends.
+    let _ = app.run_on_main_thread(move || {
+        if of.state::<Presence>().in_background() {
+            os::memory::let_go_of_code();
+        }
+    });
 }
 
 async fn now_told(engine: &Engine, preferences: Preferences) {

@@ -1,6 +1,7 @@
 //! The desktop underneath: where files go, the keyring, popups.
 
 pub mod badge;
+pub mod memory;
 pub mod notifier;
 pub mod paths;
 pub mod quiet;

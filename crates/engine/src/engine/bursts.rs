@@ -30,6 +30,8 @@ struct Burst {
     notices: Vec<StoredNotice>,
     /// Whether some of it became known to an earlier run, which did not get to tell it.
     earlier: bool,
+    /// Summaries of earlier runs that nobody saw: this one takes their place.
+    unseen: Vec<i64>,
     first: Mono,
     due: Mono,
 }
@@ -51,8 +53,20 @@ impl Bursts {
         self.hold_in(stored, false, now).earlier = true;
     }
 
+    /// Keeps back what an unseen summary of an earlier run told of.
+    pub(super) fn hold_again(&mut self, summary: i64, members: Vec<StoredNotice>, now: Now) {
+        for stored in members {
+            let burst = self.hold_in(stored, false, now);
+            burst.earlier = true;
+            if !burst.unseen.contains(&summary) {
+                burst.unseen.push(summary);
+            }
+        }
+    }
+
     fn hold_in(&mut self, stored: StoredNotice, listed: bool, now: Now) -> &mut Burst {
-        let new = || Burst { notices: Vec::new(), earlier: false, first: now.mono, due: now.mono };
+        let (notices, unseen, earlier) = (Vec::new(), Vec::new(), false);
+        let new = || Burst { notices, earlier, unseen, first: now.mono, due: now.mono };
         let burst = self.held.entry(stored.notice.server.clone()).or_insert_with(new);
         let (quiet, longest) =
             if listed { (QUIET, PATIENCE) } else { (PATIENCE, PATIENCE * UNLISTED) };
@@ -94,29 +108,37 @@ impl State {
         if self.notices.deadline().is_none_or(|due| due > now.mono) {
             return;
         }
-        for (server, Burst { notices, earlier, .. }) in self.notices.bursts.take_due(now) {
+        for (server, burst) in self.notices.bursts.take_due(now) {
+            let Burst { notices, earlier, unseen, .. } = burst;
             let when = match earlier {
                 true => "While Jobwatch was off or quiet",
                 false => "While Jobwatch was off",
             };
             let Ok(entry) = self.named(&server) else {
                 // The demo's servers of an earlier run may not be here.
-                self.history.shown(notices.iter().map(|stored| stored.id).collect());
+                let ids = notices.iter().map(|stored| stored.id).chain(unseen);
+                self.history.shown(ids.collect());
                 continue;
             };
             let name = entry.server.name.clone();
-            self.tell_burst(server, &name, when, notices, now);
+            self.tell_burst(server, &name, when, notices, &unseen, now);
+            if !unseen.is_empty() {
+                self.history.shown(unseen.clone());
+                self.dismiss(unseen, true);
+            }
         }
         self.show_popups();
     }
 
-    /// Tells several notices of one server as one; `when` says what kept them from being told.
+    /// Tells several notices of one server as one; `when` says what kept them from being told, and
+    /// `unseen` which summaries that nobody saw it replaces.
     pub(super) fn tell_burst(
         &mut self,
         server: ServerId,
         name: &str,
         when: &str,
         notices: Vec<StoredNotice>,
+        unseen: &[i64],
         now: Now,
     ) {
         // What earlier runs had to tell besides outcomes has its own words.
@@ -132,7 +154,8 @@ impl State {
             several => {
                 let notice = summary(server, name, when, several, now);
                 // Written together: whenever the program is killed, each is told, and once.
-                let instead_of = several.iter().map(|stored| stored.id).collect();
+                let members = several.iter().map(|stored| stored.id);
+                let instead_of = members.chain(unseen.iter().copied()).collect();
                 self.history.announce(Announcement { instead_of, ..Announcement::of(notice) });
             }
         }

@@ -208,7 +208,11 @@ impl State {
         stored.reverse();
         let untold = |stored: &&StoredNotice| !stored.shown && !stored.read;
         let untold: Vec<_> = stored.iter().filter(untold).cloned().collect();
+        let mut summed: HashMap<i64, Vec<StoredNotice>> = HashMap::new();
         for stored in stored {
+            if let (Some(summary), Some(_)) = (stored.summary, &stored.notice.key) {
+                summed.entry(summary).or_default().push(stored.clone());
+            }
             self.notices.push(stored);
         }
         if self.ports.desktop.is_none() {
@@ -219,7 +223,11 @@ impl State {
             match stored.popup {
                 _ if self.hold_if_quiet(&stored) => {}
                 Some(popup) => handed.push((popup, stored)),
-                None => self.notices.bursts.hold_earlier(stored, now),
+                // A summary that nobody saw is part of the next one.
+                None => match summed.remove(&stored.id) {
+                    Some(members) => self.notices.bursts.hold_again(stored.id, members, now),
+                    None => self.notices.bursts.hold_earlier(stored, now),
+                },
             }
         }
         self.show_again(handed);

@@ -121,7 +121,7 @@ impl State {
                 unread.into_iter().partition(|stored| stored.popup.is_some());
             let handed = handed.into_iter().filter_map(|stored| Some((stored.popup?, stored)));
             self.show_again(handed.collect());
-            self.tell_burst(server, &name, "While quiet", unread, now);
+            self.tell_burst(server, &name, "While quiet", unread, &[], now);
         }
     }
 }

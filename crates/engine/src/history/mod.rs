@@ -61,13 +61,24 @@ pub struct StoredNotice {
     /// The popup that tells of it, kept before the desktop got it. `None` for what was never on its
     /// way there.
     pub popup: Option<Handed>,
+    /// The summary that told of it instead, by an earlier run.
+    pub summary: Option<i64>,
 }
 
 impl StoredNotice {
     /// One that was just written.
     pub(crate) fn new(id: i64, notice: Notice, read: bool) -> StoredNotice {
         let (dismissed, shown) = (false, false);
-        StoredNotice { id, notice, read, dismissed, shown, output: None, popup: None }
+        StoredNotice {
+            id,
+            notice,
+            read,
+            dismissed,
+            shown,
+            output: None,
+            popup: None,
+            summary: None,
+        }
     }
 }
 

@@ -182,6 +182,7 @@ pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
             }),
             _ => None,
         },
+        summary: row.get(19)?,
     })
 }
 

@@ -89,9 +89,11 @@ const STEPS: &[M<'static>] = &[
      ALTER TABLE notices ADD COLUMN output TEXT;",
     ),
     M::up(
-        "-- Which popup tells of each notice, and of how many it told, kept before the desktop gets it.
+        "-- Which popup tells of each notice, and of how many it told, kept before the desktop gets it;
+     -- and the number of the summary that told of it instead.
      ALTER TABLE notices ADD COLUMN slot INTEGER;
-     ALTER TABLE notices ADD COLUMN told INTEGER;",
+     ALTER TABLE notices ADD COLUMN told INTEGER;
+     ALTER TABLE notices ADD COLUMN summary INTEGER;",
     ),
 ];
 

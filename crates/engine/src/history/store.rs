@@ -29,8 +29,6 @@ pub(crate) const MAX_NOTICES: usize = 5_000;
 const MAX_LOOKED: i64 = 20_000;
 /// Steps of one job that are shown.
 const MAX_STEPS: i64 = 1_000;
-/// Sets whether a notice's popup is dealt with.
-const SHOWN: &str = "UPDATE notices SET shown = ?2 WHERE id = ?1";
 /// How often what is too old or too much is dropped.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 /// What is answered after the flush: reading sees everything asked for before it.
@@ -379,8 +377,13 @@ impl Store {
                     Write::Step(server, step) => insert_step(&transaction, server, step)?,
                     Write::Announce(announcement, told) => {
                         let Some(id) = announce(&transaction, announcement)? else { continue };
-                        let told_instead = announcement.instead_of.iter().map(renumber);
-                        set(&transaction, SHOWN, told_instead, true)?;
+                        for told in announcement.instead_of.iter().map(renumber) {
+                            transaction
+                                .prepare_cached(
+                                    "UPDATE notices SET shown = 1, summary = ?2 WHERE id = ?1",
+                                )?
+                                .execute(params![told, id])?;
+                        }
                         match told {
                             Some(preliminary) => {
                                 renumbered.insert(*preliminary, id);
@@ -404,7 +407,8 @@ impl Store {
                         }
                     }
                     Write::Shown(ids) => {
-                        set(&transaction, SHOWN, ids.iter().map(renumber), true)?;
+                        let sql = "UPDATE notices SET shown = ?2 WHERE id = ?1";
+                        set(&transaction, sql, ids.iter().map(renumber), true)?;
                     }
                     Write::Read(ids, read) => {
                         let ids = ids.iter().map(renumber);
@@ -527,7 +531,7 @@ impl Store {
         let Some(source) = self.sources().next() else { return Ok(Vec::new()) };
         let mut query = source.prepare_cached(
             "SELECT id, server, job, attempt, outcome, title, body, tone, at, read, dismissed, shown,
-                    kind, rule, name, error, output, slot, told
+                    kind, rule, name, error, output, slot, told, summary
              FROM notices WHERE dismissed = 0 ORDER BY id DESC LIMIT ?1",
         )?;
         query.query_map(params![MAX_NOTICES as i64], stored_notice)?.collect()
