@@ -343,7 +343,9 @@ pub fn set_shortcut(app: &AppHandle, keys: &str) -> Result<(), UserError> {
     match keys.trim() {
         "" => Ok(()),
         keys => app.global_shortcut().register(keys).map_err(|error| invalid(&error)),
-    }
+    }?;
+    tracing::debug!(keys, "the shortcut is as chosen");
+    Ok(())
 }
 
 /// Makes shortcuts possible, where the desktop has them.

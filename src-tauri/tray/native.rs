@@ -160,12 +160,25 @@ impl Shown {
         menu: &Menu<Wry>,
         items: Vec<Item>,
     ) -> tauri::Result<()> {
+        let changed = self.change(app, menu, items);
+        if changed.is_err() {
+            // What is in the menu is not known any more: the next one is made from nothing.
+            while matches!(menu.remove_at(0), Ok(Some(_))) {}
+            self.items.clear();
+            self.native.clear();
+        }
+        changed
+    }
+
+    fn change(&mut self, app: &AppHandle, menu: &Menu<Wry>, items: Vec<Item>) -> tauri::Result<()> {
         let (first, last) = change(&self.items, &items);
         let (old_end, new_end) = (self.items.len() - last, items.len() - last);
-        for gone in self.native.drain(first..old_end) {
-            menu.remove(gone.as_item())?;
+        for _ in first..old_end {
+            // By its place: several may lead to the same job, and by the id all of them would go.
+            menu.remove_at(first)?;
+            self.native.remove(first);
+            self.items.remove(first);
         }
-        self.items.drain(first..old_end);
         for (at, item) in items[first..new_end].iter().enumerate() {
             let native = Native::make(app, item)?;
             menu.insert(native.as_item(), first + at)?;

@@ -153,6 +153,13 @@ impl Desktop {
             .collect()
     }
 
+    /// How often the program's log says this.
+    pub fn logged(&self, words: &str) -> usize {
+        let logs = std::fs::read_dir(self.data().join("logs")).expect("logs");
+        let texts = logs.filter_map(|log| std::fs::read_to_string(log.ok()?.path()).ok());
+        texts.map(|text| text.matches(words).count()).sum()
+    }
+
     /// Leaves what a failed journey's reader wants to see.
     pub async fn keep_evidence(&self) {
         let evidence = root().join("target/journeys").join(&self.name);

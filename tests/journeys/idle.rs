@@ -45,9 +45,7 @@ async fn watch(process: u32, seconds: u64) -> String {
 
 /// How many pages have been loaded and listen, by the program's log.
 fn pages(desktop: &Desktop) -> usize {
-    let logs = std::fs::read_dir(desktop.data().join("logs")).expect("logs");
-    let texts = logs.filter_map(|log| std::fs::read_to_string(log.ok()?.path()).ok());
-    texts.map(|text| text.matches("the page listens").count()).sum()
+    desktop.logged("the page listens")
 }
 
 #[test]

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::JobSpec;
+use jobwatch_engine::settings::{Settings, SettingsFile};
+use jobwatch_engine::views::Preferences;
 use tokio::process::Child;
 use tokio::time::timeout;
 
 use super::desktop::Desktop;
 use super::journey;
 use super::logs::{configured, demo};
-use super::support::{PATIENCE, eventually};
+use super::support::{PATIENCE, eventually, jobwatch};
 
 async fn shown(desktop: &Desktop) -> u32 {
     let screen = desktop.screen();
@@ -73,6 +75,32 @@ fn a_closed_window_leaves_the_program_in_the_tray_and_comes_back_when_it_is_want
 }
 
 #[test]
+fn the_tray_is_drawn_whatever_happens_and_however_often_to_the_same_job() {
+    journey("drawn", async |desktop| {
+        let demo = demo().await;
+        configured(desktop, &demo);
+        let control = demo.control(DialectKind::Kecs);
+        desktop.start_tray().await;
+        let mut program = desktop.start_alone(&[]);
+        let live = || control.counters().sockets_opened > 0;
+        eventually("its socket", async || live().then_some(())).await;
+        // Of each failure there are two notices, ours and the server's own.
+        for round in 0..8 {
+            let job = |name: String| JobSpec { name: Some(name), ..JobSpec::default() };
+            let id = control.start_job(job(format!("round{round}")));
+            control.fail(&id, &format!("error {}", "x".repeat(round + 1)), None);
+            let unread = format!("({}) Jobwatch", 2 * (round + 1));
+            eventually("its notices", async || (desktop.screen().title()? == unread).then_some(()))
+                .await;
+        }
+        assert!(program.try_wait().expect("known").is_none(), "it goes on");
+        assert_eq!(desktop.logged("the tray could not be drawn"), 0);
+        program.kill().await.expect("it runs");
+        demo.stop().await;
+    });
+}
+
+#[test]
 fn started_hidden_it_shows_no_window_until_it_is_wanted() {
     journey("hidden", async |desktop| {
         let demo = demo().await;
@@ -86,6 +114,64 @@ fn started_hidden_it_shows_no_window_until_it_is_wanted() {
         let mut second = desktop.start_alone(&[]);
         assert!(end_of(&mut second).await.success());
         shown(desktop).await;
+        program.kill().await.expect("it runs");
+        demo.stop().await;
+    });
+}
+
+/// Control, Alt and J, as X names keys.
+const SHORTCUT: [u32; 3] = [0xffe3, 0xffe9, 0x6a];
+
+#[test]
+fn the_keys_that_the_user_chose_show_the_window_from_anywhere() {
+    journey("shortcut", async |desktop| {
+        let demo = demo().await;
+        configured(desktop, &demo);
+        let control = demo.control(DialectKind::Kecs);
+        let (mut file, read) = SettingsFile::load(desktop.config().join("settings.toml"));
+        let preferences =
+            Preferences { shortcut: "Ctrl+Alt+J".to_owned(), ..read.settings.preferences };
+        file.save(&Settings { preferences, ..read.settings }).expect("settings");
+        desktop.start_tray().await;
+        let mut program = desktop.start_alone(&["--hidden"]);
+        eventually("its socket", async || (control.counters().sockets_opened > 0).then_some(()))
+            .await;
+        eventually("the keys", async || (desktop.logged("the shortcut is") > 0).then_some(()))
+            .await;
+        assert_eq!(desktop.screen().window(), None);
+        desktop.screen().press(&SHORTCUT);
+        shown(desktop).await;
+        program.kill().await.expect("it runs");
+        demo.stop().await;
+    });
+}
+
+#[test]
+fn chosen_in_the_settings_it_starts_with_the_session_and_without_a_window() {
+    journey("login", async |desktop| {
+        let demo = demo().await;
+        configured(desktop, &demo);
+        let control = demo.control(DialectKind::Kecs);
+        desktop.start_tray().await;
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        window.click("button", "Settings").await;
+        window.click_like("checkbox", "Start").await;
+        let entry = desktop.home().join(".config/autostart/Jobwatch.desktop");
+        let entry = eventually("the entry", async || std::fs::read_to_string(&entry).ok()).await;
+        desktop.kill().await;
+        // What the session does when it begins.
+        let command = entry.lines().find_map(|line| line.strip_prefix("Exec=")).expect("a command");
+        let (program, arguments) = command.split_once(' ').expect("arguments");
+        assert_eq!(program.trim_matches('"'), jobwatch().to_string_lossy());
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let before = control.counters().sockets_opened;
+        let mut program = desktop.start_alone(&arguments);
+        eventually("a new socket", async || {
+            (control.counters().sockets_opened > before).then_some(())
+        })
+        .await;
+        assert_eq!(desktop.screen().window(), None);
         program.kill().await.expect("it runs");
         demo.stop().await;
     });
