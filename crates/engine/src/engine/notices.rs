@@ -44,6 +44,8 @@ pub(super) struct NoticeFilter {
     pub unfolded: Option<Vec<i64>>,
 }
 
+/// Among so many of the newest notices others about the same job are looked for.
+const LOOKED_BACK: usize = 500;
 /// Notices of one burst are at most this far apart.
 const APART: Duration = Duration::from_secs(60);
 
@@ -181,15 +183,52 @@ impl Notices {
         self.recount();
     }
 
+    /// What a server says of its own accord about the end of a job that a notice tells of, before it
+    /// or after: it is listed, and nobody needs to read it besides. Answers what is unread of it, of
+    /// which `new` is the newest, or what `new` makes so.
+    fn told_otherwise(&self, new: &StoredNotice) -> Vec<i64> {
+        let notice = &new.notice;
+        let same = |other: &&StoredNotice| {
+            let apart = notice.at.duration_since(other.notice.at).unsigned_abs();
+            other.notice.server == notice.server
+                && other.notice.job == notice.job
+                && (other.notice.tone == Tone::Bad) == (notice.tone == Tone::Bad)
+                && apart <= APART
+        };
+        // In a flood it is not looked for ever.
+        let mut recent = self.newest().take(LOOKED_BACK).filter(same);
+        match (&notice.job, &notice.key) {
+            (Some(_), Some(_)) => recent
+                .filter(|other| is_servers_own(&other.notice) && !other.read)
+                .map(|other| other.id)
+                .collect(),
+            (Some(_), None) if is_servers_own(notice) && !new.read => {
+                let told = recent.any(|other| other.notice.key.is_some());
+                if told { vec![new.id] } else { Vec::new() }
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn recount(&mut self) {
         let unread = self.list.iter().filter(|stored| !stored.read).count();
         self.unread = u32::try_from(unread).unwrap_or(u32::MAX);
     }
 }
 
+/// Whether a server says it of its own accord, as far as that is not about itself.
+fn is_servers_own(notice: &Notice) -> bool {
+    notice.key.is_none() && notice.why.is_none()
+}
+
 /// What makes notices alike; `None` for one that is like no other.
 fn likeness(notice: &Notice) -> Option<String> {
-    let about = notice.subject.as_ref()?;
+    let Some(about) = notice.subject.as_ref() else {
+        // What a server says of one job after the other in the same words.
+        let own = is_servers_own(notice) && notice.job.is_some();
+        let text = || format!("{}\n{}\n{}", notice.server.0, notice.title, family(&notice.body));
+        return own.then(text);
+    };
     let kind = notice.key.as_ref().map_or_else(
         || notice.why.as_ref().map_or("", |why| why.kind.word()).to_owned(),
         |key| key.outcome.word(),
@@ -314,6 +353,10 @@ impl State {
             self.show(&stored);
         }
         self.notices.push(stored.clone());
+        let known = self.notices.told_otherwise(&stored);
+        if !known.is_empty() {
+            self.mark_read(known, true);
+        }
         if !away {
             // What ended while nobody watched is told, and no program is run for it.
             self.hook(&stored);
