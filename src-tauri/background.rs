@@ -102,8 +102,9 @@ pub fn open_window(app: &AppHandle) -> tauri::Result<()> {
         })
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_page_load(|_, load| tracing::debug!(event = ?load.event(), "the page loads"));
-    builder.build()?;
-    Ok(())
+    let window = builder.build()?;
+    // How much is unread may have been told while there was no window to write it on.
+    window.set_title(&app.state::<Presence>().title())
 }
 
 /// Brings the window to the front, and makes it again where it was closed.

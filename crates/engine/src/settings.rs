@@ -181,6 +181,9 @@ impl SettingsFile {
             self.unread = true;
             problems.push("a server must begin with [[server]], in double brackets".to_owned());
         }
+        if self.document.contains_key("servers") {
+            problems.push("a server must begin with [[server]], not [[servers]]".to_owned());
+        }
         let servers = self.document.get("server").and_then(Value::as_array);
         for (index, value) in servers.into_iter().flatten().enumerate() {
             match read_server(value) {
@@ -579,6 +582,13 @@ ws = "ws://localhost"
         std::fs::write(&path, WITH_UNKNOWN).unwrap();
         let settings = file.reload_if_mended().unwrap().settings;
         assert_eq!(settings.servers[0].server.dialect, DialectKind::Kecs);
+    }
+
+    #[test]
+    fn servers_under_a_wrong_name_are_not_passed_over_in_silence() {
+        let (_directory, path) = file("version = 1\n[[servers]]\nname = \"a\"\n");
+        let problem = SettingsFile::load(path).1.problem.unwrap();
+        assert!(problem.contains("[[server]], not [[servers]]"), "{problem}");
     }
 
     #[test]
