@@ -22,6 +22,10 @@ mod linux {
 
     use rustix::mm::{Advice, madvise};
 
+    /// How code and what it reads besides are mapped.
+    const CODE: &str = "r-xp";
+    const CONSTANTS: &str = "r--p";
+
     /// Answers how many bytes are mapped, in memory or not.
     pub fn let_go_of_code() -> io::Result<usize> {
         let mappings = std::fs::read_to_string("/proc/self/smaps")?;
@@ -40,9 +44,9 @@ mod linux {
         Ok(sum)
     }
 
-    /// Where files are mapped that nobody may write to, or has written to before that, of
-    /// `/proc/self/smaps`. A page that was written to is the program's own: it is `Anonymous`, or
-    /// in `Swap`.
+    /// Where programs and libraries are mapped that nobody may write to, or has written to before
+    /// that, of `/proc/self/smaps`. A page that was written to is the program's own: it is
+    /// `Anonymous`, or in `Swap`. Other files may be unmapped at any moment, by any thread.
     fn code(mappings: &str) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         // What may be let go, until a line tells that it may not.
@@ -54,15 +58,23 @@ mod linux {
                 (Some(field), _) if field.ends_with(':') => {}
                 (Some(range), Some(access)) => {
                     found.extend(candidate.take());
-                    let of_file = fields.nth(2).is_some_and(|inode| inode != "0");
-                    let fixed = matches!(access, "r-xp" | "r--p");
-                    candidate = if of_file && fixed { addresses(range) } else { None };
+                    let file = fields.nth(2).filter(|inode| *inode != "0");
+                    candidate = match (addresses(range), file) {
+                        (Some(range), Some(file)) => Some((range, access, file)),
+                        _ => None,
+                    };
                 }
                 _ => {}
             }
         }
         found.extend(candidate);
-        found
+        let runs = |file: &str| found.iter().any(|(_, of, other)| *of == CODE && *other == file);
+        let fixed = found.iter().filter(|(_, access, file)| match *access {
+            CODE => true,
+            CONSTANTS => runs(file),
+            _ => false,
+        });
+        fixed.map(|(range, ..)| range.clone()).collect()
     }
 
     fn addresses(range: &str) -> Option<Range<usize>> {
@@ -85,20 +97,29 @@ mod linux {
 
         #[test]
         fn only_what_is_as_in_its_file_is_let_go() {
-            let of = |head: &str| code(&mapping(head, 0, 0));
+            let only = |text: &str| match code(text).as_slice() {
+                [] => None,
+                [one] => Some(one.clone()),
+                several => panic!("{several:?}"),
+            };
+            let of = |head: &str| only(&mapping(head, 0, 0));
             let lib = "1000-3000 r-xp 00001000 08:01 77 /usr/lib/a b.so";
-            assert_eq!(of(lib), [0x1000..0x3000]);
-            assert_eq!(of("1000-3000 r--p 00001000 08:01 77 /usr/lib/a.so"), [0x1000..0x3000]);
-            assert!(of("1000-3000 rw-p 00001000 08:01 77 /usr/lib/a.so").is_empty());
-            assert!(of("1000-3000 rwxp 00001000 08:01 77 /usr/lib/a.so").is_empty());
-            assert!(of("1000-3000 r--s 00001000 08:01 77 /usr/share/cache").is_empty());
-            assert!(of("1000-3000 r-xp 00000000 00:00 0 ").is_empty());
-            assert!(of("1000-3000 r-xp 00000000 00:00 0 [vdso]").is_empty());
+            let whole = Some(0x1000..0x3000);
+            assert_eq!(of(lib), whole);
+            // A file that holds no code.
+            assert_eq!(of("1000-3000 r--p 00001000 08:01 78 /usr/share/font"), None);
+            assert_eq!(of("1000-3000 rw-p 00001000 08:01 77 /usr/lib/a.so"), None);
+            assert_eq!(of("1000-3000 rwxp 00001000 08:01 77 /usr/lib/a.so"), None);
+            assert_eq!(of("1000-3000 r--s 00001000 08:01 77 /usr/share/cache"), None);
+            assert_eq!(of("1000-3000 r-xp 00000000 00:00 0 "), None);
+            assert_eq!(of("1000-3000 r-xp 00000000 00:00 0 [vdso]"), None);
             // What the loader has written to stays, also where it is in the swap.
-            assert!(code(&mapping(lib, 8, 0)).is_empty());
-            assert!(code(&mapping(lib, 0, 8)).is_empty());
-            let several = [mapping(lib, 0, 0), mapping("5000-6000 r--p 0 08:01 7 /b", 4, 0)];
-            assert_eq!(code(&several.concat()), [0x1000..0x3000]);
+            assert_eq!(only(&mapping(lib, 8, 0)), None);
+            assert_eq!(only(&mapping(lib, 0, 8)), None);
+            let relocated = mapping("5000-6000 r--p 0 08:01 77 /usr/lib/a b.so", 4, 0);
+            let constants = mapping("8000-9000 r--p 0 08:01 77 /usr/lib/a b.so", 0, 0);
+            let several = [mapping(lib, 0, 0), relocated, constants].concat();
+            assert_eq!(code(&several), [0x1000..0x3000, 0x8000..0x9000]);
         }
 
         #[test]
