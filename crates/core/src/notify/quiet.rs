@@ -1,5 +1,7 @@
 //! When popups are held back.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::{Date, Time};
 use jiff::{Timestamp, ToSpan as _, Zoned};
 
@@ -71,12 +73,14 @@ pub struct Quiet {
     pub hours: Vec<Hours>,
     /// The user wants none until then.
     pub snoozed_until: Option<Timestamp>,
+    /// The desktop is set not to disturb.
+    pub desktop: bool,
     /// Failures are told all the same.
     pub failures_breach: bool,
 }
 
 impl Quiet {
-    /// Until when it is quiet, if it is now.
+    /// Until when it is quiet by the clocks, if it is now.
     #[must_use]
     pub fn until(&self, now: &Zoned) -> Option<Timestamp> {
         let snoozed = self.snoozed_until.filter(|until| *until > now.timestamp());
@@ -88,7 +92,41 @@ impl Quiet {
     #[must_use]
     pub fn holds(&self, notice: &Notice, now: &Zoned) -> bool {
         let breaches = self.failures_breach && notice.tone == Tone::Bad;
-        !breaches && self.until(now).is_some()
+        !breaches && self.is_now(now)
+    }
+
+    fn is_now(&self, now: &Zoned) -> bool {
+        self.desktop || self.until(now).is_some()
+    }
+}
+
+/// What waits for the end of the quiet, of each server.
+#[derive(Debug)]
+pub struct Held<T>(BTreeMap<ServerId, Vec<T>>);
+
+impl<T> Default for Held<T> {
+    fn default() -> Held<T> {
+        Held(BTreeMap::new())
+    }
+}
+
+impl<T> Held<T> {
+    /// Keeps something of a server back.
+    pub fn hold(&mut self, server: ServerId, what: T) {
+        self.0.entry(server).or_default().push(what);
+    }
+
+    /// Lets go of everything, in the order in which it came, once it is quiet no more.
+    pub fn release(&mut self, quiet: &Quiet, now: &Zoned) -> BTreeMap<ServerId, Vec<T>> {
+        if self.0.is_empty() || quiet.is_now(now) {
+            return BTreeMap::new();
+        }
+        std::mem::take(&mut self.0)
+    }
+
+    /// Drops what was held of a server, and answers it.
+    pub fn forget(&mut self, server: &ServerId) -> Vec<T> {
+        self.0.remove(server).unwrap_or_default()
     }
 }
 
@@ -193,6 +231,70 @@ mod tests {
         assert!(!error.mutes(&notice(server("a"), "cold", "")));
     }
 
+    fn notice(tone: Tone) -> Notice {
+        Notice {
+            key: None,
+            server: ServerId("s".to_owned()),
+            job: None,
+            title: String::new(),
+            body: String::new(),
+            tone,
+            at: Timestamp::UNIX_EPOCH,
+            subject: None,
+            why: None,
+        }
+    }
+
+    #[test]
+    fn what_is_held_over_a_night_is_told_once_in_the_morning_also_where_the_clocks_change() {
+        // The evening, and how many hours the night has.
+        for (evening, hours) in
+            [(at(3, 28, 21, 0), 9), (at(10, 24, 21, 0), 11), (at(6, 1, 21, 0), 10)]
+        {
+            let quiet =
+                Quiet { hours: vec![nights([true; 7])], failures_breach: true, ..Quiet::default() };
+            let mut held = Held::default();
+            let (mut at_once, mut later) = (Vec::new(), Vec::new());
+            // Something completes each minute, and each tenth time something fails.
+            for minute in 0..13 * 60 {
+                let now = evening.checked_add(i64::from(minute).minutes()).unwrap();
+                for released in held.release(&quiet, &now).into_values() {
+                    assert_eq!((now.hour(), now.minute(), later.len()), (7, 0, 0), "{now}");
+                    later.extend(released);
+                }
+                let tone = if minute % 10 == 0 { Tone::Bad } else { Tone::Good };
+                let what = notice(tone);
+                if quiet.holds(&what, &now) {
+                    held.hold(what.server.clone(), minute);
+                } else {
+                    at_once.push((minute, tone));
+                }
+            }
+            // From ten in the evening to seven in the morning, whatever the clocks do meanwhile.
+            let night = 60..60 * hours;
+            let wanted: Vec<i32> = night.clone().filter(|minute| minute % 10 != 0).collect();
+            assert_eq!(later, wanted, "each once, in order, of the night of {evening}");
+            let by_night = at_once.iter().filter(|(minute, _)| night.contains(minute));
+            assert!(by_night.clone().all(|(_, tone)| *tone == Tone::Bad));
+            assert_eq!(at_once.len() + later.len(), 13 * 60);
+        }
+    }
+
+    #[test]
+    fn while_the_desktop_is_set_not_to_disturb_it_is_quiet_at_any_hour() {
+        let noon = at(11, 26, 12, 0);
+        let mut quiet = Quiet { desktop: true, ..Quiet::default() };
+        let mut held = Held::default();
+        assert!(quiet.holds(&notice(Tone::Bad), &noon));
+        held.hold(ServerId("s".to_owned()), 1);
+        held.hold(ServerId("gone".to_owned()), 2);
+        assert_eq!(held.forget(&ServerId("gone".to_owned())), [2]);
+        assert!(held.release(&quiet, &noon).is_empty());
+        quiet.desktop = false;
+        assert_eq!(held.release(&quiet, &noon).into_values().collect::<Vec<_>>(), [[1]]);
+        assert!(held.release(&quiet, &noon).is_empty());
+    }
+
     #[test]
     fn the_later_of_snooze_and_hours_ends_the_quiet_and_failures_may_breach_it() {
         let now = at(11, 26, 23, 0);
@@ -202,17 +304,6 @@ mod tests {
         assert_eq!(quiet.until(&now), snoozed);
         quiet.snoozed_until = Some(at(11, 26, 22, 59).timestamp());
         assert_eq!(quiet.until(&now), Some(at(11, 27, 7, 0).timestamp()));
-        let notice = |tone| Notice {
-            key: None,
-            server: crate::server::ServerId("s".to_owned()),
-            job: None,
-            title: String::new(),
-            body: String::new(),
-            tone,
-            at: Timestamp::UNIX_EPOCH,
-            subject: None,
-            why: None,
-        };
         assert!(quiet.holds(&notice(Tone::Bad), &now) && quiet.holds(&notice(Tone::Good), &now));
         quiet.failures_breach = true;
         assert!(!quiet.holds(&notice(Tone::Bad), &now) && quiet.holds(&notice(Tone::Good), &now));

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use jobwatch_core::dialect::ActionKind;
 use jobwatch_core::model::{JobId, JobState, Level, ServerNotice};
 use jobwatch_core::notify::popups::Popups;
+use jobwatch_core::notify::quiet::Held;
 use jobwatch_core::notify::{Notice, Tone, family};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::time::{Mono, Now};
@@ -19,7 +20,6 @@ use jobwatch_core::time::{Mono, Now};
 use std::time::Duration;
 
 use super::bursts::Bursts;
-use super::quiet::Held;
 use super::state::State;
 use crate::driver::Slot;
 use crate::history::{Announcement, Handed, StoredNotice};
@@ -86,7 +86,7 @@ pub(super) struct Notices {
     /// The desktop has not taken the last few popups: until then no other is shown.
     behind: Option<Mono>,
     /// What waits for the end of the quiet, and until when it was last said to last.
-    pub(super) held: Held,
+    pub(super) held: Held<StoredNotice>,
     pub(super) quiet_told: Option<i64>,
 }
 
@@ -503,7 +503,9 @@ impl State {
         // Preliminary numbers are negative and count down: the time decides first.
         to.sort_by_key(|stored| (stored.notice.at, stored.id.unsigned_abs()));
         let excess = notices.dismissed.len().saturating_sub(MAX_LISTED);
-        notices.dismissed.drain(..excess);
+        for gone in notices.dismissed.drain(..excess) {
+            notices.likes.remove(&gone.id);
+        }
         notices.recount();
         self.history.dismiss(ids, dismissed);
         self.views.notices_changed();
@@ -532,7 +534,7 @@ impl State {
         }
         notices.bursts.forget(server);
         let (slots, mut ids) = notices.popups.forget(server);
-        ids.extend(notices.held.forget(server));
+        ids.extend(notices.held.forget(server).iter().map(|stored| stored.id));
         notices.recount();
         slots.into_iter().for_each(|slot| self.withdraw(slot));
         self.history.shown(ids);

@@ -1,31 +1,19 @@
 //! Holding popups back, and telling at the end what was held.
 
-use std::collections::BTreeMap;
-
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use jobwatch_core::notify::quiet::{Muted, Quiet};
-use jobwatch_core::notify::{Notice, Tone, family};
+use jobwatch_core::notify::{Notice, family};
 use jobwatch_core::server::ServerId;
 
 use super::state::State;
 use crate::history::StoredNotice;
 use crate::views::{Mute, Preferences, QuietHours};
 
-/// What waits for the end of the quiet.
-#[derive(Debug, Default)]
-pub(super) struct Held(BTreeMap<ServerId, Vec<StoredNotice>>);
-
-impl Held {
-    /// Drops what was held of a server; answers their numbers.
-    pub(super) fn forget(&mut self, server: &ServerId) -> Vec<i64> {
-        self.0.remove(server).unwrap_or_default().iter().map(|stored| stored.id).collect()
-    }
-}
-
 /// The user's choices, as core knows them. Hours that cannot be read are none.
-fn quiet(preferences: &Preferences) -> Quiet {
+fn quiet(preferences: &Preferences, desktop: bool) -> Quiet {
     Quiet {
+        desktop,
         hours: preferences.quiet_hours.iter().filter_map(QuietHours::hours).collect(),
         snoozed_until: preferences
             .snoozed_until
@@ -68,29 +56,27 @@ impl State {
         self.end_quiet();
     }
 
+    fn quiet(&self) -> Quiet {
+        quiet(&self.preferences, self.desktop_quiet)
+    }
+
     fn local(&self) -> Zoned {
         self.clock.now().wall.to_zoned(TimeZone::system())
     }
 
     /// Until when popups are held back, in ms since 1970; `None` while they are not.
     pub(super) fn quiet_until(&self) -> Option<i64> {
-        let until = quiet(&self.preferences).until(&self.local())?;
+        let until = self.quiet().until(&self.local())?;
         Some(until.as_millisecond())
     }
 
     /// Keeps a notice for the end of the quiet; answers whether it is quiet for it.
     pub(super) fn hold_if_quiet(&mut self, stored: &StoredNotice) -> bool {
-        let wanted = quiet(&self.preferences);
-        let breaches = wanted.failures_breach && stored.notice.tone == Tone::Bad;
-        if self.breaches_quiet(&stored.notice) {
+        if self.breaches_quiet(&stored.notice) || !self.quiet().holds(&stored.notice, &self.local())
+        {
             return false;
         }
-        let by_desktop = self.desktop_quiet && !breaches;
-        if !by_desktop && !wanted.holds(&stored.notice, &self.local()) {
-            return false;
-        }
-        let server = stored.notice.server.clone();
-        self.notices.held.0.entry(server).or_default().push(stored.clone());
+        self.notices.held.hold(stored.notice.server.clone(), stored.clone());
         true
     }
 
@@ -102,11 +88,9 @@ impl State {
             self.notices.quiet_told = until;
             self.views.overview_changed();
         }
-        if until.is_some() || self.desktop_quiet || self.notices.held.0.is_empty() {
-            return;
-        }
+        let (quiet, local) = (self.quiet(), self.local());
         let now = self.clock.now();
-        for (server, notices) in std::mem::take(&mut self.notices.held.0) {
+        for (server, notices) in self.notices.held.release(&quiet, &local) {
             let Ok(entry) = self.named(&server) else {
                 self.history.shown(notices.iter().map(|stored| stored.id).collect());
                 continue;
