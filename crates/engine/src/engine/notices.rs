@@ -151,8 +151,9 @@ impl Notices {
         let all: Vec<&StoredNotice> = newest_first.collect();
         let together = |one: &&StoredNotice, other: &&StoredNotice| {
             let alike = self.likes.get(&one.id);
-            let apart = one.notice.at.duration_since(other.notice.at).unsigned_abs();
-            alike.is_some() && alike == self.likes.get(&other.id) && apart <= APART
+            alike.is_some()
+                && alike == self.likes.get(&other.id)
+                && apart(&one.notice, &other.notice) <= APART
         };
         let mut rows = Vec::new();
         for burst in all.chunk_by(together) {
@@ -189,11 +190,10 @@ impl Notices {
     fn told_otherwise(&self, new: &StoredNotice) -> Vec<i64> {
         let notice = &new.notice;
         let same = |other: &&StoredNotice| {
-            let apart = notice.at.duration_since(other.notice.at).unsigned_abs();
-            other.notice.server == notice.server
-                && other.notice.job == notice.job
+            other.notice.job == notice.job
+                && other.notice.server == notice.server
                 && (other.notice.tone == Tone::Bad) == (notice.tone == Tone::Bad)
-                && apart <= APART
+                && apart(&other.notice, notice) <= APART
         };
         // In a flood it is not looked for ever.
         let mut recent = self.newest().take(LOOKED_BACK).filter(same);
@@ -214,6 +214,10 @@ impl Notices {
         let unread = self.list.iter().filter(|stored| !stored.read).count();
         self.unread = u32::try_from(unread).unwrap_or(u32::MAX);
     }
+}
+
+fn apart(one: &Notice, other: &Notice) -> Duration {
+    one.at.duration_since(other.at).unsigned_abs()
 }
 
 /// Whether a server says it of its own accord, as far as that is not about itself.
