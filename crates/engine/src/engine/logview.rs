@@ -141,11 +141,25 @@ impl State {
             let message = format!("A log view shows 1 to {MAX_JOBS} jobs.");
             return Err(UserError { code: ErrorCode::Invalid, message });
         }
-        let view = LogView::new(jobs, filter);
-        for lane in &view.lanes {
+        let mut view = LogView::new(jobs, filter);
+        for lane in &mut view.lanes {
+            // What another view knows of the log is known at once: a new filter does not begin with
+            // an empty page.
+            let lanes = self.views.kinds().filter_map(Kind::log).flat_map(|log| &log.lanes);
+            let mut known = lanes.filter(|other| other.told && other.owner == lane.owner);
+            if let Some(other) = known.next() {
+                (lane.now, lane.told) = (other.now.clone(), true);
+            }
             self.logs.watch(lane.owner.clone());
         }
         Ok(Kind::Log(Box::new(view)))
+    }
+
+    /// A view was opened. Where its logs are known already, nothing else starts its search.
+    pub(super) fn log_opened(&mut self, number: u32) {
+        if self.log_view(number).is_ok_and(|view| view.lanes.iter().all(|lane| lane.told)) {
+            self.search_on(number);
+        }
     }
 
     pub(super) fn close_log(&self, view: &LogView) {
@@ -316,11 +330,7 @@ impl State {
 
     /// The logs on screen, and from which position on their server's lines are not known.
     fn logs_on_screen(&self) -> Vec<(Slot, JobId, u64)> {
-        let views = self.views.kinds().filter_map(|kind| match kind {
-            Kind::Log(view) => Some(view),
-            _ => None,
-        });
-        let lanes = views.flat_map(|view| view.lanes.iter());
+        let lanes = self.views.kinds().filter_map(Kind::log).flat_map(|log| &log.lanes);
         let logs = lanes.filter(|lane| lane.told).filter_map(|lane| {
             let slot = self.slot_of(&lane.owner.server.0)?;
             Some((slot, lane.owner.job.clone(), lane.now.next_position))

@@ -62,6 +62,15 @@ pub(super) enum Kind {
     },
 }
 
+impl Kind {
+    pub(super) fn log(&self) -> Option<&LogView> {
+        match self {
+            Kind::Log(view) => Some(view),
+            _ => None,
+        }
+    }
+}
+
 struct View {
     kind: Kind,
     version: u64,
@@ -277,6 +286,7 @@ impl State {
         };
         let view = View { kind, version: 1, first: 0, count: 0, dirty: false, told: None };
         self.views.open.insert(number, view);
+        self.log_opened(number);
         Ok(number)
     }
 

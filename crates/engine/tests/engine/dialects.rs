@@ -11,7 +11,7 @@ use jobwatch_demo::{
     ApiFault, Control, Demo, DemoOptions, Faults, Flood, Garbage, JobSpec, Ports, UpgradeFault,
 };
 use jobwatch_engine::Engine;
-use jobwatch_engine::views::{ActionView, LinkView, Rows, ViewSpec};
+use jobwatch_engine::views::{ActionView, LinkView, LogFilter, LogFind, Rows, ViewSpec};
 
 use crate::common::{World, engine, pull, quick, shown_link, until};
 
@@ -405,7 +405,8 @@ async fn a_log_is_followed_line_by_line_and_the_view_is_told() {
     let job = scene.world.job(&id).unwrap().id.as_str().to_owned();
     scene.engine.attach_window(scene.world.window());
     let open = jobwatch_engine::views::OpenJob { server: scene.id.clone(), job };
-    let spec = ViewSpec::Log { jobs: vec![open], filter: Default::default() };
+    let filter = LogFilter::default();
+    let spec = ViewSpec::Log { jobs: vec![open.clone()], filter };
     let view = scene.engine.open_view(spec).await.unwrap();
     let _ = scene.engine.view_window(view, 0, 100).await.unwrap();
     scene.control.log(&id, Level::Warn, "\u{1b}[33mcareful\u{1b}[0m");
@@ -421,6 +422,23 @@ async fn a_log_is_followed_line_by_line_and_the_view_is_told() {
     };
     let row = rows.iter().find(|row| text(row) == "careful").expect("the line is shown");
     assert_eq!(row.spans[0].fg.as_deref(), Some("3"), "{row:?}");
+
+    // Asked for in another way it is known from the first answer on: no empty page in between.
+    let find = LogFind { text: "careful".to_owned(), ..LogFind::default() };
+    let filter = LogFilter { find: Some(find), ..LogFilter::default() };
+    let spec = ViewSpec::Log { jobs: vec![open], filter };
+    let found = scene.engine.open_view(spec).await.unwrap();
+    let state = async || {
+        let window = scene.engine.view_window(found, 0, 100).await.unwrap();
+        let Rows::Log { state, .. } = window.rows else { panic!() };
+        state
+    };
+    let first = state().await;
+    assert!(first.known && first.lines > 0, "{first:?}");
+    // And it is searched, though nothing is heard of the log any more.
+    while state().await.matches != 1 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     scene.end().await;
 }
 

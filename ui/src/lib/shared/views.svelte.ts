@@ -66,6 +66,8 @@ export class LiveView {
   #spec: ViewSpec;
   #key: string;
   #id: number | null = null;
+  /** The view of the question before, closed once the next one is open: what both are of stays at hand. */
+  #before: number | null = null;
   #first = 0;
   #count: number;
   /** Rows wanted at the end, wherever that is; 0 for a fixed range. */
@@ -137,7 +139,11 @@ export class LiveView {
     this.#first = 0;
     this.#place = place;
     this.behind = true;
-    this.#drop();
+    if (this.#id !== null && this.#before === null) {
+      this.#views.forget(this.#id);
+      this.#before = this.#id;
+      this.#id = null;
+    } else this.#drop();
     this.refresh();
   }
 
@@ -158,6 +164,7 @@ export class LiveView {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#dropBefore();
     this.#drop();
   }
 
@@ -195,9 +202,10 @@ export class LiveView {
       if (this.#id === null) {
         const id = await backend.openView(this.#spec);
         if (stale()) {
-          backend.closeView(id).catch(() => undefined);
+          this.#closeView(id);
           return;
         }
+        this.#dropBefore();
         this.#id = id;
         this.#views.register(id, this);
         const place = this.#place;
@@ -227,9 +235,18 @@ export class LiveView {
 
   #drop(): void {
     if (this.#id === null) return;
-    const id = this.#id;
+    this.#views.forget(this.#id);
+    this.#closeView(this.#id);
     this.#id = null;
-    this.#views.forget(id);
+  }
+
+  #dropBefore(): void {
+    if (this.#before === null) return;
+    this.#closeView(this.#before);
+    this.#before = null;
+  }
+
+  #closeView(id: number): void {
     // A view that is already gone needs no closing.
     this.#views.backend.closeView(id).catch(() => undefined);
   }

@@ -55,6 +55,26 @@ test("an answer to an earlier question is not shown, and its view is closed", as
   expect(view.behind).toBe(false);
 });
 
+test("the view of the question before is closed once the next is open, and with the page", async () => {
+  const { backend, pulls, closed } = slow();
+  let opened: ((id: number) => void) | undefined;
+  const view = new LiveView(new Views(backend), spec());
+  await vi.waitFor(() => expect(pulls).toHaveLength(1));
+  pulls[0]?.answer(1);
+  await vi.waitFor(() => expect(view.behind).toBe(false));
+  backend.openView = () => new Promise((resolve) => (opened = resolve));
+  // What it is of stays open in the program meanwhile.
+  view.ask(spec("other"));
+  await vi.waitFor(() => expect(opened).toBeDefined());
+  expect(closed).toEqual([]);
+  opened?.(8);
+  await vi.waitFor(() => expect(closed).toEqual([1]));
+  await vi.waitFor(() => expect(pulls).toHaveLength(2));
+  view.ask(spec("a third"));
+  view.close();
+  expect(closed).toEqual([1, 8]);
+});
+
 test("a view the program has forgotten is opened again", async () => {
   const { backend, pulls } = slow();
   const view = new LiveView(new Views(backend), spec());
