@@ -117,6 +117,7 @@ impl Window {
         let key = match key {
             "Home" => "\u{e011}".to_owned(),
             "End" => "\u{e010}".to_owned(),
+            "PageUp" => "\u{e00e}".to_owned(),
             other => other.to_owned(),
         };
         let focused = self.client.active_element().await.expect("something has the focus");

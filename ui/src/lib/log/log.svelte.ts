@@ -281,11 +281,12 @@ export class Log {
   arrived(): void {
     if (this.view.behind) return;
     const total = this.view.window?.total ?? 0;
-    // Rows that a search finds, or that a server had from before, are not new.
+    // Rows that a search finds, or that a server had from before, are not new, those of the last step
+    // among them.
     const asking = this.state?.earlier === "asking";
-    // Rows that a search finds are not new, those of its last step among them.
     const searching = (this.state?.searched ?? 1) < 1;
-    if (!this.follow && (searching || this.#searching || asking || this.#asking)) this.left = total;
+    const old = searching || this.#searching || asking || this.#asking;
+    if (!this.follow && old) this.left = total;
     this.#searching = searching;
     this.#asking = asking;
     if (this.#place !== null) {
@@ -293,7 +294,7 @@ export class Log {
       this.#place = null;
       this.left = total;
       this.sight?.toRow(row, below * this.settings.rowHeight);
-    } else this.#keepPlace();
+    } else this.#keepPlace(old);
     if (this.startAtError) this.#toError();
   }
 
@@ -307,8 +308,8 @@ export class Log {
     if (!moved && errors > 0) void this.seek({ kind: "level", from: this.total, back: true, level: "error" }, "No error before this.");
   }
 
-  /** Notices rows that were put in front of those in sight, or dropped there. */
-  #keepPlace(): void {
+  /** Notices rows that were put in front of those in sight, or dropped there; `old` where all that came is known not to be new. */
+  #keepPlace(old: boolean): void {
     const top = this.#top;
     if (top === null || this.follow || this.#seeking) return;
     const here = this.row(top.row);
@@ -319,7 +320,7 @@ export class Log {
     }
     const found = this.rows.findIndex((row) => row.id === top.line.id);
     if (found >= 0) {
-      this.#shift(this.first + found - top.row);
+      this.#shift(this.first + found - top.row, old);
       return;
     }
     const { at } = top.line;
@@ -334,19 +335,19 @@ export class Log {
       .then((found) => {
         if (this.#top !== top) return;
         if (found === null || found.place.row === top.row) this.#top = { row: top.row, line: here };
-        else this.#shift(found.place.row - top.row);
+        else this.#shift(found.place.row - top.row, old);
       })
       // The rows in sight are others then; nothing is lost.
       .catch(() => undefined)
       .finally(() => (this.#seeking = false));
   }
 
-  #shift(by: number): void {
+  #shift(by: number, old: boolean): void {
     if (by === 0) return;
     if (this.#top) this.#top = { ...this.#top, row: this.#top.row + by };
     this.selection = shifted(this.selection, by);
     this.match = this.match && { ...this.match, row: this.match.row + by };
-    this.left += by;
+    if (!old) this.left += by;
     if (this.paused !== null) this.paused += by;
     this.sight?.shift(by);
   }

@@ -300,13 +300,20 @@ describe("reading", () => {
 
 describe("what is not here", () => {
   test("asks for earlier lines when the very top is reached, and stays where it was", async () => {
-    const { mock } = await open(1);
+    const { mock, job } = await open(1);
     await press("{Home}");
     await waitFor(() => expect(mock.calls.filter((call) => call.name === "logFetch")).toHaveLength(1));
     await screen.findByText("Fetching earlier lines…");
     await screen.findByText("347 lines");
     await waitFor(() => expect(text()).toContain("Building"));
     expect(screen.getByRole("button", { name: "To the newest" })).toBeTruthy();
+    // What was put in front is not new, and what comes afterwards is.
+    const last = job.log!.at(-1)!;
+    job.log = [...job.log!, { ...last, id: "fresh", line: last.line + 1 }];
+    job.logLines += 1;
+    job.logStamp = (job.logStamp ?? 0) + 1;
+    mock.touch();
+    await screen.findByRole("button", { name: "1 new line" });
   });
 
   test("shows a gap with its times, and fetches it", async () => {
