@@ -141,7 +141,7 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     {
         let (app, engine) = (app.clone(), engine.clone());
         quiet::follow(move |quiet| {
-            app.state::<Quiet>().set(&engine, quiet::From::Session, quiet);
+            app.state::<Quiet>().set(&engine, quiet::By::Session, quiet);
         });
     }
     if let Some(problem) = desktop.problem {
@@ -322,7 +322,7 @@ impl Heard {
 fn pass_on(app: &AppHandle, engine: &Engine, told: Told) {
     match told {
         Told::Health(problem) => engine.report_notifications(problem),
-        Told::Quiet(quiet) => app.state::<Quiet>().set(engine, quiet::From::Daemon, quiet),
+        Told::Quiet(quiet) => app.state::<Quiet>().set(engine, quiet::By::Daemon, quiet),
         Told::Clicked { id, server, job, button } => {
             tracing::debug!(id, server, job, ?button, "a popup was clicked");
             let (app, engine) = (app.clone(), engine.clone());

@@ -8,7 +8,7 @@ use jobwatch_engine::Engine;
 /// Who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum From {
+pub enum By {
     /// The notification daemon, over the message bus.
     Daemon = 1,
     /// The session's settings.
@@ -21,12 +21,12 @@ pub struct Quiet(AtomicU8);
 
 impl Quiet {
     /// One of them says whether it is quiet; passes on what that makes of it.
-    pub fn set(&self, engine: &Engine, from: From, quiet: bool) {
-        engine.desktop_quiet(self.taken(from, quiet));
+    pub fn set(&self, engine: &Engine, by: By, quiet: bool) {
+        engine.desktop_quiet(self.taken(by, quiet));
     }
 
-    fn taken(&self, from: From, quiet: bool) -> bool {
-        let bit = from as u8;
+    fn taken(&self, by: By, quiet: bool) -> bool {
+        let bit = by as u8;
         let now = if quiet {
             self.0.fetch_or(bit, Ordering::AcqRel) | bit
         } else {
@@ -95,10 +95,10 @@ mod tests {
     #[test]
     fn it_is_quiet_while_one_of_them_says_so() {
         let quiet = Quiet::default();
-        assert!(!quiet.taken(From::Session, false));
-        assert!(quiet.taken(From::Session, true));
-        assert!(quiet.taken(From::Daemon, true));
-        assert!(quiet.taken(From::Session, false));
-        assert!(!quiet.taken(From::Daemon, false));
+        assert!(!quiet.taken(By::Session, false));
+        assert!(quiet.taken(By::Session, true));
+        assert!(quiet.taken(By::Daemon, true));
+        assert!(quiet.taken(By::Session, false));
+        assert!(!quiet.taken(By::Daemon, false));
     }
 }

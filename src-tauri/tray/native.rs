@@ -160,7 +160,7 @@ impl Shown {
         menu: &Menu<Wry>,
         items: Vec<Item>,
     ) -> tauri::Result<()> {
-        let changed = self.change(app, menu, items);
+        let changed = self.change_items(app, menu, items);
         if changed.is_err() {
             // What is in the menu is not known any more: the next one is made from nothing.
             while matches!(menu.remove_at(0), Ok(Some(_))) {}
@@ -170,7 +170,12 @@ impl Shown {
         changed
     }
 
-    fn change(&mut self, app: &AppHandle, menu: &Menu<Wry>, items: Vec<Item>) -> tauri::Result<()> {
+    fn change_items(
+        &mut self,
+        app: &AppHandle,
+        menu: &Menu<Wry>,
+        items: Vec<Item>,
+    ) -> tauri::Result<()> {
         let (first, last) = change(&self.items, &items);
         let (old_end, new_end) = (self.items.len() - last, items.len() - last);
         for _ in first..old_end {

@@ -8,6 +8,7 @@ use jobwatch_engine::settings::{SavedServer, Settings, SettingsFile};
 
 use super::desktop::Desktop;
 use super::journey;
+use super::logs::connected;
 use super::support::eventually;
 
 /// For how long it is watched, in seconds.
@@ -63,11 +64,7 @@ fn in_the_background_with_five_live_servers_it_costs_next_to_nothing_and_is_soon
         let mut program = desktop.start_alone(&["--hidden"]);
         let process = program.id().expect("it runs");
         for kind in kinds {
-            let control = demo.control(kind);
-            eventually("a live server", async || {
-                (control.counters().sockets_opened > 0).then_some(())
-            })
-            .await;
+            connected(&demo.control(kind)).await;
         }
         tokio::time::sleep(Duration::from_secs(seconds.min(10))).await;
         println!("never opened: {}", watch(process, seconds).await);

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{JobId, Level, Source, Topic};
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
-use jobwatch_demo::{Demo, DemoOptions, Flood, JobSpec};
+use jobwatch_demo::{Control, Demo, DemoOptions, Flood, JobSpec};
 use jobwatch_engine::logs::log::JobLog;
 use jobwatch_engine::logs::{Owner, catalogue};
 use jobwatch_engine::settings::{SavedServer, Settings, SettingsFile};
+use jobwatch_engine::views::Preferences;
 use serde_json::json;
 
 use super::desktop::Desktop;
@@ -41,6 +42,19 @@ look();
 
 pub async fn demo() -> Demo {
     Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.expect("the demo")
+}
+
+/// Waits until the program has connected to a server of the demo.
+pub async fn connected(control: &Control) {
+    eventually("its socket", async || (control.counters().sockets_opened > 0).then_some(())).await;
+}
+
+/// Changes the user's choices, as they are saved.
+pub fn prefer(desktop: &Desktop, change: impl FnOnce(&mut Preferences)) {
+    let (mut file, read) = SettingsFile::load(desktop.config().join("settings.toml"));
+    let mut settings = read.settings;
+    change(&mut settings.preferences);
+    file.save(&settings).expect("settings");
 }
 
 /// A KECS server of the demo as it is saved in the settings, so that its id is known.

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::JobSpec;
-use jobwatch_engine::settings::{Settings, SettingsFile};
-use jobwatch_engine::views::{NoticeRule, Preferences};
+use jobwatch_engine::views::NoticeRule;
 use serde_json::json;
 
 use super::desktop::Desktop;
 use super::journey;
-use super::logs::{configured, demo};
+use super::logs::{configured, demo, prefer};
 use super::steps::Server;
 use super::support::node::NodeServer;
 
@@ -94,10 +93,7 @@ fn the_retry_button_of_a_popup_has_the_server_run_the_job_again() {
 
 /// Has every end told.
 fn every_end(desktop: &Desktop) {
-    let (mut file, read) = SettingsFile::load(desktop.config().join("settings.toml"));
-    let rules = vec![NoticeRule::every_end()];
-    let preferences = Preferences { rules, ..Preferences::default() };
-    file.save(&Settings { preferences, ..read.settings }).expect("settings");
+    prefer(desktop, |preferences| preferences.rules = vec![NoticeRule::every_end()]);
 }
 
 #[test]

@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::JobSpec;
-use jobwatch_engine::settings::{Settings, SettingsFile};
-use jobwatch_engine::views::Preferences;
 use tokio::process::Child;
 use tokio::time::timeout;
 
 use super::desktop::Desktop;
 use super::journey;
-use super::logs::{configured, demo};
+use super::logs::{configured, connected, demo, prefer};
 use super::support::{PATIENCE, eventually, jobwatch};
 
 async fn shown(desktop: &Desktop) -> u32 {
@@ -39,8 +37,7 @@ fn a_closed_window_leaves_the_program_in_the_tray_and_comes_back_when_it_is_want
         desktop.start_tray().await;
         let mut program = desktop.start_alone(&[]);
         let window = shown(desktop).await;
-        let live = || control.counters().sockets_opened > 0;
-        eventually("its socket", async || live().then_some(())).await;
+        connected(&control).await;
         desktop.screen().close(window);
         gone(desktop).await;
         // It says so the first time.
@@ -82,8 +79,7 @@ fn the_tray_is_drawn_whatever_happens_and_however_often_to_the_same_job() {
         let control = demo.control(DialectKind::Kecs);
         desktop.start_tray().await;
         let mut program = desktop.start_alone(&[]);
-        let live = || control.counters().sockets_opened > 0;
-        eventually("its socket", async || live().then_some(())).await;
+        connected(&control).await;
         // Of each failure there are two notices, ours and the server's own, which counts as read.
         for round in 0..8 {
             let job = |name: String| JobSpec { name: Some(name), ..JobSpec::default() };
@@ -108,8 +104,7 @@ fn started_hidden_it_shows_no_window_until_it_is_wanted() {
         let control = demo.control(DialectKind::Kecs);
         desktop.start_tray().await;
         let mut program = desktop.start_alone(&["--hidden"]);
-        eventually("its socket", async || (control.counters().sockets_opened > 0).then_some(()))
-            .await;
+        connected(&control).await;
         assert_eq!(desktop.screen().window(), None);
         let mut second = desktop.start_alone(&[]);
         assert!(end_of(&mut second).await.success());
@@ -128,14 +123,10 @@ fn the_keys_that_the_user_chose_show_the_window_from_anywhere() {
         let demo = demo().await;
         configured(desktop, &demo);
         let control = demo.control(DialectKind::Kecs);
-        let (mut file, read) = SettingsFile::load(desktop.config().join("settings.toml"));
-        let preferences =
-            Preferences { shortcut: "Ctrl+Alt+J".to_owned(), ..read.settings.preferences };
-        file.save(&Settings { preferences, ..read.settings }).expect("settings");
+        prefer(desktop, |preferences| preferences.shortcut = "Ctrl+Alt+J".to_owned());
         desktop.start_tray().await;
         let mut program = desktop.start_alone(&["--hidden"]);
-        eventually("its socket", async || (control.counters().sockets_opened > 0).then_some(()))
-            .await;
+        connected(&control).await;
         eventually("the keys", async || (desktop.logged("the shortcut is") > 0).then_some(()))
             .await;
         assert_eq!(desktop.screen().window(), None);

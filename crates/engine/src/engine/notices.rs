@@ -184,6 +184,16 @@ impl Notices {
         self.recount();
     }
 
+    /// What a summary told of, oldest first; nothing where it is none.
+    fn summed_up_by(&self, stored: &StoredNotice) -> Vec<StoredNotice> {
+        if !is_servers_own(&stored.notice) || stored.notice.job.is_some() {
+            return Vec::new();
+        }
+        let member =
+            |other: &&StoredNotice| other.summary == Some(stored.id) && other.notice.key.is_some();
+        self.list.iter().filter(member).cloned().collect()
+    }
+
     /// What a server says of its own accord about the end of a job that a notice tells of, before it
     /// or after: it is listed, and nobody needs to read it besides. Answers what is unread of it, of
     /// which `new` is the newest, or what `new` makes so.
@@ -220,7 +230,7 @@ fn apart(one: &Notice, other: &Notice) -> Duration {
     one.at.duration_since(other.at).unsigned_abs()
 }
 
-/// Whether a server says it of its own accord, as far as that is not about itself.
+/// Whether neither an end nor a rule makes it told: a server says it of its own accord, or it sums up.
 fn is_servers_own(notice: &Notice) -> bool {
     notice.key.is_none() && notice.why.is_none()
 }
@@ -251,11 +261,7 @@ impl State {
         stored.reverse();
         let untold = |stored: &&StoredNotice| !stored.shown && !stored.read;
         let untold: Vec<_> = stored.iter().filter(untold).cloned().collect();
-        let mut summed: HashMap<i64, Vec<StoredNotice>> = HashMap::new();
         for stored in stored {
-            if let (Some(summary), Some(_)) = (stored.summary, &stored.notice.key) {
-                summed.entry(summary).or_default().push(stored.clone());
-            }
             self.notices.push(stored);
         }
         if self.ports.desktop.is_none() {
@@ -263,14 +269,17 @@ impl State {
         }
         let (now, mut handed) = (self.clock.now(), Vec::new());
         for stored in untold {
-            match stored.popup {
-                _ if self.hold_if_quiet(&stored) => {}
-                Some(popup) => handed.push((popup, stored)),
+            if self.hold_if_quiet(&stored) {
+                continue;
+            }
+            if stored.popup.is_some() {
+                handed.push(stored);
+                continue;
+            }
+            match self.notices.summed_up_by(&stored) {
+                members if members.is_empty() => self.notices.bursts.hold_earlier(stored, now),
                 // A summary that nobody saw is part of the next one.
-                None => match summed.remove(&stored.id) {
-                    Some(members) => self.notices.bursts.hold_again(stored.id, members, now),
-                    None => self.notices.bursts.hold_earlier(stored, now),
-                },
+                members => self.notices.bursts.hold_again(stored.id, members, now),
             }
         }
         self.show_again(handed);
@@ -279,10 +288,11 @@ impl State {
     /// Takes up the popups that an earlier run handed to the desktop without hearing whether it took
     /// them: each is shown once more in its place, as it was. Told in any other way, what the user
     /// has seen would be told twice.
-    pub(super) fn show_again(&mut self, unsettled: Vec<(Handed, StoredNotice)>) {
+    pub(super) fn show_again(&mut self, unsettled: Vec<StoredNotice>) {
         let now = self.clock.now().mono;
         let mut popups: BTreeMap<u64, (usize, Vec<StoredNotice>)> = BTreeMap::new();
-        for (popup, stored) in unsettled {
+        for stored in unsettled {
+            let Some(popup) = stored.popup else { continue };
             let (count, waiting) = popups.entry(popup.slot).or_default();
             *count = popup.count;
             waiting.push(stored);

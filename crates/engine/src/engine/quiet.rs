@@ -83,12 +83,12 @@ impl State {
     /// Tells what was held, once the quiet is over. To be called about once a second: the wall
     /// clock may be set, and the machine may sleep.
     pub(super) fn end_quiet(&mut self) {
-        let until = self.quiet_until();
+        let (quiet, local) = (self.quiet(), self.local());
+        let until = quiet.until(&local).map(|until| until.as_millisecond());
         if self.notices.quiet_told != until {
             self.notices.quiet_told = until;
             self.views.overview_changed();
         }
-        let (quiet, local) = (self.quiet(), self.local());
         let now = self.clock.now();
         for (server, notices) in self.notices.held.release(&quiet, &local) {
             let Ok(entry) = self.named(&server) else {
@@ -103,8 +103,7 @@ impl State {
             // Held since the start, and handed to the desktop by an earlier run.
             let (handed, unread): (Vec<_>, Vec<_>) =
                 unread.into_iter().partition(|stored| stored.popup.is_some());
-            let handed = handed.into_iter().filter_map(|stored| Some((stored.popup?, stored)));
-            self.show_again(handed.collect());
+            self.show_again(handed);
             self.tell_burst(server, &name, "While quiet", unread, &[], now);
         }
     }

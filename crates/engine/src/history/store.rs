@@ -377,12 +377,11 @@ impl Store {
                     Write::Step(server, step) => insert_step(&transaction, server, step)?,
                     Write::Announce(announcement, told) => {
                         let Some(id) = announce(&transaction, announcement)? else { continue };
+                        let mut sum_up = transaction.prepare_cached(
+                            "UPDATE notices SET shown = 1, summary = ?2 WHERE id = ?1",
+                        )?;
                         for told in announcement.instead_of.iter().map(renumber) {
-                            transaction
-                                .prepare_cached(
-                                    "UPDATE notices SET shown = 1, summary = ?2 WHERE id = ?1",
-                                )?
-                                .execute(params![told, id])?;
+                            sum_up.execute(params![told, id])?;
                         }
                         match told {
                             Some(preliminary) => {
