@@ -6,6 +6,7 @@ import type { Preferences } from "../generated/Preferences";
 import type { ServerView } from "../generated/ServerView";
 import type { Tick } from "../generated/Tick";
 import type { UserError } from "../generated/UserError";
+import type { ServerField } from "../servers/fields";
 import { share } from "../shared/share";
 import { Views } from "../shared/views.svelte";
 import { count } from "../shared/format";
@@ -24,7 +25,7 @@ export type DetailTab = "overview" | "logs" | "metrics" | "frames";
 
 /** A dialog on top of the window. */
 export type Overlay =
-  | { kind: "server"; id: string | null; focusKey?: boolean }
+  | { kind: "server"; id: string | null; field?: ServerField }
   | { kind: "removeServer"; id: string }
   | { kind: "cancelJob"; server: string; job: string; name: string }
   | { kind: "frames"; id: string }

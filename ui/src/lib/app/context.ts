@@ -12,3 +12,8 @@ export function provideApp(app: App): void {
 export function useApp(): App {
   return getContext<App>(KEY);
 }
+
+/** The context of a component that is shown alone. */
+export function contextOf(app: App): Map<symbol, App> {
+  return new Map([[KEY, app]]);
+}

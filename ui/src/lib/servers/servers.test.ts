@@ -1,10 +1,13 @@
-import { screen, waitFor, within } from "@testing-library/svelte";
+import { render, screen, waitFor, within } from "@testing-library/svelte";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
-import type { Mock } from "../backend/mock";
+import { App } from "../app/app.svelte";
+import { contextOf } from "../app/context";
+import { Mock } from "../backend/mock";
 import { show } from "../shared/testing";
 import { withoutKey } from "./dialects";
+import ServerDialog from "./ServerDialog.svelte";
 
 const KEY = "s3cr3t-key-never-to-be-seen";
 const user = userEvent.setup({ delay: null });
@@ -115,6 +118,16 @@ describe("a server's status", () => {
     const dialog = await screen.findByRole("dialog", { name: "Edit the server" });
     await waitFor(() => expect(document.activeElement).toBe(within(dialog).getByLabelText("Key")));
   });
+
+  test.each([["key", "Key"], ["api", "API URL"], ["certificate", "Extra certificate authority"], ["keyPlace", "Where the key goes"], ["url", "URL"]] as const)(
+    "opens its form at the %s, where a remedy leads there", async (field, label) => {
+      const mock = new Mock({ scene: "empty", live: false });
+      const app = new App(mock);
+      await app.start();
+      render(ServerDialog, { props: { id: mock.world.servers[0]!.id, field, onclose: () => undefined }, context: contextOf(app) });
+      await waitFor(() => expect(document.activeElement).toBe(screen.getByLabelText(label)));
+    },
+  );
 
   test("names what is lost before a server is removed", async () => {
     const mock = await show({ scene: "empty" });
