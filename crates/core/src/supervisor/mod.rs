@@ -4,6 +4,7 @@
 //!   life; attempts never end.
 //! - HTTP: `rounds`, with the table in `polling`. On every `Ready` and every watch each topic is
 //!   fetched; while the socket is down, regularly; beside a live socket, now and then.
+//! - `logs`: what is asked of jobs' logs, besides the topics.
 //! - `topics` is what is watched (state), `outbox` what waits to be said (a bounded queue), `pace`
 //!   how fast both are said, `timers` every deadline of the link, `status` what the badge says and why.
 //!
@@ -27,6 +28,7 @@ mod budget;
 mod heartbeat;
 mod hints;
 mod link;
+mod logs;
 mod messages;
 mod outbox;
 mod pace;

@@ -6,8 +6,8 @@ use super::polling::{Purpose, Round, Step, Work};
 use super::status::{Http, sentence};
 use super::verdict::{Trouble, acted, verdict};
 use super::{Failure, FetchId, Output, Supervisor, Timer};
-use crate::dialect::{Action, Ask, FetchRequest, FetchResponse, Incoming, Outgoing};
-use crate::model::{Job, JobId, Source, Topic, Update};
+use crate::dialect::{Action, Ask, FetchResponse, Incoming};
+use crate::model::{Source, Topic, Update};
 use crate::state::Baseline;
 use crate::time::{Mono, Now};
 
@@ -139,18 +139,7 @@ impl Supervisor {
                     self.polling.keep(call, asked, response);
                 }
             }
-            Purpose::Logs => match result {
-                Ok(response) => {
-                    self.last_heard = Some(now.wall);
-                    let incoming = self.dialect.parse(&flight.ask, &response);
-                    self.answer(None, incoming, now);
-                }
-                Err(failure) => {
-                    let text =
-                        self.clean(&format!("Log lines were not fetched. {}", sentence(&failure)));
-                    self.odd("http-error", text);
-                }
-            },
+            Purpose::Logs => self.logs_fetched(&flight.ask, result, now),
             Purpose::Act(caller) => {
                 let outcome = match result {
                     Ok(response) => {
@@ -201,49 +190,6 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn fetch_logs(&mut self, job: &JobId, offset: u64, now: Now) {
-        let Some(job) = self.board.job(job).cloned() else { return };
-        // What the socket can tell of the past it tells besides: only some generations of a server
-        // have either way.
-        if let Some(link) = self.live() {
-            let history = Outgoing::History(job.id.clone());
-            if self.pace.free(now.mono) {
-                self.encode(link, &history, now);
-            } else if self.outbox.push(history, now.mono).is_ok() {
-                self.speak(now);
-            }
-        }
-        for request in self.dialect.fetch_logs(&job, offset) {
-            self.follow_alone(request, now);
-        }
-    }
-
-    /// Whether the server can be asked for log lines of before.
-    #[must_use]
-    pub fn serves_logs(&self, job: &Job) -> bool {
-        !self.dialect.fetch_logs(job, 0).is_empty()
-    }
-
-    /// Whether log lines are being asked for over HTTP.
-    #[must_use]
-    pub fn fetching_logs(&self) -> bool {
-        self.polling.fetches_logs()
-    }
-
-    /// Makes a request that belongs to no round; not while the server wants none, since the next look
-    /// asks again.
-    pub(super) fn follow_alone(&mut self, request: FetchRequest, now: Now) {
-        if self.polling.held(now.mono) {
-            return;
-        }
-        if self.polling.sizes().1 >= super::polling::MAX_PAGES {
-            self.odd("too-many-requests", "Too many requests are under way already.".to_owned());
-            return;
-        }
-        let id = self.polling.number(Purpose::Logs, request.ask.clone(), now.mono);
-        self.out.push_back(Output::Fetch(id, request));
-    }
-
     pub(super) fn act(&mut self, caller: FetchId, action: Action, now: Now) {
         let ask = action.request.ask.clone();
         let id = self.polling.number(Purpose::Act(caller), ask, now.mono);
@@ -288,7 +234,7 @@ impl Supervisor {
     }
 
     /// Applies what the dialect made of an HTTP answer.
-    fn answer(&mut self, topic: Option<&Topic>, incoming: Vec<Incoming>, now: Now) {
+    pub(super) fn answer(&mut self, topic: Option<&Topic>, incoming: Vec<Incoming>, now: Now) {
         for item in incoming {
             match item {
                 Incoming::Update(update) => {
