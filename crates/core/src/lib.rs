@@ -13,11 +13,13 @@
 //! - [`supervisor`]: the machine for one server: link, heartbeat, backoff, polling, outbox.
 //! - [`notify`]: which transitions become notices.
 //! - [`secret`]: the key, which is never printed and never serialised.
+//! - [`redact`]: removing the key from whatever may quote it, before anything is cut.
 
 pub mod dialect;
 pub mod log;
 pub mod model;
 pub mod notify;
+pub mod redact;
 pub mod secret;
 pub mod server;
 pub mod state;

@@ -70,27 +70,6 @@ pub fn names_secret(parameter: &str) -> bool {
     )
 }
 
-/// Replaces every occurrence of `secret` in `text`, raw and percent-encoded, with [`REDACTED`].
-///
-/// For error texts of libraries and servers that quote the request back.
-#[must_use]
-pub fn redact(text: &str, secret: Option<&Secret>) -> String {
-    let Some(secret) = secret.filter(|s| !s.expose().is_empty()) else {
-        return text.to_owned();
-    };
-    let raw = secret.expose();
-    let encoded =
-        percent_encoding::utf8_percent_encode(raw, percent_encoding::NON_ALPHANUMERIC).to_string();
-    let form: String = url::form_urlencoded::byte_serialize(raw.as_bytes()).collect();
-    let mut clean = text.replace(raw, REDACTED);
-    for variant in [encoded, form] {
-        if variant != raw {
-            clean = clean.replace(&variant, REDACTED);
-        }
-    }
-    clean
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,13 +79,5 @@ mod tests {
         let secret = Secret::new(" sk-1234 \n".to_owned());
         assert_eq!(format!("{secret:?}"), REDACTED);
         assert_eq!(secret.expose(), "sk-1234");
-    }
-
-    #[test]
-    fn a_quoted_secret_is_redacted_raw_and_encoded() {
-        let secret = Secret::new("a+b/c d".to_owned());
-        let text = "GET /x?k=a%2Bb%2Fc%20d failed, also a%2Bb%2Fc+d and a+b/c d";
-        let clean = redact(text, Some(&secret));
-        assert_eq!(clean, "GET /x?k=[redacted] failed, also [redacted] and [redacted]");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jobwatch_core::dialect::Frame;
 use jobwatch_core::time::Now;
 
-use crate::redact::{Redactor, prefix};
+use crate::redact::Redactor;
 use crate::views::FrameRow;
 
 /// Frames kept of one server.
@@ -13,7 +13,7 @@ const MAX_FRAMES: usize = 2_000;
 /// Bytes of text kept of one server.
 const MAX_BYTES: usize = 4 << 20;
 /// Bytes of text kept of one frame, the most that a row shows.
-const MAX_TEXT: usize = 4_096;
+pub(crate) const MAX_TEXT: usize = 4_096;
 
 /// Recent traffic of one server, secrets removed on the way in.
 #[derive(Debug, Default)]
@@ -31,8 +31,7 @@ impl Frames {
             Frame::Text(text) => (text.as_str(), text.len()),
             Frame::Binary(data) => {
                 // Some servers send their JSON as binary frames: text is shown as text.
-                let head = &data[..data.len().min(2 * MAX_TEXT)];
-                binary = String::from_utf8_lossy(head);
+                binary = redactor.clean_head(data, MAX_TEXT);
                 (&*binary, data.len())
             }
             Frame::Ping => ("ping", 0),
@@ -121,13 +120,6 @@ fn names(text: &str, id: &str) -> bool {
             let after = text[at + id.len()..].chars().next();
             !before.is_some_and(joined) && !after.is_some_and(joined)
         })
-}
-
-/// The beginning of an HTTP body as text.
-#[must_use]
-pub fn body_text(body: &[u8]) -> String {
-    let head = &body[..body.len().min(2 * MAX_TEXT)];
-    prefix(&String::from_utf8_lossy(head), 2 * MAX_TEXT).to_owned()
 }
 
 #[cfg(test)]

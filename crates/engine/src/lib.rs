@@ -22,11 +22,12 @@ pub mod logs;
 pub mod metrics;
 pub mod network;
 pub mod ports;
-pub mod redact;
 pub mod settings;
 pub mod socket;
 pub mod test;
 pub mod views;
+
+pub use jobwatch_core::redact;
 
 pub use engine::{Engine, Options, SettingsSource, StartError};
 

@@ -3,6 +3,7 @@
 use url::{Host, Url};
 
 use super::{Address, Ask, FetchRequest, Header, Method, OpenRequest};
+use crate::redact::Redactor;
 use crate::secret::Secret;
 use crate::server::{KeyPlacement, Server};
 
@@ -27,6 +28,7 @@ pub struct Endpoint {
     ws: Url,
     api: Url,
     key: Option<Secret>,
+    redactor: Redactor,
     ws_key: Option<KeyPlacement>,
     http_key: Option<KeyPlacement>,
 }
@@ -67,7 +69,8 @@ impl Endpoint {
             Some(placement) => Some(placement.clone()),
             None => defaults.http_key,
         };
-        Ok(Endpoint { ws, api, key, ws_key, http_key })
+        let redactor = Redactor::of(server, key.as_ref());
+        Ok(Endpoint { ws, api, key, redactor, ws_key, http_key })
     }
 
     /// The socket's URL without the key.
@@ -99,8 +102,17 @@ impl Endpoint {
         self.ws_key.as_ref()
     }
 
+    /// Finds the key, and every earlier one, in what the server says.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     /// Replaces the key.
     pub fn set_key(&mut self, key: Option<Secret>) {
+        if let Some(key) = &key {
+            self.redactor.add(key);
+        }
         self.key = key;
     }
 

@@ -7,7 +7,6 @@ use super::endpoint::Endpoint;
 use super::socketio_link::odd_frame;
 use super::{FetchResponse, Incoming};
 use crate::model::{JobPatch, JobState, Json};
-use crate::secret::redact;
 use crate::wire::fields::Fields;
 use crate::wire::json;
 
@@ -32,7 +31,7 @@ pub fn answer<'a>(response: &'a FetchResponse, endpoint: &Endpoint) -> Answer<'a
     let status = response.status;
     let text = std::str::from_utf8(&response.body).ok();
     let json = text.filter(|text| json::is_json(text));
-    let said = json.and_then(words).map(|words| redact(&words, endpoint.key()));
+    let said = json.and_then(words).map(|words| endpoint.redactor().clean(&words));
     let odd = |kind, words: String| Answer::Odd(Box::new(odd_frame(kind, &words, text, endpoint)));
     match status {
         200..=299 => match json {

@@ -12,11 +12,11 @@ use url::Url;
 use super::endpoint::Endpoint;
 use super::{Frame, Incoming, Keepalive};
 use crate::model::{Diagnostic, Topic};
-use crate::secret::{Secret, redact};
+use crate::secret::Secret;
 use crate::server::KeyPlacement;
 use crate::wire::engineio::{self, Open, Packet as Engine};
 use crate::wire::fields::Fields;
-use crate::wire::json::{self, sample};
+use crate::wire::json;
 use crate::wire::socketio::{Kind, Packet, ROOT, Reassembly, elements, split_event};
 
 /// At most this many acknowledgements are awaited; the oldest is forgotten.
@@ -391,7 +391,7 @@ impl SocketIo {
     }
 
     fn refused<'f>(&mut self, path: &str, data: Option<&str>, endpoint: &Endpoint) -> Heard<'f> {
-        let reason = redact(&refusal(data), endpoint.key());
+        let reason = endpoint.redactor().clean(&refusal(data));
         let unknown = reason == INVALID_NAMESPACE;
         if let Some(namespace) = self.wanted.iter_mut().find(|namespace| namespace.path == path) {
             namespace.standing = Standing::Refused(reason.clone());
@@ -486,26 +486,12 @@ pub fn odd_frame(
     received: Option<&str>,
     endpoint: &Endpoint,
 ) -> Incoming {
-    let key = endpoint.key();
+    let redactor = endpoint.redactor();
     Incoming::Unknown(Diagnostic {
         kind,
-        text: redact(words, key),
-        sample: received.map(|text| clean_sample(text, key)),
+        text: redactor.clean(words),
+        sample: received.map(|text| redactor.clean_prefix(text, json::HEAD)),
     })
-}
-
-/// The beginning of `text` without the key. Only a bounded part is looked at, and what a key cut
-/// in half by that bound could have left is removed.
-fn clean_sample(text: &str, key: Option<&Secret>) -> String {
-    const LOOKED_AT: usize = 16 * 1024;
-    let part = &text[..text.floor_char_boundary(LOOKED_AT)];
-    let mut clean = redact(part, key);
-    if let Some(key) = key.filter(|_| part.len() < text.len()) {
-        // Percent-encoding triples a key at most.
-        let end = clean.len().saturating_sub(3 * key.expose().len());
-        clean.truncate(clean.floor_char_boundary(end));
-    }
-    sample(&clean)
 }
 
 /// The auth object's field, where the key goes there. A server configured to take the key in the

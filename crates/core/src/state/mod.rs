@@ -19,6 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{Job, JobId, JobPatch, JobState, Source, Update};
+use crate::redact::Redactor;
 use crate::time::{Mono, Now};
 
 mod merge;
@@ -138,6 +139,8 @@ pub struct Board {
     max_bytes: usize,
     /// Jobs with a body, in the order in which they got it.
     heavy: VecDeque<JobId>,
+    /// Removes the key from what is cut.
+    redactor: Redactor,
 }
 
 impl Board {
@@ -157,6 +160,7 @@ impl Board {
             bytes: 0,
             max_bytes: MAX_BYTES,
             heavy: VecDeque::new(),
+            redactor: Redactor::default(),
         }
     }
 
@@ -165,6 +169,11 @@ impl Board {
     pub fn with_capacity(mut self, jobs: usize) -> Board {
         self.capacity = jobs.max(1);
         self
+    }
+
+    /// Removes from now on what `redactor` removes from every text that is cut.
+    pub(crate) fn redact(&mut self, redactor: &Redactor) {
+        self.redactor.extend(redactor);
     }
 
     /// The same with another bound than [`MAX_BYTES`].
@@ -364,7 +373,7 @@ impl Board {
                 }
                 let Some(entry) = self.jobs.get_mut(&id) else { continue };
                 entry.heavy = false;
-                if cut(Arc::make_mut(&mut entry.job), CUT) {
+                if cut(Arc::make_mut(&mut entry.job), CUT, &self.redactor) {
                     smaller.push(Arc::clone(&entry.job));
                 }
                 self.weigh(&id);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Job, Json};
+use crate::redact::Redactor;
 
 /// Bytes of a job's texts and JSON.
 #[must_use]
@@ -17,12 +18,12 @@ pub fn size(job: &Job) -> usize {
 }
 
 /// Cuts what a server attached to a job to at most `longest` bytes a part, with a mark that says
-/// so. What names the job and says where it stands stays as it is. Answers whether anything was
-/// cut.
-pub fn cut(job: &mut Job, longest: usize) -> bool {
+/// so. What names the job and says where it stands stays as it is. The key is removed from whatever is
+/// cut, since half of one could not be recognised any more. Answers whether anything was cut.
+pub fn cut(job: &mut Job, longest: usize, redactor: &Redactor) -> bool {
     let mut any = false;
     for text in [&mut job.message, &mut job.error, &mut job.stack].into_iter().flatten() {
-        if let Some(short) = shortened(text, longest) {
+        if let Some(short) = shortened(text, longest, redactor) {
             *text = short;
             any = true;
         }
@@ -31,7 +32,7 @@ pub fn cut(job: &mut Job, longest: usize) -> bool {
         // As a string it is longer by its quotes and escapes.
         let mut room = longest.saturating_sub(2);
         while json.as_str().len() > longest {
-            let Some(short) = shortened(json.as_str(), room) else { break };
+            let Some(short) = shortened(json.as_str(), room, redactor) else { break };
             let short = Json::from(&serde_json::Value::String(short));
             if short.as_str().len() <= longest || room < 64 {
                 *json = short;
@@ -50,13 +51,14 @@ pub fn cut(job: &mut Job, longest: usize) -> bool {
     any
 }
 
-fn shortened(text: &str, longest: usize) -> Option<String> {
+fn shortened(text: &str, longest: usize, redactor: &Redactor) -> Option<String> {
     if text.len() <= longest {
         return None;
     }
     let mark = mark(text.len());
-    let end = text.floor_char_boundary(longest.saturating_sub(mark.len()));
-    Some(format!("{}{mark}", &text[..end]))
+    let mut short = redactor.clean_prefix(text, longest.saturating_sub(mark.len()));
+    short.push_str(&mark);
+    Some(short)
 }
 
 fn mark(bytes: usize) -> String {
@@ -66,6 +68,7 @@ fn mark(bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
 
     #[test]
     fn a_job_is_cut_to_a_bound_says_so_and_stays_what_it_is() {
@@ -76,7 +79,7 @@ mod tests {
             "result": { "rows": [long] }, "extra": { "a": long, "b": 1 },
         }))
         .expect("a job");
-        assert!(cut(&mut job, 1_000));
+        assert!(cut(&mut job, 1_000, &Redactor::default()));
         assert!(size(&job) < 4_000);
         assert_eq!((job.name.as_deref(), job.stack.as_deref()), (Some("report"), Some("short")));
         assert!(
@@ -85,6 +88,23 @@ mod tests {
                 .is_some_and(|text| text.ends_with("[not kept: 100000 bytes in all]"))
         );
         assert!(job.result.as_ref().is_some_and(|json| json.as_str().contains("not kept")));
-        assert!(!cut(&mut job, 1_000), "what is cut stays as it is");
+        assert!(!cut(&mut job, 1_000, &Redactor::default()), "what is cut stays as it is");
+    }
+
+    #[test]
+    fn a_key_at_the_edge_of_what_is_cut_leaves_no_piece_of_itself() {
+        let key = "sk-\"quoted\"/0123456789";
+        let redactor = Redactor::new(Some(&Secret::new(key.to_owned())));
+        for before in 150..260 {
+            let quoted = format!("{}{key}{}", "-".repeat(before), "+".repeat(4_000));
+            let mut job: Job = serde_json::from_value(serde_json::json!({
+                "id": "1", "state": "failed", "source": "http", "error": quoted,
+                "heard_at": "2026-01-01T00:00:00Z", "result": { "said": quoted },
+            }))
+            .expect("a job");
+            assert!(cut(&mut job, 256, &redactor));
+            let kept = format!("{:?} {:?}", job.error, job.result);
+            assert!(!kept.contains("sk-") && !kept.contains("quoted"), "{before}: {kept}");
+        }
     }
 }

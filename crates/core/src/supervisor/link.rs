@@ -6,7 +6,7 @@ use super::heartbeat::{Beat, Heartbeat};
 use super::{Failure, LinkId, Output, Supervisor, Timer, status};
 use crate::dialect::{Frame, Incoming, Keepalive, Outgoing};
 use crate::model::Source;
-use crate::secret::redact;
+use crate::redact::Redactor;
 use crate::time::Now;
 
 /// How much longer than its own timeout the driver may take to answer an opening.
@@ -319,18 +319,14 @@ impl Supervisor {
 
     /// The text without any secret that this server was ever given.
     pub(super) fn clean(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| redact(&text, Some(secret)))
+        self.redactor.clean(text)
     }
 
     fn learn_secrets(&mut self, request: &crate::dialect::OpenRequest) {
+        let mut learned = Redactor::default();
         for secret in request.secrets() {
-            if !self.secrets.contains(&secret) {
-                // Only the newest few can be quoted back.
-                if self.secrets.len() >= 16 {
-                    self.secrets.remove(0);
-                }
-                self.secrets.push(secret);
-            }
+            learned.add(&secret);
         }
+        self.redact(&learned);
     }
 }

@@ -18,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::dialect::{Action, Dialect, Outgoing};
 use crate::model::{Diagnostic, Job, JobId, Source, Topic};
+use crate::redact::Redactor;
 use crate::secret::Secret;
 use crate::server::Policy;
 use crate::state::{Board, Change};
@@ -101,7 +102,7 @@ pub struct Supervisor {
     told: Option<Mono>,
     told_retry: Option<Mono>,
     last_heard: Option<Timestamp>,
-    secrets: Vec<Secret>,
+    redactor: Redactor,
 }
 
 impl Supervisor {
@@ -142,7 +143,7 @@ impl Supervisor {
             told: None,
             told_retry: None,
             last_heard: None,
-            secrets: Vec::new(),
+            redactor: Redactor::default(),
         }
     }
 
@@ -165,6 +166,14 @@ impl Supervisor {
         }
         self.board.remember(job.clone());
         job
+    }
+
+    /// Removes from now on what `redactor` removes, from every text that is cut or put into a
+    /// sentence here. The machine learns by itself which key it is given and what it sends at an
+    /// opening.
+    pub fn redact(&mut self, redactor: &Redactor) {
+        self.redactor.extend(redactor);
+        self.board.redact(&self.redactor);
     }
 
     /// Takes one input. Drain [`Supervisor::poll`] before the next.
@@ -377,7 +386,9 @@ impl Supervisor {
     }
 
     fn replace_key(&mut self, key: Option<Secret>, now: Now) {
-        self.secrets.extend(key.clone());
+        if let Some(key) = &key {
+            self.redact(&Redactor::new(Some(key)));
+        }
         self.dialect.set_key(key);
         if !self.running {
             return;

@@ -19,7 +19,7 @@ use super::actions::Actions;
 use super::state::State;
 use crate::driver::{Driver, Report, Reported, Slot};
 use crate::fetch::Clients;
-use crate::frames::{Frames, body_text};
+use crate::frames::{self, Frames};
 use crate::history::Remembered;
 use crate::keys::keyring_words;
 use crate::logs::Owner;
@@ -202,7 +202,9 @@ impl State {
         let seed = self.seed.wrapping_add(u64::from(slot.0).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let machine = dialect(&server, secret.clone()).map(|dialect| {
             let policy = server.policy.apply(dialect.policy());
-            Supervisor::new(dialect, policy, seed, now)
+            let mut machine = Supervisor::new(dialect, policy, seed, now);
+            machine.redact(&redactor);
+            machine
         });
         let mut status = Status {
             link: if server.paused { Link::Paused } else { Link::Connecting },
@@ -477,7 +479,7 @@ impl State {
                 match &answer {
                     Ok(response) => {
                         let kind = response.content_type.as_deref().unwrap_or("");
-                        let body = body_text(&response.body);
+                        let body = entry.redactor.clean_head(&response.body, frames::MAX_TEXT);
                         let text = format!("{} {kind}\n{body}", response.status);
                         let bytes = response.body.len();
                         entry.frames.http(true, &text, bytes, &entry.redactor, now);

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::waiting::LedgerKey;
 use super::{Announcement, Handed, StoredNotice};
-use crate::redact::prefix;
+use crate::redact::{Redactor, prefix};
 
 /// Bytes that each part of a job's body is cut to when it is written.
 pub(super) const MAX_PART: usize = 32 << 10;
@@ -21,7 +21,8 @@ pub(super) fn body(job: &Job, part: usize) -> serde_json::Result<String> {
         return serde_json::to_string(job);
     }
     let mut short = job.clone();
-    cut(&mut short, part);
+    // The engine has removed the key from the whole already.
+    cut(&mut short, part, &Redactor::default());
     serde_json::to_string(&short)
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState, Topic};
+use jobwatch_core::redact::Redactor;
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::{Transition, TransitionKind, cut, size};
 use rusqlite::{Connection, OpenFlags, params};
@@ -499,7 +500,7 @@ impl Store {
                 let Ok(mut job) = serde_json::from_str::<Job>(&body?) else { continue };
                 // The file may hold more than this version lets it, until it is pruned.
                 if bytes > limits.bytes {
-                    cut(&mut job, CUT);
+                    cut(&mut job, CUT, &Redactor::default());
                 }
                 bytes += size(&job);
                 jobs.push(job);

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use jobwatch_core::model::Json;
-use jobwatch_core::secret::{REDACTED, Secret, names_secret};
-use jobwatch_core::server::Server;
 use memchr::memmem;
 use url::Url;
+
+use crate::model::Json;
+use crate::secret::{REDACTED, Secret, names_secret};
+use crate::server::Server;
 
 /// At most this much of a server's words is told in a sentence, in bytes.
 pub const WORDS: usize = 1_000;
@@ -81,6 +82,13 @@ impl Redactor {
         true
     }
 
+    /// Removes what `other` removes as well from now on.
+    pub fn extend(&mut self, other: &Redactor) {
+        for key in &other.keys {
+            self.add(&key.secret);
+        }
+    }
+
     /// `text` without the key.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
@@ -139,9 +147,23 @@ impl Redactor {
         clean
     }
 
+    /// As [`Redactor::clean_prefix`] for bytes that may be text; what is not UTF-8 is replaced.
+    #[must_use]
+    pub fn clean_head(&self, bytes: &[u8], limit: usize) -> String {
+        // A byte more than is looked at, so that the cut is noticed, and the rest of a character.
+        let enough = limit.saturating_add(self.longest()).saturating_add(4);
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(enough)]);
+        self.clean_prefix(&text, limit)
+    }
+
+    /// Bytes that the longest key takes at most.
+    fn longest(&self) -> usize {
+        self.keys.iter().map(|key| key.longest).max().unwrap_or(0)
+    }
+
     /// As [`Redactor::clean_prefix`], in the place of what was in `into`.
     pub fn clean_prefix_into(&self, text: &str, limit: usize, into: &mut String) {
-        let longest = self.keys.iter().map(|key| key.longest).max().unwrap_or(0);
+        let longest = self.longest();
         let part = prefix(text, limit.saturating_add(longest));
         let cleaned = self.cleaned(part);
         let mut clean = cleaned.as_deref().unwrap_or(part);
@@ -376,6 +398,18 @@ mod tests {
                 assert!(!shown.contains(&key[at..at + 8]), "{limit}: {shown}");
             }
         }
+    }
+
+    #[test]
+    fn bytes_that_are_cut_show_no_piece_of_a_key_however_long_it_is() {
+        let key: String = (0..2_000).map(|n| format!("{n:04}.")).collect();
+        let redactor = Redactor::new(Some(&Secret::new(key.clone())));
+        for before in [0, 90, 100, 110] {
+            let body = format!("{}{key} and more", "-".repeat(before));
+            let shown = redactor.clean_head(body.as_bytes(), 100);
+            assert!(!shown.contains("0000."), "{before}: {shown}");
+        }
+        assert_eq!(redactor.clean_head(b"a\xffb", 100), "a\u{fffd}b");
     }
 
     #[test]
