@@ -77,6 +77,29 @@ fn odd_frames_are_diagnostics_and_harm_nothing() {
 }
 
 #[test]
+fn an_end_with_binary_parts_counts_and_shows_their_sizes() {
+    replay(&mut analyzer(&server(ORIGIN)), "analyzer", "binary.txt");
+}
+
+#[test]
+fn an_end_with_many_binary_parts_is_not_lost() {
+    let mut dialect = analyzer(&server(ORIGIN));
+    let _ = dialect.open().unwrap();
+    dialect.decode(&text(r#"0{"sid":"s","pingInterval":25000,"pingTimeout":20000}"#));
+    dialect.decode(&text(r#"40{"sid":"x"}"#));
+    let last = r#"{"_placeholder":true,"num":32}"#;
+    let end = format!(r#"4533-["job-completed",{{"jobId":"b","queue":"q","result":{last}}}]"#);
+    assert_eq!(dialect.decode(&text(&end)), []);
+    let mut heard = Vec::new();
+    for _ in 0..33 {
+        heard.extend(dialect.decode(&Frame::Binary(vec![0; 1 << 20])));
+    }
+    let [Incoming::Update(Update::Job(patch))] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!(patch.state, Some(JobState::Completed));
+    assert_eq!(patch.result.as_ref().unwrap().as_str(), "\"1048576 bytes\"");
+}
+
+#[test]
 fn http_answers_are_read_with_their_quirks() {
     replay(&mut analyzer(&server(ORIGIN)), "analyzer", "http.txt");
 }

@@ -54,6 +54,13 @@ fn live(server: &Server) -> StudyBuddy {
 }
 
 #[test]
+fn binary_parts_of_events_and_acknowledgements_are_shown_by_their_sizes() {
+    for name in ["binary.txt", "binary3.txt"] {
+        replay(&mut study_buddy(), "study_buddy", name);
+    }
+}
+
+#[test]
 fn the_shipped_server_is_understood() {
     replay(&mut study_buddy(), "study_buddy", "shipped.txt");
 }

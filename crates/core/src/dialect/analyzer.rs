@@ -233,19 +233,21 @@ impl Analyzer {
             self.framing = Framing::SocketIo;
             self.proven = true;
         }
-        match heard.said {
-            Some(Said::Event { name, args }) => out.extend(self.event(&name, &args)),
-            Some(Said::Joined(namespace)) => {
-                for topic in &self.watched {
-                    for (name, data) in self.subscription(topic, true) {
-                        let frame = SocketIo::tell_in(&namespace, name, &[&data]);
-                        out.push(Incoming::Reply(frame));
+        for said in heard.said {
+            match said {
+                Said::Event { name, args } => out.extend(self.event(&name, &args)),
+                Said::Joined(namespace) => {
+                    for topic in &self.watched {
+                        for (name, data) in self.subscription(topic, true) {
+                            let frame = SocketIo::tell_in(&namespace, name, &[&data]);
+                            out.push(Incoming::Reply(frame));
+                        }
                     }
                 }
+                Said::Ping => out.extend(self.refresh()),
+                // Neither generation acknowledges, and nothing is asked with an acknowledgement.
+                Said::Ack { .. } => {}
             }
-            Some(Said::Ping) => out.extend(self.refresh()),
-            // Neither generation acknowledges, and nothing is asked with an acknowledgement.
-            Some(Said::Ack { .. }) | None => {}
         }
         out
     }

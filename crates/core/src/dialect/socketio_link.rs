@@ -14,10 +14,11 @@ use super::{Frame, Incoming, Keepalive};
 use crate::model::{Diagnostic, Topic};
 use crate::secret::Secret;
 use crate::server::KeyPlacement;
+use crate::wire::attachments::Attachments;
 use crate::wire::engineio::{self, Open, Packet as Engine};
 use crate::wire::fields::Fields;
 use crate::wire::json;
-use crate::wire::socketio::{Kind, Packet, ROOT, Reassembly, elements, split_event};
+use crate::wire::socketio::{Kind, Packet, ROOT, elements, split_event};
 
 /// At most this many acknowledgements are awaited; the oldest is forgotten.
 const MAX_ASKED: usize = 1024;
@@ -66,7 +67,7 @@ pub struct SocketIo {
     /// Protocol 3: the client pings.
     we_ping: bool,
     ready: bool,
-    reassembly: Reassembly,
+    attachments: Attachments,
     next_ack: u64,
     asked: VecDeque<(u64, Topic)>,
 }
@@ -76,8 +77,8 @@ pub struct SocketIo {
 pub struct Heard<'f> {
     /// What the session itself makes of it.
     pub notes: Vec<Incoming>,
-    /// What it says to the dialect.
-    pub said: Option<Said<'f>>,
+    /// What it says to the dialect, in order.
+    pub said: Vec<Said<'f>>,
 }
 
 /// What the server said to the dialect.
@@ -123,7 +124,7 @@ impl SocketIo {
             open: None,
             we_ping: false,
             ready: false,
-            reassembly: Reassembly::default(),
+            attachments: Attachments::default(),
             next_ack: 0,
             asked: VecDeque::new(),
         }
@@ -141,7 +142,7 @@ impl SocketIo {
         self.open = None;
         self.we_ping = false;
         self.ready = false;
-        self.reassembly = Reassembly::default();
+        self.attachments = Attachments::default();
         self.asked.clear();
     }
 
@@ -258,10 +259,15 @@ impl SocketIo {
     fn text<'f>(&mut self, text: &'f str, endpoint: &Endpoint) -> Heard<'f> {
         match Engine::parse(text) {
             Ok(Engine::Message(inner)) => self.message(inner, endpoint),
-            Ok(Engine::Ping(probe)) => Heard {
-                notes: vec![Incoming::Reply(self::frame(&Engine::Pong(probe)))],
-                said: Some(Said::Ping),
-            },
+            Ok(Engine::Ping(probe)) => {
+                let mut heard = match self.attachments.pinged() {
+                    Some((packet, missing)) => self.incomplete(packet, missing, endpoint),
+                    None => Heard::default(),
+                };
+                heard.notes.insert(0, Incoming::Reply(self::frame(&Engine::Pong(probe))));
+                heard.said.push(Said::Ping);
+                heard
+            }
             Ok(Engine::Open(open)) => {
                 self.open = Some(open);
                 let paths = self.wanted.iter().map(|namespace| self.connect(namespace, endpoint));
@@ -301,18 +307,40 @@ impl SocketIo {
                 return note(vec![odd_frame("unknown-frame", &words, Some(text), endpoint)]);
             }
         };
-        let (packet, dropped) = self.reassembly.packet(packet);
-        let mut heard = packet.map(|packet| self.packet(packet, endpoint)).unwrap_or_default();
-        if let Some(error) = dropped {
-            let words = format!("A binary event was dropped: {error}.");
-            heard.notes.push(odd_frame("unknown-frame", &words, None, endpoint));
+        let taken = self.attachments.packet(packet);
+        let mut heard = match taken.incomplete {
+            Some((packet, missing)) => self.incomplete(packet, missing, endpoint),
+            None => Heard::default(),
+        };
+        if let Some(packet) = taken.packet {
+            let own = self.packet(packet, endpoint);
+            heard.notes.extend(own.notes);
+            heard.said.extend(own.said);
         }
         heard
     }
 
+    /// A packet of which parts are missing counts all the same, since it may tell of an end.
+    fn incomplete<'f>(
+        &mut self,
+        packet: Packet<'f>,
+        missing: usize,
+        endpoint: &Endpoint,
+    ) -> Heard<'f> {
+        let mut heard = self.packet(packet, endpoint);
+        let words = match missing {
+            1 => "A binary part of an event did not arrive.".to_owned(),
+            missing => format!("{missing} binary parts of an event did not arrive."),
+        };
+        heard.notes.push(odd_frame("unknown-frame", &words, None, endpoint));
+        heard
+    }
+
     fn binary<'f>(&mut self, bytes: &[u8], endpoint: &Endpoint) -> Heard<'f> {
-        match self.reassembly.binary(bytes) {
-            Ok(Some(whole)) => self.packet(whole.packet, endpoint),
+        // Protocol 3 marks a binary frame as a message, as it does with text.
+        let bytes = bytes.strip_prefix(&[4]).filter(|_| self.we_ping).unwrap_or(bytes);
+        match self.attachments.binary(bytes) {
+            Ok(Some(whole)) => self.packet(whole, endpoint),
             Ok(None) => Heard::default(),
             Err(error) => {
                 let words = format!("A binary frame was dropped: {error}.");
@@ -341,7 +369,7 @@ impl SocketIo {
                     let words = "An event without a name.";
                     return note(vec![odd_frame("wrong-shape", words, None, endpoint)]);
                 }
-                Heard { notes: Vec::new(), said }
+                Heard { notes: Vec::new(), said: said.into_iter().collect() }
             }
             Kind::Ack { id, args } | Kind::BinaryAck { id, args, .. } => {
                 let Some(index) = self.asked.iter().position(|(asked, _)| *asked == id) else {
@@ -349,7 +377,7 @@ impl SocketIo {
                     return note(vec![odd_frame("unknown-frame", &words, None, endpoint)]);
                 };
                 let said = self.asked.remove(index).map(|(_, topic)| Said::Ack { topic, args });
-                Heard { notes: Vec::new(), said }
+                Heard { notes: Vec::new(), said: said.into_iter().collect() }
             }
         }
     }
@@ -371,7 +399,7 @@ impl SocketIo {
             namespace.session = pid.map(|pid| Session { pid, offset: None });
         }
         if self.ready {
-            return Heard { notes: Vec::new(), said: Some(Said::Joined(path.to_owned())) };
+            return Heard { notes: Vec::new(), said: vec![Said::Joined(path.to_owned())] };
         }
         self.ready = true;
         note(vec![Incoming::Ready])
@@ -517,7 +545,7 @@ fn refusal(data: Option<&str>) -> String {
 }
 
 fn note<'f>(notes: Vec<Incoming>) -> Heard<'f> {
-    Heard { notes, said: None }
+    Heard { notes, said: Vec::new() }
 }
 
 fn frame(packet: &Engine<'_>) -> Frame {

@@ -427,11 +427,13 @@ impl Dialect for StudyBuddy {
                 );
             }
         }
-        match heard.said {
-            Some(Said::Event { name, args }) => out.extend(self.event(&name, &args)),
-            Some(Said::Ack { topic, args }) => out.extend(self.acknowledged(topic, &args)),
-            Some(Said::Ping) => out.extend(self.refresh()),
-            Some(Said::Joined(_)) | None => {}
+        for said in heard.said {
+            match said {
+                Said::Event { name, args } => out.extend(self.event(&name, &args)),
+                Said::Ack { topic, args } => out.extend(self.acknowledged(topic, &args)),
+                Said::Ping => out.extend(self.refresh()),
+                Said::Joined(_) => {}
+            }
         }
         out
     }

@@ -1,5 +1,6 @@
 //! Encodings shared by dialects: plain enums with parse and print, total over any bytes.
 
+pub mod attachments;
 pub mod engineio;
 pub mod fields;
 pub mod json;
