@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use url::Url;
 
-use super::endpoint::{Defaults, Endpoint};
+use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::memory::Memory;
 use super::nest::{self, Answer};
 use super::socketio_link::{self, Said, SocketIo, odd_frame, raw_event};
@@ -613,6 +613,7 @@ impl Dialect for Analyzer {
     fn unwatchable(&self, topic: &Topic) -> Option<String> {
         let user = matches!(topic, Topic::User(_));
         user.then(|| "The wallet analyzer knows no users. Watch a job, a queue or all.".to_owned())
+            .or_else(|| why_unaddressable(topic))
     }
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
@@ -620,6 +621,7 @@ impl Dialect for Analyzer {
         let get =
             |ask, segments: &[&str]| self.endpoint.request(ask, Method::Get, segments, &[], None);
         match topic {
+            topic if why_unaddressable(topic).is_some() => Vec::new(),
             Topic::Job(id) => {
                 vec![get(ask("job", vec![id.to_string()]), &["jobs", id.as_str()])]
             }

@@ -1,8 +1,12 @@
 //! URLs and key placement, the part of building requests that all dialects share.
 
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
 use super::{Address, Ask, FetchRequest, Header, Method, OpenRequest};
+use crate::model::Topic;
 use crate::redact::Redactor;
 use crate::secret::Secret;
 use crate::server::{KeyPlacement, Server};
@@ -154,9 +158,12 @@ impl Endpoint {
         body: Option<String>,
     ) -> FetchRequest {
         let mut url = base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(segments);
+        let mut path = url.path().trim_end_matches('/').to_owned();
+        for segment in segments {
+            path.push('/');
+            path.push_str(&encoded(segment));
         }
+        url.set_path(&path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -182,6 +189,38 @@ impl Endpoint {
         let secure = |url: &Url| matches!(url.scheme(), "https" | "wss");
         let by_tls = |url: &Url| secure(url) && url.host() == base.host();
         !loopback && !secure(base) && (by_tls(&self.ws) || by_tls(&self.api))
+    }
+}
+
+/// What stands for itself in a path: what RFC 3986 lets stand for itself anywhere.
+const PLAIN: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':').remove(b'@');
+
+/// One segment of a path, percent-encoded. The parser of URLs drops line breaks and tabs, so
+/// nothing is left to it; and it takes `.` and `..` out, however they are written, so that the
+/// request would go to what lies above. Encoded twice they name nothing the server has.
+fn encoded(segment: &str) -> Cow<'_, str> {
+    if unaddressable(segment) {
+        return Cow::Owned(segment.replace('.', "%252E"));
+    }
+    utf8_percent_encode(segment, PLAIN).into()
+}
+
+/// Whether no URL can name this: `.` and `..` mean places in a path, also when they are encoded.
+#[must_use]
+pub fn unaddressable(id: &str) -> bool {
+    matches!(id, "." | "..")
+}
+
+/// Why a job with such an id cannot be asked for, in a sentence for people; `None` where it can.
+#[must_use]
+pub fn why_unaddressable(topic: &Topic) -> Option<String> {
+    match topic {
+        Topic::Job(id) if unaddressable(id.as_str()) => Some(format!(
+            "No URL can name the job \"{id}\": in an address it means a folder. It is shown where \
+             a list has it; watch its queue, or all."
+        )),
+        _ => None,
     }
 }
 
@@ -238,4 +277,65 @@ fn parse(text: &str, plain: &str, secure: &str) -> Result<Url, String> {
     let rest = &url.as_str()[url.scheme().len()..];
     Url::parse(&format!("{scheme}{rest}"))
         .map_err(|error| format!("The URL cannot be read: {error}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(base: &str, id: &str) -> String {
+        let request = |base: &Url| {
+            let ask = Ask { topic: None, call: "job", args: Vec::new() };
+            let defaults =
+                Defaults { ws_path: "/", api_path: "/", api_port: None, ws_key: None, http_key: None };
+            let endpoint = Endpoint::new(&server(), None, defaults).unwrap();
+            endpoint.request_on(base, ask, Method::Get, &["jobs", id], &[], None)
+        };
+        request(&Url::parse(base).unwrap()).address.expose().to_string()
+    }
+
+    fn server() -> Server {
+        serde_json::from_value(serde_json::json!({
+            "id": "s", "name": "S", "dialect": "analyzer", "ws": "ws://h", "watch": [],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_job_is_asked_for_by_its_own_id_whatever_that_is() {
+        for (id, path) in [
+            ("sync-1", "sync-1"),
+            ("a/b", "a%2Fb"),
+            ("a b", "a%20b"),
+            ("#?%&+", "%23%3F%25%26%2B"),
+            ("%2E", "%252E"),
+            ("%2e%2e", "%252e%252e"),
+            ("...", "..."),
+            ("ü", "%C3%BC"),
+            ("a\tb\nc", "a%09b%0Ac"),
+            ("\\..\\", "%5C..%5C"),
+            ("job:77", "job:77"),
+            ("{mail}", "%7Bmail%7D"),
+            // Never what lies above.
+            (".", "%252E"),
+            ("..", "%252E%252E"),
+        ] {
+            for base in ["http://h/api", "http://h/api/"] {
+                assert_eq!(asked(base, id), format!("http://h/api/jobs/{path}"), "{id:?}");
+            }
+            assert_eq!(asked("http://h", id), format!("http://h/jobs/{path}"), "{id:?}");
+        }
+        let long = "9".repeat(78);
+        assert_eq!(asked("http://h", &long), format!("http://h/jobs/{long}"));
+    }
+
+    #[test]
+    fn what_no_url_can_name_is_refused_with_a_sentence() {
+        for id in [".", ".."] {
+            assert!(why_unaddressable(&Topic::Job(id.into())).is_some());
+        }
+        for topic in [Topic::Job("...".into()), Topic::Queue(".".to_owned()), Topic::Everything] {
+            assert_eq!(why_unaddressable(&topic), None);
+        }
+    }
 }

@@ -11,7 +11,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::endpoint::{Defaults, Endpoint};
+use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::memory::Memory;
 use super::nest::{self, Answer};
 use super::socketio_link::{self, Said, SocketIo, odd_frame};
@@ -471,7 +471,14 @@ impl Dialect for StudyBuddy {
         self.link.keepalive()
     }
 
+    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+        why_unaddressable(topic)
+    }
+
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
+        if why_unaddressable(topic).is_some() {
+            return Vec::new();
+        }
         let ask = |call, args| Ask { topic: Some(topic.clone()), call, args };
         let get = |ask, segments: &[&str], query: &[(&str, &str)]| {
             self.endpoint.request(ask, Method::Get, segments, query, None)

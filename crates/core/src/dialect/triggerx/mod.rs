@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::endpoint::{Defaults, Endpoint};
+use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::go;
 use super::memory::Memory;
 use super::{
@@ -271,6 +271,7 @@ impl Dialect for TriggerX {
             "TriggerX knows jobs, tasks and users, but no queues: watch a job, a user or all."
                 .to_owned()
         })
+        .or_else(|| why_unaddressable(topic))
     }
 
     /// A job may be named by its number alone.
