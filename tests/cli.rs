@@ -34,6 +34,7 @@ const JOB_KEYS: &[&str] = &[
     "attempt",
     "max_attempts",
     "result",
+    "fields",
     "created_at",
     "started_at",
     "finished_at",

@@ -1,5 +1,7 @@
 //! What `--json` prints: one object a line, always with all its keys, in the documented order.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jobwatch_core::log::LogLine;
 use jobwatch_core::model::{Diagnostic, Job, JobId, Json, Metric, QueuePatch, Source};
@@ -61,6 +63,7 @@ pub struct JobLine<'a> {
     max_attempts: Option<u32>,
     #[serde(serialize_with = "one_line")]
     result: Option<&'a Json>,
+    fields: BTreeMap<&'a str, OneLine<'a>>,
     created_at: Option<Timestamp>,
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
@@ -159,6 +162,16 @@ fn one_line<S: Serializer>(value: &Option<&Json>, serializer: S) -> Result<S::Ok
     }
 }
 
+/// JSON of the server's on one line.
+#[derive(Debug)]
+struct OneLine<'a>(&'a Json);
+
+impl Serialize for OneLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        one_line(&Some(self.0), serializer)
+    }
+}
+
 /// The line for a status.
 #[must_use]
 pub fn status<'a>(server: &'a str, status: &'a Status) -> Line<'a> {
@@ -190,6 +203,7 @@ pub fn job<'a>(server: &'a str, job: &'a Job) -> Line<'a> {
         attempt: job.attempt,
         max_attempts: job.max_attempts,
         result: job.result.as_ref(),
+        fields: job.extra.iter().map(|(name, json)| (name.as_str(), OneLine(json))).collect(),
         created_at: job.created_at,
         started_at: job.started_at,
         finished_at: job.finished_at,
@@ -304,7 +318,7 @@ mod tests {
                 r#"{"type":"job","server":"local","id":"task:7","parent":null,"#,
                 r#""external_id":null,"name":null,"queue":null,"state":"unknown:paused","#,
                 r#""progress":50,"detail":{"b":1.50,"a":2},"message":null,"error":null,"#,
-                r#""attempt":null,"max_attempts":null,"result":null,"#,
+                r#""attempt":null,"max_attempts":null,"result":null,"fields":{},"#,
                 r#""created_at":"2025-09-26T15:20:00.5Z","started_at":null,"finished_at":null,"#,
                 r#""updated_at":null,"source":"http"}"#
             )
@@ -323,6 +337,22 @@ mod tests {
         let text = job("s", &Job { result: pretty, ..sample() }).text();
         assert!(!text.contains(['\n', '\r']), "{text}");
         assert!(text.contains(r#""result":{    "a": [1.0,  2] },"#), "{text}");
+    }
+
+    #[test]
+    fn what_a_server_says_besides_is_printed_as_it_was_said() {
+        let mut task = sample();
+        for (name, json) in [
+            ("tx_url", r#""https://x/0x1""#),
+            ("task_opx_cost", "0.50"),
+            ("task_attester_ids", "[1,\n 2]"),
+        ] {
+            task.extra.insert(name.to_owned(), Json::parse(json).unwrap());
+        }
+        assert!(job("s", &task).text().contains(concat!(
+            r#""fields":{"task_attester_ids":[1,  2],"task_opx_cost":0.50,"#,
+            r#""tx_url":"https://x/0x1"},"#
+        )));
     }
 
     #[test]

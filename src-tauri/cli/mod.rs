@@ -1,6 +1,7 @@
 //! The command line: the same engine without a window. Nothing here needs a display.
 
 pub mod args;
+mod changes;
 mod connection;
 mod demo;
 pub mod json;

@@ -8,9 +8,10 @@ use jobwatch_engine::ports::{Event, Ports};
 use tokio::sync::oneshot;
 
 use super::args::{EXIT_OK, Watch};
+use super::changes::Changes;
 use super::connection::Target;
 use super::stream::{self, Next, Stream};
-use super::text::{self, Style};
+use super::text::Style;
 use super::{Failure, Outcome, Output, json, print};
 use crate::os::paths::{NoHome, Paths};
 
@@ -57,11 +58,12 @@ fn print_all(
     std::thread::Builder::new()
         .name("output".to_owned())
         .spawn(move || {
+            let mut changes = Changes::default();
             let result = loop {
                 let line = match stream.next() {
                     Next::Closed => break Ok(()),
                     Next::Event(event) if json => as_json(&server, &event),
-                    Next::Event(event) => text::line(&server, &event, style, Timestamp::now()),
+                    Next::Event(event) => changes.line(&server, &event, style, Timestamp::now()),
                     Next::Dropped(count) => Some(left_out(&server, count, json)),
                 };
                 match line.as_deref().map(print) {
