@@ -123,7 +123,9 @@ mod tests {
         let line = |(second, event)| {
             let now = Timestamp::from_second(second).unwrap();
             let line = changes.line("s", event, PLAIN, now)?;
-            Some(line.split_once("running").map_or(line.clone(), |(_, rest)| rest.trim().to_owned()))
+            Some(
+                line.split_once("running").map_or(line.clone(), |(_, rest)| rest.trim().to_owned()),
+            )
         };
         (0..).zip(events).map(line).collect()
     }

@@ -286,8 +286,13 @@ mod tests {
     fn asked(base: &str, id: &str) -> String {
         let request = |base: &Url| {
             let ask = Ask { topic: None, call: "job", args: Vec::new() };
-            let defaults =
-                Defaults { ws_path: "/", api_path: "/", api_port: None, ws_key: None, http_key: None };
+            let defaults = Defaults {
+                ws_path: "/",
+                api_path: "/",
+                api_port: None,
+                ws_key: None,
+                http_key: None,
+            };
             let endpoint = Endpoint::new(&server(), None, defaults).unwrap();
             endpoint.request_on(base, ask, Method::Get, &["jobs", id], &[], None)
         };

@@ -267,11 +267,12 @@ impl Dialect for TriggerX {
     }
 
     fn unwatchable(&self, topic: &Topic) -> Option<String> {
-        matches!(topic, Topic::Queue(_)).then(|| {
-            "TriggerX knows jobs, tasks and users, but no queues: watch a job, a user or all."
-                .to_owned()
-        })
-        .or_else(|| why_unaddressable(topic))
+        matches!(topic, Topic::Queue(_))
+            .then(|| {
+                "TriggerX knows jobs, tasks and users, but no queues: watch a job, a user or all."
+                    .to_owned()
+            })
+            .or_else(|| why_unaddressable(topic))
     }
 
     /// A job may be named by its number alone.
