@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use url::{Host, Url};
 
+use crate::files;
 use crate::redact::{Redactor, prefix};
 
 /// For name resolution, TCP and TLS together.
@@ -24,6 +25,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer that is read, in bytes, decompressed.
 pub const MAX_BODY: usize = 32 << 20;
+/// A larger file is no list of certificates, in bytes.
+const LARGEST_PEM: u64 = 16 << 20;
 /// Redirects followed for one request.
 const MAX_REDIRECTS: usize = 5;
 /// A longer pause is taken for this: a server that says a year means "not now".
@@ -80,7 +83,7 @@ fn build(extra_ca: Option<PathBuf>, direct: bool) -> Result<reqwest::Client, Fai
     }
     if let Some(path) = extra_ca {
         let shown = path.display();
-        let pem = std::fs::read(&path).map_err(|error| {
+        let pem = files::read(&path, LARGEST_PEM).map_err(|error| {
             Failure::Tls(format!("the certificate file {shown} cannot be read: {error}"))
         })?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem)

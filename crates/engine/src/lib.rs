@@ -13,6 +13,7 @@ pub mod clock;
 pub mod driver;
 pub mod engine;
 pub mod fetch;
+mod files;
 pub mod frames;
 pub mod history;
 mod hooks;

@@ -1,7 +1,8 @@
 //! The settings: one readable file, replaced as a whole, without secrets.
 //!
 //! What this version does not know is kept when the file is rewritten, at every level: a newer
-//! version's settings survive an older one. A file that cannot be read is never overwritten
+//! version's settings survive an older one, and so do the comments and the order of a file that
+//! somebody keeps by hand. A file that cannot be read is never overwritten
 //! without a copy, and what somebody else wrote into it meanwhile is read before it is replaced.
 
 use std::io::Write as _;
@@ -11,9 +12,15 @@ use jiff::Timestamp;
 use jobwatch_core::model::Topic;
 use jobwatch_core::server::{Server, ServerId};
 use toml::{Table, Value};
+use toml_edit::DocumentMut;
 
+use crate::files;
 use crate::views::Preferences;
 
+mod edit;
+
+/// A larger file holds no settings, in bytes.
+const LARGEST: u64 = 16 << 20;
 /// The version that is written.
 const VERSION: i64 = 1;
 /// What this version writes into a server's table. A known key that is absent from what is saved
@@ -83,6 +90,8 @@ pub struct SettingsFile {
     path: PathBuf,
     /// The file as read or last written, with everything unknown.
     document: Table,
+    /// The same as it is written, with comments and blanks.
+    written: DocumentMut,
     /// Whether the file on disk holds what could not be read, so that a copy is due before it is
     /// overwritten.
     unread: bool,
@@ -94,8 +103,13 @@ impl SettingsFile {
     /// Reads the file; a missing one is an empty one.
     #[must_use]
     pub fn load(path: PathBuf) -> (SettingsFile, Read) {
-        let mut file =
-            SettingsFile { path, document: Table::new(), unread: false, text: String::new() };
+        let mut file = SettingsFile {
+            path,
+            document: Table::new(),
+            written: DocumentMut::new(),
+            unread: false,
+            text: String::new(),
+        };
         let read = file.read();
         (file, read)
     }
@@ -105,12 +119,12 @@ impl SettingsFile {
         if !self.unread {
             return None;
         }
-        let bytes = std::fs::read(&self.path).ok()?;
+        let bytes = files::read(&self.path, LARGEST).ok()?;
         (String::from_utf8_lossy(&bytes) != self.text).then(|| self.understand(Ok(bytes)))
     }
 
     fn read(&mut self) -> Read {
-        let bytes = std::fs::read(&self.path);
+        let bytes = files::read(&self.path, LARGEST);
         self.understand(bytes)
     }
 
@@ -121,6 +135,7 @@ impl SettingsFile {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 self.document = Table::new();
+                self.written = DocumentMut::new();
                 self.text = String::new();
                 return Read { ids: Some(Vec::new()), ..Read::default() };
             }
@@ -132,7 +147,7 @@ impl SettingsFile {
         };
         self.text = String::from_utf8_lossy(&bytes).into_owned();
         match parse(&bytes) {
-            Ok(document) => self.document = document,
+            Ok((document, written)) => (self.document, self.written) = (document, written),
             Err(what) => {
                 self.unread = true;
                 let problem = format!(
@@ -269,13 +284,19 @@ impl SettingsFile {
         if !servers.is_empty() {
             document.insert("server".to_owned(), Value::Array(servers));
         }
-        let text = toml::to_string_pretty(&document).map_err(|error| failed(&error))?;
+        let text = edit::written(&self.written, &document).map_err(|error| failed(&error))?;
+        // A pipe or a directory in the file's place is not replaced, and not copied either.
+        if let Ok(metadata) = std::fs::metadata(&self.path) {
+            files::regular(&metadata).map_err(|error| failed(&error))?;
+        }
         let copy = match self.unread {
             true => keep_copy(&self.path).map_err(|error| failed(&error))?,
             false => None,
         };
         replace(&self.path, &text).map_err(|error| failed(&error))?;
         self.document = document;
+        // What was read as TOML and changed as TOML is TOML.
+        self.written = text.parse().unwrap_or_default();
         self.text = text;
         self.unread = false;
         Ok(Saved::Replaced(copy.map(|copy| {
@@ -290,7 +311,7 @@ impl SettingsFile {
     /// What the file holds, if that is something else than what was last read or written. A file
     /// that is gone holds nothing that could be lost.
     fn edited(&self) -> Option<std::io::Result<Vec<u8>>> {
-        match std::fs::read(&self.path) {
+        match files::read(&self.path, LARGEST) {
             Ok(bytes) if String::from_utf8_lossy(&bytes) == self.text => None,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             other => Some(other),
@@ -298,16 +319,18 @@ impl SettingsFile {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Table, String> {
+fn parse(bytes: &[u8]) -> Result<(Table, DocumentMut), String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
-    text.parse::<Table>().map_err(|error| {
+    let document = text.parse::<Table>().map_err(|error| {
         // The message alone: the error's full text quotes the line.
         let line = error.span().map_or(1, |span| {
             let before = &text.as_bytes()[..span.start.min(text.len())];
             1 + before.iter().filter(|byte| **byte == b'\n').count()
         });
         format!("line {line}: {}", error.message())
-    })
+    })?;
+    let written = text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
+    Ok((document, written))
 }
 
 /// What stands under `server`, which may be something else than a list.
