@@ -18,6 +18,17 @@ pub fn tell(what: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "jobwatch: {what}");
 }
 
+/// The verifier logs every refused certificate as an error of its own; the connection's status says
+/// it better.
+fn quiet_about_certificates(
+    filter: tracing_subscriber::EnvFilter,
+) -> tracing_subscriber::EnvFilter {
+    match "rustls_platform_verifier=off".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    }
+}
+
 /// What is logged: `JOBWATCH_LOG`, or `default` where it is unset or cannot be read. Libraries
 /// that print what passes through them stay silent: a URL or a header may hold a key.
 pub(crate) fn log_filter(default: &str) -> tracing_subscriber::EnvFilter {
@@ -27,8 +38,25 @@ pub(crate) fn log_filter(default: &str) -> tracing_subscriber::EnvFilter {
         tell(format_args!("JOBWATCH_LOG is not understood, so \"{default}\" is used: {error}"));
         tracing_subscriber::EnvFilter::new(default)
     });
-    ["hyper", "hyper_util", "h2", "reqwest", "tungstenite", "tokio_tungstenite", "rustls", "zbus"]
-        .into_iter()
-        .filter_map(|library| format!("{library}=warn").parse().ok())
-        .fold(filter, tracing_subscriber::EnvFilter::add_directive)
+    // The libraries' own warnings may be left out, but not brought back by this list.
+    if filter
+        .max_level_hint()
+        .is_none_or(|level| level <= tracing::level_filters::LevelFilter::WARN)
+    {
+        return quiet_about_certificates(filter);
+    }
+    let filter = [
+        "hyper",
+        "hyper_util",
+        "h2",
+        "reqwest",
+        "tungstenite",
+        "tokio_tungstenite",
+        "rustls",
+        "zbus",
+    ]
+    .into_iter()
+    .filter_map(|library| format!("{library}=warn").parse().ok())
+    .fold(filter, tracing_subscriber::EnvFilter::add_directive);
+    quiet_about_certificates(filter)
 }

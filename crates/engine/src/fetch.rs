@@ -14,8 +14,8 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use crate::files;
 use crate::redact::{Redactor, prefix};
+use crate::tls;
 
 /// For name resolution, TCP and TLS together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,8 +25,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer that is read, in bytes, decompressed.
 pub const MAX_BODY: usize = 32 << 20;
-/// A larger file is no list of certificates, in bytes.
-const LARGEST_PEM: u64 = 16 << 20;
 /// Redirects followed for one request.
 const MAX_REDIRECTS: usize = 5;
 /// A longer pause is taken for this: a server that says a year means "not now".
@@ -66,6 +64,16 @@ impl Clients {
         })
         .await
     }
+
+    /// What went wrong when `url` was asked, in words, without the key.
+    pub(crate) fn failure(
+        &self,
+        error: &reqwest::Error,
+        url: &Url,
+        redactor: &Redactor,
+    ) -> Failure {
+        in_words(error, url, redactor, self.extra_ca.is_some())
+    }
 }
 
 fn build(extra_ca: Option<PathBuf>, direct: bool) -> Result<reqwest::Client, Failure> {
@@ -82,15 +90,7 @@ fn build(extra_ca: Option<PathBuf>, direct: bool) -> Result<reqwest::Client, Fai
         builder = builder.no_proxy();
     }
     if let Some(path) = extra_ca {
-        let shown = path.display();
-        let pem = files::read(&path, LARGEST_PEM).map_err(|error| {
-            Failure::Tls(format!("the certificate file {shown} cannot be read: {error}"))
-        })?;
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-            .ok()
-            .filter(|certificates| !certificates.is_empty())
-            .ok_or_else(|| Failure::Tls(format!("{shown} holds no certificate in PEM form")))?;
-        builder = builder.tls_certs_merge(certificates);
+        builder = builder.tls_backend_preconfigured(tls::config(tls::certificates(&path)?)?);
     }
     builder
         .build()
@@ -148,7 +148,7 @@ async fn ask(
         let response = timeout(READ_TIMEOUT, builder.send())
             .await
             .map_err(|_| Failure::Timeout(READ_TIMEOUT))?
-            .map_err(|error| failure(&error, &url, redactor))?;
+            .map_err(|error| clients.failure(&error, &url, redactor))?;
         let status = response.status().as_u16();
         *retry_after = pause_of(status, response.headers(), Timestamp::now());
         if matches!(status, 301 | 302 | 303 | 307 | 308)
@@ -324,15 +324,20 @@ pub(crate) fn body_words(
     Some(prefix(words.trim(), 300).to_owned()).filter(|words| !words.is_empty())
 }
 
-/// What went wrong, in words, without the key.
+/// What went wrong with a connection that is open, in words, without the key.
 pub(crate) fn failure(error: &reqwest::Error, url: &Url, redactor: &Redactor) -> Failure {
+    in_words(error, url, redactor, false)
+}
+
+/// `given` tells whether a certificate file is configured.
+fn in_words(error: &reqwest::Error, url: &Url, redactor: &Redactor, given: bool) -> Failure {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut refused = None;
     let mut tls = None;
     let mut texts = Vec::new();
     while let Some(current) = source {
         if let Some(found) = current.downcast_ref::<rustls::Error>() {
-            tls = Some(found.to_string());
+            tls = Some(found);
         }
         let io = current.downcast_ref::<std::io::Error>();
         if let Some(io) = io {
@@ -348,13 +353,8 @@ pub(crate) fn failure(error: &reqwest::Error, url: &Url, redactor: &Redactor) ->
     let place = place(url);
     let root = redactor.clean(&texts.last().cloned().unwrap_or_default());
     if let Some(tls) = tls {
-        let tls = redactor.clean(&tls);
-        let hint = if tls.contains("UnknownIssuer") || tls.contains("certificate") {
-            "; if your own authority signed it, give its PEM file in the server's settings"
-        } else {
-            ""
-        };
-        return Failure::Tls(format!("the TLS connection to {place} failed: {tls}{hint}"));
+        tracing::debug!(%place, error = %redactor.clean(&tls.to_string()), "TLS failed");
+        return Failure::Tls(tls::words(tls, url.host_str().unwrap_or_default(), &place, given));
     }
     if error.is_connect() {
         if error.is_timeout() {

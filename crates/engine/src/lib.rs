@@ -26,6 +26,7 @@ pub mod ports;
 pub mod settings;
 pub mod socket;
 pub mod test;
+mod tls;
 pub mod views;
 
 pub use jobwatch_core::redact;

@@ -69,7 +69,7 @@ async fn upgrade(
     if !request.protocols.is_empty() {
         builder = builder.header(SEC_WEBSOCKET_PROTOCOL, request.protocols.join(", "));
     }
-    let response = builder.send().await.map_err(|error| failure(&error, &url, redactor))?;
+    let response = builder.send().await.map_err(|error| clients.failure(&error, &url, redactor))?;
     let status = response.status().as_u16();
     if status != 101 {
         return Err(refusal(response, &url, redactor).await);

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use crate::driver::message;
-use crate::fetch::{CONNECT_TIMEOUT, Clients, failure, fetch, place};
+use crate::fetch::{CONNECT_TIMEOUT, Clients, fetch, place};
 use crate::lenient::Heard;
 use crate::redact::{Redactor, WORDS};
 use crate::socket::{self, Socket, end_words};
@@ -109,7 +109,9 @@ impl Test<'_> {
         };
         let asked = timeout(CONNECT_TIMEOUT + FIRST_BYTE, client.get(url.clone()).send()).await;
         let failure = match asked {
-            Ok(Err(error)) if error.is_connect() => failure(&error, &url, &self.redactor),
+            Ok(Err(error)) if error.is_connect() => {
+                self.clients.failure(&error, &url, &self.redactor)
+            }
             // It took the connection: whether it speaks HTTP is the next steps' business.
             Ok(_) | Err(_) => {
                 self.end(TestStepKind::Reached, true, &format!("{place} answers."));

@@ -4,6 +4,7 @@
 // A helper of a test panics as the test would.
 #![allow(clippy::unwrap_used)]
 
+mod certificates;
 mod common;
 mod configure;
 mod dialects;

@@ -87,7 +87,7 @@ fn get(url: &str) -> FetchRequest {
     }
 }
 
-fn open_request(url: &str) -> OpenRequest {
+pub fn open_request(url: &str) -> OpenRequest {
     let address = Address::new(Url::parse(url).unwrap()).with_secret_query("api_key", &key());
     let headers = vec![Header::new("Authorization", format!("Bearer {KEY}"))];
     OpenRequest { address, headers, protocols: Vec::new() }

@@ -15,14 +15,23 @@ pub fn authority(name: &str) -> (TlsAcceptor, tempfile::NamedTempFile) {
     let own_key = rcgen::KeyPair::generate().unwrap();
     let own = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
     let own = own.signed_by(&own_key, &issuer).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), certificate.pem()).unwrap();
+    (acceptor(own.der().clone(), &own_key), file)
+}
+
+/// An acceptor that shows `certificate`.
+pub fn acceptor(
+    certificate: rustls::pki_types::CertificateDer<'static>,
+    key: &rcgen::KeyPair,
+) -> TlsAcceptor {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let config = rustls::ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(
-            vec![own.der().clone()],
-            rustls::pki_types::PrivateKeyDer::try_from(own_key.serialize_der()).unwrap(),
+            vec![certificate],
+            rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
         )
         .unwrap();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), certificate.pem()).unwrap();
-    (TlsAcceptor::from(Arc::new(config)), file)
+    TlsAcceptor::from(Arc::new(config))
 }
