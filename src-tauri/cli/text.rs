@@ -7,7 +7,7 @@ use std::io::IsTerminal as _;
 use jiff::Timestamp;
 use jobwatch_core::log::LogLine;
 use jobwatch_core::model::{JobId, JobState, Level};
-use jobwatch_core::notify::Tone;
+use jobwatch_core::notify::{Tone, explain, headline};
 use jobwatch_core::supervisor::Link;
 use jobwatch_engine::ports::Event;
 
@@ -116,9 +116,9 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
             if job.title() != job.id.as_str() {
                 let _ = write!(line, " ({})", plain(job.id.as_str()));
             }
-            let text = job.error.as_deref().or(job.message.as_deref());
-            if let Some(text) = text.and_then(|text| text.lines().next()) {
-                let _ = write!(line, ": {}", plain(text));
+            let said = job.message.as_deref().map(headline).filter(|said| !said.is_empty());
+            if let Some(text) = explain(job).or(said) {
+                let _ = write!(line, ": {}", plain(&text));
             }
         }
         Event::Log { job, lines, .. } => {

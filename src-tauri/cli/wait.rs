@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobwatch_core::model::{Job, JobState, Topic};
-use jobwatch_core::notify::duration_words;
+use jobwatch_core::notify::{duration_words, explain};
 use jobwatch_core::supervisor::{Link, Status};
 use jobwatch_engine::ports::{Event, Ports};
 use tokio::sync::watch;
@@ -158,8 +158,8 @@ fn report(server: &str, job: &Job, as_json: bool) -> Outcome {
     if let Some(took) = job.took() {
         line += &format!(" after {}", duration_words(took));
     }
-    if let Some(error) = job.error.as_deref().and_then(|error| error.lines().next()) {
-        line += &format!(": {}", text::plain(error));
+    if let Some(error) = explain(job) {
+        line += &format!(": {}", text::plain(&error));
     }
     print(&line)?;
     Ok(code)

@@ -1,13 +1,15 @@
 //! Which errors are the same but for what differs from one time to the next.
 
+use super::headline;
+
 /// What stands for something that differs.
 const ANY: char = '\u{2026}';
 
-/// What an error's first line says, without what tells one occurrence from another: numbers, ids,
+/// What the [`headline`] of an error says, without what tells one occurrence from another: numbers, ids,
 /// addresses, paths and times become `…`. Two failures of one family have the same error.
 #[must_use]
 pub fn family(error: &str) -> String {
-    let line = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
+    let line = headline(error);
     let mut family = String::new();
     for word in line.split_whitespace() {
         if !family.is_empty() {

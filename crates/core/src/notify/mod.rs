@@ -1,6 +1,7 @@
 //! Which transitions become notices, and in what words.
 
 mod family;
+mod headline;
 pub mod past;
 pub mod popups;
 pub mod quiet;
@@ -17,6 +18,7 @@ use crate::state::{Transition, TransitionKind};
 use rules::Kind;
 
 pub use family::family;
+pub use headline::{explain, headline, says_nothing};
 
 /// The longest name, server name and error shown, in characters.
 const NAME: usize = 80;
@@ -49,7 +51,8 @@ pub struct Notice {
     pub job: Option<JobId>,
     /// One line: the job's name and the outcome (`nightly-report failed`).
     pub title: String,
-    /// How long it took, on which server, and for a failure the error's first line.
+    /// How long it took, on which server, and for a failure the line of its error that
+    /// explains it.
     pub body: String,
     /// How urgent it is.
     pub tone: Tone,
@@ -75,7 +78,7 @@ pub struct Why {
 pub struct Subject {
     /// What the job is called.
     pub name: String,
-    /// The first line of its error; empty where there is none.
+    /// The line that explains its failure; empty where there is none.
     pub error: String,
 }
 
@@ -114,8 +117,10 @@ pub fn outcome(
     let mut body = place_words("After", job.took(), server_name);
     let mut error = String::new();
     if transition.to == JobState::Failed {
-        let said = transition.error.as_deref().or(job.error.as_deref()).unwrap_or("");
-        error = one_line(said, ERROR);
+        // What the job says by now may be fuller than what its end was announced with.
+        let said = transition.error.as_deref().map(headline).filter(|said| !said.is_empty());
+        let said = explain(job).filter(|_| job.state == JobState::Failed).or(said);
+        error = one_line(&said.unwrap_or_default(), ERROR);
         if !error.is_empty() {
             if !body.is_empty() {
                 body.push_str(": ");
@@ -194,7 +199,7 @@ pub fn connection(
         let body = format!("It could not be reached for {for_so_long}.");
         (format!("{place} is connected again"), body, Tone::Good)
     } else {
-        let reason = one_line(reason, ERROR);
+        let reason = one_line(&headline(reason), ERROR);
         let colon = if reason.is_empty() { "" } else { ": " };
         let body = format!("For {for_so_long} now{colon}{reason}");
         (format!("{place} cannot be reached"), body, Tone::Bad)
@@ -302,7 +307,7 @@ mod tests {
     use super::*;
     use crate::model::Source;
 
-    fn job(name: Option<&str>, seconds: Option<i64>) -> Job {
+    pub(in crate::notify) fn job(name: Option<&str>, seconds: Option<i64>) -> Job {
         let start = Timestamp::UNIX_EPOCH;
         Job {
             id: "42".into(),

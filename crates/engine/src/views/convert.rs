@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobState, QueuePatch, Source};
-use jobwatch_core::notify::Tone;
+use jobwatch_core::notify::{Tone, explain, headline};
 use jobwatch_core::state::{Transition, TransitionKind};
 use jobwatch_core::supervisor::{Link, Status};
 
@@ -77,15 +77,18 @@ impl From<&Transition> for TimelineRow {
             from: step.from.as_ref().map(StateView::from),
             to: StateView::from(&step.to),
             attempt_failed: step.kind == TransitionKind::AttemptFailed,
-            error: step.error.clone(),
+            error: step.error.as_deref().map(headline).filter(|line| !line.is_empty()),
         }
     }
 }
 
 pub(crate) fn job_row(server: &str, server_name: &str, job: &Job, watched: bool) -> JobRow {
-    let error = job.error.as_deref().filter(|_| job.state == JobState::Failed);
-    let text = error.or(job.message.as_deref()).or(job.error.as_deref());
-    let text = text.and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
+    let error = || explain(job);
+    let message = || job.message.as_deref().map(headline).filter(|said| !said.is_empty());
+    let text = match job.state {
+        JobState::Failed => error().or_else(message),
+        _ => message().or_else(error),
+    };
     JobRow {
         server: server.to_owned(),
         server_name: server_name.to_owned(),
@@ -95,7 +98,7 @@ pub(crate) fn job_row(server: &str, server_name: &str, job: &Job, watched: bool)
         state: StateView::from(&job.state),
         progress: job.progress,
         stage: if job.progress.is_none() { stage(job) } else { None },
-        text: text.map(|text| prefix(text.trim(), MAX_TEXT).to_owned()),
+        text: text.map(|text| prefix(&text, MAX_TEXT).to_owned()),
         created_at: job.created_at.map(ms),
         started_at: job.started_at.map(ms),
         finished_at: job.finished_at.map(ms),

@@ -439,7 +439,7 @@ pub struct JobRow {
     pub progress: Option<f64>,
     /// The progress in words where there is no number (`step: analysing`).
     pub stage: Option<String>,
-    /// The last message, or the error's first line.
+    /// The last message; of a job that failed, the line of its error that explains it.
     pub text: Option<String>,
     /// Created.
     #[ts(type = "number | null")]
@@ -521,7 +521,7 @@ pub struct TimelineRow {
     pub to: StateView,
     /// Whether only the attempt failed, and the server may try again.
     pub attempt_failed: bool,
-    /// The error.
+    /// The line of its error that explains it.
     pub error: Option<String>,
 }
 

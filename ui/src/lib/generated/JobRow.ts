@@ -38,7 +38,7 @@ progress: number | null,
  */
 stage: string | null, 
 /**
- * The last message, or the error's first line.
+ * The last message; of a job that failed, the line of its error that explains it.
  */
 text: string | null, 
 /**

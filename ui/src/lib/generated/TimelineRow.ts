@@ -26,6 +26,6 @@ to: StateView,
  */
 attemptFailed: boolean, 
 /**
- * The error.
+ * The line of its error that explains it.
  */
 error: string | null, };
