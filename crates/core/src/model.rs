@@ -93,6 +93,12 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
+/// The word in [`JobState::Unknown`] for a job that is over though nobody says how it ended.
+pub const ENDED: &str = "ended";
+
+/// The word in [`JobState::Unknown`] for a job that its server does not know any more.
+pub const GONE: &str = "gone";
+
 /// Where a job stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum JobState {
@@ -117,6 +123,12 @@ impl JobState {
     #[must_use]
     pub fn terminal(&self) -> bool {
         matches!(self, JobState::Completed | JobState::Failed | JobState::Cancelled)
+    }
+
+    /// Whether it does not run any more: it ended, or how it ended is lost.
+    #[must_use]
+    pub fn over(&self) -> bool {
+        self.terminal() || matches!(self, JobState::Unknown(word) if word == ENDED || word == GONE)
     }
 
     /// The word used on the command line and in the history; [`JobState::from_word`] reads it back.

@@ -22,9 +22,11 @@ mod go;
 pub mod kecs;
 mod memory;
 pub mod nest;
+mod progress;
 pub mod socketio_link;
 pub mod study_buddy;
 pub mod triggerx;
+mod words;
 
 /// One WebSocket unit. Its `Debug` tells kind and length only, since it may quote the key.
 #[derive(Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use super::endpoint::Endpoint;
 use super::socketio_link::odd_frame;
 use super::{FetchResponse, Incoming};
 use crate::model::{JobPatch, JobState, Json};
+use crate::notify::says_nothing;
 use crate::wire::fields::Fields;
 use crate::wire::json;
 
@@ -79,18 +80,6 @@ pub fn keep(patch: &mut JobPatch, name: &str, raw: &RawValue) {
     patch.extra.insert(name.to_owned(), Json::from(raw));
 }
 
-/// A number is progress, an object or array is detail, other text is a message. Servers send all of
-/// them, interleaved for one job.
-pub fn set_progress(patch: &mut JobPatch, raw: &RawValue) {
-    if let Some(number) = json::number_of(raw) {
-        patch.progress = Some(number);
-    } else if raw.get().starts_with(['{', '[']) {
-        patch.detail = Some(Json::from(raw));
-    } else if raw.get().starts_with('"') && patch.message.is_none() {
-        patch.message = json::id_of(raw);
-    }
-}
-
 /// A number from zero up, its fraction cut off.
 #[must_use]
 pub fn whole(raw: &RawValue) -> Option<u64> {
@@ -98,29 +87,15 @@ pub fn whole(raw: &RawValue) -> Option<u64> {
 }
 
 /// The canonical state of a word that BullMQ, its database mirror or a gateway uses.
-#[must_use]
-pub fn state(word: &str) -> JobState {
-    match word {
-        "waiting" | "wait" | "queued" | "pending" | "prioritized" | "paused" => JobState::Queued,
-        "delayed" | "scheduled" | "waiting-children" => JobState::Scheduled,
-        "active" | "running" | "started" | "processing" | "in_progress" | "in-progress"
-        | "extracting" | "generating_notes" | "generating_quiz" => JobState::Running,
-        "completed" | "complete" | "success" | "succeeded" | "done" => JobState::Completed,
-        "failed" | "error" => JobState::Failed,
-        "cancelled" | "canceled" | "aborted" => JobState::Cancelled,
-        other => JobState::Unknown(other.to_owned()),
-    }
-}
+pub use super::words::state;
+
+/// Takes over reported progress, whatever its shape.
+pub use super::progress::set as set_progress;
 
 /// The text of an error, unless it is one of the texts that programs print instead of an error.
 #[must_use]
 pub fn useful_error(raw: &RawValue) -> Option<String> {
-    let text = json::id_of(raw)?;
-    let useless = matches!(
-        text.trim(),
-        "" | "[object Object]" | "undefined" | "null" | "Error" | "Unknown error" | "{}"
-    );
-    (!useless).then_some(text)
+    json::id_of(raw).filter(|text| !says_nothing(text) && text.trim() != "Unknown error")
 }
 
 /// Which attempt ended, where the server counts the attempts made. While a job is on its way some

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Baseline, Change, Transition, TransitionKind};
-use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Source};
+use crate::model::{Firmness, GONE, Job, JobId, JobPatch, JobState, Source};
 use crate::time::{Mono, Now};
 
 mod age;
@@ -15,9 +15,6 @@ mod announce;
 mod reason;
 
 use age::Age;
-
-/// What a job is called that its server does not know any more.
-pub(super) const GONE: &str = "gone";
 
 /// How many fields without a canonical meaning are kept for a job.
 const MAX_EXTRA: usize = 128;
@@ -72,6 +69,8 @@ pub(super) struct Entry {
     counted: Option<u32>,
     /// The server's time of the newest fact about state or progress.
     state_at: Option<Timestamp>,
+    /// The server's time of the progress shown.
+    progress_at: Option<Timestamp>,
     /// The server's time of the end of this attempt.
     ended_at: Option<Timestamp>,
     /// When that end was heard.
@@ -123,6 +122,7 @@ impl Entry {
             remembered: false,
             counted: None,
             state_at: None,
+            progress_at: None,
             ended_at: None,
             ended_heard: None,
             boundary: None,
@@ -336,6 +336,7 @@ impl Entry {
         self.ended_heard = None;
         self.finish_inferred = false;
         self.state_at = None;
+        self.progress_at = None;
         self.set_error_aside(shown);
         let job = Arc::make_mut(&mut self.job);
         job.attempt = Some(next);
@@ -366,7 +367,12 @@ impl Entry {
         take!(self, changed, patch, newer, parent, external_id, name, queue, user, data);
         take!(self, changed, patch, newer, max_attempts, created_at);
         if current {
-            take!(self, changed, patch, newer, detail, message, stack, result, started_at);
+            take!(self, changed, patch, newer, detail, stack, result, started_at);
+            // The stages of a job that completed are past; only what its end says is its message.
+            let ends = patch.state.as_ref().is_some_and(JobState::terminal);
+            if ends || self.job.state != JobState::Completed {
+                take!(self, changed, patch, newer, message);
+            }
             self.progress(patch, context);
             if let Some(number) = patch.attempt {
                 self.counted = Some(self.counted.map_or(number, |known| known.max(number)));
@@ -392,7 +398,7 @@ impl Entry {
             put!(self, changed, updated_at, newest);
         }
         *shown |= changed;
-        *shown |= self.progress_moved(patch, current);
+        *shown |= self.progress_moved(patch, current, context);
     }
 
     /// An HTTP answer without a time, soon after the socket spoke, may describe the past.
@@ -402,13 +408,36 @@ impl Entry {
             && self.socket_heard.is_some_and(|at| context.now.mono.since(at) < HTTP_LAG)
     }
 
-    /// Progress never falls within an attempt, whatever the order of arrival.
-    fn progress_moved(&mut self, patch: &JobPatch, current: bool) -> bool {
+    /// Of reports with a time the newest holds, also where progress falls: a second phase begins.
+    /// One without a time only raises it, unless HTTP says it when it cannot be a late answer.
+    fn progress_moved(&mut self, patch: &JobPatch, current: bool, context: &Context) -> bool {
         let Some(progress) = patch.progress.filter(|value| current && value.is_finite()) else {
             return false;
         };
         let progress = progress.clamp(0.0, 100.0);
-        if self.job.progress.is_some_and(|reached| reached >= progress) {
+        let Some(reached) = self.job.progress else {
+            self.progress_at = patch.at;
+            Arc::make_mut(&mut self.job).progress = Some(progress);
+            return true;
+        };
+        let higher = progress > reached;
+        let holds = match (patch.at, self.progress_at) {
+            (Some(at), Some(known)) if at != known => at > known,
+            (Some(_), Some(_)) => higher,
+            (Some(at), None) => higher || self.state_at.is_none_or(|known| at > known),
+            (None, _) => {
+                let read = context.source == Source::Http && patch.snapshot;
+                higher || (read && !self.may_lag(patch, context))
+            }
+        };
+        // What comes after an end only completes the picture.
+        if !holds || (self.job.state.terminal() && !higher) {
+            return false;
+        }
+        if patch.at.is_some() {
+            self.progress_at = patch.at;
+        }
+        if progress == reached {
             return false;
         }
         Arc::make_mut(&mut self.job).progress = Some(progress);
@@ -485,6 +514,9 @@ impl Entry {
             if !accepted {
                 return context.source == Source::Socket;
             }
+        }
+        if *to == JobState::Completed && self.job.state != *to && patch.message.is_none() {
+            put!(self, *shown, message, None);
         }
         put!(self, *shown, state, to.clone());
         self.end(patch, context, shown);

@@ -256,6 +256,7 @@ pub fn patch(line: &str) -> Option<JobPatch> {
             "finished" => patch.finished_at = time(text),
             "took" => patch.took_ms = number(text).and_then(|n| u64::try_from(n).ok()),
             "error" => patch.error = Some(text.to_owned()),
+            "message" => patch.message = Some(text.to_owned()),
             "parent" => patch.parent = Some(text.into()),
             "queue" => patch.queue = Some(text.to_owned()),
             "name" => patch.name = Some(text.to_owned()),

@@ -110,7 +110,7 @@ fn ids_are_compared_byte_for_byte() {
 }
 
 #[test]
-fn a_lower_progress_or_an_older_time_never_overwrites_within_an_attempt() {
+fn an_older_or_undated_report_never_overwrites_within_an_attempt() {
     let mut table = Table::new();
     table.socket("id=1 state=running progress=60 at=5000 name=new error=late");
     table.socket("id=1 state=queued progress=10 at=1000 name=old error=early queue=mail");
@@ -118,10 +118,49 @@ fn a_lower_progress_or_an_older_time_never_overwrites_within_an_attempt() {
     assert_eq!((job.state.clone(), job.progress), (Running, Some(60.0)));
     assert_eq!((job.name.as_deref(), job.error.as_deref()), (Some("new"), Some("late")));
     assert_eq!(job.queue.as_deref(), Some("mail"), "an older fact fills a gap");
-    table.socket("id=1 state=running progress=50 at=6000");
+    table.socket("id=1 state=running progress=50");
     assert_eq!(table.job().progress, Some(60.0));
     table.socket("id=1 progress=1e9 at=7000");
     assert_eq!(table.job().progress, Some(100.0));
+}
+
+#[test]
+fn progress_that_falls_holds_when_the_server_says_it_last() {
+    let mut table = Table::new();
+    table.socket("id=1 state=running progress=80 at=5000");
+    table.socket("id=1 state=running progress=40 at=6000");
+    assert_eq!(table.job().progress, Some(40.0), "a second phase");
+    table.socket("id=1 progress=90 at=5500");
+    assert_eq!(table.job().progress, Some(40.0), "older, though higher");
+    table.secs(11).http("id=1 state=running progress=20");
+    assert_eq!(table.job().progress, Some(20.0), "read where it cannot be a late answer");
+    table.socket("id=1 progress=30").http("id=1 state=running progress=25");
+    assert_eq!(table.job().progress, Some(30.0), "this one may be late");
+    table.socket("id=1 state=completed progress=100 at=8000").socket("id=1 progress=99 at=9000");
+    assert_eq!(table.job().progress, Some(100.0), "after the end nothing falls");
+}
+
+#[test]
+fn the_fuller_of_two_tellings_of_an_error_is_kept_whatever_their_order() {
+    let full = "error=boom_at_line_3 at=6000 finished=6000";
+    for lines in [["error=boom at=6000", full], [full, "error=boom at=6000"]] {
+        let mut table = Table::new();
+        for line in lines {
+            table.socket(&format!("id=1 state=failed {line}"));
+        }
+        assert_eq!(table.job().error.as_deref(), Some("boom_at_line_3"));
+    }
+}
+
+#[test]
+fn a_job_that_completed_forgets_the_stage_it_was_in_whatever_the_order() {
+    let (stage, end) =
+        ("id=1 state=running message=saving at=1000", "id=1 state=completed at=2000");
+    for lines in [[stage, end], [end, stage]] {
+        let mut table = Table::new();
+        table.socket(lines[0]).socket(lines[1]);
+        assert_eq!((table.state(), table.job().message.clone()), (Completed, None));
+    }
 }
 
 #[test]

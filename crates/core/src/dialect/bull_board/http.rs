@@ -19,6 +19,8 @@ const PAGES: u32 = 5;
 const LOG_PAGE: usize = 1000;
 /// Pages of a log that are followed in one go; the next fetch continues.
 const LOG_PAGES: u32 = 20;
+/// Runs of a page of a list that are asked how they really ended.
+const DOUBTED: usize = 10;
 /// Failed runs and open logs remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -153,7 +155,13 @@ impl BullBoard {
             ("job", _) => {
                 let row = fields.object("job");
                 match record::run(row.as_ref().unwrap_or(&fields)) {
-                    Some(patch) => vec![self.run_read(patch)],
+                    Some(patch) => {
+                        if let (Some(id), Some(end)) = (&patch.id, patch.finished_at) {
+                            let well = patch.state == Some(JobState::Completed);
+                            self.ends.remember(id.clone(), (end, Some(well)));
+                        }
+                        vec![self.run_read(patch)]
+                    }
                     None if fields.has("job") => vec![gone(arg(0))],
                     None => vec![misshapen(ask, response)],
                 }
@@ -193,18 +201,26 @@ impl BullBoard {
     }
 
     fn table_read(&mut self, ask: &Ask, topic: &Topic, fields: &Fields<'_>) -> Vec<Incoming> {
-        let patches: Vec<JobPatch> =
-            fields.rows("jobs").into_iter().filter_map(|row| record::run(&row)).collect();
-        let mut all = Vec::with_capacity(patches.len() + 1);
+        let read: Vec<(JobPatch, bool)> = fields
+            .rows("jobs")
+            .iter()
+            .filter_map(|row| {
+                let patch = record::run(row)?;
+                let doubtful = record::may_have_succeeded(row, &patch);
+                Some((patch, doubtful))
+            })
+            .collect();
+        let mut all = Vec::with_capacity(read.len() + 1);
         if let (Topic::Job(wanted), "search") = (topic, ask.call) {
             // The search looks at more than ids.
-            self.choose(wanted, &patches);
-            for patch in patches {
+            self.choose(wanted, read.iter().map(|(patch, _)| patch));
+            for (patch, doubtful) in read {
                 let Some(id) = patch.id.clone() else { continue };
-                if id == *wanted {
-                    all.push(self.run_read(patch));
-                } else if patch.external_id.as_deref() == Some(wanted.as_str()) {
-                    all.push(self.run_read(patch));
+                let named = patch.external_id.as_deref() == Some(wanted.as_str());
+                if id == *wanted || named {
+                    all.push(self.row_read(topic, patch, doubtful, &mut 0));
+                }
+                if id != *wanted && named {
                     all.push(Incoming::Found(Topic::Job(id)));
                 }
             }
@@ -217,22 +233,57 @@ impl BullBoard {
             }
             return all;
         }
-        all.extend(patches.into_iter().map(|patch| self.run_read(patch)));
+        let mut doubted = 0;
+        for (patch, doubtful) in read {
+            all.push(self.row_read(topic, patch, doubtful, &mut doubted));
+        }
         all.extend(self.next_page(ask, topic, fields, "jobs").map(Incoming::Follow));
         all
     }
 
+    /// A row of a list. A run that it calls failed may have succeeded at a later attempt: the run
+    /// itself is asked once for each end, and the list believed until it answers. Of `doubted` of
+    /// a page so many have been asked.
+    fn row_read(
+        &mut self,
+        topic: &Topic,
+        patch: JobPatch,
+        doubtful: bool,
+        doubted: &mut usize,
+    ) -> Incoming {
+        let (Some(id), Some(end), true) = (patch.id.clone(), patch.finished_at, doubtful) else {
+            return self.run_read(patch);
+        };
+        match self.ends.get(id.as_str()) {
+            Some((known, Some(true))) if *known == end => self.run_read(record::completed(patch)),
+            Some((known, _)) if *known == end => self.run_read(patch),
+            _ if *doubted >= DOUBTED => self.run_read(patch),
+            _ => {
+                *doubted += 1;
+                let ask = ask(topic, "job", vec![id.as_str().to_owned()]);
+                let path = ["jobs", id.as_str()];
+                let request = self.endpoint.request(ask, Method::Get, &path, &[], None);
+                self.ends.remember(id, (end, None));
+                Incoming::Follow(request)
+            }
+        }
+    }
+
     /// Settles which run is meant by a BullMQ id, which comes back with every queue and may come
     /// back with every run: the newest, but one that was chosen before until it has ended.
-    fn choose(&mut self, wanted: &JobId, runs: &[JobPatch]) {
-        let same = |run: &&JobPatch| run.external_id.as_deref() == Some(wanted.as_str());
+    fn choose<'a>(
+        &mut self,
+        wanted: &JobId,
+        runs: impl DoubleEndedIterator<Item = &'a JobPatch> + Clone,
+    ) {
+        let same = |run: &&'a JobPatch| run.external_id.as_deref() == Some(wanted.as_str());
         let before = self.found.get(wanted.as_str());
         let ended = |run: &JobPatch| run.state.as_ref().is_some_and(JobState::terminal);
-        if runs.iter().filter(same).any(|run| run.id.as_ref() == before && !ended(run)) {
+        if runs.clone().filter(same).any(|run| run.id.as_ref() == before && !ended(run)) {
             return;
         }
         // The table has the newest first; of two that are as new the first counts.
-        let newest = runs.iter().filter(same).rev().max_by_key(|run| run.created_at);
+        let newest = runs.filter(same).rev().max_by_key(|run| run.created_at);
         if let Some(run) = newest.and_then(|run| run.id.clone()) {
             self.found.remember(wanted.clone(), run);
         }

@@ -11,6 +11,8 @@ mod record;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::endpoint::{Defaults, Endpoint, bearer};
 use super::memory::Memory;
 use super::{
@@ -33,6 +35,8 @@ pub struct BullBoard {
     found: Memory<JobId>,
     /// Failed runs, so that a replay, which keeps its row, counts as a new attempt.
     failed: HashMap<String, record::Ended>,
+    /// Ends that were asked for, and whether the run had succeeded; `None` until it answers.
+    ends: Memory<(Timestamp, Option<bool>)>,
     /// Something was heard on the present link.
     greeted: bool,
 }
@@ -57,6 +61,7 @@ impl BullBoard {
             logs: BTreeMap::new(),
             found: Memory::default(),
             failed: HashMap::new(),
+            ends: Memory::default(),
             greeted: false,
         })
     }

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 
+use crate::dialect::words;
 use crate::log::{LogLine, LogLines};
-use crate::model::{JobPatch, JobState, Level, QueuePatch};
+use crate::model::{ENDED, Firmness, JobPatch, JobState, Level, QueuePatch};
+use crate::notify::headline;
 use crate::wire::fields::Fields;
 
 /// The error of a run that somebody stopped: the server knows no state of its own for it.
@@ -20,8 +22,16 @@ pub struct Ended {
 
 /// A run, from a list or in detail. Times are text in one and numbers in the other.
 ///
-/// `failed` is final even with attempts left: between attempts BullMQ calls a job delayed or
-/// waiting.
+/// | status | with | outcome |
+/// |---|---|---|
+/// | `completed` | | completed |
+/// | `failed` | `errorMessage` `Job cancelled` | cancelled: the server has no word for it |
+/// | `failed` | `finishedAt` and a `result` | completed: the row keeps the error of an earlier attempt |
+/// | `failed` | no `finishedAt`, attempts left | an attempt failed, the job perhaps not |
+/// | `failed` | anything else, also `Job stalled` | failed: between attempts BullMQ calls a job delayed or waiting |
+/// | `unknown` | | over, outcome unknown: the job has vanished from the queue |
+///
+/// Source: the server's ingest, which writes BullMQ's own words, and its HTTP API.
 pub fn run(row: &Fields<'_>) -> Option<JobPatch> {
     let mut patch = JobPatch::new(row.string("id")?);
     patch.snapshot = true;
@@ -58,16 +68,41 @@ pub fn run(row: &Fields<'_>) -> Option<JobPatch> {
     ]);
     patch.extra.retain(|_, value| value.as_str() != "[]");
     let word = row.string("status")?;
-    patch.state = Some(match word.as_str() {
-        "active" => JobState::Running,
-        "completed" => JobState::Completed,
-        "failed" if patch.error.as_deref() == Some(CANCELLED) => JobState::Cancelled,
-        "failed" => JobState::Failed,
-        "waiting" | "prioritized" => JobState::Queued,
-        "delayed" | "waiting-children" => JobState::Scheduled,
-        _ => JobState::Unknown(word),
+    let state = words::state(&word);
+    let succeeded = patch.finished_at.is_some() && patch.result.is_some();
+    let was_cancelled = patch.error.as_deref().is_some_and(|error| headline(error) == CANCELLED);
+    patch.state = Some(match state {
+        JobState::Failed if was_cancelled => JobState::Cancelled,
+        // The row keeps the word and the error of an attempt that failed before the one that
+        // succeeded.
+        JobState::Failed if succeeded => JobState::Completed,
+        // The job has vanished from the queue: it is over, and its end was not seen.
+        JobState::Unknown(_) if word.eq_ignore_ascii_case("unknown") => {
+            JobState::Unknown(ENDED.to_owned())
+        }
+        state => state,
     });
+    let left = patch.max_attempts.is_some_and(|most| patch.attempt.unwrap_or(1) < most);
+    if patch.state == Some(JobState::Failed) && patch.finished_at.is_none() && left {
+        patch.firmness = Firmness::MayRetry;
+    }
     Some(patch)
+}
+
+/// Makes a run that is called failed what it is.
+pub fn completed(patch: JobPatch) -> JobPatch {
+    JobPatch { state: Some(JobState::Completed), firmness: Firmness::Certain, ..patch }
+}
+
+/// Whether a row of a list, which leaves out results, may hide a success: it failed at one of
+/// several attempts, and another may have followed.
+pub fn may_have_succeeded(row: &Fields<'_>, patch: &JobPatch) -> bool {
+    let several = patch.attempt.is_none_or(|attempt| attempt > 1)
+        || patch.max_attempts.is_some_and(|most| most > 1);
+    patch.state == Some(JobState::Failed)
+        && patch.finished_at.is_some()
+        && several
+        && !row.has("result")
 }
 
 /// A row of the queue table.

@@ -122,9 +122,9 @@ impl Kecs {
                 envelope.string("resourceId").filter(|_| task)
             });
         }
-        let mut account = task::task(fields, named.as_deref(), Told::Pushed);
+        let mut account = self.pushed(fields, named.as_deref());
         for part in parts.iter().flatten() {
-            let Some(next) = task::task(part, named.as_deref(), Told::Pushed) else { continue };
+            let Some(next) = self.pushed(part, named.as_deref()) else { continue };
             account = Some(match account {
                 Some(before) => join(before, next),
                 None => next,
@@ -135,6 +135,11 @@ impl Kecs {
         account.patch.at = fields.time("timestamp").or(at);
         account.patch.snapshot = kind == "initial_tasks";
         Some(self.task_told(account))
+    }
+
+    /// A task as an event tells of it.
+    pub(super) fn pushed(&self, fields: &Fields<'_>, id: Option<&str>) -> Option<Account> {
+        task::task(fields, id, Told::Pushed, self.beside(fields, id))
     }
 
     /// Remembers and reports what was told of a task.

@@ -4,7 +4,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::task::{self, Told, last_segment};
-use super::{Kecs, logs};
+use super::{Kecs, ending, logs};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
 use crate::log::{LogLine, LogLines};
@@ -130,7 +130,7 @@ impl Kecs {
         let body = json!({
             "cluster": cluster.unwrap_or_else(|| "default".to_owned()),
             "task": id,
-            "reason": "Stopped with Jobwatch",
+            "reason": ending::OURS,
         });
         let ask = Ask { topic: None, call: "stop", args: vec![id.to_owned()] };
         let request = self.endpoint.request(
@@ -226,6 +226,11 @@ impl Kecs {
                 ("find", Some(topic)) if names_no_cluster(response) => {
                     vec![self.go_on(topic, &ask.args)]
                 }
+                // The outcome is then told by what the task says alone, and not asked for again.
+                ("definition", _) => {
+                    self.definitions.remember(arg(0).into(), Vec::new());
+                    self.described_as_said(arg(1))
+                }
                 // Servers before the admin API, or without a log store, answer one call only.
                 ("logs", _) if arg(2) == "0" => {
                     let other = self.task_logs(arg(0), arg(7), arg(3));
@@ -267,12 +272,23 @@ impl Kecs {
                 vec![self.go_on(topic, &args)]
             }
             ("find" | "find-known", Some(topic)) => {
-                let tasks = self.described(&fields);
+                let tasks = self.described(Some(topic), &fields);
                 let missing = matches!(tasks.as_slice(), [] | [Incoming::Update(Update::Gone(_))]);
                 if missing { vec![self.go_on(topic, &ask.args)] } else { tasks }
             }
             ("list", Some(topic)) => self.listed(topic, &ask.args, &fields),
-            ("describe", _) => self.described(&fields),
+            ("describe", _) => self.described(ask.topic.as_ref(), &fields),
+            ("definition", _) => {
+                let definition = fields.object("taskDefinition").unwrap_or_default();
+                let essential = |row: &Fields<'_>| {
+                    // What is not said to be optional is essential.
+                    Some((row.string("name")?, row.flag("essential").unwrap_or(true)))
+                };
+                let rows = definition.rows("containerDefinitions");
+                let all = rows.iter().filter_map(essential).collect();
+                self.definitions.remember(arg(0).into(), all);
+                self.described_as_said(arg(1))
+            }
             ("describe-clusters", _) => fields
                 .rows("clusters")
                 .into_iter()
@@ -289,9 +305,9 @@ impl Kecs {
                 })
                 .collect(),
             ("stop", _) => {
-                let account = fields
-                    .object("task")
-                    .and_then(|task| task::task(&task, Some(arg(0)), Told::Pushed));
+                self.stopped.remember(arg(0).into(), ());
+                let account =
+                    fields.object("task").and_then(|task| self.pushed(&task, Some(arg(0))));
                 let mut all = account.map(|account| self.task_told(account)).unwrap_or_default();
                 let stale = Incoming::Stale(Topic::Job(arg(0).into()));
                 if !all.contains(&stale) {
@@ -360,16 +376,24 @@ impl Kecs {
         all
     }
 
-    fn described(&mut self, fields: &Fields<'_>) -> Vec<Incoming> {
+    fn described(&mut self, topic: Option<&Topic>, fields: &Fields<'_>) -> Vec<Incoming> {
         let mut all = Vec::new();
-        for task in fields.rows("tasks") {
-            let Some(account) = task::task(&task, None, Told::Described) else { continue };
-            if let Some(id) = &account.patch.id
-                && account.patch.state.as_ref().is_some_and(JobState::terminal)
+        for raw in fields.array("tasks") {
+            let Some(task) = Fields::of(raw) else { continue };
+            let stopped = task.text("lastStatus").is_some_and(|status| status == "STOPPED");
+            let definition = task.string("taskDefinitionArn").filter(|_| stopped);
+            // Which container matters is asked once for each definition, where they disagree.
+            if let Some(arn) = definition.filter(|arn| !self.definitions.contains(arn))
+                && let Some(topic) = topic
+                && ending::needs_definition(&task)
             {
-                self.ended.remember(id.clone(), ());
+                let args = vec![arn.clone(), raw.get().to_owned()];
+                let body = json!({"taskDefinition": arn});
+                let action = "DescribeTaskDefinition";
+                all.push(Incoming::Follow(self.call(topic, "definition", action, args, body)));
+                continue;
             }
-            all.extend(self.task_told(account));
+            all.extend(self.described_one(&task));
         }
         for failure in fields.array("failures") {
             let Some(fields) = Fields::of(failure) else { continue };
@@ -381,6 +405,23 @@ impl Kecs {
             }
         }
         all
+    }
+
+    fn described_as_said(&mut self, task: &str) -> Vec<Incoming> {
+        Fields::parse(task).map(|task| self.described_one(&task)).unwrap_or_default()
+    }
+
+    fn described_one(&mut self, task: &Fields<'_>) -> Vec<Incoming> {
+        let beside = self.beside(task, None);
+        let Some(account) = task::task(task, None, Told::Described, beside) else {
+            return Vec::new();
+        };
+        if let Some(id) = &account.patch.id
+            && account.patch.state.as_ref().is_some_and(JobState::terminal)
+        {
+            self.ended.remember(id.clone(), ());
+        }
+        self.task_told(account)
     }
 
     /// A page of a container's log.

@@ -9,6 +9,7 @@
 //! named by their container or service, which is created for them; without any of these they
 //! become a diagnostic, so that nothing is lost.
 
+mod ending;
 mod frames;
 mod http;
 mod logs;
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use url::Url;
+
+use ending::Beside;
 
 use super::endpoint::{Defaults, Endpoint, bearer};
 use super::go;
@@ -64,6 +67,10 @@ pub struct Kecs {
     ended: Memory<()>,
     /// Jobs created for log lines that name no task.
     adopted: Memory<()>,
+    /// Tasks that this program was allowed to stop.
+    stopped: Memory<()>,
+    /// The containers of task definitions, and whether each is essential.
+    definitions: Memory<Vec<(String, bool)>>,
     /// Containers of whose log the tail was told, as `TASK/CONTAINER`.
     tails: Memory<()>,
 }
@@ -111,6 +118,8 @@ impl Kecs {
             services: Memory::default(),
             ended: Memory::default(),
             adopted: Memory::default(),
+            stopped: Memory::default(),
+            definitions: Memory::default(),
             tails: Memory::default(),
         };
         kecs.set_key(key);
@@ -144,6 +153,20 @@ impl Kecs {
             .map(str::to_owned)
             .or_else(|| self.clusters.get(task::last_segment(id)).cloned())
             .or_else(|| self.cluster.clone())
+    }
+
+    /// What is known of a task besides what its fields say.
+    fn beside(&self, fields: &Fields<'_>, id: Option<&str>) -> Beside<'_> {
+        let id = task::id_in(fields, id);
+        let definition = fields.string("taskDefinitionArn");
+        Beside {
+            asked: id.is_some_and(|id| self.stopped.contains(&id)),
+            definition: definition
+                .as_ref()
+                .and_then(|arn| self.definitions.get(arn))
+                .map(Vec::as_slice),
+            askable: definition.is_some_and(|arn| !self.definitions.contains(&arn)),
+        }
     }
 
     /// The topics under which a task is watched by name, or its own.

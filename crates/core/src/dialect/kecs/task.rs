@@ -1,6 +1,7 @@
 //! ECS tasks in the canonical words.
 
-use crate::model::{Job, JobPatch, JobState};
+use super::ending::{self, Beside, Ending};
+use crate::model::{ENDED, Job, JobPatch, JobState};
 use crate::wire::fields::Fields;
 
 /// Fields of a task with a canonical place, and those of the events around it.
@@ -74,8 +75,20 @@ pub struct Account {
 /// The fields that name nothing but a task.
 pub const NAMES: [&str; 2] = ["taskArn", "taskId"];
 
+/// The id of the task that the fields are about. `id` where they do not name it.
+pub fn id_in(fields: &Fields<'_>, id: Option<&str>) -> Option<String> {
+    let arn = NAMES.iter().find_map(|name| fields.string(name));
+    let arn = arn.or_else(|| id.map(str::to_owned)).or_else(|| fields.string("id"))?;
+    Some(last_segment(&arn).to_owned())
+}
+
 /// Reads a task, however it is wrapped. `id` where the fields do not name it.
-pub fn task(fields: &Fields<'_>, id: Option<&str>, told: Told) -> Option<Account> {
+pub fn task(
+    fields: &Fields<'_>,
+    id: Option<&str>,
+    told: Told,
+    beside: Beside<'_>,
+) -> Option<Account> {
     let arn = NAMES.iter().find_map(|name| fields.string(name));
     let arn = arn.or_else(|| id.map(str::to_owned)).or_else(|| fields.string("id"))?;
     let arn = arn.as_str();
@@ -108,64 +121,24 @@ pub fn task(fields: &Fields<'_>, id: Option<&str>, told: Told) -> Option<Account
         }
         "STOPPED" => {
             patch.finished_at = fields.time("stoppedAt");
-            match outcome(fields, told) {
-                Some((state, error)) => {
-                    patch.message =
-                        fields.string("stoppedReason").or_else(|| fields.string("stopCode"));
-                    patch.state = Some(state);
-                    patch.error = error;
-                }
-                None => account.open = true,
+            let ending = ending::ending(fields, told, beside);
+            if ending == Ending::Open {
+                account.open = true;
+                return Some(account);
             }
+            patch.message = fields.string("stoppedReason").or_else(|| fields.string("stopCode"));
+            patch.state = Some(match ending {
+                Ending::Completed => JobState::Completed,
+                Ending::Cancelled => JobState::Cancelled,
+                Ending::Failed(error) => {
+                    patch.error = Some(error);
+                    JobState::Failed
+                }
+                Ending::Unknown | Ending::Open => JobState::Unknown(ENDED.to_owned()),
+            });
         }
         "DELETED" => account.deleted = true,
         _ => patch.state = Some(JobState::Unknown(word)),
     }
     Some(account)
-}
-
-/// The word Kubernetes gives a container that ended with exit code 0.
-const ENDED_WELL: &str = "Completed";
-
-/// The outcome of a stopped task, by its containers' exit codes. Why it was stopped, and by whom,
-/// changes nothing.
-///
-/// - Any other exit code than 0 is a failure.
-/// - A container without an exit code has ended with 0, which servers leave out, unless a reason
-///   says that it never ran; a task that failed to start had none that did.
-/// - An event must name how its containers ended: without that it says nothing (`None`). In a
-///   description, what is left out is 0.
-fn outcome(fields: &Fields<'_>, told: Told) -> Option<(JobState, Option<String>)> {
-    let containers: Vec<Fields<'_>> = fields.rows("containers");
-    let reason = fields.string("stoppedReason");
-    let exit = |container: &Fields<'_>| container.whole::<i64>("exitCode");
-    let why = |container: &Fields<'_>| {
-        container.string("reason").filter(|why| !why.eq_ignore_ascii_case(ENDED_WELL))
-    };
-    let wrong = containers
-        .iter()
-        .find(|c| exit(c).is_some_and(|code| code != 0))
-        .or_else(|| containers.iter().find(|c| exit(c).is_none() && why(c).is_some()));
-    if let Some(container) = wrong {
-        let name = container.string("name").unwrap_or_else(|| "A container".to_owned());
-        let said = match (exit(container), why(container)) {
-            (Some(code), Some(why)) => format!("{name} exited with code {code}: {why}"),
-            (Some(code), None) => format!("{name} exited with code {code}"),
-            (None, why) => format!("{name}: {}", why.unwrap_or_default()),
-        };
-        // The exit code says more than the usual "Essential container in task exited".
-        let error = match reason {
-            Some(reason) => format!("{said} ({reason})"),
-            None => said,
-        };
-        return Some((JobState::Failed, Some(error)));
-    }
-    let ended = |c: &Fields<'_>| exit(c).is_some() || c.string("reason").is_some();
-    let all_ended = !containers.is_empty() && containers.iter().all(ended);
-    let started = fields.text("stopCode").is_none_or(|code| code != "TaskFailedToStart");
-    if !started && !all_ended {
-        let error = reason.unwrap_or_else(|| "The task failed to start".to_owned());
-        return Some((JobState::Failed, Some(error)));
-    }
-    (told == Told::Described || all_ended).then_some((JobState::Completed, None))
 }

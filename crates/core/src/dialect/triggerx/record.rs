@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
+use crate::dialect::words;
 use crate::model::{JobPatch, JobState, Json};
 use crate::wire::fields::Fields;
 use crate::wire::json::text_of;
@@ -80,16 +81,24 @@ pub fn owner(fields: &Fields<'_>) -> Option<String> {
     user.map(Cow::into_owned)
 }
 
-/// `processing`, `completed`, `failed`; the rest counts as processing, as in the server's own
-/// page. The second value says whether the word is one of the three or empty.
+/// The words of tasks. The second value says whether the word is one of the server's own or empty.
+///
+/// | task_status, new_status | outcome |
+/// |---|---|
+/// | `completed`, and what else means success | completed |
+/// | `failed`, and what else means failure | failed |
+/// | what means that somebody stopped it | cancelled |
+/// | `processing`, empty, any other word | running, as in the server's own page |
+///
+/// Whether the attesters accepted (`is_accepted`, `is_successful`) is said of the attestation, not
+/// of the task, and false where nobody has decided: it is no end. Source: the server's handlers and
+/// its page.
 fn task_state(word: &str) -> (JobState, bool) {
-    let is = |known| word.eq_ignore_ascii_case(known);
-    if is("completed") {
-        (JobState::Completed, true)
-    } else if is("failed") {
-        (JobState::Failed, true)
-    } else {
-        (JobState::Running, is("processing") || word.is_empty())
+    let own = ["completed", "failed", "processing"];
+    let is_own = word.is_empty() || own.iter().any(|known| word.eq_ignore_ascii_case(known));
+    match words::state(word) {
+        state if state.terminal() => (state, is_own),
+        _ => (JobState::Running, is_own),
     }
 }
 
@@ -112,14 +121,16 @@ pub fn job(row: &Fields<'_>) -> Option<JobPatch> {
         patch.extra.extend(extra(&block, &known));
     }
     let word = data.string("status").unwrap_or_default();
-    patch.state = match word.to_ascii_lowercase().as_str() {
-        "pending" | "in-queue" => Some(JobState::Queued),
-        "running" => Some(JobState::Running),
-        "completed" => Some(JobState::Completed),
-        "failed" => Some(JobState::Failed),
-        "deleted" => Some(JobState::Cancelled),
-        "" => completed.map(|done| if done { JobState::Completed } else { JobState::Running }),
-        _ => Some(JobState::Unknown(word)),
+    // `deleted` is the server's only way to stop a job. The block of the job's kind knows of an end
+    // before the word does.
+    patch.state = match (word.as_str(), completed) {
+        ("", None) => None,
+        ("", Some(true)) => Some(JobState::Completed),
+        ("", Some(false)) => Some(JobState::Running),
+        (word, done) => match words::state(word) {
+            state if !state.terminal() && done == Some(true) => Some(JobState::Completed),
+            state => Some(state),
+        },
     };
     if patch.state.as_ref().is_some_and(JobState::terminal) {
         patch.finished_at = data.time("updated_at");

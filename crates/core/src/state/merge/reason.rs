@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Context, Entry};
 use crate::model::{JobPatch, JobState, Json, Source};
+use crate::notify::says_nothing;
 use crate::state::Change;
 
 /// Where the error of an earlier attempt is kept once the job is past it.
@@ -12,7 +13,7 @@ const EARLIER_ERROR: &str = "earlierError";
 impl Entry {
     /// A reason that says nothing never stands in the way of one that does.
     pub(super) fn error(&mut self, patch: &JobPatch, newer: bool, shown: &mut bool) {
-        let Some(error) = patch.error.as_ref().filter(|error| !is_useless(error)) else { return };
+        let Some(error) = patch.error.as_ref().filter(|error| !says_nothing(error)) else { return };
         let ends_well = match &patch.state {
             Some(state) => *state == JobState::Completed,
             None => self.job.state == JobState::Completed,
@@ -27,7 +28,13 @@ impl Entry {
         if earlier && !failing && !self.job.state.terminal() {
             return;
         }
-        if (self.job.error.is_none() || newer) && self.job.error.as_ref() != Some(error) {
+        // The same error is told in full by one and cut by another: the fuller wins.
+        let known = self.job.error.as_deref();
+        if known.is_some_and(|known| is_part(error, known)) {
+            return;
+        }
+        let fuller = known.is_none_or(|known| is_part(known, error));
+        if (fuller || newer) && known != Some(error) {
             Arc::make_mut(&mut self.job).error = Some(error.clone());
             *shown = true;
         }
@@ -61,7 +68,7 @@ impl Entry {
         context: &Context,
         changes: &mut Vec<Change>,
     ) {
-        let useless = patch.error.as_deref().is_some_and(is_useless);
+        let useless = patch.error.as_deref().is_some_and(says_nothing);
         if context.source == Source::Socket && useless && self.job.error.is_none() {
             changes.push(Change::Confirm(self.job.id.clone()));
         }
@@ -72,10 +79,8 @@ fn text(error: &str) -> Json {
     Json::from(&serde_json::Value::from(error))
 }
 
-/// Whether an error text is what a careless `String(error)` leaves.
-fn is_useless(error: &str) -> bool {
-    matches!(
-        error.trim(),
-        "" | "[object Object]" | "undefined" | "null" | "None" | "{}" | "Error" | "NaN"
-    )
+/// Whether one text is the other with something left out at its beginning or end.
+fn is_part(part: &str, whole: &str) -> bool {
+    let part = part.trim().trim_end_matches(['.', '\u{2026}']);
+    part.len() < whole.trim().len() && whole.contains(part)
 }
