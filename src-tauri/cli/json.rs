@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jobwatch_core::log::LogLine;
 use jobwatch_core::model::{Diagnostic, Job, JobId, Json, Metric, QueuePatch, Source};
 use jobwatch_core::notify::{Notice, Tone};
-use jobwatch_core::supervisor::{Link, Status};
+use jobwatch_core::supervisor::{Link, Remedy, Status};
 use serde::{Serialize, Serializer};
 
 /// One line.
@@ -38,6 +38,7 @@ pub struct StatusLine<'a> {
     server: &'a str,
     status: &'static str,
     reason: Option<&'a str>,
+    remedy: Option<&'static str>,
     attempt: u32,
     retry_in_ms: Option<u64>,
     last_heard: Option<Timestamp>,
@@ -131,6 +132,7 @@ pub struct DiagnosticLine<'a> {
 pub fn link_word(link: Link) -> &'static str {
     match link {
         Link::Live => "live",
+        Link::Partly => "partly",
         Link::Connecting => "connecting",
         Link::Polling => "polling",
         Link::Offline => "offline",
@@ -179,6 +181,7 @@ pub fn status<'a>(server: &'a str, status: &'a Status) -> Line<'a> {
         server,
         status: link_word(status.link),
         reason: status.reason.as_deref(),
+        remedy: status.remedy.map(Remedy::word),
         attempt: status.attempt,
         retry_in_ms: status.retry_in_ms,
         last_heard: status.last_heard,
@@ -366,12 +369,14 @@ mod tests {
             retry_in_ms: Some(1_500),
             attempt: 2,
             reason: Some("no \"route\"".to_owned()),
+            remedy: Some(Remedy::Reconnect),
+            hears: false,
         };
         assert_eq!(
             status("local", &line).text(),
             concat!(
                 r#"{"type":"status","server":"local","status":"polling","reason":"no \"route\"","#,
-                r#""attempt":2,"retry_in_ms":1500,"last_heard":"1970-01-01T00:00:00Z"}"#
+                r#""remedy":"reconnect","attempt":2,"retry_in_ms":1500,"last_heard":"1970-01-01T00:00:00Z"}"#
             )
         );
     }

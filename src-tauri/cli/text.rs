@@ -96,7 +96,7 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
         Event::Status { status, .. } => {
             let colour = match status.link {
                 Link::Live => Colour::Green,
-                Link::Connecting | Link::Paused => Colour::Yellow,
+                Link::Partly | Link::Connecting | Link::Paused => Colour::Yellow,
                 Link::Polling => Colour::Blue,
                 Link::Offline | Link::Refused => Colour::Red,
             };

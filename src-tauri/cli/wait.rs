@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jobwatch_core::model::{Job, JobState, Topic};
 use jobwatch_core::notify::{duration_words, explain};
-use jobwatch_core::supervisor::{Link, Status};
+use jobwatch_core::supervisor::Status;
 use jobwatch_engine::ports::{Event, Ports};
 use tokio::sync::watch;
 
@@ -61,14 +61,14 @@ impl Seen {
     /// Whether the server answers at all, so that a job it does not name is really not there.
     #[must_use]
     pub fn answers(&self) -> bool {
-        self.status.as_ref().is_some_and(|status| matches!(status.link, Link::Live | Link::Polling))
+        self.status.as_ref().is_some_and(Status::answers)
     }
 
     /// Why nobody accepts the key, where that is so.
     #[must_use]
     pub fn refused(&self) -> Option<String> {
-        let status = self.status.as_ref().filter(|status| status.link == Link::Refused)?;
-        Some(status.reason.clone().unwrap_or_else(|| "The key was not accepted.".to_owned()))
+        let status = self.status.as_ref().filter(|status| status.key_refused())?;
+        Some(status.reason.clone().unwrap_or_else(|| "The key is not accepted.".to_owned()))
     }
 }
 

@@ -138,7 +138,7 @@ pub fn icon(glance: &Glance) -> Icon {
     match glance.worst {
         Some(Link::Refused) => Icon::Refused,
         Some(Link::Offline) => Icon::Offline,
-        Some(Link::Polling | Link::Connecting) => Icon::Polling,
+        Some(Link::Partly | Link::Polling | Link::Connecting) => Icon::Polling,
         Some(Link::Live | Link::Paused) | None if glance.failed => Icon::Attention,
         Some(Link::Live | Link::Paused) | None => Icon::Live,
     }
@@ -233,7 +233,7 @@ fn server_item(server: &GlanceServer) -> Item {
     let (name, word) = (words(&server.name), link_word(server.link));
     let line = format!("{name}: {word}");
     match server.link {
-        Link::Offline | Link::Refused | Link::Polling => Item::Sub(
+        Link::Partly | Link::Offline | Link::Refused | Link::Polling => Item::Sub(
             line,
             vec![Item::Act(Choice::Reconnect(server.id.clone()), "Reconnect now".to_owned())],
         ),
@@ -245,6 +245,7 @@ fn server_item(server: &GlanceServer) -> Item {
 fn link_word(link: Link) -> &'static str {
     match link {
         Link::Live => "Live",
+        Link::Partly => "Partly connected",
         Link::Connecting => "Connecting\u{2026}",
         Link::Polling => "API mode",
         Link::Offline => "Offline",

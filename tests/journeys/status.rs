@@ -36,7 +36,7 @@ fn a_lost_connection_is_told_and_no_outcome_is_lost_or_told_twice() {
         // The socket alone is gone: HTTP carries on, and the window says so.
         server.tell("shut", json!({})).await;
         window.status("Wallets", "API mode").await;
-        window.read("Using polling fallback").await;
+        window.read("Polling the API").await;
         server.tell("complete", json!({"job": "b"})).await;
         desktop.notifications.wait_for("job-b completed").await;
 

@@ -354,7 +354,14 @@ fn in_words(error: &reqwest::Error, url: &Url, redactor: &Redactor, given: bool)
     let root = redactor.clean(&texts.last().cloned().unwrap_or_default());
     if let Some(tls) = tls {
         tracing::debug!(%place, error = %redactor.clean(&tls.to_string()), "TLS failed");
-        return Failure::Tls(tls::words(tls, url.host_str().unwrap_or_default(), &place, given));
+        let words = tls::words(tls, url.host_str().unwrap_or_default(), &place, given);
+        return match tls {
+            // Nothing that the user trusts makes one good that names another host or has expired.
+            rustls::Error::InvalidCertificate(
+                rustls::CertificateError::UnknownIssuer | rustls::CertificateError::BadSignature,
+            ) => Failure::Untrusted(words),
+            _ => Failure::Tls(words),
+        };
     }
     if error.is_connect() {
         if error.is_timeout() {
@@ -362,7 +369,7 @@ fn in_words(error: &reqwest::Error, url: &Url, redactor: &Redactor, given: bool)
         }
         if texts.iter().any(|text| text.contains("dns error") || text.contains("lookup address")) {
             let host = url.host_str().unwrap_or_default();
-            return Failure::Unreachable(format!("no address is known for the name {host}"));
+            return Failure::Unknown(format!("can't find \"{host}\""));
         }
         if texts.iter().any(|text| text.contains("tunnel")) {
             return Failure::Unreachable(format!("the proxy did not connect to {place}: {root}"));

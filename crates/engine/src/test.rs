@@ -160,6 +160,12 @@ impl Test<'_> {
                         self.end(TestStepKind::Accepted, false, &text);
                         return;
                     }
+                    Incoming::Foreign(reason) => {
+                        let reason = self.redactor.clean_prefix(&reason, WORDS);
+                        let text = format!("{reason} Check the kind of server.");
+                        self.end(TestStepKind::Accepted, false, &text);
+                        return;
+                    }
                     _ => {}
                 }
             }

@@ -30,7 +30,7 @@ test("the dark theme of the system and the one chosen are the same", () => {
 
 test.each([["light", light], ["dark", dark]])("every text reaches AA on every ground it stands on, %s", (_, theme) => {
   const grounds = ["--bg", "--bg-side", "--bg-raised", "--bg-sunken", "--bg-hover", "--bg-selected", "--bg-selected-idle"];
-  const texts = ["--text", "--text-muted", "--text-faint", "--good", "--warn", "--bad", "--info", "--accent"];
+  const texts = ["--text", "--text-muted", "--text-faint", "--good", "--warn", "--orange", "--bad", "--info", "--accent"];
   const low: string[] = [];
   const check = (text: string, ground: string) => {
     const ratio = contrast(theme[text]!, theme[ground]!);

@@ -532,6 +532,10 @@ impl Dialect for Analyzer {
         self.link.forget();
     }
 
+    fn has_key(&self) -> bool {
+        self.endpoint.key().is_some()
+    }
+
     fn open(&mut self) -> Result<OpenRequest, String> {
         self.framing = match (self.pinned, self.framing) {
             (Some(pinned), _) => pinned,

@@ -304,8 +304,10 @@ pub enum Incoming {
     Found(Topic),
     /// The answer is not complete without this further request (next page, details of a list).
     Follow(FetchRequest),
-    /// The server does not accept us (the key, the namespace): for people.
+    /// The server does not accept the key: its own words, or `HTTP` and the status.
     Refused(String),
+    /// Another kind of server answers, or this one has no such place: a sentence for people.
+    Foreign(String),
     /// The server ends the session in words of the dialect; the link must be closed.
     Kicked(String),
     /// Something odd.
@@ -343,6 +345,15 @@ pub trait Dialect: fmt::Debug + Send {
 
     /// Replaces the key used for everything built from now on.
     fn set_key(&mut self, key: Option<Secret>);
+
+    /// Whether there is a key.
+    fn has_key(&self) -> bool;
+
+    /// Whether the server answers this only to somebody whose key it accepts.
+    fn needs_key(&self, ask: &Ask) -> bool {
+        let _ = ask;
+        true
+    }
 
     /// What to dial; forgets everything about the previous link.
     ///

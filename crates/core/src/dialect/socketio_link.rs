@@ -439,16 +439,23 @@ impl SocketIo {
         if self.wanted.iter().any(undecided) {
             return Heard::default();
         }
-        // The most telling refusal: one that is about us rather than about the namespace.
-        let words = self
-            .wanted
-            .iter()
-            .filter_map(|namespace| match &namespace.standing {
+        let refused = || {
+            self.wanted.iter().filter_map(|namespace| match &namespace.standing {
                 Standing::Refused(reason) => Some((reason, &namespace.path)),
                 _ => None,
             })
-            .max_by_key(|(reason, _)| *reason != INVALID_NAMESPACE)
-            .map_or(reason, |(reason, path)| format!("{reason} (namespace {path})"));
+        };
+        // The most telling refusal: one that is about us rather than about the namespace.
+        let telling = refused().find(|(reason, _)| *reason != INVALID_NAMESPACE);
+        let words = match (telling, refused().next()) {
+            (Some((reason, path)), _) => format!("{reason} (namespace {path})"),
+            (None, Some((_, path))) => {
+                return note(vec![Incoming::Foreign(format!(
+                    "The server has no namespace {path}."
+                ))]);
+            }
+            (None, None) => reason,
+        };
         note(vec![Incoming::Refused(words)])
     }
 

@@ -401,6 +401,10 @@ impl Dialect for StudyBuddy {
         self.link.forget();
     }
 
+    fn has_key(&self) -> bool {
+        self.endpoint.key().is_some()
+    }
+
     fn open(&mut self) -> Result<OpenRequest, String> {
         self.link.reset();
         self.watched.clear();

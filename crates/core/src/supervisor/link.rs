@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::heartbeat::{Beat, Heartbeat};
-use super::{Failure, LinkId, Output, Supervisor, Timer, status};
+use super::status::{Api, Fault};
+use super::{Failure, LinkId, Output, Remedy, Supervisor, Timer, status};
 use crate::dialect::{Frame, Incoming, Keepalive, Outgoing};
 use crate::model::Source;
 use crate::redact::Redactor;
@@ -97,6 +98,7 @@ impl Supervisor {
             return;
         }
         self.phase = Phase::Greeting(link);
+        self.foreign = false;
         self.timers.clear(Timer::Opening);
         self.timers.set(Timer::Greeting, now.mono.after(self.policy.greeting_timeout));
         self.topics.forget_refusals();
@@ -109,13 +111,20 @@ impl Supervisor {
             return;
         }
         self.phase = Phase::Waiting;
-        let reason = status::sentence(failure);
+        self.foreign = matches!(failure, Failure::Http { status: 0..429, .. });
         match failure {
-            Failure::Http { status: 401 | 403, retry_after, .. } => {
-                self.refuse(reason, *retry_after, now);
+            Failure::Http { status: status @ (401 | 403), text, retry_after } => {
+                let words = text.clone().unwrap_or_else(|| format!("HTTP {status}"));
+                self.refuse(&words, *retry_after, now);
             }
-            Failure::Http { retry_after, .. } => self.lost(reason, *retry_after, now),
-            _ => self.lost(reason, None, now),
+            _ => {
+                let wish = match failure {
+                    Failure::Http { retry_after, .. } => *retry_after,
+                    _ => None,
+                };
+                let remedy = status::socket_remedy(failure, self.socket_proven);
+                self.lose(status::sentence(failure), remedy, wish, now);
+            }
         }
     }
 
@@ -155,7 +164,8 @@ impl Supervisor {
             match item {
                 Incoming::Ready => self.ready(link, now),
                 Incoming::Reply(frame) => self.send(link, frame, now),
-                Incoming::Refused(reason) => self.refuse(reason, None, now),
+                Incoming::Refused(words) => self.refuse(&words, None, now),
+                Incoming::Foreign(reason) => self.misled(reason, now),
                 Incoming::Kicked(reason) => self.lost(reason, None, now),
                 Incoming::Watched(_) => {}
                 Incoming::Unwatchable { topic, reason } => self.unwatchable(topic, reason, now),
@@ -179,7 +189,13 @@ impl Supervisor {
         self.last_heard = Some(now.wall);
         self.trouble = None;
         self.refused = false;
+        self.foreign = false;
+        self.socket_proven = true;
         self.fallback = false;
+        // What failed while the server was away is asked anew.
+        if matches!(self.api, Api::Fails(_)) {
+            self.api = Api::Unknown;
+        }
         self.rearm(now);
         // Jobs that have ended would cost a frame each and have nothing to say. One that runs again
         // is found over HTTP.
@@ -233,21 +249,26 @@ impl Supervisor {
     }
 
     pub(super) fn gave_no_greeting(&mut self, timer: Timer, now: Now) {
-        let reason = if timer == Timer::Opening {
-            "The server could not be reached in time."
-        } else {
-            "The server accepted the connection but did not greet."
-        };
-        self.lost(reason.to_owned(), None, now);
+        if timer == Timer::Opening {
+            self.lost("The server could not be reached in time.".to_owned(), None, now);
+            return;
+        }
+        let reason = "The server accepted the connection but did not greet.".to_owned();
+        let remedy = if self.socket_proven { Remedy::Reconnect } else { Remedy::ChooseKind };
+        self.lose(reason, remedy, None, now);
     }
 
     /// The link failed, whatever way: close what is left of it, poll, and try again later.
     pub(super) fn lost(&mut self, reason: String, wish: Option<Duration>, now: Now) {
+        self.lose(reason, Remedy::Reconnect, wish, now);
+    }
+
+    fn lose(&mut self, reason: String, remedy: Remedy, wish: Option<Duration>, now: Now) {
         self.drop_link();
         self.backoff.failed();
         let delay = self.backoff.delay(&self.policy, wish, &mut self.jitter);
         self.wished = wish.map(|_| now.mono.after(delay));
-        self.trouble = Some(self.clean(&reason));
+        self.trouble = Some(Fault { reason: self.clean(&reason), remedy: Some(remedy) });
         self.refused = false;
         self.timers.set(Timer::Retry, now.mono.after(delay));
         self.fall_back(now);
@@ -255,15 +276,28 @@ impl Supervisor {
 
     /// The server does not accept us. Servers also refuse for passing reasons, such as too many
     /// sockets, so one slow retry stays, no sooner than the server wished.
-    fn refuse(&mut self, reason: String, wish: Option<Duration>, now: Now) {
+    fn refuse(&mut self, words: &str, wish: Option<Duration>, now: Now) {
+        let reason = status::refusal(words, self.dialect.has_key());
+        let remedy = self.key_remedy();
+        self.give_way(Fault { reason, remedy: Some(remedy) }, wish, now);
+        self.refused = true;
+    }
+
+    /// Another kind of server answers, or this one elsewhere: only the user can change that.
+    fn misled(&mut self, reason: String, now: Now) {
+        self.give_way(Fault { reason, remedy: Some(Remedy::ChooseKind) }, None, now);
+        self.refused = false;
+    }
+
+    fn give_way(&mut self, mut fault: Fault, wish: Option<Duration>, now: Now) {
         self.drop_link();
         self.backoff.failed();
         let mut delay = self.jitter.around(self.policy.refused_delay, 10);
         if wish.is_some() {
             delay = delay.max(self.backoff.delay(&self.policy, wish, &mut self.jitter));
         }
-        self.trouble = Some(self.clean(&reason));
-        self.refused = true;
+        fault.reason = self.clean(&fault.reason);
+        self.trouble = Some(fault);
         self.timers.set(Timer::Retry, now.mono.after(delay));
         self.fall_back(now);
     }

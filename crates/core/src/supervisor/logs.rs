@@ -2,6 +2,7 @@
 //! answers mean. These requests belong to no topic's round.
 
 use super::polling::Purpose;
+use super::shared::Call;
 use super::status::sentence;
 use super::{Failure, Output, Supervisor};
 use crate::dialect::{Ask, FetchRequest, FetchResponse, Outgoing};
@@ -42,6 +43,11 @@ impl Supervisor {
     /// asks again.
     pub(super) fn follow_alone(&mut self, request: FetchRequest, now: Now) {
         if self.polling.held(now.mono) {
+            return;
+        }
+        let needed = self.needs_key(&request.ask);
+        let pause = self.refused_pause();
+        if self.key.forbids(&Call::of(&request), needed, now.mono, pause).is_some() {
             return;
         }
         if self.polling.sizes().1 >= super::polling::MAX_PAGES {

@@ -17,9 +17,12 @@ use crate::time::Mono;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Link {
-    /// The socket is open, greeted and proven alive.
+    /// The socket is open, greeted and proven alive, the HTTP API answers and accepts the key.
     Live,
-    /// The first attempts are under way.
+    /// Something is heard, but something that is needed is missing: the key is refused, or the
+    /// HTTP API does not answer. The reason says what, the remedy what to do.
+    Partly,
+    /// The first attempts are under way, and none of them has failed for good.
     Connecting,
     /// HTTP answers, the socket does not.
     Polling,
@@ -29,6 +32,42 @@ pub enum Link {
     Refused,
     /// Stopped by the user.
     Paused,
+}
+
+/// The one thing to do about a connection that is not as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// Enter a key, or another one.
+    EnterKey,
+    /// Sign in, where the server gives its keys out that way.
+    SignIn,
+    /// Set the URL of the HTTP API.
+    SetApiUrl,
+    /// Set the URL of the socket.
+    SetSocketUrl,
+    /// Trust the server's certificate.
+    TrustCertificate,
+    /// Choose another kind of server.
+    ChooseKind,
+    /// Nothing is wrong here: try again.
+    Reconnect,
+}
+
+impl Remedy {
+    /// The word used on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Remedy::EnterKey => "enter-key",
+            Remedy::SignIn => "sign-in",
+            Remedy::SetApiUrl => "set-api-url",
+            Remedy::SetSocketUrl => "set-socket-url",
+            Remedy::TrustCertificate => "trust-certificate",
+            Remedy::ChooseKind => "choose-kind",
+            Remedy::Reconnect => "reconnect",
+        }
+    }
 }
 
 /// The whole truth about one server's connection.
@@ -48,6 +87,29 @@ pub struct Status {
     pub attempt: u32,
     /// Why it is so, in a sentence for people; secrets removed. `None` when all is well.
     pub reason: Option<String>,
+    /// What can be done about it; `None` where there is nothing to do.
+    pub remedy: Option<Remedy>,
+    /// Whether the socket is open, greeted and proven alive, whatever else is missing.
+    pub hears: bool,
+}
+
+impl Status {
+    /// Whether the server says that it does not accept the key, whatever else it answers.
+    #[must_use]
+    pub fn key_refused(&self) -> bool {
+        matches!(self.link, Link::Refused | Link::Partly)
+            && matches!(self.remedy, Some(Remedy::EnterKey | Remedy::SignIn))
+    }
+
+    /// Whether jobs are heard of at all: over the socket or over HTTP.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        match self.link {
+            Link::Live | Link::Polling => true,
+            Link::Partly => !self.key_refused(),
+            Link::Connecting | Link::Offline | Link::Refused | Link::Paused => false,
+        }
+    }
 }
 
 /// Tells links apart, so that late reports of an old one are harmless.
@@ -71,12 +133,18 @@ pub enum Failure {
         /// The pause that the server asked for.
         retry_after: Option<Duration>,
     },
-    /// Name resolution, TCP or proxy failed.
+    /// TCP or proxy failed.
     #[error("{0}")]
     Unreachable(String),
+    /// No address is known for the name.
+    #[error("{0}")]
+    Unknown(String),
     /// TLS failed.
     #[error("{0}")]
     Tls(String),
+    /// The certificate is not trusted.
+    #[error("{0}")]
+    Untrusted(String),
     /// Nothing came in time.
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),

@@ -11,7 +11,7 @@
 //! Feed it one [`Input`] with [`Supervisor::handle`], then drain [`Supervisor::poll`] until it
 //! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -28,6 +28,7 @@ mod backoff;
 mod budget;
 mod heartbeat;
 mod hints;
+mod key;
 mod link;
 mod logs;
 mod messages;
@@ -37,19 +38,21 @@ mod polling;
 mod rounds;
 mod shared;
 mod status;
+mod table;
 mod timers;
 mod topics;
 mod verdict;
 
-pub use messages::{Failure, FetchId, Input, Link, LinkId, Load, Output, Status};
+pub use messages::{Failure, FetchId, Input, Link, LinkId, Load, Output, Remedy, Status};
 
 use backoff::{Backoff, Jitter};
 use heartbeat::Heartbeat;
+use key::Key;
 use link::Phase;
 use outbox::{Outbox, Refusal};
 use pace::Pace;
 use polling::Polling;
-use status::Http;
+use status::{Api, Fault};
 use timers::{Timer, Timers};
 use topics::{Adding, Topics};
 
@@ -79,15 +82,20 @@ pub struct Supervisor {
     outbox: Outbox,
     pace: Pace,
     /// Why the socket is not live.
-    trouble: Option<String>,
+    trouble: Option<Fault>,
+    /// The socket was live with the present settings.
+    socket_proven: bool,
+    /// The trouble is that something else answers at the socket's address.
+    foreign: bool,
     /// The trouble is that we are not accepted: only the user can change that.
     refused: bool,
     // HTTP.
     topics: Topics,
     polling: Polling,
-    http: Http,
-    /// Topics of which only a part is shown, since the rest wants another key; and why.
-    partly_refused: BTreeMap<Topic, String>,
+    api: Api,
+    /// The API answered with the present settings.
+    api_proven: bool,
+    key: Key,
     answered_at: Option<Mono>,
     /// HTTP stands in for the socket.
     fallback: bool,
@@ -129,10 +137,13 @@ impl Supervisor {
             heartbeat,
             outbox: Outbox::default(),
             trouble: None,
+            socket_proven: false,
+            foreign: false,
             refused: false,
             topics: Topics::default(),
-            http: Http::Unknown,
-            partly_refused: BTreeMap::new(),
+            api: Api::Unknown,
+            api_proven: false,
+            key: Key::default(),
             answered_at: None,
             fallback: false,
             silent: false,
@@ -214,7 +225,7 @@ impl Supervisor {
             self.fire(timer, now);
         }
         if self.running && self.board.deadline().is_some_and(|at| at <= now.mono) {
-            let hearing = self.live().is_some() || self.http == Http::Answers;
+            let hearing = self.live().is_some() || self.api == Api::Answers;
             let changes = self.board.expire(hearing, now);
             self.changes(changes, now);
         }
@@ -351,7 +362,8 @@ impl Supervisor {
             return;
         }
         self.running = true;
-        self.http = Http::Unknown;
+        self.api = Api::Unknown;
+        self.key.release();
         self.trouble = None;
         self.refused = false;
         self.backoff.reset();
@@ -374,6 +386,7 @@ impl Supervisor {
             return;
         }
         self.polling.release();
+        self.key.release();
         match self.phase {
             Phase::Waiting | Phase::Down => {
                 self.open(now);
@@ -396,8 +409,8 @@ impl Supervisor {
         self.drop_link();
         self.abandon_rounds();
         self.polling.release();
-        self.http = Http::Unknown;
-        self.partly_refused.clear();
+        self.api = Api::Unknown;
+        self.key.reset();
         self.refused = false;
         self.trouble = None;
         self.backoff.reset();
@@ -438,8 +451,9 @@ impl Supervisor {
         if let Topic::Job(id) = &topic {
             self.board.pin(id, false);
         }
-        self.partly_refused.remove(&topic);
+        self.key.give_up(&topic);
         self.out.extend(self.polling.remove(&topic).into_iter().map(Output::Abandon));
+        self.forget_unasked();
         self.pace.unwatch(topic);
         self.speak(now);
     }

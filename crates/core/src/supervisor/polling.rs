@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::FetchId;
 use super::budget::Budget;
 use super::shared::{Call, Shared};
+use super::status::Fault;
 use crate::dialect::{Ask, FetchRequest, FetchResponse};
 use crate::model::{JobId, Topic};
 use crate::server::Policy;
@@ -62,7 +63,7 @@ pub(super) enum Step {
     /// Make this request.
     Make(Topic, FetchRequest),
     /// The same has just been answered to another topic.
-    Known(Topic, Ask, FetchResponse),
+    Known(Topic, FetchRequest, FetchResponse),
 }
 
 /// One complete fetch of a topic: its requests, and those that followed from the answers.
@@ -79,7 +80,7 @@ pub(super) struct Round {
     /// Whether one of them gave a usable answer.
     pub answered: bool,
     /// Why one of them gave no usable answer.
-    pub failed: Option<String>,
+    pub failed: Option<Fault>,
     /// Why one of them did not accept the key.
     pub refused: Option<String>,
     /// The jobs it showed.
@@ -97,8 +98,12 @@ pub(super) struct Work {
     pub due: Option<Mono>,
     pub round: Option<Round>,
     pub dirty: bool,
+    /// There is nothing to ask about it over HTTP.
+    pub mute: bool,
     /// Rounds failed in a row.
     pub failures: u32,
+    /// Why the last one failed, other than for the key.
+    pub fault: Option<Fault>,
     /// When its first complete round ended (local clock).
     pub listed: Option<Timestamp>,
     /// When its latest complete round ended (local clock).
@@ -362,7 +367,7 @@ impl Polling {
             let call = Call::of(&request);
             if let Some((asked, response)) = self.shared.answer(&call, since, now) {
                 self.began(&topic, asked);
-                return Some(Step::Known(topic, request.ask, response));
+                return Some(Step::Known(topic, request, response));
             }
             if let Some((id, asked)) = self.shared.under_way(&call, since)
                 && let Some(flight) = self.flights.get_mut(&id)
@@ -518,6 +523,8 @@ impl Polling {
             return;
         }
         work.by_list = true;
+        // What kept it from being fetched by itself is nobody's trouble any more.
+        work.fault = None;
         match until {
             Some(until) if work.due.is_some_and(|due| due < until) => self.postpone(topic, until),
             Some(_) => {}
@@ -549,6 +556,11 @@ impl Polling {
     /// Whether any request for a topic is under way or due.
     pub fn busy(&self) -> bool {
         self.in_flight > 0 || !self.waiting.is_empty() || !self.due.is_empty()
+    }
+
+    /// Whether anything is asked about what is watched.
+    pub fn asks(&self) -> bool {
+        self.work.values().any(|work| !work.lookup && !work.mute)
     }
 
     /// Whether requests for log lines are under way.
@@ -583,7 +595,9 @@ impl Work {
             due: None,
             round: None,
             dirty: false,
+            mute: false,
             failures: 0,
+            fault: None,
             listed: None,
             listed_last: None,
             told: None,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::polling::{Purpose, Round, Step, Work};
-use super::status::{Http, sentence};
+use super::shared::Call;
+use super::status::{Api, Fault, api_fault, refusal, sentence};
 use super::verdict::{Trouble, acted, verdict};
 use super::{Failure, FetchId, Output, Supervisor, Timer};
 use crate::dialect::{Action, Ask, FetchResponse, Incoming};
@@ -51,7 +52,7 @@ impl Supervisor {
         if self.running && !self.fallback {
             self.fallback = true;
             // What was known over HTTP while the socket was live may not be true any more.
-            self.http = Http::Unknown;
+            self.api = Api::Unknown;
             self.fetch_everything(now);
         }
     }
@@ -87,11 +88,19 @@ impl Supervisor {
         loop {
             match self.polling.next_step(now.mono) {
                 Some(Step::Make(topic, request)) => {
+                    let call = Call::of(&request);
+                    let needed = self.needs_key(&request.ask);
+                    let pause = self.refused_pause();
+                    if let Some(reason) = self.key.forbids(&call, needed, now.mono, pause) {
+                        self.spare(&topic, reason, now);
+                        continue;
+                    }
                     let id = self.polling.take_off(topic, &request, now.mono);
                     self.out.push_back(Output::Fetch(id, request));
                 }
-                Some(Step::Known(topic, ask, response)) => {
-                    self.take_answer(&topic, &ask, &Ok(response), now);
+                Some(Step::Known(topic, request, response)) => {
+                    let call = Call::of(&request);
+                    self.take_answer(&topic, &request.ask, Some(&call), &Ok(response), now);
                 }
                 None => {
                     let Some(topic) = self.polling.next_due(now.mono) else { return };
@@ -128,10 +137,11 @@ impl Supervisor {
                     Ok(_) => self.last_heard = Some(now.wall),
                     Err(_) => self.answered_at = None,
                 }
-                let result = result.map_err(|failure| sentence(&failure));
+                let result = result.map_err(|failure| api_fault(&failure, self.api_proven));
                 let askers = std::iter::once((topic, flight.ask)).chain(flight.also);
+                let call = flight.call.as_ref().map(|(call, _)| call);
                 for (topic, ask) in askers {
-                    self.take_answer(&topic, &ask, &result, now);
+                    self.take_answer(&topic, &ask, call, &result, now);
                 }
                 if let (Ok(response), Some((call, asked))) = (result, flight.call)
                     && (200..300).contains(&response.status)
@@ -168,7 +178,8 @@ impl Supervisor {
         &mut self,
         topic: &Topic,
         ask: &Ask,
-        result: &Result<FetchResponse, String>,
+        call: Option<&Call>,
+        result: &Result<FetchResponse, Fault>,
         now: Now,
     ) {
         if self.polling.work(topic).is_none() {
@@ -182,9 +193,9 @@ impl Supervisor {
                 self.answer(Some(topic), incoming, now);
                 verdict
             }
-            Err(reason) => Err(Trouble::Failed(reason.clone())),
+            Err(fault) => Err(Trouble::Failed(fault.clone())),
         };
-        self.judge(topic, verdict, now);
+        self.judge(topic, ask, call, verdict, now);
         if let Some(round) = self.polling.answered(topic) {
             self.round_ended(topic, round, now);
         }
@@ -274,6 +285,7 @@ impl Supervisor {
                 // These speak of a socket.
                 Incoming::Ready
                 | Incoming::Reply(_)
+                | Incoming::Foreign(_)
                 | Incoming::Watched(_)
                 | Incoming::Kicked(_) => {}
             }
@@ -298,27 +310,47 @@ impl Supervisor {
         self.odd("refused-subscription", text);
     }
 
-    /// What one answer says about HTTP as a whole.
-    fn judge(&mut self, topic: &Topic, verdict: Result<(), Trouble>, now: Now) {
+    /// What one answer says about the API and the key.
+    fn judge(
+        &mut self,
+        topic: &Topic,
+        ask: &Ask,
+        call: Option<&Call>,
+        verdict: Result<(), Trouble>,
+        now: Now,
+    ) {
         match verdict {
             Ok(()) => {
-                self.http = Http::Answers;
+                self.api = Api::Answers;
+                self.api_proven = true;
                 self.answered_at = Some(now.mono);
                 if let Some(round) = self.polling.round(topic) {
                     round.answered = true;
                 }
+                // What was not asked for the key's sake is asked now.
+                if self.dialect.needs_key(ask) && self.key.accept(call) {
+                    self.fetch_everything(now);
+                }
             }
-            Err(Trouble::Failed(reason)) => {
-                let reason = self.clean(&reason);
+            Err(Trouble::Failed(mut fault)) => {
+                fault.reason = self.clean(&fault.reason);
                 if let Some(round) = self.polling.round(topic) {
-                    round.failed = Some(reason.clone());
+                    round.failed = Some(fault.clone());
                 }
-                if !self.others_answer(now) && !matches!(self.http, Http::Refuses(_)) {
-                    self.http = Http::Fails(reason);
+                if !self.others_answer(now) {
+                    self.api = Api::Fails(fault);
                 }
             }
-            Err(Trouble::Refused(reason)) => {
-                let reason = self.clean(&reason);
+            Err(Trouble::Refused(words)) => {
+                let reason = self.clean(&refusal(&words, self.dialect.has_key()));
+                if let Some(call) = call {
+                    let pause = self.refused_pause();
+                    self.key.refuse(call.clone(), topic.clone(), reason.clone(), now.mono, pause);
+                }
+                // It is an API that says so.
+                if !matches!(self.api, Api::Answers) {
+                    self.api = Api::Unknown;
+                }
                 if let Some(round) = self.polling.round(topic) {
                     round.refused = Some(reason);
                 }
@@ -326,33 +358,67 @@ impl Supervisor {
         }
     }
 
+    /// Where nothing is asked any more, nothing is known of who would answer.
+    pub(super) fn forget_unasked(&mut self) {
+        if !self.polling.asks() {
+            self.key.reset();
+            if matches!(self.api, Api::Fails(_)) {
+                self.api = Api::Unknown;
+            }
+        }
+    }
+
+    /// How long a refused call is left alone: a little less than the slow retry takes, which is not
+    /// to find it forbidden.
+    pub(super) fn refused_pause(&self) -> Duration {
+        self.policy.refused_delay * 4 / 5
+    }
+
+    /// Whether a call is answered only to an accepted key. As long as nothing else was answered, the
+    /// server may want one for everything.
+    pub(super) fn needs_key(&self, ask: &Ask) -> bool {
+        self.dialect.needs_key(ask) || self.api != Api::Answers
+    }
+
+    /// A request of a topic's round that is not made, since the server has refused it.
+    fn spare(&mut self, topic: &Topic, reason: String, now: Now) {
+        if let Some(round) = self.polling.round(topic) {
+            round.refused = Some(reason);
+        }
+        if let Some(round) = self.polling.answered(topic) {
+            self.round_ended(topic, round, now);
+        }
+    }
+
     /// One topic's trouble is not the server's while others are answered.
     fn others_answer(&self, now: Now) -> bool {
-        self.http == Http::Answers
+        self.api == Api::Answers
             && self.answered_at.is_some_and(|at| now.mono.since(at) < ANSWERS_FOR)
+    }
+
+    /// Why something that the user watches cannot be listed, although the API answers.
+    pub(super) fn topic_fault(&self) -> Option<&Fault> {
+        self.topics.watched().find_map(|topic| {
+            let work = self.polling.work(topic)?;
+            // A list that was complete may fail once.
+            let patience = if work.listed.is_some() { 1 } else { 0 };
+            work.fault.as_ref().filter(|_| work.failures > patience)
+        })
     }
 
     fn round_ended(&mut self, topic: &Topic, mut round: Round, now: Now) {
         // Some calls want no key. A key that is refused beside such an answer takes nothing from
         // it: the topic is shown as far as it can be.
-        let partly = round.refused.as_ref().filter(|_| round.answered);
-        match partly.filter(|_| self.topics.contains(topic)) {
-            Some(reason) => {
-                self.partly_refused.insert(topic.clone(), reason.clone());
-            }
-            None => {
-                self.partly_refused.remove(topic);
-            }
-        }
-        if let (Some(reason), None) = (&round.refused, partly) {
-            round.failed = Some(reason.clone());
-            if !self.others_answer(now) {
-                self.http = Http::Refuses(reason.clone());
-            }
+        let wholly_refused = round.refused.is_some() && !round.answered;
+        if let (Some(reason), true) = (&round.refused, wholly_refused) {
+            let fault = Fault { reason: reason.clone(), remedy: Some(self.key_remedy()) };
+            round.failed.get_or_insert(fault);
         }
         let Some(work) = self.polling.work_mut(topic) else { return };
+        work.mute = round.requests == 0;
         let ok = round.failed.is_none() || round.gone;
         work.failures = if ok { 0 } else { work.failures.saturating_add(1) };
+        work.fault = round.failed.clone().filter(|_| !ok && !wholly_refused);
         let failures = work.failures;
         let lookup = work.lookup;
         if ok {
@@ -389,6 +455,8 @@ impl Supervisor {
         if lookup {
             if ok || failures >= LOOKUP_TRIES {
                 self.polling.remove(topic);
+                self.key.give_up(topic);
+                self.forget_unasked();
             } else {
                 let delay = self.delay_after(failures);
                 self.polling.schedule(topic, now.mono.after(delay));
@@ -398,8 +466,9 @@ impl Supervisor {
         let requests = round.requests > 0;
         let beside = self.silent || self.topics.is_refused(topic);
         let delay = if !requests {
+            self.forget_unasked();
             return;
-        } else if let Http::Refuses(_) = self.http {
+        } else if wholly_refused {
             self.jitter.around(self.policy.refused_delay, 10)
         } else if !ok {
             self.delay_after(failures)
@@ -433,6 +502,7 @@ impl Supervisor {
             let owed = work.listed.is_none() && self.topics.is_watched(&topic);
             if !owed && !self.topics.is_refused(&topic) {
                 self.polling.told_by_list(&topic, round.begun, until);
+                self.key.give_up(&topic);
             }
         }
     }
@@ -488,7 +558,7 @@ impl Supervisor {
 
     /// Something watched began to move while everything was polled slowly.
     pub(super) fn hurry(&mut self, now: Now) {
-        if self.fallback && self.http == Http::Answers {
+        if self.fallback && self.api == Api::Answers {
             let soon = now.mono.after(self.policy.poll_fast);
             for topic in self.topics.all() {
                 let spared = self.polling.work(topic).is_some_and(|work| work.by_list);

@@ -3,23 +3,32 @@
 use std::time::Duration;
 
 use super::link::Phase;
-use super::{Failure, Link, Output, Status, Supervisor, Timer};
+use super::table::{self, ApiIs, KeyIs, SocketIs};
+use super::{Failure, Link, Output, Remedy, Status, Supervisor, Timer};
+use crate::server::DialectKind;
 use crate::time::Now;
 
 /// `last_heard` alone is told at most this often; with any other change it is told at once.
 const REFRESH: Duration = Duration::from_secs(10);
 
-/// What is known of HTTP.
+/// Something that does not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Http {
-    /// Nothing was asked since the circumstances last changed.
+pub(super) struct Fault {
+    /// Why, in a sentence; secrets removed.
+    pub reason: String,
+    /// What can be done about it.
+    pub remedy: Option<Remedy>,
+}
+
+/// What is known of the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Api {
+    /// Nothing was answered since the circumstances last changed.
     Unknown,
     /// It answers.
     Answers,
-    /// It does not, for this reason.
-    Fails(String),
-    /// It does not accept the key, in its own words.
-    Refuses(String),
+    /// It does not, or not as an API.
+    Fails(Fault),
 }
 
 /// The status of a machine at rest.
@@ -32,28 +41,74 @@ pub(super) fn paused(now: Now) -> Status {
         retry_in_ms: None,
         attempt: 0,
         reason: None,
+        remedy: None,
+        hears: false,
     }
 }
 
 /// A failure as a sentence for people.
 pub(super) fn sentence(failure: &Failure) -> String {
     let text = match failure {
-        Failure::Http { status: 401 | 403, text: Some(text), .. } => {
-            format!("The server does not accept the key: {text}")
-        }
-        Failure::Http { status: status @ (401 | 403), .. } => {
-            format!("The server does not accept the key (HTTP {status})")
-        }
         Failure::Http { status: 429, .. } => {
             "The server asks for a pause: too many requests (HTTP 429)".to_owned()
         }
         Failure::Timeout(_) => format!("The server gave {failure}"),
-        Failure::Http { .. } => capitalised(&failure.to_string()),
-        Failure::Unreachable(_) | Failure::Tls(_) | Failure::Protocol(_) => {
-            capitalised(&failure.to_string())
-        }
+        _ => capitalised(&failure.to_string()),
     };
-    format!("{}.", text.trim().trim_end_matches('.'))
+    finished(&text)
+}
+
+/// That a key is not accepted, or missing, as a sentence. `words` are the server's, perhaps after
+/// the status they came with.
+pub(super) fn refusal(words: &str, has_key: bool) -> String {
+    let what =
+        if has_key { "The server does not accept the key" } else { "The server wants a key" };
+    let words = words.trim().trim_end_matches('.');
+    let said = words.strip_prefix("HTTP ").map(|rest| rest.split_once(": ").unwrap_or((rest, "")));
+    match said {
+        Some((status, "")) => format!("{what} (HTTP {status})."),
+        Some((_, said)) => format!("{what}: {}", finished(said)),
+        None if words.is_empty() => format!("{what}."),
+        None => format!("{what}: {}", finished(words)),
+    }
+}
+
+/// What to do when the socket cannot be opened for this reason; `proven` says that it once was.
+pub(super) fn socket_remedy(failure: &Failure, proven: bool) -> Remedy {
+    match failure {
+        Failure::Untrusted(_) => Remedy::TrustCertificate,
+        _ if proven => Remedy::Reconnect,
+        Failure::Unknown(_) | Failure::Tls(_) | Failure::Protocol(_) => Remedy::SetSocketUrl,
+        Failure::Http { status: 429 | 500.., .. } => Remedy::Reconnect,
+        Failure::Http { .. } => Remedy::SetSocketUrl,
+        Failure::Unreachable(_) | Failure::Timeout(_) => Remedy::Reconnect,
+    }
+}
+
+/// That the API cannot be reached; `proven` says that it once answered.
+pub(super) fn api_fault(failure: &Failure, proven: bool) -> Fault {
+    let remedy = match failure {
+        Failure::Untrusted(_) => Remedy::TrustCertificate,
+        _ if proven => Remedy::Reconnect,
+        Failure::Http { status: 429 | 500.., .. } => Remedy::Reconnect,
+        _ => Remedy::SetApiUrl,
+    };
+    let reason = match failure {
+        Failure::Timeout(limit) => {
+            format!("The API gave no answer within {} s.", limit.as_secs())
+        }
+        Failure::Http { .. } => sentence(failure),
+        _ => finished(&format!("The API cannot be reached: {failure}")),
+    };
+    Fault { reason, remedy: Some(remedy) }
+}
+
+fn finished(text: &str) -> String {
+    let text = text.trim();
+    match text.ends_with(['.', '!', '?', '\u{2026}']) && !text.ends_with("..") {
+        true => text.to_owned(),
+        false => format!("{}.", text.trim_end_matches('.')),
+    }
 }
 
 fn capitalised(text: &str) -> String {
@@ -62,55 +117,91 @@ fn capitalised(text: &str) -> String {
 }
 
 impl Supervisor {
-    fn link(&self) -> Link {
-        if !self.running {
-            return Link::Paused;
-        }
-        if let Phase::Live(_) = self.phase {
-            return Link::Live;
-        }
-        match (&self.http, self.refused) {
-            (Http::Answers, _) if self.fallback => Link::Polling,
-            (Http::Refuses(_), _) if self.fallback => Link::Refused,
-            // Whether HTTP accepts the key decides between Polling and Refused.
-            (Http::Unknown, true) if self.polling.busy() => Link::Connecting,
-            (_, true) => Link::Refused,
-            _ if self.backoff.exhausted(&self.policy) => Link::Offline,
-            _ => Link::Connecting,
+    fn socket_is(&self) -> SocketIs {
+        match self.phase {
+            Phase::Live(_) => SocketIs::Live,
+            _ if self.refused => SocketIs::Refused,
+            _ if self.backoff.failures() == 0 => SocketIs::Opening,
+            _ => SocketIs::Lost,
         }
     }
 
-    fn reason(&self, link: Link) -> Option<&str> {
-        let http = match &self.http {
-            Http::Refuses(reason) | Http::Fails(reason) => Some(reason.as_str()),
-            Http::Unknown | Http::Answers => {
-                self.partly_refused.values().next().map(String::as_str)
-            }
+    fn api_is(&self) -> ApiIs {
+        match &self.api {
+            Api::Fails(_) => ApiIs::Fails,
+            Api::Answers if self.live().is_none() && !self.fallback => ApiIs::Idle,
+            // What cannot be listed at all is not made good by what can.
+            Api::Answers if self.live().is_some() && self.topic_fault().is_some() => ApiIs::Fails,
+            Api::Answers => ApiIs::Answers,
+            Api::Unknown if self.may_fetch() && self.polling.busy() => ApiIs::Asked,
+            Api::Unknown => ApiIs::Idle,
+        }
+    }
+
+    fn key_is(&self, now: Now) -> KeyIs {
+        match self.key.stands(now.mono) {
+            // Without a key an answer proves nothing about one.
+            KeyIs::Accepted if !self.dialect.has_key() => KeyIs::Unproven,
+            stands => stands,
+        }
+    }
+
+    fn link(&self, now: Now) -> Link {
+        if !self.running {
+            return Link::Paused;
+        }
+        table::link(self.socket_is(), self.api_is(), self.key_is(now))
+    }
+
+    /// Why the link is as it is, and what to do about it.
+    fn why(&self, link: Link, now: Now) -> (Option<&str>, Option<Remedy>) {
+        let trouble =
+            self.trouble.as_ref().map(|fault| (Some(fault.reason.as_str()), fault.remedy));
+        let api = match &self.api {
+            Api::Fails(fault) => Some(fault),
+            Api::Unknown | Api::Answers => self.topic_fault(),
         };
-        match link {
-            Link::Paused => None,
-            Link::Live => http,
-            Link::Refused => match &self.http {
-                Http::Refuses(reason) => Some(reason.as_str()),
-                _ => self.trouble.as_deref(),
-            },
-            Link::Connecting | Link::Polling | Link::Offline => self.trouble.as_deref().or(http),
+        let api = api.map(|fault| (Some(fault.reason.as_str()), fault.remedy));
+        let key = self.key.reason(now.mono).map(|reason| (Some(reason), Some(self.key_remedy())));
+        let why = match link {
+            Link::Paused | Link::Live => None,
+            Link::Refused | Link::Partly | Link::Connecting => key.or(trouble).or(api),
+            Link::Polling => trouble,
+            Link::Offline => trouble.or(api),
+        };
+        let (reason, mut remedy) = why.unwrap_or((None, None));
+        // Neither way is as the dialect wants it: the kind is wrong rather than two URLs.
+        let foreign = self.foreign && matches!(api, Some((_, Some(Remedy::SetApiUrl))));
+        if link == Link::Offline && foreign && !self.api_proven {
+            remedy = Some(Remedy::ChooseKind);
+        }
+        (reason, remedy)
+    }
+
+    /// What makes a key that is accepted.
+    pub(super) fn key_remedy(&self) -> Remedy {
+        match self.dialect.kind() {
+            DialectKind::BullBoard => Remedy::SignIn,
+            _ => Remedy::EnterKey,
         }
     }
 
     /// Tells the status if it changed.
     pub(super) fn tell_status(&mut self, now: Now) {
-        let link = self.link();
+        let link = self.link(now);
         let retry = match self.phase {
             Phase::Waiting => self.timers.get(Timer::Retry),
             _ => None,
         };
         let attempt = self.backoff.failures();
-        let reason = self.reason(link);
+        let (reason, remedy) = self.why(link, now);
+        let hears = self.live().is_some();
         let known = &self.status;
         let same = known.link == link
             && known.attempt == attempt
             && known.reason.as_deref() == reason
+            && known.remedy == remedy
+            && known.hears == hears
             && self.told_retry == retry;
         if same {
             if known.last_heard == self.last_heard {
@@ -131,6 +222,8 @@ impl Supervisor {
             retry_in_ms: wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
             attempt,
             reason: reason.map(str::to_owned),
+            remedy,
+            hears,
         };
         self.timers.clear(Timer::Refresh);
         self.told = Some(now.mono);
@@ -146,14 +239,26 @@ mod tests {
 
     #[test]
     fn failures_are_sentences() {
-        let refused =
-            Failure::Http { status: 401, text: Some("bad key".to_owned()), retry_after: None };
-        assert_eq!(sentence(&refused), "The server does not accept the key: bad key.");
         let gone = Failure::Http { status: 502, text: None, retry_after: None };
         assert_eq!(sentence(&gone), "The server answered HTTP 502.");
         let unreachable = Failure::Unreachable("connection refused".to_owned());
         assert_eq!(sentence(&unreachable), "Connection refused.");
         let late = Failure::Timeout(Duration::from_secs(10));
         assert_eq!(sentence(&late), "The server gave no answer within 10 s.");
+    }
+
+    #[test]
+    fn a_refusal_is_one_finished_sentence_whatever_words_the_server_has() {
+        for (words, sentence) in [
+            ("HTTP 401: Invalid API key.", "The server does not accept the key: Invalid API key."),
+            ("HTTP 401: Invalid API key..", "The server does not accept the key: Invalid API key."),
+            ("HTTP 403", "The server does not accept the key (HTTP 403)."),
+            ("Unauthorized", "The server does not accept the key: Unauthorized."),
+            ("Who are you?", "The server does not accept the key: Who are you?"),
+            ("", "The server does not accept the key."),
+        ] {
+            assert_eq!(refusal(words, true), sentence);
+        }
+        assert_eq!(refusal("HTTP 401", false), "The server wants a key (HTTP 401).");
     }
 }

@@ -1,21 +1,24 @@
 //! What one answer says.
 
+use super::Remedy;
+use super::status::Fault;
+use crate::dialect::answer::is_page;
 use crate::dialect::{FetchResponse, Incoming};
 use crate::model::ACTION_REFUSED;
 
-/// Why an answer was not usable, in a sentence.
+/// Why an answer was not usable.
 pub(super) enum Trouble {
-    /// The key is not accepted.
+    /// The key is not accepted, in the server's words.
     Refused(String),
     /// Anything else.
-    Failed(String),
+    Failed(Fault),
 }
 
 /// Whether an answer was usable. A page of HTML with status 200 is none; "not found", or a failure
 /// of the server, is one if the dialect understood it so.
 pub(super) fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), Trouble> {
     let odd = incoming.iter().find_map(|item| match item {
-        Incoming::Unknown(diagnostic) => Some(diagnostic.text.clone()),
+        Incoming::Unknown(diagnostic) => Some(diagnostic.text.as_str()),
         _ => None,
     });
     let refused = incoming.iter().find_map(|item| match item {
@@ -27,20 +30,27 @@ pub(super) fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result
     }
     let useful = incoming.iter().any(|item| !matches!(item, Incoming::Unknown(_)));
     let status = response.status;
-    let failed = match (status, odd) {
-        (429, _) => "The API asks for a pause: too many requests (HTTP 429).".to_owned(),
+    let wrong = Some(Remedy::SetApiUrl);
+    let (reason, remedy) = match (status, odd) {
+        (429, _) => ("The API asks for a pause: too many requests (HTTP 429).".to_owned(), None),
         // Of a real failure a dialect makes something, if only a diagnostic.
         (500.., _) if incoming.is_empty() => return Ok(()),
-        (500.., _) => format!("The API answered HTTP {status}."),
+        (500.., _) => (format!("The API answered HTTP {status}."), Some(Remedy::Reconnect)),
         // What is asked instead decides.
         (401 | 403, _) if incoming.iter().any(|item| matches!(item, Incoming::Follow(_))) => {
             return Ok(());
         }
-        (401 | 403, _) => format!("The API does not allow this (HTTP {status})."),
-        (_, Some(text)) if !useful => text,
+        (401 | 403, _) => (format!("The API does not allow this (HTTP {status})."), None),
+        (_, Some(_)) if !useful && is_page(response) => {
+            ("The API answered with a web page instead of data.".to_owned(), wrong)
+        }
+        (404 | 405 | 410, Some(_)) if !useful => {
+            (format!("The API does not know what was asked for (HTTP {status})."), wrong)
+        }
+        (_, Some(text)) if !useful => (text.to_owned(), wrong),
         _ => return Ok(()),
     };
-    Err(Trouble::Failed(failed))
+    Err(Trouble::Failed(Fault { reason, remedy }))
 }
 
 /// How an action ended, from its answer.

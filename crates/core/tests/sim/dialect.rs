@@ -100,6 +100,15 @@ impl Dialect for Plain {
         self.key = key;
     }
 
+    fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    fn needs_key(&self, ask: &Ask) -> bool {
+        // Of two calls the first is open to all.
+        !self.manner.two_calls || ask.args.len() > 1
+    }
+
     fn open(&mut self) -> Result<OpenRequest, String> {
         let key = self.key.as_ref().map_or("", Secret::expose);
         Ok(OpenRequest {

@@ -6,7 +6,7 @@ use jobwatch_core::dialect::{Frame, Keepalive, Outgoing};
 use jobwatch_core::model::{Source, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::Policy;
-use jobwatch_core::supervisor::{Failure, Input, Link, LinkId, Output};
+use jobwatch_core::supervisor::{Failure, Input, Link, LinkId, Output, Remedy};
 
 use crate::bench::{Bench, Web};
 use crate::dialect::Manner;
@@ -244,7 +244,11 @@ fn a_refused_namespace_closes_the_link_and_reconnect_now_tries_at_once() {
     bench.text("refused not on the list");
     assert_eq!(bench.closes(), 1);
     assert_eq!(bench.status().link, Link::Refused);
-    assert_eq!(bench.status().reason.as_deref(), Some("not on the list"));
+    assert_eq!(
+        bench.status().reason.as_deref(),
+        Some("The server does not accept the key: not on the list.")
+    );
+    assert_eq!(bench.status().remedy, Some(Remedy::EnterKey));
     bench.input(Input::ReconnectNow);
     assert_eq!(bench.opens().len(), 2);
     bench.connect();

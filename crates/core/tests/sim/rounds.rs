@@ -5,7 +5,7 @@ use std::time::Duration;
 use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::Policy;
 use jobwatch_core::state::TransitionKind;
-use jobwatch_core::supervisor::{Failure, FetchId, Input, Link, Output};
+use jobwatch_core::supervisor::{Failure, FetchId, Input, Link, Output, Remedy};
 
 use crate::bench::{Bench, EPOCH_MS, Web, at, page};
 use crate::dialect::Manner;
@@ -234,7 +234,7 @@ fn a_page_of_something_else_is_no_answer() {
     bench.input(Input::Watch(Topic::Everything));
     bench.input(Input::Start);
     bench.fail_open(unreachable());
-    assert_eq!(bench.status().link, Link::Connecting);
+    assert_eq!(bench.status().link, Link::Offline);
 }
 
 #[test]
@@ -244,14 +244,14 @@ fn an_api_that_knows_none_of_its_calls_is_no_api() {
     bench.input(Input::Watch(Topic::Everything));
     bench.input(Input::Start);
     bench.fail_open(unreachable());
-    assert_eq!(bench.status().link, Link::Connecting);
+    assert_eq!(bench.status().link, Link::Offline);
     // A job that is not there is an answer all the same.
     bench.input(Input::Watch(job("1")));
     assert_eq!(bench.status().link, Link::Polling);
 }
 
 #[test]
-fn a_key_refused_for_one_call_beside_another_that_answers_is_polling_at_the_usual_pace() {
+fn a_key_refused_for_one_call_beside_an_open_one_is_partly_connected_and_asked_no_more() {
     for refused_first in [false, true] {
         let mut bench = Bench::new(Manner { two_calls: true, ..Manner::default() });
         bench.web = Web::ByHand;
@@ -259,23 +259,33 @@ fn a_key_refused_for_one_call_beside_another_that_answers_is_polling_at_the_usua
         bench.input(Input::Start);
         let refusal = Failure::Http { status: 401, text: None, retry_after: None };
         bench.fail_open(refusal);
-        for round in 1..4 {
-            assert_eq!(bench.requests.len(), 2 * round);
-            let mut ids: Vec<FetchId> = bench.requests.iter().rev().map(|asked| asked.1).collect();
-            ids.truncate(2);
-            let (good, bad) = if refused_first { (ids[0], ids[1]) } else { (ids[1], ids[0]) };
-            for id in [ids[1], ids[0]] {
-                let answer = match id {
-                    id if id == bad => page(401, ""),
-                    _ => page(200, "job id=1 state=running snap"),
-                };
-                bench.input(Input::Fetched(id, Ok(answer), None));
-            }
-            assert_ne!(good, bad);
-            assert_eq!(bench.status().link, Link::Polling);
-            let reason = bench.status().reason.clone();
-            assert_eq!(reason.as_deref(), Some("The server does not accept the key (HTTP 401)."));
+        let mut ids: Vec<(FetchId, u16)> =
+            vec![(bench.requests[0].1, 200), (bench.requests[1].1, 401)];
+        if refused_first {
+            ids.reverse();
+        }
+        for (id, status) in ids {
+            let answer =
+                page(status, if status == 200 { "job id=1 state=running snap" } else { "" });
+            bench.input(Input::Fetched(id, Ok(answer), None));
+        }
+        let partly = |bench: &Bench| {
+            assert_eq!(bench.status().link, Link::Partly);
+            let reason = bench.status().reason.as_deref();
+            assert_eq!(
+                reason,
+                Some("The server does not accept the key: the key is not accepted.")
+            );
+            assert_eq!(bench.status().remedy, Some(Remedy::EnterKey));
+        };
+        partly(&bench);
+        for round in 1..10 {
             bench.secs(4);
+            assert_eq!(bench.requests.len(), 2 + round, "only the open call is made");
+            let (_, id, request) = bench.requests[1 + round].clone();
+            assert_eq!(request.ask.args.len(), 1);
+            bench.input(Input::Fetched(id, Ok(page(200, "job id=1 state=running snap")), None));
+            partly(&bench);
         }
         // What the other call would have named is not known to be missing.
         let whole = |output: &Output| matches!(output, Output::Listed { ok: true, .. });
@@ -284,7 +294,7 @@ fn a_key_refused_for_one_call_beside_another_that_answers_is_polling_at_the_usua
 }
 
 #[test]
-fn a_key_refused_for_one_call_of_a_topic_is_told_beside_a_live_socket_until_it_is_accepted() {
+fn a_key_refused_for_one_call_of_a_topic_is_said_beside_a_live_socket_until_it_is_accepted() {
     let mut bench = Bench::live(Manner { two_calls: true, ..Manner::default() });
     bench.web = Web::ByHand;
     let from = bench.requests.len();
@@ -295,13 +305,15 @@ fn a_key_refused_for_one_call_of_a_topic_is_told_beside_a_live_socket_until_it_i
     };
     answer(&mut bench, from, 200);
     answer(&mut bench, from + 1, 401);
-    assert_eq!(bench.status().link, Link::Live);
-    assert_eq!(bench.status().reason.as_deref(), Some("the key is not accepted"));
-    bench.text("stale job:1");
-    bench.secs(1);
+    assert_eq!((bench.status().link, bench.status().hears), (Link::Partly, true));
+    assert_eq!(
+        bench.status().reason.as_deref(),
+        Some("The server does not accept the key: the key is not accepted.")
+    );
+    bench.input(Input::ReconnectNow);
     answer(&mut bench, from + 2, 200);
     answer(&mut bench, from + 3, 200);
-    assert_eq!(bench.status().reason, None);
+    assert_eq!((bench.status().link, bench.status().reason.clone()), (Link::Live, None));
 }
 
 #[test]

@@ -372,6 +372,7 @@ impl State {
             entry.status.link = if paused { Link::Paused } else { Link::Connecting };
             entry.status.since = now;
             entry.status.reason = None;
+            entry.status.remedy = None;
         }
         self.views.overview_changed();
         Ok(())

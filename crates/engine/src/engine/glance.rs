@@ -95,7 +95,8 @@ fn badness(link: Link) -> u8 {
         Link::Live => 1,
         Link::Polling => 2,
         Link::Connecting => 3,
-        Link::Offline => 4,
-        Link::Refused => 5,
+        Link::Partly => 4,
+        Link::Offline => 5,
+        Link::Refused => 6,
     }
 }

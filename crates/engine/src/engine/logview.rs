@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jobwatch_core::model::JobId;
 use jobwatch_core::server::{Server, ServerId};
-use jobwatch_core::supervisor::{Input, Link};
+use jobwatch_core::supervisor::Input;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -388,7 +388,7 @@ impl State {
             let running = self.catalogue.job(slot, &job).is_some_and(|job| !job.state.terminal());
             let asked = entry.logs_asked.get(&job);
             let due = asked.is_none_or(|asked| now.mono.since(*asked) >= FOLLOW);
-            if running && due && entry.status.link == Link::Polling {
+            if running && due && entry.status.answers() && !entry.status.hears {
                 self.ask_for_log(slot, &job, offset);
             }
         }

@@ -10,7 +10,7 @@ use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{Server, ServerId};
 use jobwatch_core::state::Transition;
-use jobwatch_core::supervisor::{Input, Link, LinkId, Output, Status, Supervisor};
+use jobwatch_core::supervisor::{Input, Link, LinkId, Output, Remedy, Status, Supervisor};
 use jobwatch_core::time::{Mono, Now};
 use jobwatch_core::wire::json;
 use tokio::sync::oneshot;
@@ -214,12 +214,15 @@ impl State {
             retry_in_ms: None,
             attempt: 0,
             reason: None,
+            remedy: None,
+            hears: false,
         };
         let machine = match machine {
             Ok(machine) => Some(machine),
             Err(reason) => {
                 status.link = Link::Offline;
                 status.reason = Some(redactor.clean(&reason));
+                status.remedy = Some(Remedy::SetSocketUrl);
                 None
             }
         };
@@ -339,6 +342,7 @@ impl State {
             entry.status.since = jiff::Timestamp::now();
         }
         entry.status.reason = Some(problem.clone());
+        entry.status.remedy = Some(Remedy::EnterKey);
         let (server, status) = (entry.server.id.clone(), entry.status.clone());
         self.sink(|| Event::Status { server, status });
         self.keyring_trouble(Some(problem));
@@ -365,6 +369,7 @@ impl State {
         entry.driver.redact(entry.redactor.clone());
         if waited {
             entry.status.reason = None;
+            entry.status.remedy = None;
             if !entry.server.paused {
                 entry.status.link = Link::Connecting;
             }
@@ -635,9 +640,8 @@ impl State {
             let reason = status.reason.as_deref().unwrap_or("");
             tracing::info!(server = %entry.server.id, "{:?} {reason}", status.link);
         }
-        let was = entry.status.link;
-        let live = status.link == Link::Live && was != Link::Live;
-        let lost = was == Link::Live && status.link != Link::Live;
+        let (heard, hears) = (entry.status.hears, status.hears);
+        let (live, lost) = (hears && !heard, heard && !hears);
         entry.status = status.clone();
         let server = entry.server.id.clone();
         self.views.overview_changed();

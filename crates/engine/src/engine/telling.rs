@@ -296,7 +296,7 @@ impl State {
         let mut slow = Vec::new();
         for entry in &self.servers {
             // What was heard long ago may have ended since.
-            if !matches!(entry.status.link, Link::Live | Link::Polling) {
+            if !entry.status.answers() {
                 continue;
             }
             let Some(machine) = entry.machine() else { continue };
@@ -359,7 +359,7 @@ impl State {
                 Link::Paused => {
                     self.telling.outages.remove(&slot);
                 }
-                Link::Connecting | Link::Offline | Link::Refused => {
+                Link::Partly | Link::Connecting | Link::Offline | Link::Refused => {
                     let new = Outage { since: now.mono, told: false };
                     let outage = self.telling.outages.entry(slot).or_insert(new);
                     let lasted = now.mono.since(outage.since);

@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobState, QueuePatch, Source};
 use jobwatch_core::notify::{Tone, explain, headline};
 use jobwatch_core::state::{Transition, TransitionKind};
-use jobwatch_core::supervisor::{Link, Status};
+use jobwatch_core::supervisor::{self, Link, Status};
 
-use super::{JobRow, LinkView, NoticeRow, QueueRow, StateKind, StateView, StatusView, TimelineRow};
+use super::{
+    JobRow, LinkView, NoticeRow, QueueRow, Remedy, StateKind, StateView, StatusView, TimelineRow,
+};
 use crate::history::StoredNotice;
 use crate::redact::prefix;
 
@@ -47,6 +49,7 @@ impl From<Link> for LinkView {
     fn from(link: Link) -> LinkView {
         match link {
             Link::Live => LinkView::Live,
+            Link::Partly => LinkView::Partly,
             Link::Connecting => LinkView::Connecting,
             Link::Polling => LinkView::Polling,
             Link::Offline => LinkView::Offline,
@@ -65,6 +68,21 @@ impl From<&Status> for StatusView {
             next_try: status.next_try.map(ms),
             attempt: status.attempt,
             reason: status.reason.clone(),
+            remedy: status.remedy.map(Remedy::from),
+        }
+    }
+}
+
+impl From<supervisor::Remedy> for Remedy {
+    fn from(remedy: supervisor::Remedy) -> Remedy {
+        match remedy {
+            supervisor::Remedy::EnterKey => Remedy::EnterKey,
+            supervisor::Remedy::SignIn => Remedy::SignIn,
+            supervisor::Remedy::SetApiUrl => Remedy::SetApiUrl,
+            supervisor::Remedy::SetSocketUrl => Remedy::SetSocketUrl,
+            supervisor::Remedy::TrustCertificate => Remedy::TrustCertificate,
+            supervisor::Remedy::ChooseKind => Remedy::ChooseKind,
+            supervisor::Remedy::Reconnect => Remedy::Reconnect,
         }
     }
 }

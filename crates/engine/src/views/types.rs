@@ -212,7 +212,7 @@ pub enum KeyState {
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
 pub struct StatusView {
-    /// Which of the six.
+    /// Which of the seven.
     pub link: LinkView,
     /// Since when.
     #[ts(type = "number")]
@@ -227,6 +227,29 @@ pub struct StatusView {
     pub attempt: u32,
     /// Why, in a sentence.
     pub reason: Option<String>,
+    /// The one thing to do about it.
+    pub remedy: Option<Remedy>,
+}
+
+/// The one thing that can be done about what is wrong with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub enum Remedy {
+    /// Enter a key, or another one.
+    EnterKey,
+    /// Sign in, where the server gives its keys out that way.
+    SignIn,
+    /// Set the URL of the HTTP API.
+    SetApiUrl,
+    /// Set the URL of the socket.
+    SetSocketUrl,
+    /// Trust the server's certificate.
+    TrustCertificate,
+    /// Choose another kind of server.
+    ChooseKind,
+    /// Nothing is wrong here: try again.
+    Reconnect,
 }
 
 /// See `jobwatch_core::supervisor::Link`.
@@ -236,6 +259,7 @@ pub struct StatusView {
 #[allow(missing_docs)]
 pub enum LinkView {
     Live,
+    Partly,
     Connecting,
     Polling,
     Offline,

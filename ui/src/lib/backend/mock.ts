@@ -274,7 +274,7 @@ export class Mock implements Backend {
   #change(id: string, link: "connecting" | "paused" | "live"): void {
     const server = this.world.servers.find((server) => server.id === id);
     if (!server) throw error("notFound", "No such server.");
-    server.status = { ...server.status, link, since: Date.now(), reason: null, nextTry: null, attempt: 0 };
+    server.status = { ...server.status, link, since: Date.now(), reason: null, remedy: null, nextTry: null, attempt: 0 };
     this.touch();
     if (link === "connecting") setTimeout(() => this.#change(id, "live"), 900);
   }

@@ -3,4 +3,4 @@
 /**
  * See `jobwatch_core::supervisor::Link`.
  */
-export type LinkView = "live" | "connecting" | "polling" | "offline" | "refused" | "paused";
+export type LinkView = "live" | "partly" | "connecting" | "polling" | "offline" | "refused" | "paused";

@@ -101,7 +101,7 @@ describe("a server's status", () => {
     const mock = await show();
     await user.click(screen.getByRole("button", { name: /^Demo Wallet analyzer, API mode/ }));
     const status = await screen.findByRole("group", { name: "Status of Demo Wallet analyzer" });
-    expect(status.textContent).toContain("Using polling fallback: the socket closed with code 1006.");
+    expect(status.textContent).toContain("Polling the API: the live connection is down (the socket closed with code 1006).");
     expect(status.textContent).toMatch(/Next try in \d+ s\./);
     await user.click(within(status).getByRole("button", { name: "Reconnect now" }));
     expect(mock.calls.find((call) => call.name === "reconnect")?.args).toEqual(["demo-analyzer"]);
@@ -111,7 +111,7 @@ describe("a server's status", () => {
   test("asks for a key where none was accepted", async () => {
     const mock = await show({ scene: "empty" });
     const server = mock.world.servers[0]!;
-    server.status = { ...server.status, link: "refused", reason: "The server answered 401" };
+    server.status = { ...server.status, link: "refused", reason: "The server answered 401", remedy: "enterKey" };
     mock.touch();
     await user.click(await screen.findByRole("button", { name: /^Staging, Key not accepted/ }));
     await user.click(await screen.findByRole("button", { name: "Enter a key" }));

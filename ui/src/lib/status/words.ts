@@ -1,28 +1,34 @@
-import ArrowDownUp from "@lucide/svelte/icons/arrow-down-up";
-import KeyRound from "@lucide/svelte/icons/key-round";
-import Pause from "@lucide/svelte/icons/pause";
-import RefreshCw from "@lucide/svelte/icons/refresh-cw";
-import Wifi from "@lucide/svelte/icons/wifi";
-import WifiOff from "@lucide/svelte/icons/wifi-off";
-
 import type { LinkView } from "../generated/LinkView";
+import type { Remedy } from "../generated/Remedy";
 import type { StatusView } from "../generated/StatusView";
+import type { ServerField } from "../servers/fields";
 import { visible } from "../shared/visible";
 
-/** How a status is said and drawn: never by its colour alone. */
+/** How a status is said and coloured; its shape is in StatusDot. */
 export interface LinkLook {
   word: string;
-  tone: "good" | "warn" | "plain" | "bad" | "faint";
-  icon: typeof Wifi;
+  tone: "good" | "warn" | "orange" | "bad" | "faint";
 }
 
 export const LINKS: Record<LinkView, LinkLook> = {
-  live: { word: "Live", tone: "good", icon: Wifi },
-  connecting: { word: "Connecting…", tone: "warn", icon: RefreshCw },
-  polling: { word: "API mode", tone: "plain", icon: ArrowDownUp },
-  offline: { word: "Offline", tone: "bad", icon: WifiOff },
-  refused: { word: "Key not accepted", tone: "bad", icon: KeyRound },
-  paused: { word: "Paused", tone: "faint", icon: Pause },
+  live: { word: "Live", tone: "good" },
+  partly: { word: "Partly connected", tone: "warn" },
+  connecting: { word: "Connecting…", tone: "warn" },
+  polling: { word: "API mode", tone: "orange" },
+  offline: { word: "Offline", tone: "bad" },
+  refused: { word: "Key not accepted", tone: "bad" },
+  paused: { word: "Paused", tone: "faint" },
+};
+
+/** What the button of a remedy says, and at which field it opens the server's form; none reconnects. */
+export const REMEDIES: Record<Remedy, { verb: string; field: ServerField | null }> = {
+  enterKey: { verb: "Enter a key", field: "key" },
+  signIn: { verb: "Sign in", field: "key" },
+  setApiUrl: { verb: "Set API URL", field: "api" },
+  setSocketUrl: { verb: "Change the URL", field: "url" },
+  trustCertificate: { verb: "Trust its certificate", field: "certificate" },
+  chooseKind: { verb: "Choose the kind", field: "url" },
+  reconnect: { verb: "Reconnect now", field: null },
 };
 
 /** The reason in a sentence. */
@@ -31,14 +37,16 @@ export function sentence(status: StatusView): string {
   switch (status.link) {
     case "live":
       return reason ?? "Updates arrive over the socket as they happen.";
+    case "partly":
+      return reason ?? "The server answers only a part of what is asked.";
     case "connecting":
       return reason ?? (status.attempt > 1 ? `Connecting, attempt ${status.attempt}.` : "Opening the connection.");
     case "polling":
-      return `Using polling fallback: ${lowered(reason ?? "the socket is closed.")}`;
+      return reason ? `Polling the API: the live connection is down (${lowered(reason).replace(/\.$/, "")}).` : "Polling the API: the live connection is down.";
     case "offline":
       return reason ?? "The server does not answer.";
     case "refused":
-      return reason ?? "The server did not accept the key.";
+      return reason ?? "The server does not accept the key.";
     case "paused":
       return reason ?? "Not connected until you resume it.";
   }
@@ -54,7 +62,7 @@ function finished(text: string): string {
   return /[.!?…]$/.test(trimmed) ? trimmed : `${trimmed}.`;
 }
 
-/** A sentence continued after a colon: small first letter unless the word is a name or an acronym. */
+/** A sentence continued within another: small first letter unless the word is a name or an acronym. */
 function lowered(text: string): string {
-  return /^(The|A|An|No|Nothing|It|Its)\b/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
+  return /^(The|A|An|No|Nothing|It|Its|Can't)\b/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
 }

@@ -88,6 +88,10 @@ impl Dialect for BullBoard {
         self.endpoint.set_key(key);
     }
 
+    fn has_key(&self) -> bool {
+        self.endpoint.key().is_some()
+    }
+
     fn open(&mut self) -> Result<OpenRequest, String> {
         self.watched.clear();
         self.greeted = false;

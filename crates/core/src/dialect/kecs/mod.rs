@@ -220,6 +220,15 @@ impl Dialect for Kecs {
         self.endpoint.set_key(key.filter(|key| key.expose().len() >= SHORTEST_KEY));
     }
 
+    fn has_key(&self) -> bool {
+        self.endpoint.key().is_some()
+    }
+
+    /// No version of the server has asked for a key over HTTP.
+    fn needs_key(&self, _ask: &Ask) -> bool {
+        false
+    }
+
     fn open(&mut self) -> Result<OpenRequest, String> {
         self.greeted = false;
         self.watched.clear();

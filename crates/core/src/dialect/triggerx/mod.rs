@@ -217,6 +217,14 @@ impl Dialect for TriggerX {
         self.endpoint.set_key(key);
     }
 
+    fn has_key(&self) -> bool {
+        self.endpoint.key().is_some()
+    }
+
+    fn needs_key(&self, ask: &Ask) -> bool {
+        !matches!(ask.call, "task" | "tasks" | "fees" | "stats")
+    }
+
     fn open(&mut self) -> Result<OpenRequest, String> {
         self.watched.clear();
         self.asked.clear();

@@ -85,19 +85,19 @@ export class World {
     if (analyzer) {
       analyzer.status = {
         link: "polling", since: this.now - 240_000, lastHeard: this.now - 2000, nextTry: this.now + 21_000, attempt: 6,
-        reason: "The socket closed with code 1006",
+        reason: "The socket closed with code 1006", remedy: "reconnect",
       };
     }
     if (kecs) {
       kecs.status = {
         link: "offline", since: this.now - 900_000, lastHeard: this.now - 900_000, nextTry: this.now + 44_000, attempt: 9,
-        reason: "Connection refused by 127.0.0.1:8080",
+        reason: "Connection refused by 127.0.0.1:8080", remedy: "reconnect",
       };
     }
     if (board) {
       board.status = {
         link: "refused", since: this.now - 60_000, lastHeard: null, nextTry: this.now + 260_000, attempt: 1,
-        reason: "The server answered 401 to the key from the keyring",
+        reason: "The server does not accept the key: Authentication required.", remedy: "signIn",
       };
       board.key = "stored";
     }
@@ -108,7 +108,7 @@ export class World {
     const title = DIALECTS.find(([word]) => word === dialect)?.[1] ?? dialect;
     this.servers.push({
       id, name, dialect, dialectTitle: title, running: 0, jobs: 0, watch: ["all"], key: "none", demo, odd: 0,
-      status: { link: "live", since: this.now - 600_000, lastHeard: this.now - 800, nextTry: null, attempt: 0, reason: null },
+      status: { link: "live", since: this.now - 600_000, lastHeard: this.now - 800, nextTry: null, attempt: 0, reason: null, remedy: null },
     });
     this.drafts.set(id, {
       id, name, dialect, ws, api: "", watch: ["all"], keyPlacement: null, namespace: "", options: [], extraCa: "",

@@ -1,0 +1,142 @@
+//! What HTTP says of the key, and which calls are left alone for it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::shared::Call;
+use super::table::KeyIs;
+use crate::model::Topic;
+use crate::time::Mono;
+
+/// Refused calls that are remembered.
+const MAX_REFUSED: usize = 256;
+
+/// After so many refusals in a row nothing that needs the key is asked any more: a single one may
+/// be about what was asked for.
+const WHOLLY: u32 = 2;
+
+/// How long after a refused call was due again its refusal counts, where nobody asks it again.
+const OVERDUE: Duration = Duration::from_secs(120);
+
+/// A call that was refused for the key's sake.
+#[derive(Debug)]
+struct Refusal {
+    topic: Topic,
+    reason: String,
+    /// Until then it is not made again.
+    until: Mono,
+}
+
+/// How the key stands.
+#[derive(Debug, Default)]
+pub(super) struct Key {
+    /// A call that needs it was answered, since it was set or last wholly refused.
+    accepted: bool,
+    /// Refusals in a row.
+    strikes: u32,
+    refused: HashMap<Call, Refusal>,
+    /// The newest reason.
+    reason: String,
+    /// Where nothing is accepted: until then nothing that needs the key is asked.
+    until: Mono,
+}
+
+impl Key {
+    /// A call that needs the key was answered. Answers whether the key was wholly refused before.
+    pub fn accept(&mut self, call: Option<&Call>) -> bool {
+        let recovered = self.wholly();
+        if recovered {
+            self.refused.clear();
+        }
+        if let Some(call) = call {
+            self.refused.remove(call);
+        }
+        self.accepted = true;
+        self.strikes = 0;
+        recovered
+    }
+
+    /// A call was refused; it is not made again for `pause`.
+    pub fn refuse(&mut self, call: Call, topic: Topic, reason: String, now: Mono, pause: Duration) {
+        let until = now.after(pause);
+        self.strikes = self.strikes.saturating_add(1);
+        if self.strikes >= WHOLLY {
+            self.accepted = false;
+        }
+        if self.wholly() {
+            self.until = until;
+        }
+        self.reason.clone_from(&reason);
+        if self.refused.len() >= MAX_REFUSED && !self.refused.contains_key(&call) {
+            let oldest = self.refused.iter().min_by_key(|(_, refusal)| refusal.until);
+            if let Some(oldest) = oldest.map(|(call, _)| call.clone()) {
+                self.refused.remove(&oldest);
+            }
+        }
+        self.refused.insert(call, Refusal { topic, reason, until });
+    }
+
+    /// Whether no call that needs the key is answered.
+    fn wholly(&self) -> bool {
+        self.strikes > 0 && !self.accepted
+    }
+
+    /// Why a call is not to be made now; `None` where it may be. The first that is let through
+    /// after the pause is the only one until it is answered.
+    pub fn forbids(
+        &mut self,
+        call: &Call,
+        needed: bool,
+        now: Mono,
+        pause: Duration,
+    ) -> Option<String> {
+        if self.wholly() && needed {
+            if self.until > now {
+                return Some(self.reason.clone());
+            }
+            self.until = now.after(pause);
+            self.refused.remove(call);
+            return None;
+        }
+        let refusal = self.refused.get(call)?;
+        (refusal.until > now).then(|| refusal.reason.clone())
+    }
+
+    /// A topic is given up: what it was refused counts no more.
+    pub fn give_up(&mut self, topic: &Topic) {
+        self.refused.retain(|_, refusal| refusal.topic != *topic);
+    }
+
+    /// Everything may be asked again, without forgetting what was said.
+    pub fn release(&mut self) {
+        self.until = Mono(0);
+        for refusal in self.refused.values_mut() {
+            refusal.until = Mono(0);
+        }
+    }
+
+    /// Another key, or none.
+    pub fn reset(&mut self) {
+        *self = Key::default();
+    }
+
+    /// How it stands.
+    pub fn stands(&self, now: Mono) -> KeyIs {
+        match (self.reason(now), self.accepted) {
+            (Some(_), _) => KeyIs::Refused,
+            (None, true) => KeyIs::Accepted,
+            (None, false) => KeyIs::Unproven,
+        }
+    }
+
+    /// Why it is refused.
+    pub fn reason(&self, now: Mono) -> Option<&str> {
+        if self.wholly() {
+            return Some(&self.reason);
+        }
+        let counts =
+            |refusal: &&Refusal| refusal.until.after(OVERDUE) > now || refusal.until == Mono(0);
+        let newest = self.refused.values().filter(counts).max_by_key(|refusal| refusal.until);
+        newest.map(|refusal| refusal.reason.as_str())
+    }
+}
