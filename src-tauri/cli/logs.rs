@@ -12,7 +12,7 @@ use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{JobId, Level};
 use jobwatch_engine::Engine;
 use jobwatch_engine::logs::find::Needle;
-use jobwatch_engine::logs::text::{guess_level, plain as seen};
+use jobwatch_engine::logs::text::plain as seen;
 use jobwatch_engine::ports::Event;
 use jobwatch_engine::views::{
     LogFilter, LogFind, LogTarget, OpenJob, Rows, UserError, ViewSpec, ViewWindow,
@@ -153,7 +153,7 @@ impl Wanted {
     }
 
     fn takes(&self, line: &LogLine<'_>) -> bool {
-        let level = line.level.or_else(|| guess_level(line.text));
+        let level = text::level_of(line);
         self.level.is_none_or(|least| level.is_some_and(|level| level >= least))
             && self.grep.as_ref().is_none_or(|grep| grep.is_in(seen(line.text).as_bytes()))
     }
@@ -417,13 +417,13 @@ impl Printer {
             if self.json {
                 all += &json::log(&self.server, &batch.job, *number, &line).text();
             } else {
-                if self.timestamps {
-                    all += &text::log_head(&line, style);
-                }
+                let head = self.timestamps.then(|| text::log_head(&line, style));
+                let head = head.unwrap_or_default();
+                all += &head;
                 // A terminal must not be commanded; a file gets every byte.
                 match style.terminal {
-                    true => all += &text::plain(line.text),
-                    false => all += line.text,
+                    true => all += &text::below(line.text, text::columns(&head)),
+                    false => all += text::in_file(line.text),
                 }
             }
             all.push('\n');

@@ -9,6 +9,7 @@ use jobwatch_core::log::LogLine;
 use jobwatch_core::model::{JobId, JobState, Level};
 use jobwatch_core::notify::{Tone, explain, headline};
 use jobwatch_core::supervisor::Link;
+use jobwatch_engine::logs::text as log_text;
 use jobwatch_engine::ports::Event;
 
 use super::json::link_word;
@@ -82,6 +83,47 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A log message as a terminal would show it, line by line, with its tabs up to their stops, and
+/// nothing in it that commands the terminal or turns its reading direction.
+#[must_use]
+pub fn shown(message: &str) -> Vec<String> {
+    let seen = log_text::plain(message);
+    let line = |line: &str| {
+        let line = log_text::expanded(line, &mut 0);
+        line.chars().map(|c| if unsafe_to_print(c) { '\u{fffd}' } else { c }).collect()
+    };
+    seen.split('\n').map(line).collect()
+}
+
+/// A message's lines, the later ones below the first behind a head of so many columns.
+#[must_use]
+pub fn below(message: &str, columns: usize) -> String {
+    let mut out = String::with_capacity(message.len());
+    for (nth, line) in shown(message).iter().enumerate() {
+        if nth > 0 {
+            let _ = write!(out, "\n{:columns$}", "");
+        }
+        out += line;
+    }
+    out
+}
+
+/// A message as it goes into a file: byte for byte, but for line breaks at its end, which would be
+/// empty lines there.
+#[must_use]
+pub fn in_file(mut message: &str) -> &str {
+    while let Some(rest) = message.strip_suffix('\n') {
+        message = rest.strip_suffix('\r').unwrap_or(rest);
+    }
+    message
+}
+
+/// Columns that a text takes, its colours aside.
+#[must_use]
+pub fn columns(text: &str) -> usize {
+    log_text::plain(text).chars().count()
+}
+
 fn unsafe_to_print(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -124,16 +166,15 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
         Event::Log { job, lines, .. } => {
             let head = std::mem::take(&mut line);
             for (nth, log) in lines.iter().enumerate() {
-                let _ = write!(
-                    line,
-                    "{}{head}{} ",
-                    if nth > 0 { "\n" } else { "" },
-                    plain(job.as_str())
-                );
-                if let Some(level) = log.level {
-                    let _ = write!(line, "{} ", style.paint(level_colour(level), level.word(), 5));
+                let mut begin = format!("{head}{} ", plain(job.as_str()));
+                if let Some(level) = level_of(&log) {
+                    let _ = write!(begin, "{} ", style.paint(level_colour(level), level.word(), 5));
                 }
-                line += &plain(log.text);
+                if nth > 0 {
+                    line.push('\n');
+                }
+                line += &begin;
+                line += &below(log.text, columns(&begin));
             }
         }
         Event::Metric { metric, .. } => {
@@ -187,11 +228,17 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
     Some(line)
 }
 
+/// The level of a line: what the server says, else what the text tells.
+#[must_use]
+pub fn level_of(line: &LogLine<'_>) -> Option<Level> {
+    line.level.or_else(|| log_text::guess_level(line.text))
+}
+
 /// The time and the level of a log line, as they stand before its text.
 #[must_use]
 pub fn log_head(line: &LogLine<'_>, style: Style) -> String {
     let at = line.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
-    let level = line.level.map_or_else(
+    let level = level_of(line).map_or_else(
         || format!("{:<5}", "-"),
         |level| style.paint(level_colour(level), level.word(), 5),
     );
@@ -241,6 +288,34 @@ mod tests {
             ("\u{1b}", ""),
         ] {
             assert_eq!(plain(sent), shown, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_several_lines_is_several_lines_with_its_indentation_and_its_tabs() {
+        assert_eq!(shown("first\n  second\n  third"), ["first", "  second", "  third"]);
+        assert_eq!(shown("a\tb\tc\n"), ["a       b       c"]);
+        assert_eq!(shown("alpha\tb\tc"), ["alpha   b       c"]);
+        assert_eq!(shown("hello\u{1b}[1Cworld"), ["hello world"]);
+        assert_eq!(shown("10 %\r20 %"), ["20 %"]);
+        assert_eq!(shown("evil\u{202e}txt.exe\u{7}"), ["evil\u{fffd}txt.exe"]);
+        assert_eq!(shown("\u{1b}]0;title\u{7}\u{9b}2Jx"), ["x"]);
+        assert_eq!(below("a\n  b", 4), "a\n      b");
+    }
+
+    #[test]
+    fn a_message_that_ends_in_line_breaks_leaves_no_empty_line_in_a_file() {
+        for (message, written) in [
+            ("a", "a"),
+            ("a\n", "a"),
+            ("a\r\n", "a"),
+            ("a\n\n", "a"),
+            ("a\n b\r\n", "a\n b"),
+            ("\n", ""),
+            ("10 %\r", "10 %\r"),
+            ("\u{1b}[31ma\n", "\u{1b}[31ma"),
+        ] {
+            assert_eq!(in_file(message), written, "{message:?}");
         }
     }
 

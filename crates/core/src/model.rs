@@ -396,10 +396,12 @@ pub enum Level {
 }
 
 impl Level {
-    /// Reads the words servers use, in any case (`log` is info, `warning` is warn).
+    /// Reads the words servers and loggers use, in any case, whole or in their usual abbreviations
+    /// (`log` is info, `wrn` and `warning` are warn).
     #[must_use]
     pub fn from_word(word: &str) -> Option<Level> {
-        const WORDS: [(&str, Level); 14] = [
+        // The usual ones first.
+        const WORDS: [(&str, Level); 45] = [
             ("info", Level::Info),
             ("debug", Level::Debug),
             ("warn", Level::Warn),
@@ -414,6 +416,37 @@ impl Level {
             ("critical", Level::Fatal),
             ("panic", Level::Fatal),
             ("severe", Level::Error),
+            ("inf", Level::Info),
+            ("dbg", Level::Debug),
+            ("wrn", Level::Warn),
+            ("eror", Level::Error),
+            ("erro", Level::Error),
+            ("trc", Level::Trace),
+            ("ftl", Level::Fatal),
+            ("crit", Level::Fatal),
+            ("alert", Level::Fatal),
+            ("emerg", Level::Fatal),
+            ("emergency", Level::Fatal),
+            ("information", Level::Info),
+            ("informational", Level::Info),
+            ("verbose", Level::Trace),
+            ("silly", Level::Trace),
+            ("fine", Level::Debug),
+            ("finer", Level::Trace),
+            ("finest", Level::Trace),
+            ("debu", Level::Debug),
+            ("dbug", Level::Debug),
+            ("trce", Level::Trace),
+            ("fata", Level::Fatal),
+            ("pani", Level::Fatal),
+            ("pnc", Level::Fatal),
+            ("dpanic", Level::Fatal),
+            ("t", Level::Trace),
+            ("d", Level::Debug),
+            ("i", Level::Info),
+            ("w", Level::Warn),
+            ("e", Level::Error),
+            ("f", Level::Fatal),
         ];
         let known = WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known));
         known.map(|(_, level)| *level)

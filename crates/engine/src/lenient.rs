@@ -3,6 +3,9 @@
 //! The WebSocket library ends the connection at the first such text, and some servers cut their
 //! messages in the middle of a character: every reconnect would end at the same message. So the
 //! library is made to read text as binary, and what was text is remembered beside it.
+//!
+//! It also ends the connection at a message that is too long, to the same effect. Of such a message
+//! the library is shown the beginning alone: nobody can read it, but those after it arrive.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,9 +19,14 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-const CONTINUED: u8 = 0x0f;
+const OPCODE: u8 = 0x0f;
+const CONTINUED: u8 = 0;
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
+/// Bytes of a frame's head, at most.
+const HEAD: usize = 14;
+/// Bytes that are left of a frame that makes its message too long.
+const KEPT: u64 = 64 << 10;
 
 /// A client's socket over `S`, which gives text with what is not UTF-8 replaced.
 #[derive(Debug)]
@@ -29,7 +37,9 @@ pub struct LenientSocket<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> LenientSocket<S> {
     /// Speaks WebSocket over a connection that has been upgraded.
     pub async fn new(stream: S, config: WebSocketConfig) -> LenientSocket<S> {
-        let stream = TextAsBinary { inner: stream, kinds: VecDeque::new(), at: Place::default() };
+        let limit = config.max_message_size.map_or(u64::MAX, |bytes| bytes as u64);
+        let at = Place { limit, ..Place::default() };
+        let stream = TextAsBinary { inner: stream, kinds: VecDeque::new(), at };
         let inner = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
         LenientSocket { inner }
     }
@@ -106,59 +116,103 @@ struct TextAsBinary<S> {
 /// Where in the stream of frames the reading stands.
 #[derive(Debug, Default)]
 struct Place {
-    /// The beginning of a frame's head, as far as it is here.
-    head: [u8; 10],
+    /// The beginning of a frame's head that was not whole when it was read.
+    head: [u8; HEAD],
     known: usize,
-    /// Bytes until the next head.
+    /// Bytes of the frame that are still to come, and those after them that are left out.
     left: u64,
+    skip: u64,
+    /// Bytes of the message so far, and how many it may have.
+    message: u64,
+    limit: u64,
 }
 
 impl Place {
-    /// Goes on over `bytes`; each text frame among them becomes a binary one. Tells of each message
-    /// that begins, whether it is text.
-    fn pass(&mut self, mut bytes: &mut [u8], mut begins: impl FnMut(bool)) {
-        while !bytes.is_empty() {
+    /// Goes on over `bytes`, which begin with what was kept of a head before; each text frame among
+    /// them becomes a binary one, and messages that are too long lose their ends. Answers how many
+    /// bytes there are now; a head that is not whole is kept instead. Tells of each message that
+    /// begins, whether it is text.
+    fn pass(&mut self, bytes: &mut [u8], mut begins: impl FnMut(bool)) -> usize {
+        let (mut from, mut to) = (0, 0);
+        self.known = 0;
+        while from < bytes.len() {
+            let here =
+                |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len() - from);
             if self.left > 0 {
-                let here = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
-                self.left -= here as u64;
-                bytes = &mut bytes[here..];
-                continue;
-            }
-            if self.known == 0 {
-                match bytes[0] & CONTINUED {
-                    TEXT => {
-                        bytes[0] = (bytes[0] & !CONTINUED) | BINARY;
-                        begins(true);
-                    }
-                    BINARY => begins(false),
-                    _ => {}
+                let many = here(self.left);
+                if from > to {
+                    bytes.copy_within(from..from + many, to);
                 }
+                self.left -= many as u64;
+                (from, to) = (from + many, to + many);
+            } else if self.skip > 0 {
+                let many = here(self.skip);
+                self.skip -= many as u64;
+                from += many;
+            } else if let Some(head) = head(&bytes[from..]) {
+                if from > to {
+                    bytes.copy_within(from..from + head, to);
+                }
+                self.begin(&mut bytes[to..to + head], &mut begins);
+                (from, to) = (from + head, to + head);
+            } else {
+                self.known = bytes.len() - from;
+                self.head[..self.known].copy_from_slice(&bytes[from..]);
+                from = bytes.len();
             }
-            self.head[self.known] = bytes[0];
-            self.known += 1;
-            bytes = &mut bytes[1..];
-            self.end_of_head();
         }
+        to
     }
 
-    /// Sets how far it is to the next head once this one is complete.
-    fn end_of_head(&mut self) {
-        if self.known < 2 {
-            return;
+    /// Reads a frame's head, and changes it.
+    fn begin(&mut self, head: &mut [u8], mut begins: impl FnMut(bool)) {
+        let opcode = head[0] & OPCODE;
+        match opcode {
+            TEXT => {
+                head[0] = (head[0] & !OPCODE) | BINARY;
+                begins(true);
+            }
+            BINARY => begins(false),
+            _ => {}
         }
         let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-        let (length, complete) = match self.head[1] & 0x7f {
-            126 => (number(&self.head[2..4]), 4),
-            127 => (number(&self.head[2..10]), 10),
-            short => (u64::from(short), 2),
+        let length = match head[1] & 0x7f {
+            126 => number(&head[2..4]),
+            127 => number(&head[2..10]),
+            short => u64::from(short),
         };
-        if self.known == complete {
-            // A server that masks breaks the protocol, which the library tells.
-            let mask = if self.head[1] & 0x80 != 0 { 4 } else { 0 };
-            self.left = length.saturating_add(mask);
-            self.known = 0;
+        (self.left, self.skip) = (length, 0);
+        if !matches!(opcode, CONTINUED | TEXT | BINARY) {
+            return;
         }
+        if opcode != CONTINUED {
+            self.message = 0;
+        }
+        let room = self.limit.saturating_sub(self.message);
+        if length > room {
+            self.left = room.min(KEPT);
+            self.skip = length - self.left;
+            match head[1] & 0x7f {
+                126 => head[2..4].copy_from_slice(&self.left.to_be_bytes()[6..]),
+                127 => head[2..10].copy_from_slice(&self.left.to_be_bytes()),
+                _ => head[1] = (head[1] & 0x80) | self.left.to_be_bytes()[7],
+            }
+        }
+        self.message += self.left;
     }
+}
+
+/// How long the head is that these bytes begin with, if it is whole. A server that masks breaks the
+/// protocol, which the library tells.
+fn head(bytes: &[u8]) -> Option<usize> {
+    let second = *bytes.get(1)?;
+    let length = match second & 0x7f {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    let length = length + if second & 0x80 != 0 { 4 } else { 0 };
+    (bytes.len() >= length).then_some(length)
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for TextAsBinary<S> {
@@ -167,13 +221,28 @@ impl<S: AsyncRead + Unpin> AsyncRead for TextAsBinary<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let TextAsBinary { inner, kinds, at } = &mut *self;
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        if let Poll::Ready(Ok(())) = &read {
-            let TextAsBinary { kinds, at, .. } = &mut *self;
-            at.pass(&mut buffer.filled_mut()[before..], |text| kinds.push_back(text));
+        if buffer.remaining() <= HEAD {
+            return Poll::Ready(Err(io::Error::other("there is no room for a frame's head")));
         }
-        read
+        loop {
+            let held = at.known;
+            buffer.put_slice(&at.head[..held]);
+            let read = Pin::new(&mut *inner).poll_read(context, buffer);
+            let more = buffer.filled().len() > before + held;
+            if !more || !matches!(read, Poll::Ready(Ok(()))) {
+                // At the end of the stream half a head is nothing.
+                buffer.set_filled(before);
+                return read;
+            }
+            let kept = at.pass(&mut buffer.filled_mut()[before..], |text| kinds.push_back(text));
+            buffer.set_filled(before + kept);
+            // No byte would mean the end.
+            if kept > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 
@@ -228,16 +297,65 @@ mod tests {
         (given, expected, kinds)
     }
 
+    /// What becomes of bytes that are read so many at a time.
+    fn passed(place: &mut Place, given: &[u8], piece: usize) -> (Vec<u8>, Vec<bool>) {
+        let (mut taken, mut told) = (Vec::new(), Vec::new());
+        for part in given.chunks(piece) {
+            let mut bytes = place.head[..place.known].to_vec();
+            bytes.extend(part);
+            let kept = place.pass(&mut bytes, |text| told.push(text));
+            taken.extend(&bytes[..kept]);
+        }
+        (taken, told)
+    }
+
     #[test]
     fn text_frames_become_binary_wherever_the_stream_is_cut() {
         for piece in [1, 2, 3, 7, 1_000, 1_000_000] {
-            let (mut given, expected, kinds) = frames();
-            let (mut place, mut told) = (Place::default(), Vec::new());
-            for part in given.chunks_mut(piece) {
-                place.pass(part, |text| told.push(text));
-            }
-            assert!(given == expected, "cut every {piece} bytes");
+            let (given, expected, kinds) = frames();
+            let mut place = Place { limit: u64::MAX, ..Place::default() };
+            let (taken, told) = passed(&mut place, &given, piece);
+            assert!(taken == expected, "cut every {piece} bytes");
             assert_eq!(told, kinds);
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_loses_its_end_and_those_after_it_arrive() {
+        let frame = |first: u8, length: usize| {
+            let head = [&[first, 127][..], &(length as u64).to_be_bytes()].concat();
+            [head, vec![b'x'; length]].concat()
+        };
+        let small = |first: u8, body: &[u8]| [&[first, body.len() as u8], body].concat();
+        let given = [
+            small(0x81, b"before"),
+            frame(0x81, 300_000),
+            small(0x81, b"after"),
+            // In parts, and with a ping between them.
+            frame(0x01, 90_000),
+            small(0x89, b"ping"),
+            frame(0x00, 90_000),
+            small(0x80, b"end"),
+            small(0x81, b"last"),
+        ]
+        .concat();
+        let kept = KEPT as usize;
+        let expected = [
+            small(0x82, b"before"),
+            frame(0x82, kept),
+            small(0x82, b"after"),
+            frame(0x02, 90_000),
+            small(0x89, b"ping"),
+            frame(0x00, 100_000 - 90_000),
+            small(0x80, b""),
+            small(0x82, b"last"),
+        ]
+        .concat();
+        for piece in [1, 5, 4_096, 1_000_000] {
+            let mut place = Place { limit: 100_000, ..Place::default() };
+            let (taken, told) = passed(&mut place, &given, piece);
+            assert!(taken == expected, "read {piece} bytes at a time");
+            assert_eq!(told, [true; 5]);
         }
     }
 }

@@ -21,9 +21,10 @@ use crate::fetch::{Clients, body_words, failure, header_map, pause_of, read_body
 use crate::lenient::LenientSocket;
 use crate::redact::Redactor;
 
-/// The largest frame and message that is taken, in bytes: room for a log line of 10 MiB, not for
-/// a server that has lost its mind.
-pub const MAX_MESSAGE: usize = 16 << 20;
+/// The largest frame and message that is read, in bytes, as much as of an answer over HTTP: room
+/// for a log line of 10 MiB however it is escaped. Of a longer one nothing is read, and the link goes
+/// on.
+pub const MAX_MESSAGE: usize = crate::fetch::MAX_BODY;
 /// What may wait to be written before the link counts as stuck, in bytes.
 pub const MAX_WRITE: usize = 4 << 20;
 /// How much of a refused upgrade's body is read, and for how long.

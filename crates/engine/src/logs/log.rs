@@ -17,6 +17,7 @@ use std::sync::Arc;
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::Source;
 
+use super::cut::cut;
 use super::known::{Identity, Known, MAX_PRESENT, Neighbours, position};
 use super::order::Order;
 use super::record::{
@@ -30,8 +31,6 @@ use super::steps::{self, Step};
 use super::text;
 use super::trace::Trace;
 
-/// Longer lines are cut.
-pub const MAX_LINE: usize = 8 << 20;
 /// Bytes that may wait while a batch is taken in.
 const WRITE_AT: usize = 1 << 20;
 /// Origins of one job; lines of further ones have none.
@@ -263,6 +262,7 @@ impl JobLog {
     /// Takes lines in; those that are new may still have to be written. Otherwise as
     /// [`JobLog::push`].
     pub fn take(&mut self, lines: &LogLines, source: Source) -> (Taken, Option<io::Error>) {
+        let lines = &*cut(lines);
         self.answers += 1;
         self.streams = source == Source::Socket;
         let mut taken = Taken { first: self.end(), lines: Vec::new() };
@@ -441,13 +441,7 @@ impl JobLog {
             note(problem, self.write());
             note(problem, self.next_segment());
         }
-        if text.len() > MAX_LINE {
-            let end = text.floor_char_boundary(MAX_LINE);
-            let cut = format!("{} [cut here: {} bytes more]", &text[..end], text.len() - end);
-            self.tail.push(record, cut.as_bytes());
-        } else {
-            self.tail.push_known(record, text.as_bytes(), key);
-        }
+        self.tail.push_known(record, text.as_bytes(), key);
         if self.tail.unwritten() >= WRITE_AT {
             note(problem, self.write());
         }

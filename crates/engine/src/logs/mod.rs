@@ -11,7 +11,9 @@
 
 pub mod bits;
 mod bytes;
+mod carried;
 pub mod catalogue;
+mod cut;
 pub mod find;
 mod keep;
 mod known;

@@ -9,16 +9,19 @@ use std::sync::Arc;
 use jobwatch_core::log::{LogLine, LogLines};
 
 use super::bits::{Bits, Index};
+use super::carried::Carried;
 use super::find::{Needle, Search};
-use super::record::{CONTINUED, NO_TIME, Record};
+use super::record::{CONTINUED, NO_TIME, Record, STYLED};
 use super::snapshot::{Levels, Snapshot};
 use super::text;
 use super::write::Writer;
 use crate::redact::prefix;
-use crate::views::{Earlier, LogFormat, LogGap, LogRow, LogState, LogText};
+use crate::views::{Earlier, LogFormat, LogGap, LogRow, LogState, LogText, Span};
 
 /// Bytes of a line that a row shows.
 pub const SHOWN: usize = 8 << 10;
+/// Bytes of a line that are drawn for that, where they overwrite each other.
+const DRAWN: usize = 256 << 10;
 /// Bytes of a line that its detail shows.
 const WHOLE: usize = 1 << 20;
 /// Folded lines that are counted.
@@ -237,20 +240,30 @@ impl Reader {
     /// # Errors
     /// The file system's.
     pub fn window(&self, first: u64, count: u64) -> io::Result<Vec<LogRow>> {
-        self.entries(first, count)?.into_iter().map(|entry| self.row(entry)).collect()
+        let mut carried = Carried::default();
+        self.entries(first, count)?.into_iter().map(|entry| self.row(entry, &mut carried)).collect()
     }
 
     fn needle(&self) -> Option<&Needle> {
         self.search.as_ref()?.rules().find.as_ref()
     }
 
-    fn row(&self, entry: Entry) -> io::Result<LogRow> {
+    /// The first row of a log that may have to do with how another one looks: in a gap before it what
+    /// was left on may have ended.
+    fn settled(&self, lane: usize, record: &Record) -> io::Result<u64> {
+        let Lane { log, gaps, .. } = &self.lanes[lane];
+        let gap = gaps.iter().map(gap_time).take_while(|at| *at < record.time).last();
+        gap.map_or(Ok(0), |at| log.upper_bound((at, u32::MAX)))
+    }
+
+    fn row(&self, entry: Entry, carried: &mut Carried) -> io::Result<LogRow> {
         let (lane, row, stored, record) = match entry {
             Entry::Line { lane, row, stored, record } => (lane, row, stored, record),
             Entry::Gap { lane, gap } => return Ok(gap_row(lane, gap)),
         };
         let log = &self.lanes[lane].log;
-        let bytes = log.text(stored, &record, SHOWN)?;
+        let styled = record.has(STYLED);
+        let bytes = log.text(stored, &record, if styled { DRAWN } else { SHOWN })?;
         let shown = String::from_utf8_lossy(&bytes);
         // What was cut within a character is not shown.
         let shown = if bytes.len() < record.len as usize {
@@ -258,22 +271,31 @@ impl Reader {
         } else {
             &*shown
         };
-        let more = u64::from(record.len) - bytes.len() as u64;
-        let (mut fields, mut lines) = (Vec::new(), Vec::new());
+        let mut more = u64::from(record.len) - bytes.len() as u64;
+        let from = self.settled(lane, &record)?;
+        let start = carried.before(lane, log, row, record.origin, from)?;
+        let (mut fields, mut drawn) = (Vec::new(), text::Drawn::default());
         if more == 0
             && !self.search.as_ref().is_some_and(|search| search.rules().raw)
             && let Some(parts) = text::parts(shown)
         {
             if let Some(message) = &parts.message {
-                lines = text::looks(message);
+                drawn.lines = text::draw(message, start).lines;
             }
-            fields = parts.fields;
+            (fields, drawn.end) = (parts.fields, start);
         }
-        if lines.is_empty() && fields.is_empty() {
-            lines = text::looks(shown);
+        if drawn.lines.is_empty() && fields.is_empty() {
+            drawn = text::draw(shown, start);
         }
+        if more == 0 {
+            carried.after(lane, row, record.origin, if styled { drawn.end } else { start });
+        }
+        let mut lines = drawn.lines;
         let below = lines.len().saturating_sub(1);
-        let mut spans = if lines.is_empty() { Vec::new() } else { lines.swap_remove(0) };
+        let blank = |line: &Vec<Span>| line.iter().all(|span| span.text.trim().is_empty());
+        let first = lines.iter().position(|line| !blank(line)).unwrap_or(0);
+        let mut spans = if lines.is_empty() { Vec::new() } else { lines.swap_remove(first) };
+        more += text::cut(&mut spans, SHOWN);
         let mut matched = false;
         if let Some(needle) = self.needle() {
             let visible: String = spans.iter().map(|span| span.text.as_str()).collect();
@@ -282,6 +304,7 @@ impl Reader {
             matched = !places.is_empty() || marks.is_some_and(|marks| marks.has(stored));
             spans = text::mark(spans, &places);
         }
+        spans = text::expand(spans);
         let folded = self.trace(lane, row, COUNTED)?.iter().filter(|(hidden, ..)| *hidden).count();
         Ok(LogRow {
             id: format!("{lane}:{stored}"),
@@ -413,14 +436,27 @@ impl Reader {
                 }
             }
         }
-        let mut lines = text::looks(prefix(&text, 4 * SHOWN));
+        let from = self.settled(lane, &record)?;
+        let start = Carried::default().before(lane, log, row, record.origin, from)?;
+        let styled = text::is_styled(&text);
+        let mut lines =
+            text::draw(prefix(&text, if styled { DRAWN } else { 4 * SHOWN }), start).lines;
+        let mut room = 4 * SHOWN;
+        lines.retain_mut(|line| {
+            text::cut(line, room);
+            let bytes: usize = line.iter().map(|span| span.text.len() + 1).sum();
+            let fits = room > 0;
+            room = room.saturating_sub(bytes + 1);
+            fits
+        });
         if let Some(needle) = self.needle() {
             for line in &mut lines {
                 let visible: String = line.iter().map(|span| span.text.as_str()).collect();
                 *line = text::mark(std::mem::take(line), &needle.places(&visible));
             }
         }
-        Ok(Some(LogText { more, lines, json, text }))
+        let lines = lines.into_iter().map(text::expand).collect();
+        Ok(Some(LogText { more, lines, json, text: text::plain(&text).into_owned() }))
     }
 
     /// Lines from a row on, whole; gaps are passed over.
@@ -489,7 +525,7 @@ impl Reader {
             for (stored, record) in std::iter::once((stored, record)).chain(hidden) {
                 let bytes = log.text(stored, &record, usize::MAX)?;
                 let text = String::from_utf8_lossy(&bytes);
-                writer.line(job, &record, log.origin(&record), &text, out)?;
+                writer.line(job, &record, log.origin(&record), &text::plain(&text), out)?;
             }
         }
         Ok(())
@@ -507,7 +543,7 @@ pub struct Lines {
 
 /// The JSON that a line consists of, or ends with.
 fn json_in(text: &str) -> Option<String> {
-    let text = if text.contains('\u{1b}') { text::plain(text) } else { text.to_owned() };
+    let text = text::plain(text);
     let trimmed = text.trim_end();
     for (at, _) in trimmed.match_indices(['{', '[']).take(8) {
         let rest = &trimmed[at..];

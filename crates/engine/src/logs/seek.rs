@@ -7,6 +7,12 @@ use super::record::LEVELS;
 use super::snapshot::Levels;
 use crate::views::{LogLevel, LogMap, LogPlace, LogTarget};
 
+/// The first row behind the place where one starts, which itself is left out.
+fn edge(from: i64, back: bool) -> u64 {
+    let from = if back { from } else { from.saturating_add(1) };
+    u64::try_from(from).unwrap_or(0)
+}
+
 impl Reader {
     /// Where something is.
     ///
@@ -29,14 +35,14 @@ impl Reader {
                     LogLevel::Warn => 4,
                     LogLevel::Error => 5,
                 };
-                Ok(self.next_of_level(from, back, level)?.and_then(at))
+                Ok(self.next_of_level(edge(from, back), back, level)?.and_then(at))
             }
-            LogTarget::Match { from, back } => self.next_match(from, back),
+            LogTarget::Match { from, back } => self.next_match(edge(from, back), back),
         }
     }
 
-    fn next_of_level(&self, from: u64, back: bool, level: u8) -> io::Result<Option<u64>> {
-        let split = self.split(if back { from } else { from + 1 })?;
+    fn next_of_level(&self, edge: u64, back: bool, level: u8) -> io::Result<Option<u64>> {
+        let split = self.split(edge)?;
         let mut best: Option<u64> = None;
         for (number, lane) in self.lanes.iter().enumerate() {
             let rows = lane.rows.as_ref();
@@ -62,7 +68,7 @@ impl Reader {
         Ok(best)
     }
 
-    fn next_match(&self, from: u64, back: bool) -> io::Result<Option<LogPlace>> {
+    fn next_match(&self, edge: u64, back: bool) -> io::Result<Option<LogPlace>> {
         let marks = |lane: &Lane, row: u64| lane.rank(lane.marks.as_ref(), row);
         let all: u64 = self
             .lanes
@@ -74,7 +80,7 @@ impl Reader {
             return Ok(None);
         }
         // Matches before the row one starts from, of each lane.
-        let split = self.split(if back { from } else { from + 1 })?;
+        let split = self.split(edge)?;
         let mut seen = Vec::new();
         for (lane, (nth, _)) in self.lanes.iter().zip(&split) {
             let row = lane.select(lane.rows.as_ref(), *nth).unwrap_or(lane.log.len());

@@ -3,6 +3,7 @@
 //! Both only ever grow. A line is there once its record is: text is written first. What a killed
 //! program left unfinished at the end of either file is cut off when the segment is opened again.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::bytes::{Bytes, read_exact_at};
 use super::record::{CONTINUED, LEVELS, NO_TIME, RECORD, Record, STYLED, text_key};
+use super::text::Change;
 
 /// Lines between two summaries in the index.
 pub const BLOCK: u64 = 4_096;
@@ -102,7 +104,12 @@ pub struct Segment {
     text: Bytes,
     index: Bytes,
     blocks: Mutex<Vec<Block>>,
+    /// Of blocks that were looked at, what their lines change of the look of those behind them.
+    changes: Mutex<HashMap<u64, Changes>>,
 }
+
+/// What a block's lines change of the look, by origin.
+type Changes = Arc<[(u16, Change)]>;
 
 /// The names of a segment's two files.
 fn paths(dir: &Path, first: u64) -> (PathBuf, PathBuf) {
@@ -210,6 +217,25 @@ impl Segment {
     /// The complete blocks.
     pub fn blocks(&self) -> MutexGuard<'_, Vec<Block>> {
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the lines of the complete block that line `n` begins change of the look; `find` finds it
+    /// out, once.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub fn changes(
+        &self,
+        n: u64,
+        find: impl FnOnce() -> io::Result<Vec<(u16, Change)>>,
+    ) -> io::Result<Changes> {
+        let known = || self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(changes) = known().get(&n) {
+            return Ok(Arc::clone(changes));
+        }
+        let found: Changes = find()?.into();
+        known().insert(n, Arc::clone(&found));
+        Ok(found)
     }
 
     /// Has the operating system put what was written on the disk.
@@ -322,7 +348,8 @@ impl Tail {
             None => (Bytes::Memory(RwLock::default()), Bytes::Memory(RwLock::default())),
         };
         index.write(&header, 0)?;
-        let segment = Segment { first, text, index, blocks: Mutex::default() };
+        let segment =
+            Segment { first, text, index, blocks: Mutex::default(), changes: Mutex::default() };
         Ok(Tail {
             segment: Arc::new(segment),
             lines: 0,
@@ -360,6 +387,7 @@ impl Tail {
             text: Bytes::File(text),
             index: Bytes::File(index),
             blocks: Mutex::default(),
+            changes: Mutex::default(),
         };
         let block_bytes = BLOCK * RECORD as u64 + SUMMARY as u64;
         let mut blocks: Vec<Block> = Vec::new();

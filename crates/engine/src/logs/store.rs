@@ -265,6 +265,8 @@ impl Store {
         if lines.is_empty() {
             return;
         }
+        // As they are kept they are told.
+        let lines = &*super::cut::cut(lines);
         let lines_wanted = self.lines_wanted;
         let Some(open) = self.at_hand(owner, true) else { return };
         let (taken, problem) = open.log.take(lines, source);

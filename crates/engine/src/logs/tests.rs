@@ -8,8 +8,9 @@ use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{Level, Source};
 use proptest::prelude::*;
 
+use super::cut::MAX_LINE;
 use super::find::{Rules, Search};
-use super::log::{JobLog, MAX_LINE};
+use super::log::JobLog;
 use super::reader::Reader;
 use super::segment::BLOCK;
 use super::snapshot::Snapshot;
@@ -149,11 +150,14 @@ fn lines_without_a_time_stay_behind_the_line_before_them() {
 fn a_line_is_whole_up_to_eight_mebibytes_and_says_that_it_was_cut_beyond() {
     let mut log = JobLog::create(None).unwrap();
     let whole = "x".repeat(MAX_LINE);
-    let long = format!("{whole}yyyyy");
-    push(&mut log, &[at(1, "before"), at(2, &whole), at(3, &long), at(4, "after")], Source::Socket);
+    let long = "y".repeat(22_000_000);
+    let all = [at(1, "before"), at(2, &whole), at(3, &long), at(4, "after")];
+    push(&mut log, &all, Source::Socket);
+    assert_eq!(push(&mut log, &all, Source::Http), 0, "it is known again");
     let texts = texts(&log.snapshot());
     assert!(texts[1] == whole, "the whole line");
-    assert!(texts[2].ends_with("x [cut here: 5 bytes more]"), "its end says so");
+    assert!(texts[2].ends_with("y [cut: 8.4 MB of 22.0 MB shown]"), "its end says so");
+    assert!(texts[2].len() <= MAX_LINE);
     assert_eq!([&texts[0], &texts[3]], ["before", "after"]);
 }
 
@@ -350,7 +354,7 @@ fn filled(dir: Option<&Path>, count: usize) -> (JobLog, Vec<String>) {
     (log, expected)
 }
 
-fn reader(logs: &[Arc<Snapshot>], filter: &LogFilter) -> Reader {
+pub(super) fn reader(logs: &[Arc<Snapshot>], filter: &LogFilter) -> Reader {
     let search = Arc::new(Search::new(Rules::new(filter).unwrap(), logs.len()));
     search.run(logs, &|| ());
     assert!((search.progress() - 1.0).abs() < f64::EPSILON);
@@ -375,6 +379,7 @@ fn a_search_finds_what_is_seen_of_lines_and_counts_and_seeks_its_matches() {
     let next = |from, back| found.seek(LogTarget::Match { from, back }).unwrap();
     assert_eq!(next(0, false), Some(LogPlace { row: 3, nth: Some(1) }));
     assert_eq!(next(5, false), Some(LogPlace { row: 53, nth: Some(4) }));
+    assert_eq!(next(-1, true), Some(LogPlace { row: 19_955, nth: Some(1_200) }));
     assert_eq!(next(53, true), Some(LogPlace { row: 5, nth: Some(3) }));
     assert_eq!(next(3, true), Some(LogPlace { row: 19_955, nth: Some(1_200) }), "it wraps around");
     let rows = found.window(3, 3).unwrap();
@@ -398,7 +403,8 @@ fn a_search_finds_what_is_seen_of_lines_and_counts_and_seeks_its_matches() {
     );
     assert_eq!(cased.len(), 400, "whole words in small letters: those in colour");
     let copied = cased.copy(0, 2, LogFormat::Text).unwrap();
-    assert_eq!(copied, format!("{}\n{}\n", expected[3], expected[53]));
+    assert!(expected[3].contains('\u{1b}'), "{:?}", expected[3]);
+    assert_eq!(copied, "needle 3\nneedle 53\n", "as they are seen");
 }
 
 #[test]
@@ -462,6 +468,9 @@ fn the_map_tells_where_errors_are() {
     assert_eq!(all.seek(error).unwrap(), Some(LogPlace { row: 107, nth: None }));
     let before = LogTarget::Level { from: 7, back: true, level: crate::views::LogLevel::Error };
     assert_eq!(all.seek(before).unwrap(), None);
+    let first = r#"{"kind":"level","from":-1,"back":false,"level":"error"}"#;
+    let first: LogTarget = serde_json::from_str(first).unwrap();
+    assert_eq!(all.seek(first).unwrap(), Some(LogPlace { row: 7, nth: None }));
 }
 
 /// Two failures with their traces, and a line after each.

@@ -106,9 +106,13 @@ pub struct Span {
     #[ts(optional)]
     pub bg: Option<String>,
     /// Any of `b` (bold), `d` (dim), `i` (italic), `u` (underlined), `s` (struck through), `r`
-    /// (colours exchanged).
+    /// (colours exchanged), `o` (a line above).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub style: String,
+    /// Where a hyperlink leads that the program wrote: http or https, opened on a click alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub link: Option<String>,
 }
 
 /// Lines that were not heard.
@@ -194,9 +198,9 @@ pub enum LogTarget {
     },
     /// The next row of a level or a worse one.
     Level {
-        /// Searched from this row on, itself left out.
+        /// Searched from this row on, itself left out: -1 is before the first.
         #[ts(type = "number")]
-        from: u64,
+        from: i64,
         /// Towards the beginning.
         back: bool,
         /// `warn` or `error`.
@@ -204,9 +208,10 @@ pub enum LogTarget {
     },
     /// The next row that `find` marks.
     Match {
-        /// Searched from this row on, itself left out; wraps around at the end.
+        /// Searched from this row on, itself left out: -1 is before the first. Wraps around at the
+        /// end.
         #[ts(type = "number")]
-        from: u64,
+        from: i64,
         /// Towards the beginning.
         back: bool,
     },

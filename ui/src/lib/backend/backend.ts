@@ -81,10 +81,15 @@ export interface Backend {
   openLink(url: string): Promise<void>;
 }
 
-/** Whatever was thrown, as an error the page can show. */
+/**
+ * Whatever was thrown, as an error the page can show. What is no {@link UserError} was written for
+ * developers (by the IPC layer about a command's arguments, by the engine of the page): it goes to
+ * the console, and a sentence takes its place.
+ */
 export function asUserError(thrown: unknown): UserError {
-  if (typeof thrown === "object" && thrown !== null && "code" in thrown && "message" in thrown) {
+  if (typeof thrown === "object" && thrown !== null && "code" in thrown && "message" in thrown && typeof thrown.code === "string") {
     return thrown as UserError;
   }
-  return { code: "internal", message: thrown instanceof Error ? thrown.message : String(thrown) };
+  console.error(thrown);
+  return { code: "internal", message: "Something in Jobwatch went wrong, and nothing was done. Try again; if it keeps happening, restart Jobwatch." };
 }

@@ -14,7 +14,7 @@ at: number, } | { "kind": "line",
  */
 line: number, } | { "kind": "level", 
 /**
- * Searched from this row on, itself left out.
+ * Searched from this row on, itself left out: -1 is before the first.
  */
 from: number, 
 /**
@@ -26,7 +26,8 @@ back: boolean,
  */
 level: LogLevel, } | { "kind": "match", 
 /**
- * Searched from this row on, itself left out; wraps around at the end.
+ * Searched from this row on, itself left out: -1 is before the first. Wraps around at the
+ * end.
  */
 from: number, 
 /**

@@ -22,6 +22,10 @@ fg?: string,
 bg?: string, 
 /**
  * Any of `b` (bold), `d` (dim), `i` (italic), `u` (underlined), `s` (struck through), `r`
- * (colours exchanged).
+ * (colours exchanged), `o` (a line above).
  */
-style?: string, };
+style?: string, 
+/**
+ * Where a hyperlink leads that the program wrote: http or https, opened on a click alone.
+ */
+link?: string, };

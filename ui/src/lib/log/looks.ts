@@ -7,7 +7,7 @@ export interface Look {
   bg: string | undefined;
 }
 
-const STYLES: Record<string, string> = { b: "bold", d: "dim", i: "italic", u: "underline", s: "struck", r: "inverse" };
+const STYLES: Record<string, string> = { b: "bold", d: "dim", i: "italic", u: "underline", s: "struck", r: "inverse", o: "overline" };
 const HEX = /^#[0-9a-f]{6}$/i;
 
 /** Colours of the palette are tokens that read well in either theme; others are mixed with the text's. */
