@@ -156,9 +156,9 @@ fn numbered(of: Scale, number: u32, object: &str) -> Option<Level> {
         (Scale::Python, 1..=100) => nth(number / 10),
         (Scale::Logback, 1_000..) => nth(match number {
             ..10_000 => 0,
-            ..20_000 => 1,
-            ..30_000 => 2,
-            ..40_000 => 3,
+            10_000..20_000 => 1,
+            20_000..30_000 => 2,
+            30_000..40_000 => 3,
             _ => 4,
         }),
         // Small numbers are levels of many things; in GELF they are those of syslog.
@@ -168,9 +168,9 @@ fn numbered(of: Scale, number: u32, object: &str) -> Option<Level> {
         (Scale::Level | Scale::Hundreds, 10..=99) => nth(number / 10 - 1),
         (Scale::Level | Scale::Hundreds, 100..=999) => nth(match number {
             ..200 => 1,
-            ..300 => 2,
-            ..400 => 3,
-            ..500 => 4,
+            200..300 => 2,
+            300..400 => 3,
+            400..500 => 4,
             _ => 5,
         }),
         _ => None,

@@ -142,13 +142,13 @@ impl Screen {
     }
 
     /// To a column, not far beyond what is there.
-    fn to(&mut self, column: usize) {
+    fn go(&mut self, column: usize) {
         let most = self.column.max(self.line().width()) + REACH;
         self.column = column.min(most);
     }
 
     /// To a row of the message, or one below it.
-    fn to_row(&mut self, row: usize) {
+    fn go_row(&mut self, row: usize) {
         self.row = row.min(self.lines.len());
     }
 
@@ -262,20 +262,20 @@ impl Perform for Screen {
         let (row, column) = (self.row, self.column);
         match (between, action) {
             ([], 'A' | 'k') => self.row = row.saturating_sub(n),
-            ([], 'B' | 'e') => self.to_row(row + n),
-            ([], 'C' | 'a') => self.to(column + n),
+            ([], 'B' | 'e') => self.go_row(row + n),
+            ([], 'C' | 'a') => self.go(column + n),
             ([], 'D' | 'j') => self.column = column.saturating_sub(n),
             ([], 'E') => {
-                self.to_row(row + n);
+                self.go_row(row + n);
                 self.column = 0;
             }
             ([], 'F') => (self.row, self.column) = (row.saturating_sub(n), 0),
-            ([], 'G' | '`') => self.to(n - 1),
+            ([], 'G' | '`') => self.go(n - 1),
             ([], 'H' | 'f') => {
-                self.to_row(n - 1);
-                self.to(second - 1);
+                self.go_row(n - 1);
+                self.go(second - 1);
             }
-            ([], 'd') => self.to_row(n - 1),
+            ([], 'd') => self.go_row(n - 1),
             ([], 'I') => {
                 for _ in 0..n.min(REACH / STOP) {
                     self.tab();
