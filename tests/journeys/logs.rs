@@ -149,7 +149,7 @@ fn a_flood_is_followed_searched_filtered_and_saved() {
             text.as_str().is_some_and(|text| text.contains("30")).then_some(())
         })
         .await;
-        window.click("checkbox", "Only matching lines").await;
+        window.click("checkbox", "Matches only").await;
         eventually("only matching lines", async || {
             let rows = rows(window).await;
             let other = rows.iter().any(|row| !row.contains("needle") && !row.contains("Earlier"));

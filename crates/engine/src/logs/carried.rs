@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::record::{Record, STYLED};
 use super::segment::{BLOCK, Part};
@@ -57,6 +58,25 @@ impl Carried {
     }
 }
 
+/// What the lines of a segment's whole blocks change of the look, as far as somebody wanted to know.
+#[derive(Debug, Default)]
+pub struct Cache(Mutex<HashMap<u64, Changes>>);
+
+/// What a block's lines change, by origin.
+type Changes = Arc<[(u16, Change)]>;
+
+impl Cache {
+    fn get(&self, block: u64, find: impl FnOnce() -> io::Result<Changes>) -> io::Result<Changes> {
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(changes) = known().get(&block) {
+            return Ok(Arc::clone(changes));
+        }
+        let found = find()?;
+        known().insert(block, Arc::clone(&found));
+        Ok(found)
+    }
+}
+
 /// Puts what stored lines change before `change`, from the last of them to the first.
 fn back_over(
     log: &Snapshot,
@@ -78,7 +98,7 @@ fn back_over(
             Some(summary) if summary.styled == Some(0) => {}
             Some(_) if begin == block && end == block + BLOCK => {
                 for (of, earlier) in
-                    part.segment.changes(block - first, || changes(part, block))?.iter()
+                    part.segment.changes.get(block, || changes(part, block))?.iter()
                 {
                     if *of == origin {
                         *change = change.after(*earlier);
@@ -110,7 +130,7 @@ fn of_line(part: &Part, record: &Record) -> io::Result<Change> {
 }
 
 /// What the lines of a whole block change, by origin.
-fn changes(part: &Part, block: u64) -> io::Result<Vec<(u16, Change)>> {
+fn changes(part: &Part, block: u64) -> io::Result<Changes> {
     let mut records = Vec::new();
     part.segment.records(block - part.segment.first, BLOCK, &mut records)?;
     let mut all: Vec<(u16, Change)> = Vec::new();
@@ -121,13 +141,11 @@ fn changes(part: &Part, block: u64) -> io::Result<Vec<(u16, Change)>> {
             None => all.push((record.origin, change)),
         }
     }
-    Ok(all)
+    Ok(all.into())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use jiff::Timestamp;
     use jobwatch_core::log::{LogLine, LogLines};
     use jobwatch_core::model::Source;

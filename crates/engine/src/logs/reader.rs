@@ -14,6 +14,7 @@ use super::find::{Needle, Search};
 use super::record::{CONTINUED, NO_TIME, Record, STYLED};
 use super::snapshot::{Levels, Snapshot};
 use super::text;
+use super::trace::is_bare;
 use super::write::Writer;
 use crate::redact::prefix;
 use crate::views::{Earlier, LogFormat, LogGap, LogRow, LogState, LogText, Span};
@@ -293,8 +294,17 @@ impl Reader {
         let mut lines = drawn.lines;
         let below = lines.len().saturating_sub(1);
         let blank = |line: &Vec<Span>| line.iter().all(|span| span.text.trim().is_empty());
-        let first = lines.iter().position(|line| !blank(line)).unwrap_or(0);
+        let first = match is_bare(shown) {
+            true => lines.iter().rposition(|line| !line.first().is_none_or(is_indented)),
+            false => lines.iter().position(|line| !blank(line)),
+        };
+        let first = first.unwrap_or(0);
         let mut spans = if lines.is_empty() { Vec::new() } else { lines.swap_remove(first) };
+        let mut trace = self.trace(lane, row, COUNTED)?;
+        trace.retain(|(hidden, ..)| *hidden);
+        if let Some(reason) = self.reason(lane, shown, &trace)? {
+            spans = text::draw(&reason, start).lines.swap_remove(0);
+        }
         more += text::cut(&mut spans, SHOWN);
         let mut matched = false;
         if let Some(needle) = self.needle() {
@@ -305,7 +315,6 @@ impl Reader {
             spans = text::mark(spans, &places);
         }
         spans = text::expand(spans);
-        let folded = self.trace(lane, row, COUNTED)?.iter().filter(|(hidden, ..)| *hidden).count();
         Ok(LogRow {
             id: format!("{lane}:{stored}"),
             job: u32::try_from(lane).unwrap_or(u32::MAX),
@@ -316,12 +325,28 @@ impl Reader {
             spans,
             more,
             below: u32::try_from(below).unwrap_or(u32::MAX),
-            folded: u32::try_from(folded).unwrap_or(u32::MAX),
+            folded: u32::try_from(trace.len()).unwrap_or(u32::MAX),
             continued: record.has(CONTINUED),
             matched,
             fields,
             gap: None,
         })
+    }
+
+    /// What a row shows of a trace that is folded into it, where its own line says nothing: the error
+    /// with which Python ends one.
+    fn reason(
+        &self,
+        lane: usize,
+        begin: &str,
+        trace: &[(bool, u64, Record)],
+    ) -> io::Result<Option<String>> {
+        let Some((_, stored, record)) = trace.last().filter(|_| is_bare(begin)) else {
+            return Ok(None);
+        };
+        let bytes = self.lanes[lane].log.text(*stored, record, SHOWN)?;
+        let text = String::from_utf8_lossy(&bytes);
+        Ok((!text.starts_with([' ', '\t'])).then(|| text.into_owned()))
     }
 
     /// The lines that go on with a log's row where they are folded, at most so many, and whether each
@@ -424,7 +449,7 @@ impl Reader {
         let log = &self.lanes[lane].log;
         let bytes = log.text(stored, &record, WHOLE)?;
         let mut text = String::from_utf8_lossy(&bytes).into_owned();
-        let json = (text.len() <= JSON).then(|| json_in(&text)).flatten();
+        let json = (text.len() <= JSON).then(|| text::json_in(&text)).flatten();
         let mut more = u64::from(record.len) - bytes.len() as u64;
         if !record.has(CONTINUED) {
             for (_, stored, record) in self.trace(lane, row, u64::MAX)? {
@@ -541,18 +566,8 @@ pub struct Lines {
     pub numbers: Vec<u64>,
 }
 
-/// The JSON that a line consists of, or ends with.
-fn json_in(text: &str) -> Option<String> {
-    let text = text::plain(text);
-    let trimmed = text.trim_end();
-    for (at, _) in trimmed.match_indices(['{', '[']).take(8) {
-        let rest = &trimmed[at..];
-        let whole = serde_json::from_str::<&serde_json::value::RawValue>(rest);
-        if whole.is_ok() && rest.len() > 2 {
-            return Some(rest.to_owned());
-        }
-    }
-    None
+fn is_indented(span: &Span) -> bool {
+    span.text.starts_with([' ', '\t'])
 }
 
 fn gap_time(gap: &LogGap) -> i64 {

@@ -3,15 +3,14 @@
 //! Both only ever grow. A line is there once its record is: text is written first. What a killed
 //! program left unfinished at the end of either file is cut off when the segment is opened again.
 
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::bytes::{Bytes, read_exact_at};
+use super::carried::Cache;
 use super::record::{CONTINUED, LEVELS, NO_TIME, RECORD, Record, STYLED, text_key};
-use super::text::Change;
 
 /// Lines between two summaries in the index.
 pub const BLOCK: u64 = 4_096;
@@ -104,12 +103,9 @@ pub struct Segment {
     text: Bytes,
     index: Bytes,
     blocks: Mutex<Vec<Block>>,
-    /// Of blocks that were looked at, what their lines change of the look of those behind them.
-    changes: Mutex<HashMap<u64, Changes>>,
+    /// What the lines of its blocks change of the look.
+    pub(super) changes: Cache,
 }
-
-/// What a block's lines change of the look, by origin.
-type Changes = Arc<[(u16, Change)]>;
 
 /// The names of a segment's two files.
 fn paths(dir: &Path, first: u64) -> (PathBuf, PathBuf) {
@@ -217,25 +213,6 @@ impl Segment {
     /// The complete blocks.
     pub fn blocks(&self) -> MutexGuard<'_, Vec<Block>> {
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What the lines of the complete block that line `n` begins change of the look; `find` finds it
-    /// out, once.
-    ///
-    /// # Errors
-    /// Those of `find`.
-    pub fn changes(
-        &self,
-        n: u64,
-        find: impl FnOnce() -> io::Result<Vec<(u16, Change)>>,
-    ) -> io::Result<Changes> {
-        let known = || self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(changes) = known().get(&n) {
-            return Ok(Arc::clone(changes));
-        }
-        let found: Changes = find()?.into();
-        known().insert(n, Arc::clone(&found));
-        Ok(found)
     }
 
     /// Has the operating system put what was written on the disk.
@@ -349,7 +326,7 @@ impl Tail {
         };
         index.write(&header, 0)?;
         let segment =
-            Segment { first, text, index, blocks: Mutex::default(), changes: Mutex::default() };
+            Segment { first, text, index, blocks: Mutex::default(), changes: Cache::default() };
         Ok(Tail {
             segment: Arc::new(segment),
             lines: 0,
@@ -387,7 +364,7 @@ impl Tail {
             text: Bytes::File(text),
             index: Bytes::File(index),
             blocks: Mutex::default(),
-            changes: Mutex::default(),
+            changes: Cache::default(),
         };
         let block_bytes = BLOCK * RECORD as u64 + SUMMARY as u64;
         let mut blocks: Vec<Block> = Vec::new();

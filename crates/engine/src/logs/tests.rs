@@ -505,6 +505,25 @@ fn a_folded_trace_is_counted_shown_whole_with_its_line_and_saved_with_it() {
 }
 
 #[test]
+fn a_python_trace_is_folded_to_the_line_of_its_exception() {
+    let whole = "Traceback (most recent call last):\n  File \"a.py\", line 3, in f\n    g()\n\
+                 ValueError: price is negative";
+    let mut log = JobLog::create(None).unwrap();
+    let lines: Vec<Plain> = whole.lines().chain(["next"]).map(|text| at(1, text)).collect();
+    push(&mut log, &lines, Source::Socket);
+    push(&mut log, &[at(2, whole), at(3, "Traceback (most recent call last):")], Source::Socket);
+    let fold = LogFilter { fold: true, ..LogFilter::default() };
+    let folded = reader(&[Arc::new(log.snapshot())], &fold);
+    let rows = folded.window(0, 10).unwrap();
+    let shown: Vec<(&str, u32, u32)> =
+        rows.iter().map(|row| (&*row.spans[0].text, row.folded, row.below)).collect();
+    let reason = "ValueError: price is negative";
+    assert_eq!(shown[..3], [(reason, 3, 0), ("next", 0, 0), (reason, 0, 3)]);
+    assert_eq!(shown[3].0, "Traceback (most recent call last):");
+    assert_eq!(folded.text(0).unwrap().unwrap().text, whole, "the detail has all of it");
+}
+
+#[test]
 fn what_is_looked_for_is_found_in_folded_lines_and_shown() {
     let logs = traces();
     let texts = |filter: LogFilter| -> Vec<String> {

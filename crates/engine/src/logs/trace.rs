@@ -39,10 +39,7 @@ impl Trace {
         if text.starts_with("Caused by: ") || text.starts_with("Suppressed: ") {
             return (After::Frame, true);
         }
-        if text.starts_with("Traceback (most recent call last)")
-            || text.starts_with("stack backtrace:")
-            || text.starts_with("goroutine ")
-        {
+        if is_bare(text) || text.starts_with("stack backtrace:") || text.starts_with("goroutine ") {
             return (After::Frame, false);
         }
         if !indented {
@@ -62,6 +59,12 @@ impl Trace {
             || is_go(inner);
         (if frame { After::Frame } else { After::Line }, frame)
     }
+}
+
+/// Whether a line only begins a trace, and says nothing of what went wrong.
+#[must_use]
+pub fn is_bare(text: &str) -> bool {
+    text.starts_with("Traceback (most recent call last)")
 }
 
 /// `... 12 more`, `... 3 common frames omitted`.

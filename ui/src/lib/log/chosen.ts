@@ -27,7 +27,7 @@ export async function copy(log: Log, format: LogFormat): Promise<void> {
   const { id } = log.view;
   const rows = range(log.selection);
   if (rows === null || id === null) {
-    log.app.tell("Choose lines first: click one, and another with Shift.");
+    log.app.tell("Select lines first: click one, and another with Shift.");
     return;
   }
   await log.app.run(async () => {

@@ -160,11 +160,25 @@ describe("following", () => {
     await user.keyboard(" ");
     job.logLines += 1200;
     mock.touch();
-    await screen.findByRole("button", { name: "Paused, 1,200 new lines: go on" });
+    await screen.findByRole("button", { name: "Paused · 1,200 new lines · Resume" });
     expect(text()).toContain(`(${end})`);
     expect(text()).not.toContain(`(${end + 1})`);
     await user.keyboard(" ");
     await waitFor(() => expect(text()).toContain(`(${end + 1200})`));
+  });
+
+  test("does not say that it follows while it is paused, nor of a job that has ended", async () => {
+    const { mock, job } = await open(0);
+    expect(screen.getByRole("button", { name: "Following" }).getAttribute("aria-pressed")).toBe("true");
+    await user.keyboard(" ");
+    await screen.findByRole("button", { name: "Paused · Resume" });
+    expect(screen.queryByRole("button", { name: "Following" })).toBeNull();
+    await user.click(screen.getByRole("button", { name: "Paused · Resume" }));
+    await screen.findByRole("button", { name: "Following" });
+    job.row.state = { kind: "completed", word: "completed" };
+    mock.touch();
+    await screen.findByRole("button", { name: "At the end" });
+    expect(screen.queryByRole("button", { name: "Following" })).toBeNull();
   });
 
   test("clears the view without deleting, and takes it back", async () => {
@@ -191,7 +205,7 @@ describe("finding and filtering", () => {
     await user.keyboard("{Shift>}{Enter}{/Shift}");
     await screen.findByText(/^\d+ of 24$/);
     expect(grid().querySelector("mark")!.textContent).toBe("serde");
-    await user.click(screen.getByRole("checkbox", { name: "Only matching lines" }));
+    await user.click(screen.getByRole("checkbox", { name: "Matches only" }));
     await waitFor(() => expect(lines()).toHaveLength(24));
     await user.click(screen.getByRole("textbox", { name: "Find" }));
     await user.keyboard("{Escape}");
@@ -298,6 +312,21 @@ describe("reading", () => {
   });
 });
 
+describe("going to errors", () => {
+  test("begins before the first line, and covers nothing of the last", async () => {
+    const { mock, job } = await open(0);
+    job.log = [0, 1, 2].map((n) => ({ id: `e${n}`, line: n + 1, at: (job.row.startedAt ?? 0) + n, level: n === 0 ? "error" : "info", origin: null, text: `line ${n}` }));
+    job.logLines = 3;
+    job.logStamp = (job.logStamp ?? 0) + 1;
+    mock.touch();
+    await waitFor(() => expect(lines()).toHaveLength(3));
+    await press("e");
+    await waitFor(() => expect(lines()[0]!.getAttribute("aria-selected")).toBe("true"));
+    expect(screen.queryByRole("alert")).toBeNull();
+    expect(screen.queryByRole("button", { name: /^To the/ })).toBeNull();
+  });
+});
+
 describe("what is not here", () => {
   test("asks for earlier lines when the very top is reached, and stays where it was", async () => {
     const { mock, job } = await open(1);
@@ -372,7 +401,7 @@ describe("several jobs and the way out", () => {
     await waitFor(() => expect(plot.getAttribute("aria-valuetext")).toMatch(/\d line/));
     plot.focus();
     await user.keyboard("{Home}{ArrowRight}{Shift>}{ArrowRight}{ArrowRight}{/Shift}{Enter}");
-    await screen.findByRole("button", { name: "Choose marked lines" });
+    await screen.findByRole("button", { name: "Select marked lines" });
     await waitFor(() => expect(grid().querySelectorAll(".marked").length).toBeGreaterThan(0));
   });
 });

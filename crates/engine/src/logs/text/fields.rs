@@ -87,3 +87,18 @@ fn logfmt_pairs(text: &str) -> Option<Vec<(String, String)>> {
     }
     (pairs.len() >= 2).then_some(pairs)
 }
+
+/// The JSON that a line consists of, or ends with.
+#[must_use]
+pub fn json_in(text: &str) -> Option<String> {
+    let text = super::plain(text);
+    let trimmed = text.trim_end();
+    for (at, _) in trimmed.match_indices(['{', '[']).take(8) {
+        let rest = &trimmed[at..];
+        let whole = serde_json::from_str::<&serde_json::value::RawValue>(rest);
+        if whole.is_ok() && rest.len() > 2 {
+            return Some(rest.to_owned());
+        }
+    }
+    None
+}

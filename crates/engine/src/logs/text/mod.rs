@@ -16,7 +16,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub use fields::{Parts, parts};
+pub use fields::{Parts, json_in, parts};
 pub use level::guess_level;
 pub use look::{Change, Look};
 pub use mark::{cut, expand, expanded, mark};
