@@ -175,7 +175,7 @@ describe("following", () => {
     expect(screen.queryByRole("button", { name: "Following" })).toBeNull();
     await user.click(screen.getByRole("button", { name: "Paused · Resume" }));
     await screen.findByRole("button", { name: "Following" });
-    job.row.state = { kind: "completed", word: "completed" };
+    job.row.state = { kind: "completed", name: null };
     mock.touch();
     await screen.findByRole("button", { name: "At the end" });
     expect(screen.queryByRole("button", { name: "Following" })).toBeNull();
