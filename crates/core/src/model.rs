@@ -131,6 +131,18 @@ impl JobState {
         self.terminal() || matches!(self, JobState::Unknown(word) if word == ENDED || word == GONE)
     }
 
+    /// What a job is that its server does not know any more, and nobody knows how it ended.
+    #[must_use]
+    pub fn gone() -> JobState {
+        JobState::Unknown(GONE.to_owned())
+    }
+
+    /// See [`JobState::gone`].
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, JobState::Unknown(name) if name == GONE)
+    }
+
     /// The word used on the command line and in the history; [`JobState::from_word`] reads it back.
     #[must_use]
     pub fn word(&self) -> String {

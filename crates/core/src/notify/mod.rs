@@ -1,5 +1,6 @@
 //! Which transitions become notices, and in what words.
 
+pub mod decision;
 mod family;
 mod headline;
 pub mod past;
@@ -94,7 +95,7 @@ pub enum Tone {
     Plain,
 }
 
-/// The notice for the end of a job, or `None` where it has not ended.
+/// The notice for the end of a job, or for one that is gone; `None` where it has not ended.
 #[must_use]
 pub fn outcome(
     server: &ServerId,
@@ -103,7 +104,8 @@ pub fn outcome(
     transition: &Transition,
     why: Why,
 ) -> Option<Notice> {
-    if transition.kind != TransitionKind::Outcome {
+    let gone = transition.to.is_gone();
+    if transition.kind != TransitionKind::Outcome && !gone {
         return None;
     }
     let (word, tone) = match (&transition.to, why.kind) {
@@ -112,9 +114,14 @@ pub fn outcome(
         (JobState::Failed, Kind::StillFailing) => ("failed again", Tone::Bad),
         (JobState::Failed, _) => ("failed", Tone::Bad),
         (JobState::Cancelled, _) => ("was cancelled", Tone::Plain),
+        _ if gone => ("has disappeared", Tone::Bad),
         _ => return None,
     };
-    let mut body = place_words("After", job.took(), server_name);
+    let mut body = if gone {
+        gone_words(transition.from.as_ref(), server_name)
+    } else {
+        place_words("After", job.took(), server_name)
+    };
     let mut error = String::new();
     if transition.to == JobState::Failed {
         // What the job says by now may be fuller than what its end was announced with.
@@ -206,6 +213,18 @@ pub fn connection(
     };
     let (server, why) = (server.clone(), Some(why));
     Notice { key: None, server, job: None, title, body, tone, at, subject: None, why }
+}
+
+/// That nobody knows how a job ended that its server does not know any more.
+fn gone_words(before: Option<&JobState>, server_name: &str) -> String {
+    let place = one_line(server_name, SERVER);
+    let place = if place.is_empty() { "The server".to_owned() } else { place };
+    let before = match before {
+        Some(JobState::Running) => "It was running when last seen; the",
+        Some(JobState::Queued | JobState::Scheduled) => "It was waiting when last seen; the",
+        _ => "The",
+    };
+    format!("{place} does not know this job any more. {before} outcome is unknown.")
 }
 
 /// `After 4 m on staging`, as far as that is known.
@@ -375,6 +394,19 @@ mod tests {
         assert_eq!(title(JobState::Failed, Kind::StillFailing), "nightly failed again");
         assert_eq!(title(JobState::Completed, Kind::Fixed), "nightly works again");
         assert_eq!(title(JobState::Cancelled, Kind::Cancelled), "nightly was cancelled");
+    }
+
+    #[test]
+    fn of_a_job_that_disappeared_it_is_said_that_its_outcome_is_unknown() {
+        let gone = JobState::gone();
+        let step = transition(gone, TransitionKind::Moved, None);
+        let (title, body) = told_as(&job(Some("sync"), None), &step, Kind::Gone).unwrap();
+        assert_eq!(title, "sync has disappeared");
+        assert_eq!(
+            body,
+            "staging does not know this job any more. It was running when last seen; the outcome \
+             is unknown."
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! way, with the same error) are told by the same popup, which is replaced in place: once soon, then
 //! when they have stopped coming, or now and then while they do not. However many come, no more than
 //! [`MOST`] popups are shown or replaced in [`WINDOW`]; what does not fit is told as one per server.
+//! No more than [`SCREEN`] stand on the screen at a time: when another comes, the oldest is taken
+//! away and counted in the newest.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use crate::time::Mono;
 pub const WINDOW: Duration = Duration::from_secs(5);
 /// so many popups are shown or replaced, at most.
 pub const MOST: usize = 3;
+/// So many popups stand on the screen at a time, at most.
+pub const SCREEN: usize = 3;
 
 /// A popup stands for so long before it is replaced,
 const STANDS: Duration = Duration::from_secs(2);
@@ -51,8 +55,10 @@ pub struct Popup {
     pub ids: Vec<i64>,
     /// Its words. `job` is set where it tells of one job alone.
     pub notice: Notice,
-    /// How many notices it tells of, with those of the popups it replaces.
+    /// How many notices it tells of, with those of the popups it replaces in place.
     pub count: usize,
+    /// Popups that are folded into this one, and must leave the screen.
+    pub withdraw: Vec<u64>,
 }
 
 /// What may be told together.
@@ -71,24 +77,28 @@ enum Kind {
 }
 
 /// What happened to jobs, alone and of several: the places in [`Group::counts`].
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 7] = [
     ("completed", "completed"),
     ("failed", "failed"),
     ("cancelled", "were cancelled"),
+    ("with unknown outcome", "have disappeared, outcome unknown"),
     ("started", "started"),
     ("unusually slow", "take unusually long"),
     ("of the server itself", ""),
 ];
 const FAILED: usize = 1;
-const OTHER: usize = 5;
+/// Words from here on are not about ends.
+const ENDS: usize = 4;
+const OTHER: usize = 6;
 
 fn word(notice: &Notice) -> usize {
     match (notice.key.as_ref().map(|key| &key.outcome), notice.why.as_ref().map(|why| why.kind)) {
         (Some(JobState::Completed), _) => 0,
         (Some(JobState::Failed), _) => FAILED,
         (Some(JobState::Cancelled), _) => 2,
-        (_, Some(Event::Started)) => 3,
-        (_, Some(Event::Slow)) => 4,
+        (Some(_), _) => 3,
+        (_, Some(Event::Started)) => 4,
+        (_, Some(Event::Slow)) => 5,
         _ => OTHER,
     }
 }
@@ -109,6 +119,10 @@ struct Group {
     shown: Option<Mono>,
     /// How often it was shown, up to two.
     times: u8,
+    /// Whether a popup with its number stands on the screen, as far as the desktop has said.
+    stands: bool,
+    /// What was told by popups that were folded into this one.
+    earlier: [usize; WORDS.len()],
 }
 
 impl Group {
@@ -143,6 +157,14 @@ impl Group {
         self.failures.extend(other.failures.into_iter().take(room));
         self.waiting.extend(other.waiting);
         self.added = self.added.max(other.added);
+        add_up(&mut self.earlier, &other.earlier);
+    }
+
+    /// Counts another popup's notices as told earlier.
+    fn fold(&mut self, other: Group) {
+        add_up(&mut self.earlier, &other.counts);
+        add_up(&mut self.earlier, &other.earlier);
+        self.waiting.extend(other.waiting);
     }
 
     /// Whether what comes now belongs to it.
@@ -166,12 +188,22 @@ impl Group {
     }
 }
 
+fn add_up(sums: &mut [usize; WORDS.len()], more: &[usize; WORDS.len()]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum += more;
+    }
+}
+
 /// Decides which popups are shown, and when.
 #[derive(Debug, Default)]
 pub struct Popups {
     groups: Vec<Group>,
     /// When the last few were shown.
     recent: VecDeque<Mono>,
+    /// Popups on the screen of which nothing else is known: those of an earlier run.
+    strangers: Vec<u64>,
+    /// Popups whose notices another tells of by now.
+    superseded: Vec<u64>,
 }
 
 /// A notice's number as a popup's. Preliminary numbers, which are negative, have a range of their
@@ -206,7 +238,7 @@ impl Popups {
         // That a connection is back is told where it was told to be lost, however long ago.
         self.groups.retain(|group| {
             let fresh = now.since(group.added) < REMEMBERED;
-            !group.waiting.is_empty() || fresh || group.kind == Kind::Connection
+            group.stands || !group.waiting.is_empty() || fresh || group.kind == Kind::Connection
         });
         let (kind, of_connection) = (kind_of(&notice), of_connection(&notice));
         // What happens next to the job that a popup is about, or to the connection, takes that
@@ -229,6 +261,7 @@ impl Popups {
             let mut group = Group::new(old.slot, notice.server.clone(), place, kind, &notice, now);
             group.add(id, notice, now);
             group.waiting.extend(old.waiting);
+            (group.stands, group.earlier) = (old.stands, old.earlier);
             self.groups.push(group);
             return;
         }
@@ -245,7 +278,8 @@ impl Popups {
         }
         // What was shown longest ago is only remembered.
         while self.groups.len() > MAX_GROUPS {
-            let idle = self.groups.iter().position(|group| group.waiting.is_empty());
+            let idle =
+                self.groups.iter().position(|group| group.waiting.is_empty() && !group.stands);
             self.groups.remove(idle.unwrap_or(0));
         }
     }
@@ -272,7 +306,23 @@ impl Popups {
         group.waiting = waiting;
         // It stands already, as far as one knows: nothing else may take it in.
         group.shown = Some(now);
+        group.stands = true;
+        self.strangers.retain(|other| *other != slot);
         self.groups.push(group);
+    }
+
+    /// Popups that an earlier run left on the screen, oldest first: they make room before any other.
+    pub fn adopt(&mut self, slots: impl IntoIterator<Item = u64>) {
+        self.strangers.extend(slots);
+    }
+
+    /// A popup has left the screen: the user closed it, or its time was over.
+    pub fn closed(&mut self, slot: u64) {
+        self.strangers.retain(|other| *other != slot);
+        if let Some(group) = self.groups.iter_mut().find(|group| group.slot == slot) {
+            group.stands = false;
+            group.earlier = [0; WORDS.len()];
+        }
     }
 
     /// The next popup that is due.
@@ -290,13 +340,42 @@ impl Popups {
         };
         let best = self.groups.iter().enumerate().filter_map(|(at, group)| Some((due(group)?, at)));
         let (_, at) = best.min()?;
+        let (at, withdraw) = self.make_room(at);
         let notice = self.words(at);
         self.recent.push_back(now);
         let group = &mut self.groups[at];
         group.shown = Some(now);
+        group.stands = true;
         group.times = group.times.saturating_add(1).min(2);
         let ids = std::mem::take(&mut group.waiting);
-        Some(Popup { slot: group.slot, ids, notice, count: group.count() })
+        Some(Popup { slot: group.slot, ids, notice, count: group.count(), withdraw })
+    }
+
+    /// Folds what stands longest into the group that is shown next, until there is room for that.
+    /// Answers where it is from then on, and what must leave the screen.
+    fn make_room(&mut self, mut at: usize) -> (usize, Vec<u64>) {
+        let mut withdraw = std::mem::take(&mut self.superseded);
+        let slot = self.groups[at].slot;
+        self.strangers.retain(|stranger| *stranger != slot);
+        let others = |popups: &Popups| {
+            let stands = popups.groups.iter().filter(|group| group.stands && group.slot != slot);
+            popups.strangers.len() + stands.count()
+        };
+        while others(self) >= SCREEN {
+            if !self.strangers.is_empty() {
+                withdraw.push(self.strangers.remove(0));
+                continue;
+            }
+            let standing = self.groups.iter().enumerate();
+            let standing = standing.filter(|(_, group)| group.stands && group.slot != slot);
+            let Some((oldest, _)) = standing.min_by_key(|(_, group)| group.shown) else { break };
+            let old = self.groups.remove(oldest);
+            at -= usize::from(oldest < at);
+            withdraw.push(old.slot);
+            self.groups[at].fold(old);
+        }
+        withdraw.retain(|gone| *gone != slot);
+        (at, withdraw)
     }
 
     /// When [`Popups::poll`] is to be called at the latest.
@@ -318,7 +397,7 @@ impl Popups {
         };
         let Some(at) = self.groups.iter().position(about) else { return (None, Vec::new()) };
         let group = self.groups.remove(at);
-        (group.shown.map(|_| group.slot), group.waiting)
+        (group.stands.then_some(group.slot), group.waiting)
     }
 
     /// Forgets a server: answers the popups to be withdrawn, and the notices that need none any more.
@@ -327,7 +406,7 @@ impl Popups {
             .into_iter()
             .partition::<Vec<_>, _>(|group| group.server == *server);
         self.groups = kept;
-        let slots = gone.iter().filter(|group| group.shown.is_some()).map(|group| group.slot);
+        let slots = gone.iter().filter(|group| group.stands).map(|group| group.slot);
         (slots.collect(), gone.iter().flat_map(|group| group.waiting.iter().copied()).collect())
     }
 
@@ -354,7 +433,12 @@ impl Popups {
                     && other.takes_more(group.added)
             };
             match groups.iter_mut().find(rest) {
-                Some(rest) => rest.take_in(group),
+                Some(rest) => {
+                    if group.stands {
+                        self.superseded.push(group.slot);
+                    }
+                    rest.take_in(group);
+                }
                 None => {
                     group.kind = Kind::Rest;
                     groups.push(group);
@@ -366,6 +450,21 @@ impl Popups {
 
     /// What a group's popup says.
     fn words(&self, at: usize) -> Notice {
+        let mut notice = self.own_words(at);
+        let earlier = &self.groups[at].earlier;
+        let many: usize = earlier.iter().sum();
+        if many > 0 {
+            let parts: Vec<_> =
+                earlier.iter().zip(WORDS).map(|(count, (word, _))| (*count, word)).collect();
+            if !notice.body.is_empty() {
+                notice.body.push('\n');
+            }
+            notice.body.push_str(&format!("And {many} earlier: {}", counted(&parts)));
+        }
+        notice
+    }
+
+    fn own_words(&self, at: usize) -> Notice {
         let group = &self.groups[at];
         let count = group.count();
         if count == 1 {
@@ -404,7 +503,7 @@ impl Popups {
             None => {
                 let counts = group.counts.iter().zip(WORDS);
                 let parts: Vec<_> = counts.map(|(count, (word, _))| (*count, word)).collect();
-                let ended: usize = group.counts[..3].iter().sum();
+                let ended: usize = group.counts[..ENDS].iter().sum();
                 let what = match () {
                     () if ended == count => "jobs ended",
                     () if group.counts[OTHER] == 0 => "jobs",
@@ -454,6 +553,8 @@ impl Group {
             added: now,
             shown: None,
             times: 0,
+            stands: false,
+            earlier: [0; WORDS.len()],
         }
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use globset::{GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Serialize};
 
 use crate::server::ServerId;
 
 /// A sort of happening.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Kind {
     /// A job failed, and the last of its name had not.
     Failed,
@@ -21,6 +23,8 @@ pub enum Kind {
     Completed,
     /// A job was cancelled.
     Cancelled,
+    /// A job is not on its server any more, and nobody knows how it ended.
+    Gone,
     /// A job began to run.
     Started,
     /// A job runs much longer than others of its name did.
@@ -33,12 +37,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, with the words they are stored as.
-    pub const WORDS: [(Kind, &str); 9] = [
+    pub const WORDS: [(Kind, &str); 10] = [
         (Kind::Failed, "failed"),
         (Kind::StillFailing, "stillFailing"),
         (Kind::Fixed, "fixed"),
         (Kind::Completed, "completed"),
         (Kind::Cancelled, "cancelled"),
+        (Kind::Gone, "gone"),
         (Kind::Started, "started"),
         (Kind::Slow, "slow"),
         (Kind::Lost, "lost"),
@@ -66,7 +71,8 @@ impl Kind {
 }
 
 /// Something that may be worth telling, in the words that rules know.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Happening {
     /// What sort of thing it is.
     pub kind: Kind,
@@ -186,8 +192,14 @@ impl Rule {
     #[must_use]
     pub fn tells(&self, what: &Happening) -> bool {
         let wants = |kind| self.kinds.contains(&kind);
-        // What is fixed has completed.
-        let kind = wants(what.kind) || (what.kind == Kind::Fixed && wants(Kind::Completed));
+        let kind = wants(what.kind)
+            || match what.kind {
+                // What is fixed has completed.
+                Kind::Fixed => wants(Kind::Completed),
+                // Who wants to know of success and failure wants to know that neither is known.
+                Kind::Gone => wants(Kind::Completed) && wants(Kind::Failed),
+                _ => false,
+            };
         if !kind || !(self.servers.is_empty() || self.servers.contains(&what.server)) {
             return false;
         }
@@ -247,6 +259,16 @@ mod tests {
     fn what_is_fixed_has_completed() {
         assert!(rule(&[Kind::Completed]).tells(&ended(Kind::Fixed, "a")));
         assert!(!rule(&[Kind::Fixed]).tells(&ended(Kind::Completed, "a")));
+    }
+
+    #[test]
+    fn who_wants_to_know_of_success_and_failure_is_told_that_the_outcome_is_unknown() {
+        let gone = ended(Kind::Gone, "a");
+        assert!(rule(&[Kind::Gone]).tells(&gone));
+        assert!(rule(&[Kind::Completed, Kind::Failed]).tells(&gone));
+        for kinds in [[Kind::Failed, Kind::StillFailing], [Kind::Completed, Kind::Fixed]] {
+            assert!(!rule(&kinds).tells(&gone), "{kinds:?}");
+        }
     }
 
     #[test]

@@ -277,7 +277,7 @@ impl Entry {
         self.missing_since = None;
         self.remembered = false;
         let job = Arc::make_mut(&mut self.job);
-        job.state = JobState::Unknown(GONE.to_owned());
+        job.state = JobState::gone();
         job.source = Source::Http;
         job.heard_at = now.wall;
         changes.push(Change::Job(Arc::clone(&self.job)));
@@ -321,7 +321,7 @@ impl Entry {
 
     /// Whether the server said that it does not know this job any more.
     pub fn is_gone(&self) -> bool {
-        matches!(&self.job.state, JobState::Unknown(name) if name == GONE)
+        self.job.state.is_gone()
     }
 
     fn begin_attempt(&mut self, patch: &JobPatch, shown: &mut bool) {

@@ -309,3 +309,101 @@ fn what_the_desktop_may_have_taken_is_told_again_by_the_same_popup_in_the_same_w
     assert_eq!(again, last);
     assert_eq!(after.deadline(), None);
 }
+
+fn shown(popups: &mut Popups, id: i64, notice: Notice, at: u64) -> Popup {
+    popups.offer(id, notice, "Mill", ms(at));
+    popups.poll(ms(at)).expect("a popup")
+}
+
+#[test]
+fn a_fourth_popup_takes_the_oldest_from_the_screen_and_says_how_many_it_told_of() {
+    let mut popups = Popups::default();
+    let minute = 60_000;
+    let failed = |n: u64| notice("s", &n.to_string(), &format!("job{n}"), Some("disk full"));
+    for n in 0..3 {
+        let one = shown(&mut popups, 1 + n as i64, failed(n), n * minute);
+        assert_eq!((one.withdraw, &*one.notice.body), (vec![], ""));
+    }
+    let fourth = shown(&mut popups, 4, failed(3), 3 * minute);
+    assert_eq!(fourth.withdraw, [1]);
+    assert_eq!(
+        (&*fourth.notice.title, &*fourth.notice.body),
+        ("job3 failed", "And 1 earlier: 1 failed")
+    );
+    assert_eq!(fourth.notice.job, Some("3".into()), "it is still about its own job");
+    let fifth = shown(&mut popups, 5, notice("s", "4", "job4", None), 4 * minute);
+    assert_eq!((fifth.withdraw, &*fifth.notice.body), (vec![2], "And 1 earlier: 1 failed"));
+    let sixth = shown(&mut popups, 6, failed(5), 5 * minute);
+    let seventh = shown(&mut popups, 7, failed(6), 6 * minute);
+    assert_eq!((sixth.withdraw, seventh.withdraw), (vec![3], vec![4]));
+    // What was folded into one that is folded itself is counted on.
+    assert_eq!(seventh.notice.body, "And 2 earlier: 2 failed");
+}
+
+#[test]
+fn a_popup_that_has_left_the_screen_makes_room() {
+    let mut popups = Popups::default();
+    let minute = 60_000;
+    let failed = |n: u64| notice("s", &n.to_string(), &format!("job{n}"), Some("disk full"));
+    for n in 0..3 {
+        shown(&mut popups, 1 + n as i64, failed(n), n * minute);
+    }
+    popups.closed(2);
+    let fourth = shown(&mut popups, 4, failed(3), 3 * minute);
+    assert_eq!((fourth.withdraw, &*fourth.notice.body), (vec![], ""));
+    // What happens next to its job is shown in its place all the same.
+    let again = shown(&mut popups, 5, notice("s", "1", "job1", None), 3 * minute + 9_000);
+    assert_eq!((again.slot, again.withdraw), (2, vec![1]));
+}
+
+#[test]
+fn what_an_earlier_run_left_on_the_screen_makes_room_first() {
+    let mut popups = Popups::default();
+    popups.adopt([70, 71, 72]);
+    let one = shown(&mut popups, 1, notice("s", "1", "a", None), 0);
+    assert_eq!((one.withdraw, &*one.notice.body), (vec![70], ""));
+    popups.closed(71);
+    let two = shown(&mut popups, 2, notice("s", "2", "b", None), 60_000);
+    assert!(two.withdraw.is_empty());
+}
+
+#[test]
+fn however_they_come_three_stand_on_the_screen_at_most() {
+    let mut state = 5_u64;
+    let mut random = |below: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    for _ in 0..100 {
+        let (mut popups, mut now) = (Popups::default(), 0);
+        let mut screen = std::collections::BTreeSet::new();
+        let mut told = 0;
+        let many = 1 + random(200);
+        for id in 1..=many {
+            now += [0, 20, 900, 7_000, 40_000][random(5) as usize];
+            let error = (random(3) > 0).then_some(["full", "no route"][random(2) as usize]);
+            let (server, name) = (random(3).to_string(), format!("job{}", random(4)));
+            let about = notice(&server, &random(60).to_string(), &name, error);
+            popups.offer(id as i64, about, "Mill", ms(now));
+            let gone = screen.iter().nth(random(9) as usize).copied();
+            if let Some(slot) = gone {
+                screen.remove(&slot);
+                popups.closed(slot);
+            }
+            let end = if id == many { now + 120_000 } else { now };
+            while now <= end {
+                while let Some(popup) = popups.poll(ms(now)) {
+                    told += popup.ids.len();
+                    popup.withdraw.iter().for_each(|slot| {
+                        screen.remove(slot);
+                    });
+                    screen.insert(popup.slot);
+                    assert!(screen.len() <= SCREEN, "{screen:?}");
+                }
+                now = popups.deadline().map_or(end + 1, |at| at.0.max(now + 1).min(end + 1));
+            }
+        }
+        assert_eq!(told as u64, many);
+    }
+}
