@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jobwatch_demo::{Demo, DemoOptions};
 use jobwatch_engine::ports::{Button, Desktop, Ports, Secrets};
-use jobwatch_engine::views::{ActionView, ErrorCode, UserError};
+use jobwatch_engine::views::{ActionView, ErrorCode, MuteBy, MuteTarget, UserError};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tauri::{AppHandle, Manager, RunEvent, WindowEvent};
 use tauri_plugin_window_state::StateFlags;
@@ -30,6 +30,9 @@ const STOP: Duration = Duration::from_secs(2);
 
 /// The picture on popups; a file because the notification daemon reads it.
 const ICON: &[u8] = include_bytes!("../icons/128x128.png");
+
+/// Where it is kept among the data which popups stand for what, for the next run.
+const POPUPS: &str = "popups.json";
 
 /// How the window is started.
 #[derive(Clone, Debug)]
@@ -184,8 +187,8 @@ fn give_shortcut(app: &AppHandle, engine: &Engine) {
     }
     let (app, engine) = (app.clone(), engine.clone());
     tauri::async_runtime::spawn(async move {
-        let keys = engine.overview().await.preferences.shortcut;
-        if let Err(error) = background::set_shortcut(&app, &keys) {
+        let Ok(preferences) = engine.preferences().await else { return };
+        if let Err(error) = background::set_shortcut(&app, &preferences.shortcut) {
             tracing::warn!(error.message, "there is no shortcut");
         }
     });
@@ -283,7 +286,8 @@ struct Popups {
 fn desktop(_app: &AppHandle, data: &Path) -> Popups {
     let heard = Arc::new(Heard::default());
     let into = Arc::clone(&heard);
-    match Notifier::start(Look { icon: icon_file(data) }, move |told| into.hear(told)) {
+    let look = Look { icon: icon_file(data), remembered: Some(data.join(POPUPS)) };
+    match Notifier::start(look, move |told| into.hear(told)) {
         Ok(notifier) => Popups { port: Some(Arc::new(notifier)), heard, problem: None },
         Err(error) => {
             let problem = format!("Popups cannot be shown: no thread for them ({error}).");
@@ -304,7 +308,7 @@ impl Heard {
         let mut early = self.early.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match self.to.get() {
             Some((app, engine)) => pass_on(app, engine, told),
-            // At most a change of health: nothing has been shown that could be clicked.
+            // A change of health, and what becomes of an earlier run's popups.
             None => early.push(told),
         }
     }
@@ -322,6 +326,8 @@ impl Heard {
 fn pass_on(app: &AppHandle, engine: &Engine, told: Told) {
     match told {
         Told::Health(problem) => engine.report_notifications(problem),
+        Told::Closed { slot } => engine.popup_closed(slot),
+        Told::Left { slots } => engine.popups_left(slots),
         Told::Quiet(quiet) => app.state::<Quiet>().set(engine, quiet::By::Daemon, quiet),
         Told::Clicked { id, server, job, button } => {
             tracing::debug!(id, server, job, ?button, "a popup was clicked");
@@ -333,7 +339,9 @@ fn pass_on(app: &AppHandle, engine: &Engine, told: Told) {
                         return;
                     }
                     (_, Some(button @ (Button::MuteJob | Button::MuteError))) => {
-                        if let Err(error) = engine.mute(id, button == Button::MuteError).await {
+                        let by_error = button == Button::MuteError;
+                        let by = if by_error { MuteBy::Error } else { MuteBy::Name };
+                        if let Err(error) = engine.mute(MuteTarget::Notice { id }, by).await {
                             tracing::warn!(error.message, "not muted");
                             show_window(&app);
                         }

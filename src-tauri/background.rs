@@ -11,7 +11,7 @@ use jobwatch_core::notify::{Notice, Tone};
 use jobwatch_core::server::ServerId;
 use jobwatch_engine::Engine;
 use jobwatch_engine::ports::{Desktop, Popup};
-use jobwatch_engine::views::{ErrorCode, Preferences, UserError};
+use jobwatch_engine::views::{ErrorCode, PreferencesPatch, UserError};
 use tauri::webview::NewWindowResponse;
 use tauri::{AppHandle, CloseRequestApi, Manager, WebviewUrl, WebviewWindowBuilder};
 use tauri_plugin_dialog::{DialogExt as _, MessageDialogButtons, MessageDialogKind};
@@ -166,14 +166,15 @@ pub fn close_requested(app: &AppHandle, api: &CloseRequestApi) {
 
 async fn close(app: &AppHandle) {
     let (engine, presence) = (app.state::<Engine>(), app.state::<Presence>());
-    let preferences = engine.overview().await.preferences;
+    // Once the engine has ended, so does the program.
+    let preferences = engine.preferences().await.unwrap_or_default();
     let told = preferences.told_of_tray;
     if preferences.close_to_tray && presence.in_tray().await {
         presence.background.store(true, Ordering::Release);
         destroy_window(app);
         if !told && let Some(desktop) = &presence.desktop {
             desktop.show(tray_popup(), Box::new(|| {}));
-            now_told(&engine, preferences).await;
+            now_told(&engine).await;
         }
         let app = app.clone();
         tauri::async_runtime::spawn(async move { settle(&app).await });
@@ -183,7 +184,7 @@ async fn close(app: &AppHandle) {
         if !asked_to_quit(app).await {
             return;
         }
-        now_told(&engine, preferences).await;
+        now_told(&engine).await;
     }
     app.exit(0);
 }
@@ -200,8 +201,8 @@ async fn settle(app: &AppHandle) {
     });
 }
 
-async fn now_told(engine: &Engine, preferences: Preferences) {
-    let told = Preferences { told_of_tray: true, ..preferences };
+async fn now_told(engine: &Engine) {
+    let told = PreferencesPatch { told_of_tray: Some(true), ..PreferencesPatch::default() };
     if let Err(error) = engine.set_preferences(told).await {
         tracing::warn!(error.message, "the user will be told again what closing the window does");
     }
@@ -230,7 +231,7 @@ fn tray_popup() -> Popup {
         subject: None,
         why: None,
     };
-    Popup { slot: TRAY_POPUP, id: 0, notice, buttons: Vec::new(), sound: false }
+    Popup { slot: TRAY_POPUP, id: 0, notice, buttons: Vec::new(), sound: false, urgent: false }
 }
 
 async fn asked_to_quit(app: &AppHandle) -> bool {
@@ -284,10 +285,9 @@ pub fn chosen(app: &AppHandle, choice: Choice) {
 }
 
 async fn snooze(app: &AppHandle, engine: &Engine, until: Option<&Zoned>) {
-    let preferences = engine.overview().await.preferences;
-    let snoozed_until = until.map(|until| until.timestamp().as_millisecond());
-    let changed = engine.set_preferences(Preferences { snoozed_until, ..preferences }).await;
-    if let Err(error) = changed {
+    let snoozed_until = Some(until.map(|until| until.timestamp().as_millisecond()));
+    let patch = PreferencesPatch { snoozed_until, ..PreferencesPatch::default() };
+    if let Err(error) = engine.set_preferences(patch).await {
         tracing::warn!(error.message, "popups are not paused");
         show_window(app);
     }

@@ -4,8 +4,8 @@
 use jobwatch_core::secret::Secret;
 use jobwatch_engine::Engine;
 use jobwatch_engine::views::{
-    ActionView, ErrorCode, KeyChange, NoticeRule, Preferences, RuleTrial, ServerDraft, TestStep,
-    UserError,
+    ActionView, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, PreferencesPatch,
+    RuleTrial, ServerDraft, TestStep, UserError,
 };
 use tauri::ipc::Channel;
 use tauri::{AppHandle, Runtime, State};
@@ -128,23 +128,33 @@ pub async fn restore(engine: State<'_, Engine>, ids: Vec<i64>) -> Done {
     Ok(())
 }
 
-/// Keeps the user's choices.
+/// Changes some of the user's choices.
 #[tauri::command]
 pub async fn set_preferences(
     app: AppHandle,
     engine: State<'_, Engine>,
-    preferences: Preferences,
+    patch: PreferencesPatch,
 ) -> Done {
-    let before = engine.overview().await.preferences.shortcut;
-    if preferences.shortcut != before {
+    let before = engine.preferences().await?.shortcut;
+    if let Some(keys) = patch.shortcut.as_ref().filter(|keys| **keys != before) {
         // Keys that cannot be had are not kept, and those of before stay.
-        set_shortcut(&app, &preferences.shortcut).inspect_err(|_| {
+        set_shortcut(&app, keys).inspect_err(|_| {
             if let Err(error) = set_shortcut(&app, &before) {
                 tracing::warn!(error.message, "there is no shortcut any more");
             }
         })?;
     }
-    engine.set_preferences(preferences).await
+    engine.set_preferences(patch).await
+}
+
+/// Shows no more popups about jobs like this; answers what was muted.
+#[tauri::command]
+pub async fn mute(
+    engine: State<'_, Engine>,
+    target: MuteTarget,
+    by: MuteBy,
+) -> Result<Mute, UserError> {
+    engine.mute(target, by).await
 }
 
 /// What a rule would have told of what happened lately.

@@ -38,6 +38,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke<tauri::Wry>) -> bool + Send + Syn
         commands::dismiss,
         commands::restore,
         commands::set_preferences,
+        commands::mute,
         commands::try_rule,
         commands::run_rule,
         commands::starts_at_login,

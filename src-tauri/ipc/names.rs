@@ -31,6 +31,7 @@ pub const COMMANDS: &[&str] = &[
     "dismiss",
     "restore",
     "set_preferences",
+    "mute",
     "try_rule",
     "run_rule",
     "starts_at_login",

@@ -71,7 +71,7 @@ impl Window for Page {
 /// Everything outside the lists.
 #[tauri::command]
 pub async fn overview(engine: State<'_, Engine>) -> Result<Overview, UserError> {
-    Ok(engine.overview().await)
+    engine.pull_overview().await
 }
 
 /// Takes the channel on which the page is told of changes; the page's earlier one falls silent.

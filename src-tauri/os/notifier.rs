@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jobwatch_core::notify::rules::Kind;
 use jobwatch_core::notify::{Notice, Tone};
 use jobwatch_engine::ports::{Button, Desktop, Popup, Settled};
-use notify_rust::{Notification, Urgency};
+use notify_rust::{Notification, Timeout, Urgency};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Sender};
 
@@ -34,6 +34,16 @@ pub enum Told {
         job: Option<String>,
         /// The button; `None` for the popup itself.
         button: Option<Button>,
+    },
+    /// A popup has left the screen: the user closed it, or its time was over.
+    Closed {
+        /// Its number, as the engine knows it.
+        slot: u64,
+    },
+    /// An earlier run of the program left these on the screen, as far as is known; oldest first.
+    Left {
+        /// Their numbers.
+        slots: Vec<u64>,
     },
     /// Popups cannot be shown, and why; `None` when they can (again).
     Health(Option<String>),
@@ -59,6 +69,9 @@ enum Request {
 pub struct Look {
     /// A picture file to show; the icon theme's `jobwatch` where there is none.
     pub icon: Option<PathBuf>,
+    /// Where it is kept what popups stand for, so that a later run understands clicks on those that
+    /// this one shows; `None` where that is not wanted.
+    pub remembered: Option<PathBuf>,
 }
 
 impl Notifier {
@@ -118,8 +131,18 @@ fn button_words(button: Button) -> (&'static str, &'static str) {
     }
 }
 
-/// The popup for a notice. `markup` says that the daemon reads the body as markup.
-fn popup(notice: &Notice, buttons: &[Button], look: &Look, markup: bool) -> Notification {
+/// What is routine stands for so long, in milliseconds. How long the rest stands the desktop decides.
+const ROUTINE: u32 = 8_000;
+
+/// The popup for a notice. `markup` says that the daemon reads the body as markup, `urgent` that it
+/// stays until the user has dealt with it.
+fn popup(
+    notice: &Notice,
+    buttons: &[Button],
+    look: &Look,
+    markup: bool,
+    urgent: bool,
+) -> Notification {
     let body = clean(&notice.body, 1_000);
     let mut popup = Notification::new();
     popup
@@ -132,7 +155,12 @@ fn popup(notice: &Notice, buttons: &[Button], look: &Look, markup: bool) -> Noti
         popup.action(word, label);
     }
     #[cfg(not(target_os = "macos"))]
-    popup.urgency(urgency(notice.tone));
+    popup.urgency(urgency(urgent));
+    popup.timeout(match (urgent, notice.routine()) {
+        (true, _) => Timeout::Never,
+        (false, true) => Timeout::Milliseconds(ROUTINE),
+        (false, false) => Timeout::Default,
+    });
     match &look.icon {
         Some(path) => popup.icon(&path.to_string_lossy()),
         None => popup.icon("jobwatch"),
@@ -152,12 +180,9 @@ fn sound_name(notice: &Notice) -> &'static str {
     }
 }
 
-/// Bad news stays until it is seen; the rest passes.
-fn urgency(tone: Tone) -> Urgency {
-    match tone {
-        Tone::Good | Tone::Plain => Urgency::Normal,
-        Tone::Bad => Urgency::Critical,
-    }
+/// Daemons never let go of what is critical, so it is the user who chooses that.
+fn urgency(urgent: bool) -> Urgency {
+    if urgent { Urgency::Critical } else { Urgency::Normal }
 }
 
 /// At most `limit` characters without control characters: names and errors come from servers, and
@@ -180,6 +205,8 @@ fn escape(text: &str) -> String {
 }
 
 #[cfg(target_os = "linux")]
+mod screen;
+#[cfg(target_os = "linux")]
 mod sender;
 
 #[cfg(not(target_os = "linux"))]
@@ -200,7 +227,7 @@ mod sender {
         while let Some(request) = requests.recv().await {
             // These systems neither replace nor close what was shown.
             let Request::Show(wanted, settled) = request else { continue };
-            let shown = popup(&wanted.notice, &[], &look, false).show();
+            let shown = popup(&wanted.notice, &[], &look, false, wanted.urgent).show();
             let id = wanted.id;
             settled();
             match shown {
@@ -243,10 +270,10 @@ mod tests {
     #[test]
     fn markup_from_a_server_is_shown_as_text() {
         let notice = notice("<b>x</b> & y", "<img src=x> & <a href='y'>", Tone::Bad);
-        let shown = popup(&notice, &[], &Look::default(), true);
+        let shown = popup(&notice, &[], &Look::default(), true, false);
         assert_eq!(shown.summary, "<b>x</b> & y", "a summary is never markup");
         assert_eq!(shown.body, "&lt;img src=x&gt; &amp; &lt;a href='y'&gt;");
-        let shown = popup(&notice, &[], &Look::default(), false);
+        let shown = popup(&notice, &[], &Look::default(), false, false);
         assert_eq!(shown.body, "<img src=x> & <a href='y'>");
     }
 
@@ -257,6 +284,7 @@ mod tests {
             &[],
             &Look::default(),
             false,
+            false,
         );
         assert_eq!(shown.summary, "a b [31mc");
         assert_eq!(shown.body.chars().count(), 1_001);
@@ -265,9 +293,9 @@ mod tests {
     #[test]
     fn a_click_on_the_popup_itself_opens_it() {
         let about = notice("a", "b", Tone::Plain);
-        let shown = popup(&about, &[], &Look::default(), false);
+        let shown = popup(&about, &[], &Look::default(), false, false);
         assert_eq!(shown.actions, ["default", "Open"]);
-        let shown = popup(&about, &[Button::Log, Button::Retry], &Look::default(), false);
+        let shown = popup(&about, &[Button::Log, Button::Retry], &Look::default(), false, false);
         assert_eq!(shown.actions, ["default", "Open", "log", "Open log", "retry", "Retry"]);
     }
 }

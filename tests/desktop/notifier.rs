@@ -156,6 +156,14 @@ impl Fake {
         });
     }
 
+    /// Its time on the screen is over; it goes into the desktop's history.
+    fn expire(&self, number: u32) {
+        self.runtime.block_on(async {
+            let emitter = SignalEmitter::new(&self.bus, PATH).unwrap();
+            Server::notification_closed(&emitter, number, 1).await.unwrap();
+        });
+    }
+
     fn set_quiet(&self, quiet: bool) {
         self.runtime.block_on(async {
             let server = self.bus.object_server().interface::<_, Server>(PATH).await.unwrap();
@@ -177,9 +185,23 @@ impl Fake {
     }
 }
 
+/// A notifier; what it tells of popups that have left the screen is not part of it.
 fn notifier() -> (Notifier, Receiver<Told>) {
     let (tell, told) = channel();
     let notifier = Notifier::start(Look::default(), move |what| {
+        if !matches!(what, Told::Closed { .. }) {
+            // The test may have ended.
+            let _ = tell.send(what);
+        }
+    });
+    (notifier.unwrap(), told)
+}
+
+/// A run of the program that keeps what its popups stand for, and tells all.
+fn run_over(file: &std::path::Path) -> (Notifier, Receiver<Told>) {
+    let (tell, told) = channel();
+    let look = Look { remembered: Some(file.to_owned()), ..Look::default() };
+    let notifier = Notifier::start(look, move |what| {
         // The test may have ended.
         let _ = tell.send(what);
     });
@@ -187,7 +209,7 @@ fn notifier() -> (Notifier, Receiver<Told>) {
 }
 
 fn popup(id: i64, slot: u64, notice: Notice, buttons: Vec<Button>) -> ToShow {
-    ToShow { slot, id, notice, buttons, sound: true }
+    ToShow { slot, id, notice, buttons, sound: true, urgent: false }
 }
 
 fn show(notifier: &Notifier, id: i64, notice: &Notice) {
@@ -230,7 +252,7 @@ fn a_popup_says_what_happened_and_a_click_names_its_job() {
         assert_eq!(popups[0].summary, "nightly failed");
         assert_eq!(popups[0].body, "12 s\nE: disk <full>");
         assert_eq!(popups[0].actions, ["default", "Open"]);
-        assert_eq!((popups[0].urgency, popups[1].urgency), (2, 1));
+        assert_eq!((popups[0].urgency, popups[1].urgency), (1, 1), "critical ones never go");
         fake.click_all(&[popups[1].number]);
         assert_eq!(next(&told), clicked(42, "weekly"));
     });
@@ -343,6 +365,58 @@ fn a_popup_is_replaced_in_place_until_it_was_closed_and_is_withdrawn_once_seen()
         notifier.withdraw(99);
         until("the other is withdrawn", || *fake.closed.lock().unwrap() == [other]);
     });
+}
+
+#[test]
+fn a_click_in_the_desktops_history_names_its_job_until_the_popup_was_closed() {
+    let name = "notifier::a_click_in_the_desktops_history_names_its_job_until_the_popup_was_closed";
+    on_private_bus(name, |dir| {
+        let fake = Fake::start(false, Clicks::Never);
+        let file = dir.join("popups.json");
+        let (notifier, told) = run_over(&file);
+        assert_eq!(next(&told), Told::Health(None));
+        for id in 1..=3 {
+            show(&notifier, id, &notice(&format!("job-{id}"), "", Tone::Bad));
+        }
+        until("all are shown", || fake.popups().len() == 3);
+        let numbers: Vec<u32> = fake.popups().iter().map(|popup| popup.number).collect();
+        fake.expire(numbers[0]);
+        assert_eq!(next(&told), Told::Closed { slot: 1 });
+        fake.click(numbers[0], "default");
+        assert_eq!(next(&told), clicked(1, "job-1"));
+        fake.close(numbers[1]);
+        assert_eq!(next(&told), Told::Closed { slot: 2 });
+        fake.click(numbers[1], "default");
+        drop(notifier);
+
+        // The next run of the program knows them too, the one still on the screen first.
+        let (_notifier, told) = run_over(&file);
+        assert_eq!(next(&told), Told::Health(None));
+        assert_eq!(next(&told), Told::Left { slots: vec![3] });
+        fake.click(numbers[1], "default");
+        fake.click(numbers[0], "default");
+        assert_eq!(next(&told), clicked(1, "job-1"));
+        fake.click(numbers[2], "default");
+        assert_eq!(next(&told), clicked(3, "job-3"));
+    });
+}
+
+#[test]
+fn a_popup_is_critical_and_stays_only_where_the_user_chose_that() {
+    on_private_bus(
+        "notifier::a_popup_is_critical_and_stays_only_where_the_user_chose_that",
+        |_| {
+            let fake = Fake::start(false, Clicks::Never);
+            let (notifier, _told) = notifier();
+            for (slot, urgent) in [(1, false), (2, true)] {
+                let popup = ToShow { urgent, ..popup(1, slot, notice("a", "", Tone::Bad), vec![]) };
+                notifier.show(popup, Box::new(|| {}));
+            }
+            until("two popups", || fake.popups().len() == 2);
+            let urgencies: Vec<_> = fake.popups().into_iter().map(|popup| popup.urgency).collect();
+            assert_eq!(urgencies, [1, 2]);
+        },
+    );
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub struct Popup {
     pub buttons: Vec<Button>,
     /// Whether it makes a sound, where the desktop has sounds.
     pub sound: bool,
+    /// Whether it stays on the screen until the user has dealt with it.
+    pub urgent: bool,
 }
 
 /// Something a popup offers.

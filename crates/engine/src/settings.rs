@@ -561,7 +561,8 @@ ws = "ws://localhost"
             from: from.to_owned(),
             to: "07:00".to_owned(),
         };
-        let mute = Mute { server: "a".to_owned(), name: Some("warm".to_owned()), error: None };
+        let name = Some("warm".to_owned());
+        let mute = Mute { server: "a".to_owned(), name, ..Mute::default() };
         let mut settings = Settings::default();
         settings.preferences.quiet_hours = vec![hours("22:00"), hours("late")];
         settings.preferences.muted = vec![mute];

@@ -1,6 +1,6 @@
 //! The one connection to the session bus that sends popups and hears clicks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::sync::mpsc::Receiver;
 use zbus::message::{Message, Type};
 use zbus::{Connection, MatchRule, MessageStream, Variant};
 
+use super::screen::{Screen, Shown};
 use super::{BUTTONS, Look, Request, Told, button_words, popup, sound_name, urgency};
 
 const NAME: &str = "org.freedesktop.Notifications";
@@ -19,8 +20,8 @@ const PATH: &str = "/org/freedesktop/Notifications";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a missing bus is looked for again.
 const RETRY: Duration = Duration::from_secs(30);
-/// Popups whose clicks are still understood; older ones have long left the screen.
-const REMEMBERED: usize = 512;
+/// Why a popup was closed: its time was over.
+const EXPIRED: u32 = 1;
 /// How often it is looked whether the desktop is to be quiet, besides whenever it says that
 /// something has changed.
 const LOOK: Duration = Duration::from_secs(30);
@@ -39,7 +40,7 @@ type Tell = Arc<dyn Fn(Told) + Send + Sync>;
 pub async fn run(look: Look, mut requests: Receiver<Request>, tell: Tell) {
     let mut health = Health { tell: Arc::clone(&tell), told: None };
     loop {
-        let problem = match Session::open().await {
+        let problem = match Session::open(&look).await {
             Ok(session) => match session.serve(&look, &mut requests, &tell, &mut health).await {
                 End::Stopped => return,
                 End::Lost(problem) => problem,
@@ -94,50 +95,6 @@ enum End {
     Lost(String),
 }
 
-/// Which notice a popup on the screen stands for.
-#[derive(Clone)]
-struct Shown {
-    slot: u64,
-    id: i64,
-    server: String,
-    job: Option<String>,
-}
-
-/// Popups on the screen by the daemon's number for them.
-#[derive(Default)]
-struct Screen {
-    by_number: HashMap<u32, Shown>,
-    by_slot: HashMap<u64, u32>,
-    order: VecDeque<u32>,
-}
-
-impl Screen {
-    fn add(&mut self, number: u32, shown: Shown) {
-        self.by_slot.insert(shown.slot, number);
-        if self.by_number.insert(number, shown).is_none() {
-            self.order.push_back(number);
-        }
-        while self.order.len() > REMEMBERED {
-            if let Some(oldest) = self.order.front().copied() {
-                self.remove(oldest);
-            }
-        }
-    }
-
-    fn remove(&mut self, number: u32) {
-        if let Some(shown) = self.by_number.remove(&number) {
-            if self.by_slot.get(&shown.slot) == Some(&number) {
-                self.by_slot.remove(&shown.slot);
-            }
-            self.order.retain(|other| *other != number);
-        }
-    }
-
-    fn clear(&mut self) {
-        *self = Screen::default();
-    }
-}
-
 struct Session {
     bus: Connection,
     /// Clicks and closings.
@@ -154,7 +111,7 @@ struct Session {
 }
 
 impl Session {
-    async fn open() -> zbus::Result<Session> {
+    async fn open(look: &Look) -> zbus::Result<Session> {
         let bus = zbus::connection::Builder::session().method_timeout(PATIENCE).build().await?;
         let signals =
             MatchRule::builder().msg_type(Type::Signal).interface(NAME).path(PATH).build()?;
@@ -176,7 +133,7 @@ impl Session {
             signals: MessageStream::for_match_rule(signals, &bus, None).await?,
             owners: MessageStream::for_match_rule(owners, &bus, None).await?,
             bus,
-            screen: Screen::default(),
+            screen: Screen::new(look.remembered.as_deref()),
             markup: None,
         })
     }
@@ -189,6 +146,7 @@ impl Session {
         health: &mut Health,
     ) -> End {
         self.ask_capabilities(health).await;
+        self.know_daemon(tell).await;
         let mut look_again = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
@@ -200,13 +158,13 @@ impl Session {
                     None => return End::Lost(lost()),
                 },
                 change = self.owners.next() => match change {
-                    Some(Ok(change)) => self.owner_changed(&change, health).await,
+                    Some(Ok(change)) => self.owner_changed(&change, tell, health).await,
                     Some(Err(_)) => {}
                     None => return End::Lost(lost()),
                 },
                 request = requests.recv() => match request {
                     Some(Request::Show(popup, settled)) => {
-                        self.show(&popup, look, health).await;
+                        self.show(&popup, look, tell, health).await;
                         settled();
                     }
                     Some(Request::Withdraw(slot)) => self.withdraw(slot).await,
@@ -249,11 +207,29 @@ impl Session {
         }
     }
 
-    async fn owner_changed(&mut self, change: &Message, health: &mut Health) {
+    /// Finds out which daemon shows popups: its numbers mean something as long as it runs.
+    async fn know_daemon(&mut self, tell: &Tell) {
+        const BUS: &str = "org.freedesktop.DBus";
+        let path = "/org/freedesktop/DBus";
+        let bus = self.bus.call_method(Some(BUS), path, Some(BUS), "GetId", &()).await;
+        let bus: zbus::Result<String> = bus.and_then(|reply| reply.body().deserialize());
+        let owner = self.bus.call_method(Some(BUS), path, Some(BUS), "GetNameOwner", &NAME).await;
+        let owner: zbus::Result<String> = owner.and_then(|reply| reply.body().deserialize());
+        let (Ok(bus), Ok(owner)) = (bus, owner) else { return };
+        let slots = self.screen.daemon(format!("{bus} {owner}"));
+        if !slots.is_empty() {
+            tell(Told::Left { slots });
+        }
+    }
+
+    async fn owner_changed(&mut self, change: &Message, tell: &Tell, health: &mut Health) {
         let Ok((_, _, new)) = change.body().deserialize::<(String, String, String)>() else {
             return;
         };
-        // Another daemon counts its popups anew.
+        // Another daemon counts its popups anew; what the one before showed has gone with it.
+        for slot in self.screen.standing() {
+            tell(Told::Closed { slot });
+        }
         self.screen.clear();
         self.markup = None;
         if new.is_empty() {
@@ -261,6 +237,7 @@ impl Session {
             tracing::info!("the notification daemon has gone");
         } else {
             self.ask_capabilities(health).await;
+            self.know_daemon(tell).await;
         }
     }
 
@@ -273,14 +250,22 @@ impl Session {
                 };
                 let button = BUTTONS.into_iter().find(|it| button_words(*it).0 == action);
                 let known = button.is_some() || action == "default";
-                if let Some(shown) = self.screen.by_number.get(&number).filter(|_| known) {
+                if let Some(shown) = self.screen.shown(number).filter(|_| known) {
                     let Shown { id, server, job, .. } = shown.clone();
                     tell(Told::Clicked { id, server, job, button });
                 }
             }
             Some("NotificationClosed") => {
-                if let Ok((number, _)) = signal.body().deserialize::<(u32, u32)>() {
-                    self.screen.remove(number);
+                let Ok((number, reason)) = signal.body().deserialize::<(u32, u32)>() else {
+                    return;
+                };
+                // One whose time is over can still be clicked in the desktop's history.
+                let gone = match reason {
+                    EXPIRED => self.screen.expire(number),
+                    _ => self.screen.remove(number),
+                };
+                if let Some(slot) = gone {
+                    tell(Told::Closed { slot });
                 }
             }
             _ => {}
@@ -289,7 +274,7 @@ impl Session {
 
     /// Takes a popup away. One that has gone already is no matter.
     async fn withdraw(&mut self, slot: u64) {
-        let Some(number) = self.screen.by_slot.get(&slot).copied() else { return };
+        let Some(number) = self.screen.number(slot) else { return };
         self.screen.remove(number);
         let name = "CloseNotification";
         let closed = self.bus.call_method(Some(NAME), PATH, Some(NAME), name, &number).await;
@@ -298,18 +283,19 @@ impl Session {
         }
     }
 
-    async fn show(&mut self, wanted: &Popup, look: &Look, health: &mut Health) {
-        let Popup { slot, id, notice, buttons, sound } = wanted;
+    async fn show(&mut self, wanted: &Popup, look: &Look, tell: &Tell, health: &mut Health) {
+        let Popup { slot, id, notice, buttons, sound, urgent } = wanted;
         if self.markup.is_none() {
             self.ask_capabilities(health).await;
+            self.know_daemon(tell).await;
         }
         // Without an answer the body is escaped: shown entities do no harm, markup might.
-        let popup = popup(notice, buttons, look, self.markup.unwrap_or(true));
+        let popup = popup(notice, buttons, look, self.markup.unwrap_or(true), *urgent);
         // One that an earlier run of the program may have shown before it was killed is replaced,
         // where the daemon lets programs number their popups; where it does not, it is new.
-        let replaces = self.screen.by_slot.get(slot).copied().unwrap_or_else(|| own(*slot));
+        let replaces = self.screen.number(*slot).unwrap_or_else(|| own(*slot));
         let hints: HashMap<&str, Variant<'_>> = HashMap::from([
-            ("urgency", Variant::U8(urgency(notice.tone) as u8)),
+            ("urgency", Variant::U8(urgency(*urgent) as u8)),
             ("desktop-entry", Variant::from("Jobwatch")),
             match sound {
                 true => ("sound-name", Variant::from(sound_name(notice))),
@@ -331,11 +317,14 @@ impl Session {
             Ok(number) => {
                 let server = notice.server.0.clone();
                 let job = notice.job.as_ref().map(|job| job.as_str().to_owned());
-                self.screen.add(number, Shown { slot: *slot, id: *id, server, job });
+                let (slot, id, stands) = (*slot, *id, true);
+                self.screen.add(number, Shown { slot, id, server, job, stands });
                 health.is(None);
             }
             Err(error) => {
                 tracing::warn!(id, %error, "popup not shown");
+                // It takes no room on the screen.
+                tell(Told::Closed { slot: *slot });
                 health.is(Some(problem(&error)));
             }
         }

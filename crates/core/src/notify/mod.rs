@@ -65,6 +65,22 @@ pub struct Notice {
     pub why: Option<Why>,
 }
 
+impl Notice {
+    /// Whether it tells of several servers: then it names none.
+    #[must_use]
+    pub fn of_several_servers(&self) -> bool {
+        self.server.0.is_empty()
+    }
+
+    /// Whether it can wait for the user to look: a job began, or ended as it should. What went wrong
+    /// cannot, nor what may go wrong.
+    #[must_use]
+    pub fn routine(&self) -> bool {
+        let slow = self.why.as_ref().is_some_and(|why| why.kind == Kind::Slow);
+        self.tone != Tone::Bad && !slow
+    }
+}
+
 /// Why something is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Why {
@@ -255,6 +271,14 @@ pub fn listed<'a>(place: &str, failures: impl IntoIterator<Item = &'a str>) -> S
         lines.push_str(title);
     }
     lines
+}
+
+/// What a notice of this job is about.
+#[must_use]
+pub fn subject(job: &Job) -> Subject {
+    let failed = job.state == JobState::Failed;
+    let said = job.error.as_deref().filter(|_| failed).unwrap_or("");
+    Subject { name: title(job), error: one_line(said, ERROR) }
 }
 
 /// The name, or the id where there is none or nothing of it can be shown.

@@ -50,19 +50,23 @@ pub struct Muted {
     pub server: ServerId,
     /// Jobs of this name,
     pub name: Option<String>,
-    /// or failures with an error of this [`family`].
+    /// or failures with an error of this [`family`],
     pub error: Option<String>,
+    /// or jobs in this queue.
+    pub queue: Option<String>,
 }
 
 impl Muted {
-    /// Whether it is about a notice.
+    /// Whether it is about a notice of a job in this queue.
     #[must_use]
-    pub fn mutes(&self, notice: &Notice) -> bool {
+    pub fn mutes(&self, notice: &Notice, queue: Option<&str>) -> bool {
         let Some(about) = notice.subject.as_ref().filter(|_| notice.server == self.server) else {
             return false;
         };
         let error = |muted: &String| notice.tone == Tone::Bad && family(&about.error) == *muted;
-        self.name.as_ref() == Some(&about.name) || self.error.as_ref().is_some_and(error)
+        self.name.as_ref() == Some(&about.name)
+            || self.error.as_ref().is_some_and(error)
+            || self.queue.as_deref().is_some_and(|muted| queue == Some(muted))
     }
 }
 
@@ -116,7 +120,7 @@ impl<T> Held<T> {
         self.0.entry(server).or_default().push(what);
     }
 
-    /// Lets go of everything, in the order in which it came, once it is quiet no more.
+    /// Lets go of everything, of each server in the order in which it came, once it is quiet no more.
     pub fn release(&mut self, quiet: &Quiet, now: &Zoned) -> BTreeMap<ServerId, Vec<T>> {
         if self.0.is_empty() || quiet.is_now(now) {
             return BTreeMap::new();

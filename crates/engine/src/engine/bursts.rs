@@ -1,9 +1,9 @@
-//! What ended while the program was off is told as one.
+//! What ended while the program was off, or while popups were held back, is told as one.
 //!
-//! Each server has its own bursts, so that one that answers late, behind a keyring's prompt for
+//! Of what ended while it was off, each server has its own bursts, so that one that answers late, behind a keyring's prompt for
 //! instance, is summarised as well as one that answers at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jobwatch_core::model::JobState;
@@ -114,15 +114,25 @@ impl State {
                 true => "While Jobwatch was off or quiet",
                 false => "While Jobwatch was off",
             };
-            let Ok(entry) = self.named(&server) else {
+            if self.named(&server).is_err() {
                 // The demo's servers of an earlier run may not be here.
                 let ids = notices.iter().map(|stored| stored.id).chain(unseen);
                 self.history.shown(ids.collect());
                 continue;
-            };
-            let name = entry.server.name.clone();
-            self.tell_burst(server, &name, when, notices, &unseen, now);
-            if !unseen.is_empty() {
+            }
+            // What earlier runs had to tell besides outcomes has its own words.
+            let (told, alone): (Vec<_>, Vec<_>) =
+                notices.into_iter().partition(|stored| stored.notice.key.is_some());
+            for other in &alone {
+                self.show(other);
+            }
+            match told.as_slice() {
+                [] => {}
+                // One is best told in its own words.
+                [only] => self.show(only),
+                several => self.sum_up(when, several, &unseen),
+            }
+            if told.len() < 2 && !unseen.is_empty() {
                 self.history.shown(unseen.clone());
                 self.dismiss(unseen, true);
             }
@@ -130,59 +140,59 @@ impl State {
         self.show_popups();
     }
 
-    /// Tells several notices of one server as one; `when` says what kept them from being told, and
-    /// `unseen` which summaries that nobody saw it replaces.
-    pub(super) fn tell_burst(
-        &mut self,
-        server: ServerId,
-        name: &str,
-        when: &str,
-        notices: Vec<StoredNotice>,
-        unseen: &[i64],
-        now: Now,
-    ) {
-        // What earlier runs had to tell besides outcomes has its own words.
-        let (told, alone): (Vec<_>, Vec<_>) =
-            notices.into_iter().partition(|stored| stored.notice.key.is_some());
-        for other in &alone {
-            self.show(other);
-        }
-        match told.as_slice() {
-            [] => {}
-            // One is best told in its own words.
-            [only] => self.show(only),
-            several => {
-                let notice = summary(server, name, when, several, now);
-                // Written together: whenever the program is killed, each is told, and once.
-                let members = several.iter().map(|stored| stored.id);
-                let instead_of = members.chain(unseen.iter().copied()).collect();
-                self.history.announce(Announcement { instead_of, ..Announcement::of(notice) });
-            }
+    /// Tells several notices as one; `when` says what kept them from being told, and `unseen` which
+    /// summaries that nobody saw it replaces.
+    pub(super) fn sum_up(&mut self, when: &str, several: &[StoredNotice], unseen: &[i64]) {
+        let now = self.clock.now();
+        let place = |server: &ServerId| self.place(server).unwrap_or_default();
+        let notice = summary(when, several, place, now);
+        // Written together: whenever the program is killed, each is told, and once.
+        let members = several.iter().map(|stored| stored.id);
+        let instead_of = members.chain(unseen.iter().copied()).collect();
+        self.history.announce(Announcement { instead_of, ..Announcement::of(notice) });
+        if !unseen.is_empty() {
+            self.dismiss(unseen.to_vec(), true);
         }
     }
 }
 
-/// Several notices of one server in one.
+/// Several notices in one. `place` tells a server's name.
 fn summary(
-    server: ServerId,
-    server_name: &str,
     when: &str,
     notices: &[StoredNotice],
+    place: impl Fn(&ServerId) -> String,
     now: Now,
 ) -> Notice {
-    let (mut completed, mut failed, mut otherwise) = (0, 0, 0);
+    const WORDS: [&str; 5] =
+        ["completed", "failed", "cancelled", "with unknown outcome", "of another kind"];
+    let mut counts = [0; WORDS.len()];
     for stored in notices {
-        match stored.notice.key.as_ref().map(|key| &key.outcome) {
-            Some(JobState::Completed) => completed += 1,
-            Some(JobState::Failed) => failed += 1,
-            _ => otherwise += 1,
-        }
+        counts[match stored.notice.key.as_ref().map(|key| &key.outcome) {
+            Some(JobState::Completed) => 0,
+            Some(JobState::Failed) => 1,
+            Some(JobState::Cancelled) => 2,
+            Some(_) => 3,
+            None => 4,
+        }] += 1;
     }
-    let parts = [(completed, "completed"), (failed, "failed"), (otherwise, "ended otherwise")];
+    let parts: Vec<_> = counts.into_iter().zip(WORDS).collect();
     let title = format!("{when}: {}", counted(&parts));
-    let mut bad = notices.iter().filter(|stored| stored.notice.tone == Tone::Bad).peekable();
-    let tone = if bad.peek().is_some() { Tone::Bad } else { Tone::Good };
-    let body = listed(server_name, bad.map(|stored| stored.notice.title.as_str()));
+    let servers: BTreeSet<&ServerId> = notices.iter().map(|stored| &stored.notice.server).collect();
+    let alone = servers.first().filter(|_| servers.len() == 1).copied();
+    let bad = notices.iter().filter(|stored| stored.notice.tone == Tone::Bad);
+    let bad: Vec<String> = bad
+        .map(|stored| match alone {
+            Some(_) => stored.notice.title.clone(),
+            None => format!("{} ({})", stored.notice.title, place(&stored.notice.server)),
+        })
+        .collect();
+    let tone = if bad.is_empty() { Tone::Good } else { Tone::Bad };
+    let name = match alone {
+        Some(server) => place(server),
+        None => format!("{} servers", servers.len()),
+    };
+    let body = listed(&name, bad.iter().map(String::as_str));
+    let server = alone.cloned().unwrap_or_else(|| ServerId(String::new()));
     Notice {
         key: None,
         server,
@@ -272,8 +282,15 @@ mod tests {
         let failed = (10..15).map(|id| stored("s", id, JobState::Failed));
         let mut all: Vec<_> = failed.collect();
         all.extend((0..32).map(|id| stored("s", id, JobState::Completed)));
-        let notice = summary(ServerId("s".to_owned()), "Test", "While quiet", &all, at(0));
+        let place = |server: &ServerId| server.0.to_uppercase();
+        let notice = summary("While quiet", &all, place, at(0));
         assert_eq!(notice.title, "While quiet: 32 completed, 5 failed");
-        assert_eq!(notice.body, "On Test\n10 failed\n11 failed\n12 failed");
+        assert_eq!(notice.body, "On S\n10 failed\n11 failed\n12 failed");
+        assert_eq!(notice.server.0, "s");
+        all.push(stored("t", 50, JobState::gone()));
+        let notice = summary("While quiet", &all, place, at(0));
+        assert_eq!(notice.title, "While quiet: 32 completed, 5 failed, 1 with unknown outcome");
+        assert_eq!(notice.body, "On 2 servers\n10 failed (S)\n11 failed (S)\n12 failed (S)");
+        assert!(notice.of_several_servers());
     }
 }

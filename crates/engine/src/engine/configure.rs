@@ -16,7 +16,7 @@ use super::state::State;
 use crate::history::Remembered;
 use crate::settings::{Read, SavedServer, Settings, new_id};
 use crate::views::{
-    ErrorCode, KeyChange, KeyPlacementView, KeyState, Preferences, ServerDraft, UserError,
+    ErrorCode, KeyChange, KeyPlacementView, KeyState, PreferencesPatch, ServerDraft, UserError,
 };
 
 /// A server that may be saved: everything has been checked.
@@ -453,8 +453,8 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn set_preferences(&mut self, preferences: Preferences) {
-        self.preferences = preferences;
+    pub(super) fn set_preferences(&mut self, patch: PreferencesPatch) {
+        patch.apply(&mut self.preferences);
         self.telling.set_rules(&self.preferences);
         self.set_log_budget();
         self.end_quiet();

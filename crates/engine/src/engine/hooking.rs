@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::configure::invalid;
 use super::state::State;
-use super::telling::InForce;
 use crate::history::StoredNotice;
 use crate::hooks::{Hook, LIMIT, Told, perform};
 use crate::views::{ErrorCode, NoticeRule, UserError};
@@ -53,12 +52,9 @@ fn hooks_of(run: &[String], post: Option<url::Url>) -> Vec<Hook> {
     run.into_iter().chain(post.map(Hook::Post)).collect()
 }
 
-/// What is told of a notice.
-fn told(notice: &Notice, place: &str, job: Option<&Job>) -> Told {
-    let (kind, rule) = match &notice.why {
-        Some(why) => (why.kind.word(), why.rule.as_str()),
-        None => ("", ""),
-    };
+/// What is told of a notice, to what a rule of this name runs.
+fn told(notice: &Notice, rule: &str, place: &str, job: Option<&Job>) -> Told {
+    let kind = notice.why.as_ref().map_or("", |why| why.kind.word());
     let error = notice.subject.as_ref().map_or("", |about| &about.error);
     let job_text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     Told {
@@ -88,21 +84,25 @@ fn told(notice: &Notice, place: &str, job: Option<&Job>) -> Told {
 }
 
 impl State {
-    /// Does what the rules want done that told a notice.
-    pub(super) fn hook(&mut self, stored: &StoredNotice) {
+    /// Does what the rules want done that told a notice, as it was decided then. `job` is what was
+    /// known of its job.
+    pub(super) fn hook(&mut self, stored: &StoredNotice, job: Option<&Arc<Job>>) {
         let notice = &stored.notice;
-        let Some(what) = self.happening_of(notice) else { return };
-        let of_rule = |rule: &InForce| hooks_of(&rule.run, rule.post.clone());
-        let hooks: Vec<Hook> = self.telling.rules_for(&what).flat_map(of_rule).collect();
-        if hooks.is_empty() {
-            return;
-        }
+        let Some(decision) = &stored.decision else { return };
         let Ok(entry) = self.named(&notice.server) else { return };
-        let told = told(notice, &entry.server.name, self.job_of(notice).map(Arc::as_ref));
+        let place = entry.server.name.clone();
+        let job = job.or_else(|| self.job_of(notice)).cloned();
+        let mut hooks = Vec::new();
+        for of in &decision.rules {
+            let post = of.effects.post.as_ref().and_then(|url| url.parse().ok());
+            let told = told(notice, &of.rule, &place, job.as_deref());
+            let all = hooks_of(&of.effects.run, post);
+            hooks.extend(all.into_iter().map(|hook| (hook, told.clone())));
+        }
         let now = self.clock.now().mono;
-        for hook in hooks {
+        for (hook, told) in hooks {
             if self.hooks.admits(now) {
-                self.hooks.waiting.push_back((stored.id, hook, told.clone()));
+                self.hooks.waiting.push_back((stored.id, hook, told));
             } else {
                 let words = format!(
                     "Not done: {MOST} programs and addresses a minute are the most that Jobwatch \
@@ -153,11 +153,8 @@ impl State {
             message: "Nothing has happened yet that it could be tried on.".to_owned(),
         };
         let heard = self.telling.last(&compiled).ok_or_else(none)?;
-        let (place, mut notice) = heard.as_notice();
-        if let Some(why) = &mut notice.why {
-            why.rule.clone_from(&rule.name);
-        }
-        let told = told(&notice, &place, self.job_of(&notice).map(Arc::as_ref));
+        let (place, notice) = heard.as_notice();
+        let told = told(&notice, &rule.name, &place, self.job_of(&notice).map(Arc::as_ref));
         let clients = self.tasks.clients(None);
         Ok(async move {
             let all = hooks

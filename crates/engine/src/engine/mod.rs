@@ -33,8 +33,8 @@ use crate::ports::{Ports, SecretsError, Tray, Window};
 use crate::settings::{SavedServer, Settings, SettingsFile};
 use crate::test::{self, Report};
 use crate::views::{
-    ActionView, ErrorCode, KeyChange, NoticeRule, OpenJob, Overview, Preferences, ServerDraft,
-    UserError, ViewSpec, ViewWindow, Wanted,
+    ActionView, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, OpenJob, Overview,
+    Preferences, PreferencesPatch, ServerDraft, UserError, ViewSpec, ViewWindow, Wanted,
 };
 use state::State;
 use window::{MAX_ROWS, Pull};
@@ -196,19 +196,28 @@ impl Engine {
         found.ok().flatten()
     }
 
-    /// Everything outside the lists.
-    pub async fn overview(&self) -> Overview {
-        self.ask(State::overview).await.unwrap_or_else(|_| Overview {
-            servers: Vec::new(),
-            running: 0,
-            jobs: 0,
-            unread: 0,
-            health: crate::views::Health::default(),
-            preferences: Preferences::default(),
-            quiet_until: None,
-            desktop_quiet: false,
-            demo: false,
-        })
+    /// Everything outside the lists, for whoever wants to look. It changes nothing.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn overview(&self) -> Result<Overview, UserError> {
+        self.ask(|state| state.overview()).await
+    }
+
+    /// The same, for the page, which is not told of it again before something in it changes.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn pull_overview(&self) -> Result<Overview, UserError> {
+        self.ask(State::pull_overview).await
+    }
+
+    /// The user's choices.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn preferences(&self) -> Result<Preferences, UserError> {
+        self.ask(|state| state.preferences.clone()).await
     }
 
     /// Opens a view; the number names it from now on.
@@ -247,6 +256,7 @@ impl Engine {
     pub async fn looking_at(&self, focused: bool, job: Option<OpenJob>) {
         let _ = self
             .ask(move |state| {
+                state.focused = focused;
                 state.looking_at = job.filter(|_| focused);
                 if let Some(OpenJob { server, job }) = state.looking_at.clone() {
                     state.looked_at(&ServerId(server), &job.into());
@@ -261,16 +271,27 @@ impl Engine {
         let _ = self.ask(move |state| state.open_job(OpenJob { server, job }, log)).await;
     }
 
-    /// A popup's button: hear no more of jobs of its name, or of failures with its error. The
-    /// settings say what is muted.
+    /// Shows no more popups about jobs like this one: of its name, with its error, or in its queue.
+    /// The settings list what is muted. Answers what was muted, so that it can be taken back.
     ///
     /// # Errors
-    /// As [`Engine::set_preferences`].
-    pub async fn mute(&self, notice: i64, by_error: bool) -> Result<(), UserError> {
-        match self.ask(move |state| state.muting(notice, by_error)).await? {
-            Some(preferences) => self.set_preferences(preferences).await,
-            None => Ok(()),
-        }
+    /// When it is not known any more or has nothing of the sort, and as
+    /// [`Engine::set_preferences`].
+    pub async fn mute(&self, what: MuteTarget, by: MuteBy) -> Result<Mute, UserError> {
+        let mute = self.ask(move |state| state.mute_of(&what, by)).await??;
+        let patch = PreferencesPatch { mute: vec![mute.clone()], ..PreferencesPatch::default() };
+        self.set_preferences(patch).await?;
+        Ok(mute)
+    }
+
+    /// A popup has left the screen: the user closed it, or its time was over.
+    pub fn popup_closed(&self, slot: u64) {
+        self.tell(move |state| state.popup_closed(slot));
+    }
+
+    /// An earlier run of the program left these popups on the screen, oldest first.
+    pub fn popups_left(&self, slots: Vec<u64>) {
+        self.tell(move |state| state.popups_left(slots));
     }
 
     /// The desktop is set not to disturb, or no longer: popups wait until then.
@@ -506,19 +527,24 @@ impl Engine {
         let _ = self.ask(move |state| state.dismiss(ids, false)).await;
     }
 
-    /// Replaces the user's choices.
+    /// Changes some of the user's choices and leaves the others as they are, whoever else changes
+    /// those meanwhile.
     ///
     /// # Errors
     /// When the settings cannot be written; the choices hold until the program ends then.
-    pub async fn set_preferences(&self, preferences: Preferences) -> Result<(), UserError> {
-        let (first, planned) = (preferences.clone(), preferences.clone());
+    pub async fn set_preferences(
+        &self,
+        patch: impl Into<PreferencesPatch>,
+    ) -> Result<(), UserError> {
+        let patch = patch.into();
+        let (first, planned) = (patch.clone(), patch.clone());
         self.ask(move |state| state.set_preferences(first)).await?;
         let set = self.configure(
             move |_| {
-                let preferences = planned.clone();
-                Ok(Some(Box::new(move |settings| settings.preferences = preferences)))
+                let patch = planned.clone();
+                Ok(Some(Box::new(move |settings| patch.apply(&mut settings.preferences))))
             },
-            move |state| state.set_preferences(preferences),
+            move |state| state.set_preferences(patch),
         );
         set.await
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jobwatch_core::dialect::ActionKind;
-use jobwatch_core::model::{JobId, JobState, Level, ServerNotice};
+use jobwatch_core::model::{Job, JobId, JobState, Level, ServerNotice};
 use jobwatch_core::notify::popups::Popups;
 use jobwatch_core::notify::quiet::Held;
 use jobwatch_core::notify::{Notice, Tone, family};
@@ -46,8 +46,12 @@ pub(super) struct NoticeFilter {
 
 /// Among so many of the newest notices others about the same job are looked for.
 const LOOKED_BACK: usize = 500;
-/// Notices of one burst are at most this far apart.
+/// What a server says of an end and what is told of it are at most this far apart,
 const APART: Duration = Duration::from_secs(60);
+/// and each notice of a burst from the next.
+const BURST: Duration = Duration::from_secs(300);
+/// So many different jobs with the same error are a burst.
+const SAME_ERROR: usize = 3;
 
 /// A row of the list.
 pub(super) struct Listed<'a> {
@@ -56,6 +60,23 @@ pub(super) struct Listed<'a> {
     pub burst: Option<i64>,
     /// Others of it that are folded into this row.
     pub folded: Vec<i64>,
+    /// Whether all of them were read.
+    pub read: bool,
+}
+
+impl<'a> Listed<'a> {
+    fn alone(stored: &'a StoredNotice, burst: Option<i64>) -> Listed<'a> {
+        Listed { stored, burst, folded: Vec::new(), read: stored.read }
+    }
+}
+
+/// What makes notices alike.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Likeness {
+    /// What happened, to jobs of which name.
+    name: String,
+    /// What happened, with which error, where there is one.
+    error: Option<String>,
 }
 
 impl NoticeFilter {
@@ -78,7 +99,7 @@ pub(super) struct Notices {
     list: Vec<StoredNotice>,
     dismissed: Vec<StoredNotice>,
     /// What each notice is like, for folding bursts.
-    likes: HashMap<i64, String>,
+    likes: HashMap<i64, Likeness>,
     unread: u32,
     pub(super) bursts: Bursts,
     /// Which popups are shown, and when.
@@ -96,8 +117,9 @@ impl Notices {
         [self.bursts.deadline(), popup].into_iter().flatten().min()
     }
 
-    pub(super) fn by_id(&self, id: i64) -> Option<&Notice> {
-        self.list.iter().rev().find(|stored| stored.id == id).map(|stored| &stored.notice)
+    pub(super) fn by_id(&self, id: i64) -> Option<&StoredNotice> {
+        let mut lists = self.list.iter().rev().chain(&self.dismissed);
+        lists.find(|stored| stored.id == id)
     }
 
     /// What a program printed that a notice's rule had run.
@@ -134,49 +156,90 @@ impl Notices {
     ) -> (u64, Vec<Listed<'a>>) {
         let passing = self.list.iter().rev().filter(|stored| filter.passes(stored, &place));
         let rows = match &filter.unfolded {
-            None => passing.map(|stored| Listed { stored, burst: None, folded: vec![] }).collect(),
+            None => passing.map(|stored| Listed::alone(stored, None)).collect(),
             Some(unfolded) => self.folded(passing, unfolded),
         };
         let skip = usize::try_from(first).unwrap_or(usize::MAX);
         (rows.len() as u64, rows.into_iter().skip(skip).take(count).collect())
     }
 
-    /// Folds what happened together into its newest: the same end of jobs of one name, or with the
-    /// same error, one soon after the other. A burst is named by its oldest, which stays.
+    /// Folds what happened together into its newest: the same end of jobs of one name, however many
+    /// others ended in between; and of different jobs the same end with the same error. A burst is
+    /// named by its oldest, which stays.
     fn folded<'a>(
         &'a self,
         newest_first: impl Iterator<Item = &'a StoredNotice>,
         unfolded: &[i64],
     ) -> Vec<Listed<'a>> {
-        let all: Vec<&StoredNotice> = newest_first.collect();
-        let together = |one: &&StoredNotice, other: &&StoredNotice| {
-            let alike = self.likes.get(&one.id);
-            alike.is_some()
-                && alike == self.likes.get(&other.id)
-                && apart(&one.notice, &other.notice) <= APART
+        let singles = newest_first.map(|stored| vec![stored]).collect();
+        let bursts = self.gather(singles, |like| Some(&like.name), |_| true);
+        // Of those that no other of its name joined, those with one error.
+        let mut many = HashMap::<&str, usize>::new();
+        let error = |burst: &[&StoredNotice]| match burst {
+            [alone] => self.likes.get(&alone.id).and_then(|like| like.error.as_deref()),
+            _ => None,
         };
+        for burst in &bursts {
+            if let Some(error) = error(burst) {
+                *many.entry(error).or_default() += 1;
+            }
+        }
+        let enough = |like: &str| many.get(like).is_some_and(|many| *many >= SAME_ERROR);
+        let bursts = self.gather(bursts, |like| like.error.as_ref(), enough);
         let mut rows = Vec::new();
-        for burst in all.chunk_by(together) {
-            let [newest, rest @ ..] = burst else { continue };
+        for burst in bursts {
+            let [newest, rest @ ..] = burst.as_slice() else { continue };
             let name = rest.last().map(|oldest| oldest.id);
             if name.is_none_or(|name| unfolded.contains(&name)) {
-                let row =
-                    |stored: &&'a StoredNotice| Listed { stored, burst: name, folded: Vec::new() };
-                rows.extend(burst.iter().map(row));
+                rows.extend(burst.iter().map(|stored| Listed::alone(stored, name)));
             } else {
                 let folded = rest.iter().map(|stored| stored.id).collect();
-                rows.push(Listed { stored: newest, burst: name, folded });
+                let read = burst.iter().all(|stored| stored.read);
+                rows.push(Listed { stored: newest, burst: name, folded, read });
             }
         }
         rows
     }
 
-    /// Puts a notice into the list.
+    /// Joins what is alone to the last of its like, where that is not too long after it.
+    fn gather<'a>(
+        &'a self,
+        bursts: Vec<Vec<&'a StoredNotice>>,
+        like: impl Fn(&'a Likeness) -> Option<&'a String>,
+        joins: impl Fn(&str) -> bool,
+    ) -> Vec<Vec<&'a StoredNotice>> {
+        let mut gathered: Vec<Vec<&StoredNotice>> = Vec::new();
+        let mut last = HashMap::<&str, usize>::new();
+        for burst in bursts {
+            let alike = match burst.as_slice() {
+                [alone] => self.likes.get(&alone.id).and_then(&like).filter(|like| joins(like)),
+                _ => None,
+            };
+            if let (Some(alike), [alone]) = (alike, burst.as_slice()) {
+                let open = last.get(alike.as_str()).and_then(|at| gathered.get_mut(*at));
+                if let Some(open) = open
+                    && open
+                        .last()
+                        .is_some_and(|before| apart(&before.notice, &alone.notice) <= BURST)
+                {
+                    open.push(alone);
+                    continue;
+                }
+                last.insert(alike, gathered.len());
+            }
+            gathered.push(burst);
+        }
+        gathered
+    }
+
+    /// Puts a notice into the list, which is in the order of time.
     fn push(&mut self, stored: StoredNotice) {
         if let Some(like) = likeness(&stored.notice) {
             self.likes.insert(stored.id, like);
         }
-        self.list.push(stored);
+        let later = |other: &StoredNotice| place_in_time(other) > place_in_time(&stored);
+        let at = self.list.iter().rposition(|other| !later(other)).map_or(0, |before| before + 1);
+        self.list.insert(at, stored);
         if self.list.len() > MAX_LISTED {
             let gone = self.list.remove(0);
             self.likes.remove(&gone.id);
@@ -185,18 +248,16 @@ impl Notices {
     }
 
     /// What a summary told of, oldest first; nothing where it is none.
-    fn summed_up_by(&self, stored: &StoredNotice) -> Vec<StoredNotice> {
+    pub(super) fn summed_up_by(&self, stored: &StoredNotice) -> Vec<StoredNotice> {
         if !is_servers_own(&stored.notice) || stored.notice.job.is_some() {
             return Vec::new();
         }
-        let member =
-            |other: &&StoredNotice| other.summary == Some(stored.id) && other.notice.key.is_some();
+        let member = |other: &&StoredNotice| other.summary == Some(stored.id);
         self.list.iter().filter(member).cloned().collect()
     }
 
-    /// What a server says of its own accord about the end of a job that a notice tells of, before it
-    /// or after: it is listed, and nobody needs to read it besides. Answers what is unread of it, of
-    /// which `new` is the newest, or what `new` makes so.
+    /// Server messages that duplicate our own notice of a job's end, sent before it or after. Answers
+    /// those that `new` duplicates, or itself where it is one.
     fn told_otherwise(&self, new: &StoredNotice) -> Vec<i64> {
         let notice = &new.notice;
         let same = |other: &&StoredNotice| {
@@ -208,11 +269,10 @@ impl Notices {
         // In a flood it is not looked for ever.
         let mut recent = self.newest().take(LOOKED_BACK).filter(same);
         match (&notice.job, &notice.key) {
-            (Some(_), Some(_)) => recent
-                .filter(|other| is_servers_own(&other.notice) && !other.read)
-                .map(|other| other.id)
-                .collect(),
-            (Some(_), None) if is_servers_own(notice) && !new.read => {
+            (Some(_), Some(_)) => {
+                recent.filter(|other| is_servers_own(&other.notice)).map(|other| other.id).collect()
+            }
+            (Some(_), None) if is_servers_own(notice) => {
                 let told = recent.any(|other| other.notice.key.is_some());
                 if told { vec![new.id] } else { Vec::new() }
             }
@@ -235,23 +295,27 @@ fn is_servers_own(notice: &Notice) -> bool {
     notice.key.is_none() && notice.why.is_none()
 }
 
-/// What makes notices alike; `None` for one that is like no other.
-fn likeness(notice: &Notice) -> Option<String> {
+/// Where a notice stands in the list. Preliminary numbers are negative and count down.
+fn place_in_time(stored: &StoredNotice) -> (jiff::Timestamp, u64) {
+    (stored.notice.at, stored.id.unsigned_abs())
+}
+
+/// What makes a notice like others; `None` for one that is like no other.
+fn likeness(notice: &Notice) -> Option<Likeness> {
+    let server = &notice.server.0;
     let Some(about) = notice.subject.as_ref() else {
         // What a server says of one job after the other in the same words.
         let own = is_servers_own(notice) && notice.job.is_some();
-        let text = || format!("{}\n{}\n{}", notice.server.0, notice.title, family(&notice.body));
-        return own.then(text);
+        let name = || format!("{server}\n{}\n{}", notice.title, family(&notice.body));
+        return own.then(|| Likeness { name: name(), error: None });
     };
     let kind = notice.key.as_ref().map_or_else(
         || notice.why.as_ref().map_or("", |why| why.kind.word()).to_owned(),
         |key| key.outcome.word(),
     );
-    let what = match about.error.as_str() {
-        "" => about.name.clone(),
-        error => family(error),
-    };
-    Some(format!("{}\n{kind}\n{what}", notice.server.0))
+    let error = (!about.error.is_empty()).then(|| family(&about.error));
+    let of = |what: &str| format!("{server}\n{kind}\n{what}");
+    Some(Likeness { name: of(&about.name), error: error.map(|error| of(&error)) })
 }
 
 impl State {
@@ -299,13 +363,12 @@ impl State {
         }
         for (slot, (count, waiting)) in popups {
             let ids = waiting.iter().map(|stored| stored.id).collect();
-            let Some(Ok(entry)) = waiting.last().map(|stored| self.named(&stored.notice.server))
+            let Some(place) = waiting.last().and_then(|stored| self.place(&stored.notice.server))
             else {
                 // The demo's servers of an earlier run may not be here.
                 self.history.shown(ids);
                 continue;
             };
-            let place = entry.server.name.clone();
             let of_it = |stored: &&StoredNotice| stored.popup.is_some_and(|of| of.slot == slot);
             // What was told before it by a popup in the same place is not part of it.
             let mut told: Vec<_> = self.notices.newest().filter(of_it).take(count).collect();
@@ -352,10 +415,30 @@ impl State {
         self.history.announce(Announcement { mark, ..Announcement::of(notice) });
     }
 
-    /// The history has written a notice that is new.
-    pub(super) fn recorded(&mut self, stored: StoredNotice, away: bool) {
+    /// A server's name; nothing for what tells of several. `None` where it is not here any more.
+    pub(super) fn place(&self, server: &ServerId) -> Option<String> {
+        if server.0.is_empty() {
+            return Some(String::new());
+        }
+        self.named(server).ok().map(|entry| entry.server.name.clone())
+    }
+
+    /// The history has written a notice that is new, about this job as it was then, which tells of
+    /// others instead of them.
+    pub(super) fn recorded(
+        &mut self,
+        stored: StoredNotice,
+        away: bool,
+        job: Option<&Arc<Job>>,
+        instead_of: &[i64],
+    ) {
         let now = self.clock.now();
-        if self.named(&stored.notice.server).is_err() {
+        for member in &mut self.notices.list {
+            if instead_of.contains(&member.id) {
+                member.summary = Some(stored.id);
+            }
+        }
+        if self.place(&stored.notice.server).is_none() {
             // Its server was removed while it was written: nobody wants to hear of it any more.
             self.history.shown(vec![stored.id]);
             return;
@@ -367,13 +450,13 @@ impl State {
             self.show(&stored);
         }
         self.notices.push(stored.clone());
-        let known = self.notices.told_otherwise(&stored);
-        if !known.is_empty() {
-            self.mark_read(known, true);
+        let doubles = self.notices.told_otherwise(&stored);
+        if !doubles.is_empty() {
+            self.dismiss(doubles, true);
         }
         if !away {
             // What ended while nobody watched is told, and no program is run for it.
-            self.hook(&stored);
+            self.hook(&stored, job);
         }
         self.views.notices_changed();
     }
@@ -390,19 +473,24 @@ impl State {
         let notice = &stored.notice;
         // A server's plain information is for the list, and so is what it says about a job: it is
         // the job's outcome that rings, and it rings once.
-        let loud = match &notice.why {
-            Some(_) => self.pops_up(notice),
-            None => notice.key.is_some() || (notice.tone != Tone::Plain && notice.job.is_none()),
+        let loud = match (&stored.decision, &notice.why) {
+            (Some(decision), _) => decision.pops_up(),
+            // Written by an earlier version, because a rule wanted it.
+            (None, Some(_)) => true,
+            (None, None) => {
+                notice.key.is_some() || (notice.tone != Tone::Plain && notice.job.is_none())
+            }
         };
         let seen = self.sees(&notice.server, notice.job.as_ref().map(|job| job.as_str()));
         if loud
             && self.preferences.popups
             && !seen
             && self.ports.desktop.is_some()
-            && let Ok(entry) = self.named(&notice.server)
+            && let Some(place) = self.place(&notice.server)
         {
-            let place = entry.server.name.clone();
-            if self.is_muted(notice) {
+            // Muted since it happened, while it waited.
+            let queue = stored.decision.as_ref().and_then(|made| made.event.queue.as_deref());
+            if self.is_muted(notice, queue) {
                 self.history.shown(vec![stored.id]);
                 return;
             }
@@ -428,10 +516,21 @@ impl State {
                 return;
             }
             let Some(due) = self.notices.popups.poll(now) else { return };
-            let (buttons, sound) = (self.buttons(&due.notice), self.preferences.sound);
             let (slot, ids) = (due.slot, due.ids);
+            for folded in due.withdraw {
+                self.withdraw(folded);
+            }
+            if self.focused && due.notice.routine() {
+                // The window shows it. What stood in its place is out of date.
+                self.notices.popups.closed(slot);
+                self.withdraw(slot);
+                self.history.shown(ids);
+                continue;
+            }
+            let (buttons, sound) = (self.buttons(&due.notice), self.preferences.sound);
             let id = ids.iter().copied().max_by_key(|id| id.unsigned_abs()).unwrap_or(0);
-            let popup = Popup { slot, id, notice: due.notice, buttons, sound };
+            let urgent = self.preferences.critical_failures && due.notice.tone == Tone::Bad;
+            let popup = Popup { slot, id, notice: due.notice, buttons, sound, urgent };
             let (history, showing) = (self.history(), self.popups.token());
             history.handed(Handed { slot, count: due.count }, ids.clone());
             let (desktop, told) = (Arc::clone(&desktop), self.history());
@@ -464,6 +563,16 @@ impl State {
         }
         buttons.push(Button::Snooze);
         buttons
+    }
+
+    /// A popup has left the screen.
+    pub(super) fn popup_closed(&mut self, slot: u64) {
+        self.notices.popups.closed(slot);
+    }
+
+    /// An earlier run of the program left these on the screen, as far as is known.
+    pub(super) fn popups_left(&mut self, slots: Vec<u64>) {
+        self.notices.popups.adopt(slots);
     }
 
     /// The user looks at a job: its popup has served its purpose.
@@ -514,8 +623,7 @@ impl State {
         *from = kept;
         let moved: Vec<StoredNotice> = moved;
         to.extend(moved.into_iter().map(|stored| StoredNotice { dismissed, ..stored }));
-        // Preliminary numbers are negative and count down: the time decides first.
-        to.sort_by_key(|stored| (stored.notice.at, stored.id.unsigned_abs()));
+        to.sort_by_key(place_in_time);
         let excess = notices.dismissed.len().saturating_sub(MAX_LISTED);
         for gone in notices.dismissed.drain(..excess) {
             notices.likes.remove(&gone.id);

@@ -3,12 +3,12 @@
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use jobwatch_core::notify::quiet::{Muted, Quiet};
-use jobwatch_core::notify::{Notice, family};
+use jobwatch_core::notify::{self, Notice, family};
 use jobwatch_core::server::ServerId;
 
 use super::state::State;
 use crate::history::StoredNotice;
-use crate::views::{Mute, Preferences, QuietHours};
+use crate::views::{ErrorCode, Mute, MuteBy, MuteTarget, Preferences, QuietHours, UserError};
 
 /// The user's choices, as core knows them. Hours that cannot be read are none.
 fn quiet(preferences: &Preferences, desktop: bool) -> Quiet {
@@ -23,30 +23,50 @@ fn quiet(preferences: &Preferences, desktop: bool) -> Quiet {
 }
 
 impl State {
-    /// Whether the user wants no popup about this.
-    pub(super) fn is_muted(&self, notice: &Notice) -> bool {
+    /// Whether the user wants no popup about this, which is about a job in this queue.
+    pub(super) fn is_muted(&self, notice: &Notice, queue: Option<&str>) -> bool {
         self.preferences.muted.iter().any(|mute| {
-            let Mute { server, name, error } = mute.clone();
-            Muted { server: ServerId(server), name, error }.mutes(notice)
+            let Mute { server, name, error, queue: of } = mute.clone();
+            Muted { server: ServerId(server), name, error, queue: of }.mutes(notice, queue)
         })
     }
 
-    /// The choices with what a notice tells of muted: its error, or jobs of its name. `None` where it
-    /// is not known any more, or muted already.
-    pub(super) fn muting(&self, id: i64, by_error: bool) -> Option<Preferences> {
-        let notice = self.notices.by_id(id)?;
-        let about = notice.subject.as_ref()?;
-        let mute = Mute {
-            server: notice.server.0.clone(),
-            name: (!by_error).then(|| about.name.clone()),
-            error: by_error.then(|| family(&about.error)),
+    /// What is to be muted, by what a notice or a job says of itself.
+    pub(super) fn mute_of(&self, what: &MuteTarget, by: MuteBy) -> Result<Mute, UserError> {
+        let missing =
+            |message: &str| UserError { code: ErrorCode::NotFound, message: message.to_owned() };
+        let (server, name, error, queue) = match what {
+            MuteTarget::Notice { id } => {
+                let gone = || missing("This notice is not there any more, so it cannot be muted.");
+                let stored = self.notices.by_id(*id).ok_or_else(gone)?;
+                let about = stored.notice.subject.as_ref();
+                let queue = stored.decision.as_ref().and_then(|made| made.event.queue.clone());
+                let name = about.map(|about| about.name.clone());
+                (stored.notice.server.0.clone(), name, about.map(|a| a.error.clone()), queue)
+            }
+            MuteTarget::Job { server, job } => {
+                let gone = || missing("This job is not known any more, so it cannot be muted.");
+                let slot = self.slot_of(server).ok_or_else(gone)?;
+                let job = self.catalogue.job(slot, &job.as_str().into()).ok_or_else(gone)?;
+                let about = notify::subject(job);
+                (server.clone(), Some(about.name), Some(about.error), job.queue.clone())
+            }
         };
-        let mut preferences = self.preferences.clone();
-        if preferences.muted.contains(&mute) {
-            return None;
+        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let mut mute = Mute { server, ..Mute::default() };
+        match by {
+            MuteBy::Name => mute.name = some(name),
+            MuteBy::Error => mute.error = some(error).map(|error| family(&error)),
+            MuteBy::Queue => mute.queue = some(queue),
         }
-        preferences.muted.push(mute);
-        Some(preferences)
+        if (&mute.name, &mute.error, &mute.queue) == (&None, &None, &None) {
+            return Err(missing(match by {
+                MuteBy::Name => "It is not about a job, so there is no job to mute.",
+                MuteBy::Error => "It has no error that could be muted.",
+                MuteBy::Queue => "Its queue is not known, so it cannot be muted.",
+            }));
+        }
+        Ok(mute)
     }
 
     /// The desktop is set not to disturb, or no longer.
@@ -72,8 +92,8 @@ impl State {
 
     /// Keeps a notice for the end of the quiet; answers whether it is quiet for it.
     pub(super) fn hold_if_quiet(&mut self, stored: &StoredNotice) -> bool {
-        if self.breaches_quiet(&stored.notice) || !self.quiet().holds(&stored.notice, &self.local())
-        {
+        let breaches = stored.decision.as_ref().is_some_and(|made| made.breaches_quiet());
+        if breaches || !self.quiet().holds(&stored.notice, &self.local()) {
             return false;
         }
         self.notices.held.hold(stored.notice.server.clone(), stored.clone());
@@ -89,22 +109,32 @@ impl State {
             self.notices.quiet_told = until;
             self.views.overview_changed();
         }
-        let now = self.clock.now();
-        for (server, notices) in self.notices.held.release(&quiet, &local) {
-            let Ok(entry) = self.named(&server) else {
-                self.history.shown(notices.iter().map(|stored| stored.id).collect());
-                continue;
-            };
-            let name = entry.server.name.clone();
-            // What was read meanwhile is known.
-            let (read, unread): (Vec<_>, Vec<_>) =
-                notices.into_iter().partition(|stored| self.notices.is_read(stored.id));
-            self.history.shown(read.iter().map(|stored| stored.id).collect());
-            // Held since the start, and handed to the desktop by an earlier run.
-            let (handed, unread): (Vec<_>, Vec<_>) =
-                unread.into_iter().partition(|stored| stored.popup.is_some());
-            self.show_again(handed);
-            self.tell_burst(server, &name, "While quiet", unread, &[], now);
+        // Of all servers as one: the user comes back to one summary.
+        let released = self.notices.held.release(&quiet, &local).into_values().flatten();
+        // What was read meanwhile is known, and of a server that is gone nobody wants to hear.
+        let (unread, dealt_with): (Vec<_>, Vec<_>) = released.partition(|stored: &StoredNotice| {
+            !self.notices.is_read(stored.id) && self.place(&stored.notice.server).is_some()
+        });
+        if !dealt_with.is_empty() {
+            self.history.shown(dealt_with.iter().map(|stored| stored.id).collect());
+        }
+        // Held since the start, and handed to the desktop by an earlier run.
+        let (handed, mut unread): (Vec<_>, Vec<_>) =
+            unread.into_iter().partition(|stored| stored.popup.is_some());
+        self.show_again(handed);
+        unread.sort_by_key(|stored| (stored.notice.at, stored.id.unsigned_abs()));
+        // A summary of what happened before is part of this one.
+        let (earlier, mut unread): (Vec<_>, Vec<_>) =
+            unread.into_iter().partition(|stored| !self.notices.summed_up_by(stored).is_empty());
+        let unseen: Vec<i64> = earlier.iter().map(|stored| stored.id).collect();
+        for summary in earlier {
+            unread.extend(self.notices.summed_up_by(&summary));
+        }
+        match unread.as_slice() {
+            [] => {}
+            // One is best told in its own words.
+            [only] => self.show(only),
+            several => self.sum_up("While quiet", several, &unseen),
         }
     }
 }

@@ -420,9 +420,24 @@ impl State {
     /// Tells who has waited too long for the answer to an action.
     pub(super) fn give_up_actions(&mut self) {
         let now = self.clock.now().mono;
+        let mut changed = Vec::new();
         for entry in &mut self.servers {
-            entry.actions.give_up(now);
+            let slot = entry.slot;
+            changed.extend(entry.actions.give_up(now).into_iter().map(|job| (slot, job)));
         }
+        for (slot, job) in changed {
+            self.asked_changed(slot, &job);
+        }
+    }
+
+    /// What was asked about a job has changed: whatever shows the job shows it.
+    fn asked_changed(&mut self, slot: Slot, job: &JobId) {
+        if let Some(number) = self.catalogue.number(slot, job)
+            && let Some(job) = self.catalogue.job(slot, job).cloned()
+        {
+            self.views.job_changed(slot, &job, number);
+        }
+        self.views.notices_changed();
     }
 
     pub(super) fn woke(&mut self) {
@@ -612,7 +627,9 @@ impl State {
                     code: ErrorCode::Server,
                     message: entry.redactor.clean_prefix(&words, WORDS),
                 });
-                entry.actions.answered(id, result);
+                if let Some(job) = entry.actions.answered(id, result) {
+                    self.asked_changed(slot, &job);
+                }
             }
             Output::Listed { topic, ok } => {
                 let server = entry.server.id.clone();
@@ -661,13 +678,18 @@ impl State {
         let before = self.catalogue.tally(slot);
         let known = self.catalogue.job(slot, &job.id).cloned();
         let number = self.catalogue.put(slot, Arc::clone(&job));
-        if known.is_none_or(|known| known.state.terminal() != job.state.terminal()) {
+        if known.as_ref().is_none_or(|known| known.state.terminal() != job.state.terminal()) {
             let owner = Owner { server: server.clone(), job: job.id.clone() };
             self.logs.ended(owner, job.state.terminal());
         }
         self.views.job_changed(slot, &job, number);
         if before != self.catalogue.tally(slot) {
             self.views.overview_changed();
+        }
+        let new = known.is_none();
+        let retried = self.entry_mut(slot).filter(|_| new).and_then(|e| e.actions.began(&job));
+        if let Some(of) = retried {
+            self.asked_changed(slot, &of);
         }
         self.history.job(server.clone(), Arc::clone(&job));
         self.sink(|| Event::Job { server, job, named });
@@ -731,7 +753,9 @@ impl State {
             let _ = answer.send(Err(refuse(ErrorCode::Invalid, message)));
             return;
         };
-        let id = entry.actions.ask(answer, now.mono);
+        let job = Arc::clone(job);
+        let id = entry.actions.ask(&job, action, answer, now);
+        self.asked_changed(slot, &job.id);
         self.feed(slot, Input::Act(id, found));
     }
 }

@@ -84,6 +84,8 @@ pub(crate) struct State {
     pub(super) desktop_quiet: bool,
     pub(super) views: Views,
     pub(super) looking_at: Option<OpenJob>,
+    /// Whether the user works in the window.
+    pub(super) focused: bool,
     /// Popups on their way to the desktop.
     pub(super) popups: TaskTracker,
     pub(super) tasks: Tasks,
@@ -124,6 +126,7 @@ impl State {
             desktop_quiet: false,
             views: Views::default(),
             looking_at: None,
+            focused: false,
             popups: TaskTracker::new(),
             tasks: Tasks::default(),
             heard_lines: Vec::new(),
@@ -214,7 +217,9 @@ impl State {
 
     fn replied(&mut self, reply: Reply) {
         match reply {
-            Reply::Recorded { stored, away } => self.recorded(*stored, away),
+            Reply::Recorded { stored, away, job, instead_of } => {
+                self.recorded(*stored, away, job.as_ref(), &instead_of);
+            }
             Reply::Health(problem) => {
                 match &problem {
                     Some(problem) => tracing::warn!("{problem}"),

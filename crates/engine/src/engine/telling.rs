@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState};
+use jobwatch_core::notify::decision::{ActiveRule, Decision, Effects};
 use jobwatch_core::notify::past::Past;
 use jobwatch_core::notify::rules::{Happening, Kind, Rule};
-use jobwatch_core::notify::{self, Notice, Why};
+use jobwatch_core::notify::{self, Notice};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::{Transition, TransitionKind};
 use jobwatch_core::supervisor::Link;
@@ -17,8 +18,6 @@ use jobwatch_core::time::Mono;
 use super::Engine;
 use super::servers::Entry;
 use super::state::State;
-use url::Url;
-
 use crate::driver::Slot;
 use crate::history::{Announcement, End};
 use crate::views::{NoticeRule, Preferences, RuleExample, RuleTrial, UserError};
@@ -33,24 +32,10 @@ const SLOW: Duration = Duration::from_secs(5);
 const NAME: Duration = Duration::from_secs(5);
 /// and for so many.
 const MAX_UNNAMED: usize = 1_000;
-/// What stands for the rule by which the demo tells what completes.
-const DEMO: &str = "The demo tells every end";
 /// Running jobs whose beginnings are remembered.
 const MAX_RUNNING: usize = 50_000;
 /// Slow jobs that were told; beyond it the ledger alone keeps them from being told twice.
 const MAX_SLOW: usize = 10_000;
-
-/// A rule that is in force.
-#[derive(Debug)]
-pub(super) struct InForce {
-    rule: Rule,
-    popup: bool,
-    breaches: bool,
-    /// A program to run, with its arguments.
-    pub run: Vec<String>,
-    /// Where to post.
-    pub post: Option<Url>,
-}
 
 /// Something that happened lately.
 #[derive(Debug)]
@@ -71,7 +56,7 @@ struct Outage {
 /// What happened before, and which of what happens now is told.
 #[derive(Debug, Default)]
 pub(super) struct Telling {
-    rules: Vec<InForce>,
+    rules: Vec<ActiveRule>,
     past: Past,
     recent: VecDeque<Heard>,
     slow_told: HashSet<(Slot, JobId, u32)>,
@@ -87,28 +72,25 @@ impl Telling {
     /// Puts the user's rules in force. One that cannot be used tells nothing; the settings say so.
     pub(super) fn set_rules(&mut self, preferences: &Preferences) {
         let rules = preferences.rules.iter().filter(|rule| rule.on);
-        let in_force = |rule: &NoticeRule| {
-            let (popup, run, post) = (rule.popup, rule.run.clone(), rule.post_url().ok());
-            let breaches = rule.breaches;
-            Some(InForce { rule: rule.rule().ok()?, popup, breaches, run, post })
+        let active = |rule: &NoticeRule| {
+            let effects = Effects {
+                popup: rule.popup,
+                breaches: rule.breaches,
+                run: rule.run.clone(),
+                post: rule.post_url().ok().map(String::from),
+            };
+            Some(ActiveRule { rule: rule.rule().ok()?, effects })
         };
-        self.rules = rules.filter_map(in_force).collect();
-    }
-
-    /// The rules that want something told.
-    pub(super) fn rules_for(&self, what: &Happening) -> impl Iterator<Item = &InForce> {
-        self.rules.iter().filter(|rule| rule.rule.tells(what))
+        self.rules = rules.filter_map(active).collect();
     }
 
     fn wants(&self, kind: Kind) -> bool {
         self.rules.iter().any(|rule| rule.rule.kinds.contains(&kind))
     }
 
-    /// Why something is told; `None` where no rule wants it.
-    fn why(&self, what: &Happening) -> Option<Why> {
-        let mut rules = self.rules_for(what);
-        let first = rules.next()?;
-        Some(Why { kind: what.kind, rule: first.rule.name.clone() })
+    /// What the rules decide about something; whether it is muted is known once it has words.
+    fn decide(&self, what: &Happening) -> Decision {
+        Decision::of(what.clone(), &self.rules, false)
     }
 
     fn remember(&mut self, heard: Heard) {
@@ -192,7 +174,7 @@ impl State {
             let (Some(kind), Ok(entry)) = (kind, self.named(&server)) else { continue };
             let what = happening(entry, &job, kind, job.took());
             let place = entry.server.name.clone();
-            let why = Why { kind, rule: String::new() };
+            let why = Decision::of(what.clone(), &[], false).why();
             let Some(notice) = notify::outcome(&server, &place, &job, &step, why) else { continue };
             self.telling.remember(Heard { what, notice, place });
         }
@@ -203,14 +185,19 @@ impl State {
         let Some(server) = self.entry(slot).map(|entry| entry.server.id.clone()) else {
             return false;
         };
+        let mut lasted = job.took();
         let kind = match step.kind {
             TransitionKind::Outcome | TransitionKind::Found => {
                 let began = self.telling.began.remove(&(slot, job.id.clone()));
                 let heard = |began| Duration::try_from(step.at.duration_since(began)).ok();
-                let took = job.took().or_else(|| heard(job.started_at.or(began)?));
+                lasted = lasted.or_else(|| heard(job.started_at.or(began)?));
                 let (name, to) = (job.title(), &step.to);
-                let kind = self.telling.past.ended(&server, name, to, step.at, took);
+                let kind = self.telling.past.ended(&server, name, to, step.at, lasted);
                 kind.filter(|_| step.kind == TransitionKind::Outcome)
+            }
+            TransitionKind::Moved if step.to.is_gone() => {
+                self.telling.began.remove(&(slot, job.id.clone()));
+                Some(Kind::Gone)
             }
             TransitionKind::Moved => {
                 let begins = step.to == JobState::Running && step.from != Some(JobState::Running);
@@ -228,7 +215,7 @@ impl State {
             self.telling.unnamed.push((slot, step.clone(), now));
             return false;
         }
-        self.tell_of(slot, job, step, kind)
+        self.tell_of(slot, job, step, kind, lasted)
     }
 
     /// Tells of jobs that began, once they have a name or it was waited for long enough.
@@ -240,42 +227,58 @@ impl State {
                 self.telling.unnamed.push((slot, step, since));
             } else {
                 // Its step was written when it began.
-                self.tell_of(slot, &job, &step, Kind::Started);
+                self.tell_of(slot, &job, &step, Kind::Started, None);
             }
         }
     }
 
     /// Tells of a step if a rule wants it; answers whether it was handed to the history with it.
-    fn tell_of(&mut self, slot: Slot, job: &Arc<Job>, step: &Transition, kind: Kind) -> bool {
+    fn tell_of(
+        &mut self,
+        slot: Slot,
+        job: &Arc<Job>,
+        step: &Transition,
+        kind: Kind,
+        lasted: Option<Duration>,
+    ) -> bool {
         let Some(entry) = self.entry(slot) else { return false };
         let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
-        let what = happening(entry, job, kind, job.took());
-        let demo = entry.demo && matches!(kind, Kind::Completed | Kind::Fixed);
-        let why = self.telling.why(&what);
-        // The demo shows what there is to hear, whatever the user's rules are.
-        let told = why.is_some() || demo;
-        let rule = if demo { DEMO.to_owned() } else { String::new() };
-        let why = why.unwrap_or(Why { kind, rule });
+        let what = happening(entry, job, kind, lasted);
+        let decision = self.telling.decide(&what);
+        let why = decision.why();
         let notice = match kind {
             Kind::Started => Some(notify::running(&server, &place, job, None, step.at, why)),
             _ => notify::outcome(&server, &place, job, step, why),
         };
         let Some(notice) = notice else { return false };
         self.telling.remember(Heard { what, notice: notice.clone(), place });
-        if !told {
+        if !decision.told() {
             return false;
         }
-        let mark = (kind == Kind::Started).then(|| format!("started {} {}", job.id, step.attempt));
         if kind == Kind::Started {
             // Its step is written as any other.
-            self.announce_plain(notice, mark);
+            let mark = Some(format!("started {} {}", job.id, step.attempt));
+            self.announce_plain(notice, mark, decision);
             return false;
         }
         let away = step.while_away;
         let read = self.sees(&server, Some(job.id.as_str()));
         let step = Some((step.clone(), Arc::clone(job)));
-        self.history.announce(Announcement { step, mark, away, read, ..Announcement::of(notice) });
+        let decision = self.decided(&notice, decision);
+        self.history.announce(Announcement {
+            step,
+            away,
+            read,
+            decision,
+            ..Announcement::of(notice)
+        });
         true
+    }
+
+    /// A decision as it is stored: with whether the user has muted what it is about.
+    fn decided(&self, notice: &Notice, decision: Decision) -> Option<Arc<Decision>> {
+        let muted = self.is_muted(notice, decision.event.queue.as_deref());
+        Some(Arc::new(Decision { muted, ..decision }))
     }
 
     /// Looks for what happens without anybody saying so: jobs that take unusually long, connections
@@ -327,15 +330,14 @@ impl State {
                 self.telling.slow_told.clear();
             }
             self.telling.slow_told.insert(key);
-            let why = self.telling.why(&what);
-            let told = why.is_some();
-            let why = why.unwrap_or(Why { kind: Kind::Slow, rule: String::new() });
+            let decision = self.telling.decide(&what);
             let times = Some((runs, usual));
+            let why = decision.why();
             let notice = notify::running(&server, &place, &job, times, now.wall, why);
             self.telling.remember(Heard { what, notice: notice.clone(), place });
-            if told {
+            if decision.told() {
                 let mark = Some(format!("slow {id} {attempt}"));
-                self.announce_plain(notice, mark);
+                self.announce_plain(notice, mark, decision);
             }
         }
     }
@@ -386,56 +388,27 @@ impl State {
         let (name, lasted_for) = (String::new(), Some(lasted));
         let (queue, user, watched) = (None, None, false);
         let what = Happening { kind, server, name, queue, user, lasted: lasted_for, watched };
-        let Some(why) = self.telling.why(&what) else { return false };
-        let at = self.clock.now().wall;
+        let decision = self.telling.decide(&what);
+        if !decision.told() {
+            return false;
+        }
+        let (at, why) = (self.clock.now().wall, decision.why());
         let notice = notify::connection(&what.server, &place, lasted, reason, at, why);
         self.telling.remember(Heard { what, notice: notice.clone(), place });
-        self.announce_plain(notice, None);
+        self.announce_plain(notice, None, decision);
         true
     }
 
-    fn announce_plain(&self, notice: Notice, mark: Option<String>) {
+    fn announce_plain(&self, notice: Notice, mark: Option<String>, decision: Decision) {
         let read = self.sees(&notice.server, notice.job.as_ref().map(JobId::as_str));
-        self.history.announce(Announcement { mark, read, ..Announcement::of(notice) });
+        let decision = self.decided(&notice, decision);
+        self.history.announce(Announcement { mark, read, decision, ..Announcement::of(notice) });
     }
 
     /// The job that a notice is about, as it is now.
     pub(super) fn job_of(&self, notice: &Notice) -> Option<&Arc<Job>> {
         let slot = self.slot_of(&notice.server.0)?;
         self.catalogue.job(slot, notice.job.as_ref()?)
-    }
-
-    /// What a notice is about, in the words of rules.
-    pub(super) fn happening_of(&self, notice: &Notice) -> Option<Happening> {
-        let (why, entry) = (notice.why.as_ref()?, self.named(&notice.server).ok()?);
-        Some(match self.job_of(notice) {
-            Some(job) => happening(entry, job, why.kind, job.took()),
-            None => Happening {
-                kind: why.kind,
-                server: notice.server.clone(),
-                name: notice.subject.as_ref().map(|about| about.name.clone()).unwrap_or_default(),
-                queue: None,
-                user: None,
-                // It was told, so it was long enough.
-                lasted: why.kind.of_connection().then_some(Duration::MAX),
-                watched: false,
-            },
-        })
-    }
-
-    /// Whether what a notice is about pops up: not where only rules want it that do no more than
-    /// list it.
-    pub(super) fn pops_up(&self, notice: &Notice) -> bool {
-        let Some(what) = self.happening_of(notice) else { return true };
-        let mut rules = self.telling.rules_for(&what).peekable();
-        // Rules that have changed since do not take back what was told.
-        rules.peek().is_none() || rules.any(|rule| rule.popup)
-    }
-
-    /// Whether a rule wants it to pop up even while popups are held back.
-    pub(super) fn breaches_quiet(&self, notice: &Notice) -> bool {
-        self.happening_of(notice)
-            .is_some_and(|what| self.telling.rules_for(&what).any(|rule| rule.breaches))
     }
 
     /// What a rule would have told of what happened lately.

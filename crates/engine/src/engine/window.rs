@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jobwatch_core::dialect::ActionKind;
 use jobwatch_core::model::{Job, JobId};
+use jobwatch_core::notify::Notice;
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::Transition;
 use tokio::time::Instant;
@@ -24,8 +25,8 @@ use crate::ports::Window;
 use crate::views::convert::{job_row, notice_row, queue_row, source_word};
 use crate::views::jobs::{Filter, JobsIndex};
 use crate::views::{
-    ActionView, ErrorCode, JobDetail, JobRow, Overview, Rows, ServerView, StatusView, Tick,
-    TimelineRow, UserError, ViewSpec, ViewWindow, Wanted,
+    ActionView, AskedView, ErrorCode, JobDetail, JobRow, NoticeRow, Overview, Rows, ServerView,
+    StatusView, Tick, TimelineRow, UserError, ViewSpec, ViewWindow, Wanted,
 };
 
 /// Rows in one window.
@@ -251,6 +252,7 @@ impl State {
         self.views.window = None;
         self.close_all();
         self.looking_at = None;
+        self.focused = false;
     }
 
     pub(super) fn open_view(&mut self, spec: ViewSpec) -> Result<u32, UserError> {
@@ -385,9 +387,12 @@ impl State {
             Kind::Notices(filter) => {
                 let name = |id: &ServerId| self.named(id).map_or("", |entry| &entry.server.name);
                 let (total, stored) = self.notices.window(filter, name, first, count);
-                let row = |row: super::notices::Listed<'_>| {
-                    let place = name(&row.stored.notice.server);
-                    notice_row(place, row.stored, row.burst, row.folded)
+                let row = |listed: super::notices::Listed<'_>| {
+                    let notice = &listed.stored.notice;
+                    let row = notice_row(name(&notice.server), listed.stored);
+                    let (burst, folded, read) = (listed.burst, listed.folded, listed.read);
+                    let (actions, asked) = self.actions_about(notice);
+                    NoticeRow { burst, folded, read, actions, asked, ..row }
                 };
                 let rows = stored.into_iter().map(row).collect();
                 (total, Rows::Notices { rows })
@@ -404,7 +409,8 @@ impl State {
     fn row(&self, slot: Slot, job: &Job) -> Option<JobRow> {
         let entry = self.entry(slot)?;
         let watched = entry.watches_by_name(&job.id);
-        Some(job_row(&entry.server.id.0, &entry.server.name, job, watched))
+        let row = job_row(&entry.server.id.0, &entry.server.name, job, watched);
+        Some(JobRow { asked: entry.actions.about(&job.id).cloned(), ..row })
     }
 
     fn detail(&self, server: &str, id: &JobId, timeline: Vec<TimelineRow>) -> Option<JobDetail> {
@@ -447,9 +453,23 @@ impl State {
         })
     }
 
-    pub(super) fn overview(&mut self) -> Overview {
+    /// What the server would accept for the job that a notice tells of, and what was asked of it.
+    fn actions_about(&self, notice: &Notice) -> (Vec<ActionView>, Option<AskedView>) {
+        let (Ok(entry), Some(job)) = (self.named(&notice.server), self.job_of(notice)) else {
+            return (Vec::new(), None);
+        };
+        let actions = entry.actions_for(job).into_iter().map(ActionView::of).collect();
+        (actions, entry.actions.about(&job.id).cloned())
+    }
+
+    /// See [`super::Engine::pull_overview`].
+    pub(super) fn pull_overview(&mut self) -> Overview {
         self.views.overview_told = None;
         self.views.overview = false;
+        self.overview()
+    }
+
+    pub(super) fn overview(&self) -> Overview {
         let servers: Vec<ServerView> =
             self.servers.iter().map(|entry| self.server_view(entry)).collect();
         Overview {

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, Topic};
 use jobwatch_core::notify::Notice;
+use jobwatch_core::notify::decision::Decision;
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::{Transition, size};
 use tokio::sync::{mpsc, oneshot};
@@ -63,6 +64,9 @@ pub struct StoredNotice {
     pub popup: Option<Handed>,
     /// The summary that told of it instead, by an earlier run.
     pub summary: Option<i64>,
+    /// What the user's rules decided when it happened; `None` for what no rule is asked about, and
+    /// for what earlier versions wrote.
+    pub decision: Option<Arc<Decision>>,
 }
 
 impl StoredNotice {
@@ -78,7 +82,14 @@ impl StoredNotice {
             output: None,
             popup: None,
             summary: None,
+            decision: None,
         }
+    }
+
+    /// An announcement that was just written.
+    pub(crate) fn announced(id: i64, what: &Announcement) -> StoredNotice {
+        let decision = what.decision.clone();
+        StoredNotice { decision, ..StoredNotice::new(id, what.notice.clone(), what.read) }
     }
 }
 
@@ -106,6 +117,8 @@ pub struct Announcement {
     pub read: bool,
     /// The notices that it tells of instead, which need no popup from then on.
     pub instead_of: Vec<i64>,
+    /// What the user's rules decided, kept in the same transaction.
+    pub decision: Option<Arc<Decision>>,
 }
 
 impl Announcement {
@@ -113,7 +126,8 @@ impl Announcement {
     #[must_use]
     pub fn of(notice: Notice) -> Announcement {
         let (away, read) = (false, false);
-        Announcement { notice, step: None, mark: None, away, read, instead_of: Vec::new() }
+        let (step, mark, decision, instead_of) = (None, None, None, Vec::new());
+        Announcement { notice, step, mark, away, read, instead_of, decision }
     }
 }
 
@@ -138,6 +152,10 @@ pub enum Reply {
         stored: Box<StoredNotice>,
         /// See [`Announcement::away`].
         away: bool,
+        /// The job as it was then, where a step of it was told.
+        job: Option<Arc<Job>>,
+        /// See [`Announcement::instead_of`].
+        instead_of: Vec<i64>,
     },
     /// How the history does: `None` when well, else a sentence for people.
     Health(Option<String>),

@@ -1,5 +1,7 @@
 //! How what is kept becomes rows, and rows become it again.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState};
 use jobwatch_core::notify::rules::Kind;
@@ -97,8 +99,8 @@ pub(super) fn announce(
         .prepare_cached(
             "INSERT INTO notices
                  (server, job, attempt, outcome, title, body, tone, at, read, heard_at,
-                  kind, rule, name, error)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                  kind, rule, name, error, decision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             notice.server.0,
@@ -115,6 +117,8 @@ pub(super) fn announce(
             notice.why.as_ref().map(|why| &why.rule),
             notice.subject.as_ref().map(|about| &about.name),
             notice.subject.as_ref().map(|about| &about.error),
+            // A decision holds nothing that JSON cannot hold.
+            what.decision.as_ref().and_then(|made| serde_json::to_string(&**made).ok()),
         ])?;
     Ok(Some(connection.last_insert_rowid()))
 }
@@ -184,6 +188,11 @@ pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
             _ => None,
         },
         summary: row.get(19)?,
+        // One that another version wrote in a way this one cannot read decides nothing.
+        decision: row
+            .get::<_, Option<String>>(20)?
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .map(Arc::new),
     })
 }
 

@@ -95,6 +95,10 @@ const STEPS: &[M<'static>] = &[
      ALTER TABLE notices ADD COLUMN told INTEGER;
      ALTER TABLE notices ADD COLUMN summary INTEGER;",
     ),
+    M::up(
+        "-- What the user's rules decided about it when it happened, as JSON: nothing decides it anew.
+     ALTER TABLE notices ADD COLUMN decision TEXT;",
+    ),
 ];
 
 /// All steps from the first version on.

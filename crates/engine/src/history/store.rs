@@ -335,11 +335,17 @@ impl Store {
         for (announcement, number) in self.waiting.untold() {
             self.preliminary -= 1;
             *number = Some(self.preliminary);
-            let (notice, read) = (announcement.notice.clone(), announcement.read);
-            let stored = StoredNotice::new(self.preliminary, notice, read);
-            told.push((ledger_key(announcement), stored, announcement.away));
+            let stored = StoredNotice::announced(self.preliminary, announcement);
+            let job = announcement.step.as_ref().map(|(_, job)| Arc::clone(job));
+            let reply = Reply::Recorded {
+                stored: Box::new(stored),
+                away: announcement.away,
+                job,
+                instead_of: announcement.instead_of.clone(),
+            };
+            told.push((ledger_key(announcement), reply));
         }
-        for (key, stored, away) in told {
+        for (key, reply) in told {
             let known = key.is_some_and(|key| {
                 // Reading often still works where writing does not.
                 // A past that is only read is another program's to announce.
@@ -348,7 +354,7 @@ impl Store {
                 written || !self.waiting.tell(key)
             });
             if !known {
-                let _ = replies.send(Reply::Recorded { stored: Box::new(stored), away });
+                let _ = replies.send(reply);
             }
         }
     }
@@ -389,12 +395,10 @@ impl Store {
                                 renumbered.insert(*preliminary, id);
                             }
                             None => recorded.push(Reply::Recorded {
-                                stored: Box::new(StoredNotice::new(
-                                    id,
-                                    announcement.notice.clone(),
-                                    announcement.read,
-                                )),
+                                stored: Box::new(StoredNotice::announced(id, announcement)),
                                 away: announcement.away,
+                                job: announcement.step.as_ref().map(|(_, job)| Arc::clone(job)),
+                                instead_of: announcement.instead_of.clone(),
                             }),
                         }
                     }
@@ -531,7 +535,7 @@ impl Store {
         let Some(source) = self.sources().next() else { return Ok(Vec::new()) };
         let mut query = source.prepare_cached(
             "SELECT id, server, job, attempt, outcome, title, body, tone, at, read, dismissed, shown,
-                    kind, rule, name, error, output, slot, told, summary
+                    kind, rule, name, error, output, slot, told, summary, decision
              FROM notices WHERE dismissed = 0 ORDER BY id DESC LIMIT ?1",
         )?;
         query.query_map(params![MAX_NOTICES as i64], stored_notice)?.collect()

@@ -87,6 +87,12 @@ impl Catalogue {
         self.entries.get(number as usize)?.as_ref()
     }
 
+    /// A job's number.
+    #[must_use]
+    pub fn number(&self, slot: Slot, id: &JobId) -> Option<u32> {
+        self.numbers.get(&slot)?.get(id).copied()
+    }
+
     /// One job.
     #[must_use]
     pub fn job(&self, slot: Slot, id: &JobId) -> Option<&Arc<Job>> {

@@ -125,6 +125,7 @@ pub(crate) fn job_row(server: &str, server_name: &str, job: &Job, watched: bool)
         watched,
         stale: job.source == Source::History,
         heard_at: ms(job.heard_at),
+        asked: None,
     }
 }
 
@@ -159,13 +160,11 @@ pub(crate) fn source_word(source: Source) -> &'static str {
     }
 }
 
-pub(crate) fn notice_row(
-    server_name: &str,
-    stored: &StoredNotice,
-    burst: Option<i64>,
-    folded: Vec<i64>,
-) -> NoticeRow {
+/// A row of the list of notices; its place in a burst and what can be done with its job are added by
+/// who knows them.
+pub(crate) fn notice_row(server_name: &str, stored: &StoredNotice) -> NoticeRow {
     let notice = &stored.notice;
+    let about = notice.subject.as_ref();
     let tone = match notice.tone {
         Tone::Good => "good",
         Tone::Bad => "bad",
@@ -182,9 +181,14 @@ pub(crate) fn notice_row(
         at: ms(notice.at),
         read: stored.read,
         rule: notice.why.as_ref().map(|why| why.rule.clone()),
+        name: about.map(|about| about.name.clone()),
+        failed: about.is_some_and(|about| !about.error.is_empty()),
+        queue: stored.decision.as_ref().and_then(|made| made.event.queue.clone()),
+        actions: Vec::new(),
+        asked: None,
         output: stored.output.clone(),
-        burst,
-        folded,
+        burst: None,
+        folded: Vec::new(),
     }
 }
 

@@ -22,6 +22,7 @@ pub enum NoticeKind {
     Fixed,
     Completed,
     Cancelled,
+    Gone,
     Started,
     Slow,
     Lost,
@@ -38,6 +39,7 @@ impl NoticeKind {
             NoticeKind::Fixed => Kind::Fixed,
             NoticeKind::Completed => Kind::Completed,
             NoticeKind::Cancelled => Kind::Cancelled,
+            NoticeKind::Gone => Kind::Gone,
             NoticeKind::Started => Kind::Started,
             NoticeKind::Slow => Kind::Slow,
             NoticeKind::Lost => Kind::Lost,
@@ -143,8 +145,8 @@ impl NoticeRule {
     /// Every end but those that somebody asked for.
     #[must_use]
     pub fn every_end() -> NoticeRule {
-        use NoticeKind::{Completed, Failed, Fixed, StillFailing};
-        let kinds = vec![Failed, StillFailing, Fixed, Completed];
+        use NoticeKind::{Completed, Failed, Fixed, Gone, StillFailing};
+        let kinds = vec![Failed, StillFailing, Fixed, Completed, Gone];
         NoticeRule { name: "Every end".to_owned(), kinds, ..NoticeRule::default() }
     }
 
@@ -152,7 +154,7 @@ impl NoticeRule {
     /// blind; and ready to be switched on, whatever completes.
     #[must_use]
     pub fn usual() -> Vec<NoticeRule> {
-        use NoticeKind::{Back, Cancelled, Completed, Failed, Fixed, Lost, StillFailing};
+        use NoticeKind::{Back, Cancelled, Completed, Failed, Fixed, Gone, Lost, StillFailing};
         let rule = |name: &str, kinds: &[NoticeKind], watched| NoticeRule {
             name: name.to_owned(),
             kinds: kinds.to_vec(),
@@ -161,7 +163,7 @@ impl NoticeRule {
         };
         vec![
             rule("Failures", &[Failed, StillFailing], false),
-            rule("Jobs I watch", &[Failed, StillFailing, Fixed, Completed, Cancelled], true),
+            rule("Jobs I watch", &[Failed, StillFailing, Fixed, Completed, Cancelled, Gone], true),
             rule("Connections", &[Lost, Back], false),
             // There to be switched on: it is what few want of a busy server, and many of a calm one.
             NoticeRule { on: false, ..rule("Everything that completes", &[Completed], false) },

@@ -84,6 +84,8 @@ pub struct Preferences {
     pub shortcut: String,
     /// The user knows what closing the window does.
     pub told_of_tray: bool,
+    /// Whether popups about what went wrong stay on the screen until they are dealt with.
+    pub critical_failures: bool,
 }
 
 impl Default for Preferences {
@@ -102,21 +104,151 @@ impl Default for Preferences {
             close_to_tray: true,
             shortcut: String::new(),
             told_of_tray: false,
+            critical_failures: false,
         }
     }
 }
 
-/// Something that pops up no more: jobs of a name, or failures with an error.
+/// Some of the user's choices, to be changed; what is left out stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+#[ts(export, optional_fields)]
+#[allow(missing_docs)]
+pub struct PreferencesPatch {
+    pub theme: Option<Theme>,
+    pub popups: Option<bool>,
+    pub log_megabytes: Option<u32>,
+    pub log_days: Option<u32>,
+    pub quiet_hours: Option<Vec<QuietHours>>,
+    pub quiet_lets_failures: Option<bool>,
+    /// `null` ends a snooze.
+    #[serde(with = "given")]
+    #[ts(type = "number | null", optional)]
+    pub snoozed_until: Option<Option<i64>>,
+    /// All that is muted.
+    pub muted: Option<Vec<Mute>>,
+    /// What is muted besides.
+    #[ts(as = "Option<Vec<Mute>>")]
+    pub mute: Vec<Mute>,
+    /// What is muted no longer.
+    #[ts(as = "Option<Vec<Mute>>")]
+    pub unmute: Vec<Mute>,
+    pub rules: Option<Vec<NoticeRule>>,
+    pub sound: Option<bool>,
+    pub close_to_tray: Option<bool>,
+    pub shortcut: Option<String>,
+    pub told_of_tray: Option<bool>,
+    pub critical_failures: Option<bool>,
+}
+
+/// What is there, though it be `null`, was given.
+mod given {
+    use serde::{Deserialize, Deserializer};
+
+    pub(super) fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        T::deserialize(from).map(Some)
+    }
+}
+
+impl PreferencesPatch {
+    /// Changes what it says.
+    pub fn apply(self, to: &mut Preferences) {
+        fn set<T>(to: &mut T, from: Option<T>) {
+            if let Some(value) = from {
+                *to = value;
+            }
+        }
+        set(&mut to.theme, self.theme);
+        set(&mut to.popups, self.popups);
+        set(&mut to.log_megabytes, self.log_megabytes);
+        set(&mut to.log_days, self.log_days);
+        set(&mut to.quiet_hours, self.quiet_hours);
+        set(&mut to.quiet_lets_failures, self.quiet_lets_failures);
+        set(&mut to.snoozed_until, self.snoozed_until);
+        set(&mut to.muted, self.muted);
+        to.muted.retain(|muted| !self.unmute.contains(muted));
+        for mute in self.mute {
+            if !to.muted.contains(&mute) {
+                to.muted.push(mute);
+            }
+        }
+        set(&mut to.rules, self.rules);
+        set(&mut to.sound, self.sound);
+        set(&mut to.close_to_tray, self.close_to_tray);
+        set(&mut to.shortcut, self.shortcut);
+        set(&mut to.told_of_tray, self.told_of_tray);
+        set(&mut to.critical_failures, self.critical_failures);
+    }
+}
+
+impl From<Preferences> for PreferencesPatch {
+    fn from(all: Preferences) -> PreferencesPatch {
+        PreferencesPatch {
+            theme: Some(all.theme),
+            popups: Some(all.popups),
+            log_megabytes: Some(all.log_megabytes),
+            log_days: Some(all.log_days),
+            quiet_hours: Some(all.quiet_hours),
+            quiet_lets_failures: Some(all.quiet_lets_failures),
+            snoozed_until: Some(all.snoozed_until),
+            muted: Some(all.muted),
+            mute: Vec::new(),
+            unmute: Vec::new(),
+            rules: Some(all.rules),
+            sound: Some(all.sound),
+            close_to_tray: Some(all.close_to_tray),
+            shortcut: Some(all.shortcut),
+            told_of_tray: Some(all.told_of_tray),
+            critical_failures: Some(all.critical_failures),
+        }
+    }
+}
+
+/// What is looked at when something is to be muted.
+#[derive(Clone, Debug, PartialEq, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+#[ts(export)]
+#[allow(missing_docs)]
+pub enum MuteTarget {
+    /// What a notice is about.
+    Notice {
+        #[ts(type = "number")]
+        id: i64,
+    },
+    /// A job.
+    Job { server: String, job: String },
+}
+
+/// What of it is muted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub enum MuteBy {
+    /// Jobs of its name.
+    Name,
+    /// Failures with its error.
+    Error,
+    /// Jobs in its queue.
+    Queue,
+}
+
+/// Something that pops up no more: jobs of a name, failures with an error, or jobs in a queue.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
 #[ts(export)]
 pub struct Mute {
     /// The server's id.
     pub server: String,
-    /// What the jobs are called; `null` for an error.
+    /// What the jobs are called.
     pub name: Option<String>,
-    /// The error, with `\u{2026}` for what differs from one time to the next; `null` for a name.
+    /// The error, with `\u{2026}` for what differs from one time to the next.
     pub error: Option<String>,
+    /// The queue.
+    pub queue: Option<String>,
 }
 
 /// Hours of the day without popups, by the clock of this computer.
@@ -485,6 +617,36 @@ pub struct JobRow {
     /// When it was last heard of.
     #[ts(type = "number")]
     pub heard_at: i64,
+    /// What was lately asked of the server about it, and how that went.
+    pub asked: Option<AskedView>,
+}
+
+/// Something that was asked of a server about a job.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct AskedView {
+    /// What.
+    pub action: ActionView,
+    /// How it went.
+    pub state: AskedState,
+    /// Why it was refused, in a sentence.
+    pub message: Option<String>,
+    /// The run that came of it, where that is a job of its own.
+    pub run: Option<String>,
+}
+
+/// How it went what was asked of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub enum AskedState {
+    /// It has not answered yet.
+    Asked,
+    /// It accepted.
+    Accepted,
+    /// It refused, or nobody knows whether it did it.
+    Refused,
 }
 
 /// One job, whole.
@@ -622,6 +784,16 @@ pub struct NoticeRow {
     pub read: bool,
     /// The rule that wanted it told; `null` where none did.
     pub rule: Option<String>,
+    /// What the job is called; `null` for what is not about a job.
+    pub name: Option<String>,
+    /// Whether it tells of an error.
+    pub failed: bool,
+    /// The job's queue, as far as it is known.
+    pub queue: Option<String>,
+    /// What the server would accept for the job now.
+    pub actions: Vec<ActionView>,
+    /// What was lately asked of the server about the job, and how that went.
+    pub asked: Option<AskedView>,
     /// What the programs of its rules printed.
     pub output: Option<String>,
     /// What names the burst it belongs to; `null` where it is alone.

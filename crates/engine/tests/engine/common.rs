@@ -222,6 +222,6 @@ pub async fn pull(engine: &Engine, spec: ViewSpec) -> Rows {
 }
 
 pub async fn shown_link(engine: &Engine, server: &str) -> Option<LinkView> {
-    let overview = engine.overview().await;
+    let overview = engine.overview().await.unwrap();
     overview.servers.into_iter().find(|view| view.id == server).map(|view| view.status.link)
 }

@@ -55,7 +55,7 @@ fn key() -> Option<Secret> {
 }
 
 async fn key_state(engine: &Engine) -> KeyState {
-    engine.overview().await.servers[0].key
+    engine.overview().await.unwrap().servers[0].key
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,10 +78,10 @@ async fn a_saved_server_is_there_after_a_restart_with_its_key_from_the_keyring()
     let engine = start(&world, &path).await;
     world.events.lock().unwrap().clear();
     world.until_link(&id, Link::Live).await;
-    assert_eq!(engine.overview().await.preferences, preferences);
-    assert_eq!(engine.overview().await.servers[0].watch, ["all", "job:17"]);
+    assert_eq!(engine.overview().await.unwrap().preferences, preferences);
+    assert_eq!(engine.overview().await.unwrap().servers[0].watch, ["all", "job:17"]);
     engine.remove_server(&id).await.unwrap();
-    assert!(engine.overview().await.servers.is_empty());
+    assert!(engine.overview().await.unwrap().servers.is_empty());
     assert!(world.keys.lock().unwrap().is_empty());
     engine.stop().await;
     demo.stop().await;
@@ -96,7 +96,7 @@ async fn where_the_keyring_refuses_nothing_is_saved_and_the_session_is_a_way_on(
     let engine = start(&world, &path).await;
     let refused = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::Keyring);
-    assert!(engine.overview().await.servers.is_empty() && !path.exists());
+    assert!(engine.overview().await.unwrap().servers.is_empty() && !path.exists());
     let id = engine.save_server(draft(&server), KeyChange::Session, key()).await.unwrap();
     world.until_link(&id, Link::Live).await;
     assert_eq!(key_state(&engine).await, KeyState::Session);
@@ -118,11 +118,11 @@ async fn a_locked_keyring_is_named_and_asked_again_on_reconnect() {
     let engine = start(&world, &path).await;
     world.until_link(&id, Link::Offline).await;
     assert_eq!(key_state(&engine).await, KeyState::Locked);
-    assert!(engine.overview().await.health.keyring.unwrap().contains("locked"));
+    assert!(engine.overview().await.unwrap().health.keyring.unwrap().contains("locked"));
     *world.keyring.lock().unwrap() = Keyring::Works;
     engine.reconnect(&id).await.unwrap();
     world.until_link(&id, Link::Live).await;
-    assert_eq!(engine.overview().await.health.keyring, None);
+    assert_eq!(engine.overview().await.unwrap().health.keyring, None);
     engine.stop().await;
     demo.stop().await;
 }
@@ -291,7 +291,7 @@ async fn a_connection_test_tells_each_step_and_what_helps() {
     let gone = test(&engine, draft(&server), key()).await;
     assert_eq!(gone.len(), 1);
     assert!(gone[0].text.contains("Is the server running"), "{gone:?}");
-    assert!(engine.overview().await.servers.is_empty());
+    assert!(engine.overview().await.unwrap().servers.is_empty());
     engine.stop().await;
 }
 
@@ -302,13 +302,13 @@ async fn the_demo_comes_and_goes_without_touching_the_settings() {
     let world = World::new();
     let engine = start(&world, &path).await;
     engine.set_demo(demo.servers()).await;
-    let overview = engine.overview().await;
+    let overview = engine.overview().await.unwrap();
     assert!(overview.demo && overview.servers.iter().all(|server| server.demo));
     assert_eq!(overview.servers.len(), 5);
     world.until_link("demo-kecs", Link::Live).await;
     assert!(engine.servers().await.is_empty());
     engine.set_demo(Vec::new()).await;
-    assert!(!engine.overview().await.demo && !path.exists());
+    assert!(!engine.overview().await.unwrap().demo && !path.exists());
     engine.stop().await;
     demo.stop().await;
 }
@@ -334,7 +334,7 @@ async fn what_is_written_into_the_settings_file_by_hand_is_taken_over_by_the_nex
     engine.watch(&id, "job:17").await.unwrap();
     let names: Vec<_> = engine.servers().await.into_iter().map(|server| server.name).collect();
     assert_eq!(names, ["By hand", "Added"]);
-    assert_eq!(engine.overview().await.preferences, preferences);
+    assert_eq!(engine.overview().await.unwrap().preferences, preferences);
     world.until_link("added", Link::Live).await;
     let text = std::fs::read_to_string(&path).unwrap();
     for kept in ["By hand", "Added", "mood", "job:17", "dark"] {
@@ -418,7 +418,7 @@ async fn a_settings_file_that_answers_slowly_holds_up_nothing() {
     std::fs::write(&path, "nonsense").unwrap();
     let world = World::new();
     let engine = start(&world, &path).await;
-    assert!(engine.overview().await.health.settings.is_some());
+    assert!(engine.overview().await.unwrap().health.settings.is_some());
     // Whoever opens a pipe for reading waits for somebody who writes.
     std::fs::remove_file(&path).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
@@ -426,12 +426,12 @@ async fn a_settings_file_that_answers_slowly_holds_up_nothing() {
     let begun = std::time::Instant::now();
     while begun.elapsed() < std::time::Duration::from_millis(1_500) {
         let answer = tokio::time::timeout(std::time::Duration::from_secs(1), engine.overview());
-        answer.await.expect("the loop goes on");
+        answer.await.expect("the loop goes on").unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     let opened = tokio::task::spawn_blocking(move || std::fs::write(path, "version = 1\n")).await;
     opened.unwrap().unwrap();
-    while engine.overview().await.health.settings.is_some() {
+    while engine.overview().await.unwrap().health.settings.is_some() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     engine.stop().await;
@@ -449,7 +449,7 @@ async fn settings_that_a_full_disk_refuses_are_as_they_were_and_it_is_said() {
     disk.fill();
     let refused = engine.pause_server(&id).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::Storage);
-    assert_eq!(engine.overview().await.health.settings, Some(refused.message));
+    assert_eq!(engine.overview().await.unwrap().health.settings, Some(refused.message));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
     assert!(!engine.servers().await[0].paused);
     let mut other = draft(&server);
@@ -458,7 +458,7 @@ async fn settings_that_a_full_disk_refuses_are_as_they_were_and_it_is_said() {
     assert_eq!(world.keys.lock().unwrap().len(), 1, "its key was taken back");
     disk.free();
     engine.pause_server(&id).await.unwrap();
-    assert_eq!(engine.overview().await.health.settings, None);
+    assert_eq!(engine.overview().await.unwrap().health.settings, None);
     engine.stop().await;
     let engine = start(&world, &path).await;
     assert!(engine.servers().await[0].paused);

@@ -267,7 +267,7 @@ async fn a_frame_of_64_mib_is_refused_with_its_size_and_the_program_lives() {
     })
     .await;
     assert_ne!(world.link("s"), Some(Link::Live));
-    assert_eq!(engine.overview().await.servers.len(), 1);
+    assert_eq!(engine.overview().await.unwrap().servers.len(), 1);
     engine.stop().await;
 }
 

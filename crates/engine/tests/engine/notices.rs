@@ -11,7 +11,9 @@ use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Control, DEMO_KEY, Demo, DemoOptions, JobSpec};
 use jobwatch_engine::ports::Button;
-use jobwatch_engine::views::{KeyChange, OpenJob, Preferences, Rows, ServerDraft, ViewSpec};
+use jobwatch_engine::views::{
+    KeyChange, MuteBy, MuteTarget, OpenJob, Preferences, Rows, ServerDraft, ViewSpec,
+};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
 use crate::common::{Keyring, World, engine, until};
@@ -162,7 +164,8 @@ async fn hundreds_of_failures_are_few_popups_replaced_in_place_and_each_is_told_
     assert_eq!(shown.last().unwrap().buttons, [Button::MuteError, Button::Snooze]);
 
     // Muted, the error rings no more, whatever differs in it; another one does.
-    engine.mute(shown.last().unwrap().id, true).await.unwrap();
+    let target = MuteTarget::Notice { id: shown.last().unwrap().id };
+    engine.mute(target, MuteBy::Error).await.unwrap();
     let ids = start_all(&world, &control, &["cold".to_owned(), "cool".to_owned()]).await;
     control.fail(&ids[0], "timeout after 7 ms", None);
     control.fail(&ids[1], "disk full", None);
@@ -222,10 +225,10 @@ async fn what_ends_while_popups_are_snoozed_is_summed_up_afterwards_and_failures
     let names: Vec<String> = (0..4).map(|n| format!("job{n}")).collect();
     let ids = start_all(&world, &control, &names).await;
     let snoozed_until = Some(jiff::Timestamp::now().as_millisecond() + 3_600_000);
-    let before = engine.overview().await.preferences;
+    let before = engine.overview().await.unwrap().preferences;
     let quiet = Preferences { snoozed_until, ..before };
     engine.set_preferences(quiet.clone()).await.unwrap();
-    assert_eq!(engine.overview().await.quiet_until, snoozed_until);
+    assert_eq!(engine.overview().await.unwrap().quiet_until, snoozed_until);
     for id in &ids[..2] {
         control.complete(id, None);
     }
@@ -271,7 +274,7 @@ async fn what_ends_while_popups_are_snoozed_is_summed_up_afterwards_and_failures
     let summary = "While quiet: 2 completed, 1 failed";
     until("the summary", || world.titles().iter().any(|title| title == summary)).await;
     assert_eq!(world.titles().len(), 2, "{:?}", world.titles());
-    assert_eq!(engine.overview().await.quiet_until, None);
+    assert_eq!(engine.overview().await.unwrap().quiet_until, None);
     engine.stop().await;
     demo.stop().await;
 }
@@ -339,7 +342,7 @@ async fn what_quiet_held_when_the_program_ended_is_summed_up_later_and_not_as_if
     let names = ["a", "b", "c", "d", "e"].map(str::to_owned);
     let ids = start_all(&world, &control, &names).await;
     let snoozed_until = Some(jiff::Timestamp::now().as_millisecond() + 3_600_000);
-    let before = engine.overview().await.preferences;
+    let before = engine.overview().await.unwrap().preferences;
     let snoozed = Preferences { snoozed_until, ..before };
     engine.set_preferences(snoozed).await.unwrap();
     let listed = async |engine: &Engine, search: &str, many: u64| {
@@ -380,7 +383,7 @@ async fn what_quiet_held_when_the_program_ended_is_summed_up_later_and_not_as_if
     listed(&engine, "while jobwatch was off", 1).await;
     // The server has notices of its own about failures: they are listed, and need not be read.
     listed(&engine, "disk full", 6).await;
-    assert_eq!(engine.overview().await.unread, 6, "five ends and the summary");
+    assert_eq!(engine.overview().await.unwrap().unread, 6, "five ends and the summary");
     engine.stop().await;
     demo.stop().await;
 }

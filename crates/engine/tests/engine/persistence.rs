@@ -282,7 +282,7 @@ async fn a_data_directory_that_cannot_be_made_leaves_a_program_that_works_and_sa
 async fn until_history(engine: &Engine, words: &str) {
     let begun = std::time::Instant::now();
     loop {
-        let health = engine.overview().await.health.history;
+        let health = engine.overview().await.unwrap().health.history;
         if health.as_ref().is_some_and(|text| text.contains(words)) {
             return;
         }

@@ -18,7 +18,7 @@ use crate::notices::{Scene, start_all};
 
 impl Scene {
     async fn set_rules(&self, rules: Vec<NoticeRule>) {
-        let before = self.engine.overview().await.preferences;
+        let before = self.engine.overview().await.unwrap().preferences;
         self.engine.set_preferences(Preferences { rules, ..before }).await.unwrap();
     }
 
@@ -161,7 +161,7 @@ async fn a_lost_connection_is_told_and_when_it_is_back_that_takes_its_place() {
     scene.world.until_link(&scene.id, Link::Live).await;
     until("the return", || scene.world.titles().len() == 2).await;
     let popups = scene.world.popups.lock().unwrap().clone();
-    let name = scene.engine.overview().await.servers[0].name.clone();
+    let name = scene.engine.overview().await.unwrap().servers[0].name.clone();
     assert_eq!(popups[0].notice.title, format!("{name} cannot be reached"));
     assert_eq!(popups[1].notice.title, format!("{name} is connected again"));
     assert_eq!(popups[0].slot, popups[1].slot);
@@ -281,7 +281,7 @@ async fn a_rule_may_break_the_quiet_and_the_desktop_s_quiet_holds_the_others_bac
     scene.notices_of(1).await;
     scene.end_one_after_another("loud", &[Some("disk full")]).await;
     until("the breach", || scene.world.titles() == ["loud:7 failed"]).await;
-    assert!(scene.engine.overview().await.desktop_quiet);
+    assert!(scene.engine.overview().await.unwrap().desktop_quiet);
     scene.engine.desktop_quiet(false);
     until("the rest", || scene.world.titles().len() == 2).await;
     assert_eq!(scene.world.titles()[1], "calm:7 completed");

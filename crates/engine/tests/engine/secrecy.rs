@@ -109,7 +109,7 @@ async fn the_key_is_in_no_file_log_event_or_view() {
         }
     }
     until("popups", || world.titles().len() >= 2).await;
-    let overview = serde_json::to_string(&engine.overview().await).unwrap();
+    let overview = serde_json::to_string(&engine.overview().await.unwrap()).unwrap();
     engine.stop().await;
     demo.stop().await;
 

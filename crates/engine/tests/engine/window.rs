@@ -41,7 +41,7 @@ async fn a_view_that_is_not_pulled_is_told_of_again_although_nothing_else_happen
     let view = engine.open_view(all_jobs()).await.unwrap();
     until("three ticks", || told(&world, |tick| tick.views.contains(&view)) >= 3).await;
     let _ = engine.view_window(view, 0, 10).await.unwrap();
-    engine.overview().await;
+    engine.overview().await.unwrap();
     let so_far = world.ticks.lock().unwrap().len();
     engine.report_notifications(Some("no bus".to_owned()));
     until("a tick of something new", || world.ticks.lock().unwrap().len() > so_far).await;
@@ -80,7 +80,7 @@ async fn a_view_that_is_opened_on_the_first_tick_stays_open() {
         view: Arc::clone(&view),
     }));
     until("the view", || view.load(Ordering::SeqCst) > 0).await;
-    engine.overview().await;
+    engine.overview().await.unwrap();
     assert!(engine.view_window(view.load(Ordering::SeqCst), 0, 10).await.is_ok());
     engine.detach_window();
     engine.stop().await;

@@ -2,7 +2,11 @@ import type { Backend } from "../backend/backend";
 import { asUserError } from "../backend/backend";
 import type { OpenJob } from "../generated/OpenJob";
 import type { Overview } from "../generated/Overview";
-import type { Preferences } from "../generated/Preferences";
+import type { ActionView } from "../generated/ActionView";
+import type { Mute } from "../generated/Mute";
+import type { MuteBy } from "../generated/MuteBy";
+import type { MuteTarget } from "../generated/MuteTarget";
+import type { PreferencesPatch } from "../generated/PreferencesPatch";
 import type { ServerView } from "../generated/ServerView";
 import type { Tick } from "../generated/Tick";
 import type { UserError } from "../generated/UserError";
@@ -161,9 +165,26 @@ export class App {
     else this.tell(servers.length === 1 ? `Reconnecting ${visible(servers[0]?.name ?? "")}.` : `Reconnecting ${count(servers.length, "server")}.`);
   }
 
-  setPreferences(preferences: Preferences): void {
-    rememberTheme(preferences.theme);
-    void this.run(() => this.backend.setPreferences(preferences));
+  /** Changes some of the user's choices; the others stay as they are. */
+  setPreferences(patch: PreferencesPatch): void {
+    if (patch.theme) rememberTheme(patch.theme);
+    void this.run(() => this.backend.setPreferences(patch));
+  }
+
+  /** Asks a server to do something with a job. The job's row shows that it was asked, and how it went. */
+  async act(server: string, job: string, action: ActionView): Promise<void> {
+    await this.run(() => this.backend.act(server, job, action));
+  }
+
+  /** Shows no more popups about jobs like this one, with a way back. */
+  async mute(target: MuteTarget, by: MuteBy): Promise<void> {
+    await this.run(async () => {
+      const mute = await this.backend.mute(target, by);
+      this.tell(`Muted ${mutedWords(mute)}. Settings list what is muted.`, {
+        verb: "Undo",
+        act: () => this.setPreferences({ unmute: [mute] }),
+      });
+    });
   }
 
   setDemo(on: boolean): Promise<boolean> {
@@ -250,6 +271,13 @@ export class App {
       if (tick.open.log) this.tab = "logs";
     }
   }
+}
+
+/** What is muted, as a sentence goes on after "muted". */
+export function mutedWords({ name, error, queue }: Mute): string {
+  if (error !== null) return `failures with “${visible(error)}”`;
+  if (queue !== null) return `the queue “${visible(queue)}”`;
+  return `jobs named “${visible(name ?? "")}”`;
 }
 
 /** Whether two overviews differ at most in when a server was last heard, of which no tick tells. */

@@ -128,7 +128,7 @@ describe("the window", () => {
     await user.click(await screen.findByRole("radio", { name: "Dark" }));
     expect(document.documentElement.dataset.theme).toBe("dark");
     expect(localStorage.getItem("jobwatch.theme")).toBe("dark");
-    await user.click(screen.getByRole("radio", { name: "As the system" }));
+    await user.click(screen.getByRole("radio", { name: "System" }));
     expect(document.documentElement.dataset.theme).toBeUndefined();
   });
 

@@ -6,10 +6,13 @@ import type { LogMap } from "../generated/LogMap";
 import type { LogSaving } from "../generated/LogSaving";
 import type { LogTarget } from "../generated/LogTarget";
 import type { LogText } from "../generated/LogText";
+import type { Mute } from "../generated/Mute";
+import type { MuteBy } from "../generated/MuteBy";
+import type { MuteTarget } from "../generated/MuteTarget";
 import type { NoticeRule } from "../generated/NoticeRule";
 import type { OpenJob } from "../generated/OpenJob";
 import type { Overview } from "../generated/Overview";
-import type { Preferences } from "../generated/Preferences";
+import type { PreferencesPatch } from "../generated/PreferencesPatch";
 import type { RuleTrial } from "../generated/RuleTrial";
 import type { ServerDraft } from "../generated/ServerDraft";
 import type { TestStep } from "../generated/TestStep";
@@ -69,7 +72,10 @@ export interface Backend {
   dismiss(ids: number[]): Promise<void>;
   /** Takes a dismissal back. */
   restore(ids: number[]): Promise<void>;
-  setPreferences(preferences: Preferences): Promise<void>;
+  /** Changes some of the user's choices; what is left out stays as it is. */
+  setPreferences(patch: PreferencesPatch): Promise<void>;
+  /** Shows no more popups about jobs like this one; resolves to what was muted. */
+  mute(target: MuteTarget, by: MuteBy): Promise<Mute>;
   /** What a rule would have told of what happened lately. */
   tryRule(rule: NoticeRule): Promise<RuleTrial>;
   /** Does what a rule does besides telling, on the last happening; resolves to how each went. */

@@ -1,7 +1,13 @@
+import type { AskedState } from "../generated/AskedState";
 import type { Counts } from "../generated/Counts";
 import type { ErrorCode } from "../generated/ErrorCode";
 import type { JobRow } from "../generated/JobRow";
+import type { Mute } from "../generated/Mute";
+import type { MuteBy } from "../generated/MuteBy";
+import type { MuteTarget } from "../generated/MuteTarget";
 import type { Overview } from "../generated/Overview";
+import type { Preferences } from "../generated/Preferences";
+import type { PreferencesPatch } from "../generated/PreferencesPatch";
 import type { Rows } from "../generated/Rows";
 import type { StateKind } from "../generated/StateKind";
 import type { TestStepKind } from "../generated/TestStepKind";
@@ -42,7 +48,11 @@ export class Mock implements Backend {
   #nextView = 1;
   #version = 0;
   #demo = false;
-  #preferences: Overview["preferences"] = { theme: "system", popups: true, logMegabytes: 2048, logDays: 90, quietHours: [], quietLetsFailures: false, snoozedUntil: null, muted: [],
+  /** Until then a server does not answer what is asked of it. */
+  answers: Promise<void> = Promise.resolve();
+  /** Why a server refuses what is asked of it; null where it does not. */
+  refusal: string | null = null;
+  #preferences: Overview["preferences"] = { theme: "system", popups: true, logMegabytes: 2048, logDays: 90, quietHours: [], quietLetsFailures: false, snoozedUntil: null, muted: [], criticalFailures: false,
     rules: [
       { ...blank(), name: "Failures" },
       { ...blank(), name: "Jobs I watch", kinds: ["failed", "stillFailing", "fixed", "completed", "cancelled"], watched: true },
@@ -364,8 +374,19 @@ export class Mock implements Backend {
     this.#call("act", server, id, action);
     const job = this.#find(server, id);
     if (!job) throw error("notFound", "No such job.");
+    const asked = (state: AskedState, message: string | null = null) => {
+      job.row = { ...job.row, asked: { action, state, message, run: null } };
+      for (const notice of this.world.notices) if (notice.server === server && notice.job === id) notice.asked = job.row.asked;
+      this.touch();
+    };
+    asked("asked");
+    await this.answers;
+    if (this.refusal !== null) {
+      asked("refused", this.refusal);
+      throw error("server", this.refusal);
+    }
     this.world.act(job, action === "cancel" ? "cancelled" : "queued");
-    this.touch();
+    asked("accepted");
   }
 
   async markRead(ids: number[], read: boolean): Promise<void> {
@@ -416,10 +437,28 @@ export class Mock implements Backend {
     this.#atLogin = on;
   }
 
-  async setPreferences(preferences: Overview["preferences"]): Promise<void> {
-    this.#call("setPreferences", preferences);
-    this.#preferences = preferences;
+  async setPreferences({ mute = [], unmute = [], ...patch }: PreferencesPatch): Promise<void> {
+    this.#call("setPreferences", { mute, unmute, ...patch });
+    const same = (one: Mute, other: Mute) => JSON.stringify(one) === JSON.stringify(other);
+    const kept = (patch.muted ?? this.#preferences.muted).filter((one) => !unmute.some((other) => same(one, other)));
+    this.#preferences = { ...this.#preferences, ...(patch as Partial<Preferences>), muted: [...kept, ...mute] };
     this.touch();
+  }
+
+  async mute(target: MuteTarget, by: MuteBy): Promise<Mute> {
+    this.#call("mute", target, by);
+    const notice = target.kind === "notice" ? this.world.notices.find(({ id }) => id === target.id) : undefined;
+    const job = target.kind === "job" ? this.#find(target.server, target.job) : undefined;
+    if (!notice && !job) throw error("notFound", "No such job.");
+    const name = notice?.name ?? job?.row.name ?? "";
+    const mute: Mute = {
+      server: notice?.server ?? job?.row.server ?? "",
+      name: by === "name" ? name : null,
+      error: by === "error" ? "disk full" : null,
+      queue: by === "queue" ? (notice?.queue ?? job?.row.queue ?? "") : null,
+    };
+    await this.setPreferences({ mute: [mute] });
+    return mute;
   }
 
   async setDemo(on: boolean): Promise<void> {

@@ -3,4 +3,4 @@
 /**
  * A sort of happening; see [`Kind`].
  */
-export type NoticeKind = "failed" | "stillFailing" | "fixed" | "completed" | "cancelled" | "started" | "slow" | "lost" | "back";
+export type NoticeKind = "failed" | "stillFailing" | "fixed" | "completed" | "cancelled" | "gone" | "started" | "slow" | "lost" | "back";

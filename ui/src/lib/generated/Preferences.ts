@@ -61,4 +61,8 @@ shortcut: string,
 /**
  * The user knows what closing the window does.
  */
-toldOfTray: boolean, };
+toldOfTray: boolean, 
+/**
+ * Whether popups about what went wrong stay on the screen until they are dealt with.
+ */
+criticalFailures: boolean, };

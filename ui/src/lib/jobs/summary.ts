@@ -3,7 +3,10 @@ import type { Counts } from "../generated/Counts";
 /** How long endings are gathered before they are spoken. */
 const GATHER = 5000;
 
-/** Turns changing counts into "3 finished, 1 failed", said now and then. */
+/**
+ * Turns changing counts into "3 finished, 1 failed", said now and then. Only what ends while it
+ * listens is news: what a server lists when it is connected, or connected again, ended before.
+ */
 export class Summary {
   #question = "";
   #said: Counts | null = null;
@@ -18,7 +21,9 @@ export class Summary {
       this.stop();
       this.#question = question;
       this.#said = counts;
+      this.#latest = null;
     }
+    if (this.#latest !== null) this.#said = listed(this.#said, this.#latest, counts);
     this.#latest = counts;
     if (this.#timer === undefined && words(this.#said, counts) !== "") this.#timer = setTimeout(() => this.#speak(), GATHER);
   }
@@ -35,6 +40,21 @@ export class Summary {
     this.#said = this.#latest;
     if (text !== "") this.say(text);
   }
+}
+
+const ENDS = ["completed", "failed", "cancelled"] as const;
+
+/** What was said, with jobs that came ended already: they were listed, nobody saw them end. */
+function listed(said: Counts, before: Counts, after: Counts): Counts {
+  const total = (counts: Counts) => Object.values(counts).reduce((sum, many) => sum + many, 0);
+  let fresh = total(after) - total(before);
+  const known = { ...said };
+  for (const state of ENDS) {
+    const came = Math.max(0, Math.min(fresh, after[state] - before[state]));
+    known[state] += came;
+    fresh -= came;
+  }
+  return known;
 }
 
 /** What ended between two counts. */

@@ -33,7 +33,7 @@ describe("popups are held back", () => {
     await waitFor(() => expect(saved(mock).snoozedUntil! - Date.now()).toBeGreaterThan(3_500_000));
     const button = await screen.findByRole("button", { name: /^Quiet until/ });
     await user.click(button);
-    await user.click(screen.getByRole("menuitem", { name: "Popups again" }));
+    await user.click(screen.getByRole("menuitem", { name: "Resume popups" }));
     await waitFor(() => expect(saved(mock).snoozedUntil).toBeNull());
     await screen.findByRole("button", { name: "Snooze" });
   });
@@ -47,7 +47,7 @@ describe("popups are held back", () => {
     await user.click(within(hours).getByRole("button", { name: "Sunday" }));
     await waitFor(() => expect(saved(mock).quietHours[0]!.days).toEqual(["mon", "tue", "wed", "thu", "fri", "sat"]));
     expect(within(hours).getByRole("button", { name: "Sunday" }).getAttribute("aria-pressed")).toBe("false");
-    await user.click(screen.getByRole("checkbox", { name: "Failures may break the quiet" }));
+    await user.click(screen.getByRole("checkbox", { name: "Let failures through" }));
     await waitFor(() => expect(saved(mock).quietLetsFailures).toBe(true));
     const { violations } = await axe.run(document.body, { rules: { "color-contrast": { enabled: false }, region: { enabled: false } }, preload: false });
     expect(violations.map(({ id }) => id)).toEqual([]);
@@ -60,7 +60,7 @@ test("what was muted from a popup is listed in the settings, and can be unmuted"
   const mock = await show();
   const server = mock.world.servers[0]!;
   const preferences = (await mock.overview()).preferences;
-  await mock.setPreferences({ ...preferences, muted: [{ server: server.id, name: "warm", error: null }, { server: "gone", name: null, error: "timeout after … ms" }] });
+  await mock.setPreferences({ ...preferences, muted: [{ server: server.id, name: "warm", error: null, queue: null }, { server: "gone", name: null, error: "timeout after … ms", queue: null }] });
   mock.touch();
   await user.click(screen.getByRole("button", { name: "Settings" }));
   const muted = await screen.findByRole("list", { name: "Muted" });
@@ -69,7 +69,8 @@ test("what was muted from a popup is listed in the settings, and can be unmuted"
     "Failures with “timeout after … ms” a server that is gone",
   ]);
   await user.click(within(muted).getByRole("button", { name: "Unmute warm" }));
-  await waitFor(() => expect(saved(mock).muted).toEqual([{ server: "gone", name: null, error: "timeout after … ms" }]));
+  await waitFor(async () => expect((await mock.overview()).preferences.muted).toEqual([{ server: "gone", name: null, error: "timeout after … ms", queue: null }]));
+  expect(Object.keys(saved(mock)).sort(), "nothing else is written").toEqual(["mute", "unmute"]);
 });
 
 test("notices are searched, and narrowed to failures and to what was not read", async () => {
@@ -96,7 +97,7 @@ describe("a burst", () => {
     mock.world.notices = [{ ...newest!, burst: 7, folded: [8, 7], read: false }, ...others];
     mock.touch();
     await user.click(screen.getByRole("button", { name: /^Notices/ }));
-    const more = await screen.findByRole("button", { name: "and 2 more alike" });
+    const more = await screen.findByRole("button", { name: "+2 similar" });
     const row = more.closest<HTMLElement>("[role=row]")!;
     await user.click(within(row).getByRole("button", { name: "Mark read" }));
     await waitFor(() => expect(mock.calls.find((call) => call.name === "markRead")?.args).toEqual([[newest!.id, 8, 7], true]));
@@ -114,5 +115,40 @@ describe("a burst", () => {
     mock.touch();
     await user.click(screen.getByRole("button", { name: /^Notices/ }));
     await screen.findByText("lamp: done, after 12 ms.");
+  });
+});
+
+describe("a notice", () => {
+  const first = async (change: Partial<Mock["world"]["notices"][number]> = {}) => {
+    const mock = await show();
+    const notice = mock.world.notices.find(({ tone }) => tone === "bad")!;
+    Object.assign(notice, change);
+    mock.touch();
+    await user.click(screen.getByRole("button", { name: /^Notices/ }));
+    const title = await screen.findByText(notice.title, { selector: ".title" });
+    return { mock, notice, row: title.closest<HTMLElement>("[role=row]")! };
+  };
+
+  test("offers its log, a retry where the server accepts one, and to mute what it is about", async () => {
+    const { mock, notice, row } = await first({ queue: "mail" });
+    await user.click(within(row).getByRole("button", { name: "Retry" }));
+    await within(row).findByText("Retry accepted");
+    expect(mock.calls.find(({ name }) => name === "act")?.args).toEqual([notice.server, notice.job, "retry"]);
+    await user.click(within(row).getByRole("button", { name: "Mute" }));
+    const words = within(row).getAllByRole("menuitem").map((item) => item.textContent);
+    expect(words).toEqual([expect.stringContaining("Mute “"), "Mute this error", "Mute the queue “mail”"]);
+    await user.click(within(row).getByRole("menuitem", { name: "Mute the queue “mail”" }));
+    await screen.findByText("Muted the queue “mail”. Settings list what is muted.");
+    await user.click(screen.getByRole("button", { name: "Undo" }));
+    await waitFor(async () => expect((await mock.overview()).preferences.muted).toEqual([]));
+    await user.click(within(row).getByRole("button", { name: "Open log" }));
+    const detail = await screen.findByRole("region", { name: /^Job / });
+    await waitFor(() => expect(within(detail).getByRole("tab", { name: /^Logs/ }).getAttribute("aria-selected")).toBe("true"));
+  });
+
+  test("offers no retry where there is none, and names its server once", async () => {
+    const { notice, row } = await first({ actions: [], body: "SMTP 550" });
+    expect(within(row).queryByRole("button", { name: "Retry" })).toBeNull();
+    expect(row.textContent?.split(notice.serverName).length).toBe(2);
   });
 });

@@ -44,12 +44,12 @@ export function commands(app: App): Command[] {
     action("Connect a server", () => (app.overlay = { kind: "server", id: null })),
     action("Mark all notices read", () => void app.run(() => app.backend.markAllRead())),
     action(overview.demo ? "Stop the demo" : "Start the demo", () => void app.setDemo(!overview.demo)),
-    action("Theme: as the system", () => app.setPreferences({ ...overview.preferences, theme: "system" }), "Setting"),
-    action("Theme: light", () => app.setPreferences({ ...overview.preferences, theme: "light" }), "Setting"),
-    action("Theme: dark", () => app.setPreferences({ ...overview.preferences, theme: "dark" }), "Setting"),
-    ...SNOOZES.map(([words, to]) => action(`Snooze popups ${words}`, () => app.setPreferences({ ...overview.preferences, snoozedUntil: to(Date.now()) }), "Setting")),
-    ...(snoozed(overview) ? [action("End the snooze", () => app.setPreferences({ ...overview.preferences, snoozedUntil: null }), "Setting")] : []),
-    action(overview.preferences.popups ? "Turn popups off" : "Turn popups on", () => app.setPreferences({ ...overview.preferences, popups: !overview.preferences.popups }), "Setting"),
+    action("Theme: system", () => app.setPreferences({ theme: "system" }), "Setting"),
+    action("Theme: light", () => app.setPreferences({ theme: "light" }), "Setting"),
+    action("Theme: dark", () => app.setPreferences({ theme: "dark" }), "Setting"),
+    ...SNOOZES.map(([words, to]) => action(`Snooze popups ${words}`, () => app.setPreferences({ snoozedUntil: to(Date.now()) }), "Setting")),
+    ...(snoozed(overview) ? [action("End the snooze", () => app.setPreferences({ snoozedUntil: null }), "Setting")] : []),
+    action(overview.preferences.popups ? "Turn popups off" : "Turn popups on", () => app.setPreferences({ popups: !overview.preferences.popups }), "Setting"),
     action("Keyboard shortcuts", () => (app.overlay = { kind: "shortcuts" })),
   );
   return all;

@@ -9,6 +9,7 @@ export const OF_JOBS: readonly [NoticeKind, string, string][] = [
   ["fixed", "Works again", "works again"],
   ["completed", "Completes", "completes"],
   ["cancelled", "Is cancelled", "is cancelled"],
+  ["gone", "Disappears, outcome unknown", "disappears"],
   ["started", "Starts", "starts"],
   ["slow", "Takes unusually long", "takes unusually long"],
 ];
@@ -48,7 +49,7 @@ export function inWords(rule: NoticeRule, named: (server: string) => string): st
   }
   if (sentences.length === 0) sentences.push("It tells nothing.");
   if (!rule.popup) sentences.push("Listed without a popup.");
-  else if (rule.breaches) sentences.push("Even when it is quiet.");
+  else if (rule.breaches) sentences.push("Also during quiet hours.");
   if (rule.run.length > 0) sentences.push(`Runs ${visible(rule.run[0] ?? "")}.`);
   if (rule.post !== "") sentences.push("Posts to an address.");
   return sentences.join(" ");

@@ -159,7 +159,7 @@ export class World {
       text: error ?? (kind === "running" ? "processed batch of 250 rows" : null),
       createdAt, startedAt: started, finishedAt: ended === null ? null : Math.min(ended, this.now - 1000),
       attempt: attempts > 1 ? 1 + Math.floor(this.random() * 2) : null, maxAttempts: attempts > 1 ? attempts : null,
-      watched: this.random() < 0.1, stale: server.status.link === "refused", heardAt: server.status.link === "offline" ? this.now - 900_000 : Math.min(this.now - 800, (ended ?? this.now) - 200),
+      watched: this.random() < 0.1, stale: server.status.link === "refused", asked: null, heardAt: server.status.link === "offline" ? this.now - 900_000 : Math.min(this.now - 800, (ended ?? this.now) - 200),
     };
     const step = (at: number, from: StateKind | null, to: StateKind, failed = false): TimelineRow => ({
       at, attempt: row.attempt ?? 1, from: from === null ? null : { kind: from, name: null },
@@ -266,6 +266,7 @@ export class World {
       title: `${job.row.name} ${failed ? "failed" : "completed"}`,
       body: failed ? `After 4 m 12 s: ${job.error ?? ""}` : "Took 4 m 12 s.", tone: failed ? "bad" : "good", at, read,
       rule: failed ? "Failures" : "Jobs I watch", output: null, burst: null, folded: [],
+      name: job.row.name, failed, queue: job.row.queue, actions: failed ? ["retry"] : [], asked: null,
     });
   }
 

@@ -1,0 +1,47 @@
+import type { ActionView } from "../generated/ActionView";
+import type { AskedView } from "../generated/AskedView";
+import { isTerminal } from "./states";
+import type { StateKind } from "../generated/StateKind";
+
+/** How an action is named: as the server names it. */
+const NAMES: Record<string, Partial<Record<ActionView, string>>> = {
+  kecs: { cancel: "Stop task" },
+};
+
+export function actionName(dialect: string | undefined, action: ActionView): string {
+  return NAMES[dialect ?? ""]?.[action] ?? (action === "cancel" ? "Cancel" : "Retry");
+}
+
+/** Why kinds of servers have no such action at all. */
+const ABSENT: Record<string, Partial<Record<ActionView, string>>> = {
+  triggerx: { retry: "TriggerX has no retry: its next trigger starts a new task." },
+  "study-buddy": {
+    retry: "AI Study Buddy has no retry: create the content again there.",
+    cancel: "AI Study Buddy cannot cancel a job.",
+  },
+  analyzer: { retry: "The analyzer has no retry: submit the request again there." },
+  kecs: { retry: "Amazon ECS cannot retry a task: run its task definition again, or let its service start another." },
+};
+
+/** Why a server does not accept an action for a job now; null where there is nothing to explain. */
+export function whyNot(dialect: string | undefined, action: ActionView, state: StateKind): string | null {
+  const ended = isTerminal(state);
+  if (action === "cancel" && ended) return null;
+  if (action === "retry" && !(state === "failed" || state === "cancelled")) return null;
+  const absent = ABSENT[dialect ?? ""]?.[action];
+  if (absent) return absent;
+  return action === "retry" ? "The server does not offer a retry of this job now." : "The server does not offer to cancel this job now.";
+}
+
+/** What was asked of a server, in words. */
+export function askedWords(dialect: string | undefined, { action, state, message }: AskedView): string {
+  const name = actionName(dialect, action);
+  switch (state) {
+    case "asked":
+      return `${name} requested`;
+    case "accepted":
+      return `${name} accepted`;
+    case "refused":
+      return `${name} failed${message === null ? "" : `: ${message}`}`;
+  }
+}
