@@ -136,7 +136,7 @@ pub fn outcome(
     let mut body = if gone {
         gone_words(transition.from.as_ref(), server_name)
     } else {
-        place_words("After", job.took(), server_name)
+        place_words(job.took(), server_name)
     };
     let mut error = String::new();
     if transition.to == JobState::Failed {
@@ -144,12 +144,7 @@ pub fn outcome(
         let said = transition.error.as_deref().map(headline).filter(|said| !said.is_empty());
         let said = explain(job).filter(|_| job.state == JobState::Failed).or(said);
         error = one_line(&said.unwrap_or_default(), ERROR);
-        if !error.is_empty() {
-            if !body.is_empty() {
-                body.push_str(": ");
-            }
-            body.push_str(&error);
-        }
+        body = facts([body, error.clone()]);
     }
     let name = title(job);
     Some(Notice {
@@ -183,14 +178,14 @@ pub fn running(
 ) -> Notice {
     let name = title(job);
     let (title, body) = match times {
-        None => (format!("{name} started"), place_words("", None, server_name)),
+        None => (format!("{name} started"), place_words(None, server_name)),
         Some((runs, usual)) => (
             format!("{name} takes unusually long"),
-            format!(
-                "{}; it hardly ever takes more than {}",
-                place_words("Running for", Some(runs), server_name),
-                duration_words(usual)
-            ),
+            facts([
+                place_words(None, server_name),
+                format!("running for {}", duration_words(runs)),
+                format!("usually at most {}", duration_words(usual)),
+            ]),
         ),
     };
     Notice {
@@ -243,15 +238,15 @@ fn gone_words(before: Option<&JobState>, server_name: &str) -> String {
     format!("{place} does not know this job any more. {before} outcome is unknown.")
 }
 
-/// `After 4 m on staging`, as far as that is known.
-fn place_words(word: &str, time: Option<Duration>, server_name: &str) -> String {
-    let place = one_line(server_name, SERVER);
-    match (time, place.is_empty()) {
-        (Some(time), false) => format!("{word} {} on {place}", duration_words(time)),
-        (Some(time), true) => format!("{word} {}", duration_words(time)),
-        (None, false) => format!("On {place}"),
-        (None, true) => String::new(),
-    }
+/// `staging · 4 m`, as far as that is known.
+fn place_words(time: Option<Duration>, server_name: &str) -> String {
+    facts([one_line(server_name, SERVER), time.map(duration_words).unwrap_or_default()])
+}
+
+/// Facts in one line; those that are empty are left out.
+fn facts<const N: usize>(parts: [String; N]) -> String {
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(" \u{b7} ")
 }
 
 /// How many of each, in words: `32 completed, 5 failed`. What there is none of is left out.
@@ -276,9 +271,8 @@ pub fn listed<'a>(place: &str, failures: impl IntoIterator<Item = &'a str>) -> S
 /// What a notice of this job is about.
 #[must_use]
 pub fn subject(job: &Job) -> Subject {
-    let failed = job.state == JobState::Failed;
-    let said = job.error.as_deref().filter(|_| failed).unwrap_or("");
-    Subject { name: title(job), error: one_line(said, ERROR) }
+    let said = explain(job).filter(|_| job.state == JobState::Failed);
+    Subject { name: title(job), error: one_line(&said.unwrap_or_default(), ERROR) }
 }
 
 /// The name, or the id where there is none or nothing of it can be shown.
@@ -441,9 +435,9 @@ mod tests {
         let times = Some((minutes(25), minutes(12)));
         let slow = running(&server(), "staging", &job, times, at, why(Kind::Slow));
         assert_eq!(slow.title, "nightly takes unusually long");
-        assert_eq!(slow.body, "Running for 25 m on staging; it hardly ever takes more than 12 m");
+        assert_eq!(slow.body, "staging \u{b7} running for 25 m \u{b7} usually at most 12 m");
         let began = running(&server(), "staging", &job, None, at, why(Kind::Started));
-        assert_eq!((&*began.title, &*began.body), ("nightly started", "On staging"));
+        assert_eq!((&*began.title, &*began.body), ("nightly started", "staging"));
     }
 
     #[test]
@@ -473,7 +467,7 @@ mod tests {
             told(&job, &failed),
             Some((
                 "nightly-report failed".to_owned(),
-                "After 4 m 12 s on staging: disk full".to_owned()
+                "staging \u{b7} 4 m 12 s \u{b7} disk full".to_owned()
             ))
         );
     }
@@ -483,7 +477,7 @@ mod tests {
         let done = transition(JobState::Completed, TransitionKind::Outcome, None);
         assert_eq!(
             told(&job(None, None), &done),
-            Some(("42 completed".to_owned(), "On staging".to_owned()))
+            Some(("42 completed".to_owned(), "staging".to_owned()))
         );
     }
 
@@ -506,7 +500,7 @@ mod tests {
         let failed = transition(JobState::Failed, TransitionKind::Outcome, Some(&long));
         let (title, body) = told(&job, &failed).expect("an outcome is told");
         assert_eq!(title, "red\u{fffd}gpj\u{fffd} failed");
-        assert_eq!(body.chars().count(), "On staging: ".len() + ERROR + 1);
+        assert_eq!(body.chars().count(), "staging - ".len() + ERROR + 1);
         assert!(body.ends_with("x\u{2026}"));
     }
 

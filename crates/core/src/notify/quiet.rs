@@ -223,16 +223,22 @@ mod tests {
             })),
             why: None,
         };
-        let job = Muted { server: server("a"), name: Some("warm".to_owned()), error: None };
-        assert!(job.mutes(&notice(server("a"), "warm", "")));
-        assert!(job.mutes(&notice(server("a"), "warm", "disk full")));
-        assert!(!job.mutes(&notice(server("b"), "warm", "")));
-        assert!(!job.mutes(&notice(server("a"), "cold", "")));
+        let job =
+            Muted { server: server("a"), name: Some("warm".to_owned()), error: None, queue: None };
+        assert!(job.mutes(&notice(server("a"), "warm", ""), Some("mail")));
+        assert!(job.mutes(&notice(server("a"), "warm", "disk full"), Some("mail")));
+        assert!(!job.mutes(&notice(server("b"), "warm", ""), Some("mail")));
+        assert!(!job.mutes(&notice(server("a"), "cold", ""), Some("mail")));
         let error = Some(family("timeout after 31 ms"));
-        let error = Muted { server: server("a"), name: None, error };
-        assert!(error.mutes(&notice(server("a"), "cold", "timeout after 7 ms")));
-        assert!(!error.mutes(&notice(server("a"), "cold", "disk full")));
-        assert!(!error.mutes(&notice(server("a"), "cold", "")));
+        let error = Muted { server: server("a"), name: None, error, queue: None };
+        assert!(error.mutes(&notice(server("a"), "cold", "timeout after 7 ms"), Some("mail")));
+        assert!(!error.mutes(&notice(server("a"), "cold", "disk full"), Some("mail")));
+        assert!(!error.mutes(&notice(server("a"), "cold", ""), Some("mail")));
+        let queue = Some("mail".to_owned());
+        let queue = Muted { server: server("a"), name: None, error: None, queue };
+        assert!(queue.mutes(&notice(server("a"), "cold", ""), Some("mail")));
+        assert!(!queue.mutes(&notice(server("a"), "cold", ""), Some("mailing")));
+        assert!(!queue.mutes(&notice(server("a"), "cold", ""), None));
     }
 
     fn notice(tone: Tone) -> Notice {

@@ -45,7 +45,7 @@ pub(super) struct NoticeFilter {
 }
 
 /// Among so many of the newest notices others about the same job are looked for.
-const LOOKED_BACK: usize = 500;
+const LOOKED_BACK: usize = 1_500;
 /// What a server says of an end and what is told of it are at most this far apart,
 const APART: Duration = Duration::from_secs(60);
 /// and each notice of a burst from the next.
@@ -443,7 +443,9 @@ impl State {
             self.history.shown(vec![stored.id]);
             return;
         }
-        if away {
+        // What is only listed, or muted, is no part of a summary either.
+        let pops_up = stored.decision.as_ref().is_none_or(|made| made.pops_up());
+        if away && pops_up {
             let listed = self.has_listed(&stored.notice.server);
             self.notices.bursts.hold(stored.clone(), listed, now);
         } else {

@@ -15,4 +15,5 @@ mod persistence;
 mod rules;
 mod secrecy;
 mod tls;
+mod welcome;
 mod window;

@@ -264,7 +264,7 @@ export class World {
     this.notices.unshift({
       id: this.#nextNotice++, server: job.row.server, serverName: job.row.serverName, job: job.row.id,
       title: `${job.row.name} ${failed ? "failed" : "completed"}`,
-      body: failed ? `After 4 m 12 s: ${job.error ?? ""}` : "Took 4 m 12 s.", tone: failed ? "bad" : "good", at, read,
+      body: `${job.row.serverName} · 4 m 12 s${failed ? ` · ${job.error ?? ""}` : ""}`, tone: failed ? "bad" : "good", at, read,
       rule: failed ? "Failures" : "Jobs I watch", output: null, burst: null, folded: [],
       name: job.row.name, failed, queue: job.row.queue, actions: failed ? ["retry"] : [], asked: null,
     });
