@@ -131,6 +131,12 @@ impl JobState {
         self.terminal() || matches!(self, JobState::Unknown(word) if word == ENDED || word == GONE)
     }
 
+    /// Whether it does not run any more and nobody knows how it ended.
+    #[must_use]
+    pub fn lost(&self) -> bool {
+        self.over() && !self.terminal()
+    }
+
     /// What a job is that its server does not know any more, and nobody knows how it ended.
     #[must_use]
     pub fn gone() -> JobState {

@@ -120,8 +120,8 @@ pub fn outcome(
     transition: &Transition,
     why: Why,
 ) -> Option<Notice> {
-    let gone = transition.to.is_gone();
-    if transition.kind != TransitionKind::Outcome && !gone {
+    let lost = transition.to.lost();
+    if transition.kind != TransitionKind::Outcome && !lost {
         return None;
     }
     let (word, tone) = match (&transition.to, why.kind) {
@@ -130,11 +130,12 @@ pub fn outcome(
         (JobState::Failed, Kind::StillFailing) => ("failed again", Tone::Bad),
         (JobState::Failed, _) => ("failed", Tone::Bad),
         (JobState::Cancelled, _) => ("was cancelled", Tone::Plain),
-        _ if gone => ("has disappeared", Tone::Bad),
+        (to, _) if to.is_gone() => ("has disappeared", Tone::Bad),
+        _ if lost => ("ended, outcome unknown", Tone::Bad),
         _ => return None,
     };
-    let mut body = if gone {
-        gone_words(transition.from.as_ref(), server_name)
+    let mut body = if lost {
+        lost_words(&transition.to, transition.from.as_ref(), server_name)
     } else {
         place_words(job.took(), server_name)
     };
@@ -226,10 +227,14 @@ pub fn connection(
     Notice { key: None, server, job: None, title, body, tone, at, subject: None, why }
 }
 
-/// That nobody knows how a job ended that its server does not know any more.
-fn gone_words(before: Option<&JobState>, server_name: &str) -> String {
+/// That nobody knows how a job ended, since its server does not say it or does not know the job any
+/// more.
+fn lost_words(now: &JobState, before: Option<&JobState>, server_name: &str) -> String {
     let place = one_line(server_name, SERVER);
     let place = if place.is_empty() { "The server".to_owned() } else { place };
+    if !now.is_gone() {
+        return format!("{place} does not say how it ended.");
+    }
     let before = match before {
         Some(JobState::Running) => "It was running when last seen; the",
         Some(JobState::Queued | JobState::Scheduled) => "It was waiting when last seen; the",
@@ -425,6 +430,15 @@ mod tests {
             "staging does not know this job any more. It was running when last seen; the outcome \
              is unknown."
         );
+    }
+
+    #[test]
+    fn of_a_job_that_is_over_without_a_word_how_it_is_said_that_its_outcome_is_unknown() {
+        let ended = JobState::Unknown(crate::model::ENDED.to_owned());
+        let step = transition(ended, TransitionKind::Moved, None);
+        let (title, body) = told_as(&job(Some("sync"), None), &step, Kind::Gone).unwrap();
+        assert_eq!(title, "sync ended, outcome unknown");
+        assert_eq!(body, "staging does not say how it ended.");
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub enum Kind {
     Completed,
     /// A job was cancelled.
     Cancelled,
-    /// A job is not on its server any more, and nobody knows how it ended.
+    /// A job is over and nobody knows how it ended: its server does not say, or does not know it any
+    /// more.
     Gone,
     /// A job began to run.
     Started,

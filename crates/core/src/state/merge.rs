@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Baseline, Change, Transition, TransitionKind};
-use crate::model::{Firmness, GONE, Job, JobId, JobPatch, JobState, Source};
+use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Source};
 use crate::time::{Mono, Now};
 
 mod age;

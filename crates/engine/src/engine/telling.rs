@@ -195,7 +195,7 @@ impl State {
                 let kind = self.telling.past.ended(&server, name, to, step.at, lasted);
                 kind.filter(|_| step.kind == TransitionKind::Outcome)
             }
-            TransitionKind::Moved if step.to.is_gone() => {
+            TransitionKind::Moved if step.to.lost() => {
                 self.telling.began.remove(&(slot, job.id.clone()));
                 Some(Kind::Gone)
             }
