@@ -124,12 +124,12 @@ pub struct Connection {
     #[arg(required_unless_present = "ws")]
     pub server: Option<String>,
 
-    /// How the server speaks
+    /// How the server speaks; without it, that is found out
     #[arg(long, value_parser = dialects(), requires = "ws")]
     pub dialect: Option<DialectKind>,
 
-    /// The socket's URL; for the Socket.IO dialects the origin is enough
-    #[arg(long, value_name = "URL", requires = "dialect")]
+    /// The server's URL: of its socket, its API or its web page
+    #[arg(long, value_name = "URL")]
     pub ws: Option<String>,
 
     /// The base of the HTTP API, where it is not beside the socket
@@ -144,6 +144,15 @@ pub struct Connection {
     /// users of the machine can read them
     #[arg(long, value_name = "VARIABLE")]
     pub key_env: Option<String>,
+
+    /// Sign in with this e-mail address to get the key, where the server has that (Study Buddy,
+    /// Better Bull Board)
+    #[arg(long, value_name = "ADDRESS", requires = "password_env", conflicts_with = "key_env")]
+    pub email: Option<String>,
+
+    /// The environment variable that holds the password; passwords are never given as arguments
+    #[arg(long, value_name = "VARIABLE", requires = "email")]
+    pub password_env: Option<String>,
 
     /// Where the key goes, when not where the dialect puts it: query:NAME, header:NAME,
     /// header:NAME:SCHEME, cookie:NAME, auth:NAME or first-message
@@ -454,12 +463,13 @@ mod tests {
     #[test]
     fn a_server_is_saved_or_given_whole_never_both() {
         assert!(read("jobwatch watch --server a").is_ok());
+        // What kind it is can be found out.
+        assert!(read("jobwatch watch --ws http://h:3000").is_ok());
         assert!(
             read("jobwatch watch --dialect kecs --ws ws://h --topic all --topic job:a:b").is_ok()
         );
         for bad in [
             "jobwatch watch",
-            "jobwatch watch --ws ws://h",
             "jobwatch watch --dialect kecs",
             "jobwatch watch --server a --ws ws://h --dialect kecs",
             "jobwatch watch --server a --api http://h",
@@ -475,6 +485,10 @@ mod tests {
     #[test]
     fn there_is_no_flag_that_takes_a_key() {
         assert!(read("jobwatch watch --server a --key sk-1").is_err());
+        assert!(read("jobwatch watch --server a --email a@b --password-env PW").is_ok());
+        for bad in ["--password pw", "--email a@b", "--password-env PW"] {
+            assert!(read(&format!("jobwatch watch --server a {bad}")).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -6,12 +6,15 @@ use jobwatch_core::dialect;
 use jobwatch_core::model::Topic;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
+use jobwatch_engine::fetch::Clients;
 use jobwatch_engine::ports::Secrets as _;
+use jobwatch_engine::probe;
 use jobwatch_engine::settings::{SavedServer, SettingsFile};
+use jobwatch_engine::sign_in::{self, Login, SignInError};
 use url::Url;
 
 use super::Failure;
-use super::args::{Connection, EXIT_KEY, EXIT_SETTINGS, EXIT_USAGE};
+use super::args::{Connection, EXIT_KEY, EXIT_SETTINGS, EXIT_UNAVAILABLE, EXIT_USAGE};
 use crate::os::paths::{NoHome, Paths};
 use crate::os::secrets::Keyring;
 
@@ -24,6 +27,19 @@ pub struct Target {
     pub key: Option<Secret>,
     /// Where its history is; none for a server that is not saved.
     pub history: Option<PathBuf>,
+    /// What to find out or do before it can be connected to.
+    before: Before,
+}
+
+/// See [`Target::ready`].
+#[derive(Debug, Default)]
+struct Before {
+    /// The URL whose kind of server is not known yet.
+    unknown: Option<String>,
+    /// Who signs in.
+    login: Option<Login>,
+    /// Whether the saved key may be a token that can be renewed.
+    renewable: bool,
 }
 
 impl Target {
@@ -36,16 +52,28 @@ impl Target {
         topics: Vec<Topic>,
         paths: Result<Paths, NoHome>,
     ) -> Result<Target, Failure> {
-        let key = connection.key_env.as_deref().map(key_from).transpose()?;
+        let key = connection.key_env.as_deref().map(|variable| secret_from(variable, "key"));
+        let key = key.transpose()?;
+        let mut before = Before { login: login_from(connection)?, ..Before::default() };
         let (mut server, key, history) =
             match (&connection.server, connection.dialect, &connection.ws) {
-                (None, Some(dialect), Some(ws)) => (given(connection, dialect, ws), key, None),
+                (None, dialect, Some(ws)) => {
+                    if dialect.is_none() {
+                        before.unknown = Some(ws.clone());
+                    }
+                    let dialect = dialect.unwrap_or(DialectKind::TriggerX);
+                    (given(connection, dialect, ws), key, None)
+                }
                 (Some(name), ..) => {
                     let data = paths.as_ref().map(|paths| paths.data.clone()).unwrap_or_default();
                     let saved = named(saved(paths)?, name)?;
                     let key = match key {
                         Some(key) => Some(key),
-                        None => key_of(&saved)?,
+                        None if before.login.is_some() => None,
+                        None => {
+                            before.renewable = saved.has_key && saved.server.dialect.signs_in();
+                            key_of(&saved)?
+                        }
                     };
                     (saved.server, key, Some(data))
                 }
@@ -53,7 +81,7 @@ impl Target {
                 _ => {
                     return Err(Failure::new(
                         EXIT_USAGE,
-                        "Name a server: --server, or --dialect and --ws.",
+                        "Name a server: --server, or --ws with its URL.",
                     ));
                 }
             };
@@ -64,10 +92,88 @@ impl Target {
         }
         // Asked for by name, so a pause in the window does not count.
         server.paused = false;
-        dialect::dialect(&server, key.clone())
-            .map_err(|problem| Failure::new(EXIT_USAGE, format!("{}: {problem}", server.name)))?;
-        Ok(Target { server, key, history })
+        if before.unknown.is_none() {
+            usable(&server, key.as_ref())?;
+        }
+        Ok(Target { server, key, history, before })
     }
+
+    /// Finds out what was not said of the server, and signs in where that was asked for, or where the
+    /// key in the keyring is a token that the server accepts no longer and can be renewed.
+    ///
+    /// # Errors
+    /// For people.
+    pub async fn ready(mut self) -> Result<Target, Failure> {
+        let before = std::mem::take(&mut self.before);
+        if let Some(url) = before.unknown {
+            let found = probe::run(&url, self.server.extra_ca.clone()).await.view();
+            let known = found.found.first().filter(|found| found.sure);
+            let kind = known.and_then(|found| DialectKind::from_word(&found.dialect));
+            let (Some(known), Some(kind)) = (known, kind) else {
+                let instead = found.instead.map(|url| format!(" Try --ws {url}"));
+                let text = format!("{}{}", found.text, instead.unwrap_or_default());
+                return Err(Failure::new(EXIT_UNAVAILABLE, text));
+            };
+            crate::tell(&found.text);
+            self.server.dialect = kind;
+            if !known.ws.is_empty() {
+                self.server.ws.clone_from(&known.ws);
+            }
+            if self.server.api.is_none() && !known.api.is_empty() {
+                self.server.api = Some(known.api.clone());
+            }
+            for (name, value) in &known.options {
+                self.server.options.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+            usable(&self.server, self.key.as_ref())?;
+        }
+        let clients = Clients::new(self.server.extra_ca.clone());
+        if let Some(login) = &before.login {
+            self.key = Some(sign_in::key_for(&clients, &self.server, login).await.map_err(no_key)?);
+        } else if before.renewable && !sign_in::accepted(&clients, &self.server, &self.key).await {
+            self.renew(&clients).await?;
+        }
+        Ok(self)
+    }
+
+    /// Signs in again with what the keyring keeps for that, if it keeps anything.
+    async fn renew(&mut self, clients: &Clients) -> Result<(), Failure> {
+        let keyring = Keyring::default();
+        let id = self.server.id.clone();
+        // Nothing kept: that the key is refused is told as of any other.
+        let kept = keyring.load(&sign_in::login_id(&id)).ok().flatten();
+        let Some(login) = kept.as_ref().and_then(Login::from_text) else { return Ok(()) };
+        let token = sign_in::key_for(clients, &self.server, &login).await.map_err(no_key)?;
+        if let Err(error) = keyring.store(&id, &self.server.name, &token) {
+            crate::tell(format_args!("The new token could not be kept in the keyring: {error}."));
+        }
+        self.key = Some(token);
+        Ok(())
+    }
+}
+
+/// Whether the server can be connected to as it is described.
+fn usable(server: &Server, key: Option<&Secret>) -> Result<(), Failure> {
+    dialect::dialect(server, key.cloned())
+        .map(drop)
+        .map_err(|problem| Failure::new(EXIT_USAGE, format!("{}: {problem}", server.name)))
+}
+
+fn no_key(error: SignInError) -> Failure {
+    let code = match error {
+        SignInError::Refused(_) => EXIT_KEY,
+        SignInError::Failed(_) => EXIT_UNAVAILABLE,
+    };
+    Failure::new(code, error.to_string())
+}
+
+/// Who signs in, where the command line says so.
+fn login_from(connection: &Connection) -> Result<Option<Login>, Failure> {
+    let (Some(email), Some(variable)) = (&connection.email, &connection.password_env) else {
+        return Ok(None);
+    };
+    let password = secret_from(variable, "password")?;
+    Ok(Some(Login { email: Secret::new(email.clone()), password }))
 }
 
 /// The topic of a job named on the command line: with or without `job:` before it.
@@ -78,9 +184,9 @@ pub fn job_topic(job: &str) -> Result<Topic, Failure> {
     }
 }
 
-fn key_from(variable: &str) -> Result<Secret, Failure> {
+fn secret_from(variable: &str, wanted: &str) -> Result<Secret, Failure> {
     let problem = |what: &str| {
-        let advice = "set it to the key, or leave --key-env out";
+        let advice = format!("set it to the {wanted}, or leave --{wanted}-env out");
         Failure::new(EXIT_USAGE, format!("The environment variable {variable} {what}: {advice}."))
     };
     match std::env::var(variable) {
@@ -138,7 +244,7 @@ pub fn saved(paths: Result<Paths, NoHome>) -> Result<Vec<SavedServer>, Failure> 
 
 fn named(servers: Vec<SavedServer>, name: &str) -> Result<SavedServer, Failure> {
     let known = match &servers[..] {
-        [] => "none is saved yet: add one in the window, or use --dialect and --ws".to_owned(),
+        [] => "none is saved yet: add one in the window, or use --ws".to_owned(),
         servers => {
             let names: Vec<&str> = servers.iter().map(|saved| saved.server.name.as_str()).collect();
             format!("there are {}", names.join(", "))

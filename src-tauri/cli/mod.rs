@@ -87,6 +87,7 @@ fn end(outcome: Outcome) -> ExitCode {
 /// and, since there is no desktop to tell anything, not written: what the window has to announce
 /// stays for the window.
 async fn engine(target: Target, ports: Ports) -> Result<Engine, Failure> {
+    let target = target.ready().await?;
     let options = Options {
         data_dir: target.history,
         settings: SettingsSource::Fixed(vec![(target.server, target.key)]),

@@ -5,7 +5,7 @@ use jobwatch_core::secret::Secret;
 use jobwatch_engine::Engine;
 use jobwatch_engine::views::{
     ActionView, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, PreferencesPatch,
-    RuleTrial, ServerDraft, TestStep, UserError,
+    ProbeView, RuleTrial, ServerDraft, TestStep, TestVerdict, UserError,
 };
 use tauri::ipc::Channel;
 use tauri::{AppHandle, Runtime, State};
@@ -44,13 +44,36 @@ pub async fn test_server(
     change: KeyChange,
     key: Option<String>,
     on_step: Channel<TestStep>,
-) -> Done {
+) -> Result<TestVerdict, UserError> {
     let key = key.map(Secret::new);
     let report = move |step: TestStep| {
         // A page that has gone does not want to know.
         let _ = on_step.send(step);
     };
     engine.test_server(draft, change, key, Box::new(report)).await
+}
+
+/// Looks at what is behind an address, without any key.
+#[tauri::command]
+pub async fn probe_server(
+    engine: State<'_, Engine>,
+    url: String,
+    extra_ca: String,
+) -> Result<ProbeView, UserError> {
+    Ok(engine.probe(&url, &extra_ca).await)
+}
+
+/// Signs in with e-mail and password; answers the number of the token.
+#[tauri::command]
+pub async fn sign_in(
+    engine: State<'_, Engine>,
+    draft: ServerDraft,
+    email: String,
+    password: String,
+    stay: bool,
+) -> Result<u32, UserError> {
+    let (email, password) = (Secret::new(email), Secret::new(password));
+    engine.sign_in(draft, email, password, stay).await
 }
 
 /// Removes a server, its history and its key.

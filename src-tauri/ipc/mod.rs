@@ -26,6 +26,8 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke<tauri::Wry>) -> bool + Send + Syn
         commands::server_draft,
         commands::save_server,
         commands::test_server,
+        commands::probe_server,
+        commands::sign_in,
         commands::remove_server,
         commands::pause_server,
         commands::resume_server,

@@ -19,6 +19,8 @@ pub const COMMANDS: &[&str] = &[
     "server_draft",
     "save_server",
     "test_server",
+    "probe_server",
+    "sign_in",
     "remove_server",
     "pause_server",
     "resume_server",

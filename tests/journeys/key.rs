@@ -9,7 +9,7 @@ use super::steps::Server;
 use super::support::node::NodeServer;
 
 /// Everything in the page that could hold text: markup, what fields hold, stores, globals.
-const ALL_TEXT: &str = r"
+pub const ALL_TEXT: &str = r"
 const seen = new Set();
 const texts = [document.documentElement.outerHTML, document.cookie, document.title, location.href];
 for (const field of document.querySelectorAll('input, textarea, select')) texts.push(field.value);
@@ -58,8 +58,9 @@ fn a_wrong_key_is_told_and_the_right_one_is_kept_in_the_keyring_only() {
         window.click("button", "Enter a key").await;
         window.fill("textbox", "Key", RIGHT).await;
         window.click("button", "Test the connection").await;
-        window.find_like("listitem", "The server accepted the connection.").await;
-        window.find_like("listitem", "The HTTP API answers.").await;
+        window.find_like("listitem", "Socket open, yes").await;
+        window.find_like("listitem", "API answers as AI Study Buddy, yes").await;
+        window.find_like("listitem", "Key accepted, yes").await;
         window.click("button", "Save").await;
         window.gone("dialog", "Edit the server").await;
         window.status("Lectures", "Live").await;
@@ -91,7 +92,7 @@ fn a_wrong_key_is_told_and_the_right_one_is_kept_in_the_keyring_only() {
 }
 
 /// The files below `directory` that hold these bytes.
-fn files_with(directory: &Path, bytes: &[u8]) -> Vec<String> {
+pub fn files_with(directory: &Path, bytes: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();

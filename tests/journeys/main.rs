@@ -3,6 +3,7 @@
 //! found by role and name only, as a screen reader finds it.
 #![cfg(target_os = "linux")]
 
+mod connect;
 mod desktop;
 mod first_start;
 mod flood;

@@ -12,6 +12,7 @@
 //! - [`state`]: merging updates from socket, HTTP and history into one picture of the jobs.
 //! - [`supervisor`]: the machine for one server: link, heartbeat, backoff, polling, outbox.
 //! - [`notify`]: which transitions become notices.
+//! - [`probe`]: recognising the kind of server behind an address.
 //! - [`secret`]: the key, which is never printed and never serialised.
 //! - [`redact`]: removing the key from whatever may quote it, before anything is cut.
 
@@ -19,6 +20,7 @@ pub mod dialect;
 pub mod log;
 pub mod model;
 pub mod notify;
+pub mod probe;
 pub mod redact;
 pub mod secret;
 pub mod server;

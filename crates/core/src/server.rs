@@ -70,6 +70,12 @@ impl DialectKind {
         }
     }
 
+    /// Whether its servers give keys out to those who sign in with e-mail and password.
+    #[must_use]
+    pub fn signs_in(self) -> bool {
+        matches!(self, DialectKind::StudyBuddy | DialectKind::BullBoard)
+    }
+
     /// Reads what [`DialectKind::word`] prints.
     #[must_use]
     pub fn from_word(word: &str) -> Option<DialectKind> {

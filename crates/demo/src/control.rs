@@ -255,6 +255,12 @@ impl Control {
         self.0.with(|state, _| state.voice.kick(&mut state.hub));
     }
 
+    /// The tokens of Study Buddy and Better Bull Board are accepted no longer; signing in again
+    /// gives new ones. The other servers have none.
+    pub fn expire_tokens(&self) {
+        self.0.with(|state, _| state.voice.expire());
+    }
+
     /// Sends this text to every socket, as it is.
     pub fn send_text(&self, text: &str) {
         self.0.with(|state, _| state.hub.text_all(text));

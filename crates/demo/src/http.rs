@@ -8,7 +8,7 @@
 //! | `faults` | [`Faults`]: replaces all faults |
 //! | `heal` | none |
 //! | `refuse`, `listen` | `{"ports": "socket" \| "http" \| "all", "for_ms"?: n}`; `refuse` with `for_ms` listens again by itself |
-//! | `drop`, `kick` | none |
+//! | `drop`, `kick`, `expire` | none |
 //! | `send` | `{"text": "…"}` |
 //! | `garbage` | [`Garbage`] |
 //! | `flood` | [`Flood`] |
@@ -105,6 +105,7 @@ async fn perform(control: &Control, verb: &str, body: &[u8]) -> Result<Value, Re
         "listen" => control.listen(read::<PortsBody>(body)?.ports).await,
         "drop" => control.drop_sockets(),
         "kick" => control.kick(),
+        "expire" => control.expire_tokens(),
         "send" => control.send_text(&read::<TextBody>(body)?.text),
         "garbage" => control.send_garbage(&read::<Garbage>(body)?),
         "flood" => control.flood(read::<Flood>(body)?),

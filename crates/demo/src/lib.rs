@@ -50,6 +50,17 @@ use world::World;
 /// The key that every demo server with keys accepts.
 pub const DEMO_KEY: &str = "demo-key";
 
+/// The password with which every e-mail address can sign in to Study Buddy and Better Bull Board.
+pub const DEMO_PASSWORD: &str = "demo";
+
+/// The token that signing in gives, after tokens have expired so many times.
+pub(crate) fn token(expired: u32) -> String {
+    match expired {
+        0 => DEMO_KEY.to_owned(),
+        times => format!("{DEMO_KEY}-{times}"),
+    }
+}
+
 /// Which generation of the servers is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Generation {

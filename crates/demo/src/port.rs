@@ -129,6 +129,7 @@ async fn handle(
     let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes());
     let request = Request {
         role,
+        ports: shared.ports.iter().map(|port| port.number).collect(),
         method: parts.method,
         path: decode(parts.uri.path()),
         query: query.into_owned().collect(),

@@ -43,6 +43,8 @@ pub(crate) enum Role {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub role: Role,
+    /// The ports of the server, the one of [`Role::Main`] first.
+    pub ports: Vec<u16>,
     pub method: Method,
     pub path: String,
     pub query: Vec<(String, String)>,
@@ -178,6 +180,9 @@ pub(crate) trait Voice: Send + std::fmt::Debug {
 
     /// Frames of the dialect's own types with the wrong shapes.
     fn wrong_shapes(&self) -> Vec<String>;
+
+    /// Tokens from signing in are accepted no longer; signing in again gives new ones.
+    fn expire(&mut self) {}
 
     /// Refused requests so far, for want of a valid key.
     fn bad_auth(&self) -> u64;

@@ -5,6 +5,7 @@
 //!
 //! - [`engine`]: the handle, and the loop behind it.
 //! - [`driver`], [`socket`], [`lenient`], [`fetch`]: everything that touches the network.
+//! - [`probe`], [`test`], [`sign_in`]: what connecting for the first time needs.
 //! - [`history`], [`settings`], [`keys`]: everything that is kept.
 //! - [`logs`], [`frames`], [`metrics`]: bounded memory of what was heard.
 //! - [`views`]: what the page sees.
@@ -23,7 +24,9 @@ pub mod logs;
 pub mod metrics;
 pub mod network;
 pub mod ports;
+pub mod probe;
 pub mod settings;
+pub mod sign_in;
 pub mod socket;
 pub mod test;
 mod tls;

@@ -54,6 +54,18 @@ async fn upgrade(
     request: &OpenRequest,
     redactor: &Redactor,
 ) -> Result<Socket, Failure> {
+    match knock(clients, request, redactor).await? {
+        Ok(socket) => Ok(socket),
+        Err((response, url)) => Err(refusal(response, &url, redactor).await),
+    }
+}
+
+/// Asks for the upgrade: gives the socket, or the answer that refuses it with where that came from.
+pub(crate) async fn knock(
+    clients: &Clients,
+    request: &OpenRequest,
+    redactor: &Redactor,
+) -> Result<Result<Socket, (reqwest::Response, url::Url)>, Failure> {
     let mut url = request.address.expose().clone();
     // Between special schemes this is always possible.
     let _ = url.set_scheme(if url.scheme() == "wss" { "https" } else { "http" });
@@ -71,9 +83,8 @@ async fn upgrade(
         builder = builder.header(SEC_WEBSOCKET_PROTOCOL, request.protocols.join(", "));
     }
     let response = builder.send().await.map_err(|error| clients.failure(&error, &url, redactor))?;
-    let status = response.status().as_u16();
-    if status != 101 {
-        return Err(refusal(response, &url, redactor).await);
+    if response.status().as_u16() != 101 {
+        return Ok(Err((response, url)));
     }
     let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT).map(|value| value.as_bytes());
     if accepted != Some(derive_accept_key(nonce.as_bytes()).as_bytes()) {
@@ -86,7 +97,7 @@ async fn upgrade(
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE))
         .max_write_buffer_size(MAX_WRITE);
-    Ok(LenientSocket::new(upgraded, config).await)
+    Ok(Ok(LenientSocket::new(upgraded, config).await))
 }
 
 async fn refusal(response: reqwest::Response, url: &url::Url, redactor: &Redactor) -> Failure {

@@ -604,6 +604,10 @@ impl Dialect for Analyzer {
         said.iter().flat_map(|(name, data)| self.say(name, data)).collect()
     }
 
+    fn api(&self) -> Option<&Url> {
+        Some(self.endpoint.api())
+    }
+
     fn keepalive(&self) -> Keepalive {
         match self.framing {
             Framing::SocketIo => self.link.keepalive(),

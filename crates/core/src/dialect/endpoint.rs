@@ -270,7 +270,7 @@ fn parse(text: &str, plain: &str, secure: &str) -> Result<Url, String> {
         "wss" | "https" => secure,
         other => {
             return Err(format!(
-                "The URL begins with {other}://, but only ws, wss, http and https can be dialled."
+                "The URL starts with {other}://. URLs must start with ws, wss, http or https."
             ));
         }
     };

@@ -23,6 +23,7 @@ pub mod kecs;
 mod memory;
 pub mod nest;
 mod progress;
+pub mod sign_in;
 pub mod socketio_link;
 pub mod study_buddy;
 pub mod triggerx;
@@ -369,6 +370,16 @@ pub trait Dialect: fmt::Debug + Send {
 
     /// Frames that say `out`; empty where the dialect has no words for it.
     fn encode(&mut self, out: &Outgoing) -> Vec<Frame>;
+
+    /// The base of the HTTP API, without the key.
+    fn api(&self) -> Option<&Url> {
+        None
+    }
+
+    /// How the user may sign in to get a key; `None` where the server has no such way.
+    fn sign_in(&self) -> Option<sign_in::SignIn> {
+        None
+    }
 
     /// How this link proves that it is alive (for Engine.IO: as its open packet said).
     fn keepalive(&self) -> Keepalive;

@@ -11,9 +11,12 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use url::Url;
+
 use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::memory::Memory;
 use super::nest::{self, Answer};
+use super::sign_in::SignIn;
 use super::socketio_link::{self, Said, SocketIo, odd_frame};
 use super::{
     Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, Method, OpenRequest,
@@ -469,6 +472,14 @@ impl Dialect for StudyBuddy {
             Outgoing::Send(text) => self.link.send(text),
             Outgoing::History(_) | Outgoing::Filter(_) => Vec::new(),
         }
+    }
+
+    fn api(&self) -> Option<&Url> {
+        Some(self.endpoint.api())
+    }
+
+    fn sign_in(&self) -> Option<SignIn> {
+        Some(SignIn::below(self.endpoint.api(), true, "access_token"))
     }
 
     fn keepalive(&self) -> Keepalive {

@@ -4,7 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{BullBoard, rows};
-use crate::DEMO_KEY;
+use crate::DEMO_PASSWORD;
 use crate::json::{Obj, Raw};
 use crate::voice::{Reply, Request, Role};
 use crate::world::World;
@@ -29,8 +29,14 @@ impl BullBoard {
         let segments = request.segments();
         match segments.as_slice() {
             ["health" | "ready" | "live"] => return Reply::json(200, r#"{"status":"ok"}"#),
-            ["api", "auth", "login"] => return login(request),
+            ["api", "auth", "login"] => return login(request, &crate::token(self.expired)),
             ["api", ..] => {}
+            [] if request.method == Method::GET => {
+                return Reply::html(307, "").with("location", "/login");
+            }
+            ["login" | "queues" | "runs"] if request.method == Method::GET => {
+                return page(request);
+            }
             _ => return not_found(),
         }
         if !self.authentic(request) {
@@ -120,16 +126,26 @@ impl BullBoard {
     }
 }
 
-fn login(request: &Request) -> Reply {
+/// Every page hands the address of the socket to its scripts, as the shipped one does.
+fn page(request: &Request) -> Reply {
+    let port = request.ports.first().copied().unwrap_or_default();
+    let html = format!(
+        "<!DOCTYPE html><html lang=\"en\"><head><title>Better Bull Board</title></head><body>\
+         <div hidden></div><script>self.__next_f.push([1,\"5:[\\\"$\\\",\\\"$L6\\\",null,\
+         {{\\\"WEBSOCKET_URL\\\":\\\"ws://localhost:{port}\\\"}}]\"])</script></body></html>"
+    );
+    Reply::html(200, html)
+}
+
+fn login(request: &Request, token: &str) -> Reply {
     let body = request.json().unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     match (text("email"), text("password")) {
-        (Some(email), Some("demo")) => {
+        (Some(email), Some(DEMO_PASSWORD)) => {
             let user = Obj::new().put("email", email).raw();
             let body = Obj::new().put("success", true).put("user", user);
-            let cookie = format!(
-                "bbb-token={DEMO_KEY}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict"
-            );
+            let cookie =
+                format!("bbb-token={token}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict");
             Reply::json(200, body.finish()).with("set-cookie", cookie)
         }
         (Some(_), Some(_)) => {

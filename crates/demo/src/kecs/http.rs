@@ -18,10 +18,16 @@ pub(super) fn route(world: &mut World, request: &Request, tails: bool) -> Reply 
     let segments = request.segments();
     match (request.role, &request.method, segments.as_slice()) {
         (_, &Method::GET, ["health"]) => Reply::text(200, "OK"),
-        (Role::Second, &Method::GET, ["api", "instances"]) => Reply::json(
-            200,
-            r#"{"instances":[{"name":"demo","status":"running","apiPort":0,"adminPort":0}]}"#,
-        ),
+        (Role::Second, &Method::GET, ["api", "instances"]) => {
+            let port = |n: usize| request.ports.get(n).copied().unwrap_or_default();
+            let instance = Obj::new()
+                .put("name", "demo")
+                .put("status", "running")
+                .put("apiPort", port(0))
+                .put("adminPort", port(1))
+                .raw();
+            Reply::json(200, Obj::new().put("instances", vec![instance]).finish())
+        }
         (Role::Second, &Method::GET, ["api", "tasks", id, "containers", container, "logs"]) => {
             container_logs(world, request, id, container, tails)
         }

@@ -6,7 +6,7 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::{StudyBuddy, USER, recorded};
-use crate::DEMO_KEY;
+use crate::DEMO_PASSWORD;
 use crate::json::{Obj, Raw, iso, num, raw};
 use crate::voice::{Reply, Request};
 use crate::world::World;
@@ -29,13 +29,12 @@ impl StudyBuddy {
                     .with("set-cookie", "csrf_token=demo-csrf; Path=/");
             }
             ["auth", "login"] if request.method == Method::POST => {
-                return Reply::json(201, r#"{"success":true}"#)
-                    .with("set-cookie", format!("access_token={DEMO_KEY}; Path=/; HttpOnly"));
+                return login(world, request, &crate::token(self.expired));
             }
             _ => {}
         }
         let key = request.cookie("access_token").or_else(|| request.bearer());
-        if !self.open_to_all() && key != Some(DEMO_KEY) {
+        if !self.open_to_all() && key != Some(crate::token(self.expired).as_str()) {
             self.bad_auth += 1;
             return failure(world, 401, "Unauthorized", "Unauthorized");
         }
@@ -77,6 +76,21 @@ impl StudyBuddy {
             .with("x-ratelimit-limit", "100")
             .with("x-ratelimit-remaining", "99")
             .with("x-ratelimit-reset", "60")
+    }
+}
+
+fn login(world: &World, request: &Request, token: &str) -> Reply {
+    let body = request.json().unwrap_or_default();
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    match (text("email"), text("password")) {
+        (Some(email), Some(DEMO_PASSWORD)) => {
+            let user = Obj::new().put("id", USER).put("email", email).raw();
+            let body = Obj::new().put("message", "Login successful").put("user", user);
+            Reply::json(201, body.finish())
+                .with("set-cookie", format!("access_token={token}; Path=/; HttpOnly"))
+        }
+        (Some(_), Some(_)) => failure(world, 400, "Bad Request", "Invalid login credentials"),
+        _ => failure(world, 400, "Bad Request", "email must be an email"),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::sio::{self, Heard, Transport};
 use crate::voice::{Reply, Request, Rules, Voice};
 use crate::world::job::{Job, State};
 use crate::world::{Event, World};
-use crate::{DEMO_KEY, DemoOptions, Generation};
+use crate::{DemoOptions, Generation, token};
 
 const NAMESPACE: &str = "/jobs";
 
@@ -32,6 +32,8 @@ pub(crate) struct StudyBuddy {
     generation: Generation,
     transport: Transport,
     bad_auth: u64,
+    /// How often tokens have expired.
+    expired: u32,
     /// The last progress event of each job, replayed to late subscribers.
     last: BTreeMap<u64, Raw>,
     /// Answers about single jobs, kept for two seconds.
@@ -46,6 +48,7 @@ impl StudyBuddy {
             generation: options.generation,
             transport: Transport::new(options, 65_536),
             bad_auth: 0,
+            expired: 0,
             last: BTreeMap::new(),
             answers: BTreeMap::new(),
         }
@@ -153,7 +156,8 @@ impl Voice for StudyBuddy {
 
     fn upgrade(&mut self, _: &World, _: &Hub, request: &Request) -> Result<Session, Reply> {
         Transport::check(request)?;
-        let authenticated = self.open_to_all() || request.cookie("access_token") == Some(DEMO_KEY);
+        let authenticated = self.open_to_all()
+            || request.cookie("access_token") == Some(token(self.expired).as_str());
         Ok(Session { authenticated, ..Session::default() })
     }
 
@@ -320,6 +324,10 @@ impl Voice for StudyBuddy {
         ]
         .map(str::to_owned)
         .to_vec()
+    }
+
+    fn expire(&mut self) {
+        self.expired += 1;
     }
 
     fn bad_auth(&self) -> u64 {

@@ -15,6 +15,7 @@ use super::servers::{Entry, KeyFrom};
 use super::state::State;
 use crate::history::Remembered;
 use crate::settings::{Read, SavedServer, Settings, new_id};
+use crate::sign_in::Login;
 use crate::views::{
     ErrorCode, KeyChange, KeyPlacementView, KeyState, PreferencesPatch, ServerDraft, UserError,
 };
@@ -27,12 +28,23 @@ pub(crate) struct Plan {
     base: Option<Vec<Topic>>,
     change: KeyChange,
     key: Option<Secret>,
+    /// What to keep for signing in again.
+    login: Option<Login>,
+    /// The token that was used, by its number.
+    signed_in: Option<u32>,
+    /// Whether nobody gave the server a name, so that it may have any.
+    unnamed: bool,
 }
 
 impl Plan {
     /// Whether the server is a new one.
     pub fn is_new(&self) -> bool {
         self.base.is_none()
+    }
+
+    /// What must be in the keyring to sign in again, before anything is saved.
+    pub fn login(&self) -> Option<&Login> {
+        self.login.as_ref().filter(|_| self.change == KeyChange::Store)
     }
 
     /// The key that must be in the keyring before anything is saved.
@@ -64,6 +76,7 @@ impl State {
             namespace: server.namespace.unwrap_or_default(),
             options: server.options.into_iter().collect(),
             extra_ca: server.extra_ca.map_or_else(String::new, |p| p.display().to_string()),
+            sign_in: None,
         })
     }
 
@@ -73,7 +86,11 @@ impl State {
         change: KeyChange,
         key: Option<Secret>,
     ) -> Result<Plan, UserError> {
-        let (server, key) = self.check(draft, change, key)?;
+        let (mut server, key, login) = self.check(draft, change, key)?;
+        let unnamed = draft.name.trim().is_empty();
+        if unnamed {
+            server.name = self.free_name(&server);
+        }
         let base = match draft.id {
             None => None,
             Some(_) => {
@@ -85,7 +102,22 @@ impl State {
             }
         };
         self.check_name(&server)?;
-        Ok(Plan { server, base, change, key })
+        Ok(Plan { server, base, change, key, login, signed_in: draft.sign_in, unnamed })
+    }
+
+    /// The name that a server has by itself, or one like it that no other server has.
+    fn free_name(&self, server: &Server) -> String {
+        let taken = |name: &str| {
+            self.servers.iter().any(|of| of.server.id != server.id && of.server.name == name)
+        };
+        let name = default_name(server);
+        let mut free = name.clone();
+        let mut number = 1;
+        while taken(&free) {
+            number += 1;
+            free = format!("{name} ({number})");
+        }
+        free
     }
 
     /// Two servers of one name could not be told apart.
@@ -123,7 +155,7 @@ impl State {
         change: KeyChange,
         key: Option<Secret>,
     ) -> Result<(Server, Option<Secret>), UserError> {
-        let (server, key) = self.check(draft, change, key)?;
+        let (server, key, _) = self.check(draft, change, key)?;
         let kept = match &draft.id {
             Some(id) if change == KeyChange::Keep => {
                 self.named(&ServerId(id.clone()))?.secret.clone()
@@ -139,12 +171,17 @@ impl State {
         draft: &ServerDraft,
         change: KeyChange,
         key: Option<Secret>,
-    ) -> Result<(Server, Option<Secret>), UserError> {
+    ) -> Result<(Server, Option<Secret>, Option<Login>), UserError> {
         let existing = match &draft.id {
             Some(id) => Some(self.named(&ServerId(id.clone()))?),
             None => None,
         };
         let server = server_of(draft, existing.map(|entry| &entry.server))?;
+        let token = draft.sign_in.map(|number| self.token_of(number, &server)).transpose()?;
+        let (key, login) = match token {
+            Some(token) => (Some(token.token), token.login),
+            None => (key, None),
+        };
         let key = match change {
             KeyChange::Keep | KeyChange::Forget => None,
             KeyChange::Store | KeyChange::Session => {
@@ -155,24 +192,37 @@ impl State {
         if let Some(existing) = existing {
             self.check_host(existing, &server, change)?;
         }
-        Ok((server, key))
+        Ok((server, key, login))
+    }
+
+    /// The server that a draft describes, without its key.
+    pub(super) fn described(&self, draft: &ServerDraft) -> Result<Server, UserError> {
+        let existing = match &draft.id {
+            Some(id) => Some(self.named(&ServerId(id.clone()))?),
+            None => None,
+        };
+        server_of(draft, existing.map(|entry| &entry.server))
     }
 
     /// The server that a plan makes of what is there now, which may have changed since the plan was
     /// checked: the keyring may have kept it waiting.
     fn planned(&self, plan: &Plan) -> Result<Server, UserError> {
+        let mut wanted = plan.server.clone();
+        if plan.unnamed {
+            wanted.name = self.free_name(&wanted);
+        }
         let Some(base) = &plan.base else {
-            self.check_name(&plan.server)?;
-            return Ok(plan.server.clone());
+            self.check_name(&wanted)?;
+            return Ok(wanted);
         };
         let present = self.named(&plan.server.id)?;
         if present.demo {
             return Err(invalid("The demo's servers cannot be changed."));
         }
-        self.check_name(&plan.server)?;
-        self.check_host(present, &plan.server, plan.change)?;
+        self.check_name(&wanted)?;
+        self.check_host(present, &wanted, plan.change)?;
         // The draft says nothing of these.
-        let mut server = plan.server.clone();
+        let mut server = wanted;
         server.paused = present.server.paused;
         server.policy = present.server.policy.clone();
         // What was watched, or not any more, since the draft was filled in.
@@ -207,7 +257,15 @@ impl State {
 
     pub(super) fn commit_save(&mut self, plan: Plan) -> Result<(), UserError> {
         let server = self.planned(&plan)?;
-        let Plan { base, change, key, .. } = plan;
+        let Plan { base, change, key, login, signed_in, .. } = plan;
+        if let Some(number) = signed_in {
+            self.token_used(number);
+        }
+        // Another key, or none: what was kept to renew the earlier one is of no use.
+        let kept = login.is_some() && change == KeyChange::Store;
+        if base.is_some() && change != KeyChange::Keep && !kept && server.dialect.signs_in() {
+            self.forget_login(&server.id);
+        }
         if base.is_none() {
             let id = server.id.clone();
             tracing::info!(server = %id, "a server was added");
@@ -597,7 +655,7 @@ fn server_of(draft: &ServerDraft, existing: Option<&Server>) -> Result<Server, U
         ));
     }
     if server.name.is_empty() {
-        server.name = endpoint.ws().host_str().unwrap_or(kind.title()).to_owned();
+        server.name = default_name(&server);
     }
     // What only the dialect can judge.
     dialect(&server, None).map_err(invalid)?;
@@ -611,6 +669,19 @@ fn secret_parameter(address: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, value)| names_secret(name) && !value.is_empty())
         .map(|(name, _)| name.into_owned())
+}
+
+/// What a server is called that nobody gave a name: its host and port. Of Better Bull Board people
+/// know the web page, not the socket.
+fn default_name(server: &Server) -> String {
+    let Ok(endpoint) = endpoint(server) else { return server.dialect.title().to_owned() };
+    let page = server.dialect == DialectKind::BullBoard && server.api.is_some();
+    let url = if page { endpoint.api() } else { endpoint.ws() };
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => server.dialect.title().to_owned(),
+    }
 }
 
 /// The two addresses of a server; paths and key placements are the dialect's business.

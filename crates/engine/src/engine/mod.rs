@@ -14,6 +14,7 @@ mod logview;
 mod notices;
 mod quiet;
 mod servers;
+mod signing;
 mod state;
 mod telling;
 mod window;
@@ -34,7 +35,8 @@ use crate::settings::{SavedServer, Settings, SettingsFile};
 use crate::test::{self, Report};
 use crate::views::{
     ActionView, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, OpenJob, Overview,
-    Preferences, PreferencesPatch, ServerDraft, UserError, ViewSpec, ViewWindow, Wanted,
+    Preferences, PreferencesPatch, ProbeView, ServerDraft, TestVerdict, UserError, ViewSpec,
+    ViewWindow, Wanted,
 };
 use state::State;
 use window::{MAX_ROWS, Pull};
@@ -339,6 +341,9 @@ impl Engine {
         let id = plan.server.id.clone();
         let label = plan.server.name.clone();
         let mut before = None;
+        if let Some(login) = plan.login() {
+            self.remember_login(&id, &label, login).await?;
+        }
         if let Some(key) = plan.to_store() {
             let old = match plan.is_new() {
                 true => Ok(None),
@@ -391,11 +396,17 @@ impl Engine {
         change: KeyChange,
         key: Option<Secret>,
         report: Box<Report>,
-    ) -> Result<(), UserError> {
+    ) -> Result<TestVerdict, UserError> {
         configure::check_files(&draft).await?;
         let (server, key) = self.ask(move |state| state.plan_test(&draft, change, key)).await??;
-        test::run(server, key, &*report).await;
-        Ok(())
+        Ok(test::run(server, key, &*report).await)
+    }
+
+    /// Looks at what is behind an address, as it was pasted, without any key; done within five
+    /// seconds. `extra_ca` is the path of a PEM file with further authorities, or empty.
+    pub async fn probe(&self, typed: &str, extra_ca: &str) -> ProbeView {
+        let extra_ca = Some(extra_ca.trim()).filter(|path| !path.is_empty()).map(PathBuf::from);
+        crate::probe::run(typed, extra_ca).await.view()
     }
 
     /// Removes a server with its key and everything remembered of it.
@@ -410,7 +421,11 @@ impl Engine {
             move |state| state.remove_server(&removed),
         );
         if had_key.await?? {
-            let forgotten = self.keyring.delete(id).wait().await;
+            let login = crate::sign_in::login_id(&id);
+            let forgotten = match self.keyring.delete(id).wait().await {
+                Ok(()) => self.keyring.delete(login).wait().await,
+                refused => refused,
+            };
             if let Err(error) = forgotten {
                 self.tell(move |state| state.keyring_trouble(Some(keyring_words(&error))));
             }

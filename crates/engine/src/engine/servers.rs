@@ -16,6 +16,7 @@ use jobwatch_core::wire::json;
 use tokio::sync::oneshot;
 
 use super::actions::Actions;
+use super::signing::Renewal;
 use super::state::State;
 use crate::driver::{Driver, Report, Reported, Slot};
 use crate::fetch::Clients;
@@ -76,6 +77,7 @@ pub(super) struct Entry {
     pub deadline: Option<Mono>,
     pub actions: Actions,
     pub logs_asked: HashMap<JobId, Mono>,
+    pub renewal: Renewal,
     /// What the history was told of when each topic was last listed.
     noted: HashMap<Topic, Timestamp>,
 }
@@ -243,6 +245,7 @@ impl State {
             deadline: None,
             actions: Actions::default(),
             logs_asked: HashMap::new(),
+            renewal: Renewal::default(),
             noted: HashMap::new(),
         };
         for (topic, at) in known.listings {

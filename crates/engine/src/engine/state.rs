@@ -17,6 +17,7 @@ use super::glance::Glances;
 use super::hooking::Hooks;
 use super::notices::Notices;
 use super::servers::{Entry, Tasks};
+use super::signing::SignedIn;
 use super::telling::Telling;
 use super::window::Views;
 use crate::clock::{Clock, SleepWatch};
@@ -89,6 +90,7 @@ pub(crate) struct State {
     /// Popups on their way to the desktop.
     pub(super) popups: TaskTracker,
     pub(super) tasks: Tasks,
+    pub(super) signed_in: SignedIn,
     /// Log lines that were heard just now, on their way to the store.
     pub(super) heard_lines: Vec<(Slot, JobId, LogLines, Source)>,
     stopping: Option<oneshot::Sender<()>>,
@@ -129,6 +131,7 @@ impl State {
             focused: false,
             popups: TaskTracker::new(),
             tasks: Tasks::default(),
+            signed_in: SignedIn::default(),
             heard_lines: Vec::new(),
             stopping: None,
             stopped: false,
@@ -212,6 +215,7 @@ impl State {
         self.tell_tray();
         self.note_listings(LISTINGS);
         self.give_up_actions();
+        self.renew_tokens();
         self.prune();
     }
 

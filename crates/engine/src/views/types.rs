@@ -870,7 +870,7 @@ pub struct OpenJob {
 pub struct ServerDraft {
     /// Of an existing server, or none for a new one.
     pub id: Option<String>,
-    /// What people call it; the host where empty.
+    /// What people call it; host and port where empty.
     pub name: String,
     /// The dialect's word.
     pub dialect: String,
@@ -888,6 +888,9 @@ pub struct ServerDraft {
     pub options: Vec<(String, String)>,
     /// Path of a PEM file with further certificate authorities.
     pub extra_ca: String,
+    /// The token that stands for a key, by its number, where the user has signed in.
+    #[serde(default)]
+    pub sign_in: Option<u32>,
 }
 
 /// See `jobwatch_core::server::KeyPlacement`.
@@ -925,27 +928,91 @@ pub enum KeyChange {
 pub struct TestStep {
     /// Which step.
     pub step: TestStepKind,
-    /// How it went; `null` while it runs.
-    pub ok: Option<bool>,
+    /// How it went.
+    pub state: StepState,
     /// What was found, or what went wrong and what can be done.
     pub text: String,
+    /// What can be done about a step that went badly.
+    pub remedy: Option<Remedy>,
 }
 
 /// The steps of a connection test, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
 pub enum TestStepKind {
     /// The host answers.
     Reached,
-    /// The WebSocket upgrade worked.
-    Upgraded,
-    /// The greeting is over and the key accepted.
-    Accepted,
-    /// The HTTP API answers.
+    /// The WebSocket opens, and the server greets on it.
+    Socket,
+    /// The HTTP API answers as this kind of server does.
     Api,
-    /// How many jobs it lists.
+    /// The key is accepted.
+    Key,
+    /// How many jobs are listed.
     Jobs,
+}
+
+/// How a step of a connection test went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub enum StepState {
+    /// It is under way.
+    Running,
+    /// It was asked, and is so.
+    Good,
+    /// It was asked, and is not so.
+    Bad,
+    /// It is not needed here.
+    NotNeeded,
+}
+
+/// What a connection test comes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct TestVerdict {
+    /// Whether the server works as it is.
+    pub ok: bool,
+    /// What a server that is saved as it is would lack, and until when; empty where it works.
+    pub missing: String,
+}
+
+/// What is behind an address.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct ProbeView {
+    /// The kinds of server that answer, the likeliest first.
+    pub found: Vec<ProbeFound>,
+    /// Which kind was chosen and why, or what is wrong, where, and what to do.
+    pub text: String,
+    /// Another address, which the user should confirm before it is taken.
+    pub instead: Option<String>,
+    /// The proxy through which it was asked, if any.
+    pub proxy: Option<String>,
+}
+
+/// A kind of server that answers at an address, and where its parts are.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct ProbeFound {
+    /// The dialect's word.
+    pub dialect: String,
+    /// The dialect's name for people.
+    pub title: String,
+    /// Whether it is sure enough to be chosen without asking.
+    pub sure: bool,
+    /// The socket's URL; empty where it was not found.
+    pub ws: String,
+    /// The HTTP base; empty where it follows from the socket's URL.
+    pub api: String,
+    /// Settings of this kind that were found.
+    pub options: Vec<(String, String)>,
+    /// Whether it wants a key; `null` where that did not come out.
+    pub wants_key: Option<bool>,
 }
 
 /// An error for the page, which shows `message` and may act on `code`, never on the text.
@@ -970,6 +1037,8 @@ pub enum ErrorCode {
     NotFound,
     /// The keyring is locked, missing or silent: offer the session.
     Keyring,
+    /// Signing in did not work, or has to be done again.
+    SignIn,
     /// The server did not accept it.
     Server,
     /// The disk did not accept it.

@@ -1,28 +1,27 @@
 //! Saving, changing, testing and removing servers, and where their keys go.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_core::supervisor::Link;
-use jobwatch_demo::{DEMO_KEY, Demo, DemoOptions, UpgradeFault};
+use jobwatch_demo::{DEMO_KEY, Demo, DemoOptions};
 use jobwatch_engine::views::{
-    ErrorCode, KeyChange, KeyState, LinkView, Preferences, ServerDraft, TestStep, TestStepKind,
-    Theme,
+    ErrorCode, KeyChange, KeyState, LinkView, Preferences, ServerDraft, TestStep, Theme,
 };
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
 use crate::common::{Keyring, World, shown_link, until};
 
-async fn start(world: &Arc<World>, path: &Path) -> Engine {
+pub async fn start(world: &Arc<World>, path: &Path) -> Engine {
     let settings = SettingsSource::File(path.to_owned());
     let ports = world.ports();
     Engine::start(Options { data_dir: None, settings, ports, seed: Some(1) }).await.unwrap()
 }
 
-fn settings() -> (tempfile::TempDir, PathBuf) {
+pub fn settings() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("settings.toml");
     (dir, path)
@@ -35,7 +34,7 @@ async fn demo() -> (Demo, Server) {
     (demo, server)
 }
 
-fn draft(server: &Server) -> ServerDraft {
+pub fn draft(server: &Server) -> ServerDraft {
     ServerDraft {
         id: None,
         name: "Mine".to_owned(),
@@ -47,6 +46,7 @@ fn draft(server: &Server) -> ServerDraft {
         namespace: String::new(),
         options: server.options.clone().into_iter().collect(),
         extra_ca: String::new(),
+        sign_in: None,
     }
 }
 
@@ -198,6 +198,7 @@ async fn wrong_fields_are_named() {
         namespace: String::new(),
         options: Vec::new(),
         extra_ca: String::new(),
+        sign_in: None,
     };
     for (wrong, word) in [
         (ServerDraft { ws: String::new(), ..good.clone() }, "missing"),
@@ -226,7 +227,7 @@ async fn wrong_fields_are_named() {
     }
     assert!(!path.exists());
     engine.save_server(good, KeyChange::Keep, None).await.unwrap();
-    assert_eq!(engine.servers().await[0].name, "localhost");
+    assert_eq!(engine.servers().await[0].name, "localhost:5373");
     engine.stop().await;
 }
 
@@ -249,50 +250,6 @@ async fn a_paused_server_stays_paused_over_a_restart_until_it_is_resumed() {
     world.until_link(&id, Link::Live).await;
     engine.stop().await;
     demo.stop().await;
-}
-
-async fn test(engine: &Engine, draft: ServerDraft, key: Option<Secret>) -> Vec<TestStep> {
-    let steps = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&steps);
-    let change = if key.is_some() { KeyChange::Session } else { KeyChange::Keep };
-    let report = Box::new(move |step| kept.lock().unwrap().push(step));
-    engine.test_server(draft, change, key, report).await.unwrap();
-    let steps = steps.lock().unwrap().clone();
-    steps.into_iter().filter(|step: &TestStep| step.ok.is_some()).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_test_tells_each_step_and_what_helps() {
-    let (_dir, path) = settings();
-    let (demo, server) = demo().await;
-    let control = demo.control(DialectKind::TriggerX);
-    let world = World::new();
-    let engine = start(&world, &path).await;
-    let good = test(&engine, draft(&server), key()).await;
-    let kinds: Vec<_> = good.iter().map(|step| (step.step, step.ok)).collect();
-    use TestStepKind::{Accepted, Api, Jobs, Reached, Upgraded};
-    let all = [Reached, Upgraded, Accepted, Api, Jobs].map(|kind| (kind, Some(true)));
-    assert_eq!(kinds, all, "{good:?}");
-
-    let wrong = Some(Secret::new("sk-wrong-key".to_owned()));
-    let refused = test(&engine, draft(&server), wrong).await;
-    assert_eq!(refused[0].ok, Some(true), "{refused:?}");
-    let failed = refused.iter().find(|step| step.ok == Some(false)).expect("a step fails");
-    assert!(failed.text.contains("key") && !failed.text.contains("sk-wrong"), "{failed:?}");
-
-    control.change_faults(|faults| {
-        faults.upgrade = Some(UpgradeFault::Status { status: 503, retry_after: Some(3) });
-    });
-    let busy = test(&engine, draft(&server), key()).await;
-    assert_eq!((busy[0].ok, busy[1].ok), (Some(true), Some(false)), "{busy:?}");
-    assert!(busy.iter().any(|step| step.step == Api && step.ok == Some(true)), "{busy:?}");
-    demo.stop().await;
-
-    let gone = test(&engine, draft(&server), key()).await;
-    assert_eq!(gone.len(), 1);
-    assert!(gone[0].text.contains("Is the server running"), "{gone:?}");
-    assert!(engine.overview().await.unwrap().servers.is_empty());
-    engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

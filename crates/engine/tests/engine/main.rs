@@ -7,11 +7,13 @@
 mod certificates;
 mod common;
 mod configure;
+mod connect;
 mod dialects;
 mod killed;
 mod network;
 mod notices;
 mod persistence;
+mod probe;
 mod rules;
 mod secrecy;
 mod tls;

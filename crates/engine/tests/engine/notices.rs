@@ -61,6 +61,7 @@ fn draft(demo: &Demo, kind: DialectKind, name: &str) -> ServerDraft {
         namespace: String::new(),
         options: server.options.into_iter().collect(),
         extra_ca: String::new(),
+        sign_in: None,
     }
 }
 

@@ -70,6 +70,7 @@ async fn the_key_is_in_no_file_log_event_or_view() {
                 namespace: String::new(),
                 options: server.options.clone().into_iter().collect(),
                 extra_ca: String::new(),
+                sign_in: None,
             };
             let key = Some(Secret::new(key.to_owned()));
             let id = engine.save_server(draft, KeyChange::Store, key).await.unwrap();

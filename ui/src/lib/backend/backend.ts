@@ -13,9 +13,11 @@ import type { NoticeRule } from "../generated/NoticeRule";
 import type { OpenJob } from "../generated/OpenJob";
 import type { Overview } from "../generated/Overview";
 import type { PreferencesPatch } from "../generated/PreferencesPatch";
+import type { ProbeView } from "../generated/ProbeView";
 import type { RuleTrial } from "../generated/RuleTrial";
 import type { ServerDraft } from "../generated/ServerDraft";
 import type { TestStep } from "../generated/TestStep";
+import type { TestVerdict } from "../generated/TestVerdict";
 import type { Tick } from "../generated/Tick";
 import type { UserError } from "../generated/UserError";
 import type { ViewSpec } from "../generated/ViewSpec";
@@ -59,7 +61,11 @@ export interface Backend {
   /** Resolves to the server's id. The key is handed on and not kept. */
   saveServer(draft: ServerDraft, change: KeyChange, key: string | null): Promise<string>;
   /** Resolves when the last step was reported. */
-  testServer(draft: ServerDraft, change: KeyChange, key: string | null, onStep: (step: TestStep) => void): Promise<void>;
+  testServer(draft: ServerDraft, change: KeyChange, key: string | null, onStep: (step: TestStep) => void): Promise<TestVerdict>;
+  /** What is behind an address as it was pasted; asked without a key, within five seconds. */
+  probeServer(url: string, extraCa: string): Promise<ProbeView>;
+  /** Signs in; resolves to the number of the token, for {@link ServerDraft.signIn}. Neither e-mail nor password is kept. */
+  signIn(draft: ServerDraft, email: string, password: string, stay: boolean): Promise<number>;
   removeServer(id: string): Promise<void>;
   pauseServer(id: string): Promise<void>;
   resumeServer(id: string): Promise<void>;

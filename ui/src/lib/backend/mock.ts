@@ -8,9 +8,13 @@ import type { MuteTarget } from "../generated/MuteTarget";
 import type { Overview } from "../generated/Overview";
 import type { Preferences } from "../generated/Preferences";
 import type { PreferencesPatch } from "../generated/PreferencesPatch";
+import type { ProbeFound } from "../generated/ProbeFound";
+import type { ProbeView } from "../generated/ProbeView";
+import type { Remedy } from "../generated/Remedy";
 import type { Rows } from "../generated/Rows";
 import type { StateKind } from "../generated/StateKind";
 import type { TestStepKind } from "../generated/TestStepKind";
+import type { TestVerdict } from "../generated/TestVerdict";
 import type { Tick } from "../generated/Tick";
 import type { UserError } from "../generated/UserError";
 import type { ViewSpec } from "../generated/ViewSpec";
@@ -316,20 +320,54 @@ export class Mock implements Backend {
     return id;
   }
 
-  async testServer(...[draft, change, key, onStep]: Parameters<Backend["testServer"]>): Promise<void> {
+  async testServer(...[draft, change, key, onStep]: Parameters<Backend["testServer"]>): Promise<TestVerdict> {
     this.keyGiven = key !== null && key !== "";
     this.#call("testServer", draft, change);
+    // What the fake server thinks of the name that it is given.
+    const bad: [TestStepKind, Remedy] | null = draft.name === "refuse" ? ["key", "enterKey"] : draft.name === "wrong kind" ? ["api", "chooseKind"] : null;
     const steps: [TestStepKind, string][] = [
-      ["reached", "127.0.0.1 answers in 3 ms."], ["upgraded", "The WebSocket opened."], ["accepted", "The greeting is over and the key accepted."],
-      ["api", "The HTTP API answers."], ["jobs", "It lists 42 jobs."],
+      ["reached", "127.0.0.1 answers."], ["socket", "The socket is open."], ["api", "It answers at /api."],
+      ["key", "The API accepts it, and answers nobody without one."], ["jobs", "It lists 42 jobs."],
     ];
     for (const [step, text] of steps) {
-      onStep({ step, ok: null, text: "" });
-      await new Promise((done) => setTimeout(done, 120));
-      const refused = step === "accepted" && draft.name === "refuse";
-      onStep({ step, ok: !refused, text: refused ? "The server answered 401. Check the key." : text });
-      if (refused) return;
+      onStep({ step, state: "running", text: "", remedy: null });
+      await new Promise((done) => setTimeout(done, 20));
+      if (step === bad?.[0]) {
+        onStep({ step, state: "bad", text: "Wrong key. Check the key, or set where it is sent under Advanced.", remedy: bad[1] });
+        return { ok: false, missing: "Saved anyway, nothing is shown until a key is accepted." };
+      }
+      onStep({ step, state: "good", text, remedy: null });
     }
+    return { ok: true, missing: "" };
+  }
+
+  /** What probes find, by the port of the URL. */
+  readonly behind: Record<string, ProbeView> = {
+    "3000": { found: [this.#answers("study-buddy", "AI Study Buddy")], text: "AI Study Buddy: its API answers at /jobs/user/me.", instead: null, proxy: null },
+    "3001": { found: [this.#answers("analyzer", "Wallet analyzer")], text: "Wallet analyzer: its API answers at /api/v1.", instead: null, proxy: null },
+    "3002": {
+      found: [{ ...this.#answers("bull-board", "Better Bull Board"), ws: "ws://127.0.0.1:8081/", api: "http://127.0.0.1:3002/api", wantsKey: true }],
+      text: "Better Bull Board: its API answers at /api. Its socket is at 127.0.0.1:8081.", instead: null, proxy: null,
+    },
+    "3003": { found: [], text: "127.0.0.1:3003 speaks http, not https. Use http://127.0.0.1:3003/.", instead: "http://127.0.0.1:3001/", proxy: null },
+  };
+
+  #answers(dialect: string, title: string): ProbeFound {
+    return { dialect, title, sure: true, ws: "", api: "", options: [], wantsKey: false };
+  }
+
+  async probeServer(...[url, extraCa]: Parameters<Backend["probeServer"]>): Promise<ProbeView> {
+    this.#call("probeServer", url, extraCa);
+    const port = /:(\d+)/.exec(url)?.[1] ?? "";
+    const known = this.behind[port];
+    if (!known) return { found: [], text: `Nothing listens at ${url}. Is the server running, and is the port right?`, instead: null, proxy: null };
+    return { ...known, found: known.found.map((one) => ({ ...one, ws: one.ws || `ws://127.0.0.1:${port}/` })) };
+  }
+
+  async signIn(...[draft, email, password, stay]: Parameters<Backend["signIn"]>): Promise<number> {
+    this.#call("signIn", draft, email, stay);
+    if (password === "wrong") throw error("signIn", "127.0.0.1:3000 does not accept this e-mail and password: Invalid credentials.");
+    return 1;
   }
 
   async removeServer(id: string): Promise<void> {

@@ -26,6 +26,8 @@ export const tauri: Backend = {
   saveServer: (draft, change, key) => invoke("save_server", { draft, change, key }),
   testServer: (draft, change, key, onStep) =>
     invoke("test_server", { draft, change, key, onStep: new Channel<TestStep>(onStep) }),
+  probeServer: (url, extraCa) => invoke("probe_server", { url, extraCa }),
+  signIn: (draft, email, password, stay) => invoke("sign_in", { draft, email, password, stay }),
   removeServer: (id) => invoke("remove_server", { id }),
   pauseServer: (id) => invoke("pause_server", { id }),
   resumeServer: (id) => invoke("resume_server", { id }),

@@ -3,4 +3,4 @@
 /**
  * Kinds of error the page tells apart.
  */
-export type ErrorCode = "invalid" | "notFound" | "keyring" | "server" | "storage" | "internal";
+export type ErrorCode = "invalid" | "notFound" | "keyring" | "signIn" | "server" | "storage" | "internal";

@@ -10,7 +10,7 @@ export type ServerDraft = {
  */
 id: string | null, 
 /**
- * What people call it; the host where empty.
+ * What people call it; host and port where empty.
  */
 name: string, 
 /**
@@ -44,4 +44,8 @@ options: Array<[string, string]>,
 /**
  * Path of a PEM file with further certificate authorities.
  */
-extraCa: string, };
+extraCa: string, 
+/**
+ * The token that stands for a key, by its number, where the user has signed in.
+ */
+signIn: number | null, };

@@ -3,4 +3,4 @@
 /**
  * The steps of a connection test, in order.
  */
-export type TestStepKind = "reached" | "upgraded" | "accepted" | "api" | "jobs";
+export type TestStepKind = "reached" | "socket" | "api" | "key" | "jobs";

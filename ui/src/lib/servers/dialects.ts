@@ -5,6 +5,10 @@ export interface Dialect {
   /** What it is and how it is recognised. */
   hint: string;
   example: string;
+  /** What its key is and where it is found. */
+  key: string;
+  /** Whether it gives keys out to those who sign in with e-mail and password. */
+  signsIn: boolean;
   /** Settings only this dialect knows: name, label, hint. */
   options: [string, string, string][];
 }
@@ -12,7 +16,7 @@ export interface Dialect {
 /** Settings that every kind of server has. */
 export const COMMON_OPTIONS: Dialect["options"] = [
   ["log_megabytes", "Log budget, MB", "As in the settings where empty"],
-  ["log_days", "Days logs are kept", "As in the settings where empty; 0 for ever"],
+  ["log_days", "Days logs are kept", "As in the settings where empty; 0 = keep forever"],
 ];
 
 export const DIALECTS: Dialect[] = [
@@ -20,43 +24,52 @@ export const DIALECTS: Dialect[] = [
     word: "triggerx",
     title: "TriggerX",
     hint: "Task stream of a TriggerX database server, usually on port 9002.",
-    example: "wss://example.com/api/ws/tasks",
-    options: [["user", "User", "Whose jobs to list"]],
+    example: "https://triggerx.example.com:9002",
+    key: "The API key of your TriggerX account, as in NEXT_PUBLIC_API_KEY of the web app’s .env file.",
+    signsIn: false,
+    options: [["user", "User", "Whose jobs to list without a key: an address, 0x…"]],
   },
   {
     word: "study-buddy",
     title: "AI Study Buddy",
-    hint: "Socket.IO with the namespace /jobs, usually on port 3000.",
-    example: "wss://example.com",
+    hint: "Its API and socket, usually on port 3000.",
+    example: "https://study.example.com",
+    key: "Sign in, or paste the cookie access_token of the site (in the browser’s developer tools, under Storage).",
+    signsIn: true,
     options: [],
   },
   {
     word: "analyzer",
     title: "Wallet analyzer",
-    hint: "Socket.IO job progress, usually on port 3001.",
-    example: "ws://example.com:3001",
+    hint: "Its API and socket, usually on port 3001.",
+    example: "http://analyzer.example.com:3001",
+    key: "The API key that you enter in the analyzer’s dashboard; its operator gives it out.",
+    signsIn: false,
     options: [["framing", "Framing", "socket.io or raw"]],
   },
   {
     word: "kecs",
     title: "KECS",
-    hint: "ECS tasks on Kubernetes, usually /ws on port 8080.",
-    example: "ws://example.com:8080/ws",
+    hint: "ECS tasks on Kubernetes: its API, usually on port 8080.",
+    example: "http://kecs.example.com:8080",
+    key: "None is needed, unless a proxy in front of it wants a bearer token.",
+    signsIn: false,
     options: [
-      ["cluster", "Cluster", "default where empty"],
-      ["region", "Region", "us-east-1 where empty"],
-      ["admin", "Admin URL", "The admin port’s address, usually 8081"],
+      ["cluster", "Cluster", "All clusters are watched where empty"],
+      ["region", "Region", "Default: us-east-1"],
+      ["admin", "Admin URL", "The admin server, which serves the logs, usually on port 8081"],
     ],
   },
   {
     word: "bull-board",
     title: "Better Bull Board",
-    hint: "BullMQ runs: a socket on port 8081, the API on another, usually 3000.",
-    example: "ws://example.com:8081",
+    hint: "The address of its web page, usually on port 3000; its socket is found from there.",
+    example: "https://board.example.com",
+    key: "Sign in, or paste the cookie bbb-token of its web page (in the browser’s developer tools, under Storage).",
+    signsIn: true,
     options: [],
   },
 ];
-
 export const dialect = (word: string): Dialect | undefined => DIALECTS.find((dialect) => dialect.word === word);
 
 /** A URL as people paste it, completed: without a scheme it is a WebSocket on that host. */

@@ -1,10 +1,11 @@
 import { createAttachmentKey } from "svelte/attachments";
 
 /**
- * Where the form of a server can be opened, for the remedies that lead there: its URL, the key (or
- * signing in), where the key is sent, the API's URL, and the certificate of an own authority.
+ * Where the form of a server can be opened, for the remedies that lead there: its URL, its kind, the
+ * key, signing in, where the key is sent, the URLs of socket and API, and the certificate of an own
+ * authority.
  */
-export type ServerField = "url" | "key" | "keyPlace" | "api" | "certificate";
+export type ServerField = "url" | "kind" | "key" | "signIn" | "keyPlace" | "socket" | "api" | "certificate";
 
 /**
  * Attributes of the control `here`: it takes the focus where the form was opened for it, also when it

@@ -1,4 +1,4 @@
-import { render, screen, waitFor, within } from "@testing-library/svelte";
+import { fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
@@ -6,7 +6,7 @@ import { App } from "../app/app.svelte";
 import { contextOf } from "../app/context";
 import { Mock } from "../backend/mock";
 import { show } from "../shared/testing";
-import { withoutKey } from "./dialects";
+import { DIALECTS, withoutKey } from "./dialects";
 import ServerDialog from "./ServerDialog.svelte";
 
 const KEY = "s3cr3t-key-never-to-be-seen";
@@ -27,25 +27,84 @@ async function connecting(options = {}): Promise<{ mock: Mock; dialog: HTMLEleme
 }
 
 describe("connecting a server", () => {
-  test("guesses the kind from the URL until the user chooses one", async () => {
+  const field = (dialog: HTMLElement, name: string) => within(dialog).getByRole<HTMLInputElement>("textbox", { name });
+  const kindOf = (dialog: HTMLElement) => within(dialog).getByRole<HTMLSelectElement>("combobox", { name: "Kind of server" });
+  const press = (dialog: HTMLElement, name: string) => user.click(within(dialog).getByRole("button", { name }));
+  const calls = (mock: Mock, name: string) => mock.calls.filter((call) => call.name === name);
+  async function paste(dialog: HTMLElement, text: string) {
+    await user.click(field(dialog, "URL"));
+    await user.paste(text);
+  }
+
+  test("needs a pasted URL and one click, and says which kind was found and why", async () => {
+    const { mock, dialog } = await connecting();
+    const save = vi.spyOn(mock, "saveServer");
+    await paste(dialog, "  127.0.0.1:3001 ");
+    await within(dialog).findByText(/Wallet analyzer: its API answers at \/api\/v1\./);
+    expect(kindOf(dialog).value).toBe("analyzer");
+    await press(dialog, "Connect");
+    await screen.findByRole("button", { name: /^127\.0\.0\.1:3001/ });
+    expect(calls(mock, "testServer")).toHaveLength(1);
+    expect(save.mock.calls[0]?.[0]).toMatchObject({ dialect: "analyzer", ws: "ws://127.0.0.1:3001/", name: "" });
+  });
+
+  test("takes socket, API and settings from what was found, unless they are filled in", async () => {
+    const { mock, dialog } = await connecting();
+    const save = vi.spyOn(mock, "saveServer");
+    await paste(dialog, "http://127.0.0.1:3002/runs?page=2");
+    await within(dialog).findByText(/Better Bull Board: /);
+    expect(field(dialog, "URL").value).toBe("http://127.0.0.1:3002/runs?page=2");
+    await user.type(within(dialog).getByLabelText("Key"), KEY);
+    await press(dialog, "Connect");
+    await waitFor(() => expect(save.mock.calls[0]?.[0]).toMatchObject({ dialect: "bull-board", ws: "ws://127.0.0.1:8081/", api: "http://127.0.0.1:3002/api" }));
+  });
+
+  test("leaves the kind alone that the user chose", async () => {
     const { dialog } = await connecting();
-    const kind = within(dialog).getByRole<HTMLSelectElement>("combobox", { name: "Kind of server" });
-    const url = within(dialog).getByRole("textbox", { name: "URL" });
-    await user.type(url, "ws://127.0.0.1:3001");
-    expect(kind.value).toBe("analyzer");
-    await user.selectOptions(kind, "study-buddy");
-    await user.clear(url);
-    await user.type(url, "ws://127.0.0.1:8081");
-    expect(kind.value).toBe("study-buddy");
+    await user.selectOptions(kindOf(dialog), "study-buddy");
+    await paste(dialog, "ws://127.0.0.1:3001");
+    await within(dialog).findByText(/Wallet analyzer: /);
+    expect(kindOf(dialog).value).toBe("study-buddy");
+  });
+
+  test("offers the address that would be right, and takes it at a click", async () => {
+    const { dialog } = await connecting();
+    await paste(dialog, "https://127.0.0.1:3003");
+    await within(dialog).findByText(/speaks http, not https/);
+    await press(dialog, "Use http://127.0.0.1:3001/");
+    await within(dialog).findByText(/Wallet analyzer: /);
+    expect(field(dialog, "URL").value).toBe("http://127.0.0.1:3001/");
+  });
+
+  test("asks for a key where one is wanted, and says where it is found", async () => {
+    const { mock, dialog } = await connecting();
+    await paste(dialog, "127.0.0.1:3002");
+    await within(dialog).findByText(/Better Bull Board: /);
+    await press(dialog, "Connect");
+    await within(dialog).findByText("Better Bull Board wants a key.");
+    expect(document.activeElement).toBe(within(dialog).getByLabelText("Key"));
+    expect(dialog.textContent).toContain("cookie bbb-token");
+    expect(calls(mock, "testServer")).toHaveLength(0);
+    // Who has none may go on.
+    await press(dialog, "Connect");
+    await waitFor(() => expect(calls(mock, "testServer")).toHaveLength(1));
+  });
+
+  test("tells of every kind where its key is found", async () => {
+    const { dialog } = await connecting();
+    for (const { word, key } of DIALECTS) {
+      await user.selectOptions(kindOf(dialog), word);
+      expect(dialog.textContent).toContain(key);
+    }
   });
 
   test("hands the key over and keeps it nowhere", async () => {
     const { mock, dialog } = await connecting();
     const save = vi.spyOn(mock, "saveServer");
-    await user.type(within(dialog).getByRole("textbox", { name: "URL" }), "ws://127.0.0.1:3000");
+    await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
     await user.type(within(dialog).getByLabelText("Key"), KEY);
     expect(document.documentElement.outerHTML).not.toContain(KEY);
-    await user.click(within(dialog).getByRole("button", { name: "Connect" }));
+    await press(dialog, "Connect");
     await screen.findByRole("button", { name: /^127\.0\.0\.1:3000/ });
     expect(save.mock.calls[0]?.[1]).toBe("store");
     expect(save.mock.calls[0]?.[2]).toBe(KEY);
@@ -53,46 +112,115 @@ describe("connecting a server", () => {
     expect(everywhere()).not.toContain(KEY);
   });
 
-  test("has let go of the key before the program answers, and asks for it again where the keyring refuses", async () => {
+  test("keeps the key in its field where something else is refused, and goes on with it for the session", async () => {
     const { mock, dialog } = await connecting();
-    mock.failing.set("saveServer", { code: "keyring", message: "The keyring is locked." });
-    await user.type(within(dialog).getByRole("textbox", { name: "URL" }), "ws://127.0.0.1:3000");
-    await user.type(within(dialog).getByLabelText("Key"), KEY);
-    await user.click(within(dialog).getByRole("button", { name: "Connect" }));
-    await within(dialog).findByText("The keyring is locked.");
-    expect(everywhere()).not.toContain(KEY);
-    expect(within(dialog).getByRole<HTMLInputElement>("radio", { name: "This session only" }).checked).toBe(true);
     const save = vi.spyOn(mock, "saveServer");
+    mock.failing.set("saveServer", { code: "keyring", message: "The keyring is locked." });
+    await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
     await user.type(within(dialog).getByLabelText("Key"), KEY);
-    await user.click(within(dialog).getByRole("button", { name: "Connect" }));
-    await waitFor(() => expect(save.mock.calls[0]?.[1]).toBe("session"));
+    await press(dialog, "Connect");
+    await within(dialog).findByText("The keyring is locked.");
+    expect(within(dialog).getByRole<HTMLInputElement>("radio", { name: "This session only" }).checked).toBe(true);
+    expect(document.documentElement.outerHTML).not.toContain(KEY);
+    await press(dialog, "Connect");
+    await waitFor(() => expect(save.mock.calls[1]?.slice(1)).toEqual(["session", KEY]));
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
     expect(everywhere()).not.toContain(KEY);
+  });
+
+  test("keeps everything where a name is refused", async () => {
+    const { mock, dialog } = await connecting();
+    mock.failing.set("saveServer", { code: "invalid", message: "There is a server named “Mine” already." });
+    await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
+    await user.type(field(dialog, "Name"), "Mine");
+    await user.type(within(dialog).getByLabelText("Key"), KEY);
+    await press(dialog, "Connect");
+    await within(dialog).findByText("There is a server named “Mine” already.");
+    expect(field(dialog, "URL").value).toBe("ws://127.0.0.1:3000");
+    expect(within(dialog).getByLabelText<HTMLInputElement>("Key").value).toBe(KEY);
+  });
+
+  test("asks before what was typed is lost by closing", async () => {
+    const { dialog } = await connecting();
+    await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
+    // What Escape is to a dialog.
+    await fireEvent(dialog, new Event("cancel", { cancelable: true }));
+    within(dialog).getByText("Discard what you typed?");
+    await press(dialog, "Keep editing");
+    expect(field(dialog, "URL").value).toBe("ws://127.0.0.1:3000");
+    await user.click(within(dialog).getAllByRole("button", { name: "Close" })[0]!);
+    await press(dialog, "Discard");
+    expect(screen.queryByRole("dialog")).toBeNull();
+    // An empty form is closed at once.
+    await user.click(screen.getByRole("button", { name: "Connect a server" }));
+    const empty = await screen.findByRole("dialog", { name: "Connect a server" });
+    await fireEvent(empty, new Event("cancel", { cancelable: true }));
+    expect(screen.queryByRole("dialog")).toBeNull();
   });
 
   test("moves a key that was pasted within the URL to where keys go", async () => {
     const { mock, dialog } = await connecting();
     const save = vi.spyOn(mock, "saveServer");
-    await user.click(within(dialog).getByRole("textbox", { name: "URL" }));
-    await user.paste(`ws://127.0.0.1:9002/api/ws/tasks?api_key=${KEY}&x=1`);
-    await waitFor(() => expect(within(dialog).getByRole<HTMLInputElement>("textbox", { name: "URL" }).value).toBe("ws://127.0.0.1:9002/api/ws/tasks?x=1"));
-    await user.click(within(dialog).getByRole("button", { name: "Connect" }));
+    await paste(dialog, `ws://127.0.0.1:9002/api/ws/tasks?api_key=${KEY}&x=1`);
+    await waitFor(() => expect(field(dialog, "URL").value).toBe("ws://127.0.0.1:9002/api/ws/tasks?x=1"));
+    await press(dialog, "Connect");
     await waitFor(() => expect(save.mock.calls[0]?.[2]).toBe(KEY));
-    expect(JSON.stringify(save.mock.calls[0]?.[0])).not.toContain(KEY);
+    expect(JSON.stringify(mock.calls)).not.toContain(KEY);
     expect(withoutKey("https://user:p%40ss@example.com/x")).toEqual({ url: "https://example.com/x", key: "p@ss" });
     expect(withoutKey("ws://example.com/?cluster=a")).toEqual({ url: "ws://example.com/?cluster=a", key: null });
   });
 
-  test("shows each step of the test, and where it stops", async () => {
-    const { dialog } = await connecting();
-    await user.type(within(dialog).getByRole("textbox", { name: "URL" }), "ws://127.0.0.1:3000");
-    await user.type(within(dialog).getByRole("textbox", { name: "Name" }), "refuse");
-    await user.click(within(dialog).getByRole("button", { name: "Test the connection" }));
-    await within(dialog).findByText("The server answered 401. Check the key.");
+  test("shows each step of the test, where it stops, what helps, and what saving anyway means", async () => {
+    const { mock, dialog } = await connecting();
+    await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
+    await user.type(field(dialog, "Name"), "refuse");
+    await press(dialog, "Connect");
+    await within(dialog).findByText("Saved anyway, nothing is shown until a key is accepted.");
     const steps = within(within(dialog).getByRole("list", { name: "Connection test" })).getAllByRole("listitem");
     expect(steps.map((step) => step.querySelector(".word")?.textContent)).toEqual([
-      "Reached, well", "Upgraded, well", "Accepted, failed", "API answers, not tried", "Jobs, not tried",
+      "Server reachable, yes", "Socket open, yes", "API answers as AI Study Buddy, yes", "Key accepted, no", "Jobs listed, not tried",
     ]);
+    expect(calls(mock, "saveServer")).toHaveLength(0);
+    await press(dialog, "Enter a key");
+    expect(document.activeElement).toBe(within(dialog).getByLabelText("Key"));
+    await press(dialog, "Save anyway");
+    await screen.findByRole("button", { name: /^refuse/ });
+  });
+
+  test("signs in where the server has that, and forgets the password at once", async () => {
+    const { mock, dialog } = await connecting();
+    const save = vi.spyOn(mock, "saveServer");
+    const signIn = vi.spyOn(mock, "signIn");
+    await paste(dialog, "127.0.0.1:3002");
+    await within(dialog).findByText(/Better Bull Board: /);
+    await user.click(within(dialog).getByRole("radio", { name: "Sign in" }));
+    await user.type(within(dialog).getByLabelText("E-mail"), "ada@example.com");
+    await user.type(within(dialog).getByLabelText("Password"), "wrong");
+    await press(dialog, "Connect");
+    await within(dialog).findByText(/does not accept this e-mail and password/);
+    expect(within(dialog).getByLabelText<HTMLInputElement>("E-mail").value).toBe("ada@example.com");
+    expect(within(dialog).getByLabelText<HTMLInputElement>("Password").value).toBe("");
+    await user.type(within(dialog).getByLabelText("Password"), KEY);
+    await press(dialog, "Connect");
+    await waitFor(() => expect(save.mock.calls[0]?.[0]).toMatchObject({ signIn: 1 }));
+    expect(save.mock.calls[0]?.slice(1)).toEqual(["store", null]);
+    expect(signIn.mock.calls[1]?.slice(1)).toEqual(["ada@example.com", KEY, true]);
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    expect(everywhere()).not.toContain(KEY);
+    expect(JSON.stringify(mock.calls)).not.toContain(KEY);
+  });
+
+  test("saves a new name without trying the connection again", async () => {
+    const mock = await show({ scene: "empty" });
+    await user.click(screen.getByRole("button", { name: /^Staging/ }));
+    await user.click(await screen.findByRole("button", { name: "Edit the server" }));
+    const dialog = await screen.findByRole("dialog", { name: "Edit the server" });
+    const name = await within(dialog).findByRole("textbox", { name: "Name" });
+    await user.clear(name);
+    await user.type(name, "Production");
+    await press(dialog, "Save");
+    await screen.findByRole("button", { name: /^Production/ });
+    expect(calls(mock, "testServer")).toHaveLength(0);
   });
 });
 
@@ -119,7 +247,7 @@ describe("a server's status", () => {
     await waitFor(() => expect(document.activeElement).toBe(within(dialog).getByLabelText("Key")));
   });
 
-  test.each([["key", "Key"], ["api", "API URL"], ["certificate", "Extra certificate authority"], ["keyPlace", "Where the key goes"], ["url", "URL"]] as const)(
+  test.each([["key", "Key"], ["api", "API URL"], ["socket", "Socket URL"], ["certificate", "Extra certificate authority"], ["keyPlace", "Where the key goes"], ["kind", "Kind of server"], ["signIn", "E-mail"], ["url", "URL"]] as const)(
     "opens its form at the %s, where a remedy leads there", async (field, label) => {
       const mock = new Mock({ scene: "empty", live: false });
       const app = new App(mock);

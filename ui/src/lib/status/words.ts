@@ -23,11 +23,11 @@ export const LINKS: Record<LinkView, LinkLook> = {
 /** What the button of a remedy says, and at which field it opens the server's form; none reconnects. */
 export const REMEDIES: Record<Remedy, { verb: string; field: ServerField | null }> = {
   enterKey: { verb: "Enter a key", field: "key" },
-  signIn: { verb: "Sign in", field: "key" },
+  signIn: { verb: "Sign in", field: "signIn" },
   setApiUrl: { verb: "Set API URL", field: "api" },
   setSocketUrl: { verb: "Change the URL", field: "url" },
   trustCertificate: { verb: "Trust its certificate", field: "certificate" },
-  chooseKind: { verb: "Choose the kind", field: "url" },
+  chooseKind: { verb: "Choose the kind", field: "kind" },
   reconnect: { verb: "Reconnect now", field: null },
 };
 

@@ -12,9 +12,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use url::Url;
 
 use super::endpoint::{Defaults, Endpoint, bearer};
 use super::memory::Memory;
+use super::sign_in::SignIn;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
     Outgoing,
@@ -96,6 +98,14 @@ impl Dialect for BullBoard {
         self.watched.clear();
         self.greeted = false;
         Ok(self.endpoint.open())
+    }
+
+    fn api(&self) -> Option<&Url> {
+        Some(self.endpoint.api())
+    }
+
+    fn sign_in(&self) -> Option<SignIn> {
+        Some(SignIn::below(self.endpoint.api(), false, "bbb-token"))
     }
 
     /// The server greets nobody and takes everybody: the answer to a ping is the first sign that

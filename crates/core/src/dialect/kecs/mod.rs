@@ -310,6 +310,10 @@ impl Dialect for Kecs {
         }
     }
 
+    fn api(&self) -> Option<&Url> {
+        Some(self.endpoint.api())
+    }
+
     fn keepalive(&self) -> Keepalive {
         let (interval, timeout) = (Duration::from_secs(30), Duration::from_secs(10));
         if self.log_stream {

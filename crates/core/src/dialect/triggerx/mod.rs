@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use url::Url;
+
 use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::go;
 use super::memory::Memory;
@@ -268,6 +270,10 @@ impl Dialect for TriggerX {
             Outgoing::Send(text) if harmless(text) => vec![Frame::Text(text.clone())],
             Outgoing::Send(_) => Vec::new(),
         }
+    }
+
+    fn api(&self) -> Option<&Url> {
+        Some(self.endpoint.api())
     }
 
     fn keepalive(&self) -> Keepalive {

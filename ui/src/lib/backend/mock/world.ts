@@ -111,7 +111,7 @@ export class World {
       status: { link: "live", since: this.now - 600_000, lastHeard: this.now - 800, nextTry: null, attempt: 0, reason: null, remedy: null },
     });
     this.drafts.set(id, {
-      id, name, dialect, ws, api: "", watch: ["all"], keyPlacement: null, namespace: "", options: [], extraCa: "",
+      id, name, dialect, ws, api: "", watch: ["all"], keyPlacement: null, namespace: "", options: [], extraCa: "", signIn: null,
     });
   }
 
