@@ -328,6 +328,26 @@ impl State {
         for stored in stored {
             self.notices.push(stored);
         }
+        self.tell_untold(untold);
+    }
+
+    /// What another program on the same data announced is listed; where that has ended, what it did
+    /// not get to show is told.
+    pub(super) fn elsewhere(&mut self, mut notices: Vec<StoredNotice>, taken_over: bool) {
+        notices.reverse();
+        let untold = |stored: &&StoredNotice| taken_over && !stored.shown && !stored.read;
+        let untold: Vec<_> = notices.iter().filter(untold).cloned().collect();
+        for stored in notices {
+            if self.notices.by_id(stored.id).is_none() {
+                self.notices.push(stored);
+            }
+        }
+        self.tell_untold(untold);
+        self.views.notices_changed();
+    }
+
+    /// Tells what an earlier run, or another program, did not get to show.
+    fn tell_untold(&mut self, untold: Vec<StoredNotice>) {
         if self.ports.desktop.is_none() {
             return;
         }

@@ -224,6 +224,7 @@ impl State {
             Reply::Recorded { stored, away, job, instead_of } => {
                 self.recorded(*stored, away, job.as_ref(), &instead_of);
             }
+            Reply::Elsewhere { notices, taken_over } => self.elsewhere(notices, taken_over),
             Reply::Health(problem) => {
                 match &problem {
                     Some(problem) => tracing::warn!("{problem}"),

@@ -11,6 +11,7 @@ mod open;
 mod prune;
 mod rows;
 mod schema;
+mod standby;
 mod store;
 mod waiting;
 
@@ -156,6 +157,14 @@ pub enum Reply {
         job: Option<Arc<Job>>,
         /// See [`Announcement::instead_of`].
         instead_of: Vec<i64>,
+    },
+    /// What another program on the same data announced: to be listed, and where that program has
+    /// ended, to be told as far as it was not shown.
+    Elsewhere {
+        /// The notices, newest first.
+        notices: Vec<StoredNotice>,
+        /// Whether this program announces from now on.
+        taken_over: bool,
     },
     /// How the history does: `None` when well, else a sentence for people.
     Health(Option<String>),
@@ -372,7 +381,7 @@ fn work(
     replies: &mpsc::UnboundedSender<Reply>,
 ) {
     // A file that could not be opened is tried again without being asked.
-    let mut due = store.failing().then(|| Instant::now() + RETRY);
+    let mut due = (store.failing() || store.stands_by()).then(|| Instant::now() + store.retry());
     loop {
         let request = match due {
             None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -410,7 +419,7 @@ fn work(
             || (urgency == Urgency::Soon && !store.failing());
         if write {
             let written = store.flush(replies);
-            due = (!written).then(|| Instant::now() + RETRY);
+            due = (!written).then(|| Instant::now() + store.retry());
         } else if store.failing() {
             store.go_on_from_memory(replies);
         } else {

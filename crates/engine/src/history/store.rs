@@ -21,8 +21,9 @@ use super::rows::{
     MAX_PART, announce, body, in_ledger, insert_step, kind_from_word, kind_word, ledger_key, set,
     stored_notice, timestamp,
 };
+use super::standby::Turn;
 use super::waiting::{Waiting, Write};
-use super::{FILE, Place, Remembered, Reply, Request, StoredNotice};
+use super::{FILE, Place, RETRY, Remembered, Reply, Request, StoredNotice, standby};
 
 /// Notices handed to the engine at the start.
 pub(crate) const MAX_NOTICES: usize = 5_000;
@@ -48,12 +49,12 @@ pub(super) enum Urgency {
 
 pub(super) struct Store {
     /// Where everything is written; `None` while it cannot be opened.
-    file: Option<Connection>,
+    pub(super) file: Option<Connection>,
     /// Where the past is read from, when it is not to be written, or cannot be for now.
     past: Option<Connection>,
     /// Where the file is, unless everything is kept in memory.
     directory: Option<PathBuf>,
-    waiting: Waiting,
+    pub(super) waiting: Waiting,
     /// The file's numbers of notices that were told under a preliminary one.
     renumbered: HashMap<i64, i64>,
     preliminary: i64,
@@ -61,6 +62,10 @@ pub(super) struct Store {
     failing: bool,
     /// Whether the engine was told that something is dropped meanwhile.
     told_dropped: bool,
+    /// Whose turn it is to announce.
+    pub(super) turn: Turn,
+    /// The newest notice of the file that is known.
+    pub(super) seen: i64,
     /// When old rows were last dropped: not at the start, which waits for nothing that can wait.
     pruned: Option<Instant>,
 }
@@ -78,7 +83,10 @@ impl Store {
             }
             Place::Directory(directory) => match open_file(directory, now) {
                 Ok((file, problem)) => {
-                    (Store::over(Some(file), None, Some(directory.clone())), problem)
+                    let mut store = Store::over(Some(file), None, Some(directory.clone()));
+                    store.turn = Turn::first(directory);
+                    let theirs = store.stands_by().then(|| standby::words(directory));
+                    (store, problem.or(theirs))
                 }
                 Err(Unopened::ForGood(problem)) => Store::memory(None, Some(problem)),
                 Err(Unopened::ForNow(problem)) => {
@@ -122,6 +130,8 @@ impl Store {
             preliminary: 0,
             failing: false,
             told_dropped: false,
+            turn: Turn::alone(),
+            seen: 0,
             pruned: None,
         }
     }
@@ -170,7 +180,9 @@ impl Store {
             }
             Request::Notices(answer) => {
                 answers.push(Box::new(move |store| {
-                    let _ = answer.send(or_none(store.read_notices(), "notices"));
+                    let notices = or_none(store.read_notices(), "notices");
+                    store.note_seen(&notices);
+                    let _ = answer.send(notices);
                 }));
                 return Urgency::Now;
             }
@@ -213,6 +225,9 @@ impl Store {
 
     /// Tells what must be told although the disk refuses it, and drops what is too much.
     pub(super) fn go_on_from_memory(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
+        if self.stands_by() {
+            return;
+        }
         self.tell_unwritten(replies);
         self.waiting.bound();
         if self.waiting.dropped() > 0 && !self.told_dropped {
@@ -222,6 +237,11 @@ impl Store {
                 .to_owned();
             let _ = replies.send(Reply::Health(Some(problem)));
         }
+    }
+
+    /// After which time a write that was not made is tried again.
+    pub(super) fn retry(&self) -> Duration {
+        if self.stands_by() { standby::LOOK } else { RETRY }
     }
 
     /// How much waits to be written.
@@ -236,6 +256,9 @@ impl Store {
         {
             tracing::debug!("{problem}");
             self.go_on_from_memory(replies);
+            return false;
+        }
+        if self.stands_by() && !self.look_for_turn(replies) {
             return false;
         }
         if self.gathered() == 0 {
@@ -359,7 +382,7 @@ impl Store {
         }
     }
 
-    fn write(&mut self) -> rusqlite::Result<Vec<Reply>> {
+    pub(super) fn write(&mut self) -> rusqlite::Result<Vec<Reply>> {
         let mut recorded = Vec::new();
         let mut renumbered = HashMap::new();
         let Some(file) = &mut self.file else { return Err(rusqlite::Error::InvalidQuery) };
@@ -531,7 +554,7 @@ impl Store {
         Ok(listings)
     }
 
-    fn read_notices(&self) -> rusqlite::Result<Vec<StoredNotice>> {
+    pub(super) fn read_notices(&self) -> rusqlite::Result<Vec<StoredNotice>> {
         let Some(source) = self.sources().next() else { return Ok(Vec::new()) };
         let mut query = source.prepare_cached(
             "SELECT id, server, job, attempt, outcome, title, body, tone, at, read, dismissed, shown,

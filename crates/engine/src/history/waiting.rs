@@ -11,6 +11,7 @@ use jobwatch_core::model::{Job, JobId, Topic};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::{Transition, size};
 
+use super::rows::ledger_key;
 use super::{Announcement, Handed};
 
 /// Jobs that may wait while the disk refuses.
@@ -144,6 +145,53 @@ impl Waiting {
         });
         self.looked_through = self.writes.len();
         self.dropped += (before - self.writes.len()) as u64;
+    }
+
+    /// Takes out what another program may not announce: announcements that are not `known`, with
+    /// their steps and jobs. What the user did stays; all else the other program writes.
+    pub(super) fn split_for_later(&mut self, known: impl Fn(&LedgerKey) -> bool) -> Waiting {
+        let mut later = Waiting::default();
+        let mut about = HashSet::new();
+        let (mut steps, mut stay) = (Vec::new(), Vec::new());
+        for write in std::mem::take(&mut self.writes) {
+            match write {
+                Write::Announce(what, told) => {
+                    // What has no key is announced by whoever sees it, and that is the other.
+                    if ledger_key(&what).is_some_and(|key| !known(&key)) {
+                        if let Some((step, _)) = &what.step {
+                            about.insert((what.notice.server.clone(), step.job.clone()));
+                        }
+                        later.writes.push(Write::Announce(what, told));
+                    }
+                }
+                Write::Step(server, step) => steps.push((server, step)),
+                Write::Handed(..) | Write::Shown(_) | Write::Listed(..) => {}
+                write => stay.push(write),
+            }
+        }
+        steps.retain(|(server, step)| about.contains(&(server.clone(), step.job.clone())));
+        let steps = steps.into_iter().map(|(server, step)| Write::Step(server, step));
+        later.writes.splice(..0, steps);
+        for (key, job) in std::mem::take(&mut self.jobs) {
+            if about.contains(&key) {
+                later.bytes += size(&job);
+                later.jobs.insert(key, job);
+            }
+        }
+        self.bytes = 0;
+        self.writes = stay;
+        self.looked_through = 0;
+        later.bound();
+        later
+    }
+
+    /// Both, one after the other.
+    pub(super) fn joined(mut first: Waiting, second: Waiting) -> Waiting {
+        first.writes.extend(second.writes);
+        first.jobs.extend(second.jobs);
+        first.bytes = first.jobs.values().map(|job| size(job)).sum();
+        first.dropped += second.dropped;
+        first
     }
 
     /// Counts what did not even get here.

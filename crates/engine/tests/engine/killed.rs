@@ -219,6 +219,64 @@ async fn whenever_the_process_is_killed_each_end_is_told_once() {
     demo.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_processes_on_one_data_directory_one_announces_and_the_other_takes_over() {
+    const ROUNDS: usize = 24;
+    let dir = tempfile::tempdir().unwrap();
+    let (demo, server, control) = quick_demo().await;
+    let told = dir.path().join("told");
+    let data = dir.path().join("data");
+    let text = serde_json::to_string(&server).unwrap();
+    let environment =
+        [("SERVER", &*text), ("DIR", data.to_str().unwrap()), ("TOLD", told.to_str().unwrap())];
+    let start = async || {
+        let before = control.counters().sockets_opened;
+        let process = child("announcing_child", &environment);
+        until("its socket", || control.counters().sockets_opened > before).await;
+        process
+    };
+    let mut announcing = start().await;
+    // What ends before the first listing is no news.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let mut standing_by = start().await;
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    let mut dice = 0x2545_f491_4f6c_dd1d_u64;
+    let mut roll = |most: u64| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        dice % most
+    };
+    for round in 0..ROUNDS {
+        let spec = JobSpec { name: Some(format!("round{round}")), ..JobSpec::default() };
+        let id = control.start_job(spec);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        control.complete(&id, None);
+        if round % 3 == 2 {
+            // Whoever announces is killed about then, and the other takes over.
+            tokio::time::sleep(Duration::from_millis(roll(300))).await;
+            announcing.kill().unwrap();
+            announcing.wait().unwrap();
+            announcing = std::mem::replace(&mut standing_by, start().await);
+        }
+    }
+    let total = || {
+        let (alone, counted) = times_told(&told);
+        alone.len() + counted
+    };
+    until("all ends to be told", || total() >= ROUNDS).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for process in [&mut announcing, &mut standing_by] {
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    let (alone, counted) = times_told(&told);
+    let doubled: Vec<_> = alone.iter().filter(|(_, slots)| slots.len() > 1).collect();
+    assert!(doubled.is_empty(), "{doubled:?}");
+    assert_eq!(alone.len() + counted, ROUNDS, "{alone:?}, {counted} counted");
+    demo.stop().await;
+}
+
 fn many_servers(round: usize) -> Settings {
     let mut settings = Settings::default();
     for number in 0..200 {

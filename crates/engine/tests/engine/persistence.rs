@@ -322,7 +322,7 @@ async fn recorded(replies: &mut mpsc::UnboundedReceiver<Reply>) -> (i64, String)
     loop {
         match reply(replies).await {
             Reply::Recorded { stored, .. } => return (stored.id, stored.notice.title),
-            Reply::Health(_) => {}
+            Reply::Health(_) | Reply::Elsewhere { .. } => {}
         }
     }
 }
@@ -447,7 +447,7 @@ async fn health(replies: &mut mpsc::UnboundedReceiver<Reply>) -> Option<String> 
     loop {
         match reply(replies).await {
             Reply::Health(problem) => return problem,
-            Reply::Recorded { .. } => {}
+            Reply::Recorded { .. } | Reply::Elsewhere { .. } => {}
         }
     }
 }
