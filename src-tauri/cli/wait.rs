@@ -138,9 +138,9 @@ async fn outcome(seen: &mut watch::Receiver<Seen>) -> Ended {
     }
 }
 
-/// Whether the server says that it has forgotten the job.
+/// Whether nobody knows how the job ended: its server does not say, or has forgotten it.
 pub fn lost(job: &Job) -> bool {
-    matches!(&job.state, JobState::Unknown(word) if word == "gone")
+    job.state.lost()
 }
 
 fn report(server: &str, job: &Job, as_json: bool) -> Outcome {
@@ -154,7 +154,16 @@ fn report(server: &str, job: &Job, as_json: bool) -> Outcome {
         print(&json::job(server, job).text())?;
         return Ok(code);
     }
-    let mut line = format!("{} {}", text::plain(job.title()), text::plain(&job.state.word()));
+    let name = text::plain(job.title());
+    if job.state.lost() {
+        let why = match job.state.is_gone() {
+            true => format!("{server} does not know it any more"),
+            false => format!("{server} does not say how it ended"),
+        };
+        print(&format!("{name}: outcome unknown. {why}."))?;
+        return Ok(code);
+    }
+    let mut line = format!("{name} {}", text::plain(&job.state.word()));
     if let Some(took) = job.took() {
         line += &format!(" after {}", duration_words(took));
     }

@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jobwatch_app::os::notifier::{Look, Notifier, Told};
-use jobwatch_core::notify::{Notice, Tone};
+use jobwatch_core::model::JobState;
+use jobwatch_core::notify::popups::Popups;
+use jobwatch_core::notify::{Notice, NoticeKey, Subject, Tone};
 use jobwatch_core::server::ServerId;
+use jobwatch_core::time::Mono;
 use jobwatch_engine::ports::{Button, Desktop as _, Popup as ToShow};
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedVariant};
@@ -549,6 +552,110 @@ fn a_click_in_dunst_names_its_job() {
         heard.sort_by_key(|told| format!("{told:?}"));
         assert_eq!(heard, [clicked(1, "first"), clicked(2, "second"), clicked(3, "third")]);
     });
+}
+
+/// What a process has used of a processor so far, in seconds.
+fn used(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let after = stat.rsplit(')').next().unwrap();
+    let ticks: Vec<f64> = after.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    // After the state come numbers alone; utime and stime are the 11th and 12th of them, in
+    // hundredths.
+    (ticks[10] + ticks[11]) / 100.0
+}
+
+/// A quarter of an hour of the demo, sixty times as fast: what its servers tell goes through the
+/// same decisions, popups and daemon, and what the daemon closes is heard.
+#[test]
+fn after_fifteen_minutes_of_the_demo_dunst_holds_three_popups_at_most_and_idles() {
+    const SPEED: u64 = 60;
+    const MINUTES: u64 = 15;
+    let name =
+        "notifier::after_fifteen_minutes_of_the_demo_dunst_holds_three_popups_at_most_and_idles";
+    on_private_bus(name, |_| {
+        let (display, _screen) = screen();
+        let dunst = Running(
+            Command::new(tool("dunst", "dunst"))
+                .env("DISPLAY", &display)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap(),
+        );
+        let bus = runtime();
+        until("dunst is on the bus", || owned(&bus, NAME));
+        let (notifier, told) = {
+            let (tell, told) = channel();
+            let notifier = Notifier::start(Look::default(), move |what| {
+                // The test may have ended.
+                let _ = tell.send(what);
+            });
+            (notifier.unwrap(), told)
+        };
+        let dunstctl = |what: &str| {
+            let output = Command::new(tool("dunstctl", "dunst")).args(["count", what]).output();
+            String::from_utf8(output.unwrap().stdout).unwrap().trim().parse::<usize>().unwrap()
+        };
+        let mut popups = Popups::default();
+        let (begun, mut next, mut most, mut shown) = (Instant::now(), 0, 0, 0);
+        loop {
+            let now = begun.elapsed().as_millis() as u64 * SPEED;
+            if now >= MINUTES * 60_000 {
+                break;
+            }
+            // A failure of one of twelve jobs on five servers every two seconds.
+            while next * 2_000 <= now {
+                let about = demo_failure(next);
+                popups.offer(next as i64 + 1, about, "Demo", Mono(next * 2_000));
+                next += 1;
+            }
+            while let Some(due) = popups.poll(Mono(now)) {
+                due.withdraw.iter().for_each(|slot| notifier.withdraw(*slot));
+                shown += 1;
+                let id = due.ids.first().copied().unwrap_or(0);
+                notifier.show(popup(id, due.slot, due.notice, vec![]), Box::new(|| {}));
+            }
+            for what in told.try_iter() {
+                if let Told::Closed { slot } = what {
+                    popups.closed(slot);
+                }
+            }
+            if next % 50 == 0 {
+                most = most.max(dunstctl("displayed") + dunstctl("waiting"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(shown > 50, "{shown} popups were shown or replaced");
+        let left = || dunstctl("displayed") + dunstctl("waiting");
+        until("three popups at most", || left() <= 3);
+        // One may be on its way out while the next comes.
+        assert!(most <= 4, "{most} at once");
+        let pid = dunst.0.id();
+        let whole = used(pid) / (MINUTES * 60) as f64;
+        let (before, idle) = (used(pid), Duration::from_secs(4));
+        std::thread::sleep(idle);
+        let idling = (used(pid) - before) / idle.as_secs_f64();
+        println!("{shown} shown, {most} at once, {whole:.4} of a core, {idling:.4} afterwards");
+        assert!(whole < 0.01, "{whole} of a core over the quarter of an hour");
+        assert!(idling < 0.01, "{idling} of a core afterwards");
+    });
+}
+
+fn demo_failure(nth: u64) -> Notice {
+    let (job, name) = (format!("job-{nth}"), format!("etl-{}", nth % 12));
+    let server = ServerId(format!("demo-{}", nth % 5));
+    Notice {
+        key: Some(NoticeKey {
+            server: server.clone(),
+            job: job.as_str().into(),
+            attempt: 1,
+            outcome: JobState::Failed,
+        }),
+        server,
+        title: format!("{name} failed"),
+        subject: Some(Box::new(Subject { name, error: format!("{} is full", nth % 12) })),
+        ..notice(&job, "disk full", Tone::Bad)
+    }
 }
 
 /// A screen in memory; it says itself which display it has become.
