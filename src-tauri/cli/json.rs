@@ -281,7 +281,7 @@ pub fn diagnostic<'a>(server: &'a str, diagnostic: &'a Diagnostic) -> Line<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use jobwatch_core::model::{JobState, Level};
 

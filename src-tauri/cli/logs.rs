@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 use super::args::{EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_TIMEOUT, EXIT_USAGE, Logs, Since};
 use super::connection::{Target, job_topic};
 use super::text::{self, Style};
-use super::wait::{Seen, lost};
+use super::wait::Seen;
 use super::{Failure, Outcome, Output, json, print};
 use crate::os::paths::{NoHome, Paths};
 
@@ -324,7 +324,7 @@ impl Log<'_> {
             }
             let over = {
                 let now = seen.borrow_and_update();
-                now.job.as_ref().is_none_or(|job| job.state.terminal() || lost(job))
+                now.job.as_ref().is_none_or(|job| job.state.over())
             };
             tokio::select! {
                 changed = seen.changed() => if changed.is_err() { break },

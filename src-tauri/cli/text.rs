@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 
 use jiff::Timestamp;
 use jobwatch_core::log::LogLine;
-use jobwatch_core::model::{JobId, JobState, Level};
+use jobwatch_core::model::{ENDED, GONE, Job, JobId, JobState, Level};
 use jobwatch_core::notify::{Tone, explain, headline};
 use jobwatch_core::supervisor::Link;
 use jobwatch_engine::logs::text as log_text;
@@ -151,9 +151,8 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
             }
         }
         Event::Job { job, .. } => {
-            line += &style.paint(state_colour(&job.state), &plain(&job.state.word()), 10);
-            let progress = job.progress.filter(|_| !job.state.terminal());
-            let progress = progress.map(|value| format!("{value:.0} %")).unwrap_or_default();
+            line += &style.paint(state_colour(&job.state), &state(&job.state), 10);
+            let progress = if job.state.over() { String::new() } else { progress(job) };
             let _ = write!(line, " {progress:>5}  {}", plain(job.title()));
             if job.title() != job.id.as_str() {
                 let _ = write!(line, " ({})", plain(job.id.as_str()));
@@ -232,6 +231,30 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
 #[must_use]
 pub fn level_of(line: &LogLine<'_>) -> Option<Level> {
     line.level.or_else(|| log_text::guess_level(line.text))
+}
+
+/// Where a job stands, for people.
+#[must_use]
+pub fn state(state: &JobState) -> String {
+    match state {
+        JobState::Unknown(word) if word == ENDED => "ended, outcome unknown".to_owned(),
+        JobState::Unknown(word) if word == GONE => "gone, outcome unknown".to_owned(),
+        state => plain(&state.word()).into_owned(),
+    }
+}
+
+/// How far a job is: a percentage, or a count where nobody knows of how many.
+fn progress(job: &Job) -> String {
+    let count = || {
+        let detail = job.detail.as_ref()?.as_str();
+        detail.bytes().all(|b| b.is_ascii_digit() || b == b'.').then(|| detail.to_owned())
+    };
+    let percent = job.progress.map(|value| match value {
+        // Half a percent is neither none nor one.
+        value if value > 0.0 && value < 1.0 => format!("{value:.1} %"),
+        value => format!("{value:.0} %"),
+    });
+    percent.or_else(count).unwrap_or_default()
 }
 
 /// The time and the level of a log line, as they stand before its text.
@@ -325,5 +348,33 @@ mod tests {
         assert_eq!(plain.paint(Colour::Red, "failed", 8), "failed  ");
         let painted = Style { colour: true, terminal: true };
         assert_eq!(painted.paint(Colour::Red, "failed", 8), "\u{1b}[31mfailed  \u{1b}[0m");
+    }
+    #[test]
+    fn a_job_line_says_how_far_it_is_and_how_it_ended() {
+        let style = Style { colour: false, terminal: false };
+        let said = |change: &dyn Fn(&mut Job)| {
+            let mut job = super::super::json::tests::sample();
+            (job.state, job.progress, job.detail) = (JobState::Running, None, None);
+            change(&mut job);
+            let event = Event::Job {
+                server: jobwatch_core::server::ServerId("s".to_owned()),
+                job: std::sync::Arc::new(job),
+                named: false,
+            };
+            let line = line("s", &event, style, Timestamp::UNIX_EPOCH).unwrap();
+            line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ")
+        };
+        let unknown = |word: &str| JobState::Unknown(word.to_owned());
+        assert_eq!(said(&|job| job.progress = Some(0.5)), "running 0.5 % task:7");
+        assert_eq!(said(&|job| job.progress = Some(45.4)), "running 45 % task:7");
+        let count = jobwatch_core::model::Json::parse("4235");
+        assert_eq!(said(&|job| job.detail = count.clone()), "running 4235 task:7");
+        assert_eq!(said(&|job| job.state = unknown("gone")), "gone, outcome unknown task:7");
+        assert_eq!(said(&|job| job.state = unknown("ended")), "ended, outcome unknown task:7");
+        let trace = "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'sku'";
+        assert_eq!(
+            said(&|job| (job.state, job.error) = (JobState::Failed, Some(trace.to_owned()))),
+            "failed task:7: KeyError: 'sku'"
+        );
     }
 }

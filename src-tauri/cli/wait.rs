@@ -119,7 +119,7 @@ async fn outcome(seen: &mut watch::Receiver<Seen>) -> Ended {
         let late = {
             let now = seen.borrow_and_update();
             match &now.job {
-                Some(job) if job.state.terminal() || lost(job) => {
+                Some(job) if job.state.over() => {
                     return Ended::Job(Arc::clone(job));
                 }
                 _ => {}
@@ -136,11 +136,6 @@ async fn outcome(seen: &mut watch::Receiver<Seen>) -> Ended {
             () = tokio::time::sleep(LATE), if late => return Ended::Unknown,
         }
     }
-}
-
-/// Whether nobody knows how the job ended: its server does not say, or has forgotten it.
-pub fn lost(job: &Job) -> bool {
-    job.state.lost()
 }
 
 fn report(server: &str, job: &Job, as_json: bool) -> Outcome {

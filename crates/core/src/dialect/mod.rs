@@ -29,6 +29,8 @@ pub mod study_buddy;
 pub mod triggerx;
 mod words;
 
+pub use words::state as state_of_word;
+
 /// One WebSocket unit. Its `Debug` tells kind and length only, since it may quote the key.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Frame {

@@ -404,7 +404,7 @@ impl Board {
     fn gone(&mut self, id: &JobId, now: Now) -> Vec<Change> {
         let mut changes = Vec::new();
         let Some(entry) = self.jobs.get_mut(id) else { return changes };
-        if entry.job.state.terminal() || entry.is_gone() {
+        if entry.job.state.over() {
             return changes;
         }
         let doubt = doubt(entry);

@@ -1,6 +1,7 @@
 //! From the core's words to the page's.
 
 use jiff::Timestamp;
+use jobwatch_core::dialect::state_of_word;
 use jobwatch_core::model::{Job, JobState, QueuePatch, Source};
 use jobwatch_core::notify::{Tone, explain, headline};
 use jobwatch_core::state::{Transition, TransitionKind};
@@ -95,7 +96,12 @@ impl From<&Transition> for TimelineRow {
             from: step.from.as_ref().map(StateView::from),
             to: StateView::from(&step.to),
             attempt_failed: step.kind == TransitionKind::AttemptFailed,
-            error: step.error.as_deref().map(headline).filter(|line| !line.is_empty()),
+            error: step
+                .error
+                .as_deref()
+                .map(headline)
+                .filter(|line| !line.is_empty())
+                .map(|line| prefix(&line, MAX_TEXT).to_owned()),
         }
     }
 }
@@ -115,17 +121,31 @@ pub(crate) fn job_row(server: &str, server_name: &str, job: &Job, watched: bool)
         queue: job.queue.clone(),
         state: StateView::from(&job.state),
         progress: job.progress,
-        stage: if job.progress.is_none() { stage(job) } else { None },
-        text: text.map(|text| prefix(&text, MAX_TEXT).to_owned()),
+        stage: if job.progress.is_none() && !job.state.over() { stage(job) } else { None },
+        text: text
+            .filter(|text| !repeats(&job.state, text))
+            .map(|text| prefix(&text, MAX_TEXT).to_owned()),
         created_at: job.created_at.map(ms),
         started_at: job.started_at.map(ms),
         finished_at: job.finished_at.map(ms),
         attempt: job.attempt,
-        max_attempts: job.max_attempts,
+        // A retry by hand goes beyond what the server counts.
+        max_attempts: job.max_attempts.filter(|most| job.attempt.is_none_or(|own| own <= *most)),
         watched,
         stale: job.source == Source::History,
         heard_at: ms(job.heard_at),
         asked: None,
+    }
+}
+
+/// Whether a text says nothing but the state: `queued` beside "Queued".
+fn repeats(state: &JobState, text: &str) -> bool {
+    !text.contains(' ') && state_of_word(text) == *state && {
+        let plain = text.to_lowercase().replace(['_', '-'], "");
+        // The stages of a running job say more than that it runs.
+        !matches!(state, JobState::Running)
+            || ["running", "active", "processing", "inprogress", "started"]
+                .contains(&plain.as_str())
     }
 }
 
@@ -136,6 +156,8 @@ fn stage(job: &Job) -> Option<String> {
     let words = match detail.as_str().len() {
         0..=4_096 => match detail.to_value() {
             serde_json::Value::String(words) => words,
+            // A count of nobody knows how many.
+            serde_json::Value::Number(number) => number.to_string(),
             serde_json::Value::Object(fields) => {
                 let plain = fields.iter().filter_map(|(name, value)| match value {
                     serde_json::Value::String(words) => Some(format!("{name}: {words}")),
@@ -203,5 +225,89 @@ pub(crate) fn queue_row(server: &str, server_name: &str, queue: &QueuePatch) -> 
         completed: queue.completed,
         failed: queue.failed,
         delayed: queue.delayed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jobwatch_core::model::{ENDED, Json};
+
+    use super::*;
+
+    fn job(state: JobState) -> Job {
+        Job {
+            id: "1".into(),
+            parent: None,
+            external_id: None,
+            name: None,
+            queue: None,
+            user: None,
+            state,
+            progress: None,
+            detail: None,
+            message: None,
+            error: None,
+            stack: None,
+            attempt: None,
+            max_attempts: None,
+            data: None,
+            result: None,
+            created_at: None,
+            started_at: None,
+            finished_at: None,
+            updated_at: None,
+            extra: BTreeMap::new(),
+            source: Source::Http,
+            heard_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn row(job: &Job) -> JobRow {
+        job_row("s", "Server", job, false)
+    }
+
+    #[test]
+    fn a_row_shows_the_line_that_explains_a_failure() {
+        let trace = "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'sku'";
+        let failed = Job { error: Some(trace.to_owned()), ..job(JobState::Failed) };
+        assert_eq!(row(&failed).text.as_deref(), Some("KeyError: 'sku'"));
+        let useless = Job {
+            error: Some("[object Object]".to_owned()),
+            stack: Some("Error: disk full\n    at a (/x.js:1:1)".to_owned()),
+            ..job(JobState::Failed)
+        };
+        assert_eq!(row(&useless).text.as_deref(), Some("Error: disk full"));
+    }
+
+    #[test]
+    fn a_row_does_not_say_its_state_twice() {
+        let says = |state, message: &str| {
+            row(&Job { message: Some(message.to_owned()), ..job(state) }).text
+        };
+        assert_eq!(says(JobState::Queued, "queued"), None);
+        assert_eq!(says(JobState::Queued, "waiting"), None);
+        assert_eq!(says(JobState::Running, "in_progress"), None);
+        assert_eq!(says(JobState::Running, "extracting").as_deref(), Some("extracting"));
+        assert_eq!(says(JobState::Running, "queued").as_deref(), Some("queued"));
+    }
+
+    #[test]
+    fn a_count_is_shown_while_the_job_runs() {
+        let detail = Json::parse("4235");
+        let shown = |state| row(&Job { detail: detail.clone(), ..job(state) }).stage;
+        assert_eq!(shown(JobState::Running).as_deref(), Some("4235"));
+        assert_eq!(shown(JobState::Completed), None);
+        assert_eq!(shown(JobState::Unknown(ENDED.to_owned())), None);
+    }
+
+    #[test]
+    fn an_attempt_beyond_what_the_server_counts_is_not_one_of_them() {
+        let most = |attempt, most| {
+            row(&Job { attempt: Some(attempt), max_attempts: Some(most), ..job(JobState::Failed) })
+                .max_attempts
+        };
+        assert_eq!((most(2, 3), most(3, 3), most(4, 3)), (Some(3), Some(3), None));
     }
 }

@@ -1,10 +1,15 @@
+import { cleanup, render } from "@testing-library/svelte";
 import { expect, test, vi } from "vitest";
 
 import type { Counts } from "../generated/Counts";
 import type { JobRow } from "../generated/JobRow";
+import type { StateKind } from "../generated/StateKind";
+import type { TimelineRow } from "../generated/TimelineRow";
+import ProgressBar from "./ProgressBar.svelte";
 import { sparkline } from "./sparkline";
-import { age } from "./states";
+import { age, attemptWords, lostWords, stateWord } from "./states";
 import { Summary, words } from "./summary";
+import Timeline from "./Timeline.svelte";
 
 const none: Counts = { queued: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, unknown: 0 };
 const row: JobRow = {
@@ -55,4 +60,50 @@ test("a summary says nothing of jobs that a server lists as ended when it is con
   vi.advanceTimersByTime(20_000);
   expect(said).toEqual(["1 finished"]);
   vi.useRealTimers();
+});
+
+test("a job without a start has ended some time ago and took nobody knows how long", () => {
+  const ended: JobRow = { ...row, state: { kind: "failed", name: null }, startedAt: null, createdAt: null, finishedAt: 10_000 };
+  expect(age(ended, 610_000).fact).toBe("Ended 10 m ago");
+  expect(age({ ...ended, startedAt: 4_000 }, 610_000).fact).toBe("Took 6 s");
+  expect(age({ ...ended, startedAt: 11_000 }, 610_000).fact, "a clock that ran ahead").toBe("Ended 10 m ago");
+  expect(age({ ...ended, finishedAt: null }, 65_000).fact).toBe("Last heard 1 m ago");
+  expect(age({ ...row, startedAt: null }, 61_000).fact, "it may have waited").toBe("Created 1 m ago");
+});
+
+test("a job whose outcome is lost is unknown, does not tick, and says why", () => {
+  const gone: JobRow = { ...row, state: { kind: "unknown", name: "gone" } };
+  expect(stateWord(gone.state)).toBe("Unknown");
+  expect(lostWords(gone.state)).toMatch(/not list this job any more/);
+  expect(age(gone, 65_000).fact).toBe("Last heard 1 m ago");
+  expect(stateWord({ kind: "unknown", name: "ended" })).toBe("Unknown");
+  expect(stateWord({ kind: "unknown", name: "mystery" })).toBe("mystery");
+  expect(lostWords({ kind: "unknown", name: "constructor" })).toBeNull();
+});
+
+test("an attempt beyond what the server counts stands alone", () => {
+  expect(attemptWords(2, 3)).toBe("Attempt 2 of 3");
+  expect(attemptWords(4, 3)).toBe("Attempt 4");
+  expect(attemptWords(2, null)).toBe("Attempt 2");
+});
+
+test("a job that is unknown has no bar over its words, and a count is a number without a bar", () => {
+  const bar = (progress: number | null, stage: string | null, kind: StateKind) => {
+    cleanup();
+    return render(ProgressBar, { progress, stage, kind }).container;
+  };
+  expect(bar(null, null, "unknown").textContent).toBe("");
+  const counted = bar(null, "4235", "running");
+  expect(counted.querySelector(".words")?.textContent).toBe("4235");
+  expect(counted.querySelector(".track")).toBeNull();
+  expect(bar(0.5, null, "running").textContent).toContain("0.5 %");
+  expect(bar(null, null, "running").querySelector(".track")).not.toBeNull();
+});
+
+test("an error that stands above is not told again in the timeline", () => {
+  const step = (to: StateKind, attemptFailed: boolean, error: string | null): TimelineRow => ({ at: 1000, attempt: 1, from: null, to: { kind: to, name: null }, attemptFailed, error });
+  const rows = [step("failed", true, "disk full"), step("failed", true, "boom"), step("failed", false, "boom")];
+  cleanup();
+  const { container } = render(Timeline, { rows, told: "boom" });
+  expect([...container.querySelectorAll(".error")].map((found) => found.textContent)).toEqual(["disk full"]);
 });

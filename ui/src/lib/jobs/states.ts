@@ -31,9 +31,30 @@ export const STATES: Record<StateKind, StateLook> = {
 
 export const STATE_ORDER: StateKind[] = ["running", "queued", "scheduled", "completed", "failed", "cancelled", "unknown"];
 
+/** Names of unknown states that are over: the server forgot the job, or does not say how it ended. */
+const LOST = new Map([
+  ["gone", "The server does not list this job any more. How it ended is not known."],
+  ["ended", "The job is over. The server does not say how it ended."],
+]);
+
 /** The state's word, or the server's own where there is none. */
 export function stateWord(state: StateView): string {
-  return state.kind === "unknown" && state.name ? visible(state.name) : STATES[state.kind].word;
+  return state.kind === "unknown" && state.name && lostWords(state) === null ? visible(state.name) : STATES[state.kind].word;
+}
+
+/** What is known of a job whose outcome is lost; null for any other. */
+export function lostWords(state: StateView): string | null {
+  return state.kind === "unknown" ? (LOST.get(state.name ?? "") ?? null) : null;
+}
+
+/** Whether the job does not run any more: it ended, or its outcome is lost. */
+export function isOver(state: StateView): boolean {
+  return isTerminal(state.kind) || lostWords(state) !== null;
+}
+
+/** `Attempt 2 of 3`. A retry by hand may go beyond what the server counts. */
+export function attemptWords(attempt: number, most: number | null): string {
+  return `Attempt ${attempt}${most === null || attempt > most ? "" : ` of ${most}`}`;
 }
 
 /** Whether nothing more is expected of the job. */
@@ -46,27 +67,36 @@ export interface Age {
   text: string;
   hint: string;
   at: number | null;
+  /** The same as a fact: `Took 4 m`, `Ended 7 d ago`. */
+  fact: string;
 }
 
 /** How long it took, how long it has run, or how long it waits. */
 export function age(row: JobRow, now: number): Age {
   const { createdAt, startedAt, finishedAt, state } = row;
-  if (isTerminal(state.kind)) {
-    if (startedAt !== null && finishedAt !== null) return { text: duration(finishedAt - startedAt), hint: "Took", at: finishedAt };
-    if (finishedAt !== null) return { text: relative(finishedAt, now), hint: "Ended", at: finishedAt };
-    return { text: relative(row.heardAt, now), hint: "Last heard", at: row.heardAt };
+  const told = (hint: string, text: string, at: number, fact = `${hint} ${text}`): Age => ({ text, hint, at, fact });
+  if (isOver(state)) {
+    if (isTerminal(state.kind) && startedAt !== null && finishedAt !== null && finishedAt >= startedAt) return told("Took", duration(finishedAt - startedAt), finishedAt);
+    if (finishedAt !== null) return told("Ended", relative(finishedAt, now), finishedAt);
+    return told("Last heard", relative(row.heardAt, now), row.heardAt);
   }
   // Ticks by whole seconds; a server's clock ahead of ours is no negative age.
   const ticking = (since: number) => duration(Math.max(0, Math.floor((now - since) / 1000) * 1000));
-  if (state.kind === "running" && startedAt !== null) return { text: ticking(startedAt), hint: "Started", at: startedAt };
+  if (state.kind === "running" && startedAt !== null) return told("Started", ticking(startedAt), startedAt, `Running for ${ticking(startedAt)}`);
   const since = createdAt ?? startedAt;
-  if (since !== null) return { text: ticking(since), hint: "Created", at: since };
-  return { text: "–", hint: "", at: null };
+  if (since === null) return { text: "–", hint: "", at: null, fact: "" };
+  const waits = state.kind === "queued" || state.kind === "scheduled";
+  return told("Created", ticking(since), since, waits ? `Waiting for ${ticking(since)}` : `Created ${relative(since, now)}`);
 }
 
 /** Progress within 0 to 100, or null. */
 export function percent(progress: number | null): number | null {
   return progress === null || !Number.isFinite(progress) ? null : Math.min(100, Math.max(0, progress));
+}
+
+/** `45 %`; half a percent is neither none nor one. */
+export function percentWords(value: number): string {
+  return `${value > 0 && value < 1 ? value.toFixed(1) : Math.floor(value)} %`;
 }
 
 export const jobKey = (row: { server: string; id: string }): string => `${row.server}/${row.id}`;
