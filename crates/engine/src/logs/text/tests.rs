@@ -1,5 +1,6 @@
 use super::*;
 use jobwatch_core::model::Level;
+use proptest::prelude::*;
 
 /// The pieces of a message of one line: text, and look as `letters fg/bg`.
 fn line(text: &str) -> Vec<(String, String)> {
@@ -482,4 +483,40 @@ fn levels_are_words_where_loggers_put_them_and_not_those_of_sentences() {
         ("debugging information", None),
         ("", None),
     ]);
+}
+
+/// Texts that a terminal has trouble with.
+fn any_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "\\PC{0,4}",
+        "[\\x00-\\x1f\\x7f]",
+        "[a-z0-9 \t\n\r]{0,6}",
+        "\u{1b}\\[[?>!]?[0-9;:]{0,8}[@-~]",
+        "\u{1b}\\[[0-9]{1,2}[A-KPXZ@abdm`]",
+        "\u{1b}[\\]P_^X](8;;https://a\\.b/)?[a-z]{0,3}(\u{7}|\u{1b}\\\\)?",
+        "\u{1b}[78cDEM()0B]",
+        "[\u{80}-\u{9f}]",
+        "[日本e\u{301}\u{200d}👩]{1,3}",
+        "(level|lvl|msg)=\"?[a-z0-9\\\\é]{0,5}",
+        "[{\"level:50,}]{1,12}",
+    ];
+    proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_drawn_searched_and_followed_alike(text in any_text(), before in any_text()) {
+        let shown = seen(&text);
+        prop_assert!(!shown.contains(|c: char| c.is_control() && c != '\t' && c != '\n'), "{shown:?}");
+        let start = draw(&before, Look::default()).end;
+        let drawn = draw(&text, start);
+        prop_assert_eq!(change(&text).after(Change::to(start)).look, drawn.end);
+        for line in drawn.lines {
+            prop_assert!(expand(line).iter().all(|span| !span.text.contains('\t')));
+        }
+        let _ = guess_level(&text);
+        let _ = parts(&text);
+    }
 }
