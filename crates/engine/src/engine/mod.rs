@@ -32,11 +32,9 @@ use crate::keys::{Keyring, keyring_words, unstored_words};
 use crate::logs::{LogStore, Place as LogPlace};
 use crate::ports::{Ports, SecretsError, Tray, Window};
 use crate::settings::{SavedServer, Settings, SettingsFile};
-use crate::test::{self, Report};
 use crate::views::{
     ActionView, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, OpenJob, Overview,
-    Preferences, PreferencesPatch, ProbeView, ServerDraft, TestVerdict, UserError, ViewSpec,
-    ViewWindow, Wanted,
+    Preferences, PreferencesPatch, ServerDraft, UserError, ViewSpec, ViewWindow, Wanted,
 };
 use state::State;
 use window::{MAX_ROWS, Pull};
@@ -384,29 +382,6 @@ impl Engine {
             }
         }
         saved.map(|()| id.0)
-    }
-
-    /// Tries a server step by step, without touching what is saved or connected.
-    ///
-    /// # Errors
-    /// When a field is wrong; how the test itself goes is told step by step.
-    pub async fn test_server(
-        &self,
-        draft: ServerDraft,
-        change: KeyChange,
-        key: Option<Secret>,
-        report: Box<Report>,
-    ) -> Result<TestVerdict, UserError> {
-        configure::check_files(&draft).await?;
-        let (server, key) = self.ask(move |state| state.plan_test(&draft, change, key)).await??;
-        Ok(test::run(server, key, &*report).await)
-    }
-
-    /// Looks at what is behind an address, as it was pasted, without any key; done within five
-    /// seconds. `extra_ca` is the path of a PEM file with further authorities, or empty.
-    pub async fn probe(&self, typed: &str, extra_ca: &str) -> ProbeView {
-        let extra_ca = Some(extra_ca.trim()).filter(|path| !path.is_empty()).map(PathBuf::from);
-        crate::probe::run(typed, extra_ca).await.view()
     }
 
     /// Removes a server with its key and everything remembered of it.

@@ -1,10 +1,12 @@
-//! Signing in for a key: tokens that wait for their server to be saved, and renewing those that a
-//! server accepts no longer.
+//! Connecting for the first time: what is behind an address, whether a server works as it is filled
+//! in, and signing in for a key: tokens that wait for their server to be saved, and renewing those
+//! that a server accepts no longer.
 //!
 //! What is needed to sign in again is kept in the keyring only, beside the key, and only where the
 //! user agreed; it is read from there each time.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +23,10 @@ use crate::driver::Slot;
 use crate::fetch::Clients;
 use crate::keys::keyring_words;
 use crate::sign_in::{Login, SignInError, login_id, sign_in};
-use crate::views::{ErrorCode, KeyState, ServerDraft, UserError};
+use crate::test::{self, Report};
+use crate::views::{
+    ErrorCode, KeyChange, KeyState, ProbeView, ServerDraft, TestVerdict, UserError,
+};
 
 /// Tokens that wait at once; a form has one.
 const WAITING: usize = 8;
@@ -64,6 +69,29 @@ pub(super) struct Renewal {
 }
 
 impl Engine {
+    /// Tries a server step by step, without touching what is saved or connected.
+    ///
+    /// # Errors
+    /// When a field is wrong; how the test itself goes is told step by step.
+    pub async fn test_server(
+        &self,
+        draft: ServerDraft,
+        change: KeyChange,
+        key: Option<Secret>,
+        report: Box<Report>,
+    ) -> Result<TestVerdict, UserError> {
+        check_files(&draft).await?;
+        let (server, key) = self.ask(move |state| state.plan_test(&draft, change, key)).await??;
+        Ok(test::run(server, key, &*report).await)
+    }
+
+    /// Looks at what is behind an address, as it was pasted, without any key; done within five
+    /// seconds. `extra_ca` is the path of a PEM file with further authorities, or empty.
+    pub async fn probe(&self, typed: &str, extra_ca: &str) -> ProbeView {
+        let extra_ca = Some(extra_ca.trim()).filter(|path| !path.is_empty()).map(PathBuf::from);
+        crate::probe::run(typed, extra_ca).await.view()
+    }
+
     /// Signs in with e-mail and password. The number stands for the token from now on: the server
     /// is tried and saved with it in its draft. With `stay`, the keyring keeps what is needed to
     /// renew the token once the server accepts it no longer.
