@@ -5,8 +5,8 @@
 //! - Ids are compared byte for byte. Applying an update twice changes nothing.
 //! - Facts belong to an attempt. Facts of an earlier attempt only fill gaps; a fact of a later one
 //!   begins that attempt ([`merge::Age`] says how each is told).
-//! - Within an attempt an older time or a lower progress never overwrites a newer one, and an end
-//!   holds.
+//! - Within an attempt an older time never overwrites a newer one, and an end holds. Progress may
+//!   fall: of reports with a time the newest holds, one without a time only raises it.
 //! - A failure that may be retried leaves the job unended until it is confirmed, retried, or
 //!   nothing follows within the grace period.
 //! - An end is announced at most once per (job, attempt, state).

@@ -3,7 +3,7 @@
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{BullBoard, record};
+use super::{Asked, BullBoard, record};
 use crate::dialect::answer::{accepted, body, failed, is_page, misshapen, odd, refused, words};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
 use crate::log::LogLines;
@@ -21,6 +21,8 @@ const LOG_PAGE: usize = 1000;
 const LOG_PAGES: u32 = 20;
 /// Runs of a page of a list that are asked how they really ended.
 const DOUBTED: usize = 10;
+/// How often each is: several lists may hold it before the first answer.
+const ASKED: u8 = 4;
 /// Failed runs and open logs remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -158,7 +160,7 @@ impl BullBoard {
                     Some(patch) => {
                         if let (Some(id), Some(end)) = (&patch.id, patch.finished_at) {
                             let well = patch.state == Some(JobState::Completed);
-                            self.ends.remember(id.clone(), (end, Some(well)));
+                            self.ends.remember(id.clone(), (end, Asked::Answered(well)));
                         }
                         vec![self.run_read(patch)]
                     }
@@ -242,8 +244,8 @@ impl BullBoard {
     }
 
     /// A row of a list. A run that it calls failed may have succeeded at a later attempt: the run
-    /// itself is asked once for each end, and the list believed until it answers. Of `doubted` of
-    /// a page so many have been asked.
+    /// itself is asked, and the list believed where it does not answer. So many of a page have been
+    /// asked already.
     fn row_read(
         &mut self,
         topic: &Topic,
@@ -254,19 +256,22 @@ impl BullBoard {
         let (Some(id), Some(end), true) = (patch.id.clone(), patch.finished_at, doubtful) else {
             return self.run_read(patch);
         };
-        match self.ends.get(id.as_str()) {
-            Some((known, Some(true))) if *known == end => self.run_read(record::completed(patch)),
-            Some((known, _)) if *known == end => self.run_read(patch),
-            _ if *doubted >= DOUBTED => self.run_read(patch),
-            _ => {
-                *doubted += 1;
-                let ask = ask(topic, "job", vec![id.as_str().to_owned()]);
-                let path = ["jobs", id.as_str()];
-                let request = self.endpoint.request(ask, Method::Get, &path, &[], None);
-                self.ends.remember(id, (end, None));
-                Incoming::Follow(request)
-            }
+        let known = self.ends.get(id.as_str()).filter(|(known, _)| *known == end);
+        let times = match known.map(|(_, asked)| *asked) {
+            Some(Asked::Answered(true)) => return self.run_read(record::completed(patch)),
+            Some(Asked::Answered(false)) => return self.run_read(patch),
+            Some(Asked::Times(times)) => times,
+            None => 0,
+        };
+        if times >= ASKED || *doubted >= DOUBTED {
+            return self.run_read(patch);
         }
+        *doubted += 1;
+        let ask = ask(topic, "job", vec![id.as_str().to_owned()]);
+        let path = ["jobs", id.as_str()];
+        let request = self.endpoint.request(ask, Method::Get, &path, &[], None);
+        self.ends.remember(id, (end, Asked::Times(times + 1)));
+        Incoming::Follow(request)
     }
 
     /// Settles which run is meant by a BullMQ id, which comes back with every queue and may come

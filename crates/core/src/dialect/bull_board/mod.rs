@@ -37,10 +37,19 @@ pub struct BullBoard {
     found: Memory<JobId>,
     /// Failed runs, so that a replay, which keeps its row, counts as a new attempt.
     failed: HashMap<String, record::Ended>,
-    /// Ends that were asked for, and whether the run had succeeded; `None` until it answers.
-    ends: Memory<(Timestamp, Option<bool>)>,
+    /// Ends that were asked for.
+    ends: Memory<(Timestamp, Asked)>,
     /// Something was heard on the present link.
     greeted: bool,
+}
+
+/// What is known of the end of a run that a list may call failed though it succeeded.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    /// The run itself was asked so often and has not answered.
+    Times(u8),
+    /// Whether it had succeeded.
+    Answered(bool),
 }
 
 impl BullBoard {
