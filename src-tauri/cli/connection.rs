@@ -7,7 +7,7 @@ use jobwatch_core::model::Topic;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
 use jobwatch_engine::fetch::Clients;
-use jobwatch_engine::ports::Secrets as _;
+use jobwatch_engine::ports::{Secrets as _, SecretsError};
 use jobwatch_engine::probe;
 use jobwatch_engine::settings::{SavedServer, SettingsFile};
 use jobwatch_engine::sign_in::{self, Login, SignInError};
@@ -281,16 +281,23 @@ fn key_of(saved: &SavedServer) -> Result<Option<Secret>, Failure> {
         return Ok(None);
     }
     let name = &saved.server.name;
-    let problem = match Keyring::default().load(&saved.server.id) {
+    let (problem, remedy) = match Keyring::default().load(&saved.server.id) {
         Ok(Some(key)) => return Ok(Some(key)),
-        Ok(None) => "it is no longer in the keyring".to_owned(),
-        Err(error) => error.to_string(),
+        Ok(None) => ("it is no longer in the keyring", "Enter it again in the window"),
+        Err(SecretsError::Missing) => ("this session has no keyring", "Start one"),
+        Err(SecretsError::Locked) => ("the keyring is locked", "Unlock it"),
+        Err(SecretsError::Dismissed) => ("the keyring's prompt was dismissed", "Answer it"),
+        Err(SecretsError::Timeout) => ("the keyring does not answer", "Look for its prompt"),
+        Err(SecretsError::Unreadable) => {
+            ("what the keyring holds for it is not text", "Enter it again in the window")
+        }
+        Err(SecretsError::Failed(_)) => ("the keyring failed", "Try again"),
     };
     Err(Failure::new(
         EXIT_KEY,
         format!(
-            "The key of {name} could not be read: {problem}. Unlock the keyring, or give the key \
-             with --key-env."
+            "The key of {name} could not be read: {problem}. {remedy}, or give the key with \
+             --key-env."
         ),
     ))
 }

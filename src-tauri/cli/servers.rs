@@ -80,7 +80,7 @@ fn key_word(keyring: &Keyring, saved: &SavedServer) -> &'static str {
         Err(SecretsError::Missing) => "no-keyring",
         Err(SecretsError::Locked | SecretsError::Dismissed) => "locked",
         Err(SecretsError::Timeout) => "no-answer",
-        Err(SecretsError::Failed(_)) => "unreadable",
+        Err(SecretsError::Failed(_) | SecretsError::Unreadable) => "unreadable",
     }
 }
 

@@ -106,11 +106,18 @@ impl Secrets for Keyring {
             // First, since a locked Secret Service may answer as if nothing were stored, and since
             // the library's own prompt does not tell a dismissed one from any other refusal.
             unlock()?;
-            match entry.get_password() {
-                Ok(key) => Ok(Some(Secret::new(key))),
-                Err(Error::NoEntry) => Ok(None),
-                Err(error) => Err(failed(&error)),
+            let mut unreadable = None;
+            for entry in entries(&entry).map_err(|error| failed(&error))? {
+                match entry.get_password() {
+                    Ok(key) => return Ok(Some(Secret::new(key))),
+                    Err(Error::NoEntry) => {}
+                    // Another of them may do.
+                    Err(error) => {
+                        unreadable.get_or_insert_with(|| failed(&error));
+                    }
+                }
             }
+            unreadable.map_or(Ok(None), Err)
         })
     }
 
@@ -119,7 +126,18 @@ impl Secrets for Keyring {
         self.call(move || {
             let entry = entry(&user, Some(&label))?;
             unlock()?;
-            entry.set_password(key.expose()).map_err(|error| failed(&error))
+            let known = entries(&entry).map_err(|error| failed(&error))?;
+            let Some((first, others)) = known.split_first() else {
+                return entry.set_password(key.expose()).map_err(|error| failed(&error));
+            };
+            first.set_password(key.expose()).map_err(|error| failed(&error))?;
+            // The old key is not to come back with a copy of it, wherever that lies.
+            for other in others {
+                if let Err(error) = other.set_password(key.expose()) {
+                    tracing::warn!(error = %failed(&error), "a second copy of a key stays as it was");
+                }
+            }
+            Ok(())
         })
     }
 
@@ -128,10 +146,14 @@ impl Secrets for Keyring {
         self.call(move || {
             let entry = entry(&user, None)?;
             unlock()?;
-            match entry.delete_credential() {
-                Ok(()) | Err(Error::NoEntry) => Ok(()),
-                Err(error) => Err(failed(&error)),
+            let mut outcome = Ok(());
+            for entry in entries(&entry).map_err(|error| failed(&error))? {
+                match entry.delete_credential() {
+                    Ok(()) | Err(Error::NoEntry) => {}
+                    Err(error) => outcome = Err(failed(&error)),
+                }
             }
+            outcome
         })
     }
 }
@@ -144,6 +166,34 @@ fn entry(user: &str, label: Option<&str>) -> Result<keyring_core::Entry, Secrets
         label.iter().filter(|_| LABELS).map(|label| ("label", label.as_str())).collect();
     keyring_core::Entry::new_with_modifiers(SERVICE, user, &modifiers)
         .map_err(|error| failed(&error))
+}
+
+/// What the keyring holds for an entry, the one to use first: none, one, or several where items were
+/// imported, copied or kept in two databases. The default collection's come first, then the newest.
+fn entries(entry: &keyring_core::Entry) -> Result<Vec<keyring_core::Entry>, Error> {
+    match entry.get_credential() {
+        Ok(found) => Ok(vec![found]),
+        Err(Error::NoEntry) => Ok(Vec::new()),
+        Err(Error::Ambiguous(found)) => Ok(ranked(found)),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn ranked(entries: Vec<keyring_core::Entry>) -> Vec<keyring_core::Entry> {
+    use zbus_secret_service_keyring_store::cred::Wrapper;
+    let path_of = |entry: &keyring_core::Entry| {
+        entry.as_any().downcast_ref::<Wrapper>().map(Wrapper::get_path).unwrap_or_default()
+    };
+    let mut ranks = secret_service::ranks(entries.iter().map(path_of).collect());
+    let mut entries: Vec<_> = entries.into_iter().zip(ranks.drain(..)).collect();
+    entries.sort_by_key(|(_, rank)| std::cmp::Reverse(*rank));
+    entries.into_iter().map(|(entry, _)| entry).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ranked(entries: Vec<keyring_core::Entry>) -> Vec<keyring_core::Entry> {
+    entries
 }
 
 /// Whether the platform's store lets an entry have a label of its own.
@@ -191,14 +241,10 @@ fn failed(error: &Error) -> SecretsError {
             // The keyring may have gone away; the next call looks for it again.
             #[cfg(target_os = "linux")]
             keyring_core::unset_default_store();
-            SecretsError::Failed(cause.to_string())
+            tracing::info!(%cause, "the keyring failed");
+            SecretsError::Failed("it did not do what was asked".to_owned())
         }
-        Error::BadEncoding(_) | Error::BadDataFormat(..) => {
-            SecretsError::Failed("what is stored there is no text".to_owned())
-        }
-        Error::Ambiguous(_) => {
-            SecretsError::Failed("it holds more than one key for this server".to_owned())
-        }
+        Error::BadEncoding(_) | Error::BadDataFormat(..) => SecretsError::Unreadable,
         Error::TooLong(_, limit) => {
             SecretsError::Failed(format!("it takes at most {limit} characters"))
         }
@@ -222,7 +268,8 @@ fn unlock() -> Result<(), SecretsError> {
             secret_service::UnlockError::Bus(error) => {
                 // The keyring may have gone away; the next call looks for it again.
                 keyring_core::unset_default_store();
-                SecretsError::Failed(error.to_string())
+                tracing::info!(%error, "the keyring cannot be reached");
+                SecretsError::Failed("it cannot be reached".to_owned())
             }
         }
     })
@@ -254,18 +301,59 @@ mod secret_service {
     }
 
     pub fn unlock() -> Result<(), UnlockError> {
+        runtime()?.block_on(unlock_default())
+    }
+
+    fn runtime() -> Result<tokio::runtime::Runtime, zbus::Error> {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| zbus::Error::InputOutput(error.into()))?
-            .block_on(unlock_default())
+            .map_err(|error| zbus::Error::InputOutput(error.into()))
+    }
+
+    /// How much each item speaks for itself: whether it is in the default collection, and when it was
+    /// changed last, in seconds since 1970.
+    pub fn ranks(items: Vec<String>) -> Vec<(bool, u64)> {
+        let all = async {
+            let bus = Connection::session().await?;
+            let default = default_collection(&bus).await?;
+            let within = format!("{}/", default.as_str());
+            let mut ranks = Vec::new();
+            for item in &items {
+                let modified = property(&bus, item, "org.freedesktop.Secret.Item", "Modified");
+                let modified = modified.await.ok().and_then(|value| u64::try_from(value).ok());
+                ranks.push((item.starts_with(&within), modified.unwrap_or(0)));
+            }
+            Ok::<_, zbus::Error>(ranks)
+        };
+        let ranks = runtime().and_then(|runtime| runtime.block_on(all));
+        ranks.unwrap_or_else(|error| {
+            tracing::info!(%error, "copies of a key cannot be told apart");
+            vec![(false, 0); items.len()]
+        })
+    }
+
+    async fn default_collection(bus: &Connection) -> Result<OwnedObjectPath, zbus::Error> {
+        let reply =
+            bus.call_method(Some(NAME), PATH, Some(SERVICE), "ReadAlias", &"default").await?;
+        reply.body().deserialize()
+    }
+
+    async fn property(
+        bus: &Connection,
+        path: &str,
+        interface: &str,
+        name: &str,
+    ) -> Result<OwnedVariant, zbus::Error> {
+        const PROPERTIES: Option<&str> = Some("org.freedesktop.DBus.Properties");
+        let reply =
+            bus.call_method(Some(NAME), path, PROPERTIES, "Get", &(interface, name)).await?;
+        reply.body().deserialize()
     }
 
     async fn unlock_default() -> Result<(), UnlockError> {
         let bus = Connection::session().await?;
-        let reply =
-            bus.call_method(Some(NAME), PATH, Some(SERVICE), "ReadAlias", &"default").await?;
-        let collection: OwnedObjectPath = reply.body().deserialize()?;
+        let collection = default_collection(&bus).await?;
         // "/" means that there is no default collection yet: nothing is locked.
         if collection.as_str() == "/" || !locked(&bus, &collection).await? {
             return Ok(());
@@ -286,16 +374,8 @@ mod secret_service {
     }
 
     async fn locked(bus: &Connection, collection: &OwnedObjectPath) -> Result<bool, UnlockError> {
-        let reply = bus
-            .call_method(
-                Some(NAME),
-                collection,
-                Some("org.freedesktop.DBus.Properties"),
-                "Get",
-                &("org.freedesktop.Secret.Collection", "Locked"),
-            )
-            .await?;
-        let value: OwnedVariant = reply.body().deserialize()?;
+        let interface = "org.freedesktop.Secret.Collection";
+        let value = property(bus, collection.as_str(), interface, "Locked").await?;
         Ok(bool::try_from(value).unwrap_or(false))
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use jobwatch_app::os::secrets::Keyring;
+use jobwatch_app::os::secrets::{Keyring, SERVICE};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::ServerId;
 use jobwatch_engine::ports::{Secrets as _, SecretsError};
@@ -246,4 +246,85 @@ fn without_a_message_bus_there_is_no_keyring() {
         assert_eq!(keyring.store(&id("a"), "A", &key("sk-a")), Err(SecretsError::Missing));
         assert_eq!(keyring.delete(&id("a")), Err(SecretsError::Missing));
     });
+}
+
+/// Puts an item with the attributes of `server`'s key into a collection, as an import, a copied
+/// entry or a second database does.
+fn put_item(collection: &str, server: &str, secret: &[u8], label: &str) {
+    runtime().block_on(async {
+        let bus = zbus::Connection::session().await.unwrap();
+        let service = Some("org.freedesktop.Secret.Service");
+        let plain = zbus::Variant::from("");
+        let opened: (OwnedVariant, OwnedObjectPath) = bus
+            .call_method(
+                Some(NAME),
+                "/org/freedesktop/secrets",
+                service,
+                "OpenSession",
+                &("plain", plain),
+            )
+            .await
+            .unwrap()
+            .body()
+            .deserialize()
+            .unwrap();
+        let attributes = HashMap::from([("service", SERVICE), ("username", server)]);
+        let properties = HashMap::from([
+            ("org.freedesktop.Secret.Item.Label", zbus::Variant::from(label)),
+            ("org.freedesktop.Secret.Item.Attributes", zbus::Variant::from(attributes)),
+        ]);
+        let secret = (opened.1, Vec::<u8>::new(), secret.to_vec(), "text/plain");
+        bus.call_method(
+            Some(NAME),
+            collection,
+            Some("org.freedesktop.Secret.Collection"),
+            "CreateItem",
+            &(properties, secret, false),
+        )
+        .await
+        .unwrap();
+    });
+}
+
+const DEFAULT: &str = "/org/freedesktop/secrets/aliases/default";
+const SESSION: &str = "/org/freedesktop/secrets/collection/session";
+
+#[test]
+fn of_two_items_for_a_server_one_is_used_and_a_key_entered_again_replaces_both() {
+    on_private_bus(
+        "keyring::of_two_items_for_a_server_one_is_used_and_a_key_entered_again_replaces_both",
+        |_| {
+            let _daemon = unlocked_keyring("pw");
+            let keyring = Keyring::default();
+            keyring.store(&id("a"), "Production", &key("sk-default")).unwrap();
+            put_item(SESSION, "a", b"sk-session", "A copy");
+            assert_eq!(keyring.load(&id("a")), Ok(Some(key("sk-default"))));
+            put_item(DEFAULT, "b", b"sk-older", "An import");
+            put_item(SESSION, "b", b"sk-session", "A copy");
+            assert_eq!(keyring.load(&id("b")), Ok(Some(key("sk-older"))));
+            for server in ["a", "b"] {
+                assert_eq!(keyring.store(&id(server), "Production", &key("sk-new")), Ok(()));
+                assert_eq!(keyring.load(&id(server)), Ok(Some(key("sk-new"))));
+                assert_eq!(keyring.delete(&id(server)), Ok(()));
+                assert_eq!(keyring.load(&id(server)), Ok(None), "neither is left");
+            }
+        },
+    );
+}
+
+#[test]
+fn an_item_that_is_no_text_is_passed_over_for_another_and_replaced_by_a_new_key() {
+    on_private_bus(
+        "keyring::an_item_that_is_no_text_is_passed_over_for_another_and_replaced_by_a_new_key",
+        |_| {
+            let _daemon = unlocked_keyring("pw");
+            let keyring = Keyring::default();
+            put_item(DEFAULT, "a", b"\xff\xfe\x00", "Damaged");
+            assert_eq!(keyring.load(&id("a")), Err(SecretsError::Unreadable));
+            put_item(SESSION, "a", b"sk-whole\n", "A copy");
+            assert_eq!(keyring.load(&id("a")), Ok(Some(key("sk-whole"))));
+            assert_eq!(keyring.store(&id("a"), "Production", &key("sk-new")), Ok(()));
+            assert_eq!(keyring.load(&id("a")), Ok(Some(key("sk-new"))));
+        },
+    );
 }

@@ -200,6 +200,11 @@ pub fn keyring_words(error: &SecretsError) -> String {
         SecretsError::Timeout => "The keyring does not answer; it may be showing a prompt. \
              Answer it, or enter the key for this session only."
             .to_owned(),
+        SecretsError::Unreadable => {
+            "What the keyring holds for this server is not a key: it is not \
+             text. Enter the key again to replace it."
+                .to_owned()
+        }
         SecretsError::Failed(words) => format!(
             "The keyring failed: {words}. Enter the key for this session only, or try again."
         ),

@@ -76,7 +76,10 @@ pub enum SecretsError {
     /// It did not answer in time; a prompt may still be open.
     #[error("the keyring did not answer")]
     Timeout,
-    /// Anything else, in the keyring's words.
+    /// What it holds for the server is no key.
+    #[error("what the keyring holds is no key")]
+    Unreadable,
+    /// Anything else, in words for people.
     #[error("the keyring failed: {0}")]
     Failed(String),
 }

@@ -349,7 +349,7 @@ impl Engine {
             };
             before = Some(match old {
                 // What is stored cannot be read: that is no reason to refuse the new key.
-                Ok(_) | Err(SecretsError::Failed(_)) => old,
+                Ok(_) | Err(SecretsError::Failed(_) | SecretsError::Unreadable) => old,
                 Err(error) => return Err(keyring_error(&error)),
             });
             let back = before.as_ref().and_then(|old| old.as_ref().ok().cloned().flatten());
