@@ -6,11 +6,8 @@ use jobwatch_app::cli::args::{self, Args};
 use jobwatch_app::os::paths::Paths;
 use jobwatch_app::{app, cli};
 
-/// What comes over a socket is allocated on one thread and freed on another, for which the system's
-/// allocator takes locks. It is built without huge pages: a program that mostly waits uses a little of
-/// each, and in the tray they are a third of its memory.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: jobwatch_app::os::wiping::Wiping = jobwatch_app::os::wiping::Wiping;
 
 fn main() -> ExitCode {
     let args = match Args::read(std::env::args_os()) {

@@ -7,6 +7,7 @@ pub mod paths;
 pub mod quiet;
 pub mod secrets;
 pub mod tray;
+pub mod wiping;
 
 /// Waits until the program is asked to end: Ctrl-C, or the session's SIGTERM or SIGHUP.
 pub async fn ended() {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroize as _;
 
 /// What is printed where a secret stands.
 pub const REDACTED: &str = "[redacted]";
@@ -14,15 +15,12 @@ pub struct Secret(SecretString);
 impl Secret {
     /// Takes ownership of `text`; surrounding white space is removed, since keys are pasted.
     #[must_use]
-    pub fn new(text: String) -> Secret {
-        let trimmed = text.trim();
-        if trimmed.len() == text.len() {
-            Secret(SecretString::from(text))
-        } else {
-            let secret = Secret(SecretString::from(trimmed.to_owned()));
-            drop(SecretString::from(text));
-            secret
-        }
+    pub fn new(mut text: String) -> Secret {
+        // A copy of just this size: making a larger one smaller would move it and leave the old one as
+        // it is.
+        let secret = SecretString::new(Box::from(text.trim()));
+        text.zeroize();
+        Secret(secret)
     }
 
     /// The text itself, for the one place that puts it on the wire or in the keyring.
