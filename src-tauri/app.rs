@@ -60,6 +60,7 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
          DISPLAY or WAYLAND_DISPLAY; `jobwatch help` tells what it does without a window"
     );
     let _log = log_to_file(&start.paths.logs());
+    crate::os::proxy::use_desktop();
     // Ignored: it fails only when a provider is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -52,6 +52,7 @@ type Outcome = Result<u8, Failure>;
 #[must_use]
 pub fn run(command: Command, paths: Result<Paths, NoHome>) -> ExitCode {
     log_to_stderr();
+    crate::os::proxy::use_desktop();
     // Ignored: it fails only when a provider is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime =

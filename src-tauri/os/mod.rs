@@ -4,6 +4,7 @@ pub mod badge;
 pub mod memory;
 pub mod notifier;
 pub mod paths;
+pub mod proxy;
 pub mod quiet;
 pub mod secrets;
 pub mod tray;

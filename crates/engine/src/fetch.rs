@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use url::{Host, Url};
 
+use crate::proxy::{self, Proxies, Proxy};
 use crate::redact::{Redactor, prefix};
 use crate::tls;
 
@@ -26,7 +27,7 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer that is read, in bytes, decompressed.
 pub const MAX_BODY: usize = 32 << 20;
 /// Redirects followed for one request.
-const MAX_REDIRECTS: usize = 5;
+pub(crate) const MAX_REDIRECTS: usize = 5;
 /// A longer pause is taken for this: a server that says a year means "not now".
 const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
@@ -35,11 +36,12 @@ const RATE_LIMIT_RESET: &str = "x-ratelimit-reset";
 
 /// The HTTP clients of the servers that trust the same authorities.
 ///
-/// Loopback hosts are never reached through a proxy, all others through the one the environment
-/// names, if any.
+/// Loopback hosts are never reached through a proxy, all others through the one that the environment
+/// or the desktop names, if any.
 #[derive(Debug, Default)]
 pub struct Clients {
     extra_ca: Option<PathBuf>,
+    proxies: Proxies,
     proxied: OnceCell<reqwest::Client>,
     direct: OnceCell<reqwest::Client>,
 }
@@ -55,28 +57,37 @@ impl Clients {
     /// tries again, since the file may have been put right.
     pub(crate) async fn for_url(&self, url: &Url) -> Result<&reqwest::Client, Failure> {
         let direct = is_loopback(url);
+        // Asked here, since the client's own question must not wait.
+        let _ = self.proxies.to(url).await;
         let cell = if direct { &self.direct } else { &self.proxied };
         cell.get_or_try_init(|| async {
             let extra_ca = self.extra_ca.clone();
-            tokio::task::spawn_blocking(move || build(extra_ca, direct))
+            let proxies = (!direct).then(|| self.proxies.clone());
+            tokio::task::spawn_blocking(move || build(extra_ca, proxies.as_ref()))
                 .await
                 .map_err(|error| Failure::Tls(format!("the TLS set-up failed: {error}")))?
         })
         .await
     }
 
+    /// The proxy that leads to `url`, if any.
+    pub(crate) async fn proxy_to(&self, url: &Url) -> Option<Proxy> {
+        self.proxies.to(url).await
+    }
+
     /// What went wrong when `url` was asked, in words, without the key.
-    pub(crate) fn failure(
+    pub(crate) async fn failure(
         &self,
         error: &reqwest::Error,
         url: &Url,
         redactor: &Redactor,
     ) -> Failure {
-        in_words(error, url, redactor, self.extra_ca.is_some())
+        let proxy = self.proxies.to(url).await;
+        in_words(error, url, redactor, self.extra_ca.is_some(), proxy.as_ref())
     }
 }
 
-fn build(extra_ca: Option<PathBuf>, direct: bool) -> Result<reqwest::Client, Failure> {
+fn build(extra_ca: Option<PathBuf>, proxies: Option<&Proxies>) -> Result<reqwest::Client, Failure> {
     crate::install_tls();
     let mut builder = reqwest::Client::builder()
         .http1_only()
@@ -86,9 +97,10 @@ fn build(extra_ca: Option<PathBuf>, direct: bool) -> Result<reqwest::Client, Fai
         .tcp_keepalive(Duration::from_secs(30))
         .pool_idle_timeout(Duration::from_secs(30))
         .user_agent(concat!("Jobwatch/", env!("CARGO_PKG_VERSION")));
-    if direct {
-        builder = builder.no_proxy();
-    }
+    builder = match proxies {
+        Some(proxies) => proxies.configure(builder),
+        None => builder.no_proxy(),
+    };
     if let Some(path) = extra_ca {
         builder = builder.tls_backend_preconfigured(tls::config(tls::certificates(&path)?)?);
     }
@@ -147,8 +159,11 @@ async fn ask(
         }
         let response = timeout(READ_TIMEOUT, builder.send())
             .await
-            .map_err(|_| Failure::Timeout(READ_TIMEOUT))?
-            .map_err(|error| clients.failure(&error, &url, redactor))?;
+            .map_err(|_| Failure::Timeout(READ_TIMEOUT))?;
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => return Err(clients.failure(&error, &url, redactor).await),
+        };
         let status = response.status().as_u16();
         *retry_after = pause_of(status, response.headers(), Timestamp::now());
         if matches!(status, 301 | 302 | 303 | 307 | 308)
@@ -326,11 +341,17 @@ pub(crate) fn body_words(
 
 /// What went wrong with a connection that is open, in words, without the key.
 pub(crate) fn failure(error: &reqwest::Error, url: &Url, redactor: &Redactor) -> Failure {
-    in_words(error, url, redactor, false)
+    in_words(error, url, redactor, false, None)
 }
 
-/// `given` tells whether a certificate file is configured.
-fn in_words(error: &reqwest::Error, url: &Url, redactor: &Redactor, given: bool) -> Failure {
+/// `given` tells whether a certificate file is configured, `proxy` through what it was tried.
+fn in_words(
+    error: &reqwest::Error,
+    url: &Url,
+    redactor: &Redactor,
+    given: bool,
+    proxy: Option<&Proxy>,
+) -> Failure {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut refused = None;
     let mut tls = None;
@@ -352,6 +373,9 @@ fn in_words(error: &reqwest::Error, url: &Url, redactor: &Redactor, given: bool)
     }
     let place = place(url);
     let root = redactor.clean(&texts.last().cloned().unwrap_or_default());
+    tracing::debug!(%place, error = %root, "a request failed");
+    // "(os error 113)" helps nobody.
+    let root = root.split(" (os error").next().unwrap_or_default();
     if let Some(tls) = tls {
         tracing::debug!(%place, error = %redactor.clean(&tls.to_string()), "TLS failed");
         let words = tls::words(tls, url.host_str().unwrap_or_default(), &place, given);
@@ -367,12 +391,20 @@ fn in_words(error: &reqwest::Error, url: &Url, redactor: &Redactor, given: bool)
         if error.is_timeout() {
             return Failure::Timeout(CONNECT_TIMEOUT);
         }
+        if let Some(proxy) = proxy {
+            let via = proxy.place();
+            let said = |words: &str| texts.iter().any(|text| text.contains(words));
+            return Failure::Unreachable(if said("proxy authorization required") {
+                proxy::wants_credentials(&via)
+            } else if said("tunnel error: unsuccessful") {
+                format!("the proxy {via} refuses a connection to {place}")
+            } else {
+                format!("{place} cannot be reached through the proxy {via}: {root}")
+            });
+        }
         if texts.iter().any(|text| text.contains("dns error") || text.contains("lookup address")) {
             let host = url.host_str().unwrap_or_default();
             return Failure::Unknown(format!("can't find \"{host}\""));
-        }
-        if texts.iter().any(|text| text.contains("tunnel")) {
-            return Failure::Unreachable(format!("the proxy did not connect to {place}: {root}"));
         }
         if refused == Some(std::io::ErrorKind::ConnectionRefused) {
             return Failure::Unreachable(format!("nothing listens at {place}"));
@@ -385,7 +417,7 @@ fn in_words(error: &reqwest::Error, url: &Url, redactor: &Redactor, given: bool)
     if refused.is_some() {
         return Failure::Unreachable(format!("the connection to {place} broke: {root}"));
     }
-    Failure::Protocol(format!("{place} did not answer as HTTP asks: {root}"))
+    Failure::Protocol(format!("{place} does not speak HTTP: check the address and the port"))
 }
 
 /// Host and port, which hold no secret.

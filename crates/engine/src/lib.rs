@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod network;
 pub mod ports;
 pub mod probe;
+pub mod proxy;
 pub mod settings;
 pub mod sign_in;
 pub mod socket;

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use jobwatch_core::dialect::OpenRequest;
+use jobwatch_core::dialect::{Address, OpenRequest};
 use jobwatch_core::supervisor::Failure;
 use reqwest::Upgraded;
 use reqwest::header::{
-    CONNECTION, CONTENT_TYPE, LOCATION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Error;
@@ -16,9 +16,11 @@ use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use url::Url;
 
-use crate::fetch::{Clients, body_words, failure, header_map, pause_of, read_body};
+use crate::fetch::{Clients, MAX_REDIRECTS, body_words, failure, header_map, pause_of, read_body};
 use crate::lenient::LenientSocket;
+use crate::proxy;
 use crate::redact::Redactor;
 
 /// The largest frame and message that is read, in bytes, as much as of an answer over HTTP: room
@@ -56,7 +58,7 @@ async fn upgrade(
 ) -> Result<Socket, Failure> {
     match knock(clients, request, redactor).await? {
         Ok(socket) => Ok(socket),
-        Err((response, url)) => Err(refusal(response, &url, redactor).await),
+        Err((response, url)) => Err(refusal(response, &url, clients, redactor).await),
     }
 }
 
@@ -66,26 +68,31 @@ pub(crate) async fn knock(
     request: &OpenRequest,
     redactor: &Redactor,
 ) -> Result<Result<Socket, (reqwest::Response, url::Url)>, Failure> {
-    let mut url = request.address.expose().clone();
-    // Between special schemes this is always possible.
-    let _ = url.set_scheme(if url.scheme() == "wss" { "https" } else { "http" });
     let nonce = generate_key();
-    let mut builder = clients
-        .for_url(&url)
-        .await?
-        .get(url.clone())
-        .headers(header_map(&request.headers)?)
-        .header(CONNECTION, "Upgrade")
-        .header(UPGRADE, "websocket")
-        .header(SEC_WEBSOCKET_VERSION, "13")
-        .header(SEC_WEBSOCKET_KEY, &nonce);
+    let mut headers = header_map(&request.headers)?;
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    let unsendable = |_| Failure::Protocol("a sub-protocol cannot be sent as a header".to_owned());
+    headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::from_str(&nonce).map_err(unsendable)?);
     if !request.protocols.is_empty() {
-        builder = builder.header(SEC_WEBSOCKET_PROTOCOL, request.protocols.join(", "));
+        let offered = HeaderValue::from_str(&request.protocols.join(", ")).map_err(unsendable)?;
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, offered);
     }
-    let response = builder.send().await.map_err(|error| clients.failure(&error, &url, redactor))?;
-    if response.status().as_u16() != 101 {
-        return Ok(Err((response, url)));
-    }
+    let mut address = request.address.clone();
+    let mut redirects = 0;
+    let (response, url) = loop {
+        let url = over_http(address.expose());
+        let response = ask(clients, &url, &headers, redactor).await?;
+        match redirected(&address, &response) {
+            Some(target) if redirects < MAX_REDIRECTS => {
+                redirects += 1;
+                address = target;
+            }
+            _ if response.status().as_u16() == 101 => break (response, url),
+            _ => return Ok(Err((response, url))),
+        }
+    };
     let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT).map(|value| value.as_bytes());
     if accepted != Some(derive_accept_key(nonce.as_bytes()).as_bytes()) {
         return Err(Failure::Protocol(
@@ -100,8 +107,60 @@ pub(crate) async fn knock(
     Ok(Ok(LenientSocket::new(upgraded, config).await))
 }
 
-async fn refusal(response: reqwest::Response, url: &url::Url, redactor: &Redactor) -> Failure {
+/// The URL that an upgrade is asked at.
+fn over_http(url: &Url) -> Url {
+    let mut url = url.clone();
+    // Between special schemes this is always possible.
+    let _ = url.set_scheme(if url.scheme() == "wss" { "https" } else { "http" });
+    url
+}
+
+async fn ask(
+    clients: &Clients,
+    url: &Url,
+    headers: &HeaderMap,
+    redactor: &Redactor,
+) -> Result<reqwest::Response, Failure> {
+    if let Some(proxy) = clients.proxy_to(url).await
+        && let Some(answer) = proxy::upgrade(&proxy, url, headers).await
+    {
+        return answer;
+    }
+    let request = clients.for_url(url).await?.get(url.clone()).headers(headers.clone());
+    match request.send().await {
+        Ok(response) => Ok(response),
+        Err(error) => Err(clients.failure(&error, url, redactor).await),
+    }
+}
+
+/// Where an upgrade is redirected within its origin, as to the same path with a slash at its end.
+/// Elsewhere the key must not go, and a redirect to a login is for people to see.
+fn redirected(from: &Address, response: &reqwest::Response) -> Option<Address> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    let mut target = over_http(from.expose()).join(location).ok()?;
+    let secure = match target.scheme() {
+        "https" | "wss" => "wss",
+        "http" | "ws" => "ws",
+        _ => return None,
+    };
+    target.set_scheme(secure).ok()?;
+    from.redirected(&target)
+}
+
+async fn refusal(
+    response: reqwest::Response,
+    url: &Url,
+    clients: &Clients,
+    redactor: &Redactor,
+) -> Failure {
     let status = response.status().as_u16();
+    if status == 407 {
+        let via = clients.proxy_to(url).await.map_or_else(String::new, |proxy| proxy.place());
+        return Failure::Unreachable(proxy::wants_credentials(&via));
+    }
     let retry_after = pause_of(status, response.headers(), jiff::Timestamp::now());
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let content_type = header(CONTENT_TYPE).map(str::to_ascii_lowercase);
@@ -113,7 +172,9 @@ async fn refusal(response: reqwest::Response, url: &url::Url, redactor: &Redacto
             target.to_string()
         });
         let target = target.unwrap_or_else(|| "somewhere else".to_owned());
-        redactor.clean(&format!("a redirect to {target}, which a socket does not follow"))
+        redactor.clean(&format!(
+            "a redirect to {target}; if that is the right place, make it the server's address"
+        ))
     });
     let text = match redirect {
         Some(redirect) => Some(redirect),

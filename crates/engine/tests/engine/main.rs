@@ -14,6 +14,7 @@ mod network;
 mod notices;
 mod persistence;
 mod probe;
+mod proxies;
 mod rules;
 mod secrecy;
 mod tls;

@@ -15,7 +15,7 @@ use jobwatch_engine::redact::Redactor;
 use jobwatch_engine::socket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{self, Message};
 use url::Url;
 
 use crate::common::{World, engine, server};
@@ -24,7 +24,7 @@ use crate::tls::authority;
 const KEY: &str = "sk-very-secret";
 
 /// Serves every connection with one answer, made from the request's head; keeps the heads.
-async fn serve(
+pub async fn serve(
     answer: impl Fn(&str) -> String + Send + Sync + 'static,
 ) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -47,7 +47,7 @@ async fn serve(
     (port, heads)
 }
 
-async fn read_head(stream: &mut TcpStream) -> String {
+pub async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -117,6 +117,41 @@ async fn a_redirect_to_another_origin_is_not_followed_and_sees_no_key() {
     let error = opened.unwrap_err().to_string();
     assert!(error.contains("redirect") && !error.contains(KEY), "{error}");
     assert!(stolen.lock().unwrap().is_empty(), "the other origin was asked");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_redirected_within_its_origin_is_followed_with_the_key() {
+    for (status, to) in [(308, "/ws/"), (301, "/ws/?from=old"), (307, "//HOST/ws/")] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let to = to.replace("HOST", &format!("127.0.0.1:{port}"));
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_head(&mut stream).await;
+            stream.write_all(redirect(status, &to).as_bytes()).await.unwrap();
+            drop(stream);
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut asked = String::new();
+            let keep = |request: &tungstenite::handshake::server::Request, response| {
+                asked = request.uri().to_string();
+                Ok(response)
+            };
+            tokio_tungstenite::accept_hdr_async(stream, keep).await.unwrap();
+            asked
+        });
+        dial(&format!("ws://127.0.0.1:{port}/ws"), Duration::from_secs(5)).await.unwrap();
+        let asked = server.await.unwrap();
+        assert!(asked.starts_with("/ws/?") && asked.contains(KEY), "{status}: {asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_redirects_an_upgrade_to_itself_for_ever_is_given_up() {
+    let (port, heads) = serve(|_| redirect(308, "/ws")).await;
+    let opened = dial(&format!("ws://127.0.0.1:{port}/ws"), Duration::from_secs(5)).await;
+    let error = opened.unwrap_err().to_string();
+    assert!(error.contains("redirect") && !error.contains(KEY), "{error}");
+    assert_eq!(heads.lock().unwrap().len(), 6);
 }
 
 #[tokio::test]
