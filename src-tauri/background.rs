@@ -323,6 +323,22 @@ pub fn follow(app: &AppHandle, link: Link) {
     });
 }
 
+const NO_KEYS: &str = "this desktop gives programs no keys";
+/// Starting the program a second time shows the window of the first.
+const ON_WAYLAND: &str = "in a Wayland session no program may take keys for itself; in the \
+    desktop's own keyboard settings, add a shortcut that runs \u{201c}jobwatch\u{201d}, which \
+    shows this window";
+
+/// Whether the session is one of Wayland, in which a shortcut could be registered with the X server
+/// beside it and would never fire.
+fn on_wayland() -> bool {
+    is_wayland(std::env::var("XDG_SESSION_TYPE").ok(), std::env::var("WAYLAND_DISPLAY").ok())
+}
+
+fn is_wayland(session: Option<String>, display: Option<String>) -> bool {
+    session.as_deref() == Some("wayland") || display.is_some_and(|display| !display.is_empty())
+}
+
 /// Registers the keys that bring the window to the front, instead of any before; none where there is
 /// no text.
 ///
@@ -337,7 +353,7 @@ pub fn set_shortcut(app: &AppHandle, keys: &str) -> Result<(), UserError> {
     if app.try_state::<Shortcuts>().is_none() {
         return match keys.trim() {
             "" => Ok(()),
-            _ => Err(invalid(&"this desktop gives programs no keys")),
+            _ => Err(invalid(&if on_wayland() { ON_WAYLAND } else { NO_KEYS })),
         };
     }
     app.global_shortcut().unregister_all().map_err(|error| invalid(&error))?;
@@ -354,6 +370,7 @@ pub fn set_shortcut(app: &AppHandle, keys: &str) -> Result<(), UserError> {
 /// # Errors
 /// What stands in the way, for the log.
 pub fn prepare_shortcuts(app: &AppHandle) -> anyhow::Result<()> {
+    anyhow::ensure!(!on_wayland(), ON_WAYLAND);
     let plugin = tauri_plugin_global_shortcut::Builder::new().with_handler(|app, _, event| {
         if event.state == tauri_plugin_global_shortcut::ShortcutState::Pressed {
             show_window(app);
@@ -368,6 +385,15 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
+
+    #[test]
+    fn a_wayland_session_is_known_by_its_type_or_its_display() {
+        let text = |text: &str| Some(text.to_owned());
+        assert!(is_wayland(text("wayland"), None));
+        assert!(is_wayland(text("tty"), text("wayland-0")));
+        assert!(!is_wayland(text("x11"), text("")));
+        assert!(!is_wayland(None, None));
+    }
 
     #[test]
     fn until_tomorrow_is_until_the_morning_by_the_clocks() {
