@@ -154,6 +154,11 @@ pub struct Connection {
     #[arg(long, value_name = "VARIABLE", requires = "email")]
     pub password_env: Option<String>,
 
+    /// A further header, such as an access proxy asks for, from an environment variable:
+    /// CF-Access-Client-Secret=VARIABLE; may be repeated
+    #[arg(long = "header-env", value_name = "NAME=VARIABLE", value_parser = option)]
+    pub header_env: Vec<(String, String)>,
+
     /// Where the key goes, when not where the dialect puts it: query:NAME, header:NAME,
     /// header:NAME:SCHEME, cookie:NAME, auth:NAME or first-message
     #[arg(long, value_name = "PLACE", value_parser = key_placement, requires = "ws")]

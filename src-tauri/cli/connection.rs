@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jobwatch_core::dialect;
 use jobwatch_core::model::Topic;
-use jobwatch_core::secret::Secret;
+use jobwatch_core::secret::{Credentials, Secret};
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
 use jobwatch_engine::fetch::Clients;
 use jobwatch_engine::ports::{Secrets as _, SecretsError};
@@ -85,6 +85,7 @@ impl Target {
                     ));
                 }
             };
+        let key = with_headers(key, &connection.header_env)?;
         if !topics.is_empty() {
             server.watch = topics;
         } else if server.watch.is_empty() {
@@ -182,6 +183,21 @@ pub fn job_topic(job: &str) -> Result<Topic, Failure> {
         "" => Err(Failure::new(EXIT_USAGE, "The job's id is empty.")),
         id => Ok(Topic::Job(id.into())),
     }
+}
+
+/// Adds the further headers that the command line names to what is shown to the server.
+fn with_headers(
+    key: Option<Secret>,
+    headers: &[(String, String)],
+) -> Result<Option<Secret>, Failure> {
+    if headers.is_empty() {
+        return Ok(key);
+    }
+    let mut credentials = key.as_ref().map_or_else(Credentials::default, Credentials::read);
+    for (name, variable) in headers {
+        credentials.headers.push((name.clone(), secret_from(variable, "header")?));
+    }
+    Ok(credentials.written())
 }
 
 fn secret_from(variable: &str, wanted: &str) -> Result<Secret, Failure> {

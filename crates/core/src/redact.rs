@@ -6,7 +6,7 @@ use memchr::memmem;
 use url::Url;
 
 use crate::model::Json;
-use crate::secret::{REDACTED, Secret, names_secret};
+use crate::secret::{Credentials, REDACTED, Secret, names_secret};
 use crate::server::Server;
 
 /// At most this much of a server's words is told in a sentence, in bytes.
@@ -60,6 +60,16 @@ impl Redactor {
     /// Removes `key` as well from now on: a replaced key must not come to light either. Answers
     /// whether that is new.
     pub fn add(&mut self, key: &Secret) -> bool {
+        let parts = Credentials::read(key);
+        if parts.headers.is_empty() {
+            return self.add_one(key);
+        }
+        let values = parts.key.iter().chain(parts.headers.iter().map(|(_, value)| value));
+        let fresh = values.filter(|part| part.expose().len() >= SHORTEST);
+        fresh.map(|part| self.add_one(part)).fold(false, |any, new| any | new)
+    }
+
+    fn add_one(&mut self, key: &Secret) -> bool {
         let text = key.expose();
         if text.is_empty() || self.keys.iter().any(|known| known.secret == *key) {
             return false;
@@ -410,6 +420,14 @@ mod tests {
             assert!(!shown.contains("0000."), "{before}: {shown}");
         }
         assert_eq!(redactor.clean_head(b"a\xffb", 100), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn the_values_of_further_headers_are_as_secret_as_the_key() {
+        let text = "sk-1234\nCF-Access-Client-Id: client-7\nX-Org: ab";
+        let redactor = Redactor::new(Some(&Secret::new(text.to_owned())));
+        let said = "denied: sk-1234 client-7 CF-Access-Client-Id ab";
+        assert_eq!(redactor.clean(said), "denied: [redacted] [redacted] CF-Access-Client-Id ab");
     }
 
     #[test]

@@ -44,6 +44,62 @@ impl PartialEq for Secret {
 
 impl Eq for Secret {}
 
+/// What a server wants to see of whoever asks: its key, and further headers, such as an access proxy
+/// in front of it asks for.
+///
+/// Both are kept as one secret text, in the keyring and wherever a key is given: the key in the first
+/// line, which may be empty, and a header as `Name: value` in each further one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// The key.
+    pub key: Option<Secret>,
+    /// Names and values of further headers, the values as secret as the key.
+    pub headers: Vec<(String, Secret)>,
+}
+
+impl Credentials {
+    /// Reads the one text. Lines that are no headers make all of it the key, as it was pasted.
+    #[must_use]
+    pub fn read(text: &Secret) -> Credentials {
+        let mut lines = text.expose().lines();
+        let first = lines.next().unwrap_or_default();
+        // Surrounding white space is not kept, so that without a key the first line is a header.
+        let (key, first) = match header(first) {
+            Some(found) if text.expose().contains('\n') || found.0.contains('-') => {
+                ("", Some(found))
+            }
+            _ => (first, None),
+        };
+        let others: Option<Vec<_>> =
+            lines.filter(|line| !line.trim().is_empty()).map(header).collect();
+        match others {
+            Some(others) => Credentials {
+                key: (!key.trim().is_empty()).then(|| Secret::new(key.to_owned())),
+                headers: first.into_iter().chain(others).collect(),
+            },
+            None => Credentials { key: Some(text.clone()), headers: Vec::new() },
+        }
+    }
+
+    /// The one text; `None` where there is nothing in it.
+    #[must_use]
+    pub fn written(&self) -> Option<Secret> {
+        let mut text = self.key.as_ref().map_or_else(String::new, |key| key.expose().to_owned());
+        for (name, value) in &self.headers {
+            text.push_str(&format!("\n{name}: {}", value.expose()));
+        }
+        (!text.is_empty()).then(|| Secret::new(text))
+    }
+}
+
+/// `Name: value`, with a name as HTTP has them.
+fn header(line: &str) -> Option<(String, Secret)> {
+    let (name, value) = line.split_once(": ")?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let fits = !name.is_empty() && name.chars().all(is_name) && !value.trim().is_empty();
+    fits.then(|| (name.to_owned(), Secret::new(value.to_owned())))
+}
+
 /// Whether a URL's query parameter of this name usually carries a secret, in any case and with or
 /// without `-` and `_`.
 #[must_use]
@@ -71,6 +127,34 @@ pub fn names_secret(parameter: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_and_further_headers_are_read_from_one_text_and_written_again() {
+        let secret = |text: &str| Secret::new(text.to_owned());
+        for (text, key, headers) in [
+            ("sk-1", Some("sk-1"), vec![]),
+            ("sk-1\nCF-Access-Client-Id: a.b", Some("sk-1"), vec![("CF-Access-Client-Id", "a.b")]),
+            (
+                "sk-1\r\n\nA-b: 1\nC: two words\n",
+                Some("sk-1"),
+                vec![("A-b", "1"), ("C", "two words")],
+            ),
+            ("\nX-Token: t\nY: u", None, vec![("X-Token", "t"), ("Y", "u")]),
+            ("X-Token: t", None, vec![("X-Token", "t")]),
+            // What is no list of headers is a key, however odd.
+            ("Basic: dXNlcg", Some("Basic: dXNlcg"), vec![]),
+            ("one\ntwo", Some("one\ntwo"), vec![]),
+        ] {
+            let read = Credentials::read(&secret(text));
+            assert_eq!(read.key, key.map(secret), "{text:?}");
+            let expected: Vec<_> =
+                headers.iter().map(|(name, value)| ((*name).to_owned(), secret(value))).collect();
+            assert_eq!(read.headers, expected, "{text:?}");
+            let again = Credentials::read(&read.written().unwrap());
+            assert_eq!(again, read, "{text:?}");
+        }
+        assert_eq!(Credentials::default().written(), None);
+    }
 
     #[test]
     fn a_secret_is_never_printed() {

@@ -8,7 +8,7 @@ use url::{Host, Url};
 use super::{Address, Ask, FetchRequest, Header, Method, OpenRequest};
 use crate::model::Topic;
 use crate::redact::Redactor;
-use crate::secret::Secret;
+use crate::secret::{Credentials, Secret};
 use crate::server::{KeyPlacement, Server};
 
 /// What a dialect assumes where the server's configuration is silent.
@@ -32,6 +32,8 @@ pub struct Endpoint {
     ws: Url,
     api: Url,
     key: Option<Secret>,
+    /// Further headers, for sockets and requests alike.
+    headers: Vec<(String, Secret)>,
     redactor: Redactor,
     ws_key: Option<KeyPlacement>,
     http_key: Option<KeyPlacement>,
@@ -74,7 +76,10 @@ impl Endpoint {
             None => defaults.http_key,
         };
         let redactor = Redactor::of(server, key.as_ref());
-        Ok(Endpoint { ws, api, key, redactor, ws_key, http_key })
+        let mut endpoint =
+            Endpoint { ws, api, key: None, headers: Vec::new(), redactor, ws_key, http_key };
+        endpoint.set_key(key);
+        Ok(endpoint)
     }
 
     /// The socket's URL without the key.
@@ -117,13 +122,15 @@ impl Endpoint {
         if let Some(key) = &key {
             self.redactor.add(key);
         }
-        self.key = key;
+        let Credentials { key, headers } =
+            key.as_ref().map_or_else(Credentials::default, Credentials::read);
+        (self.key, self.headers) = (key, headers);
     }
 
     /// What to dial. `Auth` and `FirstMessage` placements are left to the dialect.
     #[must_use]
     pub fn open(&self) -> OpenRequest {
-        let mut headers = Vec::new();
+        let mut headers = self.further_headers();
         let address = place(
             Address::new(self.ws.clone()),
             &mut headers,
@@ -167,16 +174,21 @@ impl Endpoint {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut headers = Vec::new();
         // The key belongs to this server: another host gets none.
-        let same_host = base.host() == self.api.host();
-        let key = self.key.as_ref().filter(|_| same_host && !self.bares_key(base));
+        let trusted = base.host() == self.api.host() && !self.bares_key(base);
+        let mut headers = if trusted { self.further_headers() } else { Vec::new() };
+        let key = self.key.as_ref().filter(|_| trusted);
         let address = place(Address::new(url), &mut headers, self.http_key.as_ref(), key);
         FetchRequest { ask, method, address, headers, body }
     }
 }
 
 impl Endpoint {
+    fn further_headers(&self) -> Vec<Header> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| Header::new(name.clone(), value.expose())).collect()
+    }
+
     /// Whether a key sent to `base` would cross the network in the clear, although the same host is
     /// spoken to by TLS elsewhere.
     fn bares_key(&self, base: &Url) -> bool {
@@ -304,6 +316,35 @@ mod tests {
             "id": "s", "name": "S", "dialect": "analyzer", "ws": "ws://h", "watch": [],
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn further_headers_go_with_the_key_and_nowhere_else() {
+        let text = "sk-1\nCF-Access-Client-Id: c-1\nCF-Access-Client-Secret: s-1";
+        let defaults = Defaults {
+            ws_path: "/",
+            api_path: "/",
+            api_port: None,
+            ws_key: None,
+            http_key: Some(bearer()),
+        };
+        let endpoint =
+            Endpoint::new(&server(), Some(Secret::new(text.to_owned())), defaults).unwrap();
+        let shown = |headers: &[Header]| {
+            let all =
+                headers.iter().map(|header| format!("{}={}", header.name, header.value.expose()));
+            all.collect::<Vec<_>>()
+        };
+        let further = ["CF-Access-Client-Id=c-1", "CF-Access-Client-Secret=s-1"];
+        assert_eq!(shown(&endpoint.open().headers), further, "a socket that takes no key");
+        let asked = |base: &str| {
+            let ask = Ask { topic: None, call: "job", args: Vec::new() };
+            let base = Url::parse(base).unwrap();
+            endpoint.request_on(&base, ask, Method::Get, &["jobs"], &[], None).headers
+        };
+        let [first, second] = further;
+        assert_eq!(shown(&asked("http://h/api")), [first, second, "Authorization=Bearer sk-1"]);
+        assert_eq!(asked("http://elsewhere/api"), []);
     }
 
     #[test]
