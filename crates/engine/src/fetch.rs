@@ -384,6 +384,7 @@ fn in_words(
             rustls::Error::InvalidCertificate(
                 rustls::CertificateError::UnknownIssuer | rustls::CertificateError::BadSignature,
             ) => Failure::Untrusted(words),
+            error if tls::is_authority(error) => Failure::Untrusted(words),
             _ => Failure::Tls(words),
         };
     }

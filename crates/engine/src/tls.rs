@@ -154,7 +154,8 @@ impl ServerCertVerifier for Trusting {
     }
 }
 
-fn is_authority(error: &Error) -> bool {
+/// Whether a server showed a certificate that is marked as an authority's.
+pub(crate) fn is_authority(error: &Error) -> bool {
     matches!(error, Error::InvalidCertificate(CertificateError::Other(OtherError(cause)))
         if matches!(cause.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)))
 }

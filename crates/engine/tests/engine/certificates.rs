@@ -55,7 +55,7 @@ async fn open(made: &Made, file: Option<&[u8]>) -> Result<(), String> {
     let request = open_request(&format!("wss://127.0.0.1:{}/", made.port));
     match socket::open(&clients, &request, LIMIT, &Redactor::default()).await {
         Ok(_) => Ok(()),
-        Err(Failure::Tls(text)) => Err(text),
+        Err(Failure::Tls(text) | Failure::Untrusted(text)) => Err(text),
         Err(other) => panic!("not a matter of TLS: {other}"),
     }
 }

@@ -336,7 +336,7 @@ async fn a_certificate_of_ones_own_authority_is_trusted_once_its_file_is_given()
     let url = format!("wss://127.0.0.1:{port}/");
     let error = dial(&url, Duration::from_secs(10)).await.unwrap_err();
     let helps = |text: &str| text.contains("PEM file") && !text.contains(KEY);
-    assert!(matches!(&error, Failure::Tls(text) if helps(text)), "{error}");
+    assert!(matches!(&error, Failure::Untrusted(text) if helps(text)), "{error}");
     let clients = Clients::new(Some(file.path().to_owned()));
     let redactor = Redactor::default();
     let opened =
