@@ -76,13 +76,13 @@ impl Clients {
     }
 
     /// What went wrong when `url` was asked, in words, without the key.
-    pub(crate) async fn failure(
+    pub(crate) fn failure(
         &self,
         error: &reqwest::Error,
         url: &Url,
         redactor: &Redactor,
     ) -> Failure {
-        let proxy = self.proxies.to(url).await;
+        let proxy = self.proxies.through(url);
         in_words(error, url, redactor, self.extra_ca.is_some(), proxy.as_ref())
     }
 }
@@ -162,7 +162,7 @@ async fn ask(
             .map_err(|_| Failure::Timeout(READ_TIMEOUT))?;
         let response = match response {
             Ok(response) => response,
-            Err(error) => return Err(clients.failure(&error, &url, redactor).await),
+            Err(error) => return Err(clients.failure(&error, &url, redactor)),
         };
         let status = response.status().as_u16();
         *retry_after = pause_of(status, response.headers(), Timestamp::now());

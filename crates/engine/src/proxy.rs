@@ -105,6 +105,17 @@ impl Proxy {
 impl Proxies {
     /// The proxy that leads to `url`, if any.
     pub async fn to(&self, url: &Url) -> Option<Proxy> {
+        if let Source::Desktop(lookup) = &self.0.source
+            && !is_loopback(url)
+            && self.known(url).is_none()
+        {
+            self.look_up(url, lookup).await;
+        }
+        self.through(url)
+    }
+
+    /// As [`Proxies::to`] has lately answered.
+    pub fn through(&self, url: &Url) -> Option<Proxy> {
         if is_loopback(url) {
             return None;
         }
@@ -115,17 +126,13 @@ impl Proxies {
                 let authorization = found.basic_auth().cloned();
                 Some(Proxy { url: Url::parse(&found.uri().to_string()).ok()?, authorization })
             }
-            Source::Desktop(lookup) => {
-                let proxy = self.looked_up(url, lookup).await?;
-                Some(Proxy { url: proxy, authorization: None })
+            Source::Desktop(_) => {
+                Some(Proxy { url: self.known(url).flatten()?, authorization: None })
             }
         }
     }
 
-    async fn looked_up(&self, url: &Url, lookup: &Arc<Lookup>) -> Option<Url> {
-        if let Some(known) = self.known(url) {
-            return known;
-        }
+    async fn look_up(&self, url: &Url, lookup: &Arc<Lookup>) {
         // The path is nobody's business, and may hold a key.
         let mut asked = url.clone();
         asked.set_path("/");
@@ -133,7 +140,7 @@ impl Proxies {
         asked.set_fragment(None);
         let lookup = Arc::clone(lookup);
         let answer = tokio::task::spawn_blocking(move || lookup(&asked));
-        let answer = tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()?;
+        let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, answer).await else { return };
         let proxy = answer.and_then(|proxy| {
             // `socks` lets the proxy look names up, as desktops mean it.
             let proxy = match proxy.split_once("://") {
@@ -146,8 +153,7 @@ impl Proxies {
         if known.len() >= KEPT {
             known.clear();
         }
-        known.insert(url.origin().ascii_serialization(), (Instant::now(), proxy.clone()));
-        proxy
+        known.insert(url.origin().ascii_serialization(), (Instant::now(), proxy));
     }
 
     /// What the desktop said of `url` lately.

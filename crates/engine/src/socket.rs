@@ -129,7 +129,7 @@ async fn ask(
     let request = clients.for_url(url).await?.get(url.clone()).headers(headers.clone());
     match request.send().await {
         Ok(response) => Ok(response),
-        Err(error) => Err(clients.failure(&error, url, redactor).await),
+        Err(error) => Err(clients.failure(&error, url, redactor)),
     }
 }
 

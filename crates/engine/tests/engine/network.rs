@@ -132,6 +132,7 @@ async fn an_upgrade_that_is_redirected_within_its_origin_is_followed_with_the_ke
             drop(stream);
             let (stream, _) = listener.accept().await.unwrap();
             let mut asked = String::new();
+            #[allow(clippy::result_large_err)]
             let keep = |request: &tungstenite::handshake::server::Request, response| {
                 asked = request.uri().to_string();
                 Ok(response)
