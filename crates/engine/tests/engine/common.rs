@@ -107,6 +107,16 @@ impl World {
         of.flat_map(|lines| lines.iter().map(|line| line.text.to_owned())).collect()
     }
 
+    /// Whether something odd was told whose beginning is this.
+    pub fn odd(&self, beginning: &str) -> bool {
+        self.events.lock().unwrap().iter().any(|event| match event {
+            Event::Diagnostic { diagnostic, .. } => {
+                diagnostic.sample.as_ref().is_some_and(|sample| sample.starts_with(beginning))
+            }
+            _ => false,
+        })
+    }
+
     pub async fn until_link(&self, server: &str, link: Link) {
         until(&format!("{server} to be {link:?}"), || self.link(server) == Some(link)).await;
     }
