@@ -2,11 +2,13 @@
 //! a JSON object, a field, a mark at the beginning, a word in the head. A word within a message says
 //! nothing.
 
+use std::borrow::Cow;
+
 use jobwatch_core::model::Level;
 use memchr::{memchr, memmem};
 
 use super::json::members;
-use super::{is_styled, plain};
+use super::plain;
 use crate::redact::prefix;
 
 /// Bytes of a JSON object that are looked through.
@@ -20,10 +22,10 @@ const SENTENCE: usize = 3;
 #[must_use]
 pub fn guess_level(text: &str) -> Option<Level> {
     let head = prefix(text, HEAD);
-    if is_styled(head) {
-        return of_plain(&plain(head), "");
+    match plain(head) {
+        Cow::Borrowed(head) => of_plain(head, text),
+        Cow::Owned(head) => of_plain(&head, ""),
     }
-    of_plain(head, text)
 }
 
 /// `whole` is the text that `head` begins, where there is more of it.
@@ -39,14 +41,16 @@ fn of_plain(head: &str, whole: &str) -> Option<Level> {
         return Some(level);
     }
     // `web-1  | `, as compose puts it before every line.
-    if let Some((name, rest)) = line.split_once("| ")
-        && name.len() < 64
-        && name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && !name.trim_end().contains(char::is_whitespace)
+    if let Some(bar) = memchr(b'|', line.as_bytes())
+        && let Some(rest) = line[bar + 1..].strip_prefix(' ')
+        && bar < 64
+        && line.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !line[..bar].trim_end().contains(char::is_whitespace)
     {
         return of_plain(rest, "");
     }
-    if let Some(at) = memmem::find(line.as_bytes(), b"{\"")
+    if let Some(at) = memchr(b'{', line.as_bytes())
+        && line[at + 1..].starts_with('"')
         && let Some(level) = of_object(&head[at..])
     {
         return Some(level);
@@ -374,20 +378,24 @@ impl<'a> Head<'a> {
         if !ends || !(begins || monolog) {
             return None;
         }
+        // Hardly any word gets further.
+        let (shouted, said) = (shouted(word), said(word));
+        if shouted.is_none() && said.is_none() {
+            return None;
+        }
         let (left, right) = self.around(from, to);
         let enclosed =
             matches!(
                 (before, after),
                 (b'[', b']') | (b'<', b'>') | (b'|', b'|') | (b'\t', b'\t') | (b':', b']')
             ) || matches!((left, right), (Some(b'|'), Some(b'|')) | (Some(b'-'), Some(b'-')));
-        let level = shouted(word);
-        if let Some(level) = level {
+        if let Some(level) = shouted {
             let marked = enclosed || b":[!)".contains(&after) || monolog;
             let most = if marked { SENTENCE } else { 1 };
             let sentence = self.words == 1 && !marked && (!self.structure || self.is_of_sentence());
             return (self.words <= most && !sentence && !self.counts(to)).then_some(level);
         }
-        let level = said(word)?;
+        let level = said?;
         if word.eq_ignore_ascii_case("fail") && !(from == 0 && after == b':') {
             return None;
         }
@@ -470,12 +478,21 @@ fn shouted(word: &str) -> Option<Level> {
 
 /// The levels that are written like other words.
 fn said(word: &str) -> Option<Level> {
-    if word.len() < 3 || word.bytes().skip(1).any(|byte| byte.is_ascii_uppercase()) {
+    let bytes = word.as_bytes();
+    if !(3..=13).contains(&bytes.len()) || bytes[1..].iter().any(u8::is_ascii_uppercase) {
         return None;
     }
-    if word.eq_ignore_ascii_case("fail") {
-        return Some(Level::Error);
-    }
-    let taken = ["log", "success", "fine", "finer", "finest", "silly", "verbose"];
-    Level::from_word(word).filter(|_| !taken.iter().any(|taken| word.eq_ignore_ascii_case(taken)))
+    let mut small = [0; 13];
+    small[..bytes.len()].copy_from_slice(bytes);
+    small[0] = small[0].to_ascii_lowercase();
+    Some(match &small[..bytes.len()] {
+        b"trace" | b"trc" | b"trce" => Level::Trace,
+        b"debug" | b"dbg" | b"dbug" | b"debu" => Level::Debug,
+        b"info" | b"inf" | b"notice" | b"information" | b"informational" => Level::Info,
+        b"warn" | b"warning" | b"wrn" => Level::Warn,
+        b"error" | b"err" | b"eror" | b"erro" | b"severe" | b"fail" => Level::Error,
+        b"fatal" | b"fata" | b"ftl" | b"panic" | b"pani" | b"pnc" | b"dpanic" | b"critical"
+        | b"crit" | b"alert" | b"emerg" | b"emergency" => Level::Fatal,
+        _ => return None,
+    })
 }

@@ -31,12 +31,18 @@ use screen::Screen;
 #[must_use]
 #[inline]
 pub fn is_styled(text: &str) -> bool {
-    // Without a way out in between, so that many bytes are looked at at once.
-    let odd = text.as_bytes().iter().fold(false, |odd, byte| {
+    commands(text.as_bytes(), false)
+}
+
+/// Whether there may be a control among these bytes, escapes perhaps aside. Without a way out in
+/// between, so that many bytes are looked at at once.
+#[inline]
+fn odd(bytes: &[u8], but_escapes: bool) -> bool {
+    bytes.iter().fold(false, |odd, byte| {
         let control = (*byte < 0x20) & (*byte != b'\t') & (*byte != b'\n');
+        let control = control & !(but_escapes & (*byte == 0x1b));
         odd | control | (*byte == 0x7f) | (*byte == 0xc2)
-    });
-    odd && commands(text.as_bytes(), false)
+    })
 }
 
 /// Whether there is a control among these bytes, escapes perhaps aside.
@@ -46,8 +52,9 @@ fn commands(bytes: &[u8], but_escapes: bool) -> bool {
         0x1b => !but_escapes,
         byte => *byte < 0x20 || *byte == 0x7f,
     };
-    bytes.iter().any(control)
-        || memchr_iter(0xc2, bytes).any(|at| matches!(bytes.get(at + 1), Some(0x80..=0x9f)))
+    odd(bytes, but_escapes)
+        && (bytes.iter().any(control)
+            || memchr_iter(0xc2, bytes).any(|at| matches!(bytes.get(at + 1), Some(0x80..=0x9f))))
 }
 
 /// What is seen of a message.
