@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use jobwatch_core::server::DialectKind;
-use jobwatch_demo::JobSpec;
+use jobwatch_core::server::{DialectKind, Server as CoreServer, ServerId};
+use jobwatch_demo::{Demo, DemoOptions, JobSpec};
 use jobwatch_engine::views::NoticeRule;
 use serde_json::json;
 
 use super::desktop::Desktop;
 use super::journey;
-use super::logs::{configured, demo, prefer};
+use super::logs::{configured, demo, prefer, save};
 use super::steps::Server;
 use super::support::node::NodeServer;
 
@@ -38,11 +38,12 @@ fn a_job_is_watched_to_its_end_and_a_click_on_its_popup_opens_it() {
 
         server.tell("progress", json!({"job": "7", "progress": 40, "message": "reading"})).await;
         window.job("summarise-lecture", "Running").await;
+        window.look_away().await;
         window.read("40 %").await;
         server.tell("complete", json!({"job": "7", "result": {"noteId": "n1"}})).await;
         window.job("summarise-lecture", "Completed").await;
         let good = desktop.notifications.wait_for("summarise-lecture completed").await;
-        assert!(good.body.ends_with("on Lectures"), "{good:?}");
+        assert!(good.body.starts_with("Lectures"), "{good:?}");
 
         // The server's event says "[object Object]"; the reason is found over HTTP.
         server.tell("progress", json!({"job": "8", "progress": 10})).await;
@@ -50,7 +51,8 @@ fn a_job_is_watched_to_its_end_and_a_click_on_its_popup_opens_it() {
             .tell("fail", json!({"job": "8", "reason": "no figures in the file\nat draw (a.js:1)"}))
             .await;
         let bad = desktop.notifications.wait_for("draw-figures failed").await;
-        assert!(bad.body.ends_with("on Lectures: no figures in the file"), "{bad:?}");
+        assert!(bad.body.starts_with("Lectures \u{b7} "), "{bad:?}");
+        assert!(bad.body.ends_with(" \u{b7} no figures in the file"), "{bad:?}");
 
         // Each outcome was sent several times and once more over HTTP.
         assert_eq!(desktop.notifications.shown(), [good.clone(), bad], "each popup once");
@@ -80,6 +82,7 @@ fn the_retry_button_of_a_popup_has_the_server_run_the_job_again() {
         window.connect_to("Connect a server", &board, Some(&api)).await;
         window.status("Mail", "Live").await;
         window.job("send", "Running").await;
+        window.look_away().await;
         server.tell("fail", json!({"job": "mail-1", "error": "SMTP 550"})).await;
         let popup = desktop.notifications.wait_for("send failed").await;
         assert_eq!(popup.actions[2..6], ["log", "Open log", "retry", "Retry"]);
@@ -88,6 +91,62 @@ fn the_retry_button_of_a_popup_has_the_server_run_the_job_again() {
         server.tell("complete", json!({"job": "mail-1"})).await;
         desktop.notifications.wait_for("send works again").await;
         window.job("send", "Completed").await;
+    });
+}
+
+#[test]
+fn a_retry_from_the_window_shows_that_it_was_asked_and_leads_to_the_new_run() {
+    journey("retried", async |desktop| {
+        let options = DemoOptions { life: false, keys: false, ..DemoOptions::default() };
+        let demo = Demo::start(options).await.expect("the demo");
+        let board = demo.servers().into_iter().map(|(server, _)| server);
+        let board = board.clone().find(|server| server.dialect == DialectKind::BullBoard);
+        let board = board.expect("Better Bull Board");
+        save(desktop, &CoreServer { id: ServerId("board".to_owned()), ..board });
+        let control = demo.control(DialectKind::BullBoard);
+        let id = control.start_job(JobSpec { name: Some("send".to_owned()), ..JobSpec::default() });
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        window.job("send", "Running").await;
+        control.fail(&id, "SMTP 550", None);
+        window.job("send", "Failed").await;
+        window.click_like("row", "send").await;
+        window.click("button", "Retry").await;
+        window.read("Retry accepted").await;
+        window.click("button", "View new run").await;
+        window.job("send", "Running").await;
+        demo.stop().await;
+    });
+}
+
+#[test]
+fn four_hundred_failures_of_twelve_names_are_twelve_rows_in_the_list_of_notices() {
+    journey("inbox", async |desktop| {
+        let demo = demo().await;
+        configured(desktop, &demo);
+        every_end(desktop);
+        let control = demo.control(DialectKind::Kecs);
+        let start = |n: usize| {
+            let name = Some(format!("etl-{}", n % 12));
+            control.start_job(JobSpec { name, ..JobSpec::default() })
+        };
+        let ids: Vec<String> = (0..400).map(start).collect();
+        desktop.open(&[]).await;
+        let window = desktop.window();
+        window.read("Running 400").await;
+        for (nth, id) in ids.iter().enumerate() {
+            control.fail(id, &format!("row {nth} is bad"), None);
+        }
+        window.read("Failed 400").await;
+        window.click_like("button", "Notices").await;
+        window.read("+33 similar").await;
+        let begun = std::time::Instant::now();
+        while window.count("row", "etl-").await != 12 {
+            let rows = window.count("row", "etl-").await;
+            assert!(begun.elapsed() < Duration::from_secs(30), "{rows} rows");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        demo.stop().await;
     });
 }
 
@@ -154,7 +213,7 @@ fn while_the_session_is_set_not_to_disturb_popups_wait_and_one_sums_them_up_afte
         let window = desktop.window();
         window.read("Running 2").await;
         window.click_like("button", "Notices").await;
-        window.read("Not to disturb").await;
+        window.read("Do Not Disturb is on").await;
         window.click_like("button", "All jobs").await;
         control.complete(&ids[0], None);
         control.fail(&ids[1], "too loud", None);

@@ -30,6 +30,7 @@ fn a_lost_connection_is_told_and_no_outcome_is_lost_or_told_twice() {
             .await;
         window.status("Wallets", "Live").await;
         server.heard("subscribe-to-job", 4).await;
+        window.look_away().await;
         server.tell("complete", json!({"job": "a"})).await;
         desktop.notifications.wait_for("job-a completed").await;
 
@@ -86,6 +87,7 @@ fn a_restart_finds_everything_and_tells_what_ended_meanwhile() {
         server.heard("subscribe:jobs", 2).await;
         server.tell("progress", json!({"job": "2", "progress": 20})).await;
         window.job("job-2", "Running").await;
+        window.look_away().await;
         server.tell("complete", json!({"job": "1"})).await;
         desktop.notifications.wait_for("job-1 completed").await;
 
@@ -102,6 +104,7 @@ fn a_restart_finds_everything_and_tells_what_ended_meanwhile() {
         window.click_like("button", "Notices").await;
         window.find_like("row", "job-1 completed").await;
 
+        window.look_away().await;
         server.tell("open", json!({})).await;
         window.click_like("button", "Lectures, ").await;
         window.click("button", "Reconnect now").await;

@@ -51,6 +51,12 @@ impl Window {
         self.find_like("button", &format!("{server}, {word},")).await;
     }
 
+    /// The user turns to another window, so that what went well pops up too.
+    pub async fn look_away(&self) {
+        let script = "document.hasFocus = () => false; window.dispatchEvent(new Event('blur'));";
+        self.run(script, Vec::new()).await;
+    }
+
     /// Waits for a job in the list.
     pub async fn job(&self, name: &str, state: &str) {
         self.find("row", &format!("{name}, {state}")).await;
