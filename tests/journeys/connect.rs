@@ -10,6 +10,9 @@ use super::key::{ALL_TEXT, files_with};
 use super::support::eventually;
 use super::window::Window;
 
+/// How many lines of a log are drawn.
+const LINES: &str = "return document.querySelectorAll('[role=log] [role=row]').length";
+
 /// Counts what a person does.
 struct Person<'a> {
     window: &'a Window,
@@ -56,9 +59,10 @@ fn each_of_the_five_servers_is_connected_by_its_url_alone_and_its_log_is_three_c
             let logs = matches!(kind, DialectKind::Kecs | DialectKind::BullBoard);
             person.click_like("row", if logs { ", Running" } else { "," }).await;
             if logs {
-                person.click("tab", "Logs").await;
+                person.click_like("tab", "Logs").await;
                 eventually("lines of the log", async || {
-                    (window.count("row", "").await > 3).then_some(())
+                    let lines = window.run(LINES, vec![]).await;
+                    (lines.as_u64().unwrap_or(0) > 0).then_some(())
                 })
                 .await;
             }
