@@ -560,12 +560,15 @@ pub enum Update {
 /// The [`Diagnostic::kind`] of an answer that refuses an action, whatever its status.
 pub const ACTION_REFUSED: &str = "action-refused";
 
+/// The [`Diagnostic::kind`] of a subscription that the server has not answered.
+pub const UNCONFIRMED: &str = "unconfirmed-subscription";
+
 /// Something odd that is worth seeing when a server does not behave: counted and shown, never
 /// fatal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// A stable, short name of the kind of oddity (`unknown-frame`, `bad-json`, `wrong-shape`,
-    /// `refused-subscription`, `http-error`, `server-error`,
+    /// `refused-subscription`, [`UNCONFIRMED`], `limited`, `http-error`, `server-error`,
     /// `disconnected`, [`ACTION_REFUSED`]).
     pub kind: &'static str,
     /// What was odd, in a sentence.

@@ -291,6 +291,8 @@ pub enum Incoming {
     Reply(Frame),
     /// The server confirmed that a topic is watched.
     Watched(Topic),
+    /// The server takes no more frames for a moment; what was just said was not heard.
+    Limited(String),
     /// The server refused one topic; the link is unharmed.
     Unwatchable {
         /// Which topic, where the refusal can be matched to one.
@@ -381,6 +383,11 @@ pub trait Dialect: fmt::Debug + Send {
     /// How the user may sign in to get a key; `None` where the server has no such way.
     fn sign_in(&self) -> Option<sign_in::SignIn> {
         None
+    }
+
+    /// Whether the server answers every subscription on this link.
+    fn confirms(&self) -> bool {
+        false
     }
 
     /// How this link proves that it is alive (for Engine.IO: as its open packet said).

@@ -482,6 +482,10 @@ impl Dialect for StudyBuddy {
         Some(SignIn::below(self.endpoint.api(), true, "access_token"))
     }
 
+    fn confirms(&self) -> bool {
+        true
+    }
+
     fn keepalive(&self) -> Keepalive {
         self.link.keepalive()
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::heartbeat::{Beat, Heartbeat};
 use super::status::{Api, Fault};
+use super::subscriptions::asks_for_less;
 use super::{Failure, LinkId, Output, Remedy, Supervisor, Timer, status};
 use crate::dialect::{Frame, Incoming, Keepalive, Outgoing};
 use crate::model::Source;
@@ -86,6 +87,7 @@ impl Supervisor {
             Timer::Silence,
             Timer::Safety,
             Timer::Pace,
+            Timer::Confirmation,
         ] {
             self.timers.clear(timer);
         }
@@ -167,8 +169,21 @@ impl Supervisor {
                 Incoming::Refused(words) => self.refuse(&words, None, now),
                 Incoming::Foreign(reason) => self.misled(reason, now),
                 Incoming::Kicked(reason) => self.lost(reason, None, now),
-                Incoming::Watched(_) => {}
-                Incoming::Unwatchable { topic, reason } => self.unwatchable(topic, reason, now),
+                Incoming::Watched(topic) => self.pace.confirmed(&topic),
+                Incoming::Limited(words) => self.limited(&words, now),
+                Incoming::Unwatchable { topic, reason } if asks_for_less(&reason) => {
+                    // It is among those that are said again.
+                    if let Some(topic) = topic {
+                        self.pace.await_confirmation(topic, now.mono);
+                    }
+                    self.limited(&reason, now);
+                }
+                Incoming::Unwatchable { topic, reason } => {
+                    if let Some(topic) = &topic {
+                        self.pace.confirmed(topic);
+                    }
+                    self.unwatchable(topic, reason, now);
+                }
                 Incoming::Update(update) => self.update(update, Source::Socket, None, now),
                 Incoming::Stale(topic) => self.stale(&topic, now),
                 Incoming::Found(topic) => self.found(topic, None, now),

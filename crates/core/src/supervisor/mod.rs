@@ -38,6 +38,7 @@ mod polling;
 mod rounds;
 mod shared;
 mod status;
+mod subscriptions;
 mod table;
 mod timers;
 mod topics;
@@ -353,6 +354,7 @@ impl Supervisor {
             Timer::Silence => self.fell_silent(now),
             Timer::Safety => self.safety_round(now),
             Timer::Pace => self.speak(now),
+            Timer::Confirmation => self.miss_confirmations(now),
             Timer::Refresh => {}
         }
     }
@@ -454,37 +456,9 @@ impl Supervisor {
         self.key.give_up(&topic);
         self.out.extend(self.polling.remove(&topic).into_iter().map(Output::Abandon));
         self.forget_unasked();
+        self.pace.confirmed(&topic);
         self.pace.unwatch(topic);
         self.speak(now);
-    }
-
-    /// Watches a topic on the present link, if there is one.
-    fn subscribe(&mut self, topic: Topic, now: Now) {
-        if self.live().is_some() {
-            self.pace.watch(topic);
-            self.speak(now);
-        }
-    }
-
-    /// Says what waits to be said, as fast as the server takes it.
-    fn speak(&mut self, now: Now) {
-        let Some(link) = self.live() else { return };
-        while self.pace.free(now.mono) {
-            let outgoing = match self.pace.next() {
-                Some((topic, true)) => Outgoing::Watch(topic),
-                Some((topic, false)) => Outgoing::Unwatch(topic),
-                None => match self.outbox.pop(now.mono) {
-                    Some(outgoing) => outgoing,
-                    None => break,
-                },
-            };
-            self.encode(link, &outgoing, now);
-        }
-        if self.pace.is_idle() && self.outbox.len() == 0 {
-            self.timers.clear(Timer::Pace);
-        } else {
-            self.timers.set(Timer::Pace, self.pace.free_at());
-        }
     }
 
     fn found(&mut self, topic: Topic, parent: Option<Topic>, now: Now) {

@@ -1,6 +1,6 @@
 //! How fast frames leave, and which subscriptions wait for their turn.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::model::Topic;
@@ -8,6 +8,12 @@ use crate::time::Mono;
 
 /// The span over which frames are counted.
 const SPAN: Duration = Duration::from_secs(1);
+
+/// After a server has said that it takes less: no frame for this long, then one at a time.
+const RELIEF: Duration = Duration::from_secs(2);
+
+/// Between two frames to a server that has said so.
+const SLOWLY: Duration = Duration::from_millis(1_200);
 
 /// What has been said of the topics on the present link, and what waits to be said. It never holds
 /// more than twice the topics that are watched: what was not said yet is taken back unsaid.
@@ -18,6 +24,10 @@ pub(super) struct Pace {
     /// When the last of them left.
     left: VecDeque<Mono>,
     said: BTreeSet<Topic>,
+    /// Those of them that the server has not confirmed, and since when.
+    unconfirmed: BTreeMap<Topic, Mono>,
+    /// The server takes less than its policy says: from then on it takes another frame.
+    limited: Option<Mono>,
     /// To be watched, or to be given up.
     waiting: VecDeque<(Topic, bool)>,
 }
@@ -28,6 +38,8 @@ impl Pace {
             most: frames_per_second.map(|most| usize::try_from(most).unwrap_or(usize::MAX).max(1)),
             left: VecDeque::new(),
             said: BTreeSet::new(),
+            unconfirmed: BTreeMap::new(),
+            limited: None,
             waiting: VecDeque::new(),
         }
     }
@@ -37,6 +49,49 @@ impl Pace {
         self.left.clear();
         self.said.clear();
         self.waiting.clear();
+        self.unconfirmed.clear();
+        self.limited = None;
+    }
+
+    /// The subscription to a topic has just been said, and is to be confirmed.
+    pub fn await_confirmation(&mut self, topic: Topic, now: Mono) {
+        self.unconfirmed.insert(topic, now);
+    }
+
+    /// The server has answered the subscription.
+    pub fn confirmed(&mut self, topic: &Topic) {
+        self.unconfirmed.remove(topic);
+    }
+
+    /// When the oldest unanswered subscription was said.
+    pub fn oldest_unconfirmed(&self) -> Option<Mono> {
+        self.unconfirmed.values().min().copied()
+    }
+
+    /// Takes those that were not answered for `patience`.
+    pub fn overdue(&mut self, patience: Duration, now: Mono) -> Vec<Topic> {
+        let overdue: Vec<Topic> = self
+            .unconfirmed
+            .iter()
+            .filter(|(_, said)| now.since(**said) >= patience)
+            .map(|(topic, _)| topic.clone())
+            .collect();
+        for topic in &overdue {
+            self.unconfirmed.remove(topic);
+        }
+        overdue
+    }
+
+    /// The server takes no more for a moment. What it has not answered was not heard: it is said
+    /// again, slowly. Answers whether it had taken everything so far.
+    pub fn limit(&mut self, now: Mono) -> bool {
+        let first = self.limited.is_none();
+        self.limited = Some(now.after(RELIEF));
+        for topic in std::mem::take(&mut self.unconfirmed).into_keys() {
+            self.said.remove(&topic);
+            self.watch(topic);
+        }
+        first
     }
 
     /// A topic is to be watched on this link.
@@ -70,12 +125,17 @@ impl Pace {
             self.said.insert(topic.clone());
         } else {
             self.said.remove(&topic);
+            self.unconfirmed.remove(&topic);
         }
         Some((topic, begin))
     }
 
     /// Frames have left.
     pub fn count(&mut self, frames: usize, now: Mono) {
+        if let Some(limited) = &mut self.limited {
+            let slowly = SLOWLY * u32::try_from(frames).unwrap_or(u32::MAX);
+            *limited = (*limited).max(now).after(slowly);
+        }
         let Some(most) = self.most else { return };
         for _ in 0..frames.min(most) {
             if self.left.len() == most {
@@ -92,10 +152,11 @@ impl Pace {
 
     /// From when on another frame may leave.
     pub fn free_at(&self) -> Mono {
-        match (self.most, self.left.front()) {
+        let counted = match (self.most, self.left.front()) {
             (Some(most), Some(first)) if self.left.len() == most => first.after(SPAN),
             _ => Mono(0),
-        }
+        };
+        counted.max(self.limited.unwrap_or_default())
     }
 
     pub fn is_idle(&self) -> bool {

@@ -286,6 +286,7 @@ impl Supervisor {
                 Incoming::Ready
                 | Incoming::Reply(_)
                 | Incoming::Foreign(_)
+                | Incoming::Limited(_)
                 | Incoming::Watched(_)
                 | Incoming::Kicked(_) => {}
             }

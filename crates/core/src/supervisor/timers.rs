@@ -21,11 +21,13 @@ pub(super) enum Timer {
     Safety,
     /// Another frame may be sent.
     Pace,
+    /// A subscription should have been answered.
+    Confirmation,
     /// `last_heard` is brought up to date in the status.
     Refresh,
 }
 
-const COUNT: usize = 9;
+const COUNT: usize = 10;
 
 const ALL: [Timer; COUNT] = [
     Timer::Opening,
@@ -36,6 +38,7 @@ const ALL: [Timer; COUNT] = [
     Timer::Silence,
     Timer::Safety,
     Timer::Pace,
+    Timer::Confirmation,
     Timer::Refresh,
 ];
 

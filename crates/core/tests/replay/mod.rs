@@ -122,6 +122,7 @@ pub fn incoming(list: Vec<Incoming>, pending: &mut Vec<FetchRequest>) -> Vec<Str
                 line
             }
             Incoming::Refused(words) => format!("refused: {words}"),
+            Incoming::Limited(reason) => format!("limited: {reason}"),
             Incoming::Foreign(reason) => format!("foreign {reason}"),
             Incoming::Kicked(words) => format!("kicked: {words}"),
             Incoming::Unknown(odd) => format!("odd {}: {}", odd.kind, odd.text),

@@ -155,6 +155,7 @@ pub fn show(incoming: &Incoming) -> Value {
         Incoming::Found(topic) => json!({ "found": topic.to_string() }),
         Incoming::Follow(request) => json!({ "follow": show_request(request) }),
         Incoming::Refused(reason) => json!({ "refused": reason }),
+        Incoming::Limited(reason) => json!({ "limited": reason }),
         Incoming::Foreign(reason) => json!({ "foreign": reason }),
         Incoming::Kicked(reason) => json!({ "kicked": reason }),
         Incoming::Unknown(diagnostic) => {

@@ -12,6 +12,7 @@ mod hooking;
 mod logs;
 mod logview;
 mod notices;
+mod oddities;
 mod quiet;
 mod servers;
 mod signing;

@@ -16,6 +16,7 @@ use jobwatch_core::wire::json;
 use tokio::sync::oneshot;
 
 use super::actions::Actions;
+use super::oddities::Oddities;
 use super::signing::Renewal;
 use super::state::State;
 use crate::driver::{Driver, Report, Reported, Slot};
@@ -73,7 +74,7 @@ pub(super) struct Entry {
     pub redactor: Redactor,
     pub frames: Frames,
     pub queues: BTreeMap<String, QueuePatch>,
-    pub odd: u32,
+    pub oddities: Oddities,
     pub deadline: Option<Mono>,
     pub actions: Actions,
     pub logs_asked: HashMap<JobId, Mono>,
@@ -241,7 +242,7 @@ impl State {
             redactor,
             frames: Frames::default(),
             queues: BTreeMap::new(),
-            odd: 0,
+            oddities: Oddities::default(),
             deadline: None,
             actions: Actions::default(),
             logs_asked: HashMap::new(),
@@ -611,10 +612,10 @@ impl State {
             }
             Output::Notice(notice) => self.server_notice(slot, notice, now),
             Output::Diagnostic(mut diagnostic) => {
-                entry.odd = entry.odd.saturating_add(1);
                 diagnostic.text = entry.redactor.clean_prefix(&diagnostic.text, WORDS);
                 diagnostic.sample =
                     diagnostic.sample.map(|text| entry.redactor.clean_prefix(&text, json::SAMPLE));
+                entry.oddities.note(&diagnostic, now.wall);
                 let server = entry.server.id.clone();
                 tracing::debug!(
                     %server,

@@ -498,7 +498,8 @@ impl State {
             watch: entry.server.watch.iter().map(ToString::to_string).collect(),
             key: entry.key,
             demo: entry.demo,
-            odd: entry.odd,
+            odd: entry.oddities.unreadable,
+            oddities: entry.oddities.rows(),
         }
     }
 

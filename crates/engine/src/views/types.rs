@@ -316,8 +316,28 @@ pub struct ServerView {
     pub key: KeyState,
     /// Whether it belongs to the embedded demo.
     pub demo: bool,
-    /// Frames and answers that could not be understood, since the program started.
+    /// Messages that could not be understood, since the program started.
     pub odd: u32,
+    /// The latest of what it complained of, and of what could not be understood; newest first.
+    pub oddities: Vec<OddRow>,
+}
+
+/// Something that a server complained of, or that could not be understood.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct OddRow {
+    /// Whether the server complained; otherwise a message could not be understood.
+    pub from_server: bool,
+    /// What it is, in a sentence.
+    pub text: String,
+    /// The beginning of what was received.
+    pub sample: Option<String>,
+    /// When last.
+    #[ts(type = "number")]
+    pub at: i64,
+    /// How often, since the program started.
+    pub count: u32,
 }
 
 /// Where a server's key is.

@@ -196,7 +196,11 @@ impl Kecs {
         let reason = payload.and_then(words).or_else(|| words_in(envelope));
         let reason = reason.unwrap_or_else(|| "The server reports an error.".to_owned());
         let code = payload.and_then(Fields::of).and_then(|payload| payload.string("error"));
-        let unauthorized = code.is_some_and(|code| code.starts_with("unauthorized"));
+        let unauthorized = code.as_deref().is_some_and(|code| code.starts_with("unauthorized"));
+        // Its answer names no frame: what was said last was not heard.
+        if code.as_deref().is_some_and(|code| code.starts_with("rate_limit")) {
+            return vec![Incoming::Limited(reason)];
+        }
         match envelope.string("id") {
             Some(id) => match self.asked.remove(&id) {
                 Some(topic) => vec![Incoming::Unwatchable { topic: Some(topic), reason }],

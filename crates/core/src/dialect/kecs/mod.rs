@@ -314,6 +314,10 @@ impl Dialect for Kecs {
         Some(self.endpoint.api())
     }
 
+    fn confirms(&self) -> bool {
+        !self.log_stream
+    }
+
     fn keepalive(&self) -> Keepalive {
         let (interval, timeout) = (Duration::from_secs(30), Duration::from_secs(10));
         if self.log_stream {

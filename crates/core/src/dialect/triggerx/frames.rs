@@ -119,6 +119,7 @@ impl TriggerX {
                 };
                 vec![Incoming::Unwatchable { topic, reason: words }]
             }
+            "RATE_LIMIT_EXCEEDED" => vec![Incoming::Limited(words)],
             "AUTHENTICATION_FAILED" | "UNAUTHORIZED" | "INVALID_API_KEY" => {
                 vec![Incoming::Refused(words)]
             }

@@ -276,6 +276,10 @@ impl Dialect for TriggerX {
         Some(self.endpoint.api())
     }
 
+    fn confirms(&self) -> bool {
+        true
+    }
+
     fn keepalive(&self) -> Keepalive {
         Keepalive::WePing { interval: Duration::from_secs(20), timeout: Duration::from_secs(10) }
     }
