@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 use super::args::{EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_TIMEOUT, EXIT_USAGE, Logs, Since};
 use super::connection::{Target, job_topic};
 use super::text::{self, Style};
-use super::wait::Seen;
+use super::wait::{Seen, refused_words};
 use super::{Failure, Outcome, Output, json, print};
 use crate::os::paths::{NoHome, Paths};
 
@@ -104,10 +104,7 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
         Some(Ended::Unknown) => {
             Err(Failure::new(EXIT_LOST, format!("{name} does not know the job {job}.")))
         }
-        Some(Ended::Refused(reason)) => Err(Failure::new(
-            EXIT_KEY,
-            format!("{name} does not accept us: {} Give the key with --key-env.", reason.trim()),
-        )),
+        Some(Ended::Refused(reason)) => Err(Failure::new(EXIT_KEY, refused_words(&name, &reason))),
         Some(Ended::TimedOut) => Err(Failure::new(
             EXIT_TIMEOUT,
             format!("The log of {job} was not complete when the time was over."),

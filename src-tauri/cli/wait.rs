@@ -91,7 +91,7 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
             )),
             Ended::Refused(reason) => Err(Failure::new(
                 EXIT_KEY,
-                format!("{name} does not accept us: {} Give the key with --key-env.", reason.trim()),
+                refused_words(&name, &reason),
             )),
             Ended::Gone => Err(Failure::internal("The engine ended by itself.")),
         },
@@ -100,6 +100,12 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
     };
     super::stop(&engine).await;
     outcome
+}
+
+/// That nobody accepts the key, and what to do.
+#[must_use]
+pub fn refused_words(server: &str, reason: &str) -> String {
+    format!("{server}: {} Give the right key with --key-env.", reason.trim())
 }
 
 /// How the wait ends.

@@ -1,7 +1,8 @@
 //! A dialect for tests: text frames that a reader of a failing test can read.
 //!
 //! Server to client: `welcome`, `pong`, `job id=1 state=running …`, `gone id=1`, `stale TOPIC`,
-//! `found TOPIC`, `log id=1 text=…`, `refused WHY`, `kicked WHY`, `unwatchable TOPIC`. Client to
+//! `found TOPIC`, `log id=1 text=…`, `refused WHY`, `kicked WHY`, `unwatchable TOPIC`,
+//! `watched TOPIC`, `limited WHY`. Client to
 //! server: `hello`, `watch TOPIC`, `unwatch TOPIC`, `history JOB`, `ping`, and whatever the user says.
 //! HTTP answers are such lines as well, and `next CURSOR`.
 
@@ -33,6 +34,8 @@ pub struct Manner {
     pub http: bool,
     /// Whether a job is asked for by two calls.
     pub two_calls: bool,
+    /// Whether the server answers each subscription with `watched TOPIC`.
+    pub confirms: bool,
 }
 
 impl Default for Manner {
@@ -48,6 +51,7 @@ impl Default for Manner {
             whole_rows: false,
             http: true,
             two_calls: false,
+            confirms: false,
         }
     }
 }
@@ -148,6 +152,10 @@ impl Dialect for Plain {
         vec![Frame::Text(text)]
     }
 
+    fn confirms(&self) -> bool {
+        self.manner.confirms
+    }
+
     fn keepalive(&self) -> Keepalive {
         self.manner.keepalive
     }
@@ -219,6 +227,8 @@ fn line_to_incoming(plain: &Plain, ask: Option<&Ask>, line: &str) -> Option<Inco
         "gone" => Incoming::Update(Update::Gone(field(rest, "id")?.into())),
         "stale" => Incoming::Stale(topic()),
         "found" => Incoming::Found(topic()),
+        "watched" => Incoming::Watched(topic()),
+        "limited" => Incoming::Limited(rest.to_owned()),
         "refused" => Incoming::Refused(rest.to_owned()),
         "kicked" => Incoming::Kicked(rest.to_owned()),
         "unwatchable" => {

@@ -9,4 +9,5 @@ mod jobserver;
 mod link;
 mod random;
 mod rounds;
+mod status;
 mod world;

@@ -187,6 +187,7 @@ impl World {
             whole_rows: rng.percent(50),
             http: true,
             two_calls: false,
+            confirms: false,
         };
         let speech = Speech::any(&mut rng);
         let mut server = JobServer::new(speech, &mut rng);

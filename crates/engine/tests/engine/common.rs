@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jobwatch_core::model::{Job, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
-use jobwatch_core::supervisor::Link;
+use jobwatch_core::supervisor::{Link, Status};
 use jobwatch_engine::ports::{
     Desktop, Event, Popup, Ports, Secrets, SecretsError, Settled, Sink, Window,
 };
@@ -78,6 +78,14 @@ impl World {
     pub fn link(&self, server: &str) -> Option<Link> {
         self.events.lock().unwrap().iter().rev().find_map(|event| match event {
             Event::Status { server: of, status } if of.0 == server => Some(status.link),
+            _ => None,
+        })
+    }
+
+    /// The last status told of a server.
+    pub fn status(&self, server: &str) -> Option<Status> {
+        self.events.lock().unwrap().iter().rev().find_map(|event| match event {
+            Event::Status { server: of, status } if of.0 == server => Some(status.clone()),
             _ => None,
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jobwatch_core::model::{JobState, Level, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
-use jobwatch_core::supervisor::Link;
+use jobwatch_core::supervisor::{Link, Remedy};
 use jobwatch_demo::{
     ApiFault, Control, Demo, DemoOptions, Faults, Flood, Garbage, JobSpec, Ports, UpgradeFault,
 };
@@ -262,9 +262,16 @@ async fn triggerx_shows_the_tasks_of_a_job_with_a_wrong_key() {
         server.watch = vec![Topic::Job("4711".into())];
     })
     .await;
-    scene.world.until_link(&scene.id, Link::Polling).await;
+    scene.world.until_link(&scene.id, Link::Partly).await;
     let reason = scene.world.reason(&scene.id).unwrap_or_default();
     assert!(reason.contains("does not accept the key"), "{reason}");
+    // What needs the key is not asked again, what is open to all is.
+    let asked = |part: &str| -> u64 {
+        let requests = scene.control.counters().requests;
+        requests.iter().filter(|(path, _)| path.contains(part)).map(|(_, count)| count).sum()
+    };
+    until("the tasks to be polled", || asked("/tasks/job/4711") >= 4).await;
+    assert_eq!(asked("by-apikey"), 1, "{:?}", scene.control.counters().requests);
     let spec = JobSpec { parent: Some("job:4711".to_owned()), ..JobSpec::default() };
     let id = scene.control.start_job(spec);
     scene.state(&id, JobState::Running).await;
@@ -311,13 +318,89 @@ async fn a_wrong_key_is_told_beside_an_open_socket(kind: DialectKind) {
         reason.is_some_and(|text| text.contains("401") || text.contains("API key"))
     };
     until("the reason", || told(scene.world.reason(&scene.id))).await;
-    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Live));
+    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Partly));
     let draft = scene.engine.server_draft(&scene.id).await.unwrap();
     let key = Secret::new(jobwatch_demo::DEMO_KEY.to_owned());
     let session = jobwatch_engine::views::KeyChange::Session;
     scene.engine.save_server(draft, session, Some(key)).await.unwrap();
     let job = scene.start("listed");
     scene.state(&job, JobState::Running).await;
+    scene.end().await;
+}
+
+/// What is wrong is said with the first answer, and then nothing is asked with that key.
+async fn a_wrong_key_is_said_at_once_and_the_server_left_in_peace(kind: DialectKind) {
+    let scene = scene_with(kind, |(_, key)| *key = Some(Secret::new("wrong-key".to_owned()))).await;
+    if kind == DialectKind::Kecs {
+        // It takes everybody unless its upgrade is guarded.
+        let shut = UpgradeFault::Status { status: 401, retry_after: None };
+        scene.control.set_faults(Faults { upgrade: Some(shut), ..Faults::default() });
+        scene.control.drop_sockets();
+    }
+    let refused = || scene.world.status(&scene.id).is_some_and(|status| status.key_refused());
+    until("the key to be refused", refused).await;
+    let status = scene.world.status(&scene.id).unwrap();
+    let reason = status.reason.unwrap_or_default();
+    assert!(reason.starts_with("The server does not accept the key"), "{reason}");
+    assert!(reason.ends_with('.') && !reason.ends_with(".."), "{reason}");
+    let sign_in = kind == DialectKind::BullBoard;
+    let remedy = if sign_in { Remedy::SignIn } else { Remedy::EnterKey };
+    assert_eq!(status.remedy, Some(remedy));
+    let before = scene.control.counters();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let after = scene.control.counters();
+    assert_eq!(after.bad_auth, before.bad_auth, "{:?} {:?}", before.requests, after.requests);
+    assert_eq!(after.upgrades, before.upgrades);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_is_said_at_once_on_all_five_and_no_server_is_asked_again_with_it() {
+    for kind in DialectKind::ALL {
+        a_wrong_key_is_said_at_once_and_the_server_left_in_peace(kind).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_answers_every_subscription_is_accused_of_nothing() {
+    let options = DemoOptions { life: false, ..DemoOptions::default() };
+    let demo = Demo::start(options).await.unwrap();
+    let world = World::new();
+    let servers = demo.servers();
+    let ids: Vec<String> = servers.iter().map(|(server, _)| server.id.0.clone()).collect();
+    let engine = engine(&world, servers).await;
+    for id in &ids {
+        world.until_link(id, Link::Live).await;
+    }
+    for kind in DialectKind::ALL {
+        demo.control(kind).start_job(JobSpec::default());
+    }
+    // Longer than an answer may take.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    for server in engine.overview().await.servers {
+        assert_eq!(server.oddities, [], "{}", server.name);
+    }
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_complains_of_is_listed_in_its_own_words() {
+    let scene = scene(DialectKind::TriggerX).await;
+    scene.live().await;
+    let denied =
+        r#"{"type":"ERROR","data":{"code":"ACCESS_DENIED","message":"Access denied to room"}}"#;
+    for text in [denied, denied, "{broken"] {
+        scene.control.send_text(text);
+    }
+    let listed = || async { scene.engine.overview().await.servers[0].oddities.clone() };
+    while listed().await.iter().map(|row| row.count).sum::<u32>() < 3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let rows: Vec<_> =
+        listed().await.into_iter().map(|row| (row.from_server, row.text, row.count)).collect();
+    assert_eq!((rows[0].0, rows[0].2), (false, 1), "{rows:?}");
+    assert!(rows[1].0 && rows[1].1.contains("Access denied to room"), "{rows:?}");
+    assert_eq!(rows[1].2, 2);
     scene.end().await;
 }
 

@@ -33,6 +33,7 @@ export type Overlay =
   | { kind: "removeServer"; id: string }
   | { kind: "cancelJob"; server: string; job: string; name: string }
   | { kind: "frames"; id: string }
+  | { kind: "oddities"; id: string }
   | { kind: "palette" }
   | { kind: "shortcuts" };
 

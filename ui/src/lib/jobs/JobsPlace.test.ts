@@ -34,8 +34,8 @@ describe("the job list", () => {
     await user.click(await screen.findByRole("tab", { name: `Failed, ${failed}` }));
     await waitFor(() => expect(rows()).toHaveLength(failed));
     await user.keyboard("/nothing like this");
-    await screen.findByText("No job matches");
-    await user.click(screen.getByRole("button", { name: "Show all jobs" }));
+    await screen.findByText("No jobs match");
+    await user.click(screen.getByRole("button", { name: "Clear filters" }));
     await waitFor(() => expect(rows().length).toBeGreaterThan(failed));
   });
 

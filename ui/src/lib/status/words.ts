@@ -52,6 +52,11 @@ export function sentence(status: StatusView): string {
   }
 }
 
+/** Whether something that is needed is missing, so that an empty list may be no true one. */
+export function troubled(status: StatusView): boolean {
+  return status.link !== "live" && status.link !== "polling";
+}
+
 /** What a connection that is not live does to the age of what it last said. */
 export function isStale(link: LinkView): boolean {
   return link === "offline" || link === "refused" || link === "paused";

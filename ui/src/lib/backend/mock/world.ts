@@ -107,7 +107,7 @@ export class World {
   addServer(id: string, name: string, dialect: string, ws: string, demo: boolean): void {
     const title = DIALECTS.find(([word]) => word === dialect)?.[1] ?? dialect;
     this.servers.push({
-      id, name, dialect, dialectTitle: title, running: 0, jobs: 0, watch: ["all"], key: "none", demo, odd: 0,
+      id, name, dialect, dialectTitle: title, running: 0, jobs: 0, watch: ["all"], key: "none", demo, odd: 0, oddities: [],
       status: { link: "live", since: this.now - 600_000, lastHeard: this.now - 800, nextTry: null, attempt: 0, reason: null, remedy: null },
     });
     this.drafts.set(id, {
