@@ -25,7 +25,7 @@ export const REMEDIES: Record<Remedy, { verb: string; field: ServerField | null 
   enterKey: { verb: "Enter a key", field: "key" },
   signIn: { verb: "Sign in", field: "signIn" },
   setApiUrl: { verb: "Set API URL", field: "api" },
-  setSocketUrl: { verb: "Change the URL", field: "url" },
+  setSocketUrl: { verb: "Set the URL", field: "url" },
   trustCertificate: { verb: "Trust its certificate", field: "certificate" },
   chooseKind: { verb: "Choose the kind", field: "kind" },
   reconnect: { verb: "Reconnect now", field: null },
