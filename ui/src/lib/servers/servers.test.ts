@@ -257,6 +257,43 @@ describe("a server's status", () => {
     },
   );
 
+  test("an empty list says what is missing and offers the one remedy, in a server and among all jobs", async () => {
+    const mock = await show({ scene: "empty" });
+    const server = mock.world.servers[0]!;
+    server.status = { ...server.status, link: "partly", reason: "The API cannot be reached: nothing listens at 127.0.0.1:3000.", remedy: "setApiUrl" };
+    mock.touch();
+    const main = await screen.findByRole("list", { name: "Why something may be missing" });
+    expect(main.textContent).toContain("Staging: Partly connected. The API cannot be reached: nothing listens at 127.0.0.1:3000.");
+    await user.click(screen.getByRole("button", { name: /^Staging, Partly connected/ }));
+    const heading = await screen.findByRole("heading", { name: "Partly connected" });
+    expect(heading.parentElement?.textContent).toContain("nothing listens at 127.0.0.1:3000");
+    expect(screen.queryByText("No jobs yet")).toBeNull();
+    await user.click(within(heading.parentElement!).getByRole("button", { name: "Set API URL" }));
+    const dialog = await screen.findByRole("dialog", { name: "Edit the server" });
+    await waitFor(() => expect(document.activeElement).toBe(within(dialog).getByLabelText("API URL")));
+  });
+
+  test("shows what a server complains of in its own words, with when and how often", async () => {
+    const mock = await show({ scene: "empty" });
+    const server = mock.world.servers[0]!;
+    server.odd = 3;
+    server.oddities = [
+      { fromServer: false, text: "A frame is not JSON.", sample: "{broken", at: Date.now() - 5_000, count: 3 },
+      { fromServer: true, text: "Access denied to room", sample: null, at: Date.now() - 120_000, count: 2 },
+    ];
+    mock.touch();
+    await user.click(await screen.findByRole("button", { name: /^Staging/ }));
+    await user.click(await screen.findByRole("button", { name: /Access denied to room, 2 m ago, 2 times/ }));
+    const dialog = await screen.findByRole("dialog", { name: "Messages from Staging" });
+    const rows = within(dialog).getAllByRole("listitem").map((row) => row.textContent);
+    expect(rows[0]).toContain("A frame is not JSON.");
+    expect(rows[0]).toContain("{broken");
+    expect(rows[1]).toContain("Server error");
+    await user.click(within(dialog).getAllByRole("button", { name: "Close" })[0]!);
+    await user.click(screen.getByRole("button", { name: "3 unreadable messages" }));
+    await screen.findByRole("dialog", { name: "Messages from Staging" });
+  });
+
   test("names what is lost before a server is removed", async () => {
     const mock = await show({ scene: "empty" });
     await user.click(screen.getByRole("button", { name: /^Staging/ }));
