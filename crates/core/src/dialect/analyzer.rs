@@ -608,10 +608,6 @@ impl Dialect for Analyzer {
         Some(self.endpoint.api())
     }
 
-    fn confirms(&self) -> bool {
-        self.framing == Framing::SocketIo
-    }
-
     fn keepalive(&self) -> Keepalive {
         match self.framing {
             Framing::SocketIo => self.link.keepalive(),

@@ -614,7 +614,7 @@ async fn a_listing_that_failed_beside_a_live_socket_is_not_taken_for_an_answer()
     };
     until("the failure to be told", || !listed().is_empty()).await;
     assert_eq!(listed(), [false]);
-    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Live));
+    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Partly));
     scene.control.change_faults(|faults| faults.api = None);
     until("the answer to be told", || listed().len() > 1).await;
     assert_eq!(listed(), [false, true]);
