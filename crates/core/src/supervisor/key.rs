@@ -42,16 +42,18 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// A call that needs the key was answered. Answers whether the key was wholly refused before.
-    pub fn accept(&mut self, call: Option<&Call>) -> bool {
+    /// A call was answered. That says something of the key if the call `needs` it, or was refused
+    /// before. Answers whether the key was wholly refused until now.
+    pub fn answered(&mut self, call: Option<&Call>, needs: bool) -> bool {
+        let again = call.is_some_and(|call| self.refused.remove(call).is_some());
+        if !needs && !again {
+            return false;
+        }
         let recovered = self.wholly();
         if recovered {
             self.refused.clear();
         }
-        if let Some(call) = call {
-            self.refused.remove(call);
-        }
-        self.accepted = true;
+        self.accepted |= needs;
         self.strikes = 0;
         recovered
     }
@@ -95,7 +97,6 @@ impl Key {
                 return Some(self.reason.clone());
             }
             self.until = now.after(pause);
-            self.refused.remove(call);
             return None;
         }
         let refusal = self.refused.get(call)?;

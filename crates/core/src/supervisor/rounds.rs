@@ -329,7 +329,7 @@ impl Supervisor {
                     round.answered = true;
                 }
                 // What was not asked for the key's sake is asked now.
-                if self.dialect.needs_key(ask) && self.key.accept(call) {
+                if self.key.answered(call, self.dialect.needs_key(ask)) {
                     self.fetch_everything(now);
                 }
             }
