@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use jobwatch_core::dialect::{Address, Ask, FetchRequest, Frame, Header, Method, OpenRequest};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::{Failure, Link, LinkId};
+use jobwatch_core::supervisor::{Failure, LinkId};
 use jobwatch_engine::driver::{Driver, Reported, Slot, Stuck};
 use jobwatch_engine::fetch::{Clients, fetch};
 use jobwatch_engine::lenient::Heard;
