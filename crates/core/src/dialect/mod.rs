@@ -304,6 +304,17 @@ pub enum Incoming {
     Update(Update),
     /// Something about this topic changed and must be fetched.
     Stale(Topic),
+    /// Something about this topic will change soon, which nothing will announce: it must be fetched,
+    /// and again for a while.
+    Soon(Topic),
+    /// The answers to what was asked of a topic do not show all of it, not even with what follows
+    /// from them.
+    Partial {
+        /// Whether jobs that are under way may be missing, rather than only such as ended long ago.
+        open: bool,
+        /// Why, in a sentence for people, where they should know.
+        why: Option<String>,
+    },
     /// This topic turned out to be part of what is watched: subscribe to it as well while its job
     /// is not terminal (analyzer and TriggerX subscribe by job only).
     Found(Topic),

@@ -171,8 +171,9 @@ impl StudyBuddy {
                 self.told.remember(id.clone(), says);
             }
         }
-        self.seen.remember(id, Seen::Ended);
-        Some(vec![Incoming::Update(Update::Job(Box::new(patch)))])
+        self.seen.remember(id.clone(), Seen::Ended);
+        // The event says nothing of the progress, and the row knows more than the event.
+        Some(vec![Incoming::Update(Update::Job(Box::new(patch))), Incoming::Stale(Topic::Job(id))])
     }
 
     fn failed(&mut self, args: &str) -> Option<Vec<Incoming>> {

@@ -1,9 +1,9 @@
 //! Fetching log lines: what is asked of a job's log over HTTP and on the socket, and what the
 //! answers mean. These requests belong to no topic's round.
 
-use super::polling::Purpose;
 use super::shared::Call;
 use super::status::sentence;
+use super::work::Purpose;
 use super::{Failure, Output, Supervisor};
 use crate::dialect::{Ask, FetchRequest, FetchResponse, Outgoing};
 use crate::model::{Job, JobId};

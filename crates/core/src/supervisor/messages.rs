@@ -170,6 +170,13 @@ pub enum Input {
     Watch(Topic),
     /// Drop interest in a topic.
     Unwatch(Topic),
+    /// Somebody looks at a job, known or not: it is fetched whole, at once and as long as it is
+    /// looked at. Answered by [`Output::Looked`].
+    LookAt(JobId),
+    /// Somebody looks at a job no longer, once for each [`Input::LookAt`].
+    LookAway(JobId),
+    /// An answer came just now whose `Date` says what time it is on the server.
+    Dated(Timestamp),
     /// Say something on the socket; queued while there is no link.
     Send(Outgoing),
     /// Fetch a job's earlier log lines from line `offset` on, where the dialect can.
@@ -192,6 +199,17 @@ pub enum Input {
     Tick,
 }
 
+/// What came of looking at a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// It is known, by this id.
+    Known(JobId),
+    /// The server does not know it.
+    Unknown,
+    /// The server gave no usable answer, for this reason.
+    Unreachable(String),
+}
+
 /// Everything the machine wants done or known.
 #[derive(Debug)]
 pub enum Output {
@@ -211,6 +229,16 @@ pub enum Output {
     Job(Arc<Job>),
     /// A step of a job, after the `Job` that shows it.
     Transition(Transition),
+    /// What the server knows of a job that is looked at, by its first answer, and by the first usable
+    /// one where that was none.
+    Looked {
+        /// The job, as it was asked for.
+        job: JobId,
+        /// What came of it.
+        looked: Looked,
+    },
+    /// A job that was told of belongs to nothing that is watched, as it turned out: it is not kept.
+    Forgotten(JobId),
     /// Log lines of a job.
     Log {
         /// Whose.
@@ -257,7 +285,7 @@ pub struct Load {
     pub requests: usize,
     /// Requests waiting for their turn.
     pub waiting: usize,
-    /// Single jobs being looked up, at most 256.
+    /// Single jobs being looked up, at most 384.
     pub lookups: usize,
     /// Jobs, at most [`crate::state::MAX_JOBS`].
     pub jobs: usize,

@@ -2,7 +2,7 @@
 //!
 //! Server to client: `welcome`, `pong`, `job id=1 state=running …`, `gone id=1`, `stale TOPIC`,
 //! `found TOPIC`, `log id=1 text=…`, `refused WHY`, `kicked WHY`, `unwatchable TOPIC`,
-//! `watched TOPIC`, `limited WHY`. Client to
+//! `watched TOPIC`, `soon TOPIC`, `limited WHY`. Client to
 //! server: `hello`, `watch TOPIC`, `unwatch TOPIC`, `history JOB`, `ping`, and whatever the user says.
 //! HTTP answers are such lines as well, and `next CURSOR`.
 
@@ -226,6 +226,7 @@ fn line_to_incoming(plain: &Plain, ask: Option<&Ask>, line: &str) -> Option<Inco
         "job" => Incoming::Update(Update::Job(Box::new(patch(rest)?))),
         "gone" => Incoming::Update(Update::Gone(field(rest, "id")?.into())),
         "stale" => Incoming::Stale(topic()),
+        "soon" => Incoming::Soon(topic()),
         "found" => Incoming::Found(topic()),
         "watched" => Incoming::Watched(topic()),
         "limited" => Incoming::Limited(rest.to_owned()),

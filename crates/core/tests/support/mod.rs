@@ -152,6 +152,8 @@ pub fn show(incoming: &Incoming) -> Value {
         }
         Incoming::Update(update) => show_update(update),
         Incoming::Stale(topic) => json!({ "stale": topic.to_string() }),
+        Incoming::Soon(topic) => json!({ "soon": topic.to_string() }),
+        Incoming::Partial { open, why } => json!({ "partial": open, "why": why }),
         Incoming::Found(topic) => json!({ "found": topic.to_string() }),
         Incoming::Follow(request) => json!({ "follow": show_request(request) }),
         Incoming::Refused(reason) => json!({ "refused": reason }),

@@ -11,6 +11,7 @@ mod glance;
 mod hooking;
 mod logs;
 mod logview;
+mod looking;
 mod notices;
 mod oddities;
 mod quiet;

@@ -273,6 +273,7 @@ impl State {
         for topic in topics {
             self.feed(slot, Input::Watch(topic));
         }
+        self.look_again(slot);
         if waiting {
             self.load_key(slot);
         } else if !paused {
@@ -498,7 +499,7 @@ impl State {
                 self.feed(slot, Input::Frames(link, frames));
                 self.views.frames_changed(slot);
             }
-            Reported::Fetched(id, answer, retry_after) => {
+            Reported::Fetched(id, answer, said) => {
                 let Some(entry) = self.entry_mut(slot) else { return };
                 match &answer {
                     Ok(response) => {
@@ -515,7 +516,10 @@ impl State {
                 }
                 trace_wire(entry);
                 self.views.frames_changed(slot);
-                self.feed(slot, Input::Fetched(id, answer, retry_after));
+                if let Some(date) = said.date {
+                    self.feed(slot, Input::Dated(date));
+                }
+                self.feed(slot, Input::Fetched(id, answer, said.pause));
             }
         }
     }
@@ -581,6 +585,8 @@ impl State {
             Output::Status(status) => self.status(slot, status),
             Output::Job(job) => self.job(slot, job),
             Output::Transition(step) => self.step(slot, step),
+            Output::Looked { job, looked } => self.looked(slot, &job, looked),
+            Output::Forgotten(job) => self.forget_job(slot, &job),
             Output::Log { job, mut lines, source } => {
                 if entry.redactor.finds(lines.everything()) {
                     lines = clean_lines(&lines, &entry.redactor);
