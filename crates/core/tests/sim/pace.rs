@@ -149,7 +149,10 @@ impl Stage {
     }
 
     fn run(mut self, end: u64) -> (Seen, Vec<u64>) {
-        let mut announcements: VecDeque<u64> = self.model.announcements().into();
+        let mut announcements = self.model.announcements();
+        announcements.sort_unstable();
+        announcements.dedup();
+        let mut announcements = VecDeque::from(announcements);
         let mut ping = self.model.pings().unwrap_or(u64::MAX);
         while self.time < end {
             let next = [
@@ -220,7 +223,7 @@ fn live_is_never_slower(kind: DialectKind) {
                     within(&format!("{kind:?} {way}: a notice"), seen.told, life.ends, INTERVAL);
                 }
                 if matches!(kind, DialectKind::Analyzer | DialectKind::StudyBuddy) {
-                    within("progress", live.halfway, life.halfway, INTERVAL);
+                    within("progress", live.halfway, life.halfway, interval);
                 }
                 let most = asked.iter().enumerate().map(|(index, first)| {
                     asked[index..].iter().take_while(|at| **at < first + 60_000).count()
