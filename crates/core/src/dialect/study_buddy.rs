@@ -171,9 +171,12 @@ impl StudyBuddy {
                 self.told.remember(id.clone(), says);
             }
         }
+        let first = self.seen.get(id.as_str()) != Some(&Seen::Ended);
         self.seen.remember(id.clone(), Seen::Ended);
         // The event says nothing of the progress, and the row knows more than the event.
-        Some(vec![Incoming::Update(Update::Job(Box::new(patch))), Incoming::Stale(Topic::Job(id))])
+        let stale = first.then(|| Incoming::Stale(Topic::Job(id)));
+        let update = Incoming::Update(Update::Job(Box::new(patch)));
+        Some(std::iter::once(update).chain(stale).collect())
     }
 
     fn failed(&mut self, args: &str) -> Option<Vec<Incoming>> {

@@ -115,6 +115,11 @@ pub fn incoming(list: Vec<Incoming>, pending: &mut Vec<FetchRequest>) -> Vec<Str
                 )
             }
             Incoming::Stale(topic) => format!("stale {topic}"),
+            Incoming::Soon(topic) => format!("soon {topic}"),
+            Incoming::Partial { open, why } => {
+                let what = if open { "open" } else { "past" };
+                format!("partial {what} {}", why.unwrap_or_default())
+            }
             Incoming::Found(topic) => format!("found {topic}"),
             Incoming::Follow(follow) => {
                 let line = format!("follow {}", request(&follow));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use jobwatch_core::dialect::{FetchResponse, Frame, dialect};
-use jobwatch_core::model::{JobState, Topic};
+use jobwatch_core::model::Topic;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server, ServerId};
 use jobwatch_core::state::TransitionKind;
@@ -138,10 +138,11 @@ impl Stage {
                         self.seen.end.get_or_insert(self.time);
                     }
                 }
-                Output::Transition(step) if step.job.as_str() == id_of(self.model.kind) => {
-                    if step.kind == TransitionKind::Outcome && step.to != JobState::Cancelled {
-                        self.seen.told.get_or_insert(self.time);
-                    }
+                Output::Transition(step)
+                    if step.job.as_str() == id_of(self.model.kind)
+                        && step.kind == TransitionKind::Outcome =>
+                {
+                    self.seen.told.get_or_insert(self.time);
                 }
                 _ => {}
             }
