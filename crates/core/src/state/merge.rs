@@ -59,8 +59,6 @@ pub(super) struct Entry {
     pub http_seen: bool,
     /// What HTTP said last, with its time.
     http_said: Option<(Timestamp, Option<JobState>, Option<f64>)>,
-    /// When anything was last heard of it; the start of the clock for what is only remembered.
-    pub heard: Mono,
     /// When the socket last spoke of it.
     pub socket_heard: Option<Mono>,
     /// When "not found" was first said and not yet believed.
@@ -119,7 +117,6 @@ impl Entry {
             tentative: None,
             http_seen: false,
             http_said: None,
-            heard: Mono(0),
             socket_heard: None,
             missing_since: None,
             remembered: false,
@@ -593,7 +590,6 @@ impl Entry {
             Source::Http => self.http_seen = true,
             Source::History => {}
         }
-        self.heard = context.now.mono;
         self.missing_since = None;
     }
 

@@ -11,7 +11,6 @@ mod glance;
 mod hooking;
 mod logs;
 mod logview;
-mod looking;
 mod notices;
 mod oddities;
 mod quiet;
@@ -20,6 +19,8 @@ mod signing;
 mod state;
 mod telling;
 mod window;
+
+pub use logview::LogStored;
 
 use std::path::PathBuf;
 use std::sync::Arc;
