@@ -23,8 +23,6 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_CANCELLED: u8 = 2;
 /// `wait` and `logs`: the server does not know the job (any more).
 pub const EXIT_LOST: u8 = 3;
-/// `logs`: not all lines are there.
-pub const EXIT_PARTIAL: u8 = 4;
 /// The command line was not understood. Not 2, which means a cancelled job.
 pub const EXIT_USAGE: u8 = 64;
 /// Something needed is not there: a port, the window system, the server's address.
@@ -48,7 +46,6 @@ Exit codes:
   1    wait: the job failed
   2    wait: the job was cancelled
   3    wait, logs: the server does not know the job (any more)
-  4    logs: lines are missing, or may be; which, and why, is said on stderr
   64   the command line was not understood
   69   something needed is not there (a port, an address, the window system)
   70   the program itself failed

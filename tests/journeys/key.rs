@@ -58,9 +58,9 @@ fn a_wrong_key_is_told_and_the_right_one_is_kept_in_the_keyring_only() {
         window.click("button", "Enter a key").await;
         window.fill("textbox", "Key", RIGHT).await;
         window.click("button", "Test the connection").await;
-        window.find_like("listitem", "Socket open, yes").await;
-        window.find_like("listitem", "API answers as AI Study Buddy, yes").await;
-        window.find_like("listitem", "Key accepted, yes").await;
+        window.find_like("listitem", "The socket is open.").await;
+        window.find_like("listitem", "Answers as AI Study Buddy at").await;
+        window.find_like("listitem", "The API accepts it").await;
         window.click("button", "Save").await;
         window.gone("dialog", "Edit the server").await;
         window.status("Lectures", "Live").await;

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
-use crate::fetch::{Clients, fetch};
+use crate::fetch::{Clients, Said, fetch_dated};
 use crate::lenient::Heard;
 use crate::redact::{Redactor, prefix};
 use crate::socket::{self, MAX_MESSAGE, MAX_WRITE, end_words};
@@ -61,7 +61,7 @@ pub enum Reported {
     /// The socket died or was closed by the server.
     Closed(LinkId, String),
     /// A request ended.
-    Fetched(FetchId, Result<FetchResponse, Failure>, Option<Duration>),
+    Fetched(FetchId, Result<FetchResponse, Failure>, Said),
 }
 
 #[derive(Debug)]
@@ -226,9 +226,9 @@ async fn drive(mut context: Context, mut orders: mpsc::UnboundedReceiver<Order>)
                 let task = tasks.spawn(async move {
                     // Never closed, so a permit always comes.
                     let _turn = context.fetches.acquire().await;
-                    let (answer, retry_after) =
-                        fetch(&context.clients, &request, &context.redactor).await;
-                    let _ = context.report(Reported::Fetched(id, answer, retry_after), None).await;
+                    let (answer, said) =
+                        fetch_dated(&context.clients, &request, &context.redactor).await;
+                    let _ = context.report(Reported::Fetched(id, answer, said), None).await;
                 });
                 fetches.insert(id, task);
             }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jobwatch_core::dialect::{Address, FetchRequest, FetchResponse, Header, Method};
 use jobwatch_core::supervisor::Failure;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    AGE, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use url::{Host, Url};
@@ -131,17 +133,36 @@ pub async fn fetch(
     request: &FetchRequest,
     redactor: &Redactor,
 ) -> (Result<FetchResponse, Failure>, Option<Duration>) {
-    let mut retry_after = None;
-    let asked = timeout(TOTAL_TIMEOUT, ask(clients, request, redactor, &mut retry_after)).await;
+    let (answer, said) = fetch_dated(clients, request, redactor).await;
+    (answer, said.pause)
+}
+
+/// What the headers of an answer said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The pause that the server asked for, see [`pause_of`].
+    pub pause: Option<Duration>,
+    /// What time it is on the server.
+    pub date: Option<Timestamp>,
+}
+
+/// As [`fetch`], with all that the headers said.
+pub async fn fetch_dated(
+    clients: &Clients,
+    request: &FetchRequest,
+    redactor: &Redactor,
+) -> (Result<FetchResponse, Failure>, Said) {
+    let mut said = Said::default();
+    let asked = timeout(TOTAL_TIMEOUT, ask(clients, request, redactor, &mut said)).await;
     let answer = asked.unwrap_or(Err(Failure::Timeout(TOTAL_TIMEOUT)));
-    (answer, retry_after)
+    (answer, said)
 }
 
 async fn ask(
     clients: &Clients,
     request: &FetchRequest,
     redactor: &Redactor,
-    retry_after: &mut Option<Duration>,
+    said: &mut Said,
 ) -> Result<FetchResponse, Failure> {
     let headers = header_map(&request.headers)?;
     let mut address = request.address.clone();
@@ -165,7 +186,8 @@ async fn ask(
             Err(error) => return Err(clients.failure(&error, &url, redactor)),
         };
         let status = response.status().as_u16();
-        *retry_after = pause_of(status, response.headers(), Timestamp::now());
+        said.pause = pause_of(status, response.headers(), Timestamp::now());
+        said.date = date_of(response.headers());
         if matches!(status, 301 | 302 | 303 | 307 | 308)
             && let Some(location) = response.headers().get(LOCATION)
         {
@@ -285,6 +307,14 @@ pub(crate) fn pause_of(status: u16, headers: &HeaderMap, now: Timestamp) -> Opti
     };
     let asked = asked.or_else(|| until(reset()?, now))?;
     Some(asked.min(MAX_PAUSE))
+}
+
+/// What time it was on the server when it answered. A stored answer says how old it is.
+fn date_of(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let date = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    let age = headers.get(AGE).and_then(|age| age.to_str().ok()?.trim().parse::<u32>().ok());
+    date.checked_add(Duration::from_secs(u64::from(age.unwrap_or(0)))).ok()
 }
 
 /// How long until the moment that a header names: as seconds from now, as seconds or milliseconds

@@ -22,7 +22,6 @@ mod go;
 pub mod kecs;
 mod memory;
 pub mod nest;
-mod pages;
 mod progress;
 pub mod sign_in;
 pub mod socketio_link;
@@ -305,6 +304,17 @@ pub enum Incoming {
     Update(Update),
     /// Something about this topic changed and must be fetched.
     Stale(Topic),
+    /// Something about this topic will change soon, which nothing will announce: it must be fetched,
+    /// and again for a while.
+    Soon(Topic),
+    /// The answers to what was asked of a topic do not show all of it, not even with what follows
+    /// from them.
+    Partial {
+        /// Whether jobs that are under way may be missing, rather than only such as ended long ago.
+        open: bool,
+        /// Why, in a sentence for people, where they should know.
+        why: Option<String>,
+    },
     /// This topic turned out to be part of what is watched: subscribe to it as well while its job
     /// is not terminal (analyzer and TriggerX subscribe by job only).
     Found(Topic),
@@ -316,32 +326,8 @@ pub enum Incoming {
     Foreign(String),
     /// The server ends the session in words of the dialect; the link must be closed.
     Kicked(String),
-    /// What an answer about a job's log says besides its lines. Comes after them, and before the
-    /// `Follow` of the next page; an answer without either gave no log.
-    LogPart(LogPart),
-    /// New lines of a log can be asked for: of this job, or of any.
-    LogGrew(Option<JobId>),
     /// Something odd.
     Unknown(Diagnostic),
-}
-
-/// What an answer about a job's log says besides its lines.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogPart {
-    /// Lines that the server counts behind those of this answer.
-    pub left: u64,
-    /// Why the server gives no more than it gave, in a sentence for people.
-    pub held_back: Option<String>,
-}
-
-/// From where on a log is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFrom {
-    /// From its first line.
-    Beginning,
-    /// From where it was last read to, with a few lines before that to see whether it moved; from
-    /// its first line where nothing was read.
-    Known,
 }
 
 /// Something the server would accept for a job now.
@@ -445,33 +431,10 @@ pub trait Dialect: fmt::Debug + Send {
         false
     }
 
-    /// Requests for a job's log, where HTTP serves it.
-    fn fetch_logs(&self, job: &Job, from: LogFrom) -> Vec<FetchRequest> {
-        let _ = (job, from);
+    /// Earlier log lines of a job from line `offset` on, where HTTP serves them.
+    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
+        let _ = (job, offset);
         Vec::new()
-    }
-
-    /// Whether HTTP serves logs at all.
-    fn serves_logs(&self) -> bool {
-        false
-    }
-
-    /// Whether the socket announces every new line of a log, or brings it, so that a live link
-    /// leaves nothing to poll.
-    fn announces_logs(&self) -> bool {
-        false
-    }
-
-    /// Why this job has no log and never will, in a sentence for people; `None` where it may have
-    /// one.
-    fn without_log(&self, job: &Job) -> Option<String> {
-        let _ = job;
-        None
-    }
-
-    /// Takes note of a job as an earlier run of the program knew it.
-    fn remember(&mut self, job: &Job) {
-        let _ = job;
     }
 
     /// Reads the answer to `ask`, any status, any bytes. An answer that says the key is not

@@ -59,6 +59,8 @@ pub(super) struct Entry {
     pub http_seen: bool,
     /// What HTTP said last, with its time.
     http_said: Option<(Timestamp, Option<JobState>, Option<f64>)>,
+    /// When anything was last heard of it; the start of the clock for what is only remembered.
+    pub heard: Mono,
     /// When the socket last spoke of it.
     pub socket_heard: Option<Mono>,
     /// When "not found" was first said and not yet believed.
@@ -117,6 +119,7 @@ impl Entry {
             tentative: None,
             http_seen: false,
             http_said: None,
+            heard: Mono(0),
             socket_heard: None,
             missing_since: None,
             remembered: false,
@@ -590,6 +593,7 @@ impl Entry {
             Source::Http => self.http_seen = true,
             Source::History => {}
         }
+        self.heard = context.now.mono;
         self.missing_since = None;
     }
 

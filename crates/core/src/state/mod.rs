@@ -217,7 +217,7 @@ impl Board {
     ///
     /// `Gone` is believed for a job that HTTP has shown before and of which the socket has not
     /// spoken in the last 10 s, or when it is said twice at least 10 s apart, 60 s for a job that
-    /// HTTP has never shown. An ended job stays as it is; another becomes `Unknown("gone")` until
+    /// HTTP has never shown; from the socket, which tells it of its own accord, at once. An ended job stays as it is; another becomes `Unknown("gone")` until
     /// it is seen again.
     pub fn apply(
         &mut self,
@@ -228,7 +228,7 @@ impl Board {
     ) -> Vec<Change> {
         match update {
             Update::Job(patch) => self.merge(patch, source, baseline, now),
-            Update::Gone(id) => self.gone(id, now),
+            Update::Gone(id) => self.gone(id, source, now),
             Update::Log { .. } | Update::Metric(_) | Update::Queue(_) | Update::Notice(_) => {
                 Vec::new()
             }
@@ -312,6 +312,22 @@ impl Board {
     /// The jobs that have not ended and are not gone, in no order.
     pub fn open_jobs(&self) -> impl Iterator<Item = &Arc<Job>> {
         self.open.iter().filter_map(|id| self.job(id))
+    }
+
+    /// When anything was last heard of a job, on any way.
+    #[must_use]
+    pub fn heard(&self, id: &JobId) -> Option<Mono> {
+        self.jobs.get(id).map(|entry| entry.heard)
+    }
+
+    /// Drops a job as if it had never been heard of.
+    pub fn forget(&mut self, id: &JobId) {
+        if self.order.back() == Some(id) {
+            self.order.pop_back();
+        } else if self.jobs.contains_key(id) {
+            self.order.retain(|other| other != id);
+        }
+        self.remove(id);
     }
 
     /// Keeps a job whatever the bound says, or no longer.
@@ -401,7 +417,7 @@ impl Board {
         self.reindex(id);
     }
 
-    fn gone(&mut self, id: &JobId, now: Now) -> Vec<Change> {
+    fn gone(&mut self, id: &JobId, source: Source, now: Now) -> Vec<Change> {
         let mut changes = Vec::new();
         let Some(entry) = self.jobs.get_mut(id) else { return changes };
         if entry.job.state.over() {
@@ -410,7 +426,8 @@ impl Board {
         let doubt = doubt(entry);
         let fresh = entry.socket_heard.is_some_and(|at| now.mono.since(at) < GONE_DOUBT);
         let twice = entry.missing_since.is_some_and(|at| now.mono.since(at) >= doubt);
-        if (entry.http_seen && !fresh) || twice {
+        // The socket does not answer a question: it says that the job was removed.
+        if source == Source::Socket || (entry.http_seen && !fresh) || twice {
             entry.vanish(now, &mut changes);
             self.after_merge(id, now);
         } else if entry.missing_since.is_none() {

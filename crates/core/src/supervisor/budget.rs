@@ -32,15 +32,13 @@ impl Budget {
         }
     }
 
-    /// Whether another request may be made.
-    pub fn free(&self, now: Mono) -> bool {
-        self.free_at() <= now
-    }
-
-    /// From when on another request may be made.
-    pub fn free_at(&self) -> Mono {
-        let lacks = REQUEST - self.left;
-        if self.most.is_none() || lacks <= 0 {
+    /// From when on another request may be made. Routine leaves a quarter of what may be saved up
+    /// for what happens.
+    pub fn free_at(&self, routine: bool) -> Mono {
+        let Some(most) = self.most else { return Mono(0) };
+        let kept = if routine { (most / 4 / REQUEST) * REQUEST } else { 0 };
+        let lacks = REQUEST + kept - self.left;
+        if lacks <= 0 {
             return Mono(0);
         }
         // Positive, and `grows` is at least 1.
@@ -70,12 +68,12 @@ mod tests {
             let mut made = Vec::new();
             let mut now = Mono(500);
             while now.0 < 600_000 {
-                while budget.free(now) {
+                while budget.free_at(false) <= now {
                     budget.spend(now);
                     made.push(now.0);
                 }
                 // In steps, as the machine is woken, and once after a long rest.
-                now = if made.len() == 50 { Mono(now.0 + 90_000) } else { budget.free_at() };
+                now = if made.len() == 50 { Mono(now.0 + 90_000) } else { budget.free_at(false) };
             }
             let most = all.max(2) as usize;
             for (index, first) in made.iter().enumerate() {
@@ -90,7 +88,7 @@ mod tests {
     fn without_a_number_nothing_is_counted() {
         let mut budget = Budget::new(None);
         for _ in 0..10_000 {
-            assert!(budget.free(Mono(0)));
+            assert_eq!(budget.free_at(true), Mono(0));
             budget.spend(Mono(0));
         }
     }
@@ -101,6 +99,20 @@ mod tests {
         for _ in 0..1_000 {
             budget.spend(Mono(0));
         }
-        assert!(budget.free_at() <= Mono(45_000), "{:?}", budget.free_at());
+        assert!(budget.free_at(false) <= Mono(45_000), "{:?}", budget.free_at(false));
+    }
+
+    #[test]
+    fn routine_leaves_something_for_what_happens() {
+        let mut budget = Budget::new(Some(80));
+        while budget.free_at(true) == Mono(0) {
+            budget.spend(Mono(0));
+        }
+        let mut left = 0;
+        while budget.free_at(false) == Mono(0) {
+            budget.spend(Mono(0));
+            left += 1;
+        }
+        assert_eq!(left, 7);
     }
 }

@@ -1,47 +1,76 @@
-//! What hints, gaps in lists and first listings mean for what is fetched and what is news.
+//! What hints and gaps in lists mean for what is fetched.
 
-use jiff::Timestamp;
-
-use super::polling::{COLLECT, MAX_PAGES, Purpose, Round};
-use super::rounds::{LOOKUPS_PER_ROUND, SAFETY};
-use super::shared::Call;
-use super::status::sentence;
-use super::{Failure, Output, Supervisor};
-use crate::dialect::{Ask, FetchRequest, FetchResponse};
+use super::Supervisor;
+use super::polling::MAX_LOOKUPS;
+use super::work::{COLLECT, Class, Round};
 use crate::model::{JobId, Topic};
-use crate::state::Baseline;
-use crate::time::Now;
+use crate::time::{Mono, Now};
 
-/// How far the server's clock may lie behind ours before a quick job, first seen ended, is taken
-/// for an old one.
-const CLOCK_SKEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(300);
-
-/// A moment of our clock as a server whose clock lies behind may name it.
-fn leniently(moment: Timestamp) -> Timestamp {
-    moment.checked_sub(CLOCK_SKEW).unwrap_or(moment)
-}
+/// An unended job of a list that does not show all that is under way is looked up by itself when
+/// nothing was heard of it for this long.
+const UNHEARD: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Supervisor {
     /// Unended jobs that belong to a list but are not on it: the list may be cut, or the job gone.
+    /// They are looked up until their end is known, as many at a time as there is room for, those of
+    /// which nothing was heard for longest first.
     pub(super) fn look_up_missing(&mut self, topic: &Topic, round: &Round, now: Now) {
-        let recently =
-            |heard: Timestamp| now.wall.duration_since(heard).unsigned_abs() < SAFETY / 3;
-        let mut missing: Vec<(Timestamp, JobId)> = self
+        let unheard = |heard: Mono| match round.open_cut {
+            true => now.mono.since(heard) >= UNHEARD,
+            false => heard < round.begun,
+        };
+        let mut missing: Vec<(Mono, JobId)> = self
             .board
             .open_jobs()
-            .filter(|job| !round.seen.contains(&job.id) && self.dialect.holds(topic, job))
-            .filter(|job| !recently(job.heard_at))
-            .filter(|job| !self.topics.contains(&Topic::Job(job.id.clone())))
-            .map(|job| (job.heard_at, job.id.clone()))
+            .filter(|job| !round.seen.contains(&job.id))
+            .filter_map(|job| Some((self.board.heard(&job.id)?, job)))
+            .filter(|(heard, job)| unheard(*heard) && self.dialect.holds(topic, job))
+            .map(|(heard, job)| (heard, job.id.clone()))
             .collect();
-        if missing.len() > LOOKUPS_PER_ROUND {
-            missing.select_nth_unstable(LOOKUPS_PER_ROUND);
-            missing.truncate(LOOKUPS_PER_ROUND);
-        }
         missing.sort_unstable();
-        for (_, id) in missing {
-            self.look_up(&id, now);
+        self.look_up_all(missing, now);
+    }
+
+    /// Whatever is under way and was not heard of for long, because no list shows it or nobody
+    /// watches it any more, is looked up: nothing runs for ever.
+    pub(super) fn look_up_unheard(&mut self, now: Now) {
+        if self.may_fetch() {
+            let long = UNHEARD.max(self.policy.poll_slow * 2);
+            let mut unheard: Vec<(Mono, JobId)> = self
+                .board
+                .open_jobs()
+                .filter(|job| !matches!(job.state, crate::model::JobState::Unknown(_)))
+                .filter_map(|job| Some((self.board.heard(&job.id)?, job.id.clone())))
+                .filter(|(heard, _)| now.mono.since(*heard) >= long)
+                .collect();
+            unheard.sort_unstable();
+            self.look_up_all(unheard, now);
         }
+        self.schedule_sweep(now);
+    }
+
+    fn look_up_all(&mut self, jobs: Vec<(Mono, JobId)>, now: Now) {
+        let mut left = 0;
+        for (_, id) in jobs {
+            let own = Topic::Job(id);
+            if self.polling.work(&own).is_some() {
+                self.polling.schedule_routine(&own, now.mono);
+            } else if self.dialect.fetch(&own).is_empty() {
+                // Nobody can ask for it alone.
+            } else if !self.polling.look_up(&own, Class::Single, now.mono) {
+                left += 1;
+            }
+        }
+        let crowd = left > 0;
+        if crowd && !std::mem::replace(&mut self.lookups_crowd, crowd) {
+            let text = format!(
+                "{} jobs are not on the server's lists any more and are asked for one by one, \
+                 {MAX_LOOKUPS} at a time.",
+                left + self.polling.lookups()
+            );
+            self.odd("many-lookups", text);
+        }
+        self.lookups_crowd = crowd || self.polling.lookups() > MAX_LOOKUPS / 2;
     }
 
     /// Fetches one job besides the topics, or the topics it belongs to where the dialect cannot
@@ -52,10 +81,25 @@ impl Supervisor {
             self.polling.announce(&own, now.mono);
             return;
         }
-        if self.dialect.fetch(&own).is_empty() || !self.polling.look_up(&own, now.mono) {
+        if self.dialect.fetch(&own).is_empty() || !self.polling.look_up(&own, Class::News, now.mono)
+        {
             for topic in self.covering(id).unwrap_or_default() {
                 self.polling.announce(&topic, now.mono);
             }
+        }
+    }
+
+    /// A dialect says that something about a topic will change soon: it is looked at now, and again
+    /// until that has come about.
+    pub(super) fn expect(&mut self, topic: &Topic, now: Now) {
+        self.stale(topic, now);
+        let topics = match topic {
+            _ if self.polling.work(topic).is_some() => vec![topic.clone()],
+            Topic::Job(id) => self.covering(id).unwrap_or_else(|| self.lists()),
+            _ => self.lists(),
+        };
+        for topic in topics {
+            self.polling.expect(&topic, now.mono);
         }
     }
 
@@ -98,6 +142,9 @@ impl Supervisor {
     /// A job that is not watched by itself changed: fetched alone if it belongs to something
     /// watched, as part of that when many are announced at once.
     pub(super) fn stale_job(&mut self, id: &JobId, now: Now) {
+        if self.strangers.contains(id) {
+            return;
+        }
         let covering = self.covering(id).unwrap_or_else(|| self.lists());
         let (jobs, lists): (Vec<Topic>, Vec<Topic>) =
             covering.into_iter().partition(|topic| matches!(topic, Topic::Job(_)));
@@ -115,51 +162,12 @@ impl Supervisor {
         }
         if !self.dialect.fetch(&own).is_empty()
             && self.polling.few_announced(now.mono)
-            && self.polling.look_up(&own, now.mono.after(COLLECT))
+            && self.polling.look_up(&own, Class::News, now.mono.after(COLLECT))
         {
             return;
         }
         for topic in lists {
             self.polling.announce(&topic, now.mono);
-        }
-    }
-
-    /// Makes a request that belongs to no round; not while the server wants none, since what it is
-    /// about is fetched regularly.
-    pub(super) fn follow_alone(&mut self, request: FetchRequest, now: Now) {
-        if self.polling.held(now.mono) {
-            return;
-        }
-        let needed = self.needs_key(&request.ask);
-        let pause = self.refused_pause();
-        if self.key.forbids(&Call::of(&request), needed, now.mono, pause).is_some() {
-            return;
-        }
-        if self.polling.sizes().1 >= MAX_PAGES {
-            self.odd("too-many-requests", "Too many requests are under way already.".to_owned());
-            return;
-        }
-        let id = self.polling.number(Purpose::Alone, request.ask.clone(), now.mono);
-        self.out.push_back(Output::Fetch(id, request));
-    }
-
-    pub(super) fn alone_fetched(
-        &mut self,
-        ask: &Ask,
-        result: Result<FetchResponse, Failure>,
-        now: Now,
-    ) {
-        match result {
-            Ok(response) => {
-                self.last_heard = Some(now.wall);
-                let incoming = self.dialect.parse(ask, &response);
-                self.answer(None, incoming, now);
-            }
-            Err(failure) => {
-                let text =
-                    self.clean(&format!("Something was not fetched. {}", sentence(&failure)));
-                self.odd("http-error", text);
-            }
         }
     }
 
@@ -172,49 +180,5 @@ impl Supervisor {
     /// The watched topics that are lists.
     pub(super) fn lists(&self) -> Vec<Topic> {
         self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_))).cloned().collect()
-    }
-
-    /// Since when a job of this topic, first seen ended, has ended just now. Once a topic is
-    /// listed, a job that it did not hold is new, so that the server's clock may well lie behind
-    /// ours; at its first listing of this run, one that ended after the last of an earlier run. The
-    /// first listing of a topic that was found shows its past as well: what ended before the list
-    /// it was found in is no news.
-    pub(super) fn baseline_of(&self, topic: &Topic) -> Option<Baseline> {
-        let first = |topic: &Topic| self.polling.work(topic).filter(|work| !work.lookup)?.listed;
-        let listed = |topic: &Topic| first(topic).map(leniently);
-        let here = Baseline::of_this_run;
-        let before = |topic: &Topic| {
-            let since = leniently(*self.listed_before.get(topic)?);
-            Some(Baseline { since, earlier_run: true })
-        };
-        if self.topics.is_watched(topic) {
-            return listed(topic).map(here).or_else(|| before(topic));
-        }
-        let lists = || self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_)));
-        let newest_before = || lists().filter_map(before).max_by_key(|baseline| baseline.since);
-        if let Some(parent) = self.topics.found_through(topic) {
-            return listed(topic).map(here).or_else(|| match parent {
-                Some(parent) => before(parent).or_else(|| first(parent).map(here)),
-                None => newest_before().or_else(|| lists().filter_map(first).max().map(here)),
-            });
-        }
-        // A single job looked up belongs to a list, whatever else was watched just now.
-        let listed = listed(topic).or_else(|| lists().filter_map(listed).max()).or(self.baseline);
-        listed.map(here).or_else(newest_before)
-    }
-
-    /// For news that belong to no particular topic: since when all that is watched is listed.
-    pub(super) fn set_baseline(&mut self) {
-        let mut newest = None;
-        for topic in self.topics.watched() {
-            match self.polling.work(topic).and_then(|work| work.listed) {
-                Some(listed) => newest = newest.max(Some(listed)),
-                None => {
-                    newest = None;
-                    break;
-                }
-            }
-        }
-        self.baseline = newest.map(leniently);
     }
 }

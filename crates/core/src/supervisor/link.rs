@@ -85,7 +85,6 @@ impl Supervisor {
             Timer::Retry,
             Timer::Heartbeat,
             Timer::Silence,
-            Timer::Safety,
             Timer::Pace,
             Timer::Confirmation,
         ] {
@@ -186,11 +185,10 @@ impl Supervisor {
                 }
                 Incoming::Update(update) => self.update(update, Source::Socket, None, now),
                 Incoming::Stale(topic) => self.stale(&topic, now),
+                Incoming::Soon(topic) => self.expect(&topic, now),
+                Incoming::Partial { .. } => {}
                 Incoming::Found(topic) => self.found(topic, None, now),
                 Incoming::Follow(request) => self.follow_alone(request, now),
-                Incoming::LogGrew(job) => self.log_grew(job.as_ref(), now),
-                // It speaks of an answer.
-                Incoming::LogPart(_) => {}
                 Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
             }
         }
@@ -224,7 +222,6 @@ impl Supervisor {
         }
         self.speak(now);
         self.fetch_everything(now);
-        self.schedule_safety(now);
     }
 
     /// Sends a frame that waits for nothing.

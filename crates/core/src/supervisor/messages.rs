@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::{Action, FetchRequest, FetchResponse, Frame, LogFrom, OpenRequest, Outgoing};
+use crate::dialect::{Action, FetchRequest, FetchResponse, Frame, OpenRequest, Outgoing};
 use crate::log::LogLines;
 use crate::model::{Diagnostic, Job, JobId, Metric, QueuePatch, ServerNotice, Source, Topic};
 use crate::secret::Secret;
@@ -170,14 +170,17 @@ pub enum Input {
     Watch(Topic),
     /// Drop interest in a topic.
     Unwatch(Topic),
+    /// Somebody looks at a job, known or not: it is fetched whole, at once and as long as it is
+    /// looked at. Answered by [`Output::Looked`].
+    LookAt(JobId),
+    /// Somebody looks at a job no longer, once for each [`Input::LookAt`].
+    LookAway(JobId),
+    /// An answer came just now whose `Date` says what time it is on the server.
+    Dated(Timestamp),
     /// Say something on the socket; queued while there is no link.
     Send(Outgoing),
-    /// Look at a job's log, once; of a job that is not known, as soon as it is.
-    Logs(JobId, LogFrom),
-    /// Somebody reads a job's log from now on: it is looked at now and as it grows.
-    ReadLog(JobId),
-    /// Somebody who read a job's log does so no longer.
-    CloseLog(JobId),
+    /// Fetch a job's earlier log lines from line `offset` on, where the dialect can.
+    Logs(JobId, u64),
     /// Perform an action; answered by [`Output::Acted`].
     Act(FetchId, Action),
     /// The driver opened the socket.
@@ -196,30 +199,15 @@ pub enum Input {
     Tick,
 }
 
-/// How much of a job's log has been fetched.
+/// What came of looking at a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogReach {
-    /// The server is being asked for the first time.
-    Asking,
-    /// All that the server has is there. `settled` says that the job has ended and that no more
-    /// lines are expected.
-    Whole {
-        /// See above.
-        settled: bool,
-    },
-    /// Not all is there.
-    Cut {
-        /// How many lines are missing, where the server counts them.
-        missing: Option<u64>,
-        /// Why, in a sentence for people; secrets removed.
-        reason: String,
-        /// The server is asked again soon, which may well help.
-        again: bool,
-    },
-    /// HTTP serves no log of this job: what the socket brings is all there is.
-    Unserved,
-    /// This job has no log and never will; why, in a sentence for people.
-    Never(String),
+pub enum Looked {
+    /// It is known, by this id.
+    Known(JobId),
+    /// The server does not know it.
+    Unknown,
+    /// The server gave no usable answer, for this reason.
+    Unreachable(String),
 }
 
 /// Everything the machine wants done or known.
@@ -241,6 +229,16 @@ pub enum Output {
     Job(Arc<Job>),
     /// A step of a job, after the `Job` that shows it.
     Transition(Transition),
+    /// What the server knows of a job that is looked at, by its first answer, and by the first usable
+    /// one where that was none.
+    Looked {
+        /// The job, as it was asked for.
+        job: JobId,
+        /// What came of it.
+        looked: Looked,
+    },
+    /// A job that was told of belongs to nothing that is watched, as it turned out: it is not kept.
+    Forgotten(JobId),
     /// Log lines of a job.
     Log {
         /// Whose.
@@ -249,13 +247,6 @@ pub enum Output {
         lines: LogLines,
         /// From the socket or fetched.
         source: Source,
-    },
-    /// How much of a log is there, after its lines.
-    LogReach {
-        /// Whose.
-        job: JobId,
-        /// How much.
-        reach: LogReach,
     },
     /// A measured value.
     Metric(Metric),
@@ -294,7 +285,7 @@ pub struct Load {
     pub requests: usize,
     /// Requests waiting for their turn.
     pub waiting: usize,
-    /// Single jobs being looked up, at most 256.
+    /// Single jobs being looked up, at most 384.
     pub lookups: usize,
     /// Jobs, at most [`crate::state::MAX_JOBS`].
     pub jobs: usize,

@@ -3,7 +3,8 @@
 //! - The socket: `link`, with `heartbeat` and `backoff`. Open is not live; any frame is proof of
 //!   life; attempts never end.
 //! - HTTP: `rounds`, with the table in `polling`. On every `Ready` and every watch each topic is
-//!   fetched; while the socket is down, regularly; beside a live socket, now and then.
+//!   fetched, and regularly from then on (`cadence`): beside a live socket as often as without one.
+//!   `hints` says what else is fetched, `looks` what somebody looks at, `news` what is told of it.
 //! - `logs`: what is asked of jobs' logs, besides the topics.
 //! - `topics` is what is watched (state), `outbox` what waits to be said (a bounded queue), `pace`
 //!   how fast both are said, `timers` every deadline of the link, `status` what the badge says and why.
@@ -11,7 +12,7 @@
 //! Feed it one [`Input`] with [`Supervisor::handle`], then drain [`Supervisor::poll`] until it
 //! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -26,12 +27,15 @@ use crate::time::{Mono, Now};
 
 mod backoff;
 mod budget;
+mod cadence;
 mod heartbeat;
 mod hints;
 mod key;
 mod link;
 mod logs;
+mod looks;
 mod messages;
+mod news;
 mod outbox;
 mod pace;
 mod polling;
@@ -43,20 +47,22 @@ mod table;
 mod timers;
 mod topics;
 mod verdict;
+mod work;
 
-pub use messages::{Failure, FetchId, Input, Link, LinkId, Load, LogReach, Output, Remedy, Status};
+pub use messages::{Failure, FetchId, Input, Link, LinkId, Load, Looked, Output, Remedy, Status};
 
 use backoff::{Backoff, Jitter};
 use heartbeat::Heartbeat;
 use key::Key;
 use link::Phase;
-use logs::Logs;
+use news::ServerClock;
 use outbox::{Outbox, Refusal};
 use pace::Pace;
 use polling::Polling;
 use status::{Api, Fault};
 use timers::{Timer, Timers};
 use topics::{Adding, Topics};
+use work::Class;
 
 /// The wall clock running ahead of the monotonic one by more than this means that the machine
 /// slept.
@@ -94,17 +100,27 @@ pub struct Supervisor {
     // HTTP.
     topics: Topics,
     polling: Polling,
-    logs: Logs,
     api: Api,
     /// The API answered with the present settings.
     api_proven: bool,
     key: Key,
+    /// Lists of which only a part is read, and why.
+    cut: BTreeMap<Topic, String>,
+    /// More jobs have left their lists than are looked up at a time.
+    lookups_crowd: bool,
+    /// Jobs that are known only since somebody looks at them.
+    guests: BTreeSet<JobId>,
+    /// Jobs that belong to nothing that is watched.
+    strangers: HashSet<JobId>,
+    server_clock: ServerClock,
     answered_at: Option<Mono>,
     /// HTTP stands in for the socket.
     fallback: bool,
     /// The socket is open but says nothing, and has no heartbeat to prove it alive.
     silent: bool,
     moving: Option<(Mono, bool)>,
+    /// When something watched moved last, or was asked for.
+    stirred: Option<Mono>,
     baseline: Option<Timestamp>,
     /// When an earlier run of the program listed a topic last.
     listed_before: HashMap<Topic, Timestamp>,
@@ -125,7 +141,6 @@ impl Supervisor {
             board: Board::new(policy.grace, now.wall),
             pace: Pace::new(policy.frames_per_second),
             polling: Polling::new(&policy),
-            logs: Logs::default(),
             dialect,
             policy,
             out: VecDeque::new(),
@@ -148,10 +163,16 @@ impl Supervisor {
             api: Api::Unknown,
             api_proven: false,
             key: Key::default(),
+            cut: BTreeMap::new(),
+            lookups_crowd: false,
+            guests: BTreeSet::new(),
+            strangers: HashSet::new(),
+            server_clock: ServerClock::default(),
             answered_at: None,
             fallback: false,
             silent: false,
             moving: None,
+            stirred: None,
             baseline: None,
             listed_before: HashMap::new(),
             status: status::paused(now),
@@ -179,7 +200,6 @@ impl Supervisor {
             let heard = lists.filter(|(topic, _)| self.dialect.holds(topic, &job));
             job.heard_at = heard.map(|(_, at)| *at).fold(job.heard_at, Timestamp::max);
         }
-        self.dialect.remember(&job);
         self.board.remember(job.clone());
         job
     }
@@ -203,10 +223,11 @@ impl Supervisor {
             Input::Woke => self.distrust(now),
             Input::Watch(topic) => self.watch(topic, now),
             Input::Unwatch(topic) => self.unwatch(&topic, now),
+            Input::LookAt(job) => self.look_at(&job, now),
+            Input::LookAway(job) => self.look_away(&job, now),
+            Input::Dated(date) => self.server_clock.dated(date, now),
             Input::Send(outgoing) => self.say(outgoing, now),
-            Input::Logs(job, from) => self.look_at_log(&job, from, now),
-            Input::ReadLog(job) => self.read_log(&job, now),
-            Input::CloseLog(job) => self.close_log(&job),
+            Input::Logs(job, offset) => self.fetch_logs(&job, offset, now),
             Input::Act(id, action) => self.act(id, action, now),
             Input::Opened(link) => self.opened(link, now),
             Input::OpenFailed(link, failure) => self.open_failed(link, &failure, now),
@@ -237,7 +258,6 @@ impl Supervisor {
             self.changes(changes, now);
         }
         self.launch(now);
-        self.launch_logs(now);
         self.tell_status(now);
         self.out.pop_front().unwrap_or_else(|| Output::Idle(self.deadline()))
     }
@@ -318,7 +338,7 @@ impl Supervisor {
             found: self.topics.found_len(),
             topics,
             requests,
-            waiting: waiting + self.logs.waiting(),
+            waiting,
             lookups: self.polling.lookups(),
             jobs: self.board.len(),
         }
@@ -327,8 +347,7 @@ impl Supervisor {
     fn deadline(&self) -> Option<Mono> {
         let board = if self.running { self.board.deadline() } else { None };
         let polling = if self.may_fetch() { self.polling.deadline() } else { None };
-        let logs = if self.may_fetch() { self.logs.deadline(&self.polling) } else { None };
-        [self.timers.next(), board, polling, logs].into_iter().flatten().min()
+        [self.timers.next(), board, polling].into_iter().flatten().min()
     }
 
     fn notice_sleep(&mut self, now: Now) {
@@ -337,8 +356,10 @@ impl Supervisor {
         let signed = |span| SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
         let ahead = now.wall.duration_since(before.wall).saturating_sub(signed(awake));
         if ahead > signed(SLEPT) {
+            self.server_clock.forget();
             self.distrust(now);
         } else if ahead < -signed(SLEPT) {
+            self.server_clock.forget();
             self.set_back(ahead, now);
         }
     }
@@ -360,7 +381,7 @@ impl Supervisor {
             Timer::Retry => self.open(now),
             Timer::Heartbeat => self.beat(now),
             Timer::Silence => self.fell_silent(now),
-            Timer::Safety => self.safety_round(now),
+            Timer::Sweep => self.look_up_unheard(now),
             Timer::Pace => self.speak(now),
             Timer::Confirmation => self.miss_confirmations(now),
             Timer::Refresh => {}
@@ -372,6 +393,7 @@ impl Supervisor {
             return;
         }
         self.running = true;
+        self.stirred = Some(now.mono);
         self.api = Api::Unknown;
         self.key.release();
         self.trouble = None;
@@ -397,6 +419,7 @@ impl Supervisor {
         }
         self.polling.release();
         self.key.release();
+        self.stirred = Some(now.mono);
         match self.phase {
             Phase::Waiting | Phase::Down => {
                 self.open(now);
@@ -442,7 +465,9 @@ impl Supervisor {
         self.polling.renew(&topic, now.mono);
         self.set_baseline();
         self.moving = None;
-        self.polling.schedule(&topic, now.mono);
+        self.stirred = Some(now.mono);
+        self.strangers.clear();
+        self.polling.schedule(&topic, Class::News, now.mono);
         self.subscribe(topic, now);
     }
 
@@ -450,7 +475,9 @@ impl Supervisor {
         // Watched again, it is listed for the first time.
         self.listed_before.remove(topic);
         for topic in self.topics.unwatch(topic) {
-            self.give_up(topic, now);
+            if !self.topics.contains(&topic) {
+                self.give_up(topic, now);
+            }
         }
         self.set_baseline();
         self.moving = None;
@@ -462,6 +489,7 @@ impl Supervisor {
             self.board.pin(id, false);
         }
         self.key.give_up(&topic);
+        self.cut.remove(&topic);
         self.out.extend(self.polling.remove(&topic).into_iter().map(Output::Abandon));
         self.forget_unasked();
         self.pace.confirmed(&topic);
@@ -491,7 +519,7 @@ impl Supervisor {
                 self.polling.add(&topic);
                 match list {
                     Some(list) => self.found_in_list(&topic, &list, now),
-                    None => self.polling.schedule(&topic, now.mono),
+                    None => self.polling.schedule_routine(&topic, now.mono),
                 }
                 self.subscribe(topic, now);
             }
@@ -535,19 +563,21 @@ impl Supervisor {
     fn changes(&mut self, changes: Vec<Change>, now: Now) {
         for change in changes {
             match change {
-                Change::Job(job) => {
-                    self.log_of(&job, now);
-                    self.out.push_back(Output::Job(job));
-                }
+                Change::Job(job) => self.out.push_back(Output::Job(job)),
                 Change::Transition(transition) => {
                     let own = Topic::Job(transition.job.clone());
                     let ended = self.board.job(&transition.job).is_some_and(|j| j.state.terminal());
-                    if ended && transition.kind == TransitionKind::Outcome {
-                        self.log_ended(&transition.job, now);
+                    if transition.kind != TransitionKind::Found || !ended {
+                        self.stir(now);
                     }
-                    if ended && self.topics.lose(&own) {
-                        self.give_up(own, now);
-                    } else if !ended {
+                    if ended {
+                        if self.topics.lose(&own) && !self.topics.contains(&own) {
+                            self.give_up(own, now);
+                        } else if self.topics.looked_at(&own).is_some() {
+                            // What it came to is told by a fetch of it alone.
+                            self.polling.announce(&own, now.mono);
+                        }
+                    } else {
                         if self.topics.contains(&own) {
                             // It may have been left out when the link began, as ended.
                             self.polling.rouse(&own);
@@ -555,7 +585,6 @@ impl Supervisor {
                         }
                         if self.moving.is_some_and(|(_, moving)| !moving) {
                             self.moving = None;
-                            self.hurry(now);
                         }
                     }
                     self.out.push_back(Output::Transition(transition));

@@ -4,17 +4,15 @@
 //!
 //! This is bookkeeping only; the machine decides when a topic is due.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
-
-use jiff::Timestamp;
 
 use super::FetchId;
 use super::budget::Budget;
 use super::shared::{Call, Shared};
-use super::status::Fault;
+use super::work::{COLLECT, Class, Flight, LOOKS, Purpose, Round, Step, Work};
 use crate::dialect::{Ask, FetchRequest, FetchResponse};
-use crate::model::{JobId, Topic};
+use crate::model::Topic;
 use crate::server::Policy;
 use crate::time::Mono;
 
@@ -27,103 +25,11 @@ pub(super) const MAX_LOOKUPS: usize = 256;
 /// More single jobs than this announced as changed are fetched as one list instead.
 pub(super) const FEW_LOOKUPS: usize = 4;
 
-/// How long announcements of a change are collected before the fetch; doubled up to the longest
-/// while they keep coming.
-pub(super) const COLLECT: Duration = Duration::from_millis(100);
+/// The longest that announcements are collected while they keep coming.
 const COLLECT_LONGEST: Duration = Duration::from_secs(1);
 
 /// Announcements further apart than this are separate bursts.
 const BURST: Duration = Duration::from_secs(2);
-
-/// Why a request was made.
-#[derive(Clone, Debug)]
-pub(super) enum Purpose {
-    /// Part of a topic's round.
-    Topic(Topic),
-    /// Lines of a job's log.
-    Logs(JobId),
-    /// What the socket announced, beside all topics.
-    Alone,
-    /// An action, with the id its answer is expected under.
-    Act(FetchId),
-}
-
-/// A request under way.
-#[derive(Debug)]
-pub(super) struct Flight {
-    pub purpose: Purpose,
-    pub ask: Ask,
-    /// Other topics that asked the same meanwhile, each in its own words.
-    pub also: Vec<(Topic, Ask)>,
-    /// What was asked and when, where others may ask the same.
-    pub call: Option<(Call, Mono)>,
-}
-
-/// The next thing to do for a topic's round.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// Make this request.
-    Make(Topic, FetchRequest),
-    /// The same has just been answered to another topic.
-    Known(Topic, FetchRequest, FetchResponse),
-}
-
-/// One complete fetch of a topic: its requests, and those that followed from the answers.
-#[derive(Debug, Default)]
-pub(super) struct Round {
-    /// When it began.
-    pub begun: Mono,
-    /// Requests under way or waiting.
-    pub open: usize,
-    /// Requests it began with.
-    pub requests: usize,
-    /// Further requests taken so far.
-    pub pages: usize,
-    /// Whether one of them gave a usable answer.
-    pub answered: bool,
-    /// Why one of them gave no usable answer.
-    pub failed: Option<Fault>,
-    /// Why one of them did not accept the key.
-    pub refused: Option<String>,
-    /// The jobs it showed.
-    pub seen: HashSet<JobId>,
-    /// The server said that it does not know the topic's own job, which answers the round whatever
-    /// status that was said with.
-    pub gone: bool,
-}
-
-/// What is known about fetching one topic.
-#[derive(Debug)]
-pub(super) struct Work {
-    /// Looked up once, not watched.
-    pub lookup: bool,
-    pub due: Option<Mono>,
-    pub round: Option<Round>,
-    pub dirty: bool,
-    /// There is nothing to ask about it over HTTP.
-    pub mute: bool,
-    /// Rounds failed in a row.
-    pub failures: u32,
-    /// Why the last one failed, other than for the key.
-    pub fault: Option<Fault>,
-    /// When its first complete round ended (local clock).
-    pub listed: Option<Timestamp>,
-    /// When its latest complete round ended (local clock).
-    pub listed_last: Option<Timestamp>,
-    /// What was reported of the first round: that it failed, or that a complete one has ended.
-    pub told: Option<bool>,
-    /// When it was last found worth fetching for a reason of its own rather than by routine: only
-    /// what was asked since then answers that.
-    pub news: Mono,
-    /// A list tells all about it: by routine that is waited for.
-    pub by_list: bool,
-    /// How many looks in a row found its job ended, and until when routine leaves it alone for
-    /// that.
-    pub rests: u32,
-    rests_until: Mono,
-    collect: Duration,
-    announced: Option<Mono>,
-}
 
 /// The table of topics and requests.
 #[derive(Debug)]
@@ -133,7 +39,10 @@ pub(super) struct Polling {
     budget: Budget,
     shared: Shared,
     work: HashMap<Topic, Work>,
-    due: BTreeSet<(Mono, Topic)>,
+    /// By class, and then by time.
+    due: [BTreeSet<(Mono, Topic)>; 3],
+    /// The last that routine began was a list, so that a single job is next.
+    list_was_last: bool,
     flights: HashMap<FetchId, Flight>,
     waiting: VecDeque<(Topic, FetchRequest)>,
     /// Requests for topics under way.
@@ -153,7 +62,8 @@ impl Polling {
             budget: Budget::new(policy.requests_per_minute),
             shared: Shared::new(policy.poll_fast),
             work: HashMap::new(),
-            due: BTreeSet::new(),
+            due: Default::default(),
+            list_was_last: false,
             flights: HashMap::new(),
             waiting: VecDeque::new(),
             in_flight: 0,
@@ -189,8 +99,8 @@ impl Polling {
         if work.lookup {
             self.lookups -= 1;
         }
-        if let Some(at) = work.due {
-            self.due.remove(&(at, topic.clone()));
+        if let Some((class, at)) = work.due {
+            self.due[class as usize].remove(&(at, topic.clone()));
         }
         self.waiting.retain(|(waiting, _)| waiting != topic);
         let mut ids = Vec::new();
@@ -249,7 +159,7 @@ impl Polling {
         let Some(work) = self.work.get_mut(topic) else { return };
         if work.announced.is_none_or(|at| now.since(at) > BURST) {
             work.collect = COLLECT;
-        } else if work.due.is_none() && work.round.is_none() {
+        } else if work.round.is_none() && work.due.is_none_or(|(class, _)| class != Class::News) {
             work.collect = (work.collect * 2).min(COLLECT_LONGEST);
         }
         work.announced = Some(now);
@@ -257,8 +167,8 @@ impl Polling {
         if work.round.is_some() {
             work.dirty = true;
         } else if work.failures == 0 || work.due.is_none() {
-            let at = now.after(work.collect);
-            self.schedule(topic, at);
+            let at = now.after(work.collect).max(work.breath());
+            self.schedule(topic, Class::News, at);
         }
         // A server that gives no usable answer is asked no sooner for what it announces.
     }
@@ -277,23 +187,33 @@ impl Polling {
         }
     }
 
+    /// A change of a topic was promised: it is looked for now and several times soon.
+    pub fn expect(&mut self, topic: &Topic, now: Mono) {
+        let Some(work) = self.work.get_mut(topic) else { return };
+        work.looks = LOOKS.iter().map(|span| now.after(*span)).collect();
+    }
+
     /// Looks one job up, besides the topics. Answers whether there was room.
-    pub fn look_up(&mut self, topic: &Topic, at: Mono) -> bool {
+    pub fn look_up(&mut self, topic: &Topic, class: Class, at: Mono) -> bool {
         if let Some(work) = self.work.get_mut(topic) {
-            work.news = at;
-            if work.round.is_some() {
+            if class == Class::News {
+                work.news = at;
+            }
+            if work.round.is_none() {
+                self.schedule(topic, class, at);
+            } else if class == Class::News {
                 work.dirty = true;
-            } else {
-                self.schedule(topic, at);
             }
             return true;
         }
-        if self.lookups >= MAX_LOOKUPS {
+        // What happened just now finds room where what is gone through in turn does not.
+        let most = if class == Class::News { MAX_LOOKUPS + MAX_LOOKUPS / 2 } else { MAX_LOOKUPS };
+        if self.lookups >= most {
             return false;
         }
         self.lookups += 1;
         self.work.insert(topic.clone(), Work::new(true));
-        self.schedule(topic, at);
+        self.schedule(topic, class, at);
         true
     }
 
@@ -301,29 +221,39 @@ impl Polling {
         self.lookups
     }
 
-    /// Makes a topic due at `at`, unless it is due earlier or its round is under way.
-    pub fn schedule(&mut self, topic: &Topic, at: Mono) {
+    /// Makes a topic due at `at`, unless it is due earlier or its round is under way. What was
+    /// pressing before stays so.
+    pub fn schedule(&mut self, topic: &Topic, class: Class, at: Mono) {
         let Some(work) = self.work.get_mut(topic) else { return };
-        if work.round.is_some() || work.due.is_some_and(|due| due <= at) {
+        if work.round.is_some() {
             return;
         }
-        if let Some(before) = work.due.replace(at) {
-            self.due.remove(&(before, topic.clone()));
+        let (class, at) = match work.due {
+            Some((before, due)) => (before.min(class), due.min(at)),
+            None => (class, at),
+        };
+        if let Some((before, due)) = work.due.replace((class, at)) {
+            self.due[before as usize].remove(&(due, topic.clone()));
         }
-        self.due.insert((at, topic.clone()));
+        self.due[class as usize].insert((at, topic.clone()));
+    }
+
+    /// Makes a topic due at `at` by routine.
+    pub fn schedule_routine(&mut self, topic: &Topic, at: Mono) {
+        self.schedule(topic, Class::of(topic), at);
     }
 
     /// Makes a topic due at `at`, also if that is later than before.
-    pub fn postpone(&mut self, topic: &Topic, at: Mono) {
+    pub fn postpone(&mut self, topic: &Topic, class: Class, at: Mono) {
         self.unschedule(topic);
-        self.schedule(topic, at);
+        self.schedule(topic, class, at);
     }
 
-    pub fn unschedule(&mut self, topic: &Topic) {
+    fn unschedule(&mut self, topic: &Topic) {
         if let Some(work) = self.work.get_mut(topic)
-            && let Some(before) = work.due.take()
+            && let Some((class, before)) = work.due.take()
         {
-            self.due.remove(&(before, topic.clone()));
+            self.due[class as usize].remove(&(before, topic.clone()));
         }
     }
 
@@ -351,14 +281,27 @@ impl Polling {
         if self.in_flight >= self.parallel {
             return None;
         }
-        let first =
-            if self.waiting.is_empty() { self.due.first().map(|(at, _)| *at)? } else { Mono(0) };
-        Some(first.max(self.budget.free_at()).max(self.hold.unwrap_or_default()))
+        let first = if self.waiting.is_empty() {
+            let of = |class| {
+                let (at, _) = self.first(class)?;
+                Some(at.max(self.budget.free_at(class != Class::News)))
+            };
+            let all = [Class::News, Class::List, Class::Single];
+            all.into_iter().filter_map(of).min()?
+        } else {
+            self.budget.free_at(false)
+        };
+        Some(first.max(self.hold.unwrap_or_default()))
     }
 
-    fn free(&self, now: Mono) -> bool {
+    /// The first of a class that is due.
+    fn first(&self, class: Class) -> Option<(Mono, &Topic)> {
+        self.due[class as usize].first().map(|(at, topic)| (*at, topic))
+    }
+
+    fn free(&self, class: Class, now: Mono) -> bool {
         self.in_flight < self.parallel
-            && self.budget.free(now)
+            && self.budget.free_at(class != Class::News) <= now
             && self.hold.is_none_or(|hold| hold <= now)
     }
 
@@ -378,7 +321,7 @@ impl Polling {
                 self.began(&topic, asked);
                 continue;
             }
-            if self.free(now) {
+            if self.free(Class::News, now) {
                 return Some(Step::Make(topic, request));
             }
             self.waiting.push_front((topic, request));
@@ -418,10 +361,18 @@ impl Polling {
 
     /// Takes a topic whose round should begin.
     pub fn next_due(&mut self, now: Mono) -> Option<Topic> {
-        if !self.free(now) || self.due.first().is_none_or(|(at, _)| *at > now) {
-            return None;
+        let order = match self.list_was_last {
+            true => [Class::News, Class::Single, Class::List],
+            false => [Class::News, Class::List, Class::Single],
+        };
+        let ready = |class: &Class| {
+            self.free(*class, now) && self.first(*class).is_some_and(|(at, _)| at <= now)
+        };
+        let class = order.into_iter().find(ready)?;
+        let (_, topic) = self.due[class as usize].pop_first()?;
+        if class != Class::News {
+            self.list_was_last = class == Class::List;
         }
-        let (_, topic) = self.due.pop_first()?;
         if let Some(work) = self.work.get_mut(&topic) {
             work.due = None;
         }
@@ -433,7 +384,13 @@ impl Polling {
         if let Some(work) = self.work.get_mut(topic) {
             work.dirty = false;
             let count = requests.len();
-            let round = Round { begun: now, open: count, requests: count, ..Round::default() };
+            let round = Round {
+                begun: now,
+                started: now,
+                open: count,
+                requests: count,
+                ..Round::default()
+            };
             work.round = Some(round);
             for request in &requests {
                 self.shared.wanted(topic, request);
@@ -445,6 +402,14 @@ impl Polling {
     /// Ends a round that has nothing to wait for.
     pub fn end(&mut self, topic: &Topic) -> Option<Round> {
         self.work.get_mut(topic)?.round.take()
+    }
+
+    /// A round has ended now.
+    pub fn ended(&mut self, topic: &Topic, round: &Round, now: Mono) {
+        if let Some(work) = self.work.get_mut(topic) {
+            work.ended = now;
+            work.took = round.length(now);
+        }
     }
 
     /// Numbers a request that is about to be made and belongs to no round.
@@ -512,14 +477,14 @@ impl Polling {
             return false;
         }
         work.collect = (work.collect * 2).min(COLLECT_LONGEST);
-        let at = now.after(work.collect);
-        self.postpone(topic, at);
+        let at = now.after(work.collect).max(work.breath());
+        self.postpone(topic, Class::News, at);
         true
     }
 
     /// A list that was asked for at `asked` has told all about a topic. By routine it need not be
-    /// fetched by itself before `until`, or at all where that is `None`.
-    pub fn told_by_list(&mut self, topic: &Topic, asked: Mono, until: Option<Mono>) {
+    /// fetched by itself before `until`.
+    pub fn told_by_list(&mut self, topic: &Topic, asked: Mono, until: Mono) {
         let Some(work) = self.work.get_mut(topic) else { return };
         if work.lookup || work.round.is_some() || work.news > asked {
             return;
@@ -527,11 +492,7 @@ impl Polling {
         work.by_list = true;
         // What kept it from being fetched by itself is nobody's trouble any more.
         work.fault = None;
-        match until {
-            Some(until) if work.due.is_some_and(|due| due < until) => self.postpone(topic, until),
-            Some(_) => {}
-            None => self.unschedule(topic),
-        }
+        self.postpone(topic, Class::of(topic), until);
     }
 
     /// A topic's job has ended: routine leaves it alone until then.
@@ -557,7 +518,7 @@ impl Polling {
 
     /// Whether any request for a topic is under way or due.
     pub fn busy(&self) -> bool {
-        self.in_flight > 0 || !self.waiting.is_empty() || !self.due.is_empty()
+        self.in_flight > 0 || !self.waiting.is_empty() || self.due.iter().any(|due| !due.is_empty())
     }
 
     /// Whether anything is asked about what is watched.
@@ -565,9 +526,9 @@ impl Polling {
         self.work.values().any(|work| !work.lookup && !work.mute)
     }
 
-    /// From when on the server takes a request that belongs to no topic.
-    pub fn free_at(&self) -> Mono {
-        self.budget.free_at().max(self.hold.unwrap_or_default())
+    /// Whether requests for log lines are under way.
+    pub fn fetches_logs(&self) -> bool {
+        self.flights.values().any(|flight| matches!(flight.purpose, Purpose::Logs))
     }
 
     /// The clock by which the times of listings were taken was set back by as much (negative).
@@ -582,33 +543,5 @@ impl Polling {
     /// How much is held: topics, requests under way, requests waiting.
     pub fn sizes(&self) -> (usize, usize, usize) {
         (self.work.len(), self.flights.len(), self.waiting.len())
-    }
-}
-
-impl Work {
-    /// Until when routine leaves it alone.
-    pub fn rests_until(&self) -> Mono {
-        self.rests_until
-    }
-
-    fn new(lookup: bool) -> Work {
-        Work {
-            lookup,
-            due: None,
-            round: None,
-            dirty: false,
-            mute: false,
-            failures: 0,
-            fault: None,
-            listed: None,
-            listed_last: None,
-            told: None,
-            news: Mono(0),
-            by_list: false,
-            rests: 0,
-            rests_until: Mono(0),
-            collect: COLLECT,
-            announced: None,
-        }
     }
 }

@@ -2,28 +2,26 @@
 
 use std::time::Duration;
 
-use super::polling::{Purpose, Round, Step, Work};
+use jiff::Timestamp;
+
 use super::shared::Call;
 use super::status::{Api, Fault, api_fault, refusal, sentence};
 use super::verdict::{Trouble, acted, verdict};
-use super::{Failure, FetchId, Output, Supervisor, Timer};
+use super::work::{Class, Purpose, Round, Step, Work};
+use super::{Failure, FetchId, Output, Supervisor};
 use crate::dialect::{Action, Ask, FetchResponse, Incoming};
-use crate::model::{Source, Topic, Update};
+use crate::model::{JobPatch, Source, Topic, Update};
 use crate::state::Baseline;
 use crate::time::{Mono, Now};
 
-/// Beside a live socket, what is watched is fetched this often: four of the five servers lose or
-/// never send the end of a job, and three never announce a new one.
-pub(super) const SAFETY: Duration = Duration::from_secs(30);
+/// A list tells all about a job: by itself it is fetched when no list has told of it for this long.
+const TOLD_FOR: Duration = Duration::from_secs(30);
 
-/// Failed rounds are repeated at most this far apart.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// Fewer log lines than this join those that were heard just before them.
+const SMALL: usize = 64;
 
 /// What a server may ask for with `Retry-After` at most.
 const LONGEST_WISH: Duration = Duration::from_secs(3600);
-
-/// Unended jobs that a list does not show any more are looked up one by one, this many a round.
-pub(super) const LOOKUPS_PER_ROUND: usize = 20;
 
 /// A lookup that fails is not repeated more often than this; the next list asks again.
 const LOOKUP_TRIES: u32 = 3;
@@ -34,9 +32,6 @@ const ENDED_LOOK: Duration = Duration::from_secs(120);
 
 /// For this long after a good answer a bad one of another topic says nothing about the server.
 const ANSWERS_FOR: Duration = Duration::from_secs(5);
-
-/// Whether something watched is under way is found out at most this often.
-const MOVING_KNOWN_FOR: Duration = Duration::from_secs(1);
 
 impl Supervisor {
     /// Fetching makes sense while the socket is live or HTTP stands in for it.
@@ -56,7 +51,6 @@ impl Supervisor {
 
     pub(super) fn fetch_everything(&mut self, now: Now) {
         self.polling.distrust();
-        self.look_at_logs_again(now);
         let whole = self.dialect.rows_are_whole();
         let topics: Vec<Topic> = self.topics.all().cloned().collect();
         for topic in topics {
@@ -69,8 +63,10 @@ impl Supervisor {
             let found = self.topics.found_through(&topic).is_some();
             // Lists go first, since they tell of these; then what moves.
             let later = work.by_list || (whole && found) || self.has_ended(&topic);
-            self.polling.schedule(&topic, if later { self.later(now) } else { now.mono });
+            let at = if later { self.later(now) } else { now.mono };
+            self.polling.schedule_routine(&topic, at);
         }
+        self.schedule_sweep(now);
     }
 
     /// When to fetch by itself what a list that is fetched now will probably tell.
@@ -147,8 +143,7 @@ impl Supervisor {
                     self.polling.keep(call, asked, response);
                 }
             }
-            Purpose::Alone => self.alone_fetched(&flight.ask, result, now),
-            Purpose::Logs(job) => self.logs_fetched(&job, &flight.ask, result, now),
+            Purpose::Logs => self.logs_fetched(&flight.ask, result, now),
             Purpose::Act(caller) => {
                 let outcome = match result {
                     Ok(response) => {
@@ -219,16 +214,44 @@ impl Supervisor {
             (Update::Job(patch), None) if patch.snapshot => patch.parent.clone().map(Topic::Job),
             _ => None,
         };
-        let baseline = match topic.or(about.as_ref().filter(|topic| self.topics.contains(topic))) {
+        let behind = topic.or(about.as_ref().filter(|topic| self.topics.contains(topic)));
+        let mut baseline = match behind {
             Some(topic) => self.baseline_of(topic),
             None => self.baseline.map(Baseline::of_this_run),
         };
         match update {
-            Update::Job(_) | Update::Gone(_) => {
+            Update::Job(ref patch) => {
+                let Some(id) = patch.id.clone() else { return };
+                if source == Source::Http && self.is_new_to_lists(patch, behind, baseline, now) {
+                    baseline = Some(Baseline::of_this_run(Timestamp::MIN));
+                }
+                // What a list shows belongs to it.
+                let listed = |topic: &Topic| {
+                    self.topics.contains(topic) && !self.topics.is_only_looked_at(topic)
+                };
+                let belongs = topic.is_some_and(listed) || listed(&Topic::Everything);
+                let before = self.board.job(&id).map(|job| belongs || self.covered(job));
+                let changes = self.board.apply(&update, source, baseline, now);
+                if belongs {
+                    self.strangers.remove(&id);
+                    self.changes(changes, now);
+                } else {
+                    self.admit(&id, before, changes, now);
+                }
+            }
+            Update::Gone(_) => {
                 let changes = self.board.apply(&update, source, baseline, now);
                 self.changes(changes, now);
             }
-            Update::Log { job, lines } => self.pass_lines(job, lines, source, now),
+            Update::Log { job, lines } => match self.out.back_mut() {
+                // A flood comes in many small batches of one log.
+                Some(Output::Log { job: last, lines: all, source: way })
+                    if lines.len() < SMALL && *last == job && *way == source =>
+                {
+                    all.append(&lines);
+                }
+                _ => self.out.push_back(Output::Log { job, lines, source }),
+            },
             Update::Metric(metric) => self.out.push_back(Output::Metric(metric)),
             Update::Queue(queue) => self.out.push_back(Output::Queue(queue)),
             Update::Notice(notice) => self.out.push_back(Output::Notice(notice)),
@@ -240,28 +263,47 @@ impl Supervisor {
         for item in incoming {
             match item {
                 Incoming::Update(update) => {
-                    if let (Update::Job(patch), Some(topic)) = (&update, topic)
-                        && let (Some(id), Some(round)) = (&patch.id, self.polling.round(topic))
-                    {
-                        round.seen.insert(id.clone());
-                    }
                     if let (Update::Gone(_), Some(topic @ Topic::Job(_))) = (&update, topic)
                         && let Some(round) = self.polling.round(topic)
                     {
                         round.gone = true;
                     }
+                    let seen = match &update {
+                        Update::Job(patch) => patch.id.clone().map(|id| (id, newest_of(patch))),
+                        _ => None,
+                    };
                     self.update(update, Source::Http, topic, now);
+                    if let (Some((id, newest)), Some(topic)) = (seen, topic)
+                        && let Some(round) = self.polling.round(topic)
+                    {
+                        round.seen.insert(id);
+                        round.newest = round.newest.max(newest);
+                    }
+                }
+                Incoming::Partial { open, why } => {
+                    let why = why.map(|why| self.clean(&why));
+                    if let Some(round) = topic.and_then(|topic| self.polling.round(topic)) {
+                        round.past_cut = true;
+                        round.open_cut |= open;
+                        round.cut_why = why.or(round.cut_why.take());
+                    }
                 }
                 Incoming::Follow(request) => match topic {
                     Some(topic) => {
-                        if !self.polling.follow(topic, request) {
-                            let text = format!("The list of {topic} has too many pages.");
-                            self.odd("too-many-pages", text);
+                        if !self.polling.follow(topic, request)
+                            && let Some(round) = self.polling.round(topic)
+                        {
+                            (round.past_cut, round.open_cut) = (true, true);
+                            let pages = super::polling::MAX_PAGES;
+                            round.cut_why.get_or_insert_with(|| {
+                                format!("The list of {topic} has more than {pages} pages, and no more are read.")
+                            });
                         }
                     }
                     None => self.follow_alone(request, now),
                 },
                 Incoming::Stale(topic) => self.stale(&topic, now),
+                Incoming::Soon(topic) => self.expect(&topic, now),
                 Incoming::Found(found) => self.found(found, topic.cloned(), now),
                 // In a round it is weighed with the other answers. Alone it says nothing of them:
                 // a log may be kept, and an action performed, by somebody else's leave.
@@ -273,10 +315,8 @@ impl Supervisor {
                 }
                 Incoming::Unwatchable { topic, reason } => self.unwatchable(topic, reason, now),
                 Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
-                Incoming::LogGrew(job) => self.log_grew(job.as_ref(), now),
-                // These speak of a socket, or of a log by itself.
+                // These speak of a socket.
                 Incoming::Ready
-                | Incoming::LogPart(_)
                 | Incoming::Reply(_)
                 | Incoming::Foreign(_)
                 | Incoming::Limited(_)
@@ -290,7 +330,7 @@ impl Supervisor {
         self.tell_unwatchable(topic.as_ref(), &reason);
         if let Some(topic) = topic {
             // HTTP may still show it.
-            self.polling.schedule(&topic, now.mono);
+            self.polling.schedule(&topic, Class::News, now.mono);
             self.topics.refuse(topic);
         }
     }
@@ -408,6 +448,7 @@ impl Supervisor {
             let fault = Fault { reason: reason.clone(), remedy: Some(self.key_remedy()) };
             round.failed.get_or_insert(fault);
         }
+        self.polling.ended(topic, &round, now.mono);
         let Some(work) = self.polling.work_mut(topic) else { return };
         work.mute = round.requests == 0;
         let ok = round.failed.is_none() || round.gone;
@@ -418,14 +459,21 @@ impl Supervisor {
         if ok {
             work.listed.get_or_insert(now.wall);
             work.listed_last = Some(now.wall);
+            work.whole &= !round.past_cut;
+            work.newest = work.newest.max(round.newest);
         }
         // The first failure is told, and the first success, each once.
         let whole = ok && round.refused.is_none();
-        let tell = !lookup && (work.told.is_none() || (whole && work.told == Some(false)));
+        let mine = !lookup && !self.topics.is_only_looked_at(topic);
+        let tell = mine && (work.told.is_none() || (whole && work.told == Some(false)));
         if tell {
             work.told = Some(whole);
         }
         self.set_baseline();
+        self.tell_looker(topic, &round, ok);
+        if ok {
+            self.note_cut(topic, &round);
+        }
         if ok && round.requests > 0 && !matches!(topic, Topic::Job(_)) {
             if self.dialect.rows_are_whole() {
                 self.spare_the_listed(&round, now);
@@ -446,49 +494,58 @@ impl Supervisor {
         if self.polling.again(topic, now.mono) {
             return;
         }
+        let look = self.polling.work_mut(topic).and_then(|work| work.next_look(now.mono));
         if lookup {
-            if ok || failures >= LOOKUP_TRIES {
+            if let Some(at) = look.filter(|_| ok && !ended) {
+                self.polling.schedule(topic, Class::News, at);
+            } else if ok || failures >= LOOKUP_TRIES {
                 self.polling.remove(topic);
                 self.key.give_up(topic);
                 self.forget_unasked();
             } else {
                 let delay = self.delay_after(failures);
-                self.polling.schedule(topic, now.mono.after(delay));
+                self.polling.schedule(topic, Class::Single, now.mono.after(delay));
             }
             return;
         }
-        let requests = round.requests > 0;
-        let beside = self.silent || self.topics.is_refused(topic);
-        let delay = if !requests {
+        if round.requests == 0 {
             self.forget_unasked();
             return;
-        } else if wholly_refused {
+        }
+        let delay = if wholly_refused {
             self.jitter.around(self.policy.refused_delay, 10)
         } else if !ok {
             self.delay_after(failures)
-        } else if self.fallback || beside {
+        } else {
             let interval = self.routine(now);
             self.jitter.around(interval, 10)
-        } else {
-            return;
         };
-        let at = now.mono.after(delay);
+        // What takes long is read half of the time at most.
+        let at = now.mono.after(delay.max(round.length(now.mono)));
         let rest = self.polling.work(topic).map_or(at, Work::rests_until);
-        self.polling.schedule(topic, at.max(rest));
+        self.polling.schedule_routine(topic, at.max(rest));
+        if let Some(look) = look.filter(|_| ok) {
+            self.polling.schedule(topic, Class::News, look);
+        }
     }
 
-    /// How often what is watched is polled.
-    fn routine(&mut self, now: Now) -> Duration {
-        if self.moving(now) { self.policy.poll_fast } else { self.policy.poll_slow }
+    /// A list that is cut where the user should know it is told once, and shown while it lasts.
+    fn note_cut(&mut self, topic: &Topic, round: &Round) {
+        match round.cut_why.clone().filter(|_| self.topics.contains(topic)) {
+            Some(why) if self.cut.get(topic) != Some(&why) => {
+                self.odd("incomplete-list", why.clone());
+                self.cut.insert(topic.clone(), why);
+            }
+            Some(_) => {}
+            None => {
+                self.cut.remove(topic);
+            }
+        }
     }
 
     /// What a list has just told need not be fetched by itself as well.
     fn spare_the_listed(&mut self, round: &Round, now: Now) {
-        let until = if self.fallback || self.silent {
-            Some(now.mono.after(self.routine(now) * 2))
-        } else {
-            None
-        };
+        let until = now.mono.after(TOLD_FOR);
         for id in &round.seen {
             let topic = Topic::Job(id.clone());
             let Some(work) = self.polling.work(&topic) else { continue };
@@ -504,12 +561,9 @@ impl Supervisor {
     /// A topic was found in a list that tells all about its job. What happens before it is
     /// subscribed is told by nothing but the list: it is read once more, for all that were found.
     pub(super) fn found_in_list(&mut self, topic: &Topic, list: &Topic, now: Now) {
-        let until = now.mono.after(self.routine(now) * 2);
-        self.polling.told_by_list(topic, now.mono, Some(until));
+        self.polling.told_by_list(topic, now.mono, now.mono.after(TOLD_FOR));
         if self.live().is_some() {
             self.polling.announce(list, now.mono);
-        } else {
-            self.polling.schedule(topic, until);
         }
     }
 
@@ -523,70 +577,14 @@ impl Supervisor {
         })
     }
 
-    /// The delay after so many failed rounds in a row.
-    fn delay_after(&mut self, failures: u32) -> Duration {
-        let doublings = failures.saturating_sub(1).min(10);
-        let longest = LONGEST_DELAY.max(self.policy.poll_slow);
-        let delay = self.policy.poll_fast.saturating_mul(1 << doublings).min(longest);
-        self.jitter.around(delay, 20)
-    }
-
-    /// Whether something watched is under way (or not known yet).
-    fn moving(&mut self, now: Now) -> bool {
-        if let Some((at, moving)) = self.moving
-            && now.mono.since(at) < MOVING_KNOWN_FOR
-        {
-            return moving;
-        }
-        let unlisted = self.topics.watched().any(|topic| {
-            self.polling.work(topic).is_none_or(|work| work.listed.is_none() && work.failures == 0)
-        });
-        let moving = unlisted
-            || self
-                .board
-                .open_jobs()
-                .any(|job| self.topics.covers(job, |topic| self.dialect.holds(topic, job)));
-        self.moving = Some((now.mono, moving));
-        moving
-    }
-
-    /// Something watched began to move while everything was polled slowly.
-    pub(super) fn hurry(&mut self, now: Now) {
-        if self.fallback && self.api == Api::Answers {
-            let soon = now.mono.after(self.policy.poll_fast);
-            for topic in self.topics.all() {
-                let spared = self.polling.work(topic).is_some_and(|work| work.by_list);
-                if !spared && !self.polling.rests(topic, now.mono) {
-                    self.polling.schedule(topic, soon);
-                }
-            }
-        }
-    }
-
-    pub(super) fn schedule_safety(&mut self, now: Now) {
-        let delay = self.jitter.around(SAFETY, 10);
-        self.timers.set(Timer::Safety, now.mono.after(delay));
-    }
-
-    /// Beside a live socket: fetches all that is watched, since most servers announce neither
-    /// every new job nor every end.
-    pub(super) fn safety_round(&mut self, now: Now) {
-        if self.live().is_none() {
-            return;
-        }
-        let later = self.later(now);
-        for topic in self.topics.all() {
-            let by_list = self.polling.work(topic).is_some_and(|work| work.by_list);
-            if !self.polling.rests(topic, now.mono) {
-                self.polling.schedule(topic, if by_list { later } else { now.mono });
-            }
-        }
-        self.schedule_safety(now);
-    }
-
     pub(super) fn abandon_rounds(&mut self) {
-        self.logs.abandon(self.clock.mono);
         let abandoned = self.polling.abandon_rounds();
         self.out.extend(abandoned.into_iter().map(Output::Abandon));
     }
+}
+
+/// The newest moment that a job names, by the server's clock.
+fn newest_of(patch: &JobPatch) -> Option<Timestamp> {
+    let times = [patch.created_at, patch.started_at, patch.finished_at, patch.at];
+    times.into_iter().flatten().max()
 }

@@ -164,7 +164,8 @@ impl Supervisor {
         let api = api.map(|fault| (Some(fault.reason.as_str()), fault.remedy));
         let key = self.key.reason(now.mono).map(|reason| (Some(reason), Some(self.key_remedy())));
         let why = match link {
-            Link::Paused | Link::Live => None,
+            Link::Paused => None,
+            Link::Live => self.bound().map(|reason| (Some(reason), None)),
             Link::Refused | Link::Partly | Link::Connecting => key.or(trouble).or(api),
             Link::Polling => trouble,
             Link::Offline => trouble.or(api),
@@ -183,6 +184,22 @@ impl Supervisor {
         match self.dialect.kind() {
             DialectKind::BullBoard => Remedy::SignIn,
             _ => Remedy::EnterKey,
+        }
+    }
+
+    /// Why not all is shown, or not at once, though all is well.
+    fn bound(&self) -> Option<&str> {
+        if let Some(why) = self.cut.values().next() {
+            Some(why)
+        } else if self.topics.is_crowded() {
+            Some("More than 1,000 jobs are under way; the others are followed by the lists alone.")
+        } else if self.lookups_crowd {
+            Some(
+                "More jobs have left the server's lists than can be asked for at once; some ends \
+                 are told late.",
+            )
+        } else {
+            None
         }
     }
 

@@ -17,8 +17,8 @@ pub(super) enum Timer {
     Heartbeat,
     /// Nothing came on a socket without a heartbeat.
     Silence,
-    /// What is watched and has not ended is fetched beside a live link.
-    Safety,
+    /// What no list shows is looked for.
+    Sweep,
     /// Another frame may be sent.
     Pace,
     /// A subscription should have been answered.
@@ -36,7 +36,7 @@ const ALL: [Timer; COUNT] = [
     Timer::Retry,
     Timer::Heartbeat,
     Timer::Silence,
-    Timer::Safety,
+    Timer::Sweep,
     Timer::Pace,
     Timer::Confirmation,
     Timer::Refresh,
@@ -88,7 +88,7 @@ mod tests {
         let mut timers = Timers::default();
         timers.set(Timer::Retry, Mono(20));
         timers.set(Timer::Greeting, Mono(10));
-        timers.set(Timer::Safety, Mono(99));
+        timers.set(Timer::Sweep, Mono(99));
         assert_eq!(timers.next(), Some(Mono(10)));
         assert_eq!(timers.due(Mono(50)), Some(Timer::Greeting));
         assert_eq!(timers.due(Mono(50)), Some(Timer::Retry));

@@ -17,10 +17,21 @@ pub(super) struct Topics {
     watched: BTreeSet<Topic>,
     /// With the topic whose answer told of it, where that is known.
     found: BTreeMap<Topic, Option<Topic>>,
+    /// Single jobs that somebody looks at, by the ids they were asked for with.
+    looked: BTreeMap<Topic, Look>,
     /// Those the server would not let us watch on this link.
     refused: BTreeSet<Topic>,
     /// There are too many, and that was said.
     crowded: bool,
+}
+
+/// How a job is looked at.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// By how many.
+    pub count: u32,
+    /// What the server knows of it was told.
+    pub told: bool,
 }
 
 /// What became of a found topic.
@@ -64,6 +75,32 @@ impl Topics {
         std::iter::once(topic.clone()).chain(orphans).collect()
     }
 
+    /// Somebody looks at a job.
+    pub fn look(&mut self, topic: Topic) {
+        let look = self.looked.entry(topic).or_default();
+        look.count = look.count.saturating_add(1);
+        look.told = false;
+    }
+
+    /// Somebody looks at a job no longer. Answers whether nobody does now.
+    pub fn look_away(&mut self, topic: &Topic) -> bool {
+        let Some(look) = self.looked.get_mut(topic) else { return false };
+        look.count = look.count.saturating_sub(1);
+        look.count == 0 && self.looked.remove(topic).is_some()
+    }
+
+    /// The look at a job, if somebody looks at it.
+    pub fn looked_at(&mut self, topic: &Topic) -> Option<&mut Look> {
+        self.looked.get_mut(topic)
+    }
+
+    /// Whether a topic is there only because somebody looks at it.
+    pub fn is_only_looked_at(&self, topic: &Topic) -> bool {
+        self.looked.contains_key(topic)
+            && !self.watched.contains(topic)
+            && !self.found.contains_key(topic)
+    }
+
     pub fn find(&mut self, topic: Topic, parent: Option<Topic>) -> Adding {
         if self.watched.contains(&topic) || self.found.contains_key(&topic) {
             return Adding::Known;
@@ -71,7 +108,7 @@ impl Topics {
         if self.found.len() >= MAX_FOUND {
             return Adding::Full { told: std::mem::replace(&mut self.crowded, true) };
         }
-        self.crowded &= self.found.len() >= UNCROWDED;
+        self.thin();
         // What was found through a found topic belongs to the one the user watches.
         let parent = match parent {
             Some(parent) if !self.watched.contains(&parent) => {
@@ -86,7 +123,14 @@ impl Topics {
     /// A found topic has served its purpose. Answers whether there was one.
     pub fn lose(&mut self, topic: &Topic) -> bool {
         self.refused.remove(topic);
-        self.found.remove(topic).is_some()
+        let lost = self.found.remove(topic).is_some();
+        self.thin();
+        lost
+    }
+
+    /// The crowd may have thinned.
+    fn thin(&mut self) {
+        self.crowded &= self.found.len() >= UNCROWDED;
     }
 
     /// The server does not let us watch this on this link; it must be polled.
@@ -106,7 +150,9 @@ impl Topics {
     }
 
     pub fn contains(&self, topic: &Topic) -> bool {
-        self.watched.contains(topic) || self.found.contains_key(topic)
+        self.watched.contains(topic)
+            || self.found.contains_key(topic)
+            || self.looked.contains_key(topic)
     }
 
     pub fn is_watched(&self, topic: &Topic) -> bool {
@@ -123,9 +169,10 @@ impl Topics {
         self.watched.iter()
     }
 
-    /// Everything that is watched.
+    /// Everything that is watched, found or looked at.
     pub fn all(&self) -> impl Iterator<Item = &Topic> {
-        self.watched.iter().chain(self.found.keys())
+        let looked = self.looked.keys().filter(|topic| self.is_only_looked_at(topic));
+        self.watched.iter().chain(self.found.keys()).chain(looked)
     }
 
     pub fn found_len(&self) -> usize {
@@ -146,7 +193,20 @@ impl Topics {
 
     /// Whether there is any such topic.
     pub fn covers(&self, job: &Job, holds: impl Fn(&Topic) -> bool) -> bool {
-        job_topics(job).any(|topic| self.contains(&topic)) || self.watched.iter().any(holds)
+        self.watched.contains(&Topic::Everything)
+            || job_topics(job).any(|topic| self.contains(&topic))
+            || self.watched.iter().chain(self.looked.keys()).any(holds)
+    }
+
+    /// Whether there is any but those that are looked at.
+    pub fn covers_for_good(&self, job: &Job, holds: impl Fn(&Topic) -> bool) -> bool {
+        let kept = |topic: &Topic| self.watched.contains(topic) || self.found.contains_key(topic);
+        job_topics(job).any(|topic| kept(&topic)) || self.watched.iter().any(holds)
+    }
+
+    /// There are more jobs under way than are followed by themselves.
+    pub fn is_crowded(&self) -> bool {
+        self.crowded
     }
 }
 

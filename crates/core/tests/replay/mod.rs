@@ -115,6 +115,11 @@ pub fn incoming(list: Vec<Incoming>, pending: &mut Vec<FetchRequest>) -> Vec<Str
                 )
             }
             Incoming::Stale(topic) => format!("stale {topic}"),
+            Incoming::Soon(topic) => format!("soon {topic}"),
+            Incoming::Partial { open, why } => {
+                let what = if open { "open" } else { "past" };
+                format!("partial {what} {}", why.unwrap_or_default())
+            }
             Incoming::Found(topic) => format!("found {topic}"),
             Incoming::Follow(follow) => {
                 let line = format!("follow {}", request(&follow));
@@ -125,8 +130,6 @@ pub fn incoming(list: Vec<Incoming>, pending: &mut Vec<FetchRequest>) -> Vec<Str
             Incoming::Limited(reason) => format!("limited: {reason}"),
             Incoming::Foreign(reason) => format!("foreign {reason}"),
             Incoming::Kicked(words) => format!("kicked: {words}"),
-            Incoming::LogGrew(job) => format!("grew {job:?}"),
-            Incoming::LogPart(part) => format!("{part:?}"),
             Incoming::Unknown(odd) => format!("odd {}: {}", odd.kind, odd.text),
             Incoming::Update(update) => self::update(&update),
         })

@@ -2,17 +2,16 @@
 //!
 //! Server to client: `welcome`, `pong`, `job id=1 state=running …`, `gone id=1`, `stale TOPIC`,
 //! `found TOPIC`, `log id=1 text=…`, `refused WHY`, `kicked WHY`, `unwatchable TOPIC`,
-//! `watched TOPIC`, `limited WHY`. Client to
+//! `watched TOPIC`, `soon TOPIC`, `limited WHY`. Client to
 //! server: `hello`, `watch TOPIC`, `unwatch TOPIC`, `history JOB`, `ping`, and whatever the user says.
-//! HTTP answers are such lines as well, `next CURSOR`, and about logs `part left=N held=WHY` and
-//! `nextpage PLACE`; `grew id=1` announces lines of a log.
+//! HTTP answers are such lines as well, and `next CURSOR`.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jobwatch_core::dialect::{
     Action, ActionKind, Address, Ask, Dialect, FetchRequest, FetchResponse, Frame, Header,
-    Incoming, Keepalive, LogFrom, LogPart, Method, OpenRequest, Outgoing,
+    Incoming, Keepalive, Method, OpenRequest, Outgoing,
 };
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{Diagnostic, Firmness, Job, JobPatch, JobState, Topic, Update};
@@ -37,10 +36,6 @@ pub struct Manner {
     pub two_calls: bool,
     /// Whether the server answers each subscription with `watched TOPIC`.
     pub confirms: bool,
-    /// Whether HTTP serves the logs of all jobs.
-    pub serves_logs: bool,
-    /// Whether the socket announces every line of a log.
-    pub announces_logs: bool,
 }
 
 impl Default for Manner {
@@ -57,8 +52,6 @@ impl Default for Manner {
             http: true,
             two_calls: false,
             confirms: false,
-            serves_logs: false,
-            announces_logs: false,
         }
     }
 }
@@ -194,17 +187,8 @@ impl Dialect for Plain {
         self.manner.whole_rows
     }
 
-    fn fetch_logs(&self, job: &Job, from: LogFrom) -> Vec<FetchRequest> {
-        let from = if from == LogFrom::Known { "known" } else { "beginning" };
-        vec![self.request(None, "logs", &[job.id.as_str(), from])]
-    }
-
-    fn serves_logs(&self) -> bool {
-        self.manner.serves_logs
-    }
-
-    fn announces_logs(&self) -> bool {
-        self.manner.announces_logs
+    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
+        vec![self.request(None, "logs", &[job.id.as_str(), &offset.to_string()])]
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
@@ -242,6 +226,7 @@ fn line_to_incoming(plain: &Plain, ask: Option<&Ask>, line: &str) -> Option<Inco
         "job" => Incoming::Update(Update::Job(Box::new(patch(rest)?))),
         "gone" => Incoming::Update(Update::Gone(field(rest, "id")?.into())),
         "stale" => Incoming::Stale(topic()),
+        "soon" => Incoming::Soon(topic()),
         "found" => Incoming::Found(topic()),
         "watched" => Incoming::Watched(topic()),
         "limited" => Incoming::Limited(rest.to_owned()),
@@ -261,15 +246,6 @@ fn line_to_incoming(plain: &Plain, ask: Option<&Ask>, line: &str) -> Option<Inco
                 ..LogLine::default()
             }]),
         }),
-        "part" => Incoming::LogPart(LogPart {
-            left: field(rest, "left").and_then(|left| left.parse().ok()).unwrap_or(0),
-            held_back: field(rest, "held").map(str::to_owned),
-        }),
-        "nextpage" => {
-            let ask = ask?;
-            Incoming::Follow(plain.request(None, "logs", &[&ask.args[0], rest]))
-        }
-        "grew" => Incoming::LogGrew(field(rest, "id").map(Into::into)),
         other => odd(other),
     })
 }

@@ -152,14 +152,14 @@ pub fn show(incoming: &Incoming) -> Value {
         }
         Incoming::Update(update) => show_update(update),
         Incoming::Stale(topic) => json!({ "stale": topic.to_string() }),
+        Incoming::Soon(topic) => json!({ "soon": topic.to_string() }),
+        Incoming::Partial { open, why } => json!({ "partial": open, "why": why }),
         Incoming::Found(topic) => json!({ "found": topic.to_string() }),
         Incoming::Follow(request) => json!({ "follow": show_request(request) }),
         Incoming::Refused(reason) => json!({ "refused": reason }),
         Incoming::Limited(reason) => json!({ "limited": reason }),
         Incoming::Foreign(reason) => json!({ "foreign": reason }),
         Incoming::Kicked(reason) => json!({ "kicked": reason }),
-        Incoming::LogGrew(job) => json!({ "grew": job }),
-        Incoming::LogPart(part) => json!({ "left": part.left, "held": part.held_back }),
         Incoming::Unknown(diagnostic) => {
             json!({ "diagnostic": diagnostic.kind, "text": diagnostic.text })
         }

@@ -11,6 +11,7 @@ mod glance;
 mod hooking;
 mod logs;
 mod logview;
+mod looking;
 mod notices;
 mod oddities;
 mod quiet;
@@ -19,8 +20,6 @@ mod signing;
 mod state;
 mod telling;
 mod window;
-
-pub use logview::LogStored;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -10,9 +10,7 @@ use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{Server, ServerId};
 use jobwatch_core::state::Transition;
-use jobwatch_core::supervisor::{
-    Input, Link, LinkId, LogReach, Output, Remedy, Status, Supervisor,
-};
+use jobwatch_core::supervisor::{Input, Link, LinkId, Output, Remedy, Status, Supervisor};
 use jobwatch_core::time::{Mono, Now};
 use jobwatch_core::wire::json;
 use tokio::sync::oneshot;
@@ -79,6 +77,7 @@ pub(super) struct Entry {
     pub oddities: Oddities,
     pub deadline: Option<Mono>,
     pub actions: Actions,
+    pub logs_asked: HashMap<JobId, Mono>,
     pub renewal: Renewal,
     /// What the history was told of when each topic was last listed.
     noted: HashMap<Topic, Timestamp>,
@@ -246,6 +245,7 @@ impl State {
             oddities: Oddities::default(),
             deadline: None,
             actions: Actions::default(),
+            logs_asked: HashMap::new(),
             renewal: Renewal::default(),
             noted: HashMap::new(),
         };
@@ -273,7 +273,7 @@ impl State {
         for topic in topics {
             self.feed(slot, Input::Watch(topic));
         }
-        self.read_logs_again(slot);
+        self.look_again(slot);
         if waiting {
             self.load_key(slot);
         } else if !paused {
@@ -499,7 +499,7 @@ impl State {
                 self.feed(slot, Input::Frames(link, frames));
                 self.views.frames_changed(slot);
             }
-            Reported::Fetched(id, answer, retry_after) => {
+            Reported::Fetched(id, answer, said) => {
                 let Some(entry) = self.entry_mut(slot) else { return };
                 match &answer {
                     Ok(response) => {
@@ -516,7 +516,10 @@ impl State {
                 }
                 trace_wire(entry);
                 self.views.frames_changed(slot);
-                self.feed(slot, Input::Fetched(id, answer, retry_after));
+                if let Some(date) = said.date {
+                    self.feed(slot, Input::Dated(date));
+                }
+                self.feed(slot, Input::Fetched(id, answer, said.pause));
             }
         }
     }
@@ -582,18 +585,14 @@ impl State {
             Output::Status(status) => self.status(slot, status),
             Output::Job(job) => self.job(slot, job),
             Output::Transition(step) => self.step(slot, step),
+            Output::Looked { job, looked } => self.looked(slot, &job, looked),
+            Output::Forgotten(job) => self.forget_job(slot, &job),
             Output::Log { job, mut lines, source } => {
                 if entry.redactor.finds(lines.everything()) {
                     lines = clean_lines(&lines, &entry.redactor);
                 }
                 let slot = entry.slot;
                 self.heard_lines.push((slot, job, lines, source));
-            }
-            Output::LogReach { job, mut reach } => {
-                if let LogReach::Cut { reason, .. } = &mut reach {
-                    *reason = entry.redactor.clean_prefix(reason, WORDS);
-                }
-                self.reached.push((slot, job, reach));
             }
             Output::Metric(mut metric) => {
                 entry.redactor.clean_in_place(&mut metric.name);
@@ -668,13 +667,17 @@ impl State {
             let reason = status.reason.as_deref().unwrap_or("");
             tracing::info!(server = %entry.server.id, "{:?} {reason}", status.link);
         }
-        let lost = entry.status.hears && !status.hears;
+        let (heard, hears) = (entry.status.hears, status.hears);
+        let (live, lost) = (hears && !heard, heard && !hears);
         entry.status = status.clone();
         let server = entry.server.id.clone();
         self.views.overview_changed();
         self.sink(|| Event::Status { server, status });
         if lost && let Some(entry) = self.entry(slot) {
             self.logs.unheard(entry.server.id.clone());
+        }
+        if live {
+            self.catch_up_logs(slot);
         }
     }
 
@@ -803,10 +806,6 @@ fn clean_job(job: &mut Arc<Job>, redactor: &Redactor) {
 
 fn clean_lines(lines: &LogLines, redactor: &Redactor) -> LogLines {
     let mut clean = LogLines::with_capacity(lines.len(), lines.bytes());
-    if lines.goes_on() {
-        clean = clean.going_on();
-    }
-    clean.set_gap(lines.gap());
     for line in lines.iter() {
         let text = redactor.clean(line.text);
         let (id, origin) =

@@ -25,8 +25,8 @@ use crate::ports::Window;
 use crate::views::convert::{job_row, notice_row, queue_row, source_word};
 use crate::views::jobs::{Filter, JobsIndex};
 use crate::views::{
-    ActionView, AskedView, ErrorCode, JobDetail, JobRow, NoticeRow, Overview, Rows, ServerView,
-    StatusView, Tick, TimelineRow, UserError, ViewSpec, ViewWindow, Wanted,
+    ActionView, AskedView, ErrorCode, JobDetail, JobLookup, JobRow, NoticeRow, Overview, Rows,
+    ServerView, StatusView, Tick, TimelineRow, UserError, ViewSpec, ViewWindow, Wanted,
 };
 
 /// Rows in one window.
@@ -46,7 +46,12 @@ pub(super) enum Kind {
     Jobs(JobsIndex),
     Job {
         server: String,
+        /// As the page named it.
+        asked: JobId,
+        /// As it is known.
         job: JobId,
+        /// What its server said of it, where that was not the job.
+        lookup: Option<JobLookup>,
         /// Steps from the history, once it has answered.
         before: Option<Vec<TimelineRow>>,
         /// Steps since the view was opened.
@@ -220,6 +225,20 @@ impl Views {
         self.wanted = Some(wanted);
     }
 
+    /// Changes views of jobs; answers those that are to read the job's past anew.
+    pub(super) fn change_jobs(&mut self, mut change: impl FnMut(&mut Kind) -> bool) -> Vec<u32> {
+        let mut anew = Vec::new();
+        for (number, view) in &mut self.open {
+            if let Kind::Job { .. } = &view.kind {
+                if change(&mut view.kind) {
+                    anew.push(*number);
+                }
+                view.change();
+            }
+        }
+        anew
+    }
+
     fn change_if(&mut self, of: impl Fn(&Kind) -> bool) {
         for view in self.open.values_mut().filter(|view| of(&view.kind)) {
             view.change();
@@ -269,14 +288,11 @@ impl State {
                 Kind::Jobs(JobsIndex::new(Filter { slot, queue, states, search, sort }))
             }
             ViewSpec::Job { server, job } => {
-                let job = JobId::from(job);
-                let (id, of) = (ServerId(server.clone()), job.clone());
-                let history = self.history();
-                self.logs.count(Owner { server: id.clone(), job: of.clone() });
-                self.beside(history.timeline(id, of), move |state, steps| {
-                    state.timeline_read(number, &steps)
-                });
-                Kind::Job { server, job, before: None, since: Vec::new() }
+                let asked = JobId::from(job);
+                let job = self.job_called(&server, &asked).unwrap_or_else(|| asked.clone());
+                self.logs.count(Owner { server: ServerId(server.clone()), job: job.clone() });
+                let lookup = Some(JobLookup::Asking);
+                Kind::Job { server, asked, job, lookup, before: None, since: Vec::new() }
             }
             ViewSpec::Log { jobs, filter } => self.open_log(&jobs, &filter)?,
             ViewSpec::Queues { server } => Kind::Queues { server },
@@ -287,15 +303,20 @@ impl State {
             ViewSpec::Frames { server, job } => Kind::Frames { server, job },
         };
         let view = View { kind, version: 1, first: 0, count: 0, dirty: false, told: None };
+        let looks = view.kind.looks_at();
         self.views.open.insert(number, view);
+        self.read_timeline(number);
         self.log_opened(number);
+        self.look_at(looks);
         Ok(number)
     }
 
     pub(super) fn close_view(&mut self, view: u32) {
-        if let Some(View { kind: Kind::Log(log), .. }) = self.views.open.remove(&view) {
-            self.close_log(&log);
+        let Some(View { kind, .. }) = self.views.open.remove(&view) else { return };
+        if let Kind::Log(log) = &kind {
+            self.close_log(log);
         }
+        self.look_away(kind.looks_at());
     }
 
     fn close_all(&mut self) {
@@ -303,6 +324,30 @@ impl State {
         for number in open {
             self.close_view(number);
         }
+    }
+
+    /// Reads the past of a view's job.
+    pub(super) fn read_timeline(&mut self, number: u32) {
+        let Some(View { kind: Kind::Job { server, job, since, .. }, .. }) =
+            self.views.open.get_mut(&number)
+        else {
+            return;
+        };
+        since.clear();
+        let (server, job) = (ServerId(server.clone()), job.clone());
+        let history = self.history();
+        self.beside(history.timeline(server, job), move |state, steps| {
+            state.timeline_read(number, &steps)
+        });
+    }
+
+    /// The job of a server that is meant by an id as somebody spells it, if it is known.
+    fn job_called(&self, server: &str, given: &JobId) -> Option<JobId> {
+        let entry = self.entry(self.slot_of(server)?)?;
+        if self.catalogue.job(entry.slot, given).is_some() {
+            return Some(given.clone());
+        }
+        Some(entry.machine()?.job_called(given)?.id.clone())
     }
 
     fn timeline_read(&mut self, view: u32, steps: &[Transition]) {
@@ -364,10 +409,10 @@ impl State {
                 let rows = entries.filter_map(|found| self.row(found.slot, &found.job)).collect();
                 (index.total(), Rows::Jobs { rows, counts: index.counts() })
             }
-            Kind::Job { server, job, before, since } => {
+            Kind::Job { server, job, lookup, before, since, .. } => {
                 let timeline = before.iter().flatten().chain(since).cloned().collect();
                 let detail = self.detail(server, job, timeline).map(Box::new);
-                (u64::from(detail.is_some()), Rows::Job { detail })
+                (u64::from(detail.is_some()), Rows::Job { detail, lookup: lookup.clone() })
             }
             // Read beside the loop.
             Kind::Log(_) => (0, Rows::Log { rows: Vec::new(), state: Box::default() }),

@@ -181,6 +181,7 @@ pub(crate) enum Request {
     ReadAll,
     Dismiss(Vec<i64>, bool),
     Forget(ServerId),
+    ForgetJob(ServerId, JobId),
     Listed(ServerId, Topic, Timestamp),
     Unlisted(ServerId, Topic),
     Remembered(ServerId, oneshot::Sender<Remembered>),
@@ -313,6 +314,11 @@ impl History {
     /// Drops everything about a server that was removed.
     pub fn forget(&self, server: ServerId) {
         self.send(Request::Forget(server));
+    }
+
+    /// Forgets a job, which belongs to nothing that is watched, as it turned out.
+    pub fn forget_job(&self, server: ServerId, job: JobId) {
+        self.send(Request::ForgetJob(server, job));
     }
 
     /// Keeps when a topic was last listed completely. What was listed is to be kept before.

@@ -28,6 +28,20 @@ pub(super) fn body(job: &Job, part: usize) -> serde_json::Result<String> {
     serde_json::to_string(&short)
 }
 
+/// A job that belongs to nothing that is watched goes, with its steps.
+pub(super) fn forget_job(
+    connection: &Connection,
+    server: &ServerId,
+    job: &JobId,
+) -> rusqlite::Result<()> {
+    let of = params![server.0, job.as_str()];
+    connection.prepare_cached("DELETE FROM jobs WHERE server = ?1 AND id = ?2")?.execute(of)?;
+    connection
+        .prepare_cached("DELETE FROM transitions WHERE server = ?1 AND job = ?2")?
+        .execute(of)?;
+    Ok(())
+}
+
 pub(super) fn set(
     connection: &Connection,
     sql: &str,

@@ -18,8 +18,8 @@ use super::open::{
 };
 use super::prune::{CUT, Limits, prune};
 use super::rows::{
-    MAX_PART, announce, body, in_ledger, insert_step, kind_from_word, kind_word, ledger_key, set,
-    stored_notice, timestamp,
+    MAX_PART, announce, body, forget_job, in_ledger, insert_step, kind_from_word, kind_word,
+    ledger_key, set, stored_notice, timestamp,
 };
 use super::standby::Turn;
 use super::waiting::{Waiting, Write};
@@ -169,6 +169,7 @@ impl Store {
             Request::Dismiss(ids, dismissed) => waiting.write(Write::Dismiss(ids, dismissed)),
             Request::Output(id, text) => waiting.write(Write::Output(id, text)),
             Request::Forget(server) => waiting.write(Write::Forget(server)),
+            Request::ForgetJob(server, job) => waiting.write(Write::ForgetJob(server, job)),
             Request::Unlisted(server, topic) => waiting.write(Write::Unlisted(server, topic)),
             Request::Remembered(server, answer) => {
                 answers.push(Box::new(move |store| {
@@ -468,6 +469,9 @@ impl Store {
                             transaction.execute(&sql, params![server.0])?;
                         }
                     }
+                    // Told of again since, it is kept.
+                    Write::ForgetJob(server, job) if self.waiting.holds(server, job) => {}
+                    Write::ForgetJob(server, job) => forget_job(&transaction, server, job)?,
                     Write::Listed(server, topic, at) => {
                         transaction
                             .prepare_cached(

@@ -41,6 +41,7 @@ pub(super) enum Write {
     ReadAll,
     Dismiss(Vec<i64>, bool),
     Forget(ServerId),
+    ForgetJob(ServerId, JobId),
     Listed(ServerId, Topic, Timestamp),
     Unlisted(ServerId, Topic),
 }
@@ -80,6 +81,11 @@ impl Waiting {
             self.jobs.retain(|(of, _), _| of != server);
             self.bytes = self.jobs.values().map(|job| size(job)).sum();
         }
+        if let Write::ForgetJob(server, job) = &write
+            && let Some(job) = self.jobs.remove(&(server.clone(), job.clone()))
+        {
+            self.bytes -= size(&job);
+        }
         self.writes.push(write);
     }
 
@@ -91,6 +97,11 @@ impl Waiting {
     /// Whether so much waits that it should be written now.
     pub(super) fn full(&self) -> bool {
         self.len() > FULL || self.bytes > FULL_BYTES
+    }
+
+    /// Whether a job's state waits.
+    pub(super) fn holds(&self, server: &ServerId, job: &JobId) -> bool {
+        self.jobs.contains_key(&(server.clone(), job.clone()))
     }
 
     pub(super) fn jobs(&self) -> impl Iterator<Item = (&ServerId, &JobId, &Job)> {

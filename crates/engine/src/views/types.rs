@@ -538,6 +538,22 @@ pub struct ViewWindow {
     pub rows: Rows,
 }
 
+/// How it stands with asking a server for a job that is looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+#[ts(export)]
+pub enum JobLookup {
+    /// Its answer is awaited.
+    Asking,
+    /// It does not know the job.
+    Unknown,
+    /// It gave no usable answer.
+    Failed {
+        /// Why, in a sentence.
+        reason: String,
+    },
+}
+
 /// Rows of one kind.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -554,6 +570,8 @@ pub enum Rows {
     Job {
         /// The job.
         detail: Option<Box<JobDetail>>,
+        /// What its server said of it, where that was not the job.
+        lookup: Option<JobLookup>,
     },
     /// Of a `log` view.
     Log {

@@ -76,7 +76,7 @@ async fn the_last_known_jobs_are_there_greyed_before_any_server_answers() {
     let view = engine.open_view(spec).await.unwrap();
     let mut steps = 0;
     while steps == 0 {
-        let Rows::Job { detail } = engine.view_window(view, 0, 1).await.unwrap().rows else {
+        let Rows::Job { detail, .. } = engine.view_window(view, 0, 1).await.unwrap().rows else {
             panic!()
         };
         steps = detail.unwrap().timeline.len();

@@ -292,7 +292,7 @@ async fn a_retry_is_shown_on_the_row_at_once_then_how_it_went_and_the_new_run() 
     let view = scene.engine.open_view(spec).await.unwrap();
     let asked = async || {
         let window = scene.engine.view_window(view, 0, 1).await.unwrap();
-        let Rows::Job { detail: Some(detail) } = window.rows else { panic!("no job") };
+        let Rows::Job { detail: Some(detail), .. } = window.rows else { panic!("no job") };
         detail.row.asked
     };
     assert_eq!(asked().await, None);

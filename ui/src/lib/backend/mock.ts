@@ -1,6 +1,7 @@
 import type { AskedState } from "../generated/AskedState";
 import type { Counts } from "../generated/Counts";
 import type { ErrorCode } from "../generated/ErrorCode";
+import type { JobLookup } from "../generated/JobLookup";
 import type { JobRow } from "../generated/JobRow";
 import type { Mute } from "../generated/Mute";
 import type { MuteBy } from "../generated/MuteBy";
@@ -171,6 +172,9 @@ export class Mock implements Backend {
     return structuredClone({ view, version: this.#version, total, first, rows });
   }
 
+  /** What servers say of jobs that are not known. */
+  lookup: JobLookup = { kind: "unknown" };
+
   async closeView(view: number): Promise<void> {
     this.#views.delete(view);
     this.#logs.delete(view);
@@ -198,7 +202,7 @@ export class Mock implements Backend {
       }
       case "job": {
         const job = this.#find(spec.server, spec.job);
-        return [{ kind: "job", detail: job ? this.world.detail(job) : null }, job ? 1 : 0];
+        return [{ kind: "job", detail: job ? this.world.detail(job) : null, lookup: job ? null : this.lookup }, job ? 1 : 0];
       }
       case "log": {
         const log = this.#log(view);

@@ -2,6 +2,7 @@
 import type { Counts } from "./Counts";
 import type { FrameRow } from "./FrameRow";
 import type { JobDetail } from "./JobDetail";
+import type { JobLookup } from "./JobLookup";
 import type { JobRow } from "./JobRow";
 import type { LogRow } from "./LogRow";
 import type { LogState } from "./LogState";
@@ -23,7 +24,11 @@ counts: Counts, } | { "kind": "job",
 /**
  * The job.
  */
-detail: JobDetail | null, } | { "kind": "log", 
+detail: JobDetail | null, 
+/**
+ * What its server said of it, where that was not the job.
+ */
+lookup: JobLookup | null, } | { "kind": "log", 
 /**
  * The rows.
  */

@@ -5,10 +5,7 @@ use serde_json::value::RawValue;
 
 use super::{Asked, BullBoard, record};
 use crate::dialect::answer::{accepted, body, failed, is_page, misshapen, odd, refused, words};
-use crate::dialect::pages::{Found, Page, Way};
-use crate::dialect::{
-    Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, LogPart, Method,
-};
+use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
 use crate::log::LogLines;
 use crate::model::{Job, JobId, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::Fields;
@@ -20,11 +17,13 @@ const PAGE: usize = 100;
 const PAGES: u32 = 5;
 /// Log lines asked for at once; the server allows no more.
 const LOG_PAGE: usize = 1000;
+/// Pages of a log that are followed in one go; the next fetch continues.
+const LOG_PAGES: u32 = 20;
 /// Runs of a page of a list that are asked how they really ended.
 const DOUBTED: usize = 10;
 /// How often each is: several lists may hold it before the first answer.
 const ASKED: u8 = 4;
-/// Failed runs remembered.
+/// Failed runs and open logs remembered.
 const REMEMBERED: usize = 10_000;
 
 impl BullBoard {
@@ -36,7 +35,7 @@ impl BullBoard {
                 let args = vec!["1".to_owned(), body.to_string()];
                 vec![self.post(topic, "search", &["jobs", "table"], args, &body)]
             }
-            Topic::Job(id) => vec![self.run_request(topic, id.as_str())],
+            Topic::Job(id) => self.run_requests(topic, id.as_str()),
             Topic::Queue(name) => vec![
                 self.table(topic, json!({"queue": name, "limit": PAGE}), 1),
                 self.queues(topic, json!({"search": name, "limit": PAGE}), 1),
@@ -53,9 +52,12 @@ impl BullBoard {
         }
     }
 
-    fn run_request(&self, topic: &Topic, id: &str) -> FetchRequest {
+    /// A run and what its log has gained.
+    fn run_requests(&self, topic: &Topic, id: &str) -> Vec<FetchRequest> {
         let ask = ask(topic, "job", vec![id.to_owned()]);
-        self.endpoint.request(ask, Method::Get, &["jobs", id], &[], None)
+        let job = self.endpoint.request(ask, Method::Get, &["jobs", id], &[], None);
+        let offset = self.logs.get(id).copied().unwrap_or(0);
+        vec![job, self.log_request(Some(topic), id, offset, 1)]
     }
 
     fn post(
@@ -90,12 +92,12 @@ impl BullBoard {
         topic: Option<&Topic>,
         id: &str,
         offset: u64,
-        way: Way,
+        page: u32,
     ) -> FetchRequest {
         let ask = Ask {
             topic: topic.cloned(),
             call: "logs",
-            args: vec![id.to_owned(), offset.to_string(), way.word().to_owned()],
+            args: vec![id.to_owned(), offset.to_string(), page.to_string()],
         };
         let body = json!({"id": id, "limit": LOG_PAGE, "offset": offset});
         let path = ["jobs", "logs"];
@@ -133,7 +135,7 @@ impl BullBoard {
                 // An unknown run and a broken server answer alike. Whether the log call, which
                 // says "no lines" for an unknown run, still works tells them apart.
                 ("job", Some(topic)) if response.status == 500 && !is_json(response) => {
-                    let mut probe = self.log_request(Some(topic), arg(0), 0, Way::All);
+                    let mut probe = self.log_request(Some(topic), arg(0), 0, 1);
                     probe.ask.call = "probe";
                     vec![Incoming::Follow(probe)]
                 }
@@ -228,7 +230,8 @@ impl BullBoard {
                 // Not a BullMQ id of a recent run, so it is taken for the run's own, unless the run
                 // it means was found before.
                 let run = self.found.get(wanted.as_str()).unwrap_or(wanted);
-                return vec![Incoming::Follow(self.run_request(topic, run.as_str()))];
+                let requests = self.run_requests(topic, run.as_str());
+                return requests.into_iter().map(Incoming::Follow).collect();
             }
             return all;
         }
@@ -328,53 +331,33 @@ impl BullBoard {
     }
 
     fn logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
-        let [id, offset, way] = ask.args.as_slice() else { return Vec::new() };
+        let [id, offset, page] = ask.args.as_slice() else { return Vec::new() };
         let offset: u64 = offset.parse().unwrap_or(0);
-        let way = Way::from_word(way).unwrap_or(Way::All);
-        let total = fields.whole::<i64>("total").and_then(|n| u64::try_from(n).ok());
         let rows = fields.array("logs");
-        let (many, full) = (rows.len() as u64, rows.len() >= LOG_PAGE);
+        let next = offset + rows.len() as u64;
+        let full = rows.len() >= LOG_PAGE;
         let mut lines = LogLines::new();
-        let mut page = Page { offset, total, ..Page::default() };
-        for (at, raw) in rows.into_iter().enumerate() {
-            let row = Fields::of(raw).unwrap_or_default();
-            page.begins |= at == 0 && record::number(&row).is_some_and(|number| number <= 1);
-            // What is no line has a place all the same.
-            page.prints.push(record::line(&row, &mut lines).unwrap_or_default());
+        for (raw, position) in rows.into_iter().zip(offset..) {
+            if let Some(row) = Fields::of(raw) {
+                record::line(&row, position, &mut lines);
+            }
         }
-        let time = |at: usize| lines.get(at).and_then(|line| line.at);
-        page.times = time(0).zip(lines.len().checked_sub(1).and_then(time));
-        let next = offset + many;
-        let more = many > 0 && total.map_or(full, |total| next < total);
-        let cursor = self.logs.of(id);
-        let found = cursor.read(way, &page);
-        let gap = if found == Found::Joined && !more { cursor.over() } else { None };
-        lines.set_gap(gap);
-        if way == Way::Next {
-            lines = lines.going_on();
+        if self.logs.len() >= REMEMBERED && !self.logs.contains_key(id) {
+            self.logs.clear();
         }
+        let seen = self.logs.entry(id.clone()).or_default();
+        // An earlier part that is read again moves nothing.
+        *seen = (*seen).max(next);
         let mut all = Vec::new();
-        if found == Found::Joined && (!lines.is_empty() || gap.is_some()) {
+        if !lines.is_empty() {
             all.push(Incoming::Update(Update::Log { job: id.as_str().into(), lines }));
         }
-        let mut part =
-            LogPart { left: total.map_or(0, |total| total.saturating_sub(next)), held_back: None };
-        match found {
-            Found::Elsewhere(offset, way) => {
-                all.push(Incoming::LogPart(part));
-                all.push(Incoming::Follow(self.log_request(None, id, offset, way)));
-            }
-            Found::Joined if more => {
-                all.push(Incoming::LogPart(part));
-                all.push(Incoming::Follow(self.log_request(None, id, next, Way::Next)));
-            }
-            Found::Joined => all.push(Incoming::LogPart(part)),
-            Found::Again => {
-                part.left = total.map_or(0, |total| total.saturating_sub(offset));
-                let words = "The server gives the same lines whichever are asked for.";
-                part.held_back = Some(words.to_owned());
-                all.push(Incoming::LogPart(part));
-            }
+        let total = fields.whole::<i64>("total").and_then(|n| u64::try_from(n).ok());
+        let more = total.map_or(full, |total| next < total) && next > offset;
+        let page: u32 = page.parse().unwrap_or(LOG_PAGES);
+        if more && page < LOG_PAGES {
+            let follow = self.log_request(ask.topic.as_ref(), id, next, page + 1);
+            all.push(Incoming::Follow(follow));
         }
         all
     }

@@ -8,7 +8,7 @@ mod frames;
 mod http;
 mod record;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,11 +16,10 @@ use url::Url;
 
 use super::endpoint::{Defaults, Endpoint, bearer};
 use super::memory::Memory;
-use super::pages::{Cursor, Lately, Way};
 use super::sign_in::SignIn;
 use super::{
-    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, LogFrom,
-    OpenRequest, Outgoing,
+    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
+    Outgoing,
 };
 use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
@@ -32,8 +31,8 @@ pub struct BullBoard {
     endpoint: Endpoint,
     /// Topics watched on this link. The server is not told: everybody hears everything.
     watched: BTreeSet<Topic>,
-    /// How far the logs of runs have been read.
-    logs: Lately<Cursor>,
+    /// Runs whose log is being read, with the offset of the next line.
+    logs: BTreeMap<String, u64>,
     /// The runs that were found for BullMQ ids.
     found: Memory<JobId>,
     /// Failed runs, so that a replay, which keeps its row, counts as a new attempt.
@@ -70,7 +69,7 @@ impl BullBoard {
         Ok(Self {
             endpoint: Endpoint::new(server, key, defaults)?,
             watched: BTreeSet::new(),
-            logs: Lately::default(),
+            logs: BTreeMap::new(),
             found: Memory::default(),
             failed: HashMap::new(),
             ends: Memory::default(),
@@ -140,7 +139,7 @@ impl Dialect for BullBoard {
             Outgoing::Unwatch(topic) => {
                 self.watched.remove(topic);
                 if let Topic::Job(id) = topic {
-                    self.logs.forget(id.as_str());
+                    self.logs.remove(id.as_str());
                 }
                 Vec::new()
             }
@@ -171,21 +170,8 @@ impl Dialect for BullBoard {
         self.requests(topic)
     }
 
-    fn fetch_logs(&self, job: &Job, from: LogFrom) -> Vec<FetchRequest> {
-        let id = job.id.as_str();
-        let (offset, way) = match self.logs.get(id) {
-            Some(cursor) if from == LogFrom::Known => cursor.next(),
-            _ => (0, Way::All),
-        };
-        vec![self.log_request(None, id, offset, way)]
-    }
-
-    fn serves_logs(&self) -> bool {
-        true
-    }
-
-    fn announces_logs(&self) -> bool {
-        true
+    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
+        vec![self.log_request(None, job.id.as_str(), offset, 1)]
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {

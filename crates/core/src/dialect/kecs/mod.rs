@@ -14,7 +14,6 @@ mod frames;
 mod http;
 mod logs;
 mod metrics;
-mod stored;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,10 +27,9 @@ use ending::Beside;
 use super::endpoint::{Defaults, Endpoint, bearer};
 use super::go;
 use super::memory::Memory;
-use super::pages::{Cursor, Lately, Newest};
 use super::{
-    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, LogFrom,
-    OpenRequest, Outgoing, holds_by_fields,
+    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
+    Outgoing, holds_by_fields,
 };
 use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
@@ -73,10 +71,8 @@ pub struct Kecs {
     stopped: Memory<()>,
     /// The containers of task definitions, and whether each is essential.
     definitions: Memory<Vec<(String, bool)>>,
-    /// How far the stored logs of containers have been read, as `TASK/CONTAINER`.
-    stores: Lately<Cursor>,
-    /// The newest lines of containers, which is all that is served while a task runs.
-    tails: Lately<Newest>,
+    /// Containers of whose log the tail was told, as `TASK/CONTAINER`.
+    tails: Memory<()>,
 }
 
 impl Kecs {
@@ -124,8 +120,7 @@ impl Kecs {
             adopted: Memory::default(),
             stopped: Memory::default(),
             definitions: Memory::default(),
-            stores: Lately::default(),
-            tails: Lately::default(),
+            tails: Memory::default(),
         };
         kecs.set_key(key);
         Ok(kecs)
@@ -360,12 +355,8 @@ impl Dialect for Kecs {
         self.requests(topic)
     }
 
-    fn fetch_logs(&self, job: &Job, from: LogFrom) -> Vec<FetchRequest> {
-        self.log_requests(job, from)
-    }
-
-    fn serves_logs(&self) -> bool {
-        true
+    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
+        self.log_requests(job, offset)
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {

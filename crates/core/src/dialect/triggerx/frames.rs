@@ -74,7 +74,8 @@ impl TriggerX {
         Some(all)
     }
 
-    /// The topics under which a task is watched, to be fetched: the end is never pushed.
+    /// The topics under which a task is watched, to be fetched, and again for a while: the end is
+    /// written by another service a little later, and never pushed.
     fn stale(&self, task: &str, job: Option<&str>) -> Vec<Incoming> {
         let rooms = [job.and_then(record::job_id), Some(record::task_id(task))];
         let watched: Vec<Incoming> = self
@@ -85,7 +86,7 @@ impl TriggerX {
                 Target::of(topic)
                     .is_some_and(|target| rooms.iter().flatten().any(|room| *room == target.room))
             })
-            .map(|topic| Incoming::Stale(topic.clone()))
+            .map(|topic| Incoming::Soon(topic.clone()))
             .collect();
         if !watched.is_empty() {
             return watched;
@@ -159,5 +160,5 @@ impl<'a> Snapshot<'a> {
 }
 
 fn stale_job(id: &str) -> Incoming {
-    Incoming::Stale(Topic::Job(id.into()))
+    Incoming::Soon(Topic::Job(id.into()))
 }

@@ -1,0 +1,124 @@
+//! Single jobs that somebody looks at, and jobs that belong to nothing that is watched.
+//!
+//! Whatever is looked at is fetched whole, at once and for as long as it is looked at. What belongs
+//! to nothing is not kept.
+
+use super::work::{Class, Round};
+use super::{Looked, Output, Supervisor};
+use crate::model::{Job, JobId, Topic};
+use crate::state::Change;
+use crate::time::Now;
+
+/// How many ids of other people's jobs are remembered, so that hints about them cost no request.
+const MOST_FOREIGN: usize = 4_096;
+
+impl Supervisor {
+    /// Somebody looks at a job, known or not.
+    pub(super) fn look_at(&mut self, id: &JobId, now: Now) {
+        let topic = Topic::Job(id.clone());
+        self.topics.look(topic.clone());
+        self.board.pin(id, true);
+        self.strangers.remove(id);
+        self.polling.add(&topic);
+        self.polling.look_up(&topic, Class::News, now.mono);
+        if !self.has_ended(&topic) {
+            self.subscribe(topic, now);
+        }
+    }
+
+    /// Somebody looks at a job no longer.
+    pub(super) fn look_away(&mut self, id: &JobId, now: Now) {
+        let topic = Topic::Job(id.clone());
+        if !self.topics.look_away(&topic) {
+            return;
+        }
+        if !self.topics.contains(&topic) {
+            self.give_up(topic, now);
+        }
+        let guests: Vec<JobId> = self
+            .guests
+            .iter()
+            .filter(|guest| !self.board.job(guest).is_some_and(|job| self.covered(job)))
+            .cloned()
+            .collect();
+        for guest in guests {
+            self.dismiss(&guest);
+        }
+    }
+
+    /// The job that is meant by an id as somebody spells it.
+    #[must_use]
+    pub fn job_called(&self, given: &JobId) -> Option<&Job> {
+        let exact = self.board.job(given);
+        let named = || self.board.jobs().find(|job| self.dialect.names(given, &job.id));
+        exact.or_else(named).map(AsRef::as_ref)
+    }
+
+    /// A topic's round has ended: who looks at its job is told what the server said.
+    pub(super) fn tell_looker(&mut self, topic: &Topic, round: &Round, ok: bool) {
+        let Topic::Job(given) = topic else { return };
+        let Some(look) = self.topics.looked_at(topic) else { return };
+        if look.told {
+            return;
+        }
+        look.told = ok;
+        let looked = match self.job_called(given) {
+            _ if !ok => {
+                let reason = round.failed.as_ref().map(|fault| fault.reason.clone());
+                Looked::Unreachable(reason.unwrap_or_default())
+            }
+            Some(job) => Looked::Known(job.id.clone()),
+            None => Looked::Unknown,
+        };
+        self.out.push_back(Output::Looked { job: given.clone(), looked });
+    }
+
+    /// Whether a job belongs to anything that is watched, found or looked at.
+    pub(super) fn covered(&self, job: &Job) -> bool {
+        self.topics.covers(job, |topic| self.dialect.holds(topic, job))
+    }
+
+    /// Passes on what became of a job, unless it turned out to belong to nothing: then it is
+    /// forgotten. `before` says whether it was known, and belonged to something as far as was known.
+    pub(super) fn admit(
+        &mut self,
+        id: &JobId,
+        before: Option<bool>,
+        changes: Vec<Change>,
+        now: Now,
+    ) {
+        let Some(job) = self.board.job(id) else { return };
+        if self.covered(job) {
+            let for_good = self.topics.covers_for_good(job, |t| self.dialect.holds(t, job));
+            if before.is_none() && !for_good {
+                self.guests.insert(id.clone());
+            }
+            self.changes(changes, now);
+            return;
+        }
+        match before {
+            // It was kept for a reason that has passed, and is followed to its end.
+            Some(false) => self.changes(changes, now),
+            Some(true) => self.dismiss(&id.clone()),
+            None => {
+                self.board.forget(id);
+                self.remember_foreign(id);
+            }
+        }
+    }
+
+    /// Forgets a job that everybody was told of.
+    fn dismiss(&mut self, id: &JobId) {
+        self.guests.remove(id);
+        self.board.forget(id);
+        self.remember_foreign(id);
+        self.out.push_back(Output::Forgotten(id.clone()));
+    }
+
+    fn remember_foreign(&mut self, id: &JobId) {
+        if self.strangers.len() >= MOST_FOREIGN {
+            self.strangers.clear();
+        }
+        self.strangers.insert(id.clone());
+    }
+}

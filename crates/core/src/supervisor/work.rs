@@ -1,0 +1,209 @@
+//! The parts of what is fetched: why a request was made, one round of a topic, and what is known
+//! about fetching it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::FetchId;
+use super::shared::Call;
+use super::status::Fault;
+use crate::dialect::{Ask, FetchRequest, FetchResponse};
+use crate::model::{JobId, Topic};
+use crate::time::Mono;
+
+/// How long announcements of a change are collected before the fetch; doubled up to the longest
+/// while they keep coming.
+pub(super) const COLLECT: Duration = Duration::from_millis(100);
+
+/// Where a change was promised, it is looked for this long after the promise.
+pub(super) const LOOKS: [Duration; 3] =
+    [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)];
+
+/// A round of so many requests is a long one, which is not begun again at once.
+const LONG: usize = 16;
+
+/// How pressing a fetch is, the most pressing first. What is pressing goes before the rest whatever
+/// that is due for, and may use up the budget; of the others neither keeps the other waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// Something happened, or the user waits for it.
+    News,
+    /// A list, by routine.
+    List,
+    /// A single job, by routine or to find out what became of it.
+    Single,
+}
+
+impl Class {
+    /// What routine makes of a topic.
+    pub fn of(topic: &Topic) -> Class {
+        match topic {
+            Topic::Job(_) => Class::Single,
+            Topic::Queue(_) | Topic::User(_) | Topic::Everything => Class::List,
+        }
+    }
+}
+
+/// Why a request was made.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    /// Part of a topic's round.
+    Topic(Topic),
+    /// Earlier log lines of a job.
+    Logs,
+    /// An action, with the id its answer is expected under.
+    Act(FetchId),
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub purpose: Purpose,
+    pub ask: Ask,
+    /// Other topics that asked the same meanwhile, each in its own words.
+    pub also: Vec<(Topic, Ask)>,
+    /// What was asked and when, where others may ask the same.
+    pub call: Option<(Call, Mono)>,
+}
+
+/// The next thing to do for a topic's round.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Make this request.
+    Make(Topic, FetchRequest),
+    /// The same has just been answered to another topic.
+    Known(Topic, FetchRequest, FetchResponse),
+}
+
+/// One complete fetch of a topic: its requests, and those that followed from the answers.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    /// When the first of its answers was asked for, perhaps by another topic.
+    pub begun: Mono,
+    /// When it began.
+    pub started: Mono,
+    /// Requests under way or waiting.
+    pub open: usize,
+    /// Requests it began with.
+    pub requests: usize,
+    /// Further requests taken so far.
+    pub pages: usize,
+    /// Whether one of them gave a usable answer.
+    pub answered: bool,
+    /// Why one of them gave no usable answer.
+    pub failed: Option<Fault>,
+    /// Why one of them did not accept the key.
+    pub refused: Option<String>,
+    /// The jobs it showed.
+    pub seen: HashSet<JobId>,
+    /// Its answers do not show all that ended before.
+    pub past_cut: bool,
+    /// Its answers do not show all that is under way.
+    pub open_cut: bool,
+    /// Why they do not, where that is worth telling.
+    pub cut_why: Option<String>,
+    /// The newest time that any of its jobs bears, by the server's clock.
+    pub newest: Option<Timestamp>,
+    /// The server said that it does not know the topic's own job, which answers the round whatever
+    /// status that was said with.
+    pub gone: bool,
+}
+
+/// What is known about fetching one topic.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// Looked up once, not watched.
+    pub lookup: bool,
+    /// When it is due, and how pressing that is.
+    pub due: Option<(Class, Mono)>,
+    pub round: Option<Round>,
+    pub dirty: bool,
+    /// There is nothing to ask about it over HTTP.
+    pub mute: bool,
+    /// Rounds failed in a row.
+    pub failures: u32,
+    /// Why the last one failed, other than for the key.
+    pub fault: Option<Fault>,
+    /// When its first complete round ended (local clock).
+    pub listed: Option<Timestamp>,
+    /// When its latest complete round ended (local clock).
+    pub listed_last: Option<Timestamp>,
+    /// Whether every complete round so far showed all that had ended before.
+    pub whole: bool,
+    /// The newest time, by the server's clock, that a job bore in the complete rounds so far.
+    pub newest: Option<Timestamp>,
+    /// What was reported of the first round: that it failed, or that a complete one has ended.
+    pub told: Option<bool>,
+    /// When it was last found worth fetching for a reason of its own rather than by routine: only
+    /// what was asked since then answers that.
+    pub news: Mono,
+    /// A list tells all about it: by routine that is waited for.
+    pub by_list: bool,
+    /// How many looks in a row found its job ended, and until when routine leaves it alone for
+    /// that.
+    pub rests: u32,
+    pub rests_until: Mono,
+    /// How long what is announced is collected.
+    pub collect: Duration,
+    /// When a change was announced last.
+    pub announced: Option<Mono>,
+    /// When it is to be looked at again, since a change was promised.
+    pub looks: Vec<Mono>,
+    /// When its latest round ended, and how long that took.
+    pub ended: Mono,
+    pub took: Duration,
+}
+
+impl Round {
+    /// How long it took, where that is for its many requests.
+    pub fn length(&self, now: Mono) -> Duration {
+        if self.requests + self.pages < LONG { Duration::ZERO } else { now.since(self.started) }
+    }
+}
+
+impl Work {
+    /// Until when routine leaves it alone.
+    pub fn rests_until(&self) -> Mono {
+        self.rests_until
+    }
+
+    /// When a change that is announced may be fetched at the soonest: a list that takes long is read
+    /// half of the time at most.
+    pub fn breath(&self) -> Mono {
+        self.ended.after(self.took)
+    }
+
+    /// Takes the looks that were promised up to now, and answers when the next is due.
+    pub fn next_look(&mut self, now: Mono) -> Option<Mono> {
+        self.looks.retain(|at| *at > now);
+        self.looks.iter().min().copied()
+    }
+
+    pub fn new(lookup: bool) -> Work {
+        Work {
+            lookup,
+            due: None,
+            round: None,
+            dirty: false,
+            mute: false,
+            failures: 0,
+            fault: None,
+            listed: None,
+            listed_last: None,
+            whole: true,
+            newest: None,
+            told: None,
+            news: Mono(0),
+            by_list: false,
+            rests: 0,
+            rests_until: Mono(0),
+            collect: COLLECT,
+            announced: None,
+            looks: Vec::new(),
+            ended: Mono(0),
+            took: Duration::ZERO,
+        }
+    }
+}
