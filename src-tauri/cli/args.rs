@@ -23,6 +23,8 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_CANCELLED: u8 = 2;
 /// `wait` and `logs`: the server does not know the job (any more).
 pub const EXIT_LOST: u8 = 3;
+/// `wait` and `logs`: the id means several jobs.
+pub const EXIT_SEVERAL: u8 = 4;
 /// The command line was not understood. Not 2, which means a cancelled job.
 pub const EXIT_USAGE: u8 = 64;
 /// Something needed is not there: a port, the window system, the server's address.
@@ -46,6 +48,7 @@ Exit codes:
   1    wait: the job failed
   2    wait: the job was cancelled
   3    wait, logs: the server does not know the job (any more)
+  4    wait, logs: the id means several jobs, which are listed
   64   the command line was not understood
   69   something needed is not there (a port, an address, the window system)
   70   the program itself failed
@@ -202,7 +205,8 @@ pub struct Watch {
 /// `jobwatch wait`.
 #[derive(Debug, Group)]
 pub struct Wait {
-    /// The job's id, with or without "job:" before it
+    /// The job: its id, QUEUE/ID where queues count ids for themselves, an ARN, a TriggerX task as
+    /// task:7; with or without "job:" before it
     pub job: String,
 
     /// Which server.
@@ -212,6 +216,11 @@ pub struct Wait {
     /// Give up after this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
+
+    /// The job was just added: wait for it to appear, and do not take an ended one of the same id
+    /// for it
+    #[arg(long)]
+    pub new: bool,
 
     /// Print the ended job as a JSON object
     #[arg(long)]

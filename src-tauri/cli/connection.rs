@@ -153,11 +153,18 @@ impl Target {
     }
 }
 
-/// Whether the server can be connected to as it is described.
+/// Whether the server can be connected to as it is described, and asked for the job it is to watch.
 fn usable(server: &Server, key: Option<&Secret>) -> Result<(), Failure> {
-    dialect::dialect(server, key.cloned())
-        .map(drop)
-        .map_err(|problem| Failure::new(EXIT_USAGE, format!("{}: {problem}", server.name)))
+    let dialect = dialect::dialect(server, key.cloned())
+        .map_err(|problem| Failure::new(EXIT_USAGE, format!("{}: {problem}", server.name)))?;
+    // A job that cannot be asked for is refused at once.
+    match &server.watch[..] {
+        [topic @ Topic::Job(_)] => match dialect.unwatchable(topic) {
+            Some(reason) => Err(Failure::new(EXIT_USAGE, reason)),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 fn no_key(error: SignInError) -> Failure {
@@ -198,6 +205,15 @@ fn with_headers(
         credentials.headers.push((name.clone(), secret_from(variable, "header")?));
     }
     Ok(credentials.written())
+}
+
+/// The topics of a job named on the command line. `job:77` is the job 77, or one whose own id that is;
+/// to TriggerX the two are the same.
+pub fn job_topics(job: &str, server: &Server) -> Result<Vec<Topic>, Failure> {
+    let first = job_topic(job)?;
+    let whole = Topic::Job(job.into());
+    let both = whole != first && server.dialect != DialectKind::TriggerX;
+    Ok(std::iter::once(first).chain(both.then_some(whole)).collect())
 }
 
 fn secret_from(variable: &str, wanted: &str) -> Result<Secret, Failure> {

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod changes;
+mod choice;
 mod connection;
 mod demo;
 pub mod json;

@@ -1,18 +1,22 @@
 //! `jobwatch wait`: the job's outcome is the exit code.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use jobwatch_core::model::{Job, JobState, Topic};
+use jiff::Timestamp;
+use jobwatch_core::model::{Job, JobId, JobState, Topic};
 use jobwatch_core::notify::{duration_words, explain};
+use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::Status;
 use jobwatch_engine::ports::{Event, Ports};
 use tokio::sync::watch;
 
 use super::args::{
-    EXIT_CANCELLED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_TIMEOUT, Wait,
+    EXIT_CANCELLED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_SEVERAL,
+    EXIT_TIMEOUT, Wait,
 };
-use super::connection::{Target, job_topic};
+use super::choice::{self, Candidates, Choice, certain};
+use super::connection::{Target, job_topic, job_topics};
 use super::stream::Each;
 use super::{Failure, Outcome, json, print, text};
 use crate::os::paths::{NoHome, Paths};
@@ -21,11 +25,17 @@ use crate::os::paths::{NoHome, Paths};
 /// job's own event may be on its way while the list is read.
 const LATE: Duration = Duration::from_secs(2);
 
+/// How late a job may be that was just added: Better Bull Board copies what queues hold, and its rows
+/// follow by 3 to 30 s.
+const LAG: Duration = Duration::from_secs(30);
+
 /// What is known of one job.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// The job as last heard.
+    /// The job as last heard; of several that may be meant the one that probably is.
     pub job: Option<Arc<Job>>,
+    /// All jobs that may be meant.
+    pub candidates: Candidates,
     /// The server's connection.
     pub status: Option<Status>,
     /// Whether the server was asked for the job and has answered.
@@ -39,23 +49,53 @@ impl Seen {
         wanted: Topic,
         also: impl Fn(&Event) + Send + Sync + 'static,
     ) -> (Ports, watch::Receiver<Seen>) {
+        Seen::ports_of(vec![wanted], also)
+    }
+
+    /// The same where several topics may mean the job.
+    pub fn ports_of(
+        wanted: Vec<Topic>,
+        also: impl Fn(&Event) + Send + Sync + 'static,
+    ) -> (Ports, watch::Receiver<Seen>) {
+        let unlisted = std::sync::Mutex::new(wanted);
         let (seen, watching) = watch::channel(Seen::default());
         let sink = Each(move |event: Event| {
             also(&event);
             match event {
                 Event::Job { job, named: true, .. } => {
-                    seen.send_modify(|seen| seen.job = Some(job));
+                    seen.send_modify(|seen| seen.heard(job));
                 }
                 Event::Status { status, .. } => {
                     seen.send_modify(|seen| seen.status = Some(status));
                 }
-                Event::Listed { topic, ok: true, .. } if topic == wanted => {
-                    seen.send_modify(|seen| seen.listed = true);
+                Event::Listed { topic, ok: true, .. } => {
+                    let mut left = unlisted.lock().unwrap_or_else(PoisonError::into_inner);
+                    left.retain(|wanted| *wanted != topic);
+                    if left.is_empty() {
+                        seen.send_modify(|seen| seen.listed = true);
+                    }
                 }
                 _ => {}
             }
         });
         (Ports { sink: Some(Arc::new(sink)), ..Ports::default() }, watching)
+    }
+
+    fn heard(&mut self, job: Arc<Job>) {
+        self.candidates.heard(Arc::clone(&job));
+        self.job = match self.candidates.choice(false) {
+            Choice::One { job, .. } => Some(job),
+            Choice::Nobody | Choice::Several(_) => Some(job),
+        };
+    }
+
+    /// The jobs of which nobody knows which is meant, once the server has listed them.
+    #[must_use]
+    pub fn several(&self) -> Option<Vec<Arc<Job>>> {
+        match self.candidates.choice(false) {
+            Choice::Several(jobs) if self.listed && self.answers() => Some(jobs),
+            _ => None,
+        }
     }
 
     /// Whether the server answers at all, so that a job it does not name is really not there.
@@ -77,14 +117,19 @@ impl Seen {
 /// # Errors
 /// For people.
 pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
-    let topic = job_topic(&args.job)?;
-    let target = Target::find(&args.connection, vec![topic.clone()], paths)?;
-    let name = target.server.name.clone();
-    let (ports, mut seen) = Seen::ports(topic, |_| {});
+    let mut target = Target::find(&args.connection, vec![job_topic(&args.job)?], paths)?;
+    let topics = job_topics(&args.job, &target.server)?;
+    target.server.watch.clone_from(&topics);
+    let (name, kind) = (target.server.name.clone(), target.server.dialect);
+    let (ports, mut seen) = Seen::ports_of(topics, |_| {});
     let engine = super::engine(target, ports).await?;
     let outcome = tokio::select! {
-        outcome = outcome(&mut seen) => match outcome {
+        outcome = outcome(&args, &name, kind, &mut seen) => match outcome {
             Ended::Job(job) => report(&name, &job, args.json),
+            Ended::Several(jobs) => Err(Failure::new(
+                EXIT_SEVERAL,
+                choice::several(&name, &args.job, &jobs, Timestamp::now()),
+            )),
             Ended::Unknown => Err(Failure::new(
                 EXIT_LOST,
                 format!("{name} does not know the job {}.", text::plain(&args.job)),
@@ -112,6 +157,8 @@ pub fn refused_words(server: &str, reason: &str) -> String {
 enum Ended {
     /// The job did.
     Job(Arc<Job>),
+    /// The id means several.
+    Several(Vec<Arc<Job>>),
     /// The server does not know the job.
     Unknown,
     /// Nobody accepts the key.
@@ -120,28 +167,78 @@ enum Ended {
     Gone,
 }
 
-async fn outcome(seen: &mut watch::Receiver<Seen>) -> Ended {
+async fn outcome(
+    args: &Wait,
+    server: &str,
+    kind: DialectKind,
+    seen: &mut watch::Receiver<Seen>,
+) -> Ended {
+    let given = args.job.strip_prefix("job:").unwrap_or(&args.job);
+    // The one that was chosen, whatever else comes.
+    let mut chosen: Option<JobId> = None;
+    // Until when a job may still appear that was just added.
+    let mut lag: Option<tokio::time::Instant> = None;
     loop {
-        let late = {
+        let mut late = false;
+        {
             let now = seen.borrow_and_update();
-            match &now.job {
-                Some(job) if job.state.over() => {
-                    return Ended::Job(Arc::clone(job));
-                }
-                _ => {}
-            }
             if let Some(reason) = now.refused() {
                 return Ended::Refused(reason);
             }
-            now.job.is_none() && now.listed && now.answers()
-        };
+            let listed = now.listed && now.answers();
+            let mut candidates = now.candidates.clone();
+            chosen.iter().for_each(|job| candidates.settle(job));
+            match candidates.choice(args.new) {
+                Choice::One { job, old } if choice::over(&job) => {
+                    let sure = certain(given, &job, kind) || certain(&args.job, &job, kind);
+                    let alone = given == job.id.as_str() && !repeats(kind);
+                    if alone || (listed && (!old || sure)) || (!old && lag.is_some()) {
+                        return Ended::Job(job);
+                    }
+                    if listed && lag.is_none() {
+                        lag = Some(tokio::time::Instant::now() + LAG);
+                        crate::tell(another(server, given, &job));
+                    }
+                    if lag.is_some_and(|until| until <= tokio::time::Instant::now()) {
+                        return Ended::Job(job);
+                    }
+                }
+                Choice::One { job, .. } if listed => chosen = Some(job.id.clone()),
+                Choice::One { .. } => {}
+                Choice::Several(jobs) if listed => return Ended::Several(jobs),
+                Choice::Several(_) => {}
+                Choice::Nobody => late = listed && !args.new,
+            }
+        }
+        let until = lag.unwrap_or_else(tokio::time::Instant::now);
         tokio::select! {
             changed = seen.changed() => if changed.is_err() {
                 return Ended::Gone;
             },
             () = tokio::time::sleep(LATE), if late => return Ended::Unknown,
+            () = tokio::time::sleep_until(until), if lag.is_some() => {}
         }
     }
+}
+
+/// Whether the queues of such a server count ids for themselves.
+fn repeats(kind: DialectKind) -> bool {
+    matches!(kind, DialectKind::Analyzer | DialectKind::StudyBuddy)
+}
+
+/// What is said while a job that had ended is known and another may follow.
+fn another(server: &str, given: &str, job: &Job) -> String {
+    let given = text::plain(given);
+    let queue = job.queue.as_deref().unwrap_or_default();
+    let at = choice::when(job, Timestamp::now());
+    let state = job.state.word();
+    format!(
+        "The {given} that {server} has is {}/{given}, {} ({at}). Waiting {} s for a newer one, whose row \
+         may follow late; name the job as QUEUE/{given} to have no doubt, or use --new.",
+        text::plain(queue),
+        text::plain(&state),
+        LAG.as_secs()
+    )
 }
 
 fn report(server: &str, job: &Job, as_json: bool) -> Outcome {

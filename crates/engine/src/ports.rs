@@ -129,7 +129,8 @@ pub enum Event {
         server: ServerId,
         /// The job.
         job: Arc<Job>,
-        /// Whether it is watched by name, in whatever spelling.
+        /// Whether it may be the one that is watched by name, in whatever spelling: one id may mean
+        /// several jobs.
         named: bool,
     },
     /// Log lines were stored.

@@ -17,7 +17,7 @@ use super::nest::{self, Answer};
 use super::socketio_link::{self, Said, SocketIo, odd_frame, raw_event};
 use super::{
     Action, ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive,
-    Method, OpenRequest, Outgoing,
+    Method, OpenRequest, Outgoing, own_id, queue_and_id,
 };
 use crate::model::{ACTION_REFUSED, Firmness, Job, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
@@ -258,9 +258,11 @@ impl Analyzer {
         let of_queue = if begin { "subscribe-to-queue" } else { "unsubscribe-from-queue" };
         let queue = |name: &str| (of_queue, serde_json::json!({ "queueName": name }).to_string());
         match topic {
-            Topic::Job(id) => {
-                vec![(of_job, serde_json::json!({ "jobId": id.as_str() }).to_string())]
-            }
+            // A job may be named by its queue as well, and the server knows it by its id alone.
+            Topic::Job(id) => std::iter::once(id.as_str())
+                .chain(queue_and_id(id.as_str()).map(|(_, own)| own))
+                .map(|id| (of_job, serde_json::json!({ "jobId": id }).to_string()))
+                .collect(),
             Topic::Queue(name) => vec![queue(name)],
             // The documented server sends everything to clients that subscribe to nothing, but any
             // subscription ends that; all its queues together are everything for sure.
@@ -400,7 +402,8 @@ impl Analyzer {
         };
         let Some(id) = patch.id.clone() else { return Vec::new() };
         let mut follow = lacks.map(|call| {
-            let ask = Ask { topic: ask.topic.clone(), call, args: vec![id.to_string()] };
+            let args = vec![id.to_string(), patch.queue.clone().unwrap_or_default()];
+            let ask = Ask { topic: ask.topic.clone(), call, args };
             let path = ["jobs", id.as_str(), call];
             self.endpoint.request(ask, Method::Get, &path, &[], None)
         });
@@ -440,10 +443,66 @@ impl Analyzer {
             state: Some(state),
             finished_at: at,
             at,
+            queue: ask.args.first().cloned(),
             snapshot: true,
             ..JobPatch::new(id.as_str())
         };
         vec![Incoming::Update(Update::Job(Box::new(patch)))]
+    }
+
+    /// No queue has a job of this id. It may be named by its queue and its id: then its lists are
+    /// read, since the server looks for an id in one queue after another and shows the first.
+    fn missing(&self, ask: &Ask) -> Vec<Incoming> {
+        let given = ask.args.first().map_or("", String::as_str);
+        match queue_and_id(given).next() {
+            Some((queue, _)) => vec![self.find_request(ask.topic.as_ref(), given, queue, 0)],
+            None => vec![Incoming::Update(Update::Gone(given.into()))],
+        }
+    }
+
+    fn find_request(
+        &self,
+        topic: Option<&Topic>,
+        given: &str,
+        queue: &str,
+        list: usize,
+    ) -> Incoming {
+        let mut request = self.list_request(topic, queue, LISTS[list]);
+        request.ask.call = "find";
+        request.ask.args = vec![given.to_owned(), queue.to_owned(), list.to_string()];
+        Incoming::Follow(request)
+    }
+
+    /// A list of a queue, read for one job of it; the next list where it is not there.
+    fn parse_find(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
+        let [given, queue, list] = ask.args.as_slice() else { return Vec::new() };
+        let list: usize = list.parse().unwrap_or(LISTS.len());
+        let own = given.get(queue.len() + 1..).unwrap_or_default();
+        let named = LISTS.get(list).copied().unwrap_or_default().to_owned();
+        let whole =
+            Ask { args: vec![queue.clone(), named], call: "list", topic: ask.topic.clone() };
+        let found: Vec<Incoming> = self
+            .parse_list(&whole, body)
+            .into_iter()
+            .filter(|item| match item {
+                Incoming::Update(Update::Job(patch)) => {
+                    patch.id.as_ref().is_some_and(|id| id.as_str() == own)
+                }
+                Incoming::Unknown(_) => true,
+                _ => false,
+            })
+            .collect();
+        if !found.is_empty() {
+            return found;
+        }
+        if list + 1 < LISTS.len() {
+            return vec![self.find_request(ask.topic.as_ref(), given, queue, list + 1)];
+        }
+        // Another way to read it, where the queue's name or the id has slashes of its own.
+        match queue_and_id(given).find(|(other, _)| other.len() > queue.len()) {
+            Some((other, _)) => vec![self.find_request(ask.topic.as_ref(), given, other, 0)],
+            None => vec![Incoming::Update(Update::Gone(given.as_str().into()))],
+        }
     }
 
     fn parse_cancel(&self, id: &str, body: &str) -> Incoming {
@@ -468,16 +527,21 @@ impl Analyzer {
                 "job" => self.parse_job(ask, body),
                 "outcome" => self.parse_outcome(ask, body),
                 "result" | "progress" => match one_field(ask.call, arg(0), body) {
-                    Some(patch) => vec![Incoming::Update(Update::Job(Box::new(patch)))],
+                    Some(mut patch) => {
+                        patch.queue = Some(arg(1).to_owned()).filter(|queue| !queue.is_empty());
+                        vec![Incoming::Update(Update::Job(Box::new(patch)))]
+                    }
                     None => vec![self.wrong_shape("a job", body)],
                 },
                 "list" => self.parse_list(ask, body),
+                "find" => self.parse_find(ask, body),
                 "queues" => self.parse_queues(ask, body),
                 "stats" => self.parse_stats(ask, body),
                 "cancel" => vec![self.parse_cancel(arg(0), body)],
                 _ => Vec::new(),
             },
-            Answer::Missing if matches!(ask.call, "job" | "cancel") => {
+            Answer::Missing if ask.call == "job" => self.missing(ask),
+            Answer::Missing if ask.call == "cancel" => {
                 vec![Incoming::Update(Update::Gone(arg(0).into()))]
             }
             // The job itself has just been described: this server has no such call.
@@ -646,6 +710,11 @@ impl Dialect for Analyzer {
         true
     }
 
+    /// BullMQ's own ids are numbers that each queue counts for itself.
+    fn ids_repeat(&self) -> bool {
+        true
+    }
+
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         let arg = |index: usize| ask.args.get(index).map_or("", String::as_str);
         let answer = nest::answer(response, &self.endpoint);
@@ -663,8 +732,9 @@ impl Dialect for Analyzer {
         if job.state != JobState::Queued {
             return Vec::new();
         }
-        let ask = Ask { topic: None, call: "cancel", args: vec![job.id.to_string()] };
-        let path = ["jobs", job.id.as_str()];
+        let own = own_id(job);
+        let ask = Ask { topic: None, call: "cancel", args: vec![own.to_owned()] };
+        let path = ["jobs", own];
         let request = self.endpoint.request(ask, Method::Delete, &path, &[], None);
         vec![Action { kind: ActionKind::Cancel, request }]
     }

@@ -417,6 +417,24 @@ pub trait Dialect: fmt::Debug + Send {
         given == id
     }
 
+    /// Whether ids repeat: each queue of the server counts its own jobs, so that a job is its queue
+    /// and its id. Then the first job that is heard of with an id is known by that alone, and another
+    /// of that id, in another queue, as `QUEUE/ID` (see [`queued_id`]).
+    fn ids_repeat(&self) -> bool {
+        false
+    }
+
+    /// Whether the user may mean this job by `given`. One id may mean several jobs.
+    fn means(&self, given: &JobId, job: &Job) -> bool {
+        self.names(given, &job.id) || means_by_fields(given, job)
+    }
+
+    /// Whether the topic of a job, as it was given, is about this one. A dialect may follow one of
+    /// several that may be meant.
+    fn follows(&self, given: &JobId, job: &Job) -> bool {
+        self.means(given, job)
+    }
+
     /// Whether a job belongs to a topic, or may where it does not say.
     fn holds(&self, topic: &Topic, job: &Job) -> bool {
         holds_by_fields(self, topic, job)
@@ -456,10 +474,44 @@ fn holds_by_fields<D: Dialect + ?Sized>(dialect: &D, topic: &Topic, job: &Job) -
         Topic::Queue(name) => job.queue.as_ref().is_none_or(|queue| queue == name),
         Topic::User(name) => job.user.as_ref().is_none_or(|user| user == name),
         Topic::Job(given) => {
-            dialect.names(given, &job.id)
+            dialect.follows(given, job)
                 || job.parent.as_ref().is_some_and(|parent| dialect.names(given, parent))
         }
     }
+}
+
+/// Whether a job is meant by its own id, by the one that other tools show, or by either behind its
+/// queue.
+fn means_by_fields(given: &JobId, job: &Job) -> bool {
+    let is = |id: &str| id == own_id(job) || job.external_id.as_deref() == Some(id);
+    let queue = job.queue.as_deref().unwrap_or_default();
+    is(given.as_str()) || behind(queue, given.as_str()).is_some_and(is)
+}
+
+/// The id of a job that is known by its queue as well.
+#[must_use]
+pub fn queued_id(queue: &str, id: &str) -> JobId {
+    format!("{queue}/{id}").into()
+}
+
+/// A job's id as its server spells it: without the queue where it is known by that as well.
+#[must_use]
+pub fn own_id(job: &Job) -> &str {
+    behind(job.queue.as_deref().unwrap_or_default(), job.id.as_str()).unwrap_or(job.id.as_str())
+}
+
+/// What stands behind `QUEUE/`.
+fn behind<'a>(queue: &str, id: &'a str) -> Option<&'a str> {
+    let rest = id.strip_prefix(queue).filter(|_| !queue.is_empty())?;
+    rest.strip_prefix('/').filter(|own| !own.is_empty())
+}
+
+/// The ways in which `given` may name a queue and an id in it.
+pub(super) fn queue_and_id(given: &str) -> impl Iterator<Item = (&str, &str)> {
+    let slashes = given.match_indices('/');
+    slashes
+        .map(|(at, _)| (&given[..at], &given[at + 1..]))
+        .filter(|(queue, id)| !queue.is_empty() && !id.is_empty())
 }
 
 /// The dialect that `server` speaks, with its key.

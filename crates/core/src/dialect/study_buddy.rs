@@ -5,8 +5,8 @@
 //! subscriptions to own jobs. Both live in the namespace `/jobs`.
 //!
 //! Job ids are BullMQ's, small integers counted by each queue, and the server's own table is keyed
-//! by them alone: jobs of different queues that share an id are one job to the server, on the
-//! socket as over HTTP, and therefore here.
+//! by them alone: of jobs of different queues that share an id it keeps the last. They are told apart
+//! here by the queue, which only HTTP tells.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -358,6 +358,14 @@ impl StudyBuddy {
     fn missing(&mut self, ask: &Ask) -> Vec<Incoming> {
         let id = ask.args.first().map_or("", String::as_str);
         match ask.call {
+            // Named by its queue as well, perhaps: the server knows it by its id alone.
+            "job" if id.contains('/') && ask.args.len() == 1 => {
+                let own = id.rsplit('/').next().unwrap_or(id);
+                let args = vec![own.to_owned(), id.to_owned()];
+                let ask = Ask { topic: ask.topic.clone(), call: "job", args };
+                let path = ["jobs", own];
+                vec![Incoming::Follow(self.endpoint.request(ask, Method::Get, &path, &[], None))]
+            }
             "job" => {
                 let view = self.view_request("unrecorded", ask.topic.as_ref(), id);
                 vec![Incoming::Follow(view)]
@@ -523,6 +531,10 @@ impl Dialect for StudyBuddy {
         true
     }
 
+    fn ids_repeat(&self) -> bool {
+        true
+    }
+
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         let id = ask.args.first().map_or("", String::as_str);
         match nest::answer(response, &self.endpoint) {
@@ -550,7 +562,7 @@ impl Dialect for StudyBuddy {
             }
             // "Not your job" is about the job. Only the list of one's own jobs is about the key.
             Answer::Forbidden(reason) if ask.call == "job" => {
-                vec![Incoming::Unwatchable { topic: Some(Topic::Job(id.into())), reason }]
+                vec![Incoming::Unwatchable { topic: ask.topic.clone(), reason }]
             }
             Answer::Forbidden(reason) if matches!(ask.call, "view" | "unrecorded") => {
                 vec![odd_frame("http-error", &reason, None, &self.endpoint)]

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::dialect::own_id;
 use crate::model::{Job, JobId, JobPatch, JobState, Source, Update};
 use crate::redact::Redactor;
 use crate::time::{Mono, Now};
@@ -123,6 +124,8 @@ const SECOND_LOOK: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Board {
     jobs: HashMap<JobId, Entry>,
+    /// Jobs that are known as `QUEUE/ID`, by the id alone.
+    alike: HashMap<JobId, Vec<JobId>>,
     /// Jobs that have not ended, so that nobody scans all of them.
     open: HashSet<JobId>,
     /// Jobs that stay whatever the bound says.
@@ -150,6 +153,7 @@ impl Board {
     pub fn new(grace: Duration, started: Timestamp) -> Board {
         Board {
             jobs: HashMap::new(),
+            alike: HashMap::new(),
             open: HashSet::new(),
             pinned: HashSet::new(),
             order: VecDeque::new(),
@@ -284,6 +288,13 @@ impl Board {
     #[must_use]
     pub fn job(&self, id: &JobId) -> Option<&Arc<Job>> {
         self.jobs.get(id).map(|entry| &entry.job)
+    }
+
+    /// The jobs that share an id over queues: the one known by it alone, and those known as
+    /// `QUEUE/ID`.
+    pub fn alike(&self, id: &JobId) -> impl Iterator<Item = &Arc<Job>> {
+        let queued = self.alike.get(id).into_iter().flatten();
+        self.job(id).into_iter().chain(queued.filter_map(|id| self.job(id)))
     }
 
     /// All jobs, in no order.
@@ -467,6 +478,10 @@ impl Board {
             self.evict();
         }
         self.order.push_back(id.clone());
+        let own = own_id(&entry.job);
+        if own != id.as_str() {
+            self.alike.entry(own.into()).or_default().push(id.clone());
+        }
         self.jobs.insert(id.clone(), entry);
         self.reindex(&id);
     }
@@ -493,6 +508,13 @@ impl Board {
     fn remove(&mut self, id: &JobId) {
         self.open.remove(id);
         let Some(entry) = self.jobs.remove(id) else { return };
+        let own = own_id(&entry.job);
+        if let Some(alike) = self.alike.get_mut(own) {
+            alike.retain(|other| other != id);
+            if alike.is_empty() {
+                self.alike.remove(own);
+            }
+        }
         self.bytes -= entry.bytes;
         if entry.heavy {
             self.heavy.retain(|other| other != id);

@@ -183,7 +183,11 @@ impl Supervisor {
                     }
                     self.unwatchable(topic, reason, now);
                 }
-                Incoming::Update(update) => self.update(update, Source::Socket, None, now),
+                Incoming::Update(update) => {
+                    if let Some(update) = self.identify(update, Source::Socket, now) {
+                        self.update(update, Source::Socket, None, now);
+                    }
+                }
                 Incoming::Stale(topic) => self.stale(&topic, now),
                 Incoming::Soon(topic) => self.expect(&topic, now),
                 Incoming::Partial { .. } => {}

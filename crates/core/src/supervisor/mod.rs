@@ -13,6 +13,7 @@
 //! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +31,7 @@ mod budget;
 mod cadence;
 mod heartbeat;
 mod hints;
+mod identity;
 mod key;
 mod link;
 mod logs;
@@ -122,6 +124,8 @@ pub struct Supervisor {
     /// When something watched moved last, or was asked for.
     stirred: Option<Mono>,
     baseline: Option<Timestamp>,
+    /// Ids of which it was said that they mean several jobs.
+    ambiguous: HashSet<JobId>,
     /// When an earlier run of the program listed a topic last.
     listed_before: HashMap<Topic, Timestamp>,
     // What is told.
@@ -174,6 +178,7 @@ impl Supervisor {
             moving: None,
             stirred: None,
             baseline: None,
+            ambiguous: HashSet::new(),
             listed_before: HashMap::new(),
             status: status::paused(now),
             told: None,
@@ -268,9 +273,13 @@ impl Supervisor {
         &self.board
     }
 
-    /// What the server would accept for this job now.
+    /// What the server would accept for this job now. Nothing where it might do it to another job:
+    /// its calls take an id without a queue, and there are several jobs of that id.
     #[must_use]
     pub fn actions(&self, job: &Job) -> Vec<Action> {
+        if self.shares_its_id(job) {
+            return Vec::new();
+        }
         self.dialect.actions(job)
     }
 
@@ -295,10 +304,27 @@ impl Supervisor {
     /// Whether the user watches this very job, however it was named.
     #[must_use]
     pub fn watches_by_name(&self, id: &JobId) -> bool {
-        self.topics.watched().any(|topic| match topic {
-            Topic::Job(given) => self.dialect.names(given, id),
+        let job = self.board.job(id);
+        self.topics.watched().any(|topic| match (topic, job) {
+            (Topic::Job(given), Some(job)) => self.dialect.follows(given, job),
+            (Topic::Job(given), None) => self.dialect.names(given, id),
             _ => false,
         })
+    }
+
+    /// Whether the user, who watches a job, may mean this one.
+    #[must_use]
+    pub fn may_watch(&self, job: &Job) -> bool {
+        self.topics.watched().any(|topic| match topic {
+            Topic::Job(given) => self.dialect.means(given, job),
+            _ => false,
+        })
+    }
+
+    /// The jobs that the user may mean by `given`.
+    #[must_use]
+    pub fn meant(&self, given: &JobId) -> Vec<&Arc<Job>> {
+        self.board.jobs().filter(|job| self.dialect.means(given, job)).collect()
     }
 
     /// Whether the user watches this very job, or all jobs of the user whose job it is.
@@ -312,7 +338,11 @@ impl Supervisor {
     /// Whether two ids, as the user or the server spells them, mean the same job.
     #[must_use]
     pub fn same_job(&self, one: &JobId, other: &JobId) -> bool {
-        self.dialect.names(one, other) || self.dialect.names(other, one)
+        let follows = |given: &JobId, id: &JobId| match self.board.job(id) {
+            Some(job) => self.dialect.follows(given, job),
+            None => self.dialect.names(given, id),
+        };
+        follows(one, other) || follows(other, one)
     }
 
     /// Since when a topic is listed completely (local clock); `None` before its first complete
@@ -499,7 +529,7 @@ impl Supervisor {
 
     fn found(&mut self, topic: Topic, parent: Option<Topic>, now: Now) {
         if let Topic::Job(id) = &topic
-            && self.board.job(id).is_some_and(|job| job.state.terminal())
+            && self.all_ended(id)
         {
             return;
         }
@@ -565,27 +595,28 @@ impl Supervisor {
             match change {
                 Change::Job(job) => self.out.push_back(Output::Job(job)),
                 Change::Transition(transition) => {
-                    let own = Topic::Job(transition.job.clone());
                     let ended = self.board.job(&transition.job).is_some_and(|j| j.state.terminal());
                     if transition.kind != TransitionKind::Found || !ended {
                         self.stir(now);
                     }
-                    if ended {
-                        if self.topics.lose(&own) && !self.topics.contains(&own) {
-                            self.give_up(own, now);
-                        } else if self.topics.looked_at(&own).is_some() {
-                            // What it came to is told by a fetch of it alone.
-                            self.polling.announce(&own, now.mono);
-                        }
-                    } else {
-                        if self.topics.contains(&own) {
+                    for id in self.spellings(&transition.job) {
+                        let all_ended = ended && self.all_ended(&id);
+                        let own = Topic::Job(id);
+                        if all_ended {
+                            if self.topics.lose(&own) && !self.topics.contains(&own) {
+                                self.give_up(own, now);
+                            } else if self.topics.looked_at(&own).is_some() {
+                                // What it came to is told by a fetch of it alone.
+                                self.polling.announce(&own, now.mono);
+                            }
+                        } else if !ended && self.topics.contains(&own) {
                             // It may have been left out when the link began, as ended.
                             self.polling.rouse(&own);
                             self.subscribe(own, now);
                         }
-                        if self.moving.is_some_and(|(_, moving)| !moving) {
-                            self.moving = None;
-                        }
+                    }
+                    if !ended && self.moving.is_some_and(|(_, moving)| !moving) {
+                        self.moving = None;
                     }
                     self.out.push_back(Output::Transition(transition));
                 }

@@ -263,6 +263,7 @@ impl Supervisor {
         for item in incoming {
             match item {
                 Incoming::Update(update) => {
+                    let Some(update) = self.identify(update, Source::Http, now) else { continue };
                     if let (Update::Gone(_), Some(topic @ Topic::Job(_))) = (&update, topic)
                         && let Some(round) = self.polling.round(topic)
                     {
@@ -570,11 +571,11 @@ impl Supervisor {
     /// Whether this run has heard that a topic's job has ended, with all that belong to it.
     pub(super) fn has_ended(&self, topic: &Topic) -> bool {
         let Topic::Job(id) = topic else { return false };
-        self.board.job(id).is_some_and(|job| {
-            job.state.terminal()
-                && job.source != Source::History
-                && !self.board.open_jobs().any(|other| other.parent.as_ref() == Some(id))
-        })
+        self.all_ended(id)
+            && self.board.alike(id).all(|job| {
+                job.source != Source::History
+                    && !self.board.open_jobs().any(|other| other.parent.as_ref() == Some(id))
+            })
     }
 
     pub(super) fn abandon_rounds(&mut self) {

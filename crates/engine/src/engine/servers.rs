@@ -103,6 +103,13 @@ impl Entry {
         self.machine.as_ref().is_some_and(|machine| machine.watches_by_name(id))
     }
 
+    /// Whether the user, who watches a job, may mean this one.
+    pub(super) fn may_watch(&self, job: &Job) -> bool {
+        self.machine.as_ref().is_some_and(|machine| {
+            machine.may_watch(machine.board().job(&job.id).map_or(job, |known| known.as_ref()))
+        })
+    }
+
     /// Whether two ids mean the same job of this server.
     pub(super) fn same_job(&self, one: &JobId, other: &JobId) -> bool {
         one == other || self.machine.as_ref().is_some_and(|machine| machine.same_job(one, other))
@@ -684,7 +691,7 @@ impl State {
     fn job(&mut self, slot: Slot, mut job: Arc<Job>) {
         let Some(entry) = self.entry(slot) else { return };
         clean_job(&mut job, &entry.redactor);
-        let (server, named) = (entry.server.id.clone(), entry.watches_by_name(&job.id));
+        let (server, named) = (entry.server.id.clone(), entry.may_watch(&job));
         let before = self.catalogue.tally(slot);
         let known = self.catalogue.job(slot, &job.id).cloned();
         let number = self.catalogue.put(slot, Arc::clone(&job));

@@ -1,6 +1,7 @@
 //! Hints of Better Bull Board: `{"type","data"}` with one key in `data`.
 
 use super::BullBoard;
+use super::find::is_uuid;
 use crate::dialect::{Frame, Incoming, answer};
 use crate::model::Topic;
 use crate::wire::fields::Fields;
@@ -45,11 +46,23 @@ impl BullBoard {
         topics.into_iter().map(Incoming::Stale).collect()
     }
 
-    /// A hint that names nothing concerns every list.
+    /// A hint that names nothing concerns every list, and what was not found yet: a BullMQ id whose
+    /// run is still to come, or to come again.
     fn lists(&self) -> Vec<Topic> {
         let mut topics = vec![Topic::Everything];
-        topics.extend(self.of(|topic| matches!(topic, Topic::Queue(_))));
+        topics.extend(self.of(|topic| match topic {
+            Topic::Queue(_) => true,
+            Topic::Job(id) => self.awaited(id.as_str()),
+            Topic::User(_) | Topic::Everything => false,
+        }));
         topics
+    }
+
+    fn awaited(&self, id: &str) -> bool {
+        match self.found.get(id) {
+            Some(found) => found.ended,
+            None => !is_uuid(id),
+        }
     }
 
     fn lists_and_runs(&self) -> Vec<Topic> {

@@ -3,16 +3,17 @@
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::find::is_uuid;
 use super::{Asked, BullBoard, record};
 use crate::dialect::answer::{accepted, body, failed, is_page, misshapen, odd, refused, words};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
 use crate::log::LogLines;
-use crate::model::{Job, JobId, JobPatch, JobState, Metric, Topic, Update};
+use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::json;
 
 /// Rows of a page of jobs; the server allows no more.
-const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
 /// Pages of a list that are followed: the newest 500 runs.
 const PAGES: u32 = 5;
 /// Log lines asked for at once; the server allows no more.
@@ -29,12 +30,8 @@ const REMEMBERED: usize = 10_000;
 impl BullBoard {
     pub(super) fn requests(&self, topic: &Topic) -> Vec<FetchRequest> {
         match topic {
-            Topic::Job(id) if !is_uuid(id.as_str()) => {
-                // Probably a BullMQ id, as other tools show it: the table finds its runs.
-                let body = json!({"search": id.as_str(), "limit": PAGE});
-                let args = vec!["1".to_owned(), body.to_string()];
-                vec![self.post(topic, "search", &["jobs", "table"], args, &body)]
-            }
+            // Probably a BullMQ id, as other tools show it: the table finds its runs.
+            Topic::Job(id) if !is_uuid(id.as_str()) => self.searches(topic, id.as_str()),
             Topic::Job(id) => self.run_requests(topic, id.as_str()),
             Topic::Queue(name) => vec![
                 self.table(topic, json!({"queue": name, "limit": PAGE}), 1),
@@ -53,14 +50,14 @@ impl BullBoard {
     }
 
     /// A run and what its log has gained.
-    fn run_requests(&self, topic: &Topic, id: &str) -> Vec<FetchRequest> {
+    pub(super) fn run_requests(&self, topic: &Topic, id: &str) -> Vec<FetchRequest> {
         let ask = ask(topic, "job", vec![id.to_owned()]);
         let job = self.endpoint.request(ask, Method::Get, &["jobs", id], &[], None);
         let offset = self.logs.get(id).copied().unwrap_or(0);
         vec![job, self.log_request(Some(topic), id, offset, 1)]
     }
 
-    fn post(
+    pub(super) fn post(
         &self,
         topic: &Topic,
         call: &'static str,
@@ -188,7 +185,13 @@ impl BullBoard {
                     let text = "The server cannot describe this run, though its log is there.";
                     vec![odd("http-error", text, "")]
                 }
-                _ => vec![gone(arg(0))],
+                // A BullMQ id may look like a run's.
+                _ => match &ask.topic {
+                    Some(topic @ Topic::Job(id)) if id.as_str() == arg(0) => {
+                        self.searches(topic, arg(0)).into_iter().map(Incoming::Follow).collect()
+                    }
+                    _ => vec![gone(arg(0))],
+                },
             },
             ("logs", _) => self.logs_read(ask, &fields),
             ("cancel" | "replay", _) => {
@@ -214,26 +217,7 @@ impl BullBoard {
             .collect();
         let mut all = Vec::with_capacity(read.len() + 1);
         if let (Topic::Job(wanted), "search") = (topic, ask.call) {
-            // The search looks at more than ids.
-            self.choose(wanted, read.iter().map(|(patch, _)| patch));
-            for (patch, doubtful) in read {
-                let Some(id) = patch.id.clone() else { continue };
-                let named = patch.external_id.as_deref() == Some(wanted.as_str());
-                if id == *wanted || named {
-                    all.push(self.row_read(topic, patch, doubtful, &mut 0));
-                }
-                if id != *wanted && named {
-                    all.push(Incoming::Found(Topic::Job(id)));
-                }
-            }
-            if all.is_empty() {
-                // Not a BullMQ id of a recent run, so it is taken for the run's own, unless the run
-                // it means was found before.
-                let run = self.found.get(wanted.as_str()).unwrap_or(wanted);
-                let requests = self.run_requests(topic, run.as_str());
-                return requests.into_iter().map(Incoming::Follow).collect();
-            }
-            return all;
+            return self.search_read(ask, wanted, read, fields);
         }
         let mut doubted = 0;
         for (patch, doubtful) in read {
@@ -246,7 +230,7 @@ impl BullBoard {
     /// A row of a list. A run that it calls failed may have succeeded at a later attempt: the run
     /// itself is asked, and the list believed where it does not answer. So many of a page have been
     /// asked already.
-    fn row_read(
+    pub(super) fn row_read(
         &mut self,
         topic: &Topic,
         patch: JobPatch,
@@ -272,26 +256,6 @@ impl BullBoard {
         let request = self.endpoint.request(ask, Method::Get, &path, &[], None);
         self.ends.remember(id, (end, Asked::Times(times + 1)));
         Incoming::Follow(request)
-    }
-
-    /// Settles which run is meant by a BullMQ id, which comes back with every queue and may come
-    /// back with every run: the newest, but one that was chosen before until it has ended.
-    fn choose<'a>(
-        &mut self,
-        wanted: &JobId,
-        runs: impl DoubleEndedIterator<Item = &'a JobPatch> + Clone,
-    ) {
-        let same = |run: &&'a JobPatch| run.external_id.as_deref() == Some(wanted.as_str());
-        let before = self.found.get(wanted.as_str());
-        let ended = |run: &JobPatch| run.state.as_ref().is_some_and(JobState::terminal);
-        if runs.clone().filter(same).any(|run| run.id.as_ref() == before && !ended(run)) {
-            return;
-        }
-        // The table has the newest first; of two that are as new the first counts.
-        let newest = runs.filter(same).rev().max_by_key(|run| run.created_at);
-        if let Some(run) = newest.and_then(|run| run.id.clone()) {
-            self.found.remember(wanted.clone(), run);
-        }
     }
 
     fn queues_read(&self, ask: &Ask, topic: &Topic, fields: &Fields<'_>) -> Vec<Incoming> {
@@ -364,7 +328,7 @@ impl BullBoard {
 
     /// A replay runs under the same row, which stays failed until it ends again and may count its
     /// attempts anew: a later end of a run that had failed is a new attempt.
-    fn run_read(&mut self, mut patch: JobPatch) -> Incoming {
+    pub(super) fn run_read(&mut self, mut patch: JobPatch) -> Incoming {
         if let (Some(id), Some(state)) = (&patch.id, &patch.state)
             && state.terminal()
         {
@@ -413,7 +377,7 @@ fn ask(topic: &Topic, call: &'static str, args: Vec<String>) -> Ask {
     Ask { topic: Some(topic.clone()), call, args }
 }
 
-fn gone(id: &str) -> Incoming {
+pub(super) fn gone(id: &str) -> Incoming {
     Incoming::Update(Update::Gone(id.into()))
 }
 
@@ -430,11 +394,4 @@ fn is_login(response: &FetchResponse) -> bool {
     (300..400).contains(&response.status)
         || ["login", "log in", "sign in", "password"].iter().any(|word| page.contains(word))
         || body(response).to_ascii_lowercase().contains("type=\"password\"")
-}
-
-/// Whether an id has the form of a run's: 32 hexadecimal digits in five groups.
-fn is_uuid(id: &str) -> bool {
-    let groups: Vec<&str> = id.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
 }

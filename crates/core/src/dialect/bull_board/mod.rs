@@ -4,6 +4,7 @@
 //! A job is one run; its id is the run's uuid. The BullMQ id, which may come back with every run,
 //! is kept as the job's `external_id`, since the actions need it with the queue.
 
+mod find;
 mod frames;
 mod http;
 mod record;
@@ -25,6 +26,13 @@ use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
 use crate::server::{DialectKind, Policy, Server};
 
+/// A run that was found for a BullMQ id, with or without its queue.
+#[derive(Clone, Debug)]
+struct Found {
+    run: JobId,
+    ended: bool,
+}
+
 /// How Better Bull Board speaks.
 #[derive(Debug)]
 pub struct BullBoard {
@@ -33,8 +41,8 @@ pub struct BullBoard {
     watched: BTreeSet<Topic>,
     /// Runs whose log is being read, with the offset of the next line.
     logs: BTreeMap<String, u64>,
-    /// The runs that were found for BullMQ ids.
-    found: Memory<JobId>,
+    /// The runs that were found for what else names a run.
+    found: Memory<Found>,
     /// Failed runs, so that a replay, which keeps its row, counts as a new attempt.
     failed: HashMap<String, record::Ended>,
     /// Ends that were asked for.
@@ -163,7 +171,12 @@ impl Dialect for BullBoard {
 
     /// Other tools show the BullMQ id.
     fn names(&self, given: &JobId, id: &JobId) -> bool {
-        given == id || self.found.get(given.as_str()) == Some(id)
+        given == id || self.found.get(given.as_str()).is_some_and(|found| found.run == *id)
+    }
+
+    /// A BullMQ id means a run of every queue, and may come back with every run. One is followed.
+    fn follows(&self, given: &JobId, job: &Job) -> bool {
+        self.names(given, &job.id)
     }
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {

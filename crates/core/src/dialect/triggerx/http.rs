@@ -88,6 +88,14 @@ impl TriggerX {
         self.get(topic, "jobs", &["jobs", "user", user], Vec::new())
     }
 
+    /// What was named by its number alone and is no job of which there are tasks may be a task. Asked
+    /// once.
+    fn number(&self, topic: &Topic, number: &str) -> Option<FetchRequest> {
+        let bare = matches!(topic, Topic::Job(given) if given.as_str() == number);
+        let ask = bare && may_be_task(number) && !self.numbers.contains(number);
+        ask.then(|| self.get(topic, "number", &["tasks", number], vec![number.to_owned()]))
+    }
+
     fn get(
         &self,
         topic: &Topic,
@@ -108,6 +116,11 @@ impl TriggerX {
                 return vec![Incoming::Follow(self.jobs_by_key(topic, Some(arg)))];
             }
             (401 | 403, ..) => return vec![refused(response)],
+            // Only that it is no task's number.
+            (400 | 404, "number", _) => {
+                self.numbers.remember(arg.into(), ());
+                return Vec::new();
+            }
             (404, "task", _) if names_nothing(response) => {
                 return vec![Incoming::Update(Update::Gone(record::task_id(arg).into()))];
             }
@@ -121,7 +134,9 @@ impl TriggerX {
             // server's table of tasks lacks a column the list is empty too, but not that of fees.
             (404, "tasks", Some(topic)) if names_nothing(response) => {
                 let path = ["jobs", arg, "task-fees"];
-                return vec![Incoming::Follow(self.get(topic, "fees", &path, vec![arg.into()]))];
+                let fees = self.get(topic, "fees", &path, vec![arg.into()]);
+                let number = self.number(topic, arg);
+                return std::iter::once(fees).chain(number).map(Incoming::Follow).collect();
             }
             (404, "groups", _) if names_nothing(response) => return Vec::new(),
             (404, "jobs" | "jobs-by-key" | "jobs-of-number", _) if names_nothing(response) => {
@@ -147,6 +162,17 @@ impl TriggerX {
         match ask.call {
             "task" => match Fields::parse(text) {
                 Some(fields) => single(&fields, arg),
+                None => vec![misshapen(ask, response)],
+            },
+            "number" => match Fields::parse(text) {
+                Some(fields) => {
+                    self.numbers.remember(arg.into(), ());
+                    let task = Topic::Job(record::task_id(arg).into());
+                    let mut all = single(&fields, arg);
+                    // From now on it is followed as a task.
+                    all.push(Incoming::Found(task));
+                    all
+                }
                 None => vec![misshapen(ask, response)],
             },
             "tasks" => match serde_json::from_str::<&RawValue>(text) {
@@ -235,6 +261,12 @@ fn has_no_table(response: &FetchResponse) -> bool {
     Fields::parse(body(response).trim())
         .and_then(|fields| fields.string("code"))
         .is_some_and(|code| code == "JOB_RETRIEVAL_ERROR")
+}
+
+/// Whether an id as it was given may be the number of a task as well as of a job. Jobs have numbers of
+/// up to 78 digits, tasks of 64 bits.
+pub(super) fn may_be_task(given: &str) -> bool {
+    is_number(given) && given.parse::<i64>().is_ok()
 }
 
 /// Whether a user is named by the server's number rather than by an address.

@@ -55,6 +55,8 @@ pub struct TriggerX {
     titles: Memory<String>,
     /// The numbers of the owners whose jobs were listed by their address, in lower case.
     owners: Memory<String>,
+    /// Numbers of which was asked whether they are tasks'.
+    numbers: Memory<()>,
     /// The owner's jobs cannot be listed, so that the newest tasks are all there is to see.
     unlisted: bool,
 }
@@ -82,6 +84,7 @@ impl TriggerX {
             listed: Memory::default(),
             titles: Memory::default(),
             owners: Memory::default(),
+            numbers: Memory::default(),
             unlisted: false,
         })
     }
@@ -300,6 +303,17 @@ impl Dialect for TriggerX {
             Id::Task(number) => ("task", number),
         };
         id.as_str().split_once(':') == Some((kind, number))
+    }
+
+    /// A bare number is a job's, or a task's.
+    fn means(&self, given: &JobId, job: &Job) -> bool {
+        let task = || job.id.as_str().strip_prefix("task:") == Some(given.as_str());
+        self.names(given, &job.id) || (http::may_be_task(given.as_str()) && task())
+    }
+
+    /// A job's topic is not about the task of its number, which is followed as a task.
+    fn follows(&self, given: &JobId, job: &Job) -> bool {
+        self.names(given, &job.id)
     }
 
     /// Jobs name their owner by number, topics by address as well.

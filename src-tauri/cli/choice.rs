@@ -1,0 +1,265 @@
+//! Which job is meant, where an id may mean several: BullMQ counts ids in each queue, and one that
+//! was removed may come back.
+//!
+//! The only one that has not ended is meant; else the only one that ended since the command began;
+//! else the only one there is. Where that leaves several, nobody guesses.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jobwatch_core::dialect::own_id;
+use jobwatch_core::model::{Job, JobId, JobState};
+use jobwatch_core::server::DialectKind;
+
+use super::text::plain;
+
+/// Jobs that may be meant, at most. The server's pages have bounds of their own.
+const MOST: usize = 5_000;
+/// Candidates named in a message.
+const NAMED: usize = 20;
+
+/// A job that may be meant.
+#[derive(Clone, Debug)]
+struct Candidate {
+    job: Arc<Job>,
+    /// It had ended when it was first heard of.
+    old: bool,
+}
+
+/// The jobs that may be meant.
+#[derive(Clone, Debug, Default)]
+pub struct Candidates {
+    all: Vec<Candidate>,
+    chosen: Option<JobId>,
+}
+
+/// Which job is meant.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// None is known yet.
+    Nobody,
+    /// This one.
+    One {
+        /// The job.
+        job: Arc<Job>,
+        /// It had ended when it was first heard of.
+        old: bool,
+    },
+    /// One of these.
+    Several(Vec<Arc<Job>>),
+}
+
+impl Candidates {
+    /// Takes note of a job that may be meant.
+    pub fn heard(&mut self, job: Arc<Job>) {
+        match self.all.iter_mut().find(|known| known.job.id == job.id) {
+            Some(known) => known.job = job,
+            None if self.all.len() < MOST => {
+                let old = over(&job);
+                self.all.push(Candidate { job, old });
+            }
+            None => {}
+        }
+    }
+
+    /// Which one is meant, by what is known by now. `fresh` leaves out those that had ended before.
+    #[must_use]
+    pub fn choice(&self, fresh: bool) -> Choice {
+        let chosen = self.chosen.as_ref();
+        if let Some(known) = self.all.iter().find(|known| Some(&known.job.id) == chosen) {
+            return Choice::One { job: Arc::clone(&known.job), old: known.old };
+        }
+        let newest = self.newest_of_each();
+        let open = |known: &&Candidate| !over(&known.job);
+        let new = |known: &&Candidate| !known.old;
+        let any = |_: &&Candidate| !fresh;
+        let stages: [&dyn Fn(&&Candidate) -> bool; 3] = [&open, &new, &any];
+        for stage in stages {
+            let left: Vec<&Candidate> = newest.iter().copied().filter(|it| stage(it)).collect();
+            match left[..] {
+                [] => {}
+                [one] => return Choice::One { job: Arc::clone(&one.job), old: one.old },
+                _ => {
+                    let jobs = left.iter().map(|known| Arc::clone(&known.job));
+                    return Choice::Several(jobs.collect());
+                }
+            }
+        }
+        Choice::Nobody
+    }
+
+    /// From now on this one is meant, whatever else comes.
+    pub fn settle(&mut self, job: &JobId) {
+        self.chosen.get_or_insert_with(|| job.clone());
+    }
+
+    /// Of the runs of one job the one that has not ended, or the newest.
+    fn newest_of_each(&self) -> Vec<&Candidate> {
+        let mut newest: Vec<&Candidate> = Vec::new();
+        let key = |job: &Job| {
+            let id = job.external_id.clone().unwrap_or_else(|| job.id.as_str().to_owned());
+            (job.queue.clone(), id)
+        };
+        let rank =
+            |known: &Candidate| (!over(&known.job), known.job.created_at, known.job.heard_at);
+        for known in &self.all {
+            match newest.iter_mut().find(|other| key(&other.job) == key(&known.job)) {
+                Some(other) if rank(known) > rank(other) => *other = known,
+                Some(_) => {}
+                None => newest.push(known),
+            }
+        }
+        newest
+    }
+}
+
+/// Whether nothing more is expected of a job.
+pub fn over(job: &Job) -> bool {
+    job.state.terminal() || job.state.lost()
+}
+
+/// Whether `given` can mean no other job, now or in a moment.
+pub fn certain(given: &str, job: &Job, kind: DialectKind) -> bool {
+    if kind != DialectKind::BullBoard || given == job.id.as_str() {
+        return true;
+    }
+    // A queue counts on and never gives a number twice; a name may be given again.
+    let number = job.external_id.as_deref().filter(|id| id.bytes().all(|b| b.is_ascii_digit()));
+    number.is_some_and(|number| given != number)
+}
+
+/// The sentence for an id that means several jobs, with the jobs.
+pub fn several(server: &str, given: &str, jobs: &[Arc<Job>], now: Timestamp) -> String {
+    let mut rows: Vec<[String; 4]> = jobs.iter().map(|job| row(job, now)).collect();
+    rows.sort();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths = [0, 1, 2].map(|column| width(column).unwrap_or(0));
+    let mut text = format!("{} means several jobs on {}:", plain(given), plain(server));
+    for row in rows.iter().take(NAMED) {
+        let mut line = String::from("\n ");
+        for (cell, width) in row.iter().zip(widths.iter().chain([&0])) {
+            line += &format!(" {cell:<width$} ");
+        }
+        text += line.trim_end();
+    }
+    if rows.len() > NAMED {
+        text += &format!("\n  and {} more", rows.len() - NAMED);
+    }
+    let first = rows.first().map(|row| row[0].as_str()).unwrap_or_default();
+    text + &format!("\nName one of them, such as '{first}'.")
+}
+
+/// How to name it, its state, when, and its id where that is another.
+fn row(job: &Job, now: Timestamp) -> [String; 4] {
+    let own = job.external_id.as_deref().unwrap_or_else(|| own_id(job));
+    let name = match &job.queue {
+        Some(queue) => format!("{queue}/{own}"),
+        None => job.id.as_str().to_owned(),
+    };
+    let id = if name == job.id.as_str() { String::new() } else { job.id.as_str().to_owned() };
+    [name, job.state.word(), when(job, now), id].map(|text| plain(&text).into_owned())
+}
+
+/// When it ended, or began.
+pub fn when(job: &Job, now: Timestamp) -> String {
+    let ago = |at: Timestamp| {
+        let passed = now.duration_since(at).unsigned_abs();
+        format!("{} ago", jobwatch_core::notify::duration_words(passed))
+    };
+    match (job.finished_at, job.started_at, job.created_at) {
+        (Some(at), ..) => format!("ended {}", ago(at)),
+        (None, Some(at), _) => format!("began {}", ago(at)),
+        (None, None, Some(at)) => format!("added {}", ago(at)),
+        (None, None, None) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(id: &str, queue: &str, state: &str, created: i64) -> Arc<Job> {
+        let at = |second| Timestamp::from_second(1_000 + second).unwrap().to_string();
+        let ended = matches!(state, "completed" | "failed");
+        let job = serde_json::json!({
+            "id": id, "queue": queue, "external_id": "5", "state": state, "source": "http",
+            "created_at": at(created), "finished_at": ended.then(|| at(created + 10)),
+            "heard_at": at(0),
+        });
+        Arc::new(serde_json::from_value(job).unwrap())
+    }
+
+    fn chosen(heard: &[Arc<Job>], fresh: bool) -> String {
+        let mut all = Candidates::default();
+        heard.iter().for_each(|job| all.heard(Arc::clone(job)));
+        match all.choice(fresh) {
+            Choice::Nobody => "nobody".to_owned(),
+            Choice::One { job, old } => format!("{}{}", job.id, if old { " old" } else { "" }),
+            Choice::Several(jobs) => {
+                jobs.iter().map(|job| job.id.as_str()).collect::<Vec<_>>().join(" or ")
+            }
+        }
+    }
+
+    #[test]
+    fn the_only_job_that_has_not_ended_is_meant() {
+        let old = run("a", "{email}", "failed", 0);
+        let new = run("b", "{reports}", "running", 500);
+        assert_eq!(chosen(&[old.clone(), new.clone()], false), "b");
+        assert_eq!(chosen(&[new.clone(), run("c", "{sms}", "queued", 9)], false), "b or c");
+        assert_eq!(chosen(&[old.clone()], false), "a old");
+        assert_eq!(chosen(&[old.clone(), run("c", "{sms}", "completed", 9)], false), "a or c");
+        assert_eq!(chosen(&[old], true), "nobody", "it is not the one that was just added");
+        assert_eq!(chosen(&[], false), "nobody");
+    }
+
+    #[test]
+    fn one_that_ends_while_it_is_waited_for_is_meant_before_those_that_had_ended() {
+        let heard = [
+            run("a", "{email}", "failed", 0),
+            run("b", "{reports}", "running", 500),
+            run("b", "{reports}", "completed", 500),
+        ];
+        for fresh in [false, true] {
+            assert_eq!(chosen(&heard, fresh), "b");
+        }
+    }
+
+    #[test]
+    fn of_the_runs_of_one_job_the_newest_is_meant() {
+        let (old, new) = (run("a", "q", "completed", 0), run("b", "q", "failed", 500));
+        assert_eq!(chosen(&[old.clone(), new.clone()], false), "b old");
+        assert_eq!(chosen(&[new, old], false), "b old");
+    }
+
+    #[test]
+    fn what_was_settled_stays() {
+        let mut all = Candidates::default();
+        all.heard(run("b", "{reports}", "running", 500));
+        all.settle(&"b".into());
+        all.heard(run("c", "{sms}", "running", 600));
+        assert!(matches!(all.choice(false), Choice::One { job, .. } if job.id.as_str() == "b"));
+    }
+
+    #[test]
+    fn the_candidates_are_listed_with_queue_id_state_and_time() {
+        let now = Timestamp::from_second(4_610).unwrap();
+        let jobs = [run("u-2", "{reports}", "running", 3_000), run("u-1", "{email}", "failed", 0)];
+        assert_eq!(
+            several("local", "5", &jobs, now),
+            "5 means several jobs on local:\n\
+             \x20 {email}/5    failed   ended 1 h ago    u-1\n\
+             \x20 {reports}/5  running  added 10 m 10 s ago  u-2\n\
+             Name one of them, such as '{email}/5'."
+        );
+    }
+
+    #[test]
+    fn only_a_number_in_its_queue_and_a_runs_own_id_mean_one_job_for_ever() {
+        let job = run("u-1", "{email}", "failed", 0);
+        for (given, is) in [("u-1", true), ("{email}/5", true), ("5", false)] {
+            assert_eq!(certain(given, &job, DialectKind::BullBoard), is, "{given}");
+        }
+        assert!(certain("5", &job, DialectKind::Analyzer));
+    }
+}
