@@ -56,6 +56,14 @@ impl Entry {
         {
             return Age::Newer;
         }
+        // An id that is used again after its job was removed: the server accepted this one later.
+        if self.job.state.terminal()
+            && let (Some(created), Some(known)) = (patch.created_at, self.job.created_at)
+            && self.ended_at.is_some_and(|end| created > end)
+            && created > known
+        {
+            return Age::Newer;
+        }
         if let Some(said) = patch.attempt {
             let known = self.counted.or(if self.remembered { self.job.attempt } else { None });
             if known.is_some_and(|known| said > known) {
