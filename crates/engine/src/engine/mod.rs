@@ -12,6 +12,7 @@ mod hooking;
 mod logs;
 mod logview;
 mod looking;
+mod meant;
 mod notices;
 mod oddities;
 mod quiet;

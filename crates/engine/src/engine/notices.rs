@@ -655,8 +655,13 @@ impl State {
         self.views.notices_changed();
     }
 
-    /// Marks what was told about a job as read, since the user looks at it, or at its log.
-    pub(super) fn open_job(&mut self, open: OpenJob, log: bool) {
+    /// Shows a job, or its log, and marks what was told about it as read. A link may name it in other
+    /// ways than by its id.
+    pub(super) fn open_job(&mut self, mut open: OpenJob, log: bool) {
+        match self.meant(&open) {
+            Ok(job) => open.job = job,
+            Err(message) => return self.views.ask_to_open(Wanted::Nothing { message }),
+        }
         let about = |stored: &&StoredNotice| {
             let notice = &stored.notice;
             notice.server.0 == open.server

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jobwatch_core::dialect::{ActionKind, FetchRequest, Method, dialect};
+use jobwatch_core::dialect::{ActionKind, FetchRequest, Method, dialect, own_id};
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic};
 use jobwatch_core::secret::Secret;
-use jobwatch_core::server::{Server, ServerId};
+use jobwatch_core::server::{DialectKind, Server, ServerId};
 use jobwatch_core::state::Transition;
 use jobwatch_core::supervisor::{Input, Link, LinkId, Output, Remedy, Status, Supervisor};
 use jobwatch_core::time::{Mono, Now};
@@ -101,6 +101,14 @@ impl Entry {
     /// Whether the user asked for this job by name.
     pub(super) fn watches_by_name(&self, id: &JobId) -> bool {
         self.machine.as_ref().is_some_and(|machine| machine.watches_by_name(id))
+    }
+
+    /// The id by which people know a job: the one that its server's other tools show.
+    pub(super) fn shown_id<'a>(&self, job: &'a Job) -> &'a str {
+        match (self.server.dialect, &job.external_id) {
+            (DialectKind::BullBoard, Some(id)) => id,
+            _ => own_id(job),
+        }
     }
 
     /// Whether the user, who watches a job, may mean this one.

@@ -24,6 +24,7 @@ use crate::logs::Owner;
 use crate::ports::Window;
 use crate::views::convert::{job_row, notice_row, queue_row, source_word};
 use crate::views::jobs::{Filter, JobsIndex};
+use crate::views::search::Search;
 use crate::views::{
     ActionView, AskedView, ErrorCode, JobDetail, JobLookup, JobRow, NoticeRow, Overview, Rows,
     ServerView, StatusView, Tick, TimelineRow, UserError, ViewSpec, ViewWindow, Wanted,
@@ -284,7 +285,8 @@ impl State {
         let kind = match spec {
             ViewSpec::Jobs { server, queue, states, search, sort } => {
                 let slot = server.map(|server| self.slot_of(&server));
-                let search = search.trim().to_lowercase();
+                let names = self.servers.iter().map(|e| (e.slot, e.server.name.as_str()));
+                let search = Search::new(&search, names);
                 Kind::Jobs(JobsIndex::new(Filter { slot, queue, states, search, sort }))
             }
             ViewSpec::Job { server, job } => {
@@ -454,7 +456,8 @@ impl State {
     fn row(&self, slot: Slot, job: &Job) -> Option<JobRow> {
         let entry = self.entry(slot)?;
         let watched = entry.watches_by_name(&job.id);
-        let row = job_row(&entry.server.id.0, &entry.server.name, job, watched);
+        let shown = entry.shown_id(job);
+        let row = job_row(&entry.server.id.0, &entry.server.name, job, shown, watched);
         Some(JobRow { asked: entry.actions.about(&job.id).cloned(), ..row })
     }
 

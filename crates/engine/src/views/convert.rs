@@ -106,7 +106,13 @@ impl From<&Transition> for TimelineRow {
     }
 }
 
-pub(crate) fn job_row(server: &str, server_name: &str, job: &Job, watched: bool) -> JobRow {
+pub(crate) fn job_row(
+    server: &str,
+    server_name: &str,
+    job: &Job,
+    shown: &str,
+    watched: bool,
+) -> JobRow {
     let error = || explain(job);
     let message = || job.message.as_deref().map(headline).filter(|said| !said.is_empty());
     let text = match job.state {
@@ -117,7 +123,12 @@ pub(crate) fn job_row(server: &str, server_name: &str, job: &Job, watched: bool)
         server: server.to_owned(),
         server_name: server_name.to_owned(),
         id: job.id.as_str().to_owned(),
-        name: job.title().to_owned(),
+        shown_id: shown.to_owned(),
+        naming: match &job.queue {
+            Some(queue) if shown != job.id.as_str() => format!("{queue}/{shown}"),
+            _ => job.id.as_str().to_owned(),
+        },
+        name: job.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(shown).to_owned(),
         queue: job.queue.clone(),
         state: StateView::from(&job.state),
         progress: job.progress,

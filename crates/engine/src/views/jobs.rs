@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jobwatch_core::model::{Job, JobState};
 
 use super::catalogue::{Catalogue, Entry};
+use super::search::Search;
 use super::{Counts, JobSort, StateKind};
 use crate::driver::Slot;
 
@@ -26,8 +27,8 @@ pub struct Filter {
     pub queue: Option<String>,
     /// In one of these states; empty for any.
     pub states: Vec<StateKind>,
-    /// Holding this text, in lower case.
-    pub search: String,
+    /// Found by this.
+    pub search: Search,
     /// The order.
     pub sort: JobSort,
 }
@@ -42,18 +43,14 @@ impl Filter {
         if self.queue.is_some() && self.queue != job.queue {
             return false;
         }
-        if self.search.is_empty() {
-            return true;
-        }
-        let needle = self.search.as_str();
-        let optional = [&job.name, &job.queue, &job.message, &job.error, &job.external_id];
-        holds(job.id.as_str(), needle)
-            || optional.into_iter().flatten().any(|text| holds(text, needle))
+        self.search.finds(entry)
     }
 
     fn key(&self, job: &Job) -> Key {
         let millisecond = |at: Option<jiff::Timestamp>| at.map(|at| at.as_millisecond());
-        let mut key = Key { rank: 0, number: 0, text: "".into() };
+        // What is named by the text comes before what only holds it.
+        let other = !self.search.names(job);
+        let mut key = Key { other, rank: 0, number: 0, text: "".into() };
         match self.sort {
             JobSort::Activity => {
                 let running = job.state == JobState::Running;
@@ -88,23 +85,9 @@ impl Filter {
     }
 }
 
-/// Whether `text` holds `needle`, which is in lower case, whatever the case.
-fn holds(text: &str, needle: &str) -> bool {
-    if text.len() < needle.len() && text.is_ascii() {
-        return false;
-    }
-    if text.is_ascii() && needle.is_ascii() {
-        let needle = needle.as_bytes();
-        return text
-            .as_bytes()
-            .windows(needle.len())
-            .any(|window| window.eq_ignore_ascii_case(needle));
-    }
-    text.to_lowercase().contains(needle)
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
+    other: bool,
     rank: u8,
     number: i64,
     text: Box<str>,
@@ -355,7 +338,7 @@ mod tests {
     }
 
     fn filter(sort: JobSort) -> Filter {
-        Filter { slot: None, queue: None, states: Vec::new(), search: String::new(), sort }
+        Filter { slot: None, queue: None, states: Vec::new(), search: Search::default(), sort }
     }
 
     fn ids(index: &JobsIndex, catalogue: &Catalogue, count: usize) -> Vec<String> {
@@ -390,7 +373,7 @@ mod tests {
             let mut catalogue = Catalogue::default();
             let filter = Filter {
                 states: vec![StateKind::Running, StateKind::Failed, StateKind::Unknown],
-                search: "work 1".to_owned(),
+                search: Search::new("work 1", std::iter::empty()),
                 ..filter(sort)
             };
             let mut kept = JobsIndex::new(filter.clone());
@@ -439,11 +422,18 @@ mod tests {
     }
 
     #[test]
-    fn text_is_found_whatever_its_case_and_script() {
-        assert!(holds("Nightly REPORT", "report"));
-        assert!(holds("ÜBERSICHT", "übersicht"));
-        assert!(!holds("report", "reports"));
-        assert!(!holds("", "x"));
+    fn the_job_that_a_search_names_comes_first() {
+        let mut catalogue = Catalogue::default();
+        for id in [15, 5, 50, 55] {
+            catalogue.put(SLOT, job(id, JobState::Running, i64::from(id)));
+        }
+        for sort in [JobSort::Activity, JobSort::Created, JobSort::Name, JobSort::Duration] {
+            let search = Search::new("job-5", std::iter::empty());
+            let mut index = JobsIndex::new(Filter { search, ..filter(sort) });
+            index.refresh(&catalogue, 0, 10);
+            assert_eq!(ids(&index, &catalogue, 1), ["job-5"]);
+            assert_eq!(index.total(), 3);
+        }
     }
 
     /// The bound is generous: it tells a list kept up to date from one made anew each time.

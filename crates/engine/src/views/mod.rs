@@ -8,6 +8,7 @@ mod glance;
 pub(crate) mod jobs;
 mod log;
 mod rules;
+pub(crate) mod search;
 mod types;
 
 pub use glance::*;

@@ -623,6 +623,10 @@ pub struct JobRow {
     pub server_name: String,
     /// Identity on its server.
     pub id: String,
+    /// The id by which people know it: the one that the server's other tools show.
+    pub shown_id: String,
+    /// What names it alone, on the command line and in links: its id, or `QUEUE/ID`.
+    pub naming: String,
     /// What to call it.
     pub name: String,
     /// The queue.

@@ -19,6 +19,14 @@ serverName: string,
  */
 id: string, 
 /**
+ * The id by which people know it: the one that the server's other tools show.
+ */
+shownId: string, 
+/**
+ * What names it alone, on the command line and in links: its id, or `QUEUE/ID`.
+ */
+naming: string, 
+/**
  * What to call it.
  */
 name: string, 

@@ -13,7 +13,7 @@ import Timeline from "./Timeline.svelte";
 
 const none: Counts = { queued: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, unknown: 0 };
 const row: JobRow = {
-  server: "s", serverName: "S", id: "1", name: "a", queue: null, state: { kind: "running", name: null }, progress: null, stage: null, asked: null,
+  server: "s", serverName: "S", id: "1", shownId: "1", naming: "1", name: "a", queue: null, state: { kind: "running", name: null }, progress: null, stage: null, asked: null,
   text: null, createdAt: 1000, startedAt: 2000, finishedAt: null, attempt: null, maxAttempts: null, watched: false, stale: false, heardAt: 5000,
 };
 

@@ -150,9 +150,9 @@ export class World {
     const numeric = this.random() < 0.6;
     const named = this.pick(NAMES);
     const attempts = this.random() < 0.3 ? 3 : 1;
+    const id = server.dialect === "kecs" ? `${number.toString(16).padStart(8, "0")}a3f4c1d09b7e42e6a1c8d5f0` : `job:${4200 + number}`;
     const row: JobRow = {
-      server: server.id, serverName: server.name,
-      id: server.dialect === "kecs" ? `${number.toString(16).padStart(8, "0")}a3f4c1d09b7e42e6a1c8d5f0` : `job:${4200 + number}`,
+      server: server.id, serverName: server.name, id, shownId: id, naming: id,
       name: named, queue: this.pick(QUEUES), state: { kind, name: kind === "unknown" ? "waiting-children" : null },
       progress: kind === "completed" ? 100 : kind === "running" && numeric ? Math.floor(this.random() * 90) : null,
       stage: kind === "running" && !numeric && this.random() < 0.7 ? `step: ${this.pick(STAGES)}` : null,
