@@ -5,11 +5,13 @@
 //! queue belongs to the only job it can belong to; where there are several, that is said, and the
 //! server is asked.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::Supervisor;
 use crate::dialect::{own_id, queued_id};
-use crate::model::{Job, JobId, JobPatch, JobState, Source, Update};
+use crate::model::{Job, JobId, JobPatch, JobState, Source, Topic, Update};
 use crate::time::Now;
 
 /// Ids of which it is remembered that their ambiguity was said.
@@ -26,6 +28,31 @@ enum Whose {
 }
 
 impl Supervisor {
+    /// Whether the user, who watches a job, may mean this one.
+    #[must_use]
+    pub fn may_watch(&self, job: &Job) -> bool {
+        self.topics.watched().any(|topic| match topic {
+            Topic::Job(given) => self.dialect.means(given, job),
+            _ => false,
+        })
+    }
+
+    /// The jobs that the user may mean by `given`.
+    #[must_use]
+    pub fn meant(&self, given: &JobId) -> Vec<&Arc<Job>> {
+        self.board.jobs().filter(|job| self.dialect.means(given, job)).collect()
+    }
+
+    /// Whether two ids, as the user or the server spells them, mean the same job.
+    #[must_use]
+    pub fn same_job(&self, one: &JobId, other: &JobId) -> bool {
+        let follows = |given: &JobId, id: &JobId| match self.board.job(id) {
+            Some(job) => self.dialect.follows(given, job),
+            None => self.dialect.names(given, id),
+        };
+        follows(one, other) || follows(other, one)
+    }
+
     /// An update with the id that its job is known by here; `None` where it cannot be told whose it
     /// is, which is then said and asked.
     pub(super) fn identify(&mut self, update: Update, source: Source, now: Now) -> Option<Update> {

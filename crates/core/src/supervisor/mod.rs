@@ -13,7 +13,6 @@
 //! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -312,37 +311,12 @@ impl Supervisor {
         })
     }
 
-    /// Whether the user, who watches a job, may mean this one.
-    #[must_use]
-    pub fn may_watch(&self, job: &Job) -> bool {
-        self.topics.watched().any(|topic| match topic {
-            Topic::Job(given) => self.dialect.means(given, job),
-            _ => false,
-        })
-    }
-
-    /// The jobs that the user may mean by `given`.
-    #[must_use]
-    pub fn meant(&self, given: &JobId) -> Vec<&Arc<Job>> {
-        self.board.jobs().filter(|job| self.dialect.means(given, job)).collect()
-    }
-
     /// Whether the user watches this very job, or all jobs of the user whose job it is.
     #[must_use]
     pub fn watches_closely(&self, job: &Job) -> bool {
         let of_user =
             |topic: &Topic| matches!(topic, Topic::User(_)) && self.dialect.holds(topic, job);
         self.watches_by_name(&job.id) || self.topics.watched().any(of_user)
-    }
-
-    /// Whether two ids, as the user or the server spells them, mean the same job.
-    #[must_use]
-    pub fn same_job(&self, one: &JobId, other: &JobId) -> bool {
-        let follows = |given: &JobId, id: &JobId| match self.board.job(id) {
-            Some(job) => self.dialect.follows(given, job),
-            None => self.dialect.names(given, id),
-        };
-        follows(one, other) || follows(other, one)
     }
 
     /// Since when a topic is listed completely (local clock); `None` before its first complete
