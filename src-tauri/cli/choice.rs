@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jobwatch_core::dialect::own_id;
-use jobwatch_core::model::{Job, JobId, JobState};
+use jobwatch_core::model::{Job, JobId};
 use jobwatch_core::server::DialectKind;
 
 use super::text::plain;
@@ -52,9 +52,10 @@ pub enum Choice {
 impl Candidates {
     /// Takes note of a job that may be meant.
     pub fn heard(&mut self, job: Arc<Job>) {
+        let room = self.all.len() < MOST;
         match self.all.iter_mut().find(|known| known.job.id == job.id) {
             Some(known) => known.job = job,
-            None if self.all.len() < MOST => {
+            None if room => {
                 let old = over(&job);
                 self.all.push(Candidate { job, old });
             }
@@ -115,7 +116,7 @@ impl Candidates {
 
 /// Whether nothing more is expected of a job.
 pub fn over(job: &Job) -> bool {
-    job.state.terminal() || job.state.lost()
+    job.state.over()
 }
 
 /// Whether `given` can mean no other job, now or in a moment.
@@ -248,7 +249,7 @@ mod tests {
         assert_eq!(
             several("local", "5", &jobs, now),
             "5 means several jobs on local:\n\
-             \x20 {email}/5    failed   ended 1 h ago    u-1\n\
+             \x20 {email}/5    failed   ended 1 h ago        u-1\n\
              \x20 {reports}/5  running  added 10 m 10 s ago  u-2\n\
              Name one of them, such as '{email}/5'."
         );

@@ -89,15 +89,6 @@ impl Seen {
         };
     }
 
-    /// The jobs of which nobody knows which is meant, once the server has listed them.
-    #[must_use]
-    pub fn several(&self) -> Option<Vec<Arc<Job>>> {
-        match self.candidates.choice(false) {
-            Choice::Several(jobs) if self.listed && self.answers() => Some(jobs),
-            _ => None,
-        }
-    }
-
     /// Whether the server answers at all, so that a job it does not name is really not there.
     #[must_use]
     pub fn answers(&self) -> bool {
@@ -117,7 +108,9 @@ impl Seen {
 /// # Errors
 /// For people.
 pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
-    let mut target = Target::find(&args.connection, vec![job_topic(&args.job)?], paths)?;
+    let target = Target::find(&args.connection, vec![job_topic(&args.job)?], paths)?;
+    // How it is asked for depends on the kind, which may have to be found out.
+    let mut target = target.ready().await?;
     let topics = job_topics(&args.job, &target.server)?;
     target.server.watch.clone_from(&topics);
     let (name, kind) = (target.server.name.clone(), target.server.dialect);

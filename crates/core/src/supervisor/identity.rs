@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::Supervisor;
 use crate::dialect::{own_id, queued_id};
-use crate::model::{Job, JobId, JobPatch, JobState, Source, Topic, Update};
+use crate::model::{Job, JobId, JobPatch, Source, Topic, Update};
 use crate::time::Now;
 
 /// Ids of which it is remembered that their ambiguity was said.
@@ -128,7 +128,7 @@ impl Supervisor {
             };
         };
         let all = || [first, second].into_iter().chain(self.board.alike(own).skip(2));
-        let mut open = all().filter(|job| !over(job));
+        let mut open = all().filter(|job| !job.state.over());
         match (open.next(), open.next()) {
             (Some(only), None) => Whose::One(only.id.clone()),
             (Some(_), Some(_)) => Whose::Several,
@@ -179,9 +179,4 @@ impl Supervisor {
         let mut alike = self.board.alike(id).peekable();
         alike.peek().is_some() && alike.all(|job| job.state.terminal())
     }
-}
-
-/// Whether nothing more is expected of a job: it has ended, or the server has forgotten it.
-fn over(job: &Job) -> bool {
-    job.state.terminal() || matches!(&job.state, JobState::Unknown(word) if word == "gone")
 }
