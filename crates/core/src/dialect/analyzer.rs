@@ -718,7 +718,17 @@ impl Dialect for Analyzer {
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         let arg = |index: usize| ask.args.get(index).map_or("", String::as_str);
         let answer = nest::answer(response, &self.endpoint);
-        let heard = self.read_answer(ask, answer);
+        let heard = match (ask.call, response.status) {
+            // There is no such queue, so what was taken for its name is none.
+            ("find", 400 | 404) => {
+                let mut ask = ask.clone();
+                if let Some(list) = ask.args.last_mut() {
+                    *list = LISTS.len().to_string();
+                }
+                self.parse_find(&ask, r#"{"jobs":[]}"#)
+            }
+            _ => self.read_answer(ask, answer),
+        };
         // A list that the server had no time for stays due.
         if ask.call == "list" && response.status != 429 && response.status < 500 {
             self.lists.done(arg(0), arg(1));
