@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jobwatch_core::dialect::own_id;
-use jobwatch_core::model::{Job, JobId};
+use jobwatch_core::model::{Job, JobId, Source};
 use jobwatch_core::server::DialectKind;
 
 use super::text::plain;
@@ -56,7 +56,8 @@ impl Candidates {
         match self.all.iter_mut().find(|known| known.job.id == job.id) {
             Some(known) => known.job = job,
             None if room => {
-                let old = over(&job);
+                // What a socket tells has just happened.
+                let old = over(&job) && job.source != Source::Socket;
                 self.all.push(Candidate { job, old });
             }
             None => {}

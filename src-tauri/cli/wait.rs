@@ -175,17 +175,14 @@ async fn outcome(
         let mut late = false;
         {
             let now = seen.borrow_and_update();
-            if let Some(reason) = now.refused() {
-                return Ended::Refused(reason);
-            }
             let listed = now.listed && now.answers();
             let mut candidates = now.candidates.clone();
             chosen.iter().for_each(|job| candidates.settle(job));
             match candidates.choice(args.new) {
                 Choice::One { job, old } if choice::over(&job) => {
                     let sure = certain(given, &job, kind) || certain(&args.job, &job, kind);
-                    let alone = given == job.id.as_str() && !repeats(kind);
-                    if alone || (listed && (!old || sure)) || (!old && lag.is_some()) {
+                    let alone = matches!(kind, DialectKind::Kecs | DialectKind::TriggerX);
+                    if !old || alone || (listed && sure) {
                         return Ended::Job(job);
                     }
                     if listed && lag.is_none() {
@@ -202,6 +199,10 @@ async fn outcome(
                 Choice::Several(_) => {}
                 Choice::Nobody => late = listed && !args.new,
             }
+            // What is known of the job is worth more than that the key is refused for the rest.
+            if let Some(reason) = now.refused() {
+                return Ended::Refused(reason);
+            }
         }
         let until = lag.unwrap_or_else(tokio::time::Instant::now);
         tokio::select! {
@@ -212,11 +213,6 @@ async fn outcome(
             () = tokio::time::sleep_until(until), if lag.is_some() => {}
         }
     }
-}
-
-/// Whether the queues of such a server count ids for themselves.
-fn repeats(kind: DialectKind) -> bool {
-    matches!(kind, DialectKind::Analyzer | DialectKind::StudyBuddy)
 }
 
 /// What is said while a job that had ended is known and another may follow.
