@@ -209,7 +209,7 @@ mod tests {
         let new = run("b", "{reports}", "running", 500);
         assert_eq!(chosen(&[old.clone(), new.clone()], false), "b");
         assert_eq!(chosen(&[new.clone(), run("c", "{sms}", "queued", 9)], false), "b or c");
-        assert_eq!(chosen(&[old.clone()], false), "a old");
+        assert_eq!(chosen(std::slice::from_ref(&old), false), "a old");
         assert_eq!(chosen(&[old.clone(), run("c", "{sms}", "completed", 9)], false), "a or c");
         assert_eq!(chosen(&[old], true), "nobody", "it is not the one that was just added");
         assert_eq!(chosen(&[], false), "nobody");

@@ -276,7 +276,7 @@ mod tests {
     }
 
     fn row(job: &Job) -> JobRow {
-        job_row("s", "Server", job, false)
+        job_row("s", "Server", job, job.id.as_str(), false)
     }
 
     #[test]
