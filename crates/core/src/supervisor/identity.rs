@@ -28,6 +28,14 @@ enum Whose {
 }
 
 impl Supervisor {
+    /// Whether the user watches this very job, or all jobs of the user whose job it is.
+    #[must_use]
+    pub fn watches_closely(&self, job: &Job) -> bool {
+        let of_user =
+            |topic: &Topic| matches!(topic, Topic::User(_)) && self.dialect.holds(topic, job);
+        self.watches_by_name(&job.id) || self.topics.watched().any(of_user)
+    }
+
     /// Whether the user, who watches a job, may mean this one.
     #[must_use]
     pub fn may_watch(&self, job: &Job) -> bool {

@@ -311,14 +311,6 @@ impl Supervisor {
         })
     }
 
-    /// Whether the user watches this very job, or all jobs of the user whose job it is.
-    #[must_use]
-    pub fn watches_closely(&self, job: &Job) -> bool {
-        let of_user =
-            |topic: &Topic| matches!(topic, Topic::User(_)) && self.dialect.holds(topic, job);
-        self.watches_by_name(&job.id) || self.topics.watched().any(of_user)
-    }
-
     /// Since when a topic is listed completely (local clock); `None` before its first complete
     /// answer over HTTP.
     #[must_use]
