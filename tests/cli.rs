@@ -395,7 +395,7 @@ fn a_wrong_key_ends_wait_and_logs_with_77_and_is_said_by_watch_on_every_kind_of_
         let words = ["watch", "--json", "--for", "4", "--topic", &topic];
         let (code, out, err) = run(world.with_key(kind, &words, wrong));
         assert_eq!(code, 0, "{err}");
-        let last = out.lines().map(object).filter(|line| line["type"] == "status").next_back();
+        let last = out.lines().map(object).rfind(|line| line["type"] == "status");
         let last = last.unwrap_or_default();
         assert!(last["status"] == "partly" || last["status"] == "refused", "{kind:?}: {last}");
         let remedy = if kind == DialectKind::BullBoard { "sign-in" } else { "enter-key" };

@@ -373,7 +373,7 @@ async fn a_server_that_answers_every_subscription_is_accused_of_nothing() {
         world.until_link(id, Link::Live).await;
     }
     for kind in DialectKind::ALL {
-        demo.control(kind).start_job(JobSpec::default());
+        let _ = demo.control(kind).start_job(JobSpec::default());
     }
     // Longer than an answer may take.
     tokio::time::sleep(Duration::from_secs(12)).await;
