@@ -555,6 +555,10 @@ impl Dialect for StudyBuddy {
             Answer::Odd(_) if ask.call == "unrecorded" && response.status == 404 => {
                 self.unknown(id)
             }
+            // A router that takes an encoded slash for one of its own has no such call.
+            Answer::Odd(_) if ask.call == "job" && response.status == 404 && id.contains('/') => {
+                self.missing(ask)
+            }
             Answer::Odd(_) if ask.call == "named" && response.status == 404 => self.missing(ask),
             Answer::Forbidden(reason) if ask.call == "named" => {
                 self.lists_by_name = Some(false);
