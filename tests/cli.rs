@@ -41,7 +41,8 @@ const JOB_KEYS: &[&str] = &[
     "updated_at",
     "source",
 ];
-const LOG_KEYS: &[&str] = &["type", "server", "job", "seq", "timestamp", "level", "message"];
+const LOG_KEYS: &[&str] =
+    &["type", "server", "job", "seq", "timestamp", "level", "origin", "message"];
 
 /// The demo in this process, and a home for the program that holds nothing.
 struct World {

@@ -25,6 +25,8 @@ pub const EXIT_CANCELLED: u8 = 2;
 pub const EXIT_LOST: u8 = 3;
 /// `wait`: the id means several jobs.
 pub const EXIT_SEVERAL: u8 = 4;
+/// `logs`: not all lines are there.
+pub const EXIT_PARTIAL: u8 = 5;
 /// The command line was not understood. Not 2, which means a cancelled job.
 pub const EXIT_USAGE: u8 = 64;
 /// Something needed is not there: a port, the window system, the server's address.
@@ -49,6 +51,7 @@ Exit codes:
   2    wait: the job was cancelled
   3    wait, logs: the server does not know the job (any more)
   4    wait: the id means several jobs, which are listed
+  5    logs: lines are missing, or may be; which, and why, is said on stderr
   64   the command line was not understood
   69   something needed is not there (a port, an address, the window system)
   70   the program itself failed

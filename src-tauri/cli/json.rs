@@ -80,6 +80,7 @@ pub struct LogText<'a> {
     seq: u64,
     timestamp: Option<Timestamp>,
     level: Option<&'static str>,
+    origin: Option<&'a str>,
     message: &'a str,
 }
 
@@ -224,6 +225,7 @@ pub fn log<'a>(server: &'a str, job: &'a JobId, seq: u64, line: &LogLine<'a>) ->
         seq,
         timestamp: line.at,
         level: line.level.map(jobwatch_core::model::Level::word),
+        origin: line.origin,
         message: line.text,
     })
 }

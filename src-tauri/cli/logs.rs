@@ -1,41 +1,55 @@
 //! `jobwatch logs`: one job's log, as text: what is stored, what the server still has, and what comes.
 //!
-//! Lines are printed in order once the server has answered; with `--follow` those that come later
-//! follow. Where the server cannot be reached, what is stored is printed all the same.
+//! What an earlier run stored is printed at once. What comes in this run is printed in order as
+//! soon as it is known how much the server has, and from then on as it comes. Whether all is there
+//! is known, not guessed: the engine says how far it could read the log.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobwatch_core::log::{LogLine, LogLines};
-use jobwatch_core::model::{JobId, Level};
+use jobwatch_core::log::LogLines;
+use jobwatch_core::model::JobId;
+use jobwatch_core::supervisor::LogReach;
 use jobwatch_engine::Engine;
-use jobwatch_engine::logs::find::Needle;
-use jobwatch_engine::logs::text::plain as seen;
+use jobwatch_engine::engine::LogStored;
 use jobwatch_engine::ports::Event;
-use jobwatch_engine::views::{
-    LogFilter, LogFind, LogTarget, OpenJob, Rows, UserError, ViewSpec, ViewWindow,
-};
+use jobwatch_engine::views::{LogFilter, LogTarget, OpenJob, Rows, UserError, ViewSpec};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
-use super::args::{EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_TIMEOUT, EXIT_USAGE, Logs, Since};
+use super::args::{EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_PARTIAL, EXIT_TIMEOUT, Logs};
 use super::connection::{Target, job_topic};
 use super::text::{self, Style};
 use super::wait::{Seen, refused_words};
 use super::{Failure, Outcome, Output, json, print};
 use crate::os::paths::{NoHome, Paths};
 
-/// A log counts as complete when the server was asked and nothing has come for this long.
+mod wanted;
+use wanted::Wanted;
+
+/// Where the socket alone brings lines, and after the end of a job, nothing more is expected once
+/// nothing has come for this long.
 const QUIET: Duration = Duration::from_millis(1_500);
+/// How long lines that come are held back for those of before, which the server is asked for.
+const HOLD: Duration = Duration::from_secs(2);
 /// A server that has not answered by then is not waited for where lines are stored.
 const SILENT: Duration = Duration::from_secs(5);
+/// How long the log of a known job may take to begin.
+const BEGIN: Duration = Duration::from_secs(30);
 /// How long the reader may take for what still waits at the end.
 const DRAIN: Duration = Duration::from_secs(1);
 /// Rows read at a time.
 const STEP: u64 = 1_000;
-/// Lines that may wait between the store and the output.
-const EARLY: usize = 100_000;
+
+/// What is heard of the log.
+#[derive(Clone, Debug, Default)]
+struct Heard {
+    /// Counts the batches of lines.
+    batches: u64,
+    /// Of which job how much is there.
+    reach: Option<(JobId, LogReach)>,
+}
 
 /// Runs the command.
 ///
@@ -46,38 +60,34 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
     let topic = job_topic(&args.job)?;
     let target = Target::find(&args.connection, vec![topic.clone()], paths)?;
     let (server, name) = (target.server.id.0.clone(), target.server.name.clone());
-    let live = Arc::new(Live::default());
-    let (heard, mut lines) = watch::channel(0_u64);
-    let (ports, mut seen) = {
-        let live = Arc::clone(&live);
-        Seen::ports(topic, move |event| {
-            if let Event::Log { named: true, first, lines, .. } = event {
-                live.heard(*first, lines);
-                heard.send_modify(|count| *count += lines.len() as u64);
-            }
-        })
-    };
+    let (hear, heard) = watch::channel(Heard::default());
+    let (ports, seen) = Seen::ports(topic, move |event| match event {
+        Event::Log { named: true, .. } => hear.send_modify(|heard| heard.batches += 1),
+        Event::LogReach { named: true, job, reach, .. } => {
+            hear.send_modify(|heard| heard.reach = Some((job.clone(), reach.clone())));
+        }
+        _ => {}
+    });
     let engine = super::engine(target, ports).await?;
     let (to_print, printing) = mpsc::channel(64);
     let printer = Printer { server: name.clone(), json: args.json, timestamps: args.timestamps };
     let mut printed = printer.start(printing)?;
-    let log = Log { engine: &engine, server: &server, wanted: &wanted, to_print: &to_print };
-    let work = async {
-        let (job, ended) = log.stored(&args, &mut seen, &mut lines).await?;
-        match ended {
-            Ended::Complete | Ended::Silent => {
-                let end = log.print(&job).await?;
-                let ended_by_now = ended == Ended::Silent || !args.follow;
-                if !ended_by_now {
-                    log.follow(&live, end, &job, &mut seen, &mut lines).await?;
-                }
-            }
-            _ => {}
-        }
-        Ok::<Ended, Failure>(ended)
+    let given = args.job.strip_prefix("job:").unwrap_or(&args.job).to_owned();
+    let mut log = Log {
+        engine: &engine,
+        server: &server,
+        wanted: Arc::new(wanted),
+        to_print,
+        seen,
+        heard,
+        job: given,
+        view: None,
+        next: 0,
+        held: None,
+        any: false,
     };
     let ended = tokio::select! {
-        ended = work => Some(ended?),
+        ended = log.run(args.follow) => Some(ended?),
         outcome = &mut printed => return match outcome {
             Ok(Err(failure)) => Err(failure),
             _ => Ok(EXIT_OK),
@@ -85,21 +95,38 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
         () = super::elapsed(args.timeout) => Some(Ended::TimedOut),
         () = crate::os::ended() => None,
     };
+    let status = log.seen.borrow().status.clone();
     super::stop(&engine).await;
-    drop(to_print);
+    drop(log);
     if let Ok(Ok(Err(failure))) = tokio::time::timeout(DRAIN, printed).await {
         return Err(failure);
     }
     let job = text::plain(&args.job);
+    let partial = |text: String| Err(Failure::new(EXIT_PARTIAL, text));
     match ended {
-        None | Some(Ended::Complete) => Ok(EXIT_OK),
-        Some(Ended::Silent) => {
-            let reason = seen.borrow().status.as_ref().and_then(|status| status.reason.clone());
-            let reason = reason.map(|reason| format!(": {}", reason.trim())).unwrap_or_default();
-            crate::tell(format_args!(
-                "{name} does not answer{reason} These are the lines stored earlier."
-            ));
+        None | Some(Ended::Whole) => Ok(EXIT_OK),
+        Some(Ended::Never(reason)) => {
+            crate::tell(reason);
             Ok(EXIT_OK)
+        }
+        Some(Ended::Cut(missing, reason)) => {
+            let what = match missing {
+                Some(1) => "1 line of the log is missing".to_owned(),
+                Some(missing) => format!("{missing} lines of the log are missing"),
+                None => "Lines of the log may be missing".to_owned(),
+            };
+            partial(format!("{what}: {}", sentence(&reason)))
+        }
+        Some(Ended::Gap(from, to)) => partial(format!(
+            "Lines between {from} and {to} are missing: {name} does not have them any more."
+        )),
+        Some(Ended::Silent) => {
+            let reason = status.and_then(|status| status.reason);
+            let reason = reason.map(|reason| format!(": {}", sentence(&reason)));
+            partial(format!(
+                "{name} does not answer{} These are the lines stored earlier.",
+                reason.unwrap_or_else(|| ".".to_owned())
+            ))
         }
         Some(Ended::Unknown) => {
             Err(Failure::new(EXIT_LOST, format!("{name} does not know the job {job}.")))
@@ -112,55 +139,24 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
     }
 }
 
-/// Which lines are wanted.
-struct Wanted {
-    filter: LogFilter,
-    grep: Option<Needle>,
-    level: Option<Level>,
-    since: Option<i64>,
-}
-
-impl Wanted {
-    fn new(args: &Logs) -> Result<Wanted, Failure> {
-        let find = args.grep.as_ref().map(|text| LogFind {
-            text: text.clone(),
-            regex: true,
-            case: !args.ignore_case,
-            word: false,
-        });
-        let grep = find.as_ref().map(Needle::new).transpose();
-        let grep = grep.map_err(|problem| Failure::new(EXIT_USAGE, problem))?.flatten();
-        let all =
-            [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
-        let levels =
-            all.into_iter().filter(|level| args.level.is_some_and(|least| *level >= least));
-        let filter = LogFilter {
-            include: find.into_iter().collect(),
-            levels: levels.map(|level| level.word().to_owned()).collect(),
-            ..LogFilter::default()
-        };
-        let since = args.since.map(|since| match since {
-            Since::At(at) => at.as_millisecond(),
-            Since::Ago(ago) => {
-                let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
-                Timestamp::now().as_millisecond().saturating_sub(ago)
-            }
-        });
-        Ok(Wanted { filter, grep, level: args.level, since })
-    }
-
-    fn takes(&self, line: &LogLine<'_>) -> bool {
-        let level = text::level_of(line);
-        self.level.is_none_or(|least| level.is_some_and(|level| level >= least))
-            && self.grep.as_ref().is_none_or(|grep| grep.is_in(seen(line.text).as_bytes()))
-    }
+/// A reason as a sentence of its own.
+fn sentence(reason: &str) -> String {
+    let reason = reason.trim();
+    let stop = if reason.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{}{stop}", text::plain(reason))
 }
 
 /// How the log ends.
 #[derive(Debug, PartialEq)]
 enum Ended {
     /// All lines are there; with `--follow` the job has ended.
-    Complete,
+    Whole,
+    /// The job has no log, for this reason.
+    Never(String),
+    /// Lines are missing, or may be: how many, and why.
+    Cut(Option<u64>, String),
+    /// The server no longer has the lines between these times.
+    Gap(Timestamp, Timestamp),
     /// The server does not answer; what is stored is there.
     Silent,
     /// The server does not know the job.
@@ -174,8 +170,19 @@ enum Ended {
 struct Log<'a> {
     engine: &'a Engine,
     server: &'a str,
-    wanted: &'a Wanted,
-    to_print: &'a mpsc::Sender<Batch>,
+    wanted: Arc<Wanted>,
+    to_print: mpsc::Sender<Batch>,
+    seen: watch::Receiver<Seen>,
+    heard: watch::Receiver<Heard>,
+    /// The job's id, as it is known so far.
+    job: String,
+    view: Option<u32>,
+    /// Lines with lower numbers are printed, but for those held.
+    next: u64,
+    /// Stored lines after this time are held back, since lines are missing there.
+    held: Option<i64>,
+    /// There is a line, printed or not wanted.
+    any: bool,
 }
 
 /// Lines on their way to the output.
@@ -186,82 +193,199 @@ struct Batch {
     numbers: Vec<u64>,
 }
 
+/// What is known of the job, the server and the log.
+struct Now {
+    seen: Seen,
+    reach: Option<LogReach>,
+}
+
+impl Now {
+    /// Whether the job has ended, or is gone.
+    fn over(&self) -> bool {
+        self.seen.job.as_ref().is_none_or(|job| job.state.over())
+    }
+
+    /// How much of the log is there, once no better answer is to be expected soon.
+    fn settled(&self) -> Option<&LogReach> {
+        self.reach
+            .as_ref()
+            .filter(|reach| !matches!(reach, LogReach::Asking | LogReach::Cut { again: true, .. }))
+    }
+}
+
 impl Log<'_> {
-    /// Opens a view of the log; looking at it is what makes the engine ask the server.
-    async fn open(&self, job: &str, filter: LogFilter) -> Result<u32, Failure> {
-        let jobs = vec![OpenJob { server: self.server.to_owned(), job: job.to_owned() }];
+    async fn run(&mut self, follow: bool) -> Result<Ended, Failure> {
+        self.open().await?;
+        let ended = self.begin(follow).await?;
+        self.print().await?;
+        match ended {
+            Some(ended) => Ok(ended),
+            None => self.follow().await,
+        }
+    }
+
+    /// Opens the log under the id that is known, and prints what an earlier run stored of it;
+    /// looking at it is what makes the engine ask the server.
+    async fn open(&mut self) -> Result<(), Failure> {
+        if let Some(view) = self.view.take() {
+            self.engine.close_view(view).await;
+        }
+        let view = self.view_of(LogFilter::default()).await?;
+        self.view = Some(view);
+        let stored = loop {
+            let stored = self.stored().await?;
+            if stored.known {
+                break stored;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        self.held = stored.gaps.first().map(|(from, _)| *from);
+        self.next = stored.before;
+        if stored.before > 0 {
+            self.any = true;
+            self.print_stored(stored.before).await?;
+        }
+        Ok(())
+    }
+
+    async fn view_of(&self, filter: LogFilter) -> Result<u32, Failure> {
+        let jobs = vec![OpenJob { server: self.server.to_owned(), job: self.job.clone() }];
         self.engine.open_view(ViewSpec::Log { jobs, filter }).await.map_err(failure)
     }
 
-    async fn window(&self, view: u32) -> Result<ViewWindow, Failure> {
-        self.engine.view_window(view, 0, 1).await.map_err(failure)
+    async fn stored(&self) -> Result<LogStored, Failure> {
+        let view = self.view.unwrap_or_default();
+        self.engine.log_stored(view).await.map_err(failure)
     }
 
-    /// Waits until what was written so far is stored; answers the job's id as it is stored.
-    async fn stored(
-        &self,
-        args: &Logs,
-        seen: &mut watch::Receiver<Seen>,
-        lines: &mut watch::Receiver<u64>,
-    ) -> Result<(String, Ended), Failure> {
-        let begun = tokio::time::Instant::now();
-        let mut job = args.job.strip_prefix("job:").unwrap_or(&args.job).to_owned();
-        let mut view = self.open(&job, LogFilter::default()).await?;
+    fn now(&mut self) -> Now {
+        let seen = self.seen.borrow_and_update().clone();
+        let reach = self.heard.borrow_and_update().reach.clone();
+        let of_job = |(job, reach): (JobId, LogReach)| {
+            let known = seen.job.as_ref().is_none_or(|known| known.id == job);
+            known.then_some(reach)
+        };
+        let reach = reach.and_then(of_job);
+        Now { seen, reach }
+    }
+
+    /// Waits for something to happen, or until then. Answers whether anything still can.
+    async fn wait(&mut self, until: Option<Instant>) -> bool {
+        tokio::select! {
+            changed = self.seen.changed() => changed.is_ok(),
+            changed = self.heard.changed() => changed.is_ok(),
+            () = sleep_until(until) => true,
+        }
+    }
+
+    /// Waits until it is known how much the server has; `None` when the log is to be followed.
+    async fn begin(&mut self, follow: bool) -> Result<Option<Ended>, Failure> {
+        let begun = Instant::now();
+        let mut known = None;
+        let mut listed = None;
         loop {
-            let known = seen.borrow_and_update().clone();
-            if let Some(named) = &known.job
-                && named.id.as_str() != job
+            let now = self.now();
+            if let Some(job) = &now.seen.job
+                && job.id.as_str() != self.job
             {
-                self.engine.close_view(view).await;
-                named.id.as_str().clone_into(&mut job);
-                view = self.open(&job, LogFilter::default()).await?;
+                job.id.as_str().clone_into(&mut self.job);
+                self.open().await?;
+                continue;
             }
-            let any = self.window(view).await?.total > 0;
-            if let Some(reason) = known.refused() {
-                return Ok((job, if any { Ended::Silent } else { Ended::Refused(reason) }));
+            if let Some(reason) = now.seen.refused() {
+                return Ok(Some(Ended::Refused(reason)));
             }
-            let complete = known.listed && known.answers();
-            let silent = any && !complete;
-            lines.borrow_and_update();
-            tokio::select! {
-                changed = seen.changed() => if changed.is_err() {
-                    return Ok((job, Ended::Complete));
-                },
-                changed = lines.changed() => if changed.is_err() {
-                    return Ok((job, Ended::Complete));
-                },
-                () = tokio::time::sleep(QUIET), if complete => {
-                    let anything = known.job.is_some() || any;
-                    return Ok((job, if anything { Ended::Complete } else { Ended::Unknown }));
+            let answers = now.seen.answers();
+            if now.seen.job.is_some() && answers {
+                known.get_or_insert_with(Instant::now);
+            }
+            if now.seen.listed && answers {
+                listed.get_or_insert_with(Instant::now);
+            }
+            let over = now.over();
+            match now.settled() {
+                Some(LogReach::Never(reason)) => return Ok(Some(Ended::Never(reason.clone()))),
+                Some(_) if follow => return Ok(None),
+                Some(LogReach::Whole { .. }) => return Ok(Some(self.whole().await?)),
+                Some(LogReach::Cut { missing, reason, .. }) => {
+                    let (missing, reason) = (*missing, reason.clone());
+                    // Perhaps the socket brings what HTTP does not.
+                    tokio::time::sleep(QUIET).await;
+                    return Ok(Some(Ended::Cut(missing, reason)));
                 }
-                () = tokio::time::sleep_until(begun + SILENT), if silent => {
-                    return Ok((job, Ended::Silent));
+                Some(LogReach::Unserved) => {
+                    if follow && !over {
+                        return Ok(None);
+                    }
+                    tokio::time::sleep(QUIET).await;
+                    return Ok(Some(Ended::Whole));
                 }
-                // A log that was stored earlier is told of in its own time.
-                () = tokio::time::sleep(Duration::from_millis(100)), if !any && !complete => {}
+                Some(LogReach::Asking) | None => {}
+            }
+            let mut until = None;
+            let mut at =
+                |moment: Instant| until = Some(until.map_or(moment, |u: Instant| u.min(moment)));
+            if let Some(known) = known {
+                if follow {
+                    at(known + HOLD);
+                    if known.elapsed() >= HOLD {
+                        return Ok(None);
+                    }
+                } else {
+                    at(known + BEGIN);
+                    if known.elapsed() >= BEGIN && now.reach.is_none() {
+                        let reason = "The server did not answer.".to_owned();
+                        return Ok(Some(Ended::Cut(None, reason)));
+                    }
+                }
+            } else if let Some(listed) = listed {
+                let late = listed + QUIET;
+                at(late);
+                if Instant::now() >= late {
+                    // What is stored of a job that the server has forgotten is all there is.
+                    return Ok(Some(if self.any { self.whole().await? } else { Ended::Unknown }));
+                }
+            } else if self.any {
+                at(begun + SILENT);
+                if begun.elapsed() >= SILENT {
+                    return Ok(Some(Ended::Silent));
+                }
+            }
+            if !self.wait(until).await {
+                return Ok(Some(Ended::Whole));
             }
         }
     }
 
-    /// Prints what is stored; answers one beyond the number of the last stored line.
-    async fn print(&self, job: &str) -> Result<u64, Failure> {
-        let view = self.open(job, self.wanted.filter.clone()).await?;
+    /// All that the server has is there: whether anything is missing all the same.
+    async fn whole(&self) -> Result<Ended, Failure> {
+        let stored = self.stored().await?;
+        let gap = stored.gaps.first().and_then(|(from, to)| {
+            let time = |ns: i64| Timestamp::from_nanosecond(i128::from(ns)).ok();
+            Some((time(*from)?, time(*to)?))
+        });
+        Ok(gap.map_or(Ended::Whole, |(from, to)| Ended::Gap(from, to)))
+    }
+
+    /// Prints what an earlier run stored, up to the first place where lines are missing.
+    async fn print_stored(&self, end: u64) -> Result<(), Failure> {
+        let view = self.view_of(self.wanted.filter.clone()).await?;
         // The store tells how the log is, and the search goes through it.
-        let state = loop {
-            if let Rows::Log { state, .. } = self.window(view).await?.rows
+        loop {
+            let window = self.engine.view_window(view, 0, 1).await.map_err(failure)?;
+            if let Rows::Log { state, .. } = window.rows
                 && state.known
                 && state.searched >= 1.0
             {
-                break state;
+                break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
-        };
-        let end = state.end.first().copied().unwrap_or(0);
+        }
         let mut row = 0;
         if let Some(at) = self.wanted.since {
             let target = LogTarget::Time { at };
             let found = self.engine.log_seek(view, target, 0).await.map_err(failure)?;
-            row = found.map_or(0, |found| found.place.row);
+            row = found.map_or(u64::MAX, |found| found.place.row);
         }
         loop {
             let rows = self.engine.log_lines(view, row, STEP).await.map_err(failure)?;
@@ -270,109 +394,106 @@ impl Log<'_> {
                 break;
             }
             row += read;
-            let mut batch =
-                Batch { job: JobId::from(job), lines: LogLines::new(), numbers: Vec::new() };
+            let mut batch = self.batch();
             for (line, number) in rows.lines.iter().zip(&rows.numbers) {
-                let at = line.at.map(Timestamp::as_millisecond);
-                let late = self.wanted.since.is_some_and(|since| at.is_some_and(|at| at < since));
-                // Those stored since are printed as they came.
-                if !late && *number < end {
+                let time = line.at.map(|at| at.as_nanosecond());
+                let held = self.held.zip(time).is_some_and(|(held, at)| at > i128::from(held));
+                if !held && *number < end && self.wanted.since_then(&line) {
                     batch.lines.push(line);
                     batch.numbers.push(*number);
                 }
             }
-            if self.to_print.send(batch).await.is_err() {
-                break;
-            }
-        }
-        self.engine.close_view(view).await;
-        Ok(end)
-    }
-
-    /// Prints what comes, until the job has ended and nothing has come for a while.
-    async fn follow(
-        &self,
-        live: &Live,
-        end: u64,
-        job: &str,
-        seen: &mut watch::Receiver<Seen>,
-        lines: &mut watch::Receiver<u64>,
-    ) -> Result<(), Failure> {
-        // Watched until the end, so that lines are asked for where no socket brings them.
-        let view = self.open(job, LogFilter::default()).await?;
-        let mut next = end;
-        loop {
-            lines.borrow_and_update();
-            let mut batch =
-                Batch { job: JobId::from(job), lines: LogLines::new(), numbers: Vec::new() };
-            let missed = live.take(&mut next, |number, line| {
-                if self.wanted.takes(&line) {
-                    batch.lines.push(line);
-                    batch.numbers.push(number);
-                }
-            });
-            if missed > 0 {
-                crate::tell(format_args!(
-                    "{missed} lines were left out, because the output was not read fast enough."
-                ));
-            }
             if !batch.numbers.is_empty() && self.to_print.send(batch).await.is_err() {
-                return Ok(());
-            }
-            let over = {
-                let now = seen.borrow_and_update();
-                now.job.as_ref().is_none_or(|job| job.state.over())
-            };
-            tokio::select! {
-                changed = seen.changed() => if changed.is_err() { break },
-                changed = lines.changed() => if changed.is_err() { break },
-                () = tokio::time::sleep(QUIET), if over => break,
+                break;
             }
         }
         self.engine.close_view(view).await;
         Ok(())
     }
+
+    fn batch(&self) -> Batch {
+        Batch { job: JobId::from(&*self.job), lines: LogLines::new(), numbers: Vec::new() }
+    }
+
+    /// Prints what has not been printed, in order.
+    async fn print(&mut self) -> Result<(), Failure> {
+        let Some(view) = self.view else { return Ok(()) };
+        let (from, held) = (self.next, self.held.take());
+        // What was held is anywhere among the stored lines.
+        let first = if held.is_some() { 0 } else { from };
+        let (wanted, to_print) = (Arc::clone(&self.wanted), self.to_print.clone());
+        let job = JobId::from(&*self.job);
+        let pick =
+            move |number: u64, time: i64| number >= from || held.is_some_and(|held| time > held);
+        let each = move |lines: jobwatch_engine::logs::stored::Lines| {
+            let mut batch = Batch { job: job.clone(), lines: LogLines::new(), numbers: Vec::new() };
+            for (line, number) in lines.lines.iter().zip(&lines.numbers) {
+                if wanted.takes(&line) {
+                    batch.lines.push(line);
+                    batch.numbers.push(*number);
+                }
+            }
+            batch.numbers.is_empty() || to_print.blocking_send(batch).is_ok()
+        };
+        let end = self.engine.log_each(view, first, pick, each).await.map_err(failure)?;
+        self.any |= end > 0;
+        self.next = self.next.max(end);
+        Ok(())
+    }
+
+    /// Prints what comes, until the job has ended and its last lines are there.
+    async fn follow(&mut self) -> Result<Ended, Failure> {
+        let mut last = Instant::now();
+        let mut batches = 0;
+        loop {
+            let now = self.now();
+            let heard = self.heard.borrow().batches;
+            if heard != batches {
+                (batches, last) = (heard, Instant::now());
+            }
+            self.print().await?;
+            if let Some(reason) = now.seen.refused() {
+                return Ok(Ended::Refused(reason));
+            }
+            let mut until = None;
+            if now.over() {
+                // Where HTTP serves the log it is known when it is whole.
+                let quiet = last + QUIET;
+                match now.settled() {
+                    Some(LogReach::Whole { settled: true }) => return self.whole().await,
+                    Some(LogReach::Never(reason)) => return Ok(Ended::Never(reason.clone())),
+                    Some(LogReach::Cut { missing, reason, .. }) if Instant::now() >= quiet => {
+                        return Ok(Ended::Cut(*missing, reason.clone()));
+                    }
+                    Some(LogReach::Unserved) if Instant::now() >= quiet => {
+                        return Ok(Ended::Whole);
+                    }
+                    None if now.reach.is_none() && Instant::now() >= quiet => {
+                        return Ok(Ended::Whole);
+                    }
+                    Some(LogReach::Cut { .. } | LogReach::Unserved) => until = Some(quiet),
+                    None if now.reach.is_none() => until = Some(quiet),
+                    _ => {}
+                }
+            } else {
+                last = Instant::now();
+            }
+            if !self.wait(until).await {
+                return Ok(Ended::Whole);
+            }
+        }
+    }
+}
+
+async fn sleep_until(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn failure(error: UserError) -> Failure {
     Failure::internal(error.message)
-}
-
-/// Lines that came lately, with their numbers in the stored log.
-#[derive(Default)]
-struct Live(Mutex<VecDeque<(u64, LogLines)>>);
-
-impl Live {
-    fn batches(&self) -> MutexGuard<'_, VecDeque<(u64, LogLines)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn heard(&self, first: u64, lines: &LogLines) {
-        let mut batches = self.batches();
-        batches.push_back((first, lines.clone()));
-        let mut waiting: usize = batches.iter().map(|(_, lines)| lines.len()).sum();
-        while waiting > EARLY
-            && let Some((_, oldest)) = batches.pop_front()
-        {
-            waiting -= oldest.len();
-        }
-    }
-
-    /// Hands over the lines from number `next` on, and moves it on; answers how many were lost.
-    fn take(&self, next: &mut u64, mut each: impl FnMut(u64, LogLine<'_>)) -> u64 {
-        let taken = std::mem::take(&mut *self.batches());
-        let mut missed = 0;
-        for (first, lines) in taken {
-            missed += first.saturating_sub(*next);
-            for (number, line) in (first..).zip(lines.iter()) {
-                if number >= *next {
-                    each(number, line);
-                }
-            }
-            *next = (*next).max(first + lines.len() as u64);
-        }
-        missed
-    }
 }
 
 /// Writes lines to the output.
@@ -427,28 +548,5 @@ impl Printer {
         }
         all.pop();
         if batch.numbers.is_empty() { Ok(Output::Open) } else { print(&all) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_that_came_while_the_stored_ones_were_printed_follow_them_once() {
-        let live = Live::default();
-        let lines = |texts: &[&str]| -> LogLines {
-            texts.iter().map(|text| LogLine { text, ..LogLine::default() }).collect()
-        };
-        live.heard(3, &lines(&["d", "e", "f"]));
-        live.heard(6, &lines(&["g"]));
-        let mut next = 5;
-        let mut heard = Vec::new();
-        let missed =
-            live.take(&mut next, |number, line| heard.push((number, line.text.to_owned())));
-        assert_eq!(heard, [(5, "f".to_owned()), (6, "g".to_owned())]);
-        assert_eq!((next, missed), (7, 0));
-        live.heard(9, &lines(&["j"]));
-        assert_eq!(live.take(&mut next, |_, _| {}), 2, "two were lost on the way");
     }
 }

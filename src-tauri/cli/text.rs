@@ -221,7 +221,7 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
             line += &style.paint(Colour::Yellow, "odd", 10);
             let _ = write!(line, " {}: {}", diagnostic.kind, plain(&diagnostic.text));
         }
-        Event::Listed { .. } => return None,
+        Event::Listed { .. } | Event::LogReach { .. } => return None,
     }
     line.truncate(line.trim_end().len());
     Some(line)

@@ -95,7 +95,7 @@ pub fn as_json(server: &str, event: &Event) -> Option<String> {
             Event::Queue { queue, .. } => json::queue(server, queue),
             Event::Notice(notice) => json::notice(server, notice),
             Event::Diagnostic { diagnostic, .. } => json::diagnostic(server, diagnostic),
-            Event::Listed { .. } => return None,
+            Event::Listed { .. } | Event::LogReach { .. } => return None,
         }
         .text(),
     )

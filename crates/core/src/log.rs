@@ -29,6 +29,8 @@ pub struct LogLine<'a> {
 pub struct LogLines {
     buffer: String,
     lines: Vec<Row>,
+    goes_on: bool,
+    gap: Option<(Timestamp, Timestamp)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,36 @@ impl LogLines {
     /// No lines yet, with room for so many of so many bytes in all.
     #[must_use]
     pub fn with_capacity(lines: usize, bytes: usize) -> LogLines {
-        LogLines { buffer: String::with_capacity(bytes), lines: Vec::with_capacity(lines) }
+        LogLines {
+            buffer: String::with_capacity(bytes),
+            lines: Vec::with_capacity(lines),
+            ..LogLines::default()
+        }
+    }
+
+    /// These lines follow those of the answer before as its next page: a text that both hold was
+    /// written twice.
+    #[must_use]
+    pub fn going_on(mut self) -> LogLines {
+        self.goes_on = true;
+        self
+    }
+
+    /// Whether these lines are the next page of the answer before.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
+    /// Notes that the server no longer has the lines between these two times.
+    pub fn set_gap(&mut self, gap: Option<(Timestamp, Timestamp)>) {
+        self.gap = gap;
+    }
+
+    /// Between which times the server no longer has any lines, where it turned out that it has not.
+    #[must_use]
+    pub fn gap(&self) -> Option<(Timestamp, Timestamp)> {
+        self.gap
     }
 
     /// Adds a line.

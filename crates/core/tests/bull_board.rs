@@ -122,20 +122,14 @@ fn everything_is_the_newest_runs_the_active_ones_the_queues_and_the_numbers() {
 }
 
 #[test]
-fn a_run_is_asked_for_with_what_its_log_has_gained() {
+fn a_run_is_asked_for_alone_and_new_lines_of_its_log_are_announced() {
     let mut dialect = build(None);
     let topic = format!("job:{RUN}");
     let detail = json!(format!("Get http://127.0.0.1:3000/api/jobs/{RUN}"));
-    let logs = |offset: u64| post("jobs/logs", json!({"id": RUN, "limit": 1000, "offset": offset}));
-    assert_eq!(asked(dialect.as_ref(), &topic), [detail.clone(), logs(0)]);
-    let ask = dialect.fetch(&Topic::parse(&topic).unwrap())[1].ask.clone();
-    let body = r#"{"logs":[{"id":"1","message":"a"},{"id":"2","message":"b"}],"total":2}"#;
-    let answer = FetchResponse { status: 200, content_type: None, body: body.into() };
-    dialect.parse(&ask, &answer);
-    assert_eq!(asked(dialect.as_ref(), &topic), [detail.clone(), logs(2)]);
-    // An earlier part that is read again moves nothing.
-    dialect.parse(&ask, &answer);
-    assert_eq!(asked(dialect.as_ref(), &topic), [detail, logs(2)]);
+    assert_eq!(asked(dialect.as_ref(), &topic), [detail]);
+    dialect.decode(&Frame::Pong);
+    let hint = json!({"type": "job-log-refresh", "data": {"jobId": RUN}}).to_string();
+    assert_eq!(dialect.decode(&Frame::Text(hint)), [Incoming::LogGrew(Some(RUN.into()))]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod support;
 
 use jobwatch_core::dialect::{
-    ActionKind, Ask, Dialect, FetchResponse, Incoming, Keepalive, Outgoing, dialect,
+    ActionKind, Ask, Dialect, FetchResponse, Incoming, Keepalive, LogFrom, Outgoing, dialect,
 };
 use jobwatch_core::model::{Job, JobState, Json, Source, Topic};
 use jobwatch_core::secret::Secret;
@@ -222,7 +222,8 @@ fn logs_are_asked_for_by_container_at_the_admin_address() {
     let mut task = job(JobState::Running);
     task.extra.insert("taskArn".to_owned(), Json::parse(&format!("{ARN:?}")).unwrap());
     let dialect = build(&local(), None);
-    let bare: Vec<Value> = dialect.fetch_logs(&task, 0).iter().map(show_request).collect();
+    let bare: Vec<Value> =
+        dialect.fetch_logs(&task, LogFrom::Known).iter().map(show_request).collect();
     assert_eq!(
         bare,
         [json!(["Post http://127.0.0.1:8081/v1/GetTaskLogs",
@@ -230,18 +231,19 @@ fn logs_are_asked_for_by_container_at_the_admin_address() {
     );
     let containers = Json::parse(r#"[{"name":"web"}]"#).unwrap();
     task.extra.insert("containers".to_owned(), containers);
-    let one: Vec<Value> = dialect.fetch_logs(&task, 40).iter().map(show_request).collect();
+    let one: Vec<Value> =
+        dialect.fetch_logs(&task, LogFrom::Known).iter().map(show_request).collect();
     assert_eq!(
         one,
         ["Get http://127.0.0.1:8081/api/tasks/abc123/containers/web/logs\
-            ?cluster=blue&region=eu-west-1&limit=500&offset=40"]
+            ?cluster=blue&region=eu-west-1&limit=500&offset=0"]
     );
     let containers = Json::parse(r#"[{"name":"web"},{"name":"side car"}]"#).unwrap();
     task.extra.insert("containers".to_owned(), containers);
     let mut server = local();
     server.options.insert("admin".to_owned(), "http://admin.example:9/base".to_owned());
     server.options.insert("region".to_owned(), "us-east-2".to_owned());
-    let requests = build(&server, Some("long-enough")).fetch_logs(&task, 40);
+    let requests = build(&server, Some("long-enough")).fetch_logs(&task, LogFrom::Known);
     assert_eq!(
         show_request(&requests[1]),
         json!(

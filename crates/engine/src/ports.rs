@@ -9,7 +9,7 @@ use jobwatch_core::model::{Diagnostic, Job, JobId, Metric, QueuePatch, Source, T
 use jobwatch_core::notify::Notice;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::ServerId;
-use jobwatch_core::supervisor::Status;
+use jobwatch_core::supervisor::{LogReach, Status};
 
 /// The desktop the program runs on.
 pub trait Desktop: Send + Sync + 'static {
@@ -147,6 +147,18 @@ pub enum Event {
         lines: LogLines,
         /// Where it came from.
         source: Source,
+    },
+    /// How much of a log that somebody reads, or that is kept, has been fetched; told after the
+    /// lines that were.
+    LogReach {
+        /// On which server.
+        server: ServerId,
+        /// Of which job.
+        job: JobId,
+        /// Whether that job is watched by name, in whatever spelling.
+        named: bool,
+        /// How much.
+        reach: LogReach,
     },
     /// A value was measured.
     Metric {

@@ -715,6 +715,10 @@ impl Dialect for Analyzer {
         true
     }
 
+    fn without_log(&self, _job: &Job) -> Option<String> {
+        Some("The wallet analyzer keeps no logs: its jobs report progress and a result.".to_owned())
+    }
+
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         let arg = |index: usize| ask.args.get(index).map_or("", String::as_str);
         let answer = nest::answer(response, &self.endpoint);

@@ -22,6 +22,7 @@ mod go;
 pub mod kecs;
 mod memory;
 pub mod nest;
+mod pages;
 mod progress;
 pub mod sign_in;
 pub mod socketio_link;
@@ -326,8 +327,32 @@ pub enum Incoming {
     Foreign(String),
     /// The server ends the session in words of the dialect; the link must be closed.
     Kicked(String),
+    /// What an answer about a job's log says besides its lines. Comes after them, and before the
+    /// `Follow` of the next page; an answer without either gave no log.
+    LogPart(LogPart),
+    /// New lines of a log can be asked for: of this job, or of any.
+    LogGrew(Option<JobId>),
     /// Something odd.
     Unknown(Diagnostic),
+}
+
+/// What an answer about a job's log says besides its lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogPart {
+    /// Lines that the server counts behind those of this answer.
+    pub left: u64,
+    /// Why the server gives no more than it gave, in a sentence for people.
+    pub held_back: Option<String>,
+}
+
+/// From where on a log is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFrom {
+    /// From its first line.
+    Beginning,
+    /// From where it was last read to, with a few lines before that to see whether it moved; from
+    /// its first line where nothing was read.
+    Known,
 }
 
 /// Something the server would accept for a job now.
@@ -449,10 +474,33 @@ pub trait Dialect: fmt::Debug + Send {
         false
     }
 
-    /// Earlier log lines of a job from line `offset` on, where HTTP serves them.
-    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
-        let _ = (job, offset);
+    /// Requests for a job's log, where HTTP serves it.
+    fn fetch_logs(&self, job: &Job, from: LogFrom) -> Vec<FetchRequest> {
+        let _ = (job, from);
         Vec::new()
+    }
+
+    /// Whether HTTP serves logs at all.
+    fn serves_logs(&self) -> bool {
+        false
+    }
+
+    /// Whether the socket announces every new line of a log, or brings it, so that a live link
+    /// leaves nothing to poll.
+    fn announces_logs(&self) -> bool {
+        false
+    }
+
+    /// Why this job has no log and never will, in a sentence for people; `None` where it may have
+    /// one.
+    fn without_log(&self, job: &Job) -> Option<String> {
+        let _ = job;
+        None
+    }
+
+    /// Takes note of a job as an earlier run of the program knew it.
+    fn remember(&mut self, job: &Job) {
+        let _ = job;
     }
 
     /// Reads the answer to `ask`, any status, any bytes. An answer that says the key is not

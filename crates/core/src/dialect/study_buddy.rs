@@ -22,14 +22,16 @@ use super::{
     Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, Method, OpenRequest,
     Outgoing,
 };
-use crate::model::{Firmness, JobId, JobPatch, JobState, Topic, Update};
+use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
 use crate::wire::socketio::{ROOT, elements};
 
+mod notes;
 mod read;
-use read::{chunk, job_event, job_row, job_view, unwrap_job};
+use notes::Notes;
+use read::{job_event, job_row, job_view, unwrap_job};
 
 /// The namespace of both generations.
 const NAMESPACE: &str = "/jobs";
@@ -62,6 +64,7 @@ pub struct StudyBuddy {
     asked: HashSet<JobId>,
     /// Progress that was sent again, until HTTP says whether its job has ended since.
     replayed: HashMap<JobId, Box<JobPatch>>,
+    notes: Notes,
     /// Whether the server lists jobs by the name of their user or queue, as the documented one
     /// does. Unknown until it was asked.
     lists_by_name: Option<bool>,
@@ -100,6 +103,7 @@ impl StudyBuddy {
             told: Memory::default(),
             asked: HashSet::new(),
             replayed: HashMap::new(),
+            notes: Notes::default(),
             lists_by_name: None,
         })
     }
@@ -109,7 +113,15 @@ impl StudyBuddy {
             "job:progress" | "job:update" => self.progress(args),
             "job:completed" => self.completed(args),
             "job:error" | "job:failed" => self.failed(args),
-            "job:notes:chunk" => chunk(args).map(|update| vec![Incoming::Update(update)]),
+            "job:notes:chunk" => self.notes.piece(args).map(|mut told| {
+                // Pieces may come of a job that nothing else has named yet.
+                let known = |id: &JobId| self.seen.contains(id.as_str());
+                told.retain(|incoming| match incoming {
+                    Incoming::Update(Update::Job(job)) => job.id.as_ref().is_some_and(known),
+                    _ => true,
+                });
+                told
+            }),
             "exception" | "error" => {
                 let words = nest::words(args).unwrap_or_else(|| "no reason given".to_owned());
                 let words = format!("The server reported an error: {words}.");
@@ -448,7 +460,10 @@ impl Dialect for StudyBuddy {
         }
         for said in heard.said {
             match said {
-                Said::Event { name, args } => out.extend(self.event(&name, &args)),
+                Said::Event { name, args } => {
+                    let heard = self.event(&name, &args);
+                    out.extend(self.notes.with_last(heard));
+                }
                 Said::Ack { topic, args } => out.extend(self.acknowledged(topic, &args)),
                 Said::Ping => out.extend(self.refresh()),
                 Said::Joined(_) => {}
@@ -535,7 +550,18 @@ impl Dialect for StudyBuddy {
         true
     }
 
+    fn remember(&mut self, job: &Job) {
+        self.notes.remember(job);
+    }
+
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+        let heard = self.read_answer(ask, response);
+        self.notes.with_last(heard)
+    }
+}
+
+impl StudyBuddy {
+    fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         let id = ask.args.first().map_or("", String::as_str);
         match nest::answer(response, &self.endpoint) {
             Answer::Json(body) => match ask.call {

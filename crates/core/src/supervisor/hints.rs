@@ -1,8 +1,11 @@
 //! What hints and gaps in lists mean for what is fetched.
 
-use super::Supervisor;
-use super::polling::MAX_LOOKUPS;
-use super::work::{COLLECT, Class, Round};
+use super::polling::{MAX_LOOKUPS, MAX_PAGES};
+use super::shared::Call;
+use super::status::sentence;
+use super::work::{COLLECT, Class, Purpose, Round};
+use super::{Failure, Output, Supervisor};
+use crate::dialect::{Ask, FetchRequest, FetchResponse};
 use crate::model::{JobId, Topic};
 use crate::time::{Mono, Now};
 
@@ -168,6 +171,45 @@ impl Supervisor {
         }
         for topic in lists {
             self.polling.announce(&topic, now.mono);
+        }
+    }
+
+    /// Makes a request that belongs to no round; not while the server wants none, since what it is
+    /// about is fetched regularly.
+    pub(super) fn follow_alone(&mut self, request: FetchRequest, now: Now) {
+        if self.polling.held(now.mono) {
+            return;
+        }
+        let needed = self.needs_key(&request.ask);
+        let pause = self.refused_pause();
+        if self.key.forbids(&Call::of(&request), needed, now.mono, pause).is_some() {
+            return;
+        }
+        if self.polling.sizes().1 >= MAX_PAGES {
+            self.odd("too-many-requests", "Too many requests are under way already.".to_owned());
+            return;
+        }
+        let id = self.polling.number(Purpose::Alone, request.ask.clone(), now.mono);
+        self.out.push_back(Output::Fetch(id, request));
+    }
+
+    pub(super) fn alone_fetched(
+        &mut self,
+        ask: &Ask,
+        result: Result<FetchResponse, Failure>,
+        now: Now,
+    ) {
+        match result {
+            Ok(response) => {
+                self.last_heard = Some(now.wall);
+                let incoming = self.dialect.parse(ask, &response);
+                self.answer(None, incoming, now);
+            }
+            Err(failure) => {
+                let text =
+                    self.clean(&format!("Something was not fetched. {}", sentence(&failure)));
+                self.odd("http-error", text);
+            }
         }
     }
 

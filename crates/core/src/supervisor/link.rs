@@ -193,6 +193,9 @@ impl Supervisor {
                 Incoming::Partial { .. } => {}
                 Incoming::Found(topic) => self.found(topic, None, now),
                 Incoming::Follow(request) => self.follow_alone(request, now),
+                Incoming::LogGrew(job) => self.log_grew(job.as_ref(), now),
+                // It speaks of an answer.
+                Incoming::LogPart(_) => {}
                 Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
             }
         }

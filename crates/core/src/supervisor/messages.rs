@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::{Action, FetchRequest, FetchResponse, Frame, OpenRequest, Outgoing};
+use crate::dialect::{Action, FetchRequest, FetchResponse, Frame, LogFrom, OpenRequest, Outgoing};
 use crate::log::LogLines;
 use crate::model::{Diagnostic, Job, JobId, Metric, QueuePatch, ServerNotice, Source, Topic};
 use crate::secret::Secret;
@@ -179,8 +179,12 @@ pub enum Input {
     Dated(Timestamp),
     /// Say something on the socket; queued while there is no link.
     Send(Outgoing),
-    /// Fetch a job's earlier log lines from line `offset` on, where the dialect can.
-    Logs(JobId, u64),
+    /// Look at a job's log, once; of a job that is not known, as soon as it is.
+    Logs(JobId, LogFrom),
+    /// Somebody reads a job's log from now on: it is looked at now and as it grows.
+    ReadLog(JobId),
+    /// Somebody who read a job's log does so no longer.
+    CloseLog(JobId),
     /// Perform an action; answered by [`Output::Acted`].
     Act(FetchId, Action),
     /// The driver opened the socket.
@@ -208,6 +212,32 @@ pub enum Looked {
     Unknown,
     /// The server gave no usable answer, for this reason.
     Unreachable(String),
+}
+
+/// How much of a job's log has been fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogReach {
+    /// The server is being asked for the first time.
+    Asking,
+    /// All that the server has is there. `settled` says that the job has ended and that no more
+    /// lines are expected.
+    Whole {
+        /// See above.
+        settled: bool,
+    },
+    /// Not all is there.
+    Cut {
+        /// How many lines are missing, where the server counts them.
+        missing: Option<u64>,
+        /// Why, in a sentence for people; secrets removed.
+        reason: String,
+        /// The server is asked again soon, which may well help.
+        again: bool,
+    },
+    /// HTTP serves no log of this job: what the socket brings is all there is.
+    Unserved,
+    /// This job has no log and never will; why, in a sentence for people.
+    Never(String),
 }
 
 /// Everything the machine wants done or known.
@@ -247,6 +277,13 @@ pub enum Output {
         lines: LogLines,
         /// From the socket or fetched.
         source: Source,
+    },
+    /// How much of a log is there, after its lines.
+    LogReach {
+        /// Whose.
+        job: JobId,
+        /// How much.
+        reach: LogReach,
     },
     /// A measured value.
     Metric(Metric),

@@ -50,12 +50,15 @@ mod topics;
 mod verdict;
 mod work;
 
-pub use messages::{Failure, FetchId, Input, Link, LinkId, Load, Looked, Output, Remedy, Status};
+pub use messages::{
+    Failure, FetchId, Input, Link, LinkId, Load, LogReach, Looked, Output, Remedy, Status,
+};
 
 use backoff::{Backoff, Jitter};
 use heartbeat::Heartbeat;
 use key::Key;
 use link::Phase;
+use logs::Logs;
 use news::ServerClock;
 use outbox::{Outbox, Refusal};
 use pace::Pace;
@@ -101,6 +104,7 @@ pub struct Supervisor {
     // HTTP.
     topics: Topics,
     polling: Polling,
+    logs: Logs,
     api: Api,
     /// The API answered with the present settings.
     api_proven: bool,
@@ -144,6 +148,7 @@ impl Supervisor {
             board: Board::new(policy.grace, now.wall),
             pace: Pace::new(policy.frames_per_second),
             polling: Polling::new(&policy),
+            logs: Logs::default(),
             dialect,
             policy,
             out: VecDeque::new(),
@@ -204,6 +209,7 @@ impl Supervisor {
             let heard = lists.filter(|(topic, _)| self.dialect.holds(topic, &job));
             job.heard_at = heard.map(|(_, at)| *at).fold(job.heard_at, Timestamp::max);
         }
+        self.dialect.remember(&job);
         self.board.remember(job.clone());
         job
     }
@@ -231,7 +237,9 @@ impl Supervisor {
             Input::LookAway(job) => self.look_away(&job, now),
             Input::Dated(date) => self.server_clock.dated(date, now),
             Input::Send(outgoing) => self.say(outgoing, now),
-            Input::Logs(job, offset) => self.fetch_logs(&job, offset, now),
+            Input::Logs(job, from) => self.look_at_log(&job, from, now),
+            Input::ReadLog(job) => self.read_log(&job, now),
+            Input::CloseLog(job) => self.close_log(&job),
             Input::Act(id, action) => self.act(id, action, now),
             Input::Opened(link) => self.opened(link, now),
             Input::OpenFailed(link, failure) => self.open_failed(link, &failure, now),
@@ -262,6 +270,7 @@ impl Supervisor {
             self.changes(changes, now);
         }
         self.launch(now);
+        self.launch_logs(now);
         self.tell_status(now);
         self.out.pop_front().unwrap_or_else(|| Output::Idle(self.deadline()))
     }
@@ -334,7 +343,7 @@ impl Supervisor {
             found: self.topics.found_len(),
             topics,
             requests,
-            waiting,
+            waiting: waiting + self.logs.waiting(),
             lookups: self.polling.lookups(),
             jobs: self.board.len(),
         }
@@ -343,7 +352,8 @@ impl Supervisor {
     fn deadline(&self) -> Option<Mono> {
         let board = if self.running { self.board.deadline() } else { None };
         let polling = if self.may_fetch() { self.polling.deadline() } else { None };
-        [self.timers.next(), board, polling].into_iter().flatten().min()
+        let logs = if self.may_fetch() { self.logs.deadline(&self.polling) } else { None };
+        [self.timers.next(), board, polling, logs].into_iter().flatten().min()
     }
 
     fn notice_sleep(&mut self, now: Now) {
@@ -559,9 +569,15 @@ impl Supervisor {
     fn changes(&mut self, changes: Vec<Change>, now: Now) {
         for change in changes {
             match change {
-                Change::Job(job) => self.out.push_back(Output::Job(job)),
+                Change::Job(job) => {
+                    self.log_of(&job, now);
+                    self.out.push_back(Output::Job(job));
+                }
                 Change::Transition(transition) => {
                     let ended = self.board.job(&transition.job).is_some_and(|j| j.state.terminal());
+                    if ended && transition.kind == TransitionKind::Outcome {
+                        self.log_ended(&transition.job, now);
+                    }
                     if transition.kind != TransitionKind::Found || !ended {
                         self.stir(now);
                     }

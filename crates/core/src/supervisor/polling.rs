@@ -526,9 +526,9 @@ impl Polling {
         self.work.values().any(|work| !work.lookup && !work.mute)
     }
 
-    /// Whether requests for log lines are under way.
-    pub fn fetches_logs(&self) -> bool {
-        self.flights.values().any(|flight| matches!(flight.purpose, Purpose::Logs))
+    /// From when on the server takes a request that belongs to no topic.
+    pub fn free_at(&self) -> Mono {
+        self.budget.free_at(true).max(self.hold.unwrap_or_default())
     }
 
     /// The clock by which the times of listings were taken was set back by as much (negative).

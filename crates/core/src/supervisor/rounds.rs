@@ -17,9 +17,6 @@ use crate::time::{Mono, Now};
 /// A list tells all about a job: by itself it is fetched when no list has told of it for this long.
 const TOLD_FOR: Duration = Duration::from_secs(30);
 
-/// Fewer log lines than this join those that were heard just before them.
-const SMALL: usize = 64;
-
 /// What a server may ask for with `Retry-After` at most.
 const LONGEST_WISH: Duration = Duration::from_secs(3600);
 
@@ -51,6 +48,7 @@ impl Supervisor {
 
     pub(super) fn fetch_everything(&mut self, now: Now) {
         self.polling.distrust();
+        self.look_at_logs_again(now);
         let whole = self.dialect.rows_are_whole();
         let topics: Vec<Topic> = self.topics.all().cloned().collect();
         for topic in topics {
@@ -143,7 +141,8 @@ impl Supervisor {
                     self.polling.keep(call, asked, response);
                 }
             }
-            Purpose::Logs => self.logs_fetched(&flight.ask, result, now),
+            Purpose::Alone => self.alone_fetched(&flight.ask, result, now),
+            Purpose::Logs(job) => self.logs_fetched(&job, &flight.ask, result, now),
             Purpose::Act(caller) => {
                 let outcome = match result {
                     Ok(response) => {
@@ -243,15 +242,7 @@ impl Supervisor {
                 let changes = self.board.apply(&update, source, baseline, now);
                 self.changes(changes, now);
             }
-            Update::Log { job, lines } => match self.out.back_mut() {
-                // A flood comes in many small batches of one log.
-                Some(Output::Log { job: last, lines: all, source: way })
-                    if lines.len() < SMALL && *last == job && *way == source =>
-                {
-                    all.append(&lines);
-                }
-                _ => self.out.push_back(Output::Log { job, lines, source }),
-            },
+            Update::Log { job, lines } => self.pass_lines(job, lines, source, now),
             Update::Metric(metric) => self.out.push_back(Output::Metric(metric)),
             Update::Queue(queue) => self.out.push_back(Output::Queue(queue)),
             Update::Notice(notice) => self.out.push_back(Output::Notice(notice)),
@@ -316,8 +307,10 @@ impl Supervisor {
                 }
                 Incoming::Unwatchable { topic, reason } => self.unwatchable(topic, reason, now),
                 Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
-                // These speak of a socket.
+                Incoming::LogGrew(job) => self.log_grew(job.as_ref(), now),
+                // These speak of a socket, or of a log by itself.
                 Incoming::Ready
+                | Incoming::LogPart(_)
                 | Incoming::Reply(_)
                 | Incoming::Foreign(_)
                 | Incoming::Limited(_)
@@ -579,6 +572,7 @@ impl Supervisor {
     }
 
     pub(super) fn abandon_rounds(&mut self) {
+        self.logs.abandon(self.clock.mono);
         let abandoned = self.polling.abandon_rounds();
         self.out.extend(abandoned.into_iter().map(Output::Abandon));
     }

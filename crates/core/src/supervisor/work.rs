@@ -51,8 +51,10 @@ impl Class {
 pub(super) enum Purpose {
     /// Part of a topic's round.
     Topic(Topic),
-    /// Earlier log lines of a job.
-    Logs,
+    /// Lines of a job's log.
+    Logs(JobId),
+    /// What the socket announced, beside all topics.
+    Alone,
     /// An action, with the id its answer is expected under.
     Act(FetchId),
 }

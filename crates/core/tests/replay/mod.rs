@@ -130,6 +130,8 @@ pub fn incoming(list: Vec<Incoming>, pending: &mut Vec<FetchRequest>) -> Vec<Str
             Incoming::Limited(reason) => format!("limited: {reason}"),
             Incoming::Foreign(reason) => format!("foreign {reason}"),
             Incoming::Kicked(words) => format!("kicked: {words}"),
+            Incoming::LogGrew(job) => format!("grew {job:?}"),
+            Incoming::LogPart(part) => format!("{part:?}"),
             Incoming::Unknown(odd) => format!("odd {}: {}", odd.kind, odd.text),
             Incoming::Update(update) => self::update(&update),
         })

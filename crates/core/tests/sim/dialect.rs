@@ -4,14 +4,15 @@
 //! `found TOPIC`, `log id=1 text=…`, `refused WHY`, `kicked WHY`, `unwatchable TOPIC`,
 //! `watched TOPIC`, `soon TOPIC`, `limited WHY`. Client to
 //! server: `hello`, `watch TOPIC`, `unwatch TOPIC`, `history JOB`, `ping`, and whatever the user says.
-//! HTTP answers are such lines as well, and `next CURSOR`.
+//! HTTP answers are such lines as well, `next CURSOR`, and about logs `part left=N held=WHY` and
+//! `nextpage PLACE`; `grew id=1` announces lines of a log.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jobwatch_core::dialect::{
     Action, ActionKind, Address, Ask, Dialect, FetchRequest, FetchResponse, Frame, Header,
-    Incoming, Keepalive, Method, OpenRequest, Outgoing,
+    Incoming, Keepalive, LogFrom, LogPart, Method, OpenRequest, Outgoing,
 };
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{Diagnostic, Firmness, Job, JobPatch, JobState, Topic, Update};
@@ -36,6 +37,10 @@ pub struct Manner {
     pub two_calls: bool,
     /// Whether the server answers each subscription with `watched TOPIC`.
     pub confirms: bool,
+    /// Whether HTTP serves the logs of all jobs.
+    pub serves_logs: bool,
+    /// Whether the socket announces every line of a log.
+    pub announces_logs: bool,
 }
 
 impl Default for Manner {
@@ -52,6 +57,8 @@ impl Default for Manner {
             http: true,
             two_calls: false,
             confirms: false,
+            serves_logs: false,
+            announces_logs: false,
         }
     }
 }
@@ -187,8 +194,17 @@ impl Dialect for Plain {
         self.manner.whole_rows
     }
 
-    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
-        vec![self.request(None, "logs", &[job.id.as_str(), &offset.to_string()])]
+    fn fetch_logs(&self, job: &Job, from: LogFrom) -> Vec<FetchRequest> {
+        let from = if from == LogFrom::Known { "known" } else { "beginning" };
+        vec![self.request(None, "logs", &[job.id.as_str(), from])]
+    }
+
+    fn serves_logs(&self) -> bool {
+        self.manner.serves_logs
+    }
+
+    fn announces_logs(&self) -> bool {
+        self.manner.announces_logs
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
@@ -246,6 +262,15 @@ fn line_to_incoming(plain: &Plain, ask: Option<&Ask>, line: &str) -> Option<Inco
                 ..LogLine::default()
             }]),
         }),
+        "part" => Incoming::LogPart(LogPart {
+            left: field(rest, "left").and_then(|left| left.parse().ok()).unwrap_or(0),
+            held_back: field(rest, "held").map(str::to_owned),
+        }),
+        "nextpage" => {
+            let ask = ask?;
+            Incoming::Follow(plain.request(None, "logs", &[&ask.args[0], rest]))
+        }
+        "grew" => Incoming::LogGrew(field(rest, "id").map(Into::into)),
         other => odd(other),
     })
 }

@@ -7,6 +7,7 @@ mod dialect;
 mod jobs;
 mod jobserver;
 mod link;
+mod logs;
 mod looks;
 mod models;
 mod pace;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jobwatch_core::dialect::LogFrom;
 use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::Policy;
 use jobwatch_core::state::TransitionKind;
@@ -54,12 +55,12 @@ fn a_watch_on_a_live_link_is_sent_and_fetched_at_once_and_an_unwatch_ends_it() {
 fn a_look_at_a_log_asks_a_live_socket_for_its_past_and_a_dead_one_for_nothing() {
     let mut bench = Bench::live(Manner::default());
     bench.text("job id=7 state=running");
-    bench.input(Input::Logs("7".into(), 0));
+    bench.input(Input::Logs("7".into(), LogFrom::Beginning));
     assert_eq!(bench.sent().last().map(String::as_str), Some("history 7"));
     let said = bench.sent().len();
-    bench.input(Input::Logs("unheard-of".into(), 0));
+    bench.input(Input::Logs("unheard-of".into(), LogFrom::Beginning));
     bench.close("reset");
-    bench.input(Input::Logs("7".into(), 0));
+    bench.input(Input::Logs("7".into(), LogFrom::Beginning));
     assert_eq!(bench.sent().len(), said);
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use jobwatch_core::dialect::{Ask, Frame, Keepalive, Outgoing};
+use jobwatch_core::dialect::{Ask, Frame, Keepalive, LogFrom, Outgoing};
 use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::Policy;
 use jobwatch_core::state::TransitionKind;
@@ -188,6 +188,8 @@ impl World {
             http: true,
             two_calls: false,
             confirms: false,
+            serves_logs: seed.is_multiple_of(3),
+            announces_logs: seed.is_multiple_of(2),
         };
         let speech = Speech::any(&mut rng);
         let mut server = JobServer::new(speech, &mut rng);
@@ -481,7 +483,7 @@ impl World {
                 }
                 Ok(())
             }
-            7 => self.input(Input::Logs("0".into(), 0)),
+            7 => self.input(Input::Logs("0".into(), LogFrom::Known)),
             _ => Ok(()),
         }
     }

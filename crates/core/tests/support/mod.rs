@@ -160,6 +160,8 @@ pub fn show(incoming: &Incoming) -> Value {
         Incoming::Limited(reason) => json!({ "limited": reason }),
         Incoming::Foreign(reason) => json!({ "foreign": reason }),
         Incoming::Kicked(reason) => json!({ "kicked": reason }),
+        Incoming::LogGrew(job) => json!({ "grew": job }),
+        Incoming::LogPart(part) => json!({ "left": part.left, "held": part.held_back }),
         Incoming::Unknown(diagnostic) => {
             json!({ "diagnostic": diagnostic.kind, "text": diagnostic.text })
         }

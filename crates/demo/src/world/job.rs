@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::rng::Rng;
 
 /// How many lines of a job's log are kept; older ones are forgotten, their positions are not.
-const KEPT_LINES: usize = 5_000;
+const KEPT_LINES: usize = 60_000;
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

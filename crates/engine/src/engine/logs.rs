@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::logview::LogPull;
+use super::logview::{LogPull, LogStored};
 use super::window::MAX_ROWS;
 use super::{Engine, blocking, logview};
 use crate::logs;
@@ -59,8 +59,38 @@ impl Engine {
         view: u32,
         first: u64,
         count: u64,
-    ) -> Result<logs::reader::Lines, UserError> {
+    ) -> Result<logs::stored::Lines, UserError> {
         self.read_log(view, move |pull| pull.reader().lines(first, count)).await
+    }
+
+    /// How the log of a view with one job is kept.
+    ///
+    /// # Errors
+    /// When there is no such view.
+    pub async fn log_stored(&self, view: u32) -> Result<LogStored, UserError> {
+        let pull = self.ask(move |state| state.read_log(view)).await??;
+        Ok(pull.stored())
+    }
+
+    /// Lines of a view with one job, whatever its filter, in the order of reading: those whose
+    /// number is at least `from` and that `wanted` accepts by number and time (nanoseconds since
+    /// 1970); in batches, until `each` answers `false`. Answers one beyond the number of the last
+    /// line that was there.
+    ///
+    /// # Errors
+    /// As [`Engine::log_seek`].
+    pub async fn log_each(
+        &self,
+        view: u32,
+        from: u64,
+        wanted: impl Fn(u64, i64) -> bool + Send + 'static,
+        each: impl FnMut(logs::stored::Lines) -> bool + Send + 'static,
+    ) -> Result<u64, UserError> {
+        self.read_log(view, move |pull| {
+            pull.unfiltered().each(wanted, from, each)?;
+            Ok(pull.stored().end)
+        })
+        .await
     }
 
     /// Rows of a log view as text, at most 100,000.

@@ -2,13 +2,12 @@
 //! way. Rows are read from the files beside the loop, from snapshots.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use jobwatch_core::dialect::LogFrom;
 use jobwatch_core::model::JobId;
 use jobwatch_core::server::{Server, ServerId};
-use jobwatch_core::supervisor::Input;
+use jobwatch_core::supervisor::{Input, LogReach};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
 
 use super::state::State;
 use super::window::Kind;
@@ -17,18 +16,16 @@ use crate::logs::find::{Rules, Search};
 use crate::logs::reader::Reader;
 use crate::logs::{Budget, LogNow, Owner, Told};
 use crate::ports::Event;
+use crate::redact::WORDS;
 use crate::views::{
-    Earlier, ErrorCode, LogFilter, LogGap, OpenJob, Preferences, Rows, UserError, ViewWindow,
+    Earlier, ErrorCode, LogCut, LogFilter, LogGap, OpenJob, Preferences, Rows, UserError,
+    ViewWindow,
 };
 
 /// Logs merged in one view.
 const MAX_JOBS: usize = 16;
 /// A smaller budget would drop what is being looked at.
 const LEAST_MEGABYTES: u32 = 16;
-/// Between looks for new log lines over HTTP, while a log is on screen and no socket brings them.
-const FOLLOW: Duration = Duration::from_secs(5);
-/// A server that has not answered for this long is not waited for any more.
-const ASKING: Duration = Duration::from_secs(15);
 
 /// A log view.
 pub(super) struct LogView {
@@ -39,8 +36,6 @@ pub(super) struct LogView {
     searching: bool,
     /// Lines have come since it began.
     behind: bool,
-    /// When earlier lines were last asked for, and how many lines there were.
-    asked: Option<(Instant, u64)>,
 }
 
 /// One log of a view.
@@ -66,11 +61,7 @@ impl LogView {
             }
             _ => None,
         };
-        LogView { lanes, rules, search, searching: false, behind: false, asked: None }
-    }
-
-    fn lines(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.now.lines.len()).sum()
+        LogView { lanes, rules, search, searching: false, behind: false }
     }
 }
 
@@ -82,14 +73,45 @@ impl Drop for LogView {
     }
 }
 
+/// How much of a log is there.
+#[derive(Debug, PartialEq)]
+enum Reached {
+    /// All that can be had.
+    All,
+    /// The server has not been asked.
+    Unasked,
+    /// The server is being asked.
+    Asking,
+    /// Not all.
+    Cut(LogCut),
+    /// There is none, for this reason.
+    Never(String),
+}
+
+/// How a job's log is kept.
+#[derive(Clone, Debug, Default)]
+pub struct LogStored {
+    /// It has been opened; before that nothing is known of it.
+    pub known: bool,
+    /// Lines with a number below this one were stored by an earlier run of the program.
+    pub before: u64,
+    /// One beyond the number of the last line.
+    pub end: u64,
+    /// Stretches of time in which lines are missing, in nanoseconds since 1970, ascending.
+    pub gaps: Vec<(i64, i64)>,
+}
+
 /// What it takes to read a log view beside the loop.
 pub(crate) struct LogPull {
+    stored: LogStored,
     logs: Vec<Arc<crate::logs::Snapshot>>,
     gaps: Vec<Vec<LogGap>>,
     names: Vec<String>,
     search: Option<Arc<Search>>,
     problem: Option<String>,
     earlier: Earlier,
+    cut: Option<LogCut>,
+    none: Option<String>,
     known: bool,
     searching: bool,
     view: u32,
@@ -103,6 +125,11 @@ impl LogPull {
         Reader::new(logs, gaps, self.names.clone(), self.search.clone())
     }
 
+    /// How the first log is kept.
+    pub(crate) fn stored(&self) -> LogStored {
+        self.stored.clone()
+    }
+
     /// A reader of all lines, whatever the filter.
     pub(crate) fn unfiltered(&self) -> Reader {
         Reader::new(&self.logs, self.gaps.clone(), self.names.clone(), None)
@@ -114,6 +141,8 @@ impl LogPull {
         let mut state = Box::new(reader.state()?);
         state.problem.clone_from(&self.problem);
         state.earlier = self.earlier;
+        state.cut.clone_from(&self.cut);
+        state.none.clone_from(&self.none);
         state.known = self.known;
         if self.searching {
             state.searched = state.searched.min(0.999);
@@ -141,7 +170,8 @@ impl State {
             let message = format!("A log view shows 1 to {MAX_JOBS} jobs.");
             return Err(UserError { code: ErrorCode::Invalid, message });
         }
-        let mut view = LogView::new(jobs, filter);
+        let jobs: Vec<OpenJob> = jobs.iter().map(|open| self.as_known(open)).collect();
+        let mut view = LogView::new(&jobs, filter);
         for lane in &mut view.lanes {
             // What another view knows of the log is known at once: a new filter does not begin with
             // an empty page.
@@ -151,6 +181,12 @@ impl State {
                 (lane.now, lane.told) = (other.now.clone(), true);
             }
             self.logs.watch(lane.owner.clone());
+        }
+        for lane in &view.lanes {
+            // Looking at a log is what makes the server be asked for it.
+            if let Some(slot) = self.slot_of(&lane.owner.server.0) {
+                self.feed(slot, Input::ReadLog(lane.owner.job.clone()));
+            }
         }
         Ok(Kind::Log(Box::new(view)))
     }
@@ -162,9 +198,36 @@ impl State {
         }
     }
 
-    pub(super) fn close_log(&self, view: &LogView) {
+    pub(super) fn close_log(&mut self, view: &LogView) {
         for lane in &view.lanes {
             self.logs.unwatch(lane.owner.clone());
+            if let Some(slot) = self.slot_of(&lane.owner.server.0) {
+                self.feed(slot, Input::CloseLog(lane.owner.job.clone()));
+            }
+        }
+    }
+
+    /// The job as it is known, where it is named by another spelling or another id of its.
+    fn as_known(&self, open: &OpenJob) -> OpenJob {
+        let given = JobId::from(&*open.job);
+        let known = self.named(&ServerId(open.server.clone())).ok().and_then(|entry| {
+            let job = |id: &JobId| self.catalogue.job(entry.slot, id).is_some();
+            if job(&given) {
+                return None;
+            }
+            let mut jobs = self.catalogue.of(entry.slot);
+            jobs.find(|job| entry.same_job(&given, &job.id)).map(|job| job.id.to_string())
+        });
+        OpenJob { server: open.server.clone(), job: known.unwrap_or_else(|| open.job.clone()) }
+    }
+
+    /// A server's machine is new: it learns which of its logs are read.
+    pub(super) fn read_logs_again(&mut self, slot: Slot) {
+        let lanes = self.views.kinds().filter_map(Kind::log).flat_map(|log| &log.lanes);
+        let read = lanes.filter(|lane| self.slot_of(&lane.owner.server.0) == Some(slot));
+        let jobs: Vec<JobId> = read.map(|lane| lane.owner.job.clone()).collect();
+        for job in jobs {
+            self.feed(slot, Input::ReadLog(job));
         }
     }
 
@@ -176,13 +239,23 @@ impl State {
             job.and_then(|job| job.name.clone()).unwrap_or_else(|| lane.owner.job.to_string())
         });
         let names = names.collect();
-        let asking = view.asked.is_some_and(|(at, _)| at.elapsed() < ASKING && self.fetching(view));
-        let more = view.asked.is_none_or(|(_, before)| view.lines() > before);
-        let can = view.lanes.iter().any(|lane| self.has_earlier(&lane.owner));
+        let reaches: Vec<Reached> =
+            view.lanes.iter().map(|lane| self.reached_of(&lane.owner)).collect();
+        let asking = reaches.contains(&Reached::Asking);
+        let cut = reaches.iter().find_map(|reached| match reached {
+            Reached::Cut(cut) => Some(cut.clone()),
+            _ => None,
+        });
         let earlier = match () {
             () if asking => Earlier::Asking,
-            () if can && more => Earlier::Maybe,
+            () if reaches.iter().any(|r| matches!(r, Reached::Cut(_) | Reached::Unasked)) => {
+                Earlier::Maybe
+            }
             () => Earlier::Never,
+        };
+        let none = match &reaches[..] {
+            [Reached::Never(reason)] => Some(reason.clone()),
+            _ => None,
         };
         let gaps = view.lanes.iter().map(|lane| {
             let fetchable = self.has_earlier(&lane.owner);
@@ -194,13 +267,22 @@ impl State {
             };
             lane.now.gaps.iter().map(gap).collect()
         });
+        let stored = view.lanes.first().map(|lane| LogStored {
+            known: lane.told,
+            before: lane.now.before,
+            end: lane.now.lines.end_stored(),
+            gaps: lane.now.gaps.clone(),
+        });
         LogPull {
+            stored: stored.unwrap_or_default(),
             logs: view.lanes.iter().map(|lane| Arc::clone(&lane.now.lines)).collect(),
             gaps: gaps.collect(),
             names,
             search: view.search.clone(),
             problem: view.rules.as_ref().err().cloned(),
             earlier,
+            cut,
+            none,
             known: view.lanes.iter().all(|lane| lane.told),
             searching: view.searching,
             view: number,
@@ -208,11 +290,24 @@ impl State {
         }
     }
 
-    fn fetching(&self, view: &LogView) -> bool {
-        view.lanes.iter().any(|lane| {
-            let entry = self.named(&lane.owner.server).ok();
-            entry.and_then(super::servers::Entry::machine).is_some_and(|m| m.fetching_logs())
-        })
+    /// How much of a log is there, as the page shows it.
+    fn reached_of(&self, owner: &Owner) -> Reached {
+        let Ok(entry) = self.named(&owner.server) else { return Reached::All };
+        let Some(machine) = entry.machine() else { return Reached::All };
+        let job = self.catalogue.job(entry.slot, &owner.job);
+        if let Some(reason) = job.and_then(|job| machine.without_log(job)) {
+            return Reached::Never(reason);
+        }
+        match machine.log_reach(&owner.job) {
+            Some(LogReach::Asking) => Reached::Asking,
+            Some(LogReach::Cut { missing, reason, .. }) => {
+                let reason = entry.redactor.clean_prefix(reason, WORDS);
+                Reached::Cut(LogCut { missing: *missing, reason })
+            }
+            Some(_) => Reached::All,
+            None if job.is_some_and(|job| machine.serves_logs(job)) => Reached::Unasked,
+            None => Reached::All,
+        }
     }
 
     /// Whether the server can be asked for lines of before.
@@ -226,11 +321,10 @@ impl State {
     /// Asks the servers for lines from the beginning on.
     pub(super) fn fetch_log(&mut self, number: u32) -> Result<(), UserError> {
         let view = self.log_view(number)?;
-        view.asked = Some((Instant::now(), view.lines()));
         let owners: Vec<Owner> = view.lanes.iter().map(|lane| lane.owner.clone()).collect();
         for owner in owners {
             if let Some(slot) = self.slot_of(&owner.server.0) {
-                self.feed(slot, Input::Logs(owner.job, 0));
+                self.feed(slot, Input::Logs(owner.job, LogFrom::Beginning));
             }
         }
         self.views.log_touched(number);
@@ -262,6 +356,14 @@ impl State {
                 let named = self.named(&server).is_ok_and(|entry| entry.watches_by_name(&job));
                 self.sink(|| Event::Log { server, job, named, first, lines, source });
             }
+            Told::Reach(owner, reach) => {
+                for number in self.views.logs_of(&owner) {
+                    self.views.log_touched(number);
+                }
+                let Owner { server, job } = owner;
+                let named = self.named(&server).is_ok_and(|entry| entry.watches_by_name(&job));
+                self.sink(|| Event::LogReach { server, job, named, reach });
+            }
             Told::Health(problem) => {
                 match &problem {
                     Some(problem) => tracing::warn!("{problem}"),
@@ -274,21 +376,14 @@ impl State {
     }
 
     fn log_changed(&mut self, owner: &Owner, now: &LogNow) {
-        let mut ask = None;
         for number in self.views.logs_of(owner) {
             let Ok(view) = self.log_view(number) else { continue };
             for lane in view.lanes.iter_mut().filter(|lane| lane.owner == *owner) {
-                if !std::mem::replace(&mut lane.told, true) {
-                    // Looking at a log is what makes the server be asked for it.
-                    ask = Some(now.next_position);
-                }
+                lane.told = true;
                 lane.now = now.clone();
             }
             self.views.log_touched(number);
             self.search_on(number);
-        }
-        if let (Some(offset), Some(slot)) = (ask, self.slot_of(&owner.server.0)) {
-            self.ask_for_log(slot, &owner.job, offset);
         }
     }
 
@@ -321,23 +416,6 @@ impl State {
         });
     }
 
-    pub(super) fn ask_for_log(&mut self, slot: Slot, job: &JobId, offset: u64) {
-        let now = self.clock.now();
-        let Some(entry) = self.entry_mut(slot) else { return };
-        entry.logs_asked.insert(job.clone(), now.mono);
-        self.feed(slot, Input::Logs(job.clone(), offset));
-    }
-
-    /// The logs on screen, and from which position on their server's lines are not known.
-    fn logs_on_screen(&self) -> Vec<(Slot, JobId, u64)> {
-        let lanes = self.views.kinds().filter_map(Kind::log).flat_map(|log| &log.lanes);
-        let logs = lanes.filter(|lane| lane.told).filter_map(|lane| {
-            let slot = self.slot_of(&lane.owner.server.0)?;
-            Some((slot, lane.owner.job.clone(), lane.now.next_position))
-        });
-        logs.collect()
-    }
-
     /// Hands the lines that were heard over to the store, which holds the share of the report they
     /// came in until they are written.
     pub(super) fn store_lines(&mut self, share: Option<&Arc<OwnedSemaphorePermit>>) {
@@ -345,6 +423,12 @@ impl State {
             if let Some(entry) = self.entry(slot) {
                 let owner = Owner { server: entry.server.id.clone(), job };
                 self.logs.append(owner, lines, source, share.cloned());
+            }
+        }
+        for (slot, job, reach) in std::mem::take(&mut self.reached) {
+            if let Some(entry) = self.entry(slot) {
+                let owner = Owner { server: entry.server.id.clone(), job };
+                self.logs.reached(owner, reach);
             }
         }
     }
@@ -369,28 +453,5 @@ impl State {
                 .map_or(usual.bytes, |megabytes| u64::from(megabytes.max(LEAST_MEGABYTES)) << 20),
             days: days.unwrap_or(usual.days),
         })
-    }
-
-    /// Asks for the lines that the logs on screen missed while there was no socket.
-    pub(super) fn catch_up_logs(&mut self, slot: Slot) {
-        for (of, job, offset) in self.logs_on_screen() {
-            if of == slot {
-                self.ask_for_log(slot, &job, offset);
-            }
-        }
-    }
-
-    /// Asks again for the logs on screen where no socket brings them.
-    pub(super) fn follow_logs(&mut self) {
-        let now = self.clock.now();
-        for (slot, job, offset) in self.logs_on_screen() {
-            let Some(entry) = self.entry(slot) else { continue };
-            let running = self.catalogue.job(slot, &job).is_some_and(|job| !job.state.terminal());
-            let asked = entry.logs_asked.get(&job);
-            let due = asked.is_none_or(|asked| now.mono.since(*asked) >= FOLLOW);
-            if running && due && entry.status.answers() && !entry.status.hears {
-                self.ask_for_log(slot, &job, offset);
-            }
-        }
     }
 }

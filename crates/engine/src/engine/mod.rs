@@ -22,6 +22,8 @@ mod state;
 mod telling;
 mod window;
 
+pub use logview::LogStored;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

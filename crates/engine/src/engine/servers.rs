@@ -10,7 +10,9 @@ use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server, ServerId};
 use jobwatch_core::state::Transition;
-use jobwatch_core::supervisor::{Input, Link, LinkId, Output, Remedy, Status, Supervisor};
+use jobwatch_core::supervisor::{
+    Input, Link, LinkId, LogReach, Output, Remedy, Status, Supervisor,
+};
 use jobwatch_core::time::{Mono, Now};
 use jobwatch_core::wire::json;
 use tokio::sync::oneshot;
@@ -77,7 +79,6 @@ pub(super) struct Entry {
     pub oddities: Oddities,
     pub deadline: Option<Mono>,
     pub actions: Actions,
-    pub logs_asked: HashMap<JobId, Mono>,
     pub renewal: Renewal,
     /// What the history was told of when each topic was last listed.
     noted: HashMap<Topic, Timestamp>,
@@ -260,7 +261,6 @@ impl State {
             oddities: Oddities::default(),
             deadline: None,
             actions: Actions::default(),
-            logs_asked: HashMap::new(),
             renewal: Renewal::default(),
             noted: HashMap::new(),
         };
@@ -289,6 +289,7 @@ impl State {
             self.feed(slot, Input::Watch(topic));
         }
         self.look_again(slot);
+        self.read_logs_again(slot);
         if waiting {
             self.load_key(slot);
         } else if !paused {
@@ -609,6 +610,12 @@ impl State {
                 let slot = entry.slot;
                 self.heard_lines.push((slot, job, lines, source));
             }
+            Output::LogReach { job, mut reach } => {
+                if let LogReach::Cut { reason, .. } = &mut reach {
+                    *reason = entry.redactor.clean_prefix(reason, WORDS);
+                }
+                self.reached.push((slot, job, reach));
+            }
             Output::Metric(mut metric) => {
                 entry.redactor.clean_in_place(&mut metric.name);
                 if let Some(unit) = &mut metric.unit {
@@ -682,17 +689,13 @@ impl State {
             let reason = status.reason.as_deref().unwrap_or("");
             tracing::info!(server = %entry.server.id, "{:?} {reason}", status.link);
         }
-        let (heard, hears) = (entry.status.hears, status.hears);
-        let (live, lost) = (hears && !heard, heard && !hears);
+        let lost = entry.status.hears && !status.hears;
         entry.status = status.clone();
         let server = entry.server.id.clone();
         self.views.overview_changed();
         self.sink(|| Event::Status { server, status });
         if lost && let Some(entry) = self.entry(slot) {
             self.logs.unheard(entry.server.id.clone());
-        }
-        if live {
-            self.catch_up_logs(slot);
         }
     }
 
@@ -821,6 +824,10 @@ fn clean_job(job: &mut Arc<Job>, redactor: &Redactor) {
 
 fn clean_lines(lines: &LogLines, redactor: &Redactor) -> LogLines {
     let mut clean = LogLines::with_capacity(lines.len(), lines.bytes());
+    if lines.goes_on() {
+        clean = clean.going_on();
+    }
+    clean.set_gap(lines.gap());
     for line in lines.iter() {
         let text = redactor.clean(line.text);
         let (id, origin) =

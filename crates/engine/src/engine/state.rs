@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::{JobId, Source};
+use jobwatch_core::supervisor::LogReach;
 use jobwatch_core::time::Mono;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -93,6 +94,8 @@ pub(crate) struct State {
     pub(super) signed_in: SignedIn,
     /// Log lines that were heard just now, on their way to the store.
     pub(super) heard_lines: Vec<(Slot, JobId, LogLines, Source)>,
+    /// How much of logs has been fetched, told after those lines.
+    pub(super) reached: Vec<(Slot, JobId, LogReach)>,
     stopping: Option<oneshot::Sender<()>>,
     stopped: bool,
 }
@@ -133,6 +136,7 @@ impl State {
             tasks: Tasks::default(),
             signed_in: SignedIn::default(),
             heard_lines: Vec::new(),
+            reached: Vec::new(),
             stopping: None,
             stopped: false,
         }
@@ -209,7 +213,6 @@ impl State {
             self.woke();
         }
         self.reload_settings();
-        self.follow_logs();
         self.end_quiet();
         self.tell_of_time();
         self.tell_tray();

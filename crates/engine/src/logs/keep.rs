@@ -5,8 +5,9 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use jobwatch_core::server::ServerId;
 
+use super::at_hand::Open;
 use super::catalogue::{self, Owner, Size};
-use super::store::{Open, Store, remove_directory};
+use super::store::{Store, remove_directory};
 use super::{Budget, Told};
 
 /// Logs held open; more are closed, the longest untouched first.

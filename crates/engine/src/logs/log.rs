@@ -217,16 +217,6 @@ impl JobLog {
         self.streams
     }
 
-    /// From which of the server's positions on nothing is known.
-    #[must_use]
-    pub fn next_position(&self) -> u64 {
-        match self.last.1 {
-            NO_POSITION => 0,
-            _ if self.is_empty() => 0,
-            position => u64::from(position) + 1,
-        }
-    }
-
     /// The gaps that an earlier run knew of.
     #[must_use]
     pub fn read_gaps(&self) -> Vec<(i64, i64)> {
@@ -262,8 +252,9 @@ impl JobLog {
     /// Takes lines in; those that are new may still have to be written. Otherwise as
     /// [`JobLog::push`].
     pub fn take(&mut self, lines: &LogLines, source: Source) -> (Taken, Option<io::Error>) {
+        // Pages of one answer are counted together.
+        self.answers += u64::from(!lines.goes_on());
         let lines = &*cut(lines);
-        self.answers += 1;
         self.streams = source == Source::Socket;
         let mut taken = Taken { first: self.end(), lines: Vec::new() };
         let mut problem = None;
@@ -391,7 +382,8 @@ impl JobLog {
     }
 
     /// One beyond the number of the last stored line.
-    fn end(&self) -> u64 {
+    #[must_use]
+    pub fn end(&self) -> u64 {
         self.tail.segment.first + self.tail.lines()
     }
 

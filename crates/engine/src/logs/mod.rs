@@ -9,6 +9,7 @@
 //! A line is written before anybody is told of it, so that one which was shown is there after the
 //! program is killed. What was written is put on the disk every [`SYNC`].
 
+mod at_hand;
 pub mod bits;
 mod bytes;
 mod carried;
@@ -28,6 +29,7 @@ mod side;
 pub mod snapshot;
 mod steps;
 mod store;
+pub mod stored;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -42,6 +44,7 @@ use std::time::Duration;
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::Source;
 use jobwatch_core::server::ServerId;
+use jobwatch_core::supervisor::LogReach;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 pub use catalogue::Owner;
@@ -95,6 +98,8 @@ pub enum Told {
         /// Where they came from.
         source: Source,
     },
+    /// How much of a log has been fetched; the lines that were are told before.
+    Reach(Owner, LogReach),
     /// How the store does: `None` when well, else a sentence for people.
     Health(Option<String>),
 }
@@ -107,8 +112,8 @@ pub struct LogNow {
     /// Stretches of time in which lines may have been missed, in nanoseconds since 1970: the time of
     /// the last line before and that of the first one after.
     pub gaps: Vec<(i64, i64)>,
-    /// The position from which on the server's lines are not known, where it counts them.
-    pub next_position: u64,
+    /// Lines with a number below this one were stored by an earlier run.
+    pub before: u64,
 }
 
 enum Request {
@@ -119,6 +124,7 @@ enum Request {
         /// Held until the lines are written, so that a server that sends too much waits.
         _share: Option<Arc<OwnedSemaphorePermit>>,
     },
+    Reach(Owner, LogReach),
     Watch(Owner),
     Unwatch(Owner),
     Count(Owner),
@@ -159,6 +165,12 @@ impl LogStore {
         share: Option<Arc<OwnedSemaphorePermit>>,
     ) {
         self.send(Request::Append { owner, lines, source, _share: share });
+    }
+
+    /// Tells how much of a log has been fetched, once the lines that were taken in so far are
+    /// stored and told.
+    pub fn reached(&self, owner: Owner, reach: LogReach) {
+        self.send(Request::Reach(owner, reach));
     }
 
     /// Tells of the log as it is, and of every change, until it is unwatched as often. A watched

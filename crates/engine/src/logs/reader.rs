@@ -6,13 +6,12 @@
 use std::io;
 use std::sync::Arc;
 
-use jobwatch_core::log::{LogLine, LogLines};
-
 use super::bits::{Bits, Index};
 use super::carried::Carried;
 use super::find::{Needle, Search};
 use super::record::{CONTINUED, NO_TIME, Record, STYLED};
 use super::snapshot::{Levels, Snapshot};
+use super::stored::Lines;
 use super::text;
 use super::trace::is_bare;
 use super::write::Writer;
@@ -492,16 +491,7 @@ impl Reader {
         let mut all = Lines::default();
         for entry in self.entries(first, count)? {
             let Entry::Line { lane, stored, record, .. } = entry else { continue };
-            let log = &self.lanes[lane].log;
-            let bytes = log.text(stored, &record, usize::MAX)?;
-            all.lines.push(LogLine {
-                at: record.at(),
-                level: record.told_level(),
-                origin: log.origin(&record),
-                text: &String::from_utf8_lossy(&bytes),
-                ..LogLine::default()
-            });
-            all.numbers.push(stored);
+            all.add(&self.lanes[lane].log, stored, &record)?;
         }
         Ok(all)
     }
@@ -555,15 +545,6 @@ impl Reader {
         }
         Ok(())
     }
-}
-
-/// Lines and their numbers in the order of storing.
-#[derive(Debug, Default)]
-pub struct Lines {
-    /// The lines.
-    pub lines: LogLines,
-    /// Their numbers.
-    pub numbers: Vec<u64>,
 }
 
 fn is_indented(span: &Span) -> bool {

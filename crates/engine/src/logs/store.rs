@@ -12,6 +12,7 @@ use jobwatch_core::model::Source;
 use jobwatch_core::server::ServerId;
 use tokio::sync::{mpsc, oneshot};
 
+use super::at_hand::Open;
 use super::catalogue::{self, Catalogue, Owner, Size};
 use super::log::JobLog;
 use super::segment::Segment;
@@ -25,74 +26,14 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Between looks for logs that are too old.
 const SWEEP: Duration = Duration::from_secs(600);
 
-/// A log at hand.
-pub(super) struct Open {
-    pub(super) log: JobLog,
-    pub(super) size: Size,
-    /// Counts the uses, to tell which is longest unused.
-    pub(super) used: u64,
-    /// Has changed since it was told of.
-    pub(super) changed: bool,
-    /// Lines were taken in that are not written.
-    pub(super) unwritten: bool,
-    /// Its bytes, as they count for its server.
-    pub(super) measured: u64,
-    /// Has changed since it was put on the disk.
-    pub(super) unsynced: bool,
-    /// Has changed since it was put into the catalogue.
-    pub(super) uncounted: bool,
-    /// See [`LogNow::gaps`], ascending.
-    pub(super) gaps: Vec<(i64, i64)>,
-    /// Nothing is heard of it since a line of this time.
-    pub(super) unheard: Option<i64>,
-}
-
-/// Gaps kept of one log; of more, the oldest are forgotten.
-const MAX_GAPS: usize = 100;
-
-impl Open {
-    fn state(&self) -> LogNow {
-        LogNow {
-            lines: Arc::new(self.log.snapshot()),
-            gaps: self.gaps.clone(),
-            next_position: self.log.next_position(),
-        }
-    }
-
-    /// The socket is not live any more. A log that does not come over it misses nothing.
-    fn stop_hearing(&mut self) {
-        if !self.size.ended && self.log.streams() {
-            self.unheard = self.unheard.or(self.log.last_time());
-        }
-    }
-
-    /// What came closes gaps, or tells that there is one; answers whether the gaps have changed.
-    fn heard(&mut self, times: Option<(i64, i64)>, source: Source) -> bool {
-        let Some((first, last)) = times else { return false };
-        let before = self.gaps.clone();
-        // An answer that reaches from before a gap to behind it holds what it missed.
-        self.gaps.retain(|(from, to)| !(first <= *from && last >= *to));
-        if let Some(since) = self.unheard {
-            if first <= since && last > since {
-                self.unheard = None;
-            } else if first > since && source == Source::Socket {
-                self.unheard = None;
-                self.gaps.push((since, first));
-                self.gaps.sort_unstable();
-                let excess = self.gaps.len().saturating_sub(MAX_GAPS);
-                self.gaps.drain(..excess);
-            }
-        }
-        before != self.gaps
-    }
-}
-
 pub(super) struct Store {
     pub(super) root: Option<PathBuf>,
     pub(super) write: bool,
     pub(super) catalogue: Option<Catalogue>,
     pub(super) open: HashMap<Owner, Open>,
     pub(super) watched: HashMap<Owner, u32>,
+    /// How many lines the logs that were at hand in this run had before it.
+    pub(super) before: HashMap<Owner, u64>,
     /// Logs that were at hand in this run.
     pub(super) heard: HashSet<Owner>,
     /// Bytes of each server's logs.
@@ -126,6 +67,7 @@ impl Store {
             catalogue: None,
             open: HashMap::new(),
             watched: HashMap::new(),
+            before: HashMap::new(),
             heard: HashSet::new(),
             bytes: BTreeMap::new(),
             budget: Budget::default(),
@@ -220,6 +162,10 @@ impl Store {
     fn take(&mut self, request: Request) -> Option<oneshot::Sender<()>> {
         match request {
             Request::Append { owner, lines, source, .. } => self.append(&owner, &lines, source),
+            Request::Reach(owner, reach) => {
+                self.tell();
+                self.say(Told::Reach(owner, reach));
+            }
             Request::Watch(owner) => {
                 *self.watched.entry(owner.clone()).or_default() += 1;
                 match self.at_hand(&owner, false) {
@@ -262,7 +208,7 @@ impl Store {
     }
 
     fn append(&mut self, owner: &Owner, lines: &LogLines, source: Source) {
-        if lines.is_empty() {
+        if lines.is_empty() && lines.gap().is_none() {
             return;
         }
         // As they are kept they are told.
@@ -272,7 +218,10 @@ impl Store {
         let (taken, problem) = open.log.take(lines, source);
         let times = || lines.iter().filter_map(|line| line.at).map(record::nanoseconds);
         let concerned = open.unheard.is_some() || !open.gaps.is_empty();
-        let gaps = concerned && open.heard(times().min().zip(times().max()), source);
+        let mut gaps = concerned && open.heard(times().min().zip(times().max()), source);
+        if let Some((from, to)) = lines.gap() {
+            gaps |= open.miss((record::nanoseconds(from), record::nanoseconds(to)));
+        }
         if gaps {
             open.changed = true;
             open.log.keep_gaps(&open.gaps);
@@ -362,6 +311,8 @@ impl Store {
         }
         let log = log?;
         let gaps = log.read_gaps();
+        let before = self.before.get(owner).copied().unwrap_or_else(|| log.end());
+        self.before.insert(owner.clone(), before);
         let measured = log.bytes();
         let mut open = Open {
             log,
@@ -372,6 +323,7 @@ impl Store {
             measured,
             unsynced: false,
             uncounted: false,
+            before,
             gaps,
             unheard: None,
         };

@@ -163,6 +163,22 @@ pub struct LogState {
     pub end: Vec<u64>,
     /// Whether the servers were asked for what was before: `logFetch` asks for more.
     pub earlier: Earlier,
+    /// What is missing, where the server did not give all it has.
+    pub cut: Option<LogCut>,
+    /// Why the job has no log and never will.
+    pub none: Option<String>,
+}
+
+/// Lines that the server did not give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct LogCut {
+    /// How many, where the server counts them.
+    #[ts(type = "number | null")]
+    pub missing: Option<u64>,
+    /// Why, in a sentence.
+    pub reason: String,
 }
 
 /// Whether there may be lines before the first.

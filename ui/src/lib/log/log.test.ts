@@ -332,7 +332,7 @@ describe("what is not here", () => {
     const { mock, job } = await open(1);
     await press("{Home}");
     await waitFor(() => expect(mock.calls.filter((call) => call.name === "logFetch")).toHaveLength(1));
-    await screen.findByText("Fetching earlier lines…");
+    await screen.findByText("Loading earlier lines…");
     await screen.findByText("347 lines");
     await waitFor(() => expect(text()).toContain("Building"));
     expect(screen.getByRole("button", { name: "To the newest" })).toBeTruthy();

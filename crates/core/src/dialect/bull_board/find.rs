@@ -65,8 +65,7 @@ impl BullBoard {
             // Not the id of a recent run. One that was found before is asked for by itself.
             return match self.found.get(wanted.as_str()) {
                 Some(found) => {
-                    let requests = self.run_requests(&topic, found.run.as_str());
-                    requests.into_iter().map(Incoming::Follow).collect()
+                    vec![Incoming::Follow(self.run_request(&topic, found.run.as_str()))]
                 }
                 None if is_uuid(wanted.as_str()) => vec![gone(wanted.as_str())],
                 // Another of the calls may find it.

@@ -15,17 +15,24 @@ impl BullBoard {
     fn read_object(&self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
         let kind = envelope.text("type").unwrap_or_default();
         let data = envelope.object("data").unwrap_or_default();
+        let mut grown = None;
         let topics = match kind.as_ref() {
             // The greeting of old servers.
             "job-refresh" if data.text("id").is_some_and(|id| id == "connected") => Vec::new(),
             // Old servers have no hint for single runs. Where they name a job here it is by its
             // BullMQ id, and new lines of a log they announce with or without one.
             "job-refresh" if data.get("jobId").is_some() => self.lists_and_runs(),
-            "log-refresh" => self.lists_and_runs(),
+            "log-refresh" => {
+                grown = Some(Incoming::LogGrew(None));
+                self.lists_and_runs()
+            }
             "job-refresh"
             | "queue-refresh"
             | "job-scheduler-refresh"
             | "single-job-scheduler-refresh" => self.lists(),
+            "job-log-refresh" if data.get("jobId").is_some() => {
+                return vec![Incoming::LogGrew(data.string("jobId").map(Into::into))];
+            }
             "single-job-refresh" | "job-log-refresh" => match data.string("jobId") {
                 Some(id) => vec![Topic::Job(id.into())],
                 None => self.lists_and_runs(),
@@ -43,7 +50,7 @@ impl BullBoard {
                 return vec![answer::odd("unknown-frame", what, text)];
             }
         };
-        topics.into_iter().map(Incoming::Stale).collect()
+        topics.into_iter().map(Incoming::Stale).chain(grown).collect()
     }
 
     /// A hint that names nothing concerns every list, and what was not found yet: a BullMQ id whose

@@ -6,7 +6,10 @@ use serde_json::value::RawValue;
 use super::find::is_uuid;
 use super::{Asked, BullBoard, record};
 use crate::dialect::answer::{accepted, body, failed, is_page, misshapen, odd, refused, words};
-use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
+use crate::dialect::pages::{Found, Page, Way};
+use crate::dialect::{
+    Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, LogPart, Method,
+};
 use crate::log::LogLines;
 use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::Fields;
@@ -18,13 +21,11 @@ pub(super) const PAGE: usize = 100;
 const PAGES: u32 = 5;
 /// Log lines asked for at once; the server allows no more.
 const LOG_PAGE: usize = 1000;
-/// Pages of a log that are followed in one go; the next fetch continues.
-const LOG_PAGES: u32 = 20;
 /// Runs of a page of a list that are asked how they really ended.
 const DOUBTED: usize = 10;
 /// How often each is: several lists may hold it before the first answer.
 const ASKED: u8 = 4;
-/// Failed runs and open logs remembered.
+/// Failed runs remembered.
 const REMEMBERED: usize = 10_000;
 
 impl BullBoard {
@@ -32,7 +33,7 @@ impl BullBoard {
         match topic {
             // Probably a BullMQ id, as other tools show it: the table finds its runs.
             Topic::Job(id) if !is_uuid(id.as_str()) => self.searches(topic, id.as_str()),
-            Topic::Job(id) => self.run_requests(topic, id.as_str()),
+            Topic::Job(id) => vec![self.run_request(topic, id.as_str())],
             Topic::Queue(name) => vec![
                 self.table(topic, json!({"queue": name, "limit": PAGE}), 1),
                 self.queues(topic, json!({"search": name, "limit": PAGE}), 1),
@@ -49,12 +50,9 @@ impl BullBoard {
         }
     }
 
-    /// A run and what its log has gained.
-    pub(super) fn run_requests(&self, topic: &Topic, id: &str) -> Vec<FetchRequest> {
+    pub(super) fn run_request(&self, topic: &Topic, id: &str) -> FetchRequest {
         let ask = ask(topic, "job", vec![id.to_owned()]);
-        let job = self.endpoint.request(ask, Method::Get, &["jobs", id], &[], None);
-        let offset = self.logs.get(id).copied().unwrap_or(0);
-        vec![job, self.log_request(Some(topic), id, offset, 1)]
+        self.endpoint.request(ask, Method::Get, &["jobs", id], &[], None)
     }
 
     pub(super) fn post(
@@ -89,12 +87,12 @@ impl BullBoard {
         topic: Option<&Topic>,
         id: &str,
         offset: u64,
-        page: u32,
+        way: Way,
     ) -> FetchRequest {
         let ask = Ask {
             topic: topic.cloned(),
             call: "logs",
-            args: vec![id.to_owned(), offset.to_string(), page.to_string()],
+            args: vec![id.to_owned(), offset.to_string(), way.word().to_owned()],
         };
         let body = json!({"id": id, "limit": LOG_PAGE, "offset": offset});
         let path = ["jobs", "logs"];
@@ -132,7 +130,7 @@ impl BullBoard {
                 // An unknown run and a broken server answer alike. Whether the log call, which
                 // says "no lines" for an unknown run, still works tells them apart.
                 ("job", Some(topic)) if response.status == 500 && !is_json(response) => {
-                    let mut probe = self.log_request(Some(topic), arg(0), 0, 1);
+                    let mut probe = self.log_request(Some(topic), arg(0), 0, Way::All);
                     probe.ask.call = "probe";
                     vec![Incoming::Follow(probe)]
                 }
@@ -295,33 +293,53 @@ impl BullBoard {
     }
 
     fn logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
-        let [id, offset, page] = ask.args.as_slice() else { return Vec::new() };
+        let [id, offset, way] = ask.args.as_slice() else { return Vec::new() };
         let offset: u64 = offset.parse().unwrap_or(0);
+        let way = Way::from_word(way).unwrap_or(Way::All);
+        let total = fields.whole::<i64>("total").and_then(|n| u64::try_from(n).ok());
         let rows = fields.array("logs");
-        let next = offset + rows.len() as u64;
-        let full = rows.len() >= LOG_PAGE;
+        let (many, full) = (rows.len() as u64, rows.len() >= LOG_PAGE);
         let mut lines = LogLines::new();
-        for (raw, position) in rows.into_iter().zip(offset..) {
-            if let Some(row) = Fields::of(raw) {
-                record::line(&row, position, &mut lines);
-            }
+        let mut page = Page { offset, total, ..Page::default() };
+        for (at, raw) in rows.into_iter().enumerate() {
+            let row = Fields::of(raw).unwrap_or_default();
+            page.begins |= at == 0 && record::number(&row).is_some_and(|number| number <= 1);
+            // What is no line has a place all the same.
+            page.prints.push(record::line(&row, &mut lines).unwrap_or_default());
         }
-        if self.logs.len() >= REMEMBERED && !self.logs.contains_key(id) {
-            self.logs.clear();
+        let time = |at: usize| lines.get(at).and_then(|line| line.at);
+        page.times = time(0).zip(lines.len().checked_sub(1).and_then(time));
+        let next = offset + many;
+        let more = many > 0 && total.map_or(full, |total| next < total);
+        let cursor = self.logs.of(id);
+        let found = cursor.read(way, &page);
+        let gap = if found == Found::Joined && !more { cursor.over() } else { None };
+        lines.set_gap(gap);
+        if way == Way::Next {
+            lines = lines.going_on();
         }
-        let seen = self.logs.entry(id.clone()).or_default();
-        // An earlier part that is read again moves nothing.
-        *seen = (*seen).max(next);
         let mut all = Vec::new();
-        if !lines.is_empty() {
+        if found == Found::Joined && (!lines.is_empty() || gap.is_some()) {
             all.push(Incoming::Update(Update::Log { job: id.as_str().into(), lines }));
         }
-        let total = fields.whole::<i64>("total").and_then(|n| u64::try_from(n).ok());
-        let more = total.map_or(full, |total| next < total) && next > offset;
-        let page: u32 = page.parse().unwrap_or(LOG_PAGES);
-        if more && page < LOG_PAGES {
-            let follow = self.log_request(ask.topic.as_ref(), id, next, page + 1);
-            all.push(Incoming::Follow(follow));
+        let mut part =
+            LogPart { left: total.map_or(0, |total| total.saturating_sub(next)), held_back: None };
+        match found {
+            Found::Elsewhere(offset, way) => {
+                all.push(Incoming::LogPart(part));
+                all.push(Incoming::Follow(self.log_request(None, id, offset, way)));
+            }
+            Found::Joined if more => {
+                all.push(Incoming::LogPart(part));
+                all.push(Incoming::Follow(self.log_request(None, id, next, Way::Next)));
+            }
+            Found::Joined => all.push(Incoming::LogPart(part)),
+            Found::Again => {
+                part.left = total.map_or(0, |total| total.saturating_sub(offset));
+                let words = "The server gives the same lines whichever are asked for.";
+                part.held_back = Some(words.to_owned());
+                all.push(Incoming::LogPart(part));
+            }
         }
         all
     }

@@ -9,7 +9,7 @@ mod frames;
 mod http;
 mod record;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,10 +17,11 @@ use url::Url;
 
 use super::endpoint::{Defaults, Endpoint, bearer};
 use super::memory::Memory;
+use super::pages::{Cursor, Lately, Way};
 use super::sign_in::SignIn;
 use super::{
-    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
-    Outgoing,
+    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, LogFrom,
+    OpenRequest, Outgoing,
 };
 use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
@@ -39,8 +40,8 @@ pub struct BullBoard {
     endpoint: Endpoint,
     /// Topics watched on this link. The server is not told: everybody hears everything.
     watched: BTreeSet<Topic>,
-    /// Runs whose log is being read, with the offset of the next line.
-    logs: BTreeMap<String, u64>,
+    /// How far the logs of runs have been read.
+    logs: Lately<Cursor>,
     /// The runs that were found for what else names a run.
     found: Memory<Found>,
     /// Failed runs, so that a replay, which keeps its row, counts as a new attempt.
@@ -77,7 +78,7 @@ impl BullBoard {
         Ok(Self {
             endpoint: Endpoint::new(server, key, defaults)?,
             watched: BTreeSet::new(),
-            logs: BTreeMap::new(),
+            logs: Lately::default(),
             found: Memory::default(),
             failed: HashMap::new(),
             ends: Memory::default(),
@@ -147,7 +148,7 @@ impl Dialect for BullBoard {
             Outgoing::Unwatch(topic) => {
                 self.watched.remove(topic);
                 if let Topic::Job(id) = topic {
-                    self.logs.remove(id.as_str());
+                    self.logs.forget(id.as_str());
                 }
                 Vec::new()
             }
@@ -183,8 +184,21 @@ impl Dialect for BullBoard {
         self.requests(topic)
     }
 
-    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
-        vec![self.log_request(None, job.id.as_str(), offset, 1)]
+    fn fetch_logs(&self, job: &Job, from: LogFrom) -> Vec<FetchRequest> {
+        let id = job.id.as_str();
+        let (offset, way) = match self.logs.get(id) {
+            Some(cursor) if from == LogFrom::Known => cursor.next(),
+            _ => (0, Way::All),
+        };
+        vec![self.log_request(None, id, offset, way)]
+    }
+
+    fn serves_logs(&self) -> bool {
+        true
+    }
+
+    fn announces_logs(&self) -> bool {
+        true
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::dialect::pages::print;
 use crate::dialect::words;
 use crate::log::{LogLine, LogLines};
 use crate::model::{ENDED, Firmness, JobPatch, JobState, Level, QueuePatch};
@@ -127,15 +128,26 @@ pub fn queue(row: &Fields<'_>) -> Option<QueuePatch> {
     })
 }
 
-/// Adds a log line, at its position within the run; one without a text is passed over.
-pub fn line(row: &Fields<'_>, position: u64, lines: &mut LogLines) {
-    let Some(text) = row.text("message") else { return };
-    lines.push(LogLine {
-        id: row.text("id").filter(|id| !id.is_empty()).as_deref(),
-        position: Some(position),
+/// Adds a log line; answers what tells it from others, or `None` for one without a text, which is
+/// passed over.
+pub fn line(row: &Fields<'_>, lines: &mut LogLines) -> Option<u64> {
+    let text = row.text("message")?;
+    let id = row.text("id").filter(|id| !id.is_empty());
+    let line = LogLine {
+        id: id.as_deref(),
+        // The place within the answer is none: a server that keeps only the newest lines gives
+        // the same line at another place the next time.
+        position: number(row),
         at: row.time("ts"),
         level: row.text("level").and_then(|word| Level::from_word(&word)),
         origin: None,
         text: &text,
-    });
+    };
+    lines.push(line);
+    Some(print(line.id, &line))
+}
+
+/// The number of a log line within its run.
+pub fn number(row: &Fields<'_>) -> Option<u64> {
+    row.whole::<i64>("logSeq").and_then(|number| u64::try_from(number).ok())
 }

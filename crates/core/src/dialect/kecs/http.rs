@@ -3,12 +3,12 @@
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::stored::TASK_TAIL;
 use super::task::{self, Told, last_segment};
-use super::{Kecs, ending, logs};
+use super::{Kecs, ending};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
 use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
-use crate::log::{LogLine, LogLines};
-use crate::model::{Job, JobId, JobState, QueuePatch, Topic, Update};
+use crate::model::{Job, JobState, QueuePatch, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::json;
 
@@ -16,12 +16,6 @@ use crate::wire::json;
 const BATCH: usize = 100;
 /// At most this many pages of one list are followed, so that a list without end stays bounded.
 const PAGES: u32 = 50;
-/// Log lines asked for at once.
-const LOG_PAGE: u64 = 500;
-/// Pages of one container's log that are followed at one look; the next look goes on from there.
-const LOG_PAGES: u32 = 20;
-/// The region of a KECS installation that names none.
-const REGION: &str = "us-east-1";
 
 impl Kecs {
     pub(super) fn requests(&self, topic: &Topic) -> Vec<FetchRequest> {
@@ -143,73 +137,6 @@ impl Kecs {
         Some(Action { kind: ActionKind::Cancel, request })
     }
 
-    pub(super) fn log_requests(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
-        if matches!(job.state, JobState::Unknown(_)) && self.adopted.contains(job.id.as_str()) {
-            return Vec::new();
-        }
-        let cluster = job.queue.clone().or_else(|| self.cluster_of(job.id.as_str()));
-        let cluster = cluster.unwrap_or_else(|| "default".to_owned());
-        let arn =
-            job.extra.get("taskArn").and_then(|arn| arn.to_value().as_str().map(str::to_owned));
-        let region = self
-            .region
-            .clone()
-            .or_else(|| arn.as_deref().and_then(task::region_in).map(str::to_owned))
-            .unwrap_or_else(|| REGION.to_owned());
-        let names: Vec<String> = match job.extra.get("containers").map(|c| c.to_value()) {
-            Some(serde_json::Value::Array(containers)) => containers
-                .iter()
-                .filter_map(|container| container.get("name")?.as_str().map(str::to_owned))
-                .collect(),
-            _ => Vec::new(),
-        };
-        let arn = arn.unwrap_or_else(|| job.id.as_str().to_owned());
-        if names.is_empty() {
-            return vec![self.task_logs(job.id.as_str(), &arn, &cluster)];
-        }
-        // Positions count within one container, so several are read from their beginnings.
-        let alone = names.len() == 1;
-        names
-            .iter()
-            .map(|name| {
-                let offset = if alone { offset } else { 0 };
-                let args = vec![
-                    job.id.as_str().to_owned(),
-                    name.clone(),
-                    offset.to_string(),
-                    cluster.clone(),
-                    region.clone(),
-                    if alone { "alone".to_owned() } else { String::new() },
-                    "1".to_owned(),
-                    arn.clone(),
-                ];
-                self.container_logs(args)
-            })
-            .collect()
-    }
-
-    /// `args`: task, container, offset, cluster, region, `alone` or empty, page, ARN.
-    fn container_logs(&self, args: Vec<String>) -> FetchRequest {
-        let arg = |n: usize| args.get(n).map(String::as_str).unwrap_or_default();
-        let limit = LOG_PAGE.to_string();
-        let path = ["api", "tasks", arg(0), "containers", arg(1), "logs"];
-        let query = [
-            ("cluster", arg(3)),
-            ("region", arg(4)),
-            ("limit", limit.as_str()),
-            ("offset", arg(2)),
-        ];
-        let ask = Ask { topic: None, call: "logs", args: args.clone() };
-        self.endpoint.request_on(&self.admin, ask, Method::Get, &path, &query, None)
-    }
-
-    fn task_logs(&self, id: &str, arn: &str, cluster: &str) -> FetchRequest {
-        let body = json!({"cluster": cluster, "taskArn": arn, "timestamps": true, "tail": 1000});
-        let ask = Ask { topic: None, call: "task-logs", args: vec![id.to_owned()] };
-        let path = ["v1", "GetTaskLogs"];
-        self.endpoint.request_on(&self.admin, ask, Method::Post, &path, &[], Some(body.to_string()))
-    }
-
     pub(super) fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
         if matches!(response.status, 401 | 403) {
@@ -233,7 +160,7 @@ impl Kecs {
                 }
                 // Servers before the admin API, or without a log store, answer one call only.
                 ("logs", _) if arg(2) == "0" => {
-                    let other = self.task_logs(arg(0), arg(7), arg(3));
+                    let other = self.task_logs(arg(0), arg(7), arg(3), TASK_TAIL);
                     vec![failed(ask, response), Incoming::Follow(other)]
                 }
                 _ => vec![failed(ask, response)],
@@ -316,22 +243,7 @@ impl Kecs {
                 all
             }
             ("logs", _) => self.logs_read(ask, &fields),
-            ("task-logs", _) => {
-                let lines = fields
-                    .array("logs")
-                    .into_iter()
-                    .filter_map(|raw| {
-                        let mut entry = logs::entry(raw, &fields)?;
-                        let container = Fields::of(raw)?.text("container");
-                        entry.origin = container.filter(|name| !name.is_empty()).or(entry.origin);
-                        Some(entry)
-                    })
-                    .fold(LogLines::new(), |mut lines, entry| {
-                        lines.push(entry.line());
-                        lines
-                    });
-                log_update(arg(0), lines)
-            }
+            ("task-logs", _) => self.task_logs_read(ask, &fields),
             _ => Vec::new(),
         }
     }
@@ -423,69 +335,6 @@ impl Kecs {
         }
         self.task_told(account)
     }
-
-    /// A page of a container's log.
-    ///
-    /// The server has the lines of tasks that ended in a store. Of others it gives the newest lines
-    /// of the container itself, whatever the offset: they have no id and no place in the log, and
-    /// no page follows them. The store's count tells which of the two it is.
-    fn logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
-        let [id, container, offset, _, _, alone, page, _] = ask.args.as_slice() else {
-            return Vec::new();
-        };
-        let offset: u64 = offset.parse().unwrap_or(0);
-        let rows = fields.array("logs");
-        let end = offset + rows.len() as u64;
-        let total = fields.whole::<i64>("totalCount").and_then(|n| u64::try_from(n).ok());
-        let entries: Vec<_> = rows
-            .into_iter()
-            .zip(offset..)
-            .filter_map(|(raw, position)| Some((logs::entry(raw, fields)?, position)))
-            .collect();
-        let named = entries.iter().any(|(entry, _)| entry.id.is_some());
-        // A server without a store counts what it gives.
-        let tail = total.is_some_and(|total| total < end || (total == end && !named));
-        let stream: JobId = format!("{id}/{container}").into();
-        if tail {
-            if offset > 0 && total >= Some(offset) {
-                // All that is stored is known, and the container only repeats it.
-                return Vec::new();
-            }
-            self.tails.remember(stream, ());
-            let lines = entries.iter().map(|(entry, _)| entry.line()).collect();
-            return log_update(id, lines);
-        }
-        // A line told as part of a tail comes again from the store: by time and text it is the
-        // same, by the store's id it would be another.
-        let plain = self.tails.contains(stream.as_str());
-        let mut lines = LogLines::new();
-        for (entry, position) in &entries {
-            if plain {
-                lines.push(LogLine { id: None, ..entry.line() });
-                continue;
-            }
-            // A task's only container tells its lines apart by their position: the store's ids are
-            // not those of the socket, by which the same lines would be others.
-            if !alone.is_empty() {
-                lines.push(LogLine { position: Some(*position), id: None, ..entry.line() });
-                continue;
-            }
-            // Without the server's id, container and position tell lines apart.
-            let own = format!("{container}#{position}");
-            lines.push(LogLine { id: entry.id.as_deref().or(Some(&own)), ..entry.line() });
-        }
-        let mut all = log_update(id, lines);
-        let limit = fields.whole::<i64>("limit").and_then(|n| u64::try_from(n).ok());
-        let full = end - offset >= limit.filter(|n| *n > 0).unwrap_or(LOG_PAGE);
-        let page: u32 = page.parse().unwrap_or(LOG_PAGES);
-        if full && end > offset && total.is_none_or(|total| end < total) && page < LOG_PAGES {
-            let mut args = ask.args.clone();
-            args[2] = end.to_string();
-            args[6] = (page + 1).to_string();
-            all.push(Incoming::Follow(self.container_logs(args)));
-        }
-        all
-    }
 }
 
 /// Whether the server says that there is no such cluster, as KECS or as ECS words it.
@@ -502,11 +351,4 @@ fn names_no_cluster(response: &FetchResponse) -> bool {
 fn names(fields: &Fields<'_>) -> Vec<String> {
     let arns: Vec<&RawValue> = fields.array("clusterArns");
     arns.into_iter().filter_map(json::id_of).map(|arn| last_segment(&arn).to_owned()).collect()
-}
-
-fn log_update(job: &str, lines: LogLines) -> Vec<Incoming> {
-    if lines.is_empty() {
-        return Vec::new();
-    }
-    vec![Incoming::Update(Update::Log { job: job.into(), lines })]
 }

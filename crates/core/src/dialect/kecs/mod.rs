@@ -14,6 +14,7 @@ mod frames;
 mod http;
 mod logs;
 mod metrics;
+mod stored;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,9 +28,10 @@ use ending::Beside;
 use super::endpoint::{Defaults, Endpoint, bearer};
 use super::go;
 use super::memory::Memory;
+use super::pages::{Cursor, Lately, Newest};
 use super::{
-    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
-    Outgoing, holds_by_fields,
+    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, LogFrom,
+    OpenRequest, Outgoing, holds_by_fields,
 };
 use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
@@ -71,8 +73,10 @@ pub struct Kecs {
     stopped: Memory<()>,
     /// The containers of task definitions, and whether each is essential.
     definitions: Memory<Vec<(String, bool)>>,
-    /// Containers of whose log the tail was told, as `TASK/CONTAINER`.
-    tails: Memory<()>,
+    /// How far the stored logs of containers have been read, as `TASK/CONTAINER`.
+    stores: Lately<Cursor>,
+    /// The newest lines of containers, which is all that is served while a task runs.
+    tails: Lately<Newest>,
 }
 
 impl Kecs {
@@ -120,7 +124,8 @@ impl Kecs {
             adopted: Memory::default(),
             stopped: Memory::default(),
             definitions: Memory::default(),
-            tails: Memory::default(),
+            stores: Lately::default(),
+            tails: Lately::default(),
         };
         kecs.set_key(key);
         Ok(kecs)
@@ -355,8 +360,12 @@ impl Dialect for Kecs {
         self.requests(topic)
     }
 
-    fn fetch_logs(&self, job: &Job, offset: u64) -> Vec<FetchRequest> {
-        self.log_requests(job, offset)
+    fn fetch_logs(&self, job: &Job, from: LogFrom) -> Vec<FetchRequest> {
+        self.log_requests(job, from)
+    }
+
+    fn serves_logs(&self) -> bool {
+        true
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {

@@ -4,8 +4,7 @@ use serde_json::value::RawValue;
 
 use super::super::nest::{self, each};
 use super::stage;
-use crate::log::{LogLine, LogLines};
-use crate::model::{JobId, JobPatch, JobState, Json, Update};
+use crate::model::{JobId, JobPatch, JobState, Json};
 use crate::wire::fields::Fields;
 use crate::wire::{json, time};
 
@@ -26,23 +25,6 @@ pub(super) fn job_event(args: &str) -> Option<(JobPatch, Option<String>)> {
     })?;
     patch.id.as_ref()?;
     Some((patch, word))
-}
-
-/// A piece of the notes as it is written, which is the only log of this server. `accumulated`, all
-/// the text so far, serves to tell a repetition from a piece that was sent to two rooms.
-pub(super) fn chunk(args: &str) -> Option<Update> {
-    let (mut job, mut text, mut so_far, mut at) = (None, String::new(), None, None);
-    each(args, |name, raw| match name {
-        "jobId" => job = json::id_of(raw),
-        "chunk" => text = json::id_of(raw).unwrap_or_default(),
-        "accumulated" => so_far = Some(raw.get().len()),
-        "timestamp" => at = time::parse(raw),
-        _ => {}
-    })?;
-    let id = so_far.map(|length| format!("{length}:{:08x}", fingerprint(&text)));
-    let line =
-        LogLine { id: id.as_deref(), at, origin: Some("notes"), text: &text, ..LogLine::default() };
-    Some(Update::Log { job: job?.into(), lines: LogLines::from_iter([line]) })
 }
 
 /// FNV-1a: the same on every run of the program, since line ids are stored.

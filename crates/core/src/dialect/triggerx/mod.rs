@@ -332,6 +332,12 @@ impl Dialect for TriggerX {
         self.requests(topic)
     }
 
+    fn without_log(&self, _job: &Job) -> Option<String> {
+        let words = "TriggerX keeps no logs. What a job did are its tasks, which are jobs of their own \
+                     here; what is known of a task stands in its overview.";
+        Some(words.to_owned())
+    }
+
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         let read = self.read_answer(ask, response);
         self.name(read)

@@ -68,6 +68,7 @@ export class FakeLog {
       dropped: lines > 1_000_000 ? 120_400 : 0,
       span: ends.length === 0 ? null : [Math.min(...ends), Math.max(...ends)],
       earlier: this.jobs.map((job) => job.earlier).find((earlier) => earlier !== undefined && earlier !== "never") ?? "never",
+      cut: null, none: null,
     };
   }
 

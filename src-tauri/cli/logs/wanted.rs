@@ -1,0 +1,64 @@
+//! Which lines of a log the command line is asked for.
+
+use jiff::Timestamp;
+use jobwatch_core::log::LogLine;
+use jobwatch_core::model::Level;
+use jobwatch_engine::logs::find::Needle;
+use jobwatch_engine::logs::text::plain as seen;
+use jobwatch_engine::views::{LogFilter, LogFind};
+
+use super::super::args::{EXIT_USAGE, Logs, Since};
+use super::super::{Failure, text};
+
+/// Which lines are wanted.
+pub struct Wanted {
+    pub filter: LogFilter,
+    grep: Option<Needle>,
+    level: Option<Level>,
+    pub since: Option<i64>,
+}
+
+impl Wanted {
+    pub fn new(args: &Logs) -> Result<Wanted, Failure> {
+        let find = args.grep.as_ref().map(|text| LogFind {
+            text: text.clone(),
+            regex: true,
+            case: !args.ignore_case,
+            word: false,
+        });
+        let grep = find.as_ref().map(Needle::new).transpose();
+        let grep = grep.map_err(|problem| Failure::new(EXIT_USAGE, problem))?.flatten();
+        let all =
+            [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
+        let levels =
+            all.into_iter().filter(|level| args.level.is_some_and(|least| *level >= least));
+        let filter = LogFilter {
+            include: find.into_iter().collect(),
+            levels: levels.map(|level| level.word().to_owned()).collect(),
+            ..LogFilter::default()
+        };
+        let since = args.since.map(|since| match since {
+            Since::At(at) => at.as_millisecond(),
+            Since::Ago(ago) => {
+                let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
+                Timestamp::now().as_millisecond().saturating_sub(ago)
+            }
+        });
+        Ok(Wanted { filter, grep, level: args.level, since })
+    }
+
+    /// Whether a line is not older than asked for. One without a time may be.
+    pub fn since_then(&self, line: &LogLine<'_>) -> bool {
+        let at = line.at.map(Timestamp::as_millisecond);
+        self.since.is_none_or(|since| at.is_none_or(|at| at >= since))
+    }
+
+    pub fn takes(&self, line: &LogLine<'_>) -> bool {
+        if !self.since_then(line) {
+            return false;
+        }
+        let level = text::level_of(line);
+        self.level.is_none_or(|least| level.is_some_and(|level| level >= least))
+            && self.grep.as_ref().is_none_or(|grep| grep.is_in(seen(line.text).as_bytes()))
+    }
+}
