@@ -392,7 +392,7 @@ pub(super) mod tests {
             log("s", &id, 3, &line).text(),
             concat!(
                 r#"{"type":"log","server":"s","job":"a","seq":3,"timestamp":null,"#,
-                r#""level":"warn","message":"\u001b[31mred"#,
+                r#""level":"warn","origin":null,"message":"\u001b[31mred"#,
                 "\u{202e}\"}"
             )
         );

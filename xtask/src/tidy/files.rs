@@ -12,6 +12,35 @@ const LONG_FOR_A_REASON: &[(&str, &str)] = &[
     ),
     ("crates/core/src/state/merge.rs", "the rules of merging one job, which must be read together"),
     ("crates/core/tests/sim/rounds.rs", "scenarios of one subject, each a few lines, on one bench"),
+    ("crates/core/src/dialect/mod.rs", "the contract of a dialect, every word of it in one place"),
+    (
+        "crates/core/src/dialect/study_buddy.rs",
+        "one dialect's contract from opening to actions; what it reads lies beside it already",
+    ),
+    (
+        "crates/core/src/supervisor/mod.rs",
+        "the machine's fields and its one dispatch of inputs; each concern lies beside it already",
+    ),
+    (
+        "crates/engine/src/engine/mod.rs",
+        "the handle: one short method for each thing the engine can be asked",
+    ),
+    (
+        "crates/engine/src/engine/notices.rs",
+        "a notice's way from the decision to the ledger, the popup and the list",
+    ),
+    (
+        "crates/engine/src/engine/window.rs",
+        "everything a page can open, pull and close, which share what is open",
+    ),
+    (
+        "crates/engine/tests/engine/dialects.rs",
+        "scenarios of one subject, each a few lines, on one demo",
+    ),
+    (
+        "tests/desktop/notifier.rs",
+        "scenarios of one subject, against one fake notification server and one real",
+    ),
     (
         "crates/engine/src/engine/configure.rs",
         "what a change of the settings changes in the loop, one change after another",

@@ -242,7 +242,8 @@ describe("a server's status", () => {
     server.status = { ...server.status, link: "refused", reason: "The server answered 401", remedy: "enterKey" };
     mock.touch();
     await user.click(await screen.findByRole("button", { name: /^Staging, Key not accepted/ }));
-    await user.click(await screen.findByRole("button", { name: "Enter a key" }));
+    const status = await screen.findByRole("group", { name: "Status of Staging" });
+    await user.click(within(status).getByRole("button", { name: "Enter a key" }));
     const dialog = await screen.findByRole("dialog", { name: "Edit the server" });
     await waitFor(() => expect(document.activeElement).toBe(within(dialog).getByLabelText("Key")));
   });
