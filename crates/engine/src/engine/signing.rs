@@ -89,7 +89,8 @@ impl Engine {
     /// seconds. `extra_ca` is the path of a PEM file with further authorities, or empty.
     pub async fn probe(&self, typed: &str, extra_ca: &str) -> ProbeView {
         let extra_ca = Some(extra_ca.trim()).filter(|path| !path.is_empty()).map(PathBuf::from);
-        crate::probe::run(typed, extra_ca).await.view()
+        let proxy = crate::probe::proxy_to(typed).await;
+        ProbeView { proxy, ..crate::probe::run(typed, extra_ca).await.view() }
     }
 
     /// Signs in with e-mail and password. The number stands for the token from now on: the server

@@ -86,6 +86,12 @@ pub async fn run(typed: &str, extra_ca: Option<PathBuf>) -> Probed {
     run_with(typed, extra_ca, &usual_ports()).await
 }
 
+/// The proxy that leads to the address `typed`, if any: host and port.
+pub async fn proxy_to(typed: &str) -> Option<String> {
+    let typed = probe::read(typed).ok()?;
+    Clients::default().proxy_to(&typed.url).await.map(|proxy| proxy.place())
+}
+
 /// As [`run`], with these ports instead of the usual ones.
 pub async fn run_with(typed: &str, extra_ca: Option<PathBuf>, usual: &Usual) -> Probed {
     let typed = match probe::read(typed) {
