@@ -463,7 +463,7 @@ fn a_wrong_command_line_is_told_with_64_and_what_to_do() {
     command.args(["watch", "--dialect", "kecs", "--ws", "ftp://host"]);
     let (code, _, err) = run(command);
     assert_eq!(code, 64, "{err}");
-    assert!(err.contains("ws, wss, http and https"), "{err}");
+    assert!(err.contains("ws, wss, http or https"), "{err}");
 }
 
 #[test]

@@ -448,6 +448,9 @@ fn in_words(
     if refused.is_some() {
         return Failure::Unreachable(format!("the connection to {place} broke: {root}"));
     }
+    if texts.iter().any(|text| text.contains("connection closed before message completed")) {
+        return Failure::Unreachable(format!("{place} closed the connection without an answer"));
+    }
     Failure::Protocol(format!("{place} does not speak HTTP: check the address and the port"))
 }
 

@@ -308,6 +308,8 @@ async fn what_the_desktop_may_have_taken_is_shown_again_in_its_place_and_the_res
     until("the second popup", || !world.unsettled.lock().unwrap().is_empty()).await;
     let slot = world.popups.lock().unwrap()[0].slot;
     engine.stop().await;
+    // With the program, whom the desktop would answer is gone.
+    world.unsettled.lock().unwrap().clear();
     control.complete(&ids[3], None);
 
     let world = World::new();
