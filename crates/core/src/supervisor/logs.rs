@@ -161,12 +161,10 @@ impl Supervisor {
         if !self.dialect.serves_logs() || self.logs.all.len() >= MAX_KEPT {
             return;
         }
-        // Of what had ended before, only what the user watches by name is wanted.
-        let keep = if ended {
-            self.watches_by_name(&job.id)
-        } else {
-            !(self.dialect.announces_logs() && self.live().is_some()) && self.watches(job)
-        };
+        // Of what had ended before, and of what is under way where new lines are announced, only
+        // what the user watches by name is wanted at once.
+        let announced = self.dialect.announces_logs() && self.live().is_some();
+        let keep = self.watches_by_name(&job.id) || (!ended && !announced && self.watches(job));
         if keep {
             self.keep_log(job, now);
         }
