@@ -132,9 +132,18 @@ fn a_log_that_grows_by_50_000_lines_a_second_is_followed_and_none_is_lost() {
         assert!(rows(window).await.len() < 80, "only what is visible is in the page");
 
         // As many lines as were sent, whoever counts them.
-        window.read(&counted(count + 2)).await;
+        says(window, &counted(count + 2)).await;
         demo.stop().await;
     });
+}
+
+/// Waits until the page holds this text, shown or, where there is no room, for who listens.
+async fn says(window: &Window, text: &str) {
+    eventually(&format!("text \"{text}\""), async || {
+        let all = window.run("return document.body.textContent", vec![]).await;
+        all.as_str().is_some_and(|all| all.contains(text)).then_some(())
+    })
+    .await;
 }
 
 /// So many lines, as the window says it.
@@ -182,7 +191,7 @@ fn a_stream_as_fast_as_it_is_taken_is_followed_and_no_line_is_lost() {
             window.run(RECORD, vec![]).await;
             let begun = Instant::now();
             go.send(()).expect("a server");
-            window.read(&counted(lines + 1)).await;
+            says(window, &counted(lines + 1)).await;
             let taken = begun.elapsed();
             let pictures = gaps(window).await;
             let port = stream::serve(Arc::clone(&wire), None);
