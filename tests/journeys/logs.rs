@@ -159,7 +159,7 @@ fn a_flood_is_followed_searched_filtered_and_saved() {
         })
         .await;
 
-        // Saved as filtered, byte for byte.
+        // Saved as filtered, as it is shown.
         window.click("button", "More").await;
         window.click_like("menuitem", "Save").await;
         window.find("dialog", "Save the log").await;
@@ -170,7 +170,7 @@ fn a_flood_is_followed_searched_filtered_and_saved() {
         })
         .await;
         assert_eq!(text.lines().count(), 30);
-        assert!(text.starts_with("needle 0 \u{1b}[32mgreen\u{1b}[0m\n"), "{text:?}");
+        assert!(text.starts_with("needle 0 green\n"), "{text:?}");
         window.click("button", "Close").await;
 
         // The server goes, the program starts anew: the log is there.
