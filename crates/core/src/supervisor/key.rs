@@ -44,12 +44,12 @@ pub(super) struct Key {
 impl Key {
     /// A call was answered. That says something of the key if the call `needs` it, or was refused
     /// before. Answers whether the key was wholly refused until now.
-    pub fn answered(&mut self, call: Option<&Call>, needs: bool) -> bool {
+    pub fn answered(&mut self, call: Option<&Call>, needs: bool, now: Mono) -> bool {
         let again = call.is_some_and(|call| self.refused.remove(call).is_some());
         if !needs && !again {
             return false;
         }
-        let recovered = self.wholly();
+        let recovered = self.wholly(now);
         if recovered {
             self.refused.clear();
         }
@@ -65,7 +65,7 @@ impl Key {
         if self.strikes >= WHOLLY {
             self.accepted = false;
         }
-        if self.wholly() {
+        if !self.accepted {
             self.until = until;
         }
         self.reason.clone_from(&reason);
@@ -78,9 +78,10 @@ impl Key {
         self.refused.insert(call, Refusal { topic, reason, until });
     }
 
-    /// Whether no call that needs the key is answered.
-    fn wholly(&self) -> bool {
-        self.strikes > 0 && !self.accepted
+    /// Whether no call that needs the key is answered, as far as was tried lately: where nothing
+    /// needs the key but what was refused once, nobody would ever take that refusal back.
+    fn wholly(&self, now: Mono) -> bool {
+        self.strikes > 0 && !self.accepted && counts(self.until, now)
     }
 
     /// Why a call is not to be made now; `None` where it may be. The first that is let through
@@ -92,7 +93,7 @@ impl Key {
         now: Mono,
         pause: Duration,
     ) -> Option<String> {
-        if self.wholly() && needed {
+        if self.wholly(now) && needed {
             if self.until > now {
                 return Some(self.reason.clone());
             }
@@ -109,10 +110,10 @@ impl Key {
     }
 
     /// Everything may be asked again, without forgetting what was said.
-    pub fn release(&mut self) {
-        self.until = Mono(0);
+    pub fn release(&mut self, now: Mono) {
+        self.until = self.until.min(now);
         for refusal in self.refused.values_mut() {
-            refusal.until = Mono(0);
+            refusal.until = refusal.until.min(now);
         }
     }
 
@@ -132,12 +133,65 @@ impl Key {
 
     /// Why it is refused.
     pub fn reason(&self, now: Mono) -> Option<&str> {
-        if self.wholly() {
+        if self.wholly(now) {
             return Some(&self.reason);
         }
-        let counts =
-            |refusal: &&Refusal| refusal.until.after(OVERDUE) > now || refusal.until == Mono(0);
-        let newest = self.refused.values().filter(counts).max_by_key(|refusal| refusal.until);
+        let lately = self.refused.values().filter(|refusal| counts(refusal.until, now));
+        let newest = lately.max_by_key(|refusal| refusal.until);
         newest.map(|refusal| refusal.reason.as_str())
+    }
+}
+
+/// Whether a refusal after which nothing was to be asked `until` then still says something.
+fn counts(until: Mono, now: Mono) -> bool {
+    until.after(OVERDUE) > now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::{Address, Ask, FetchRequest, Method};
+
+    const PAUSE: Duration = Duration::from_secs(240);
+
+    fn call(id: &str) -> Call {
+        let url = url::Url::parse("https://jobs.example/api/job").expect("a URL");
+        Call::of(&FetchRequest {
+            ask: Ask { topic: None, call: "job", args: Vec::new() },
+            method: Method::Get,
+            address: Address::new(url.join(id).expect("a URL")),
+            headers: Vec::new(),
+            body: None,
+        })
+    }
+
+    fn refuse(key: &mut Key, id: &str, now: Mono) {
+        key.refuse(call(id), Topic::Job(id.into()), "No.".to_owned(), now, PAUSE);
+    }
+
+    #[test]
+    fn a_refusal_of_what_is_asked_no_more_is_forgotten_also_once_everything_may_be_asked_again() {
+        let (first, later) = (Mono(1_000), Mono(1_000).after(Duration::from_secs(10)));
+        let mut proven = Key::default();
+        proven.answered(None, true, first);
+        for mut key in [proven, Key::default()] {
+            refuse(&mut key, "1", first);
+            key.release(later);
+            assert_eq!(key.stands(later), KeyIs::Refused);
+            assert_ne!(key.stands(later.after(OVERDUE)), KeyIs::Refused, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_wholly_refused_key_stays_refused_as_long_as_every_attempt_is_refused() {
+        let (mut key, mut now) = (Key::default(), Mono(1_000));
+        for _ in 0..10 {
+            refuse(&mut key, "1", now);
+            assert!(key.forbids(&call("2"), true, now, PAUSE).is_some());
+            now = now.after(PAUSE);
+            assert_eq!(key.forbids(&call("2"), true, now, PAUSE), None, "one attempt");
+            assert!(key.forbids(&call("3"), true, now, PAUSE).is_some(), "and no other");
+            assert_eq!(key.stands(now), KeyIs::Refused);
+        }
     }
 }

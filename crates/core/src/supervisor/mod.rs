@@ -401,7 +401,7 @@ impl Supervisor {
         self.running = true;
         self.stirred = Some(now.mono);
         self.api = Api::Unknown;
-        self.key.release();
+        self.key.release(now.mono);
         self.trouble = None;
         self.refused = false;
         self.backoff.reset();
@@ -424,7 +424,7 @@ impl Supervisor {
             return;
         }
         self.polling.release();
-        self.key.release();
+        self.key.release(now.mono);
         self.stirred = Some(now.mono);
         match self.phase {
             Phase::Waiting | Phase::Down => {

@@ -356,7 +356,7 @@ impl Supervisor {
                     round.answered = true;
                 }
                 // What was not asked for the key's sake is asked now.
-                if self.key.answered(call, self.dialect.needs_key(ask)) {
+                if self.key.answered(call, self.dialect.needs_key(ask), now.mono) {
                     self.fetch_everything(now);
                 }
             }
