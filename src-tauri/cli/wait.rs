@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState, Topic};
 use jobwatch_core::notify::{duration_words, explain};
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::Status;
+use jobwatch_core::supervisor::{Link, Status};
 use jobwatch_engine::ports::{Event, Ports};
 use tokio::sync::watch;
 
@@ -269,11 +269,17 @@ fn unfinished(server: &str, job: &str, seen: &watch::Receiver<Seen>) -> String {
             format!("{job} has not ended: it is {}.", text::plain(&known.state.word()))
         }
         (None, Some(status)) => {
-            let reason = status.reason.as_deref().unwrap_or("nothing was heard of the job");
-            format!(
-                "Nothing is known of {job}: {server} is {} ({reason}).",
-                json::link_word(status.link)
-            )
+            let stands = match status.link {
+                Link::Live | Link::Polling => "has not named it",
+                Link::Partly => "is only partly connected",
+                Link::Connecting => "is still connecting",
+                Link::Offline => "cannot be reached",
+                Link::Refused => "does not accept the key",
+                Link::Paused => "is paused",
+            };
+            let reason = status.reason.as_deref().map(|reason| format!(" {reason}"));
+            let reason = reason.unwrap_or_default();
+            format!("Nothing is known of {job}: {server} {stands}.{reason}")
         }
         (None, None) => format!("Nothing is known of {job}."),
     }

@@ -37,6 +37,11 @@ fn hints_and_answers_become_the_expected_updates() {
 }
 
 #[test]
+fn json_that_is_not_quite_json_means_the_same() {
+    support::run_spoilt(DialectKind::BullBoard, "bull_board");
+}
+
+#[test]
 fn the_socket_takes_no_key_and_the_api_a_bearer_token() {
     let mut dialect = build(Some("jwt"));
     let open = dialect.open().unwrap();

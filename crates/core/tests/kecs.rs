@@ -38,6 +38,11 @@ fn frames_and_answers_become_the_expected_updates() {
 }
 
 #[test]
+fn json_that_is_not_quite_json_means_the_same() {
+    support::run_spoilt(DialectKind::Kecs, "kecs");
+}
+
+#[test]
 fn the_socket_is_dialled_without_an_origin_and_with_a_bearer_key() {
     let open = build(&local(), Some("long-enough")).open().unwrap();
     assert_eq!(open.address.expose().as_str(), "ws://127.0.0.1:8080/ws");

@@ -38,6 +38,11 @@ fn frames_and_answers_become_the_expected_updates() {
 }
 
 #[test]
+fn json_that_is_not_quite_json_means_the_same() {
+    support::run_spoilt(DialectKind::TriggerX, "triggerx");
+}
+
+#[test]
 fn the_key_goes_into_the_query_of_the_socket_and_into_a_header_over_http() {
     let mut dialect = speaking(DialectKind::TriggerX, Some("sk-1"));
     let open = dialect.open().unwrap();

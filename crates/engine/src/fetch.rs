@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use url::{Host, Url};
 
+use crate::charset;
 use crate::proxy::{self, Proxies, Proxy};
 use crate::redact::{Redactor, prefix};
 use crate::tls;
@@ -205,11 +206,14 @@ async fn ask(
             }
             continue;
         }
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| {
-            let value = value.to_str().ok()?;
-            Some(value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase())
-        });
+        let label = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let label = label.map(str::to_ascii_lowercase).unwrap_or_default();
+        let mut parts = label.split(';').map(str::trim);
+        let content_type = parts.next().filter(|kind| !kind.is_empty()).map(str::to_owned);
+        let charset = parts.find_map(|part| part.strip_prefix("charset="));
+        let charset = charset.map(|charset| charset.trim_matches(['"', '\'']));
         let body = read_body(response, MAX_BODY, &url, redactor).await?;
+        let body = charset::decoded(charset, body, MAX_BODY);
         return Ok(FetchResponse { status, content_type, body });
     }
     Err(Failure::Protocol(format!("the server redirected more than {MAX_REDIRECTS} times")))

@@ -10,6 +10,7 @@
 //! - [`logs`], [`frames`], [`metrics`]: bounded memory of what was heard.
 //! - [`views`]: what the page sees.
 
+mod charset;
 pub mod clock;
 pub mod driver;
 pub mod engine;

@@ -27,6 +27,7 @@ mod progress;
 pub mod sign_in;
 pub mod socketio_link;
 pub mod study_buddy;
+pub mod tolerant;
 pub mod triggerx;
 mod words;
 

@@ -5,7 +5,7 @@ use super::shared::Call;
 use super::status::sentence;
 use super::work::{COLLECT, Class, Purpose, Round};
 use super::{Failure, Output, Supervisor};
-use crate::dialect::{Ask, FetchRequest, FetchResponse};
+use crate::dialect::{Ask, FetchRequest, FetchResponse, tolerant};
 use crate::model::{JobId, Topic};
 use crate::time::{Mono, Now};
 
@@ -202,7 +202,7 @@ impl Supervisor {
         match result {
             Ok(response) => {
                 self.last_heard = Some(now.wall);
-                let incoming = self.dialect.parse(ask, &response);
+                let incoming = tolerant::parse(&mut *self.dialect, ask, &response);
                 self.answer(None, incoming, now);
             }
             Err(failure) => {

@@ -6,7 +6,7 @@ use super::heartbeat::{Beat, Heartbeat};
 use super::status::{Api, Fault};
 use super::subscriptions::asks_for_less;
 use super::{Failure, LinkId, Output, Remedy, Supervisor, Timer, status};
-use crate::dialect::{Frame, Incoming, Keepalive, Outgoing};
+use crate::dialect::{Frame, Incoming, Keepalive, Outgoing, tolerant};
 use crate::model::Source;
 use crate::redact::Redactor;
 use crate::time::Now;
@@ -138,7 +138,7 @@ impl Supervisor {
         if self.live().is_some() {
             self.rearm(now);
         }
-        let incoming = self.dialect.decode(frame);
+        let incoming = tolerant::decode(&mut *self.dialect, frame);
         self.incoming(link, incoming, now);
     }
 

@@ -12,7 +12,7 @@ use super::shared::Call;
 use super::status::sentence;
 use super::work::Purpose;
 use super::{Failure, LogReach, Output, Supervisor};
-use crate::dialect::{Ask, FetchResponse, Incoming, LogFrom, LogPart, Outgoing};
+use crate::dialect::{Ask, FetchResponse, Incoming, LogFrom, LogPart, Outgoing, tolerant};
 use crate::log::LogLines;
 use crate::model::{Diagnostic, Job, JobId, Source, Update};
 use crate::time::{Mono, Now};
@@ -376,7 +376,7 @@ impl Supervisor {
             Ok(response) => {
                 self.last_heard = Some(now.wall);
                 let lasting = matches!(response.status, 400..=499) && response.status != 429;
-                for item in self.dialect.parse(ask, &response) {
+                for item in tolerant::parse(&mut *self.dialect, ask, &response) {
                     match item {
                         Incoming::Follow(request) => follow.push(request),
                         Incoming::LogPart(told) => part = Some(told),

@@ -9,7 +9,7 @@ use super::status::{Api, Fault, api_fault, refusal, sentence};
 use super::verdict::{Trouble, acted, verdict};
 use super::work::{Class, Purpose, Round, Step, Work};
 use super::{Failure, FetchId, Output, Supervisor};
-use crate::dialect::{Action, Ask, FetchResponse, Incoming};
+use crate::dialect::{Action, Ask, FetchResponse, Incoming, tolerant};
 use crate::model::{JobPatch, Source, Topic, Update};
 use crate::state::Baseline;
 use crate::time::{Mono, Now};
@@ -147,7 +147,7 @@ impl Supervisor {
                 let outcome = match result {
                     Ok(response) => {
                         self.last_heard = Some(now.wall);
-                        let incoming = self.dialect.parse(&flight.ask, &response);
+                        let incoming = tolerant::parse(&mut *self.dialect, &flight.ask, &response);
                         let outcome = acted(&response, &incoming);
                         let about = flight.ask.topic.clone();
                         self.answer(None, incoming, now);
@@ -181,7 +181,7 @@ impl Supervisor {
         }
         let verdict = match result {
             Ok(response) => {
-                let incoming = self.dialect.parse(ask, response);
+                let incoming = tolerant::parse(&mut *self.dialect, ask, response);
                 let verdict = verdict(response, &incoming);
                 self.answer(Some(topic), incoming, now);
                 verdict

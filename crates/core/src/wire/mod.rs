@@ -4,5 +4,6 @@ pub mod attachments;
 pub mod engineio;
 pub mod fields;
 pub mod json;
+pub mod repair;
 pub mod socketio;
 pub mod time;

@@ -183,8 +183,14 @@ impl TriggerX {
                 Some(raw) => rows(raw, ""),
                 None => Vec::new(),
             },
-            "fees" => Fields::parse(text).map(|fields| fees(&fields, arg)).unwrap_or_default(),
-            "stats" => Fields::parse(text).map(|fields| stats(&fields)).unwrap_or_default(),
+            "fees" => match Fields::parse(text) {
+                Some(fields) => fees(&fields, arg),
+                None => vec![misshapen(ask, response)],
+            },
+            "stats" => match Fields::parse(text) {
+                Some(fields) => stats(&fields),
+                None => vec![misshapen(ask, response)],
+            },
             "groups" => match Fields::parse(text) {
                 Some(fields) => groups(&fields),
                 None => vec![misshapen(ask, response)],

@@ -95,7 +95,13 @@ pub(super) fn reason(lines: &[&str]) -> Option<String> {
     }
     if is_heading(line) || is_log(line) || is_trace(line) {
         let bad = rest.iter().find(|n| is_bad_news(lines[**n]) && !is_empty_word(lines[**n]));
-        return Some(match bad {
+        // What a shell was told to do says less than even the emptiest word of what came of it.
+        let said = |n: &&usize| is_trace(line) && !is_trace(lines[**n]);
+        let came = || {
+            let mut all = rest.iter().filter(said);
+            all.clone().find(|n| is_bad_news(lines[**n])).or_else(|| all.next_back())
+        };
+        return Some(match bad.or_else(came) {
             Some(bad) if !is_heading(line) => joined(lines, *bad),
             _ => joined(lines, first),
         });

@@ -185,6 +185,16 @@ const PICKED: &[(&str, &str, &str)] = &[
         "cp: cannot stat 'a': No such file or directory",
     ),
     (
+        "a shell that says nothing but that it failed",
+        "+ set -e\n+ make build\nmake: *** [Makefile:12: build] Error 2\nscript.sh: line 9: exit 2",
+        "make: *** [Makefile:12: build] Error 2",
+    ),
+    (
+        "a shell that was told much and said little",
+        "+ set -e\n+ ./run-all\nstep three did not go well",
+        "step three did not go well",
+    ),
+    (
         "a shell, after steps that went well",
         "Fetching sources\nUnpacking\ncurl: (6) Could not resolve host: x.example\nDone",
         "curl: (6) Could not resolve host: x.example",

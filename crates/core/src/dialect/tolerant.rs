@@ -1,0 +1,66 @@
+//! Reads once more, mended, what a dialect cannot read.
+//!
+//! Dialects read JSON as its standard has it, which is fast. Only what they do not understand is
+//! looked at again: see [`crate::wire::repair`].
+
+use super::answer::accepted;
+use super::{Ask, Dialect, FetchResponse, Frame, Incoming};
+use crate::wire::repair::repaired;
+
+/// What a frame means to a dialect.
+pub fn decode(dialect: &mut dyn Dialect, frame: &Frame) -> Vec<Incoming> {
+    let incoming = dialect.decode(frame);
+    if !unread(&incoming) {
+        return incoming;
+    }
+    let mended = match frame {
+        Frame::Text(text) => repaired(text),
+        Frame::Binary(_) | Frame::Ping | Frame::Pong => None,
+    };
+    match mended {
+        Some(mended) => joined(incoming, dialect.decode(&Frame::Text(mended))),
+        None => incoming,
+    }
+}
+
+/// What an answer means to a dialect.
+pub fn parse(dialect: &mut dyn Dialect, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+    let mended = || {
+        let body = repaired(&String::from_utf8_lossy(&response.body))?.into_bytes();
+        let (status, content_type) = (response.status, response.content_type.clone());
+        Some(FetchResponse { status, content_type, body })
+    };
+    if !accepted(response) {
+        // An error's words are short, and a dialect would take what it cannot read for words.
+        return dialect.parse(ask, mended().as_ref().unwrap_or(response));
+    }
+    let incoming = dialect.parse(ask, response);
+    if !unread(&incoming) {
+        return incoming;
+    }
+    match mended() {
+        Some(mended) => joined(incoming, dialect.parse(ask, &mended)),
+        None => incoming,
+    }
+}
+
+/// Both readings as one. The first may have said what is said only once, such as that the server
+/// has greeted; what both say is said once.
+fn joined(mut first: Vec<Incoming>, mut second: Vec<Incoming>) -> Vec<Incoming> {
+    first.retain(|item| !is_unread(item));
+    second.retain(|item| !first.contains(item));
+    first.append(&mut second);
+    first
+}
+
+/// Whether something in it could not be read as what it should be.
+fn unread(incoming: &[Incoming]) -> bool {
+    incoming.iter().any(is_unread)
+}
+
+fn is_unread(item: &Incoming) -> bool {
+    match item {
+        Incoming::Unknown(odd) => matches!(odd.kind, "wrong-shape" | "bad-json" | "unknown-frame"),
+        _ => false,
+    }
+}
