@@ -212,9 +212,14 @@ async fn ask(
         let content_type = parts.next().filter(|kind| !kind.is_empty()).map(str::to_owned);
         let charset = parts.find_map(|part| part.strip_prefix("charset="));
         let charset = charset.map(|charset| charset.trim_matches(['"', '\'']));
-        let body = read_body(response, MAX_BODY, &url, redactor).await?;
+        let (body, whole) = read_up_to(response, MAX_BODY, &url, redactor).await?;
         let body = charset::decoded(charset, body, MAX_BODY);
-        return Ok(FetchResponse { status, content_type, body });
+        let response = FetchResponse { status, content_type, body };
+        let limit = MAX_BODY;
+        return match whole {
+            true => Ok(response),
+            false => Err(Failure::TooLarge { limit, begun: Box::new(response) }),
+        };
     }
     Err(Failure::Protocol(format!("the server redirected more than {MAX_REDIRECTS} times")))
 }
@@ -241,32 +246,26 @@ fn redirected(
     })
 }
 
-/// Reads at most `limit` bytes of `response`.
-pub(crate) async fn read_body(
+/// Reads at most `limit` bytes of `response`, and whether that is all of it.
+pub(crate) async fn read_up_to(
     mut response: reqwest::Response,
     limit: usize,
     url: &Url,
     redactor: &Redactor,
-) -> Result<Vec<u8>, Failure> {
-    let too_large = |bytes: u64| {
-        Failure::Protocol(format!(
-            "the answer of {} MiB is larger than the {} MiB that are read",
-            bytes >> 20,
-            limit >> 20
-        ))
-    };
-    if let Some(length) = response.content_length().filter(|length| *length > limit as u64) {
-        return Err(too_large(length));
-    }
-    let mut body = Vec::new();
+) -> Result<(Vec<u8>, bool), Failure> {
+    let length = response.content_length().and_then(|length| usize::try_from(length).ok());
+    // Room for all of it at once, where that is known: growing would copy it again and again.
+    let mut body = Vec::with_capacity(length.unwrap_or(0).min(limit));
     loop {
         let chunk = timeout(READ_TIMEOUT, response.chunk())
             .await
             .map_err(|_| Failure::Timeout(READ_TIMEOUT))?
             .map_err(|error| failure(&error, url, redactor))?;
-        let Some(chunk) = chunk else { return Ok(body) };
-        if body.len() + chunk.len() > limit {
-            return Err(too_large((body.len() + chunk.len()) as u64));
+        let Some(chunk) = chunk else { return Ok((body, true)) };
+        let room = limit - body.len();
+        if chunk.len() > room {
+            body.extend_from_slice(&chunk[..room]);
+            return Ok((body, false));
         }
         body.extend_from_slice(&chunk);
     }

@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use url::Url;
 
-use crate::fetch::{Clients, MAX_REDIRECTS, body_words, failure, header_map, pause_of, read_body};
+use crate::fetch::{Clients, MAX_REDIRECTS, body_words, failure, header_map, pause_of, read_up_to};
 use crate::lenient::LenientSocket;
 use crate::proxy;
 use crate::redact::Redactor;
@@ -179,8 +179,10 @@ async fn refusal(
     let text = match redirect {
         Some(redirect) => Some(redirect),
         None => {
-            let body = timeout(REFUSAL_TIME, read_body(response, REFUSAL_BODY, url, redactor));
-            let body = body.await.ok().and_then(Result::ok).unwrap_or_default();
+            let body = timeout(REFUSAL_TIME, read_up_to(response, REFUSAL_BODY, url, redactor));
+            // The end of one that is too large might be half of a key.
+            let body = body.await.ok().and_then(Result::ok).filter(|(_, whole)| *whole);
+            let body = body.map(|(body, _)| body).unwrap_or_default();
             body_words(content_type.as_deref(), &body, redactor)
         }
     };

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use jobwatch_core::dialect::oversized::Read;
 use jobwatch_core::dialect::{Dialect, FetchRequest, Incoming, dialect, tolerant};
 use jobwatch_core::model::{JobId, Topic, Update};
 use jobwatch_core::redact::{Redactor, WORDS};
@@ -365,13 +366,16 @@ impl Test<'_> {
     /// Asks, and reads the answer; what must be asked besides comes into `more`.
     async fn ask(&mut self, request: &FetchRequest, more: &mut Vec<FetchRequest>) -> Asked {
         let (answer, _) = fetch(&self.clients, request, &self.redactor).await;
-        let response = match answer {
-            Ok(response) => response,
+        let answer = match answer {
+            Ok(response) => Read::whole(response),
+            Err(Failure::TooLarge { limit, begun }) => Read::beginning(*begun, limit),
             Err(failure) => return Asked::Badly(sentence(&failure.to_string())),
         };
+        let response = &answer.response;
         let mut odd = false;
         let mut read = false;
-        for incoming in tolerant::parse(&mut *self.dialect, &request.ask, &response) {
+        let incoming = answer.incoming(&mut *self.dialect, &request.ask);
+        for incoming in incoming.unwrap_or_default() {
             match incoming {
                 Incoming::Update(Update::Job(patch)) => {
                     read = true;

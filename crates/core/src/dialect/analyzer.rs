@@ -17,7 +17,7 @@ use super::nest::{self, Answer};
 use super::socketio_link::{self, Said, SocketIo, odd_frame, raw_event};
 use super::{
     Action, ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive,
-    Method, OpenRequest, Outgoing, own_id, queue_and_id,
+    Method, OpenRequest, Outgoing, Oversized, own_id, queue_and_id,
 };
 use crate::model::{ACTION_REFUSED, Firmness, Job, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
@@ -741,6 +741,14 @@ impl Dialect for Analyzer {
         }
         self.note_ends(&heard);
         heard
+    }
+
+    fn oversized(&mut self, ask: &Ask) -> Oversized {
+        match ask.call {
+            "queues" | "list" => Oversized::List,
+            // What these look for may stand in the rest.
+            _ => Oversized::Useless,
+        }
     }
 
     fn actions(&self, job: &Job) -> Vec<Action> {

@@ -22,6 +22,7 @@ mod go;
 pub mod kecs;
 mod memory;
 pub mod nest;
+pub mod oversized;
 mod pages;
 mod progress;
 pub mod sign_in;
@@ -356,6 +357,17 @@ pub enum LogFrom {
     Known,
 }
 
+/// What is to be made of an answer that is too large to be read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Oversized {
+    /// Nothing: its beginning might say something else than the whole.
+    Useless,
+    /// It is a list. What came whole of it holds, and the rest is not to be had.
+    List,
+    /// The same is to be asked for in these smaller parts.
+    Parts(Vec<FetchRequest>),
+}
+
 /// Something the server would accept for a job now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Action {
@@ -507,6 +519,12 @@ pub trait Dialect: fmt::Debug + Send {
     /// Reads the answer to `ask`, any status, any bytes. An answer that says the key is not
     /// accepted gives `Refused`; errors of the server give `Unknown` diagnostics.
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming>;
+
+    /// What is to be made of an answer to `ask` that is too large to be read to its end.
+    fn oversized(&mut self, ask: &Ask) -> Oversized {
+        let _ = ask;
+        Oversized::Useless
+    }
 
     /// What the server would accept for this job now.
     fn actions(&self, job: &Job) -> Vec<Action> {

@@ -20,7 +20,7 @@ use super::sign_in::SignIn;
 use super::socketio_link::{self, Said, SocketIo, odd_frame};
 use super::{
     Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, Method, OpenRequest,
-    Outgoing,
+    Outgoing, Oversized,
 };
 use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
@@ -552,6 +552,13 @@ impl Dialect for StudyBuddy {
 
     fn remember(&mut self, job: &Job) {
         self.notes.remember(job);
+    }
+
+    fn oversized(&mut self, ask: &Ask) -> Oversized {
+        match ask.call {
+            "list" | "named" => Oversized::List,
+            _ => Oversized::Useless,
+        }
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {

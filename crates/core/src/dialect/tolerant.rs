@@ -7,6 +7,9 @@ use super::answer::accepted;
 use super::{Ask, Dialect, FetchResponse, Frame, Incoming};
 use crate::wire::repair::repaired;
 
+/// Of a first reading that says more than this nothing is kept beside the second.
+const COMPARED: usize = 200;
+
 /// What a frame means to a dialect.
 pub fn decode(dialect: &mut dyn Dialect, frame: &Frame) -> Vec<Incoming> {
     let incoming = dialect.decode(frame);
@@ -48,6 +51,10 @@ pub fn parse(dialect: &mut dyn Dialect, ask: &Ask, response: &FetchResponse) -> 
 /// has greeted; what both say is said once.
 fn joined(mut first: Vec<Incoming>, mut second: Vec<Incoming>) -> Vec<Incoming> {
     first.retain(|item| !is_unread(item));
+    // Comparing each with each would take long for a long list, which says nothing only once.
+    if first.len() > COMPARED {
+        return second;
+    }
     second.retain(|item| !first.contains(item));
     first.append(&mut second);
     first

@@ -2,9 +2,10 @@
 
 use super::polling::{MAX_LOOKUPS, MAX_PAGES};
 use super::shared::Call;
-use super::status::sentence;
+use super::status::{sentence, too_large};
 use super::work::{COLLECT, Class, Purpose, Round};
 use super::{Failure, Output, Supervisor};
+use crate::dialect::oversized::Read;
 use crate::dialect::{Ask, FetchRequest, FetchResponse, tolerant};
 use crate::model::{JobId, Topic};
 use crate::time::{Mono, Now};
@@ -204,6 +205,13 @@ impl Supervisor {
                 self.last_heard = Some(now.wall);
                 let incoming = tolerant::parse(&mut *self.dialect, ask, &response);
                 self.answer(None, incoming, now);
+            }
+            Err(Failure::TooLarge { limit, begun }) => {
+                let read = Read::beginning(*begun, limit);
+                match read.incoming(&mut *self.dialect, ask) {
+                    Some(incoming) => self.answer(None, incoming, now),
+                    None => self.odd("http-error", too_large(limit)),
+                }
             }
             Err(failure) => {
                 let text =

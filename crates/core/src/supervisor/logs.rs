@@ -12,7 +12,9 @@ use super::shared::Call;
 use super::status::sentence;
 use super::work::Purpose;
 use super::{Failure, LogReach, Output, Supervisor};
-use crate::dialect::{Ask, FetchResponse, Incoming, LogFrom, LogPart, Outgoing, tolerant};
+use crate::dialect::{
+    Ask, FetchResponse, Incoming, LogFrom, LogPart, Outgoing, Oversized, tolerant,
+};
 use crate::log::LogLines;
 use crate::model::{Diagnostic, Job, JobId, Source, Update};
 use crate::time::{Mono, Now};
@@ -408,10 +410,20 @@ impl Supervisor {
                 }
             }
             Err(failure) => {
-                let lasting = matches!(failure, Failure::Unreachable(_) | Failure::Tls(_));
-                let reason = self.clean(&sentence(&failure));
-                self.log_problem(&reason);
-                failed = Some(Failed { reason, lasting, refused: false });
+                if matches!(failure, Failure::TooLarge { .. })
+                    && let Oversized::Parts(parts) = self.dialect.oversized(ask)
+                {
+                    follow = parts;
+                }
+                let lasting = matches!(
+                    failure,
+                    Failure::Unreachable(_) | Failure::Tls(_) | Failure::TooLarge { .. }
+                );
+                if follow.is_empty() {
+                    let reason = self.clean(&sentence(&failure));
+                    self.log_problem(&reason);
+                    failed = Some(Failed { reason, lasting, refused: false });
+                }
             }
         }
         let Some(reading) = self.logs.all.get_mut(job) else { return };

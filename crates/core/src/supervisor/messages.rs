@@ -148,9 +148,17 @@ pub enum Failure {
     /// Nothing came in time.
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
-    /// The answer broke the protocol or a limit of size.
+    /// The answer broke the protocol.
     #[error("{0}")]
     Protocol(String),
+    /// The answer is larger than what is read of one.
+    #[error("the answer is larger than the {} MiB that are read", .limit >> 20)]
+    TooLarge {
+        /// How many bytes are read at most.
+        limit: usize,
+        /// The answer with so much of its body.
+        begun: Box<FetchResponse>,
+    },
 }
 
 /// Everything that can happen to a server.

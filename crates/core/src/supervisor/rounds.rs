@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::shared::Call;
-use super::status::{Api, Fault, api_fault, refusal, sentence};
+use super::status::{Api, Fault, api_fault, refusal, sentence, too_large};
 use super::verdict::{Trouble, acted, verdict};
 use super::work::{Class, Purpose, Round, Step, Work};
-use super::{Failure, FetchId, Output, Supervisor};
+use super::{Failure, FetchId, Output, Remedy, Supervisor};
+use crate::dialect::oversized::Read;
 use crate::dialect::{Action, Ask, FetchResponse, Incoming, tolerant};
 use crate::model::{JobPatch, Source, Topic, Update};
 use crate::state::Baseline;
@@ -92,7 +93,8 @@ impl Supervisor {
                 }
                 Some(Step::Known(topic, request, response)) => {
                     let call = Call::of(&request);
-                    self.take_answer(&topic, &request.ask, Some(&call), &Ok(response), now);
+                    let read = Ok(Read::whole(response));
+                    self.take_answer(&topic, &request.ask, Some(&call), &read, now);
                 }
                 None => {
                     let Some(topic) = self.polling.next_due(now.mono) else { return };
@@ -125,17 +127,22 @@ impl Supervisor {
         }
         match flight.purpose {
             Purpose::Topic(topic) => {
+                let result = match result {
+                    Ok(response) => Ok(Read::whole(response)),
+                    Err(Failure::TooLarge { limit, begun }) => Ok(Read::beginning(*begun, limit)),
+                    Err(failure) => Err(api_fault(&failure, self.api_proven)),
+                };
                 match &result {
                     Ok(_) => self.last_heard = Some(now.wall),
                     Err(_) => self.answered_at = None,
                 }
-                let result = result.map_err(|failure| api_fault(&failure, self.api_proven));
                 let askers = std::iter::once((topic, flight.ask)).chain(flight.also);
                 let call = flight.call.as_ref().map(|(call, _)| call);
                 for (topic, ask) in askers {
                     self.take_answer(&topic, &ask, call, &result, now);
                 }
-                if let (Ok(response), Some((call, asked))) = (result, flight.call)
+                if let (Ok(Read { response, limit: None }), Some((call, asked))) =
+                    (result, flight.call)
                     && (200..300).contains(&response.status)
                 {
                     self.polling.keep(call, asked, response);
@@ -172,7 +179,7 @@ impl Supervisor {
         topic: &Topic,
         ask: &Ask,
         call: Option<&Call>,
-        result: &Result<FetchResponse, Fault>,
+        result: &Result<Read, Fault>,
         now: Now,
     ) {
         if self.polling.work(topic).is_none() {
@@ -180,12 +187,17 @@ impl Supervisor {
             return;
         }
         let verdict = match result {
-            Ok(response) => {
-                let incoming = tolerant::parse(&mut *self.dialect, ask, response);
-                let verdict = verdict(response, &incoming);
-                self.answer(Some(topic), incoming, now);
-                verdict
-            }
+            Ok(read) => match read.incoming(&mut *self.dialect, ask) {
+                Some(incoming) => {
+                    let verdict = verdict(&read.response, &incoming);
+                    self.answer(Some(topic), incoming, now);
+                    verdict
+                }
+                None => {
+                    let reason = too_large(read.limit.unwrap_or_default());
+                    Err(Trouble::Failed(Fault { reason, remedy: Some(Remedy::Reconnect) }))
+                }
+            },
             Err(fault) => Err(Trouble::Failed(fault.clone())),
         };
         self.judge(topic, ask, call, verdict, now);

@@ -78,7 +78,9 @@ pub(super) fn socket_remedy(failure: &Failure, proven: bool) -> Remedy {
     match failure {
         Failure::Untrusted(_) => Remedy::TrustCertificate,
         _ if proven => Remedy::Reconnect,
-        Failure::Unknown(_) | Failure::Tls(_) | Failure::Protocol(_) => Remedy::SetSocketUrl,
+        Failure::Unknown(_) | Failure::Tls(_) | Failure::Protocol(_) | Failure::TooLarge { .. } => {
+            Remedy::SetSocketUrl
+        }
         Failure::Http { status: 429 | 500.., .. } => Remedy::Reconnect,
         Failure::Http { .. } => Remedy::SetSocketUrl,
         Failure::Unreachable(_) | Failure::Timeout(_) => Remedy::Reconnect,
@@ -89,11 +91,14 @@ pub(super) fn socket_remedy(failure: &Failure, proven: bool) -> Remedy {
 pub(super) fn api_fault(failure: &Failure, proven: bool) -> Fault {
     let remedy = match failure {
         Failure::Untrusted(_) => Remedy::TrustCertificate,
+        // There may be less to answer later.
+        Failure::TooLarge { .. } => Remedy::Reconnect,
         _ if proven => Remedy::Reconnect,
         Failure::Http { status: 429 | 500.., .. } => Remedy::Reconnect,
         _ => Remedy::SetApiUrl,
     };
     let reason = match failure {
+        Failure::TooLarge { limit, .. } => too_large(*limit),
         Failure::Timeout(limit) => {
             format!("The API gave no answer within {} s.", limit.as_secs())
         }
@@ -101,6 +106,11 @@ pub(super) fn api_fault(failure: &Failure, proven: bool) -> Fault {
         _ => finished(&format!("The API cannot be reached: {failure}")),
     };
     Fault { reason, remedy: Some(remedy) }
+}
+
+/// That an answer of which the beginning means nothing is too large.
+pub(super) fn too_large(limit: usize) -> String {
+    format!("An answer of the API is larger than the {} MiB that are read.", limit >> 20)
 }
 
 fn finished(text: &str) -> String {

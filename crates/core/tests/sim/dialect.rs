@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jobwatch_core::dialect::{
     Action, ActionKind, Address, Ask, Dialect, FetchRequest, FetchResponse, Frame, Header,
-    Incoming, Keepalive, LogFrom, LogPart, Method, OpenRequest, Outgoing,
+    Incoming, Keepalive, LogFrom, LogPart, Method, OpenRequest, Outgoing, Oversized,
 };
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{Diagnostic, Firmness, Job, JobPatch, JobState, Topic, Update};
@@ -220,6 +220,10 @@ impl Dialect for Plain {
             }
             status => vec![odd(&format!("HTTP {status}"))],
         }
+    }
+
+    fn oversized(&mut self, ask: &Ask) -> Oversized {
+        if ask.call == "list" { Oversized::List } else { Oversized::Useless }
     }
 
     fn actions(&self, job: &Job) -> Vec<Action> {

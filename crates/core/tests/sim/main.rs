@@ -10,6 +10,7 @@ mod link;
 mod logs;
 mod looks;
 mod models;
+mod oversized;
 mod pace;
 mod random;
 mod rounds;

@@ -16,6 +16,7 @@ mod persistence;
 mod probe;
 mod proxies;
 mod rules;
+mod scale;
 mod secrecy;
 mod tls;
 mod welcome;

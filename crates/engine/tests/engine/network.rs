@@ -10,7 +10,7 @@ use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::{Failure, LinkId};
 use jobwatch_engine::driver::{Driver, Reported, Slot, Stuck};
-use jobwatch_engine::fetch::{Clients, fetch};
+use jobwatch_engine::fetch::{Clients, MAX_BODY, fetch};
 use jobwatch_engine::lenient::Heard;
 use jobwatch_engine::redact::Redactor;
 use jobwatch_engine::socket;
@@ -242,14 +242,17 @@ async fn a_closed_port_and_an_unknown_name_are_told_apart() {
 }
 
 #[tokio::test]
-async fn an_answer_beyond_the_limit_is_not_read() {
+async fn an_answer_beyond_the_limit_is_read_up_to_it() {
     let (port, _) = serve(|_| {
-        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", 1u64 << 30, "x".repeat(100_000))
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 1u64 << 30);
+        head + &"x".repeat(MAX_BODY + (1 << 20))
     })
     .await;
     let (answer, _) = ask(&get(&format!("http://127.0.0.1:{port}/"))).await;
-    let error = answer.unwrap_err().to_string();
-    assert!(error.contains("1024 MiB"), "{error}");
+    let failure = answer.unwrap_err();
+    assert_eq!(failure.to_string(), "the answer is larger than the 32 MiB that are read");
+    let Failure::TooLarge { limit, begun } = failure else { panic!("{failure}") };
+    assert_eq!((limit, begun.status, begun.body.len()), (MAX_BODY, 200, MAX_BODY));
 }
 
 #[tokio::test]

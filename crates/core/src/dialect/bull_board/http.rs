@@ -8,7 +8,7 @@ use super::{Asked, BullBoard, record};
 use crate::dialect::answer::{accepted, body, failed, is_page, misshapen, odd, refused, words};
 use crate::dialect::pages::{Found, Page, Way};
 use crate::dialect::{
-    Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, LogPart, Method,
+    Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, LogPart, Method, Oversized,
 };
 use crate::log::LogLines;
 use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
@@ -19,6 +19,7 @@ use crate::wire::json;
 pub(super) const PAGE: usize = 100;
 /// Pages of a list that are followed: the newest 500 runs.
 const PAGES: u32 = 5;
+const ROWS: u64 = PAGES as u64 * PAGE as u64;
 /// Log lines asked for at once; the server allows no more.
 const LOG_PAGE: usize = 1000;
 /// Runs of a page of a list that are asked how they really ended.
@@ -35,14 +36,14 @@ impl BullBoard {
             Topic::Job(id) if !is_uuid(id.as_str()) => self.searches(topic, id.as_str()),
             Topic::Job(id) => vec![self.run_request(topic, id.as_str())],
             Topic::Queue(name) => vec![
-                self.table(topic, json!({"queue": name, "limit": PAGE}), 1),
-                self.queues(topic, json!({"search": name, "limit": PAGE}), 1),
+                self.table(topic, json!({"queue": name, "limit": self.page}), 1),
+                self.queues(topic, json!({"search": name, "limit": self.page}), 1),
             ],
             Topic::Everything => vec![
-                self.table(topic, json!({"limit": PAGE}), 1),
+                self.table(topic, json!({"limit": self.page}), 1),
                 // Long runs may have left the newest pages.
-                self.table(topic, json!({"limit": PAGE, "status": "active"}), PAGES),
-                self.queues(topic, json!({"limit": PAGE}), 1),
+                self.table(topic, json!({"limit": self.page, "status": "active"}), PAGES),
+                self.queues(topic, json!({"limit": self.page}), 1),
                 self.post(topic, "stats", &["jobs", "stats"], Vec::new(), &json!({"days": 1})),
                 self.post(topic, "queue-stats", &["queues", "stats"], Vec::new(), &json!({})),
             ],
@@ -82,6 +83,34 @@ impl BullBoard {
         self.post(topic, "queues", &["queues", "table"], args, &body)
     }
 
+    /// Rows too large for one answer are asked for in smaller pages until the next link.
+    pub(super) fn too_large(&mut self, ask: &Ask) -> Oversized {
+        let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
+        let fewer = |limit: u64| Some(limit / 4).filter(|fewer| *fewer > 0);
+        if ask.call == "logs" {
+            let asked = arg(3).parse().unwrap_or(LOG_PAGE as u64);
+            let Some(limit) = fewer(asked) else { return Oversized::Useless };
+            let (offset, way) = (arg(1).parse().unwrap_or(0), Way::from_word(arg(2)));
+            let way = way.unwrap_or(Way::All);
+            let part = self.log_page(ask.topic.as_ref(), arg(0), offset, way, limit);
+            return Oversized::Parts(vec![part]);
+        }
+        let path: &[&str] = match ask.call {
+            "table" | "search" => &["jobs", "table"],
+            "queues" => &["queues", "table"],
+            _ => return Oversized::Useless,
+        };
+        let body: Option<serde_json::Value> = serde_json::from_str(arg(1)).ok();
+        let Some((topic, mut body)) = ask.topic.as_ref().zip(body) else {
+            return Oversized::List;
+        };
+        let Some(limit) = body["limit"].as_u64().and_then(fewer) else { return Oversized::List };
+        body["limit"] = json!(limit);
+        self.page = usize::try_from(limit).map_or(self.page, |limit| self.page.min(limit));
+        let args = vec![arg(0).to_owned(), body.to_string()];
+        Oversized::Parts(vec![self.post(topic, ask.call, path, args, &body)])
+    }
+
     pub(super) fn log_request(
         &self,
         topic: Option<&Topic>,
@@ -89,12 +118,24 @@ impl BullBoard {
         offset: u64,
         way: Way,
     ) -> FetchRequest {
+        self.log_page(topic, id, offset, way, LOG_PAGE as u64)
+    }
+
+    fn log_page(
+        &self,
+        topic: Option<&Topic>,
+        id: &str,
+        offset: u64,
+        way: Way,
+        limit: u64,
+    ) -> FetchRequest {
+        let numbers = [offset.to_string(), way.word().to_owned(), limit.to_string()];
         let ask = Ask {
             topic: topic.cloned(),
             call: "logs",
-            args: vec![id.to_owned(), offset.to_string(), way.word().to_owned()],
+            args: std::iter::once(id.to_owned()).chain(numbers).collect(),
         };
-        let body = json!({"id": id, "limit": LOG_PAGE, "offset": offset});
+        let body = json!({"id": id, "limit": limit, "offset": offset});
         let path = ["jobs", "logs"];
         self.endpoint.request(ask, Method::Post, &path, &[], Some(body.to_string()))
     }
@@ -279,10 +320,11 @@ impl BullBoard {
         let [page, body] = ask.args.as_slice() else { return None };
         let page: u32 = page.parse().ok()?;
         let cursor: &RawValue = fields.get("nextCursor")?;
-        if page >= PAGES || fields.array(rows).is_empty() {
+        let mut body: serde_json::Value = serde_json::from_str(body).ok()?;
+        let limit = body["limit"].as_u64().unwrap_or(PAGE as u64);
+        if u64::from(page) * limit >= ROWS || fields.array(rows).is_empty() {
             return None;
         }
-        let mut body: serde_json::Value = serde_json::from_str(body).ok()?;
         body["cursor"] = serde_json::from_str(cursor.get()).ok()?;
         if ask.call == "queues" {
             return Some(self.queues(topic, body, page + 1));
@@ -293,12 +335,13 @@ impl BullBoard {
     }
 
     fn logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
-        let [id, offset, way] = ask.args.as_slice() else { return Vec::new() };
+        let [id, offset, way, limit @ ..] = ask.args.as_slice() else { return Vec::new() };
+        let limit = limit.first().and_then(|limit| limit.parse().ok()).unwrap_or(LOG_PAGE as u64);
         let offset: u64 = offset.parse().unwrap_or(0);
         let way = Way::from_word(way).unwrap_or(Way::All);
         let total = fields.whole::<i64>("total").and_then(|n| u64::try_from(n).ok());
         let rows = fields.array("logs");
-        let (many, full) = (rows.len() as u64, rows.len() >= LOG_PAGE);
+        let (many, full) = (rows.len() as u64, rows.len() as u64 >= limit);
         let mut lines = LogLines::new();
         let mut page = Page { offset, total, ..Page::default() };
         for (at, raw) in rows.into_iter().enumerate() {
@@ -327,11 +370,11 @@ impl BullBoard {
         match found {
             Found::Elsewhere(offset, way) => {
                 all.push(Incoming::LogPart(part));
-                all.push(Incoming::Follow(self.log_request(None, id, offset, way)));
+                all.push(Incoming::Follow(self.log_page(None, id, offset, way, limit)));
             }
             Found::Joined if more => {
                 all.push(Incoming::LogPart(part));
-                all.push(Incoming::Follow(self.log_request(None, id, next, Way::Next)));
+                all.push(Incoming::Follow(self.log_page(None, id, next, Way::Next, limit)));
             }
             Found::Joined => all.push(Incoming::LogPart(part)),
             Found::Again => {

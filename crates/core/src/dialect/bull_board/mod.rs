@@ -21,7 +21,7 @@ use super::pages::{Cursor, Lately, Way};
 use super::sign_in::SignIn;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, LogFrom,
-    OpenRequest, Outgoing,
+    OpenRequest, Outgoing, Oversized,
 };
 use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
@@ -50,6 +50,8 @@ pub struct BullBoard {
     ends: Memory<(Timestamp, Asked)>,
     /// Something was heard on the present link.
     greeted: bool,
+    /// Rows asked for at once on the present link.
+    page: usize,
 }
 
 /// What is known of the end of a run that a list may call failed though it succeeded.
@@ -83,6 +85,7 @@ impl BullBoard {
             failed: HashMap::new(),
             ends: Memory::default(),
             greeted: false,
+            page: http::PAGE,
         })
     }
 }
@@ -115,6 +118,7 @@ impl Dialect for BullBoard {
     fn open(&mut self) -> Result<OpenRequest, String> {
         self.watched.clear();
         self.greeted = false;
+        self.page = http::PAGE;
         Ok(self.endpoint.open())
     }
 
@@ -203,6 +207,10 @@ impl Dialect for BullBoard {
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         self.read_answer(ask, response)
+    }
+
+    fn oversized(&mut self, ask: &Ask) -> Oversized {
+        self.too_large(ask)
     }
 
     fn actions(&self, job: &Job) -> Vec<Action> {

@@ -7,7 +7,9 @@ use super::stored::TASK_TAIL;
 use super::task::{self, Told, last_segment};
 use super::{Kecs, ending};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
-use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
+use crate::dialect::{
+    Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method, Oversized,
+};
 use crate::model::{Job, JobState, QueuePatch, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::json;
@@ -135,6 +137,30 @@ impl Kecs {
             Some(body.to_string()),
         );
         Some(Action { kind: ActionKind::Cancel, request })
+    }
+
+    pub(super) fn too_large(&self, ask: &Ask) -> Oversized {
+        let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
+        match (ask.call, &ask.topic) {
+            ("clusters" | "list" | "describe-clusters", _) => Oversized::List,
+            ("describe", Some(topic)) if ask.args.len() > 2 => {
+                let (cluster, tasks) = (arg(0), &ask.args[1..]);
+                let parts = tasks.chunks(tasks.len().div_ceil(4));
+                let describe = |part: &[String]| self.describe(topic, cluster, part);
+                Oversized::Parts(parts.map(describe).collect())
+            }
+            ("logs" | "task-logs", _) => self
+                .fewer_lines(ask)
+                .map_or(Oversized::Useless, |fewer| Oversized::Parts(vec![fewer])),
+            _ => Oversized::Useless,
+        }
+    }
+
+    fn describe<T: AsRef<str>>(&self, topic: &Topic, cluster: &str, tasks: &[T]) -> FetchRequest {
+        let tasks = tasks.iter().map(AsRef::as_ref);
+        let body = json!({"cluster": cluster, "tasks": tasks.clone().collect::<Vec<&str>>()});
+        let args = std::iter::once(cluster).chain(tasks).map(str::to_owned).collect();
+        self.call(topic, "describe", "DescribeTasks", args, body)
     }
 
     pub(super) fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
@@ -271,11 +297,7 @@ impl Kecs {
             arns.iter().filter(|arn| !self.ended.contains(last_segment(arn))).collect();
         let mut all: Vec<Incoming> = open
             .chunks(BATCH)
-            .map(|batch| {
-                let body = json!({"cluster": cluster, "tasks": batch});
-                let args = vec![cluster.clone()];
-                Incoming::Follow(self.call(topic, "describe", "DescribeTasks", args, body))
-            })
+            .map(|batch| Incoming::Follow(self.describe(topic, cluster, batch)))
             .collect();
         // A full page promises another, which may be empty.
         let page: u32 = page.parse().unwrap_or(PAGES);

@@ -31,7 +31,7 @@ use super::memory::Memory;
 use super::pages::{Cursor, Lately, Newest};
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, LogFrom,
-    OpenRequest, Outgoing, holds_by_fields,
+    OpenRequest, Outgoing, Oversized, holds_by_fields,
 };
 use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
@@ -370,6 +370,10 @@ impl Dialect for Kecs {
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         self.read_answer(ask, response)
+    }
+
+    fn oversized(&mut self, ask: &Ask) -> Oversized {
+        self.too_large(ask)
     }
 
     fn actions(&self, job: &Job) -> Vec<Action> {

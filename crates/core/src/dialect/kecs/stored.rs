@@ -22,6 +22,8 @@ pub(super) const TASK_TAIL: u64 = 1_000;
 const MORE: u64 = 8;
 /// The most that are asked for at once.
 const LONGEST_TAIL: u64 = 256_000;
+/// The last argument of a call that is not to be made with more lines.
+const MOST: &str = "most";
 /// The region of a KECS installation that names none.
 const REGION: &str = "us-east-1";
 
@@ -91,6 +93,21 @@ impl Kecs {
         self.endpoint.request_on(&self.admin, ask, Method::Post, &path, &[], Some(body.to_string()))
     }
 
+    /// The same with fewer lines, after an answer that was too large: a quarter of them, and of the
+    /// newest never more again.
+    pub(super) fn fewer_lines(&self, ask: &Ask) -> Option<FetchRequest> {
+        let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
+        let stored = ask.call == "logs";
+        let asked: u64 = arg(if stored { 8 } else { 3 }).parse().ok()?;
+        let fewer = Some(asked / 4).filter(|fewer| *fewer > 0)?;
+        let mut request = match stored {
+            true => self.container_logs(ask.args.clone(), fewer),
+            false => self.task_logs(arg(0), arg(1), arg(2), fewer),
+        };
+        request.ask.args.push(MOST.to_owned());
+        Some(request)
+    }
+
     /// The newest lines of all containers of a task.
     pub(super) fn task_logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
         let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
@@ -106,7 +123,8 @@ impl Kecs {
         let time = |at: usize| lines.get(at).and_then(|line| line.at);
         page.times = time(0).zip(lines.len().checked_sub(1).and_then(time));
         let asked: u64 = arg(3).parse().unwrap_or(TASK_TAIL);
-        let (mut all, more) = self.newest(arg(0), "", lines, &page, asked);
+        let most = if arg(4) == MOST { asked } else { LONGEST_TAIL };
+        let (mut all, more) = self.newest(arg(0), "", lines, &page, (asked, most));
         if more {
             let asked = (asked * MORE).min(LONGEST_TAIL);
             all.push(Incoming::Follow(self.task_logs(arg(0), arg(1), arg(2), asked)));
@@ -122,6 +140,7 @@ impl Kecs {
         let offset: u64 = offset.parse().unwrap_or(0);
         let way = Way::from_word(way).unwrap_or(if offset == 0 { Way::All } else { Way::Next });
         let asked = ask.args.get(8).and_then(|limit| limit.parse().ok()).unwrap_or(LOG_PAGE);
+        let fewer = ask.args.get(9).is_some_and(|word| word == MOST);
         let rows = fields.array("logs");
         let end = offset + rows.len() as u64;
         let total = fields.whole::<i64>("totalCount").and_then(|n| u64::try_from(n).ok());
@@ -146,7 +165,8 @@ impl Kecs {
                 return vec![Incoming::LogPart(LogPart::default())];
             }
             let lines = entries.iter().map(|(entry, _)| entry.line()).collect();
-            let (mut all, more) = self.newest(id, container, lines, &page, asked);
+            let most = if fewer { asked } else { LONGEST_TAIL };
+            let (mut all, more) = self.newest(id, container, lines, &page, (asked, most));
             if more {
                 let asked = (asked * MORE).min(LONGEST_TAIL);
                 all.push(Incoming::Follow(self.container_logs(ask.args.clone(), asked)));
@@ -194,24 +214,26 @@ impl Kecs {
             let mut args = ask.args.clone();
             args[2] = offset.to_string();
             way.word().clone_into(&mut args[6]);
-            all.push(Incoming::Follow(self.container_logs(args, LOG_PAGE)));
+            let mut next = self.container_logs(args, if fewer { asked } else { LOG_PAGE });
+            next.ask.args.extend(fewer.then(|| MOST.to_owned()));
+            all.push(Incoming::Follow(next));
         }
         all
     }
 
-    /// Takes the newest lines of a container in, or of a task; answers what they mean, and whether
-    /// more are needed.
+    /// Takes the newest lines of a container in, or of a task, of so many that were asked for and so
+    /// many that may be; answers what they mean, and whether more are needed.
     fn newest(
         &mut self,
         task: &str,
         container: &str,
         mut lines: LogLines,
         page: &Page,
-        asked: u64,
+        (asked, most): (u64, u64),
     ) -> (Vec<Incoming>, bool) {
         let full = page.prints.len() as u64 >= asked;
         let newest = self.tails.of(&stream(task, container));
-        let joined = newest.read(page, full, asked < LONGEST_TAIL);
+        let joined = newest.read(page, full, asked < most);
         let words = "The server gives only the newest lines while the task runs.";
         let held_back = newest.short.then(|| words.to_owned());
         let part = Incoming::LogPart(LogPart { left: 0, held_back });

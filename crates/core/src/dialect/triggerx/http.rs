@@ -7,7 +7,9 @@ use serde_json::value::RawValue;
 
 use super::{Id, TriggerX, record};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
-use crate::dialect::{Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method};
+use crate::dialect::{
+    Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method, Oversized,
+};
 use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::{self, Fields};
 
@@ -105,6 +107,16 @@ impl TriggerX {
     ) -> FetchRequest {
         let ask = Ask { topic: Some(topic.clone()), call, args };
         self.endpoint.request(ask, Method::Get, path, &[], None)
+    }
+
+    /// The server serves no list in parts.
+    pub(super) fn too_large(ask: &Ask) -> Oversized {
+        match ask.call {
+            "jobs" | "jobs-by-key" | "jobs-of-number" | "tasks" | "groups" | "recent" | "fees" => {
+                Oversized::List
+            }
+            _ => Oversized::Useless,
+        }
     }
 
     pub(super) fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {

@@ -24,7 +24,7 @@ use super::go;
 use super::memory::Memory;
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
-    Outgoing, holds_by_fields,
+    Outgoing, Oversized, holds_by_fields,
 };
 use crate::model::{Job, JobId, Topic, Update};
 use crate::secret::Secret;
@@ -341,6 +341,10 @@ impl Dialect for TriggerX {
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         let read = self.read_answer(ask, response);
         self.name(read)
+    }
+
+    fn oversized(&mut self, ask: &Ask) -> Oversized {
+        TriggerX::too_large(ask)
     }
 
     fn actions(&self, job: &Job) -> Vec<Action> {

@@ -1,0 +1,104 @@
+//! Answers that are too large to be read to their end.
+//!
+//! What came whole of a list holds, and it is said that there is more. What a server serves in parts
+//! is asked for in smaller ones. Of anything else half would say something else than the whole.
+
+use super::answer::accepted;
+use super::{Ask, Dialect, FetchResponse, Incoming, Oversized, tolerant};
+use crate::model::{Topic, Update};
+use crate::wire::beginning;
+
+/// An answer as far as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The answer; of a list that was not read to its end what came whole.
+    pub response: FetchResponse,
+    /// How many bytes are read at most, where that was not all.
+    pub limit: Option<usize>,
+}
+
+impl Read {
+    /// An answer that was read to its end.
+    #[must_use]
+    pub fn whole(response: FetchResponse) -> Read {
+        Read { response, limit: None }
+    }
+
+    /// The beginning of one of which no more than `limit` bytes are read.
+    #[must_use]
+    pub fn beginning(mut response: FetchResponse, limit: usize) -> Read {
+        if !beginning::complete(&mut response.body) {
+            // What is quoted of it is short.
+            response.body.truncate(1 << 16);
+        }
+        Read { response, limit: Some(limit) }
+    }
+
+    /// What it means to `dialect` as the answer to `ask`; `None` where half of it means nothing.
+    pub fn incoming(&self, dialect: &mut dyn Dialect, ask: &Ask) -> Option<Vec<Incoming>> {
+        let Some(limit) = self.limit.filter(|_| accepted(&self.response)) else {
+            return Some(tolerant::parse(dialect, ask, &self.response));
+        };
+        match dialect.oversized(ask) {
+            Oversized::Useless => None,
+            Oversized::Parts(requests) => {
+                Some(requests.into_iter().map(Incoming::Follow).collect())
+            }
+            Oversized::List => {
+                let mut incoming = tolerant::parse(dialect, ask, &self.response);
+                let is_job = |item: &&Incoming| matches!(item, Incoming::Update(Update::Job(_)));
+                let jobs = incoming.iter().filter(is_job).count();
+                let why = why(dialect, ask.topic.as_ref(), jobs, limit);
+                incoming.push(Incoming::Partial { open: true, why: Some(why) });
+                Some(incoming)
+            }
+        }
+    }
+}
+
+/// That a list is cut, how much of it is shown, and what to do.
+fn why(dialect: &dyn Dialect, topic: Option<&Topic>, jobs: usize, limit: usize) -> String {
+    let list = match topic {
+        Some(Topic::Everything) | None => "The list of all jobs".to_owned(),
+        Some(Topic::Queue(name)) => format!("The list of the queue \"{name}\""),
+        Some(Topic::User(name)) => format!("The list of the user \"{name}\""),
+        Some(Topic::Job(id)) => format!("The list of what belongs to the job \"{id}\""),
+    };
+    let queues = dialect.unwatchable(&Topic::Queue("any".to_owned())).is_none();
+    let instead = match topic {
+        Some(Topic::Everything) if queues => " Watch single queues instead of everything.",
+        Some(Topic::Job(_)) | None => "",
+        Some(_) => " Watch single jobs instead.",
+    };
+    let shown = match jobs {
+        0 => "the rest is missing".to_owned(),
+        1..10 => "only its first jobs are shown".to_owned(),
+        jobs => format!("only about its first {} jobs are shown", roughly(jobs)),
+    };
+    format!(
+        "{list} is larger than the {} MiB that are read of one answer: {shown}.{instead}",
+        limit >> 20
+    )
+}
+
+/// Two digits of a number, so that the sentence stays the same while the list changes a little.
+fn roughly(number: usize) -> String {
+    let unit = 10_usize.pow(number.max(1).ilog10().saturating_sub(1));
+    let digits = (number / unit * unit).to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_told_roughly() {
+        for (number, told) in [(9, "9"), (17, "17"), (123, "120"), (83_912, "83,000")] {
+            assert_eq!(roughly(number), told);
+        }
+        assert_eq!(roughly(1_234_567), "1,200,000");
+    }
+}
