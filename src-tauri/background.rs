@@ -13,7 +13,7 @@ use jobwatch_engine::Engine;
 use jobwatch_engine::ports::{Desktop, Popup};
 use jobwatch_engine::views::{ErrorCode, PreferencesPatch, UserError};
 use tauri::webview::NewWindowResponse;
-use tauri::{AppHandle, CloseRequestApi, Manager, WebviewUrl, WebviewWindowBuilder};
+use tauri::{AppHandle, CloseRequestApi, Manager, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
 use tauri_plugin_dialog::{DialogExt as _, MessageDialogButtons, MessageDialogKind};
 use tauri_plugin_global_shortcut::GlobalShortcutExt as _;
 
@@ -32,6 +32,9 @@ const TRAY_COMES: Duration = Duration::from_secs(30);
 const SETTLES: Duration = Duration::from_secs(5);
 /// Popups come again at this hour of the next day.
 const MORNING: i8 = 8;
+/// How small and how large the page is drawn, in percent.
+const SMALLEST: u32 = 50;
+const LARGEST: u32 = 200;
 /// The number of the popup that tells what closing the window does: no notice's.
 const TRAY_POPUP: u64 = u64::MAX;
 
@@ -46,6 +49,8 @@ pub struct Presence {
     icon: AtomicBool,
     /// How many notices are unread, for the window's title.
     unread: AtomicU32,
+    /// How large the page is drawn, in percent; 0 where nobody said.
+    zoom: AtomicU32,
     desktop: Option<Arc<dyn Desktop>>,
 }
 
@@ -62,6 +67,26 @@ impl Presence {
     /// So many notices are unread; answers whether that is new.
     pub fn set_unread(&self, unread: u32) -> bool {
         self.unread.swap(unread, Ordering::Relaxed) != unread
+    }
+
+    /// The page is drawn so large from now on, in percent; in a window that is open, at once.
+    pub fn set_zoom(&self, app: &AppHandle, percent: u32) {
+        self.zoom.store(percent, Ordering::Relaxed);
+        if let Some(window) = app.get_webview_window(MAIN) {
+            self.draw(&window);
+        }
+    }
+
+    fn draw(&self, window: &WebviewWindow) {
+        let percent = match self.zoom.load(Ordering::Relaxed) {
+            0 => 100,
+            // A file written by hand may say anything; a page that fills no window can be mended
+            // by nobody.
+            other => other.clamp(SMALLEST, LARGEST),
+        };
+        if let Err(error) = window.set_zoom(f64::from(percent) / 100.0) {
+            tracing::warn!(%error, "the page keeps its size");
+        }
     }
 
     /// The popups' port is for telling the user once what closing the window does.
@@ -103,6 +128,7 @@ pub fn open_window(app: &AppHandle) -> tauri::Result<()> {
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_page_load(|_, load| tracing::debug!(event = ?load.event(), "the page loads"));
     let window = builder.build()?;
+    app.state::<Presence>().draw(&window);
     // How much is unread may have been told while there was no window to write it on.
     window.set_title(&app.state::<Presence>().title())
 }

@@ -8,13 +8,13 @@ use jobwatch_engine::views::{
     ProbeView, RuleTrial, ServerDraft, TestStep, TestVerdict, UserError,
 };
 use tauri::ipc::Channel;
-use tauri::{AppHandle, Runtime, State};
+use tauri::{AppHandle, Manager as _, Runtime, State};
 use tauri_plugin_autostart::ManagerExt as _;
 use tauri_plugin_opener::OpenerExt;
 use url::Url;
 
 use crate::app::DemoSwitch;
-use crate::background::set_shortcut;
+use crate::background::{Presence, set_shortcut};
 
 type Done = Result<(), UserError>;
 
@@ -167,7 +167,12 @@ pub async fn set_preferences(
             }
         })?;
     }
-    engine.set_preferences(patch).await
+    let zoom = patch.zoom;
+    engine.set_preferences(patch).await?;
+    if let Some(percent) = zoom {
+        app.state::<Presence>().set_zoom(&app, percent);
+    }
+    Ok(())
 }
 
 /// Shows no more popups about jobs like this; answers what was muted.

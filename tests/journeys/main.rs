@@ -9,6 +9,7 @@ mod first_start;
 mod flood;
 mod idle;
 mod key;
+mod keyboard;
 mod logs;
 mod notifications;
 mod page;

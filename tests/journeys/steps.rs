@@ -59,6 +59,6 @@ impl Window {
 
     /// Waits for a job in the list.
     pub async fn job(&self, name: &str, state: &str) {
-        self.find("row", &format!("{name}, {state}")).await;
+        self.find_like("row", &format!("{name}, {state}, ")).await;
     }
 }

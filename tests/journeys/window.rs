@@ -118,6 +118,7 @@ impl Window {
             "Home" => "\u{e011}".to_owned(),
             "End" => "\u{e010}".to_owned(),
             "PageUp" => "\u{e00e}".to_owned(),
+            "F6" => "\u{e036}".to_owned(),
             other => other.to_owned(),
         };
         let focused = self.client.active_element().await.expect("something has the focus");

@@ -16,6 +16,7 @@ import { Views } from "../shared/views.svelte";
 import { count } from "../shared/format";
 import { visible } from "../shared/visible";
 import { rememberTheme } from "./theme";
+import { zoomed } from "./zoom";
 
 /** What the middle of the window shows. */
 export type Place =
@@ -73,6 +74,9 @@ export class App {
   #dirty = false;
   #lastToast = 0;
   #ticks = 0;
+  /** The size of the page that was asked for last. */
+  #zoom: number | null = null;
+  #zoomToast = 0;
 
   constructor(readonly backend: Backend) {
     this.views = new Views(backend);
@@ -98,6 +102,11 @@ export class App {
 
   server(id: string): ServerView | undefined {
     return this.overview?.servers.find((server) => server.id === id);
+  }
+
+  /** A moment of our clock as the server's clock shows it: its own times are compared with that. */
+  nowOn(server: string, now: number): number {
+    return now + (this.server(server)?.clockAhead ?? 0);
   }
 
   go(place: Place): void {
@@ -172,6 +181,15 @@ export class App {
     void this.run(() => this.backend.setPreferences(patch));
   }
 
+  /** Draws the page a step larger or smaller, or as designed; kept over restarts. */
+  zoom(step: 1 | 0 | -1): void {
+    const now = this.#zoom ?? this.overview?.preferences.zoom ?? 100;
+    this.#zoom = zoomed(now, step);
+    this.hush(this.#zoomToast);
+    this.#zoomToast = this.tell(`Zoom ${this.#zoom} %`, this.#zoom === 100 ? {} : { verb: "Reset", act: () => this.zoom(0) });
+    if (this.#zoom !== now) this.setPreferences({ zoom: this.#zoom });
+  }
+
   /** Asks a server to do something with a job. The job's row shows that it was asked, and how it went. */
   async act(server: string, job: string, action: ActionView): Promise<void> {
     await this.run(() => this.backend.act(server, job, action));
@@ -202,10 +220,11 @@ export class App {
     });
   }
 
-  tell(text: string, { failed = false, verb = null as string | null, act = null as (() => void) | null } = {}): void {
+  tell(text: string, { failed = false, verb = null as string | null, act = null as (() => void) | null } = {}): number {
     const id = ++this.#lastToast;
     this.toasts = [...this.toasts.slice(-2), { id, text, failed, verb, act }];
     setTimeout(() => this.hush(id), failed ? 2 * TOAST : TOAST);
+    return id;
   }
 
   hush(id: number): void {

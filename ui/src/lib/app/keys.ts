@@ -1,4 +1,6 @@
 import type { App } from "./app.svelte";
+import { nextPane } from "./panes";
+import { zoomKey } from "./zoom";
 
 /** The shortcut sheet: what each key does, by part of the window. */
 export const SHORTCUTS: { part: string; keys: [string[], string][] }[] = [
@@ -8,6 +10,10 @@ export const SHORTCUTS: { part: string; keys: [string[], string][] }[] = [
       [["Ctrl", "K"], "Find jobs, servers and actions"],
       [["/"], "Search"],
       [["r"], "Reconnect now"],
+      [["F6"], "Next part of the window (with Shift, the one before)"],
+      [["Ctrl", "+"], "Larger"],
+      [["Ctrl", "−"], "Smaller"],
+      [["Ctrl", "0"], "As large as designed"],
       [["?"], "Show this sheet"],
       [["Escape"], "One step back"],
     ],
@@ -21,6 +27,7 @@ export const SHORTCUTS: { part: string; keys: [string[], string][] }[] = [
       [["End"], "Last row"],
       [["Enter"], "Open"],
       [["c"], "Copy the job’s id"],
+      [["m"], "Mute"],
     ],
   },
   {
@@ -73,6 +80,17 @@ export function handleKey(app: App, event: KeyboardEvent): void {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
     event.preventDefault();
     app.overlay = app.overlay?.kind === "palette" ? null : { kind: "palette" };
+    return;
+  }
+  const step = event.ctrlKey || event.metaKey ? zoomKey(event.key) : null;
+  if (step !== null && !event.altKey) {
+    event.preventDefault();
+    app.zoom(step);
+    return;
+  }
+  if (event.key === "F6" && app.overlay === null) {
+    event.preventDefault();
+    nextPane(event.shiftKey);
     return;
   }
   if (app.overlay !== null || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -13,6 +13,10 @@ export type Preferences = {
  */
 theme: Theme, 
 /**
+ * How large the window's page is drawn, in percent: 50 to 200, 100 as designed.
+ */
+zoom: number, 
+/**
  * Whether popups are shown at all.
  */
 popups: boolean, 

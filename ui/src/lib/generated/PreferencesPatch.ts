@@ -7,7 +7,7 @@ import type { Theme } from "./Theme";
 /**
  * Some of the user's choices, to be changed; what is left out stays as it is.
  */
-export type PreferencesPatch = { theme?: Theme, popups?: boolean, logMegabytes?: number, logDays?: number, quietHours?: Array<QuietHours>, quietLetsFailures?: boolean, 
+export type PreferencesPatch = { theme?: Theme, zoom?: number, popups?: boolean, logMegabytes?: number, logDays?: number, quietHours?: Array<QuietHours>, quietLetsFailures?: boolean, 
 /**
  * `null` ends a snooze.
  */
