@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::dialect::{ActionKind, FetchRequest, Method, dialect, own_id};
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic};
@@ -30,6 +30,11 @@ use crate::logs::Owner;
 use crate::ports::{Event, SecretsError};
 use crate::redact::{Redactor, WORDS};
 use crate::views::{ActionView, ErrorCode, KeyState, UserError};
+
+/// A server's clock is shown anew when it is found to be off by this much more or less.
+const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(2);
+/// A server that invents names without end must not fill the memory.
+const MAX_QUEUES: usize = 10_000;
 
 /// Where a server's key comes from.
 #[derive(Debug)]
@@ -91,6 +96,11 @@ impl Entry {
 
     pub(super) fn machine(&self) -> Option<&Supervisor> {
         self.machine.as_ref()
+    }
+
+    /// By how much the server's clock is ahead of ours, as far as is known.
+    pub(super) fn clock_ahead(&self) -> SignedDuration {
+        self.machine.as_ref().and_then(Supervisor::clock_ahead).unwrap_or_default()
     }
 
     /// Whether all that is watched has been listed since the program started.
@@ -533,7 +543,14 @@ impl State {
                 trace_wire(entry);
                 self.views.frames_changed(slot);
                 if let Some(date) = said.date {
+                    let ahead = |state: &State| state.entry(slot).map(Entry::clock_ahead);
+                    let before = ahead(self).unwrap_or_default();
                     self.feed(slot, Input::Dated(date));
+                    let now = ahead(self).unwrap_or_default();
+                    // A date has no fractions, so that every other answer differs by a second.
+                    if before.saturating_sub(now).abs() > CLOCK_STEP {
+                        self.views.overview_changed();
+                    }
                 }
                 self.feed(slot, Input::Fetched(id, answer, said.pause));
             }
@@ -631,8 +648,7 @@ impl State {
             Output::Queue(mut queue) => {
                 entry.redactor.clean_in_place(&mut queue.name);
                 let server = entry.server.id.clone();
-                // A server that invents names without end must not fill the memory.
-                if entry.queues.len() < 10_000 || entry.queues.contains_key(&queue.name) {
+                if entry.queues.len() < MAX_QUEUES || entry.queues.contains_key(&queue.name) {
                     merge_queue(entry.queues.entry(queue.name.clone()).or_default(), &queue);
                 }
                 self.views.queues_changed();
@@ -670,6 +686,16 @@ impl State {
                 }
                 self.sink(|| Event::Listed { server, topic, ok });
             }
+        }
+    }
+
+    /// A queue that jobs are in is one, whether or not the server counts it.
+    fn queue_of_job(&mut self, slot: Slot, name: &str) {
+        let Some(entry) = self.entry_mut(slot) else { return };
+        if !entry.queues.contains_key(name) && entry.queues.len() < MAX_QUEUES {
+            let queue = QueuePatch { name: name.to_owned(), ..QueuePatch::default() };
+            entry.queues.insert(name.to_owned(), queue);
+            self.views.queues_changed();
         }
     }
 
@@ -711,6 +737,9 @@ impl State {
             self.logs.ended(owner, job.state.terminal());
         }
         self.views.job_changed(slot, &job, number);
+        if let Some(queue) = &job.queue {
+            self.queue_of_job(slot, queue);
+        }
         if before != self.catalogue.tally(slot) {
             self.views.overview_changed();
         }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::model::{Job, JobId, JobState};
 use jobwatch_core::notify::decision::{ActiveRule, Decision, Effects};
 use jobwatch_core::notify::past::Past;
@@ -306,9 +306,13 @@ impl State {
             for id in machine.board().unended() {
                 let Some(job) = self.catalogue.job(entry.slot, id) else { continue };
                 let began = self.telling.began.get(&(entry.slot, id.clone())).copied();
-                let began = job.started_at.or(began).filter(|_| job.state == JobState::Running);
-                let Some(began) = began else { continue };
-                let Ok(runs) = Duration::try_from(now.wall.duration_since(began)) else { continue };
+                // What the server says is by its clock, what we saw by ours.
+                let said = job.started_at.map(|at| (at, entry.clock_ahead()));
+                let began = said.or(began.map(|at| (at, SignedDuration::ZERO)));
+                let began = began.filter(|_| job.state == JobState::Running);
+                let Some((began, ahead)) = began else { continue };
+                let runs = now.wall.duration_since(began).saturating_add(ahead);
+                let Ok(runs) = Duration::try_from(runs) else { continue };
                 let (server, name) = (&entry.server.id, job.title());
                 let Some((usual, slow_from)) = self.telling.past.slow(server, name) else {
                     continue;

@@ -548,6 +548,7 @@ impl State {
             demo: entry.demo,
             odd: entry.oddities.unreadable,
             oddities: entry.oddities.rows(),
+            clock_ahead: i64::try_from(entry.clock_ahead().as_millis()).unwrap_or_default(),
         }
     }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use jobwatch_demo::{Demo, DemoOptions, JobSpec};
 use jobwatch_engine::Engine;
 use jobwatch_engine::ports::Window;
-use jobwatch_engine::views::{JobSort, Tick, ViewSpec};
+use jobwatch_engine::views::{JobSort, Rows, Tick, ViewSpec};
 
-use crate::common::{World, engine, until};
+use crate::common::{World, engine, pull, quick, until};
 
 fn all_jobs() -> ViewSpec {
     ViewSpec::Jobs {
@@ -83,5 +84,29 @@ async fn a_view_that_is_opened_on_the_first_tick_stays_open() {
     engine.overview().await.unwrap();
     assert!(engine.view_window(view.load(Ordering::SeqCst), 0, 10).await.is_ok());
     engine.detach_window();
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_a_job_is_in_is_listed_on_every_kind_of_server() {
+    let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
+    let mut servers = demo.servers();
+    for (server, _) in &mut servers {
+        server.policy = quick();
+    }
+    let kinds: Vec<_> = servers.iter().map(|(server, _)| server.dialect).collect();
+    let world = World::new();
+    let engine = engine(&world, servers).await;
+    let jobs: Vec<String> =
+        kinds.iter().map(|kind| demo.control(*kind).start_job(JobSpec::default())).collect();
+    for id in &jobs {
+        until(&format!("job {id}"), || world.job(id).is_some()).await;
+    }
+    let rows = pull(&engine, ViewSpec::Queues { server: None }).await;
+    let Rows::Queues { rows } = rows else { panic!("queues were asked for") };
+    let in_queues = jobs.iter().filter_map(|id| world.job(id)?.queue.clone());
+    for queue in in_queues {
+        assert!(rows.iter().any(|row| row.name == queue), "no {queue} among {rows:?}");
+    }
     engine.stop().await;
 }
