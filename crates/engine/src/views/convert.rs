@@ -7,6 +7,7 @@ use jobwatch_core::notify::{Tone, explain, headline};
 use jobwatch_core::state::{Transition, TransitionKind};
 use jobwatch_core::supervisor::{self, Link, Status};
 
+use super::about::about;
 use super::{
     JobRow, LinkView, NoticeRow, QueueRow, Remedy, StateKind, StateView, StatusView, TimelineRow,
 };
@@ -129,6 +130,7 @@ pub(crate) fn job_row(
             _ => job.id.as_str().to_owned(),
         },
         name: job.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(shown).to_owned(),
+        about: about(job),
         queue: job.queue.clone(),
         state: StateView::from(&job.state),
         progress: job.progress,

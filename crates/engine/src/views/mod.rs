@@ -2,6 +2,7 @@
 //! visible range; the page pulls the rows of that range and is told by a small [`Tick`] when they
 //! have changed.
 
+mod about;
 pub(crate) mod catalogue;
 pub(crate) mod convert;
 mod glance;

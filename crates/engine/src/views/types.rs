@@ -57,6 +57,8 @@ pub struct Health {
 pub struct Preferences {
     /// `system`, `light` or `dark`.
     pub theme: Theme,
+    /// How large the window's page is drawn, in percent: 50 to 200, 100 as designed.
+    pub zoom: u32,
     /// Whether popups are shown at all.
     pub popups: bool,
     /// Megabytes of logs kept of each server that has no number of its own (option
@@ -92,6 +94,7 @@ impl Default for Preferences {
     fn default() -> Preferences {
         Preferences {
             theme: Theme::System,
+            zoom: 100,
             popups: true,
             log_megabytes: 2_048,
             log_days: 90,
@@ -116,6 +119,7 @@ impl Default for Preferences {
 #[allow(missing_docs)]
 pub struct PreferencesPatch {
     pub theme: Option<Theme>,
+    pub zoom: Option<u32>,
     pub popups: Option<bool>,
     pub log_megabytes: Option<u32>,
     pub log_days: Option<u32>,
@@ -163,6 +167,7 @@ impl PreferencesPatch {
             }
         }
         set(&mut to.theme, self.theme);
+        set(&mut to.zoom, self.zoom);
         set(&mut to.popups, self.popups);
         set(&mut to.log_megabytes, self.log_megabytes);
         set(&mut to.log_days, self.log_days);
@@ -189,6 +194,7 @@ impl From<Preferences> for PreferencesPatch {
     fn from(all: Preferences) -> PreferencesPatch {
         PreferencesPatch {
             theme: Some(all.theme),
+            zoom: Some(all.zoom),
             popups: Some(all.popups),
             log_megabytes: Some(all.log_megabytes),
             log_days: Some(all.log_days),
@@ -320,6 +326,9 @@ pub struct ServerView {
     pub odd: u32,
     /// The latest of what it complained of, and of what could not be understood; newest first.
     pub oddities: Vec<OddRow>,
+    /// By how many ms the server's clock is ahead of ours, where that is known; else 0.
+    #[ts(type = "number")]
+    pub clock_ahead: i64,
 }
 
 /// Something that a server complained of, or that could not be understood.
@@ -629,6 +638,8 @@ pub struct JobRow {
     pub naming: String,
     /// What to call it.
     pub name: String,
+    /// The argument that tells it from others of its name: a file, an address, a subject.
+    pub about: Option<String>,
     /// The queue.
     pub queue: Option<String>,
     /// Where it stands.

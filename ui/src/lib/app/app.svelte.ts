@@ -300,8 +300,8 @@ export function mutedWords({ name, error, queue }: Mute): string {
   return `jobs named “${visible(name ?? "")}”`;
 }
 
-/** Whether two overviews differ at most in when a server was last heard, of which no tick tells. */
+/** Whether two overviews differ at most in what no tick tells of: when a server was last heard, and how its clock runs. */
 function sameButHeard(one: Overview, other: Overview): boolean {
-  const plain = (overview: Overview) => JSON.stringify(overview, (name, value: unknown) => (name === "lastHeard" ? null : value));
+  const plain = (overview: Overview) => JSON.stringify(overview, (name, value: unknown) => (name === "lastHeard" || name === "clockAhead" ? null : value));
   return plain(one) === plain(other);
 }

@@ -57,7 +57,7 @@ export class Mock implements Backend {
   answers: Promise<void> = Promise.resolve();
   /** Why a server refuses what is asked of it; null where it does not. */
   refusal: string | null = null;
-  #preferences: Overview["preferences"] = { theme: "system", popups: true, logMegabytes: 2048, logDays: 90, quietHours: [], quietLetsFailures: false, snoozedUntil: null, muted: [], criticalFailures: false,
+  #preferences: Overview["preferences"] = { theme: "system", zoom: 100, popups: true, logMegabytes: 2048, logDays: 90, quietHours: [], quietLetsFailures: false, snoozedUntil: null, muted: [], criticalFailures: false,
     rules: [
       { ...blank(), name: "Failures" },
       { ...blank(), name: "Jobs I watch", kinds: ["failed", "stillFailing", "fixed", "completed", "cancelled"], watched: true },

@@ -31,6 +31,10 @@ naming: string,
  */
 name: string, 
 /**
+ * The argument that tells it from others of its name: a file, an address, a subject.
+ */
+about: string | null, 
+/**
  * The queue.
  */
 queue: string | null, 

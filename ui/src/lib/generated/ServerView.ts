@@ -54,4 +54,8 @@ odd: number,
 /**
  * The latest of what it complained of, and of what could not be understood; newest first.
  */
-oddities: Array<OddRow>, };
+oddities: Array<OddRow>, 
+/**
+ * By how many ms the server's clock is ahead of ours, where that is known; else 0.
+ */
+clockAhead: number, };

@@ -1,19 +1,20 @@
-import { cleanup, render } from "@testing-library/svelte";
+import { cleanup, fireEvent, render } from "@testing-library/svelte";
 import { expect, test, vi } from "vitest";
 
 import type { Counts } from "../generated/Counts";
 import type { JobRow } from "../generated/JobRow";
 import type { StateKind } from "../generated/StateKind";
 import type { TimelineRow } from "../generated/TimelineRow";
+import { plot, ticks } from "./chart";
+import MetricsPane from "./MetricsPane.svelte";
 import ProgressBar from "./ProgressBar.svelte";
-import { sparkline } from "./sparkline";
-import { age, attemptWords, lostWords, stateWord } from "./states";
+import { age, attemptWords, lostWords, rowWords, slots, stateWord } from "./states";
 import { Summary, words } from "./summary";
 import Timeline from "./Timeline.svelte";
 
 const none: Counts = { queued: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, unknown: 0 };
 const row: JobRow = {
-  server: "s", serverName: "S", id: "1", shownId: "1", naming: "1", name: "a", queue: null, state: { kind: "running", name: null }, progress: null, stage: null, asked: null,
+  server: "s", serverName: "S", id: "1", shownId: "1", naming: "1", name: "a", about: null, queue: null, state: { kind: "running", name: null }, progress: null, stage: null, asked: null,
   text: null, createdAt: 1000, startedAt: 2000, finishedAt: null, attempt: null, maxAttempts: null, watched: false, stale: false, heardAt: 5000,
 };
 
@@ -42,10 +43,33 @@ test("a running job's age ticks by seconds and a clock ahead of ours is no negat
   expect(age({ ...row, state: { kind: "completed", name: null }, finishedAt: 254_000 }, 900_000).text).toBe("4 m 12 s");
 });
 
-test("a sparkline spans its box and leaves out what is no number", () => {
-  expect(sparkline([[0, 0], [10, NaN], [10, 10]], 100, 50)?.line).toBe("M0,48L100,2");
-  expect(sparkline([[5, 7]], 100, 50)?.line).toBe("M0,25L100,25");
-  expect(sparkline([[5, NaN]], 100, 50)).toBeNull();
+test("a chart spans its box between round numbers and leaves out what is no number", () => {
+  const drawn = plot([[0, 0], [10, NaN], [10, 10]], 100, 48)!;
+  expect(drawn.line).toBe("M0,48L100,8");
+  expect([drawn.least, drawn.most, drawn.from, drawn.to]).toEqual([0, 10, 0, 10]);
+  expect([drawn.nearest(-5), drawn.nearest(49), drawn.nearest(51)]).toEqual([0, 0, 1]);
+  expect(plot([[5, 7]], 100, 48)?.points).toHaveLength(1);
+  expect(plot([[5, 7]], 100, 48)?.line).toMatch(/^M0,([\d.]+)L100,\1$/);
+  expect(plot([[5, NaN]], 100, 48)).toBeNull();
+});
+
+test("an axis has a few round numbers around what was measured", () => {
+  expect(ticks(22, 62)).toEqual([20, 40, 60, 80]);
+  expect(ticks(0.1, 0.34)).toEqual([0.1, 0.2, 0.3, 0.4]);
+  expect(ticks(0, 0)).toEqual([0, 0.5]);
+  expect(ticks(5_000_000, 5_000_000)[0]).toBeLessThanOrEqual(5_000_000);
+});
+
+test("a value of a chart is told when it is pointed at or gone to by the arrows", async () => {
+  cleanup();
+  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(460);
+  const { getByRole } = render(MetricsPane, { metrics: [{ name: "CPU", unit: "%", points: [[0, 20], [60_000, 40]] }] });
+  const chart = getByRole("img", { name: "CPU: now 40 %, from 20 to 40" });
+  await fireEvent.keyDown(chart, { key: "End" });
+  expect(chart.getAttribute("aria-label")).toMatch(/^40 % at /);
+  await fireEvent.keyDown(chart, { key: "ArrowLeft" });
+  expect(chart.getAttribute("aria-label")).toMatch(/^20 % at /);
+  vi.restoreAllMocks();
 });
 
 test("a summary says nothing of jobs that a server lists as ended when it is connected", () => {
@@ -97,7 +121,26 @@ test("a job that is unknown has no bar over its words, and a count is a number w
   expect(counted.querySelector(".words")?.textContent).toBe("4235");
   expect(counted.querySelector(".track")).toBeNull();
   expect(bar(0.5, null, "running").textContent).toContain("0.5 %");
-  expect(bar(null, null, "running").querySelector(".track")).not.toBeNull();
+  expect(bar(null, null, "running").textContent, "its elapsed time stands alone").toBe("");
+  expect(bar(null, "step: analysing", "running").querySelector(".track")).toBeNull();
+  expect(bar(40, "step: analysing", "running").querySelector(".track")).not.toBeNull();
+});
+
+test("how long a job took and how long ago it ended have a place of their own each, and labels", () => {
+  const ended: JobRow = { ...row, state: { kind: "completed", name: null }, finishedAt: 34_000 };
+  expect(slots(ended, 334_000)).toEqual({ length: "ran 32 s", when: "5 m ago" });
+  expect(slots({ ...ended, startedAt: null }, 334_000)).toEqual({ length: "", when: "5 m ago" });
+  expect(slots(row, 34_000)).toEqual({ length: "for 32 s", when: "" });
+  expect(slots({ ...row, startedAt: null }, 34_000)).toEqual({ length: "", when: "created 33 s ago" });
+  expect(slots({ ...row, state: { kind: "queued", name: null }, startedAt: null }, 34_000)).toEqual({ length: "waits 33 s", when: "" });
+  expect(slots({ ...row, state: { kind: "unknown", name: "gone" } }, 65_000)).toEqual({ length: "", when: "heard 1 m ago" });
+  expect(slots({ ...row, startedAt: null, createdAt: null }, 65_000)).toEqual({ length: "", when: "" });
+});
+
+test("a row is called by its name, state, server, age and error, with nothing that hides in a text", () => {
+  const failed: JobRow = { ...row, name: "reindex", about: "orders", serverName: "Shop", state: { kind: "failed", name: null }, finishedAt: 34_000, text: "disk \u202efull" };
+  expect(rowWords(failed, 334_000)).toBe("reindex, Failed, orders, on Shop, took 32 s, ended 5 m ago, disk ⟨U+202E⟩full");
+  expect(rowWords(row, 34_000)).toBe("a, Running, on S, running for 32 s");
 });
 
 test("an error that stands above is not told again in the timeline", () => {

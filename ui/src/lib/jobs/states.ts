@@ -89,6 +89,36 @@ export function age(row: JobRow, now: number): Age {
   return told("Created", ticking(since), since, waits ? `Waiting for ${ticking(since)}` : `Created ${relative(since, now)}`);
 }
 
+/** How long a job took, or has run, and how long ago it ended: each in a place of its own, and labelled. */
+export interface Slots {
+  /** `ran 32 s`, `for 32 s`, `waits 32 s`; empty where nobody knows. */
+  length: string;
+  /** `5 m ago`, `heard 5 m ago`; empty while it goes on. */
+  when: string;
+}
+
+export function slots(row: JobRow, now: number): Slots {
+  const { finishedAt, state } = row;
+  const { hint, text } = age(row, now);
+  if (isOver(state)) {
+    const ended = finishedAt === null ? `heard ${relative(row.heardAt, now)}` : relative(finishedAt, now);
+    return { length: hint === "Took" ? `ran ${text}` : "", when: ended };
+  }
+  if (hint === "Started") return { length: `for ${text}`, when: "" };
+  if (hint !== "Created") return { length: "", when: "" };
+  return state.kind === "queued" || state.kind === "scheduled" ? { length: `waits ${text}`, when: "" } : { length: "", when: `created ${text} ago` };
+}
+
+/** What a screen reader says of a row: which job, where it stands and since when, and what went wrong. */
+export function rowWords(row: JobRow, now: number): string {
+  const { hint, fact } = age(row, now);
+  const lowered = fact.charAt(0).toLowerCase() + fact.slice(1);
+  const ended = hint === "Took" && row.finishedAt !== null ? `ended ${relative(row.finishedAt, now)}` : "";
+  const error = row.state.kind === "failed" && row.text !== null ? visible(row.text) : "";
+  const about = row.about === null ? "" : visible(row.about);
+  return [visible(row.name), stateWord(row.state), about, `on ${visible(row.serverName)}`, lowered, ended, error].filter(Boolean).join(", ");
+}
+
 /** Progress within 0 to 100, or null. */
 export function percent(progress: number | null): number | null {
   return progress === null || !Number.isFinite(progress) ? null : Math.min(100, Math.max(0, progress));

@@ -19,6 +19,15 @@ export function parseJson(text: string): Json | null {
   }
 }
 
+/** What fits a line: a number, a word or a short text, as people write it. Null for anything larger. */
+export function plain(text: string): string | null {
+  if (text.length > 200) return null;
+  const value = parseJson(text);
+  if (value === null || value.kind === "object" || value.kind === "array") return null;
+  if (value.kind !== "string") return value.text;
+  return value.value.includes("\n") ? null : value.value;
+}
+
 class Parser {
   #at = 0;
   constructor(private readonly text: string) {}

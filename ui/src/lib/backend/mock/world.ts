@@ -107,7 +107,7 @@ export class World {
   addServer(id: string, name: string, dialect: string, ws: string, demo: boolean): void {
     const title = DIALECTS.find(([word]) => word === dialect)?.[1] ?? dialect;
     this.servers.push({
-      id, name, dialect, dialectTitle: title, running: 0, jobs: 0, watch: ["all"], key: "none", demo, odd: 0, oddities: [],
+      id, name, dialect, dialectTitle: title, running: 0, jobs: 0, watch: ["all"], key: "none", demo, odd: 0, oddities: [], clockAhead: 0,
       status: { link: "live", since: this.now - 600_000, lastHeard: this.now - 800, nextTry: null, attempt: 0, reason: null, remedy: null },
     });
     this.drafts.set(id, {
@@ -153,7 +153,7 @@ export class World {
     const id = server.dialect === "kecs" ? `${number.toString(16).padStart(8, "0")}a3f4c1d09b7e42e6a1c8d5f0` : `job:${4200 + number}`;
     const row: JobRow = {
       server: server.id, serverName: server.name, id, shownId: id, naming: id,
-      name: named, queue: this.pick(QUEUES), state: { kind, name: kind === "unknown" ? "waiting-children" : null },
+      name: named, about: named === "send-digest" ? `week-${number}.html` : null, queue: this.pick(QUEUES), state: { kind, name: kind === "unknown" ? "waiting-children" : null },
       progress: kind === "completed" ? 100 : kind === "running" && numeric ? Math.floor(this.random() * 90) : null,
       stage: kind === "running" && !numeric && this.random() < 0.7 ? `step: ${this.pick(STAGES)}` : null,
       text: error ?? (kind === "running" ? "processed batch of 250 rows" : null),

@@ -1,0 +1,67 @@
+/** A value of a curve and where it is drawn. */
+export interface PlotPoint {
+  at: number;
+  value: number;
+  x: number;
+  y: number;
+}
+
+/** A series drawn in a box, time from left to right. */
+export interface Plot {
+  points: PlotPoint[];
+  line: string;
+  area: string;
+  /** The lowest and the highest number of the axis. */
+  least: number;
+  most: number;
+  from: number;
+  to: number;
+  y: (value: number) => number;
+  /** Index of the value nearest to this place. */
+  nearest: (x: number) => number;
+}
+
+/** Space above the highest number, so that its label fits. */
+const TOP = 8;
+
+/** Lays a series out; null where there is nothing to draw. What is no number is left out. */
+export function plot(series: [number, number][], width: number, height: number): Plot | null {
+  const usable = series.filter(([at, value]) => Number.isFinite(at) && Number.isFinite(value)).sort(([one], [other]) => one - other);
+  const [head] = usable;
+  const tail = usable.at(-1);
+  if (!head || !tail) return null;
+  const values = usable.map(([, value]) => value);
+  const steps = ticks(Math.min(...values), Math.max(...values));
+  const least = Math.min(steps[0] ?? 0, ...values);
+  const most = Math.max(steps.at(-1) ?? 1, ...values);
+  const span = tail[0] - head[0];
+  const x = (at: number) => (span === 0 ? width : ((at - head[0]) / span) * width);
+  const y = (value: number) => (most === least ? height / 2 : height - ((value - least) / (most - least)) * (height - TOP));
+  const points = usable.map(([at, value]) => ({ at, value, x: x(at), y: y(value) }));
+  const round = (number: number) => Math.round(number * 10) / 10;
+  const path = points.map((point) => `${round(point.x)},${round(point.y)}`);
+  // One value is a level line: it holds for as long as nothing else was said.
+  if (span === 0) path.unshift(`0,${round(y(tail[1]))}`);
+  const nearest = (to: number) => {
+    let best = 0;
+    points.forEach((point, index) => {
+      if (Math.abs(point.x - to) < Math.abs((points[best]?.x ?? 0) - to)) best = index;
+    });
+    return best;
+  };
+  return { points, line: `M${path.join("L")}`, area: `M0,${height}L${path.join("L")}L${round(width)},${height}Z`, least, most, from: head[0], to: tail[0], y, nearest };
+}
+
+/** Three to six round numbers that enclose a range. */
+export function ticks(least: number, most: number): number[] {
+  const spread = most - least || Math.abs(most) || 1;
+  const rough = spread / 3;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough) ?? 10) * power;
+  const found: number[] = [];
+  const first = Math.floor(least / step);
+  const last = most === least ? first + 1 : Math.ceil(most / step);
+  // Products, not sums: those would gather the errors of fractions.
+  for (let index = first; index <= last; index += 1) found.push(Number((index * step).toPrecision(12)));
+  return found;
+}
