@@ -7,7 +7,7 @@ use super::work::{COLLECT, Class, Purpose, Round};
 use super::{Failure, Output, Supervisor};
 use crate::dialect::oversized::Read;
 use crate::dialect::{Ask, FetchRequest, FetchResponse, tolerant};
-use crate::model::{JobId, Topic};
+use crate::model::{Job, JobId, Topic};
 use crate::time::{Mono, Now};
 
 /// An unended job of a list that does not show all that is under way is looked up by itself when
@@ -29,6 +29,7 @@ impl Supervisor {
             .filter(|job| !round.seen.contains(&job.id))
             .filter_map(|job| Some((self.board.heard(&job.id)?, job)))
             .filter(|(heard, job)| unheard(*heard) && self.dialect.holds(topic, job))
+            .filter(|(heard, job)| !self.parent_tells(job, *heard))
             .map(|(heard, job)| (heard, job.id.clone()))
             .collect();
         missing.sort_unstable();
@@ -46,11 +47,22 @@ impl Supervisor {
                 .filter(|job| !matches!(job.state, crate::model::JobState::Unknown(_)))
                 .filter_map(|job| Some((self.board.heard(&job.id)?, job.id.clone())))
                 .filter(|(heard, _)| now.mono.since(*heard) >= long)
+                .filter(|(heard, id)| {
+                    self.board.job(id).is_none_or(|job| !self.parent_tells(job, *heard))
+                })
                 .collect();
             unheard.sort_unstable();
             self.look_up_all(unheard, now);
         }
         self.schedule_sweep(now);
+    }
+
+    /// Whether a job that was last heard of then is a part of one that is followed by itself, whose
+    /// next look tells of it: the latest has shown it.
+    fn parent_tells(&self, job: &Job, heard: Mono) -> bool {
+        let Some(parent) = &job.parent else { return false };
+        let work = self.polling.work(&Topic::Job(parent.clone()));
+        work.is_some_and(|work| !work.lookup && work.failures == 0 && work.asked <= heard)
     }
 
     fn look_up_all(&mut self, jobs: Vec<(Mono, JobId)>, now: Now) {

@@ -407,6 +407,7 @@ impl Polling {
     /// A round has ended now.
     pub fn ended(&mut self, topic: &Topic, round: &Round, now: Mono) {
         if let Some(work) = self.work.get_mut(topic) {
+            work.asked = round.begun;
             work.ended = now;
             work.took = round.length(now);
         }

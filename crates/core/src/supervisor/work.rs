@@ -153,6 +153,8 @@ pub(super) struct Work {
     pub announced: Option<Mono>,
     /// When it is to be looked at again, since a change was promised.
     pub looks: Vec<Mono>,
+    /// When the answers of its latest round were asked for.
+    pub asked: Mono,
     /// When its latest round ended, and how long that took.
     pub ended: Mono,
     pub took: Duration,
@@ -204,6 +206,7 @@ impl Work {
             collect: COLLECT,
             announced: None,
             looks: Vec::new(),
+            asked: Mono(0),
             ended: Mono(0),
             took: Duration::ZERO,
         }

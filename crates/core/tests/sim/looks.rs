@@ -189,6 +189,46 @@ fn the_end_of_every_job_that_falls_off_its_list_is_told_however_many_do() {
     assert_eq!(bench.outcomes().len(), 800);
 }
 
+/// Answers for so many seconds as a server whose job 5 has these parts. Answers what was asked.
+fn parts(bench: &mut Bench, seconds: u64, parts: std::ops::Range<u32>) -> Vec<String> {
+    bench.web = Web::ByHand;
+    let from = bench.requests.len();
+    let mut answered = from;
+    for _ in 0..seconds {
+        bench.secs(1);
+        bench.text("pong");
+        while answered < bench.requests.len() {
+            let (_, id, request) = bench.requests[answered].clone();
+            answered += 1;
+            let mut lines = "job id=5 state=running name=n snap\n".to_owned();
+            match (request.ask.call, request.ask.args.first().map(String::as_str)) {
+                ("job", Some("5")) => {
+                    lines.extend(parts.clone().map(|part| {
+                        format!("job id=5-{part} parent=5 state=running name=n snap\n")
+                    }))
+                }
+                ("job", Some(part)) => {
+                    lines = format!("job id={part} parent=5 state=completed name=n snap");
+                }
+                _ => lines += "found job:5",
+            }
+            bench.answer(id, &lines);
+        }
+    }
+    bench.asked(from)
+}
+
+#[test]
+fn the_parts_of_a_job_that_is_followed_are_not_asked_for_one_by_one_unless_it_shows_them_no_more() {
+    let mut bench = watching(&[Topic::Everything]);
+    let asked = parts(&mut bench, 90, 0..300);
+    assert_eq!(bench.machine.board().open_jobs().count(), 301);
+    let alone = asked.iter().filter(|asked| asked.starts_with("job job:5-")).count();
+    assert_eq!(alone, 0);
+    parts(&mut bench, 40, 1..300);
+    assert_eq!(bench.outcomes(), [("5-0".to_owned(), 1, JobState::Completed)]);
+}
+
 #[test]
 fn a_list_that_is_longer_than_is_read_is_told_and_shown_until_it_is_not() {
     let mut bench = Bench::live(Manner::default());
