@@ -13,21 +13,22 @@ use url::Url;
 
 use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::memory::Memory;
-use super::nest::{self, Answer};
+use super::nest;
 use super::socketio_link::{self, Said, SocketIo, odd_frame, raw_event};
 use super::{
     Action, ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive,
     Method, OpenRequest, Outgoing, Oversized, own_id, queue_and_id,
 };
-use crate::model::{ACTION_REFUSED, Firmness, Job, JobPatch, JobState, Topic, Update};
+use crate::model::{Firmness, Job, JobState, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
 
+mod http;
 mod lists;
 mod read;
-use lists::{LISTS, Lists};
-use read::{Row, complete, job_event, job_row, one_field, queue_counts, topic_of};
+use lists::Lists;
+use read::{job_event, topic_of};
 
 /// The namespace, and the path of the gateway without Socket.IO, of the integration guide.
 const DOCUMENTED: &str = "/job-progress";
@@ -35,10 +36,6 @@ const DOCUMENTED: &str = "/job-progress";
 /// The queues of the server, for subscribing before it has been asked which it has.
 const QUEUES: [&str; 4] =
     ["wallet-operations", "analysis-operations", "similarity-operations", "enrichment-operations"];
-
-/// Rows asked for: all that the server keeps of a queue, 100 finished jobs and 200 failed ones,
-/// since a list has no usable second page.
-const LIMIT: &str = "200";
 
 /// At most this many jobs are read again at one ping of the server.
 const JOBS_PER_PING: usize = 10;
@@ -287,32 +284,6 @@ impl Analyzer {
         }
     }
 
-    fn list_request(&self, topic: Option<&Topic>, queue: &str, status: &str) -> FetchRequest {
-        let ask = Ask {
-            topic: topic.cloned(),
-            call: "list",
-            args: vec![queue.to_owned(), status.to_owned()],
-        };
-        // Never an offset: the server adds it to the limit as text and answers hundreds of rows.
-        let mut query = vec![("limit", LIMIT)];
-        if !status.is_empty() {
-            query.push(("status", status));
-        }
-        self.endpoint.request(ask, Method::Get, &["jobs", "queue", queue, "jobs"], &query, None)
-    }
-
-    /// Requests for these lists, and for due ones whose turn it is.
-    fn follow(
-        &mut self,
-        topic: Option<&Topic>,
-        at_once: Vec<(String, &'static str)>,
-    ) -> Vec<Incoming> {
-        let turn = if at_once.is_empty() { self.lists.turn() } else { at_once };
-        turn.iter()
-            .map(|(queue, list)| Incoming::Follow(self.list_request(topic, queue, list)))
-            .collect()
-    }
-
     /// Notes which watched jobs have ended.
     fn note_ends(&mut self, heard: &[Incoming]) {
         for incoming in heard {
@@ -329,248 +300,6 @@ impl Analyzer {
                 self.ended.insert(topic);
             }
         }
-    }
-
-    fn parse_queues(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let rows = Fields::parse(body).filter(|fields| fields.has("queues"));
-        let Some(queues) = rows.map(|fields| fields.array("queues")) else {
-            return vec![self.wrong_shape("the list of queues", body)];
-        };
-        let (mut out, mut at_once) = (Vec::new(), Vec::new());
-        for raw in queues {
-            let Some((patch, counts)) = queue_counts(raw.get(), None) else { continue };
-            let name = patch.name.clone();
-            out.push(Incoming::Update(Update::Queue(patch)));
-            let lists = self.lists.look(&name, counts, true);
-            at_once.extend(lists.into_iter().map(|list| (name.clone(), list)));
-        }
-        out.extend(self.follow(ask.topic.as_ref(), at_once));
-        out
-    }
-
-    fn parse_stats(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let queue = ask.args.first().map_or("", String::as_str);
-        let Some((patch, counts)) = queue_counts(body, Some(queue)) else {
-            return vec![self.wrong_shape("a queue's numbers", body)];
-        };
-        let mut out = vec![Incoming::Update(Update::Queue(patch))];
-        let at_once: Vec<_> = self
-            .lists
-            .look(queue, counts, false)
-            .into_iter()
-            .map(|list| (queue.to_owned(), list))
-            .collect();
-        out.extend(self.follow(ask.topic.as_ref(), at_once));
-        out
-    }
-
-    fn parse_list(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let rows = Fields::parse(body).filter(|fields| fields.has("jobs"));
-        let Some(rows) = rows.map(|fields| fields.array("jobs")) else {
-            return vec![self.wrong_shape("the list of jobs", body)];
-        };
-        let queue = ask.args.first();
-        let list = ask.args.get(1).map_or("", String::as_str);
-        let mut out = Vec::with_capacity(rows.len());
-        for raw in rows {
-            let Some(Row { mut patch, doubtful, .. }) = job_row(raw.get()) else {
-                out.push(self.wrong_shape("a job", raw.get()));
-                continue;
-            };
-            if let Some(id) = patch.id.clone().filter(|_| doubtful)
-                && matches!(list, "completed" | "failed")
-            {
-                let well = list == "completed";
-                self.outcomes.remember(id, Ended { at: patch.finished_at, well });
-                if well {
-                    complete(&mut patch);
-                }
-            }
-            patch.queue = patch.queue.or_else(|| queue.cloned());
-            let ended = patch.state.as_ref().is_some_and(JobState::terminal);
-            let found = patch.id.clone().filter(|_| !ended);
-            out.push(Incoming::Update(Update::Job(Box::new(patch))));
-            out.extend(found.map(|id| Incoming::Found(Topic::Job(id))));
-        }
-        out
-    }
-
-    /// A job asked for by itself, with what must be asked besides to know it whole.
-    fn parse_job(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let Some(Row { mut patch, doubtful, retried, lacks }) = job_row(body) else {
-            return vec![self.wrong_shape("a job", body)];
-        };
-        let Some(id) = patch.id.clone() else { return Vec::new() };
-        let mut follow = lacks.map(|call| {
-            let args = vec![id.to_string(), patch.queue.clone().unwrap_or_default()];
-            let ask = Ask { topic: ask.topic.clone(), call, args };
-            let path = ["jobs", id.as_str(), call];
-            self.endpoint.request(ask, Method::Get, &path, &[], None)
-        });
-        if doubtful {
-            let known = self.outcomes.get(id.as_str()).filter(|end| end.at == patch.finished_at);
-            match (known, &patch.queue, patch.finished_at) {
-                (Some(Ended { well: true, .. }), ..) => complete(&mut patch),
-                (None, Some(queue), Some(end)) if retried => {
-                    // Until the list has been read this may be either.
-                    patch.firmness = Firmness::MayRetry;
-                    let mut list = self.list_request(ask.topic.as_ref(), queue, "completed");
-                    list.ask.call = "outcome";
-                    list.ask.args.extend([id.to_string(), end.to_string()]);
-                    follow = Some(list);
-                }
-                _ => {}
-            }
-        }
-        let update = Incoming::Update(Update::Job(Box::new(patch)));
-        std::iter::once(update).chain(follow.map(Incoming::Follow)).collect()
-    }
-
-    /// The list of completed jobs, read for the one whose end is in doubt.
-    fn parse_outcome(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let [_, _, id, end] = ask.args.as_slice() else { return Vec::new() };
-        let rows = Fields::parse(body).filter(|fields| fields.has("jobs"));
-        let Some(rows) = rows.map(|fields| fields.array("jobs")) else {
-            return vec![self.wrong_shape("the list of jobs", body)];
-        };
-        let at: Option<Timestamp> = end.parse().ok();
-        let listed = rows.into_iter().filter_map(|raw| job_row(raw.get())).any(|row| {
-            row.patch.finished_at == at && row.patch.id.is_some_and(|own| own.as_str() == id)
-        });
-        self.outcomes.remember(id.as_str().into(), Ended { at, well: listed });
-        let state = if listed { JobState::Completed } else { JobState::Failed };
-        let patch = JobPatch {
-            state: Some(state),
-            finished_at: at,
-            at,
-            queue: ask.args.first().cloned(),
-            snapshot: true,
-            ..JobPatch::new(id.as_str())
-        };
-        vec![Incoming::Update(Update::Job(Box::new(patch)))]
-    }
-
-    /// No queue has a job of this id. It may be named by its queue and its id: then its lists are
-    /// read, since the server looks for an id in one queue after another and shows the first.
-    fn missing(&self, ask: &Ask) -> Vec<Incoming> {
-        let given = ask.args.first().map_or("", String::as_str);
-        match queue_and_id(given).next() {
-            Some((queue, _)) => vec![self.find_request(ask.topic.as_ref(), given, queue, 0)],
-            None => vec![Incoming::Update(Update::Gone(given.into()))],
-        }
-    }
-
-    fn find_request(
-        &self,
-        topic: Option<&Topic>,
-        given: &str,
-        queue: &str,
-        list: usize,
-    ) -> Incoming {
-        let mut request = self.list_request(topic, queue, LISTS[list]);
-        request.ask.call = "find";
-        request.ask.args = vec![given.to_owned(), queue.to_owned(), list.to_string()];
-        Incoming::Follow(request)
-    }
-
-    /// A list of a queue, read for one job of it; the next list where it is not there.
-    fn parse_find(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let [given, queue, list] = ask.args.as_slice() else { return Vec::new() };
-        let list: usize = list.parse().unwrap_or(LISTS.len());
-        let own = given.get(queue.len() + 1..).unwrap_or_default();
-        let named = LISTS.get(list).copied().unwrap_or_default().to_owned();
-        let whole =
-            Ask { args: vec![queue.clone(), named], call: "list", topic: ask.topic.clone() };
-        let found: Vec<Incoming> = self
-            .parse_list(&whole, body)
-            .into_iter()
-            .filter(|item| match item {
-                Incoming::Update(Update::Job(patch)) => {
-                    patch.id.as_ref().is_some_and(|id| id.as_str() == own)
-                }
-                Incoming::Unknown(_) => true,
-                _ => false,
-            })
-            .collect();
-        if !found.is_empty() {
-            return found;
-        }
-        if list + 1 < LISTS.len() {
-            return vec![self.find_request(ask.topic.as_ref(), given, queue, list + 1)];
-        }
-        // Another way to read it, where the queue's name or the id has slashes of its own.
-        match queue_and_id(given).find(|(other, _)| other.len() > queue.len()) {
-            Some((other, _)) => vec![self.find_request(ask.topic.as_ref(), given, other, 0)],
-            None => vec![Incoming::Update(Update::Gone(given.as_str().into()))],
-        }
-    }
-
-    fn parse_cancel(&self, id: &str, body: &str) -> Incoming {
-        // A body of another shape does not say that it is done.
-        let fields = Fields::leading(body).unwrap_or_default();
-        let message = fields.string("message");
-        let done = fields.flag("success") == Some(true);
-        if done {
-            // The server has forgotten the job by now and sends no event about it.
-            let state = Some(JobState::Cancelled);
-            let patch = JobPatch { state, message, ..JobPatch::new(id) };
-            return Incoming::Update(Update::Job(Box::new(patch)));
-        }
-        let words = message.unwrap_or_else(|| "The server did not cancel the job.".to_owned());
-        odd_frame(ACTION_REFUSED, &words, None, &self.endpoint)
-    }
-
-    fn read_answer(&mut self, ask: &Ask, answer: Answer<'_>) -> Vec<Incoming> {
-        let arg = |index: usize| ask.args.get(index).map_or("", String::as_str);
-        match answer {
-            Answer::Json(body) => match ask.call {
-                "job" => self.parse_job(ask, body),
-                "outcome" => self.parse_outcome(ask, body),
-                "result" | "progress" => match one_field(ask.call, arg(0), body) {
-                    Some(mut patch) => {
-                        patch.queue = Some(arg(1).to_owned()).filter(|queue| !queue.is_empty());
-                        vec![Incoming::Update(Update::Job(Box::new(patch)))]
-                    }
-                    None => vec![self.wrong_shape("a job", body)],
-                },
-                "list" => self.parse_list(ask, body),
-                "find" => self.parse_find(ask, body),
-                "queues" => self.parse_queues(ask, body),
-                "stats" => self.parse_stats(ask, body),
-                "cancel" => vec![self.parse_cancel(arg(0), body)],
-                _ => Vec::new(),
-            },
-            Answer::Missing if ask.call == "job" => self.missing(ask),
-            Answer::Missing if ask.call == "cancel" => {
-                vec![Incoming::Update(Update::Gone(arg(0).into()))]
-            }
-            // The job itself has just been described: this server has no such call.
-            Answer::Missing | Answer::Odd(_) if matches!(ask.call, "result" | "progress") => {
-                Vec::new()
-            }
-            Answer::Missing if ask.call == "stats" => {
-                // Without counts the finished lists are read every time.
-                let topic = ask.topic.as_ref();
-                LISTS[1..]
-                    .iter()
-                    .map(|list| Incoming::Follow(self.list_request(topic, arg(0), list)))
-                    .collect()
-            }
-            Answer::Missing => {
-                vec![odd_frame("http-error", "HTTP 404.", None, &self.endpoint)]
-            }
-            // Demo keys may read but not act: that refuses the action, not the key.
-            Answer::Forbidden(words) if ask.call == "cancel" => {
-                vec![odd_frame(ACTION_REFUSED, &words, None, &self.endpoint)]
-            }
-            Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
-            Answer::Odd(odd) => vec![*odd],
-        }
-    }
-
-    fn wrong_shape(&self, what: &str, received: &str) -> Incoming {
-        let words = format!("The answer is not {what}.");
-        odd_frame("wrong-shape", &words, Some(received), &self.endpoint)
     }
 }
 
@@ -723,14 +452,7 @@ impl Dialect for Analyzer {
         let arg = |index: usize| ask.args.get(index).map_or("", String::as_str);
         let answer = nest::answer(response, &self.endpoint);
         let heard = match (ask.call, response.status) {
-            // There is no such queue, so what was taken for its name is none.
-            ("find", 400 | 404) => {
-                let mut ask = ask.clone();
-                if let Some(list) = ask.args.last_mut() {
-                    *list = LISTS.len().to_string();
-                }
-                self.parse_find(&ask, r#"{"jobs":[]}"#)
-            }
+            ("find", 400 | 404) => self.no_such_queue(ask),
             // A router that takes an encoded slash for one of its own has no such call.
             ("job", 404) if arg(0).contains('/') => self.missing(ask),
             _ => self.read_answer(ask, answer),

@@ -15,12 +15,12 @@ use url::Url;
 
 use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::memory::Memory;
-use super::nest::{self, Answer};
+use super::nest;
 use super::sign_in::SignIn;
 use super::socketio_link::{self, Said, SocketIo, odd_frame};
 use super::{
-    Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, Method, OpenRequest,
-    Outgoing, Oversized,
+    Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest, Outgoing,
+    Oversized,
 };
 use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
@@ -28,19 +28,18 @@ use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
 use crate::wire::socketio::{ROOT, elements};
 
+mod http;
+mod lists;
 mod notes;
 mod read;
 use notes::Notes;
-use read::{job_event, job_row, job_view, unwrap_job};
+use read::job_event;
 
 /// The namespace of both generations.
 const NAMESPACE: &str = "/jobs";
 
 /// The queue whose jobs the BullMQ view of the server looks up.
 const VIEWED_QUEUE: &str = "pdf-ultra-optimized";
-
-/// Rows asked for.
-const LIMIT: &str = "50";
 
 /// At most this many jobs are read again at one ping of the server, which takes 100 requests a
 /// minute.
@@ -68,6 +67,8 @@ pub struct StudyBuddy {
     /// Whether the server lists jobs by the name of their user or queue, as the documented one
     /// does. Unknown until it was asked.
     lists_by_name: Option<bool>,
+    /// How far each list has been read.
+    lists: HashMap<Topic, lists::Listed>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +106,7 @@ impl StudyBuddy {
             replayed: HashMap::new(),
             notes: Notes::default(),
             lists_by_name: None,
+            lists: HashMap::new(),
         })
     }
 
@@ -256,152 +258,6 @@ impl StudyBuddy {
         self.cursor = if jobs.is_empty() { 0 } else { (self.cursor + count) % jobs.len() };
         turn.into_iter().map(Incoming::Stale).collect()
     }
-
-    /// Asks BullMQ for a job: with the call `view` for one in the server's table, with
-    /// `unrecorded` for one that is not, since a job that was just queued has no row yet.
-    fn view_request(&self, call: &'static str, topic: Option<&Topic>, id: &str) -> FetchRequest {
-        let ask = Ask { topic: topic.cloned(), call, args: vec![id.to_owned()] };
-        let path = ["jobs", "ultra-optimized", id];
-        self.endpoint.request(ask, Method::Get, &path, &[], None)
-    }
-
-    /// The documented server lists jobs by the name of their user or queue; `None` for other
-    /// topics.
-    fn named_list(&self, topic: &Topic) -> Option<FetchRequest> {
-        let (of, name) = match topic {
-            Topic::User(id) => ("user", id.as_str()),
-            Topic::Queue(name) => ("queue", name.as_str()),
-            Topic::Job(_) | Topic::Everything => return None,
-        };
-        let ask = Ask { topic: Some(topic.clone()), call: "named", args: Vec::new() };
-        let query = [("limit", LIMIT)];
-        Some(self.endpoint.request(ask, Method::Get, &["jobs", of, name], &query, None))
-    }
-
-    fn view(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let id = ask.args.first().map_or("", String::as_str);
-        let Some(patch) = job_view(unwrap_job(body)) else {
-            return vec![self.wrong_shape("a job", body)];
-        };
-        let ended = patch.state.as_ref().is_some_and(JobState::terminal);
-        if ended {
-            self.seen.remember(id.into(), Seen::Ended);
-        }
-        let update = Incoming::Update(Update::Job(Box::new(patch)));
-        let replayed = if ask.call == "unrecorded" { self.settle(id, ended) } else { None };
-        std::iter::once(update).chain(replayed).collect()
-    }
-
-    /// HTTP has told whether a job has ended: progress that was sent again is news only of one
-    /// that has not.
-    fn settle(&mut self, id: &str, ended: bool) -> Option<Incoming> {
-        let patch = self.replayed.remove(id).filter(|_| !ended)?;
-        self.seen.remember(id.into(), Seen::Moving);
-        Some(Incoming::Update(Update::Job(patch)))
-    }
-
-    /// Neither the table nor BullMQ knows the job.
-    fn unknown(&mut self, id: &str) -> Vec<Incoming> {
-        // What the socket has told of it stands until it is denied again.
-        let gone = || Incoming::Update(Update::Gone(id.into()));
-        vec![self.settle(id, false).unwrap_or_else(gone)]
-    }
-
-    /// A row of the server's table. A failure in it may be that of one attempt.
-    fn row(&mut self, topic: Option<&Topic>, body: &str, asked: bool) -> Option<Vec<Incoming>> {
-        let mut patch = job_row(body)?;
-        let id = patch.id.clone()?;
-        let other = match topic {
-            Some(Topic::Queue(name)) => patch.queue.as_ref() != Some(name),
-            Some(Topic::User(id)) => patch.user.as_ref().is_some_and(|user| user != id),
-            _ => false,
-        };
-        if other {
-            return Some(Vec::new());
-        }
-        let replayed = match &patch.state {
-            Some(state) if asked || state.terminal() => self.settle(id.as_str(), state.terminal()),
-            _ => None,
-        };
-        let mut follow = None;
-        match &patch.state {
-            Some(JobState::Failed) => {
-                let moving = self.seen.get(id.as_str()) == Some(&Seen::Moving);
-                let viewed = patch.queue.as_deref().is_none_or(|queue| queue == VIEWED_QUEUE);
-                if patch.max_attempts == Some(1) || !(asked || moving) {
-                    self.seen.remember(id, Seen::Ended);
-                } else {
-                    patch.firmness = Firmness::MayRetry;
-                    let view = || Incoming::Follow(self.view_request("view", topic, id.as_str()));
-                    follow = viewed.then(view);
-                }
-            }
-            Some(state) if state.terminal() => self.seen.remember(id, Seen::Ended),
-            Some(_) => self.seen.remember(id, Seen::Moving),
-            None => {}
-        }
-        let update = Incoming::Update(Update::Job(Box::new(patch)));
-        Some(std::iter::once(update).chain(replayed).chain(follow).collect())
-    }
-
-    fn parse_rows(&mut self, ask: &Ask, body: &str) -> Option<Vec<Incoming>> {
-        let rows = if body.trim_start().starts_with('[') {
-            elements(body)
-        } else {
-            Fields::parse(body).filter(|fields| fields.has("jobs")).map(|it| it.array("jobs"))
-        };
-        let mut out = Vec::new();
-        if ask.call == "named" {
-            self.lists_by_name = Some(true);
-        }
-        for raw in rows? {
-            let row = self.row(ask.topic.as_ref(), raw.get(), false);
-            out.extend(row.unwrap_or_else(|| vec![self.wrong_shape("a job", raw.get())]));
-        }
-        if out.is_empty() && ask.call == "list" && self.lists_by_name.is_none() {
-            // To the documented server "me" is the name of a user who has no jobs.
-            let named = ask.topic.as_ref().and_then(|topic| self.named_list(topic));
-            out.extend(named.map(Incoming::Follow));
-        }
-        Some(out)
-    }
-
-    /// What was asked for does not exist.
-    fn missing(&mut self, ask: &Ask) -> Vec<Incoming> {
-        let id = ask.args.first().map_or("", String::as_str);
-        match ask.call {
-            // Named by its queue as well, perhaps: the server knows it by its id alone.
-            "job" if id.contains('/') && ask.args.len() == 1 => {
-                let own = id.rsplit('/').next().unwrap_or(id);
-                let args = vec![own.to_owned(), id.to_owned()];
-                let ask = Ask { topic: ask.topic.clone(), call: "job", args };
-                let path = ["jobs", own];
-                vec![Incoming::Follow(self.endpoint.request(ask, Method::Get, &path, &[], None))]
-            }
-            "job" => {
-                let view = self.view_request("unrecorded", ask.topic.as_ref(), id);
-                vec![Incoming::Follow(view)]
-            }
-            "unrecorded" => self.unknown(id),
-            "view" => {
-                // BullMQ has dropped the job, so nothing will retry it: the table's word stands.
-                self.seen.remember(id.into(), Seen::Ended);
-                let failed =
-                    JobPatch { state: Some(JobState::Failed), snapshot: true, ..JobPatch::new(id) };
-                vec![Incoming::Update(Update::Job(Box::new(failed)))]
-            }
-            "named" => {
-                self.lists_by_name = Some(false);
-                Vec::new()
-            }
-            _ => vec![odd_frame("http-error", "HTTP 404.", None, &self.endpoint)],
-        }
-    }
-
-    fn wrong_shape(&self, what: &str, received: &str) -> Incoming {
-        let words = format!("The answer is not {what}.");
-        odd_frame("wrong-shape", &words, Some(received), &self.endpoint)
-    }
 }
 
 impl Dialect for StudyBuddy {
@@ -489,6 +345,7 @@ impl Dialect for StudyBuddy {
             }
             Outgoing::Unwatch(topic) => {
                 self.watched.retain(|watched| watched != topic);
+                self.lists.remove(topic);
                 if let Topic::Job(id) = topic {
                     self.asked.remove(id);
                     self.replayed.remove(id);
@@ -522,24 +379,7 @@ impl Dialect for StudyBuddy {
     }
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
-        if why_unaddressable(topic).is_some() {
-            return Vec::new();
-        }
-        let ask = |call, args| Ask { topic: Some(topic.clone()), call, args };
-        let get = |ask, segments: &[&str], query: &[(&str, &str)]| {
-            self.endpoint.request(ask, Method::Get, segments, query, None)
-        };
-        vec![match topic {
-            Topic::Job(id) => get(ask("job", vec![id.to_string()]), &["jobs", id.as_str()], &[]),
-            // The shipped server lists the jobs of the key's user and no others.
-            Topic::User(_) | Topic::Queue(_) | Topic::Everything => {
-                let named =
-                    if self.lists_by_name == Some(true) { self.named_list(topic) } else { None };
-                let mine =
-                    || get(ask("list", Vec::new()), &["jobs", "user", "me"], &[("limit", LIMIT)]);
-                named.unwrap_or_else(mine)
-            }
-        }]
+        self.requests(topic)
     }
 
     fn rows_are_whole(&self) -> bool {
@@ -567,49 +407,6 @@ impl Dialect for StudyBuddy {
     }
 }
 
-impl StudyBuddy {
-    fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
-        let id = ask.args.first().map_or("", String::as_str);
-        match nest::answer(response, &self.endpoint) {
-            Answer::Json(body) => match ask.call {
-                // The documented server's words for a job that it does not know.
-                "job" | "view" | "unrecorded" if is_nothing(body) => self.missing(ask),
-                "job" => self
-                    .row(ask.topic.as_ref(), unwrap_job(body), true)
-                    .unwrap_or_else(|| vec![self.wrong_shape("a job", body)]),
-                "view" | "unrecorded" => self.view(ask, body),
-                "list" | "named" => self
-                    .parse_rows(ask, body)
-                    .unwrap_or_else(|| vec![self.wrong_shape("a list of jobs", body)]),
-                _ => Vec::new(),
-            },
-            Answer::Missing => self.missing(ask),
-            // A server without these calls has nothing to add.
-            Answer::Odd(_) if ask.call == "unrecorded" && response.status == 404 => {
-                self.unknown(id)
-            }
-            // A router that takes an encoded slash for one of its own has no such call.
-            Answer::Odd(_) if ask.call == "job" && response.status == 404 && id.contains('/') => {
-                self.missing(ask)
-            }
-            Answer::Odd(_) if ask.call == "named" && response.status == 404 => self.missing(ask),
-            Answer::Forbidden(reason) if ask.call == "named" => {
-                self.lists_by_name = Some(false);
-                vec![Incoming::Unwatchable { topic: ask.topic.clone(), reason }]
-            }
-            // "Not your job" is about the job. Only the list of one's own jobs is about the key.
-            Answer::Forbidden(reason) if ask.call == "job" => {
-                vec![Incoming::Unwatchable { topic: ask.topic.clone(), reason }]
-            }
-            Answer::Forbidden(reason) if matches!(ask.call, "view" | "unrecorded") => {
-                vec![odd_frame("http-error", &reason, None, &self.endpoint)]
-            }
-            Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
-            Answer::Odd(odd) => vec![*odd],
-        }
-    }
-}
-
 /// The argument of `subscribe:jobs`. The shipped server reads the job only and answers everything
 /// else with the user's own room.
 fn subscription(topic: &Topic) -> String {
@@ -618,11 +415,6 @@ fn subscription(topic: &Topic) -> String {
         Topic::User(id) => serde_json::json!({ "userId": id }).to_string(),
         Topic::Queue(_) | Topic::Everything => "{}".to_owned(),
     }
-}
-
-/// Whether an answer has no job where one would be.
-fn is_nothing(body: &str) -> bool {
-    Fields::leading(body).is_some_and(|fields| fields.has("job") && fields.get("job").is_none())
 }
 
 /// Whether a status word says more than "running".

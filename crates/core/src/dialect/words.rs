@@ -1,4 +1,4 @@
-//! The words that servers use for where a job stands.
+//! The words that servers use for where a job stands, and numbers in our own.
 
 use crate::model::JobState;
 
@@ -16,6 +16,19 @@ pub fn state(word: &str) -> JobState {
     known(&plain)
         .or_else(|| bare.and_then(known))
         .unwrap_or_else(|| JobState::Unknown(word.to_owned()))
+}
+
+/// A number in a sentence: `12,345`.
+#[must_use]
+pub(super) fn number(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| std::str::from_utf8(group).ok())
+        .collect();
+    groups.join(",")
 }
 
 fn known(word: &str) -> Option<JobState> {

@@ -3,12 +3,12 @@
 
 use serde_json::json;
 
-use super::http::{PAGE, gone};
+use super::http::gone;
+use super::lists::PAGE;
 use super::{BullBoard, Found};
 use crate::dialect::answer::odd;
 use crate::dialect::{Ask, FetchRequest, Incoming, queue_and_id};
 use crate::model::{JobId, JobPatch, JobState, Topic};
-use crate::wire::fields::Fields;
 
 /// Pages of a search that are followed: the search looks into names and errors as well, so that a
 /// short id is found in many runs.
@@ -36,7 +36,7 @@ impl BullBoard {
         ask: &Ask,
         wanted: &JobId,
         read: Vec<(JobPatch, bool)>,
-        fields: &Fields<'_>,
+        next: Option<serde_json::Value>,
     ) -> Vec<Incoming> {
         let topic = Topic::Job(wanted.clone());
         let meant = |run: &JobPatch| means(wanted.as_str(), run);
@@ -44,7 +44,6 @@ impl BullBoard {
         let runs = read.iter().map(|(run, _)| run).filter(|run| meant(run));
         self.choose(wanted, runs, page == 1);
         let mut all = Vec::new();
-        let rows = read.len();
         for (patch, doubtful) in read.into_iter().filter(|(run, _)| meant(run)) {
             let Some(id) = patch.id.clone() else { continue };
             all.push(self.row_read(&topic, patch, doubtful, &mut 0));
@@ -52,8 +51,9 @@ impl BullBoard {
                 all.push(Incoming::Found(Topic::Job(id)));
             }
         }
-        let next = self.next_search(ask, &topic, fields, rows);
-        if next.is_none() && page >= PAGES && all.is_empty() && fields.get("nextCursor").is_some() {
+        let more = next.is_some();
+        let next = next.filter(|_| page < PAGES).map(|body| self.search(&topic, &body, page + 1));
+        if more && next.is_none() && all.is_empty() {
             let text = format!(
                 "The newest {} runs that the server finds for \"{wanted}\" are none of that id. Name \
                  its queue as well: QUEUE/{wanted}.",
@@ -74,25 +74,6 @@ impl BullBoard {
         }
         all.extend(next.map(Incoming::Follow));
         all
-    }
-
-    fn next_search(
-        &self,
-        ask: &Ask,
-        topic: &Topic,
-        fields: &Fields<'_>,
-        rows: usize,
-    ) -> Option<FetchRequest> {
-        let [page, body] = ask.args.as_slice() else { return None };
-        let page: u32 = page.parse().ok()?;
-        let cursor = fields.get("nextCursor")?;
-        if page >= PAGES || rows == 0 {
-            return None;
-        }
-        let mut body: serde_json::Value = serde_json::from_str(body).ok()?;
-        body["cursor"] = serde_json::from_str(cursor.get()).ok()?;
-        body["cursorDirection"] = json!("next");
-        Some(self.search(topic, &body, page + 1))
     }
 
     /// Settles which run is followed: one that was chosen before until it has ended, else the newest

@@ -3,16 +3,16 @@
 use super::BullBoard;
 use super::find::is_uuid;
 use crate::dialect::{Frame, Incoming, answer};
-use crate::model::Topic;
+use crate::model::{JobId, Topic};
 use crate::wire::fields::Fields;
 
 impl BullBoard {
-    pub(super) fn read_frame(&self, frame: &Frame) -> Vec<Incoming> {
+    pub(super) fn read_frame(&mut self, frame: &Frame) -> Vec<Incoming> {
         let Some(text) = answer::text(frame) else { return Vec::new() };
         answer::each_object(&text, |envelope, text| self.read_object(envelope, text))
     }
 
-    fn read_object(&self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
+    fn read_object(&mut self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
         let kind = envelope.text("type").unwrap_or_default();
         let data = envelope.object("data").unwrap_or_default();
         let mut grown = None;
@@ -34,7 +34,11 @@ impl BullBoard {
                 return vec![Incoming::LogGrew(data.string("jobId").map(Into::into))];
             }
             "single-job-refresh" | "job-log-refresh" => match data.string("jobId") {
-                Some(id) => vec![Topic::Job(id.into())],
+                Some(id) => {
+                    let id = JobId::from(id);
+                    self.lists.name(&id);
+                    vec![Topic::Job(id)]
+                }
                 None => self.lists_and_runs(),
             },
             "single-queue-refresh" => match data.string("queueName") {

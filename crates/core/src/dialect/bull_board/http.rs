@@ -1,7 +1,6 @@
 //! The HTTP API of Better Bull Board. All calls but one are POST with a JSON body.
 
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::find::is_uuid;
 use super::{Asked, BullBoard, record};
@@ -15,17 +14,8 @@ use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::json;
 
-/// Rows of a page of jobs; the server allows no more.
-pub(super) const PAGE: usize = 100;
-/// Pages of a list that are followed: the newest 500 runs.
-const PAGES: u32 = 5;
-const ROWS: u64 = PAGES as u64 * PAGE as u64;
 /// Log lines asked for at once; the server allows no more.
 const LOG_PAGE: usize = 1000;
-/// Runs of a page of a list that are asked how they really ended.
-const DOUBTED: usize = 10;
-/// How often each is: several lists may hold it before the first answer.
-const ASKED: u8 = 4;
 /// Failed runs remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -36,14 +26,13 @@ impl BullBoard {
             Topic::Job(id) if !is_uuid(id.as_str()) => self.searches(topic, id.as_str()),
             Topic::Job(id) => vec![self.run_request(topic, id.as_str())],
             Topic::Queue(name) => vec![
-                self.table(topic, json!({"queue": name, "limit": self.page}), 1),
-                self.queues(topic, json!({"search": name, "limit": self.page}), 1),
+                self.newest(topic),
+                self.queues(topic, &json!({"search": name, "limit": self.page}), 1),
             ],
             Topic::Everything => vec![
-                self.table(topic, json!({"limit": self.page}), 1),
-                // Long runs may have left the newest pages.
-                self.table(topic, json!({"limit": self.page, "status": "active"}), PAGES),
-                self.queues(topic, json!({"limit": self.page}), 1),
+                self.newest(topic),
+                self.active(topic),
+                self.queues(topic, &json!({"limit": self.page}), 1),
                 self.post(topic, "stats", &["jobs", "stats"], Vec::new(), &json!({"days": 1})),
                 self.post(topic, "queue-stats", &["queues", "stats"], Vec::new(), &json!({})),
             ],
@@ -71,16 +60,6 @@ impl BullBoard {
             &[],
             Some(body.to_string()),
         )
-    }
-
-    fn table(&self, topic: &Topic, body: serde_json::Value, page: u32) -> FetchRequest {
-        let args = vec![page.to_string(), body.to_string()];
-        self.post(topic, "table", &["jobs", "table"], args, &body)
-    }
-
-    fn queues(&self, topic: &Topic, body: serde_json::Value, page: u32) -> FetchRequest {
-        let args = vec![page.to_string(), body.to_string()];
-        self.post(topic, "queues", &["queues", "table"], args, &body)
     }
 
     /// Rows too large for one answer are asked for in smaller pages until the next link.
@@ -182,6 +161,8 @@ impl BullBoard {
                         reason: words(response),
                     }]
                 }
+                // A state that this server may not know is no trouble of the lists.
+                ("table", _) if response.status == 500 && self.lists.may_lack(ask) => Vec::new(),
                 _ => vec![failed(ask, response)],
             };
         }
@@ -198,6 +179,7 @@ impl BullBoard {
                             let well = patch.state == Some(JobState::Completed);
                             self.ends.remember(id.clone(), (end, Asked::Answered(well)));
                         }
+                        self.lists.show(&patch);
                         vec![self.run_read(patch)]
                     }
                     None if fields.has("job") => vec![gone(arg(0))],
@@ -242,96 +224,6 @@ impl BullBoard {
             }
             _ => Vec::new(),
         }
-    }
-
-    fn table_read(&mut self, ask: &Ask, topic: &Topic, fields: &Fields<'_>) -> Vec<Incoming> {
-        let read: Vec<(JobPatch, bool)> = fields
-            .rows("jobs")
-            .iter()
-            .filter_map(|row| {
-                let patch = record::run(row)?;
-                let doubtful = record::may_have_succeeded(row, &patch);
-                Some((patch, doubtful))
-            })
-            .collect();
-        let mut all = Vec::with_capacity(read.len() + 1);
-        if let (Topic::Job(wanted), "search") = (topic, ask.call) {
-            return self.search_read(ask, wanted, read, fields);
-        }
-        let mut doubted = 0;
-        for (patch, doubtful) in read {
-            all.push(self.row_read(topic, patch, doubtful, &mut doubted));
-        }
-        all.extend(self.next_page(ask, topic, fields, "jobs").map(Incoming::Follow));
-        all
-    }
-
-    /// A row of a list. A run that it calls failed may have succeeded at a later attempt: the run
-    /// itself is asked, and the list believed where it does not answer. So many of a page have been
-    /// asked already.
-    pub(super) fn row_read(
-        &mut self,
-        topic: &Topic,
-        patch: JobPatch,
-        doubtful: bool,
-        doubted: &mut usize,
-    ) -> Incoming {
-        let (Some(id), Some(end), true) = (patch.id.clone(), patch.finished_at, doubtful) else {
-            return self.run_read(patch);
-        };
-        let known = self.ends.get(id.as_str()).filter(|(known, _)| *known == end);
-        let times = match known.map(|(_, asked)| *asked) {
-            Some(Asked::Answered(true)) => return self.run_read(record::completed(patch)),
-            Some(Asked::Answered(false)) => return self.run_read(patch),
-            Some(Asked::Times(times)) => times,
-            None => 0,
-        };
-        if times >= ASKED || *doubted >= DOUBTED {
-            return self.run_read(patch);
-        }
-        *doubted += 1;
-        let ask = ask(topic, "job", vec![id.as_str().to_owned()]);
-        let path = ["jobs", id.as_str()];
-        let request = self.endpoint.request(ask, Method::Get, &path, &[], None);
-        self.ends.remember(id, (end, Asked::Times(times + 1)));
-        Incoming::Follow(request)
-    }
-
-    fn queues_read(&self, ask: &Ask, topic: &Topic, fields: &Fields<'_>) -> Vec<Incoming> {
-        let mut all: Vec<Incoming> = fields
-            .rows("queues")
-            .into_iter()
-            .filter_map(|row| record::queue(&row))
-            .filter(|queue| !matches!(topic, Topic::Queue(name) if *name != queue.name))
-            .map(|queue| Incoming::Update(Update::Queue(queue)))
-            .collect();
-        all.extend(self.next_page(ask, topic, fields, "queues").map(Incoming::Follow));
-        all
-    }
-
-    /// The same call with the cursor of the answer, within bounds.
-    fn next_page(
-        &self,
-        ask: &Ask,
-        topic: &Topic,
-        fields: &Fields<'_>,
-        rows: &str,
-    ) -> Option<FetchRequest> {
-        let [page, body] = ask.args.as_slice() else { return None };
-        let page: u32 = page.parse().ok()?;
-        let cursor: &RawValue = fields.get("nextCursor")?;
-        let mut body: serde_json::Value = serde_json::from_str(body).ok()?;
-        let limit = body["limit"].as_u64().unwrap_or(PAGE as u64);
-        if u64::from(page) * limit >= ROWS || fields.array(rows).is_empty() {
-            return None;
-        }
-        body["cursor"] = serde_json::from_str(cursor.get()).ok()?;
-        if ask.call == "queues" {
-            return Some(self.queues(topic, body, page + 1));
-        }
-        // Only the table of jobs knows directions.
-        body["cursorDirection"] = json!("next");
-        Some(self.table(topic, body, page + 1))
     }
 
     fn logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
@@ -434,7 +326,7 @@ fn numbers(fields: &Fields<'_>, names: &[(&str, &str)], unit: &str) -> Vec<Incom
         .collect()
 }
 
-fn ask(topic: &Topic, call: &'static str, args: Vec<String>) -> Ask {
+pub(super) fn ask(topic: &Topic, call: &'static str, args: Vec<String>) -> Ask {
     Ask { topic: Some(topic.clone()), call, args }
 }
 

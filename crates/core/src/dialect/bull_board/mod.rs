@@ -7,6 +7,7 @@
 mod find;
 mod frames;
 mod http;
+mod lists;
 mod record;
 
 use std::collections::{BTreeSet, HashMap};
@@ -48,6 +49,7 @@ pub struct BullBoard {
     failed: HashMap<String, record::Ended>,
     /// Ends that were asked for.
     ends: Memory<(Timestamp, Asked)>,
+    lists: lists::Lists,
     /// Something was heard on the present link.
     greeted: bool,
     /// Rows asked for at once on the present link.
@@ -84,8 +86,9 @@ impl BullBoard {
             found: Memory::default(),
             failed: HashMap::new(),
             ends: Memory::default(),
+            lists: lists::Lists::default(),
             greeted: false,
-            page: http::PAGE,
+            page: lists::PAGE,
         })
     }
 }
@@ -118,7 +121,7 @@ impl Dialect for BullBoard {
     fn open(&mut self) -> Result<OpenRequest, String> {
         self.watched.clear();
         self.greeted = false;
-        self.page = http::PAGE;
+        self.page = lists::PAGE;
         Ok(self.endpoint.open())
     }
 
@@ -151,6 +154,7 @@ impl Dialect for BullBoard {
             }
             Outgoing::Unwatch(topic) => {
                 self.watched.remove(topic);
+                self.lists.forget(topic);
                 if let Topic::Job(id) = topic {
                     self.logs.forget(id.as_str());
                 }

@@ -7,6 +7,7 @@ use super::stored::TASK_TAIL;
 use super::task::{self, Told, last_segment};
 use super::{Kecs, ending};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
+use crate::dialect::words::number;
 use crate::dialect::{
     Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method, Oversized,
 };
@@ -197,11 +198,16 @@ impl Kecs {
             return vec![misshapen(ask, response)];
         };
         match (ask.call, &ask.topic) {
-            ("clusters", Some(topic)) => names(&fields)
-                .iter()
-                .flat_map(|c| self.cluster_lists(topic, c))
-                .map(Incoming::Follow)
-                .collect(),
+            ("clusters", Some(topic)) => {
+                let lists = names(&fields);
+                let lists = lists.iter().flat_map(|cluster| self.cluster_lists(topic, cluster));
+                let token = fields.string("nextToken").filter(|_| !names(&fields).is_empty());
+                let next = token.map(|token| {
+                    let body = json!({"nextToken": token});
+                    self.call(topic, "clusters", "ListClusters", Vec::new(), body)
+                });
+                lists.chain(next).map(Incoming::Follow).collect()
+            }
             ("clusters-or-service", Some(topic)) => {
                 let clusters = names(&fields);
                 if clusters.iter().any(|cluster| cluster == arg(0)) {
@@ -301,11 +307,23 @@ impl Kecs {
             .collect();
         // A full page promises another, which may be empty.
         let page: u32 = page.parse().unwrap_or(PAGES);
-        if let (Some(token), false, true) =
-            (fields.string("nextToken"), arns.is_empty(), page < PAGES)
-        {
-            let next = self.list(topic, cluster, service, desired, Some(&token), page + 1);
-            all.push(Incoming::Follow(next));
+        if let (Some(token), false) = (fields.string("nextToken"), arns.is_empty()) {
+            all.push(if page < PAGES {
+                let next = self.list(topic, cluster, service, desired, Some(&token), page + 1);
+                Incoming::Follow(next)
+            } else {
+                // The stopped ones that are not listed have stopped before, or are asked for one by
+                // one.
+                let open = desired != "STOPPED";
+                let why = open.then(|| {
+                    format!(
+                        "More than {} tasks are under way in the cluster {cluster}. The others are \
+                         not listed until there are fewer. Watch single services to see them.",
+                        number(PAGES as usize * BATCH)
+                    )
+                });
+                Incoming::Partial { open, why }
+            });
         }
         all
     }

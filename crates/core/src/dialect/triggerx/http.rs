@@ -13,6 +13,14 @@ use crate::dialect::{
 use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::{self, Fields};
 
+/// More jobs under way than these are not asked for their tasks one by one where all tasks of their
+/// owner can be had at once.
+const FEW: usize = 20;
+/// Where they cannot, asking for more than these takes longer than a minute.
+const MANY: usize = 100;
+/// How many recent tasks the server gives at most.
+const MOST_RECENT: usize = 200;
+
 impl TriggerX {
     pub(super) fn requests(&self, topic: &Topic) -> Vec<FetchRequest> {
         match topic {
@@ -60,6 +68,9 @@ impl TriggerX {
                 } else {
                     self.user.iter().map(|user| self.jobs_of(topic, user)).collect()
                 };
+                if let (true, Some(user)) = (self.together, &self.user) {
+                    all.push(self.get(topic, "groups", &["tasks", "user", user], Vec::new()));
+                }
                 if self.unlisted {
                     all.push(self.get(topic, "recent", &["tasks", "recent"], Vec::new()));
                 }
@@ -191,10 +202,19 @@ impl TriggerX {
                 Ok(raw) if !text.starts_with('"') => rows(raw, arg),
                 _ => vec![misshapen(ask, response)],
             },
-            "recent" => match Fields::parse(text).and_then(|fields| fields.get("tasks")) {
-                Some(raw) => rows(raw, ""),
-                None => Vec::new(),
-            },
+            "recent" => {
+                let Some(fields) = Fields::parse(text) else { return Vec::new() };
+                let mut all = fields.get("tasks").map(|raw| rows(raw, "")).unwrap_or_default();
+                let most = fields.whole("limit").unwrap_or(MOST_RECENT);
+                if all.len() >= most {
+                    let why = format!(
+                        "Only {most} recent tasks are listed, since the server cannot list this \
+                         owner's jobs. To follow other tasks, watch their jobs by id."
+                    );
+                    all.push(Incoming::Partial { open: true, why: Some(why) });
+                }
+                all
+            }
             "fees" => match Fields::parse(text) {
                 Some(fields) => fees(&fields, arg),
                 None => vec![misshapen(ask, response)],
@@ -249,14 +269,24 @@ impl TriggerX {
             self.owners.remember(address.to_ascii_lowercase().into(), number);
         }
         let mut all = Vec::with_capacity(patches.len() * 2 + 1);
+        let open = patches.iter().filter(|patch| !ended(patch)).count();
         if let Some(topic @ Topic::Everything) = &ask.topic {
             self.unlisted = false;
+            self.together = open > FEW && self.user.is_some();
+            if open > MANY && !self.together {
+                let why = format!(
+                    "More than {MANY} jobs are under way, and their tasks are read one job at a time, \
+                     so some ends are reported late. Set the user (the owner's address) in the \
+                     server's settings to read them together."
+                );
+                all.push(Incoming::Partial { open: false, why: Some(why) });
+            }
             let stats = self.get(topic, "stats", &["ws", "stats"], Vec::new());
             all.push(Incoming::Follow(stats));
         }
         for patch in patches {
             let id = patch.id.clone();
-            let ended = patch.state.as_ref().is_some_and(JobState::terminal);
+            let ended = ended(&patch);
             all.push(told(patch));
             if let Some(id) = id {
                 self.listed.remember(id.clone(), ());
@@ -267,6 +297,10 @@ impl TriggerX {
         }
         all
     }
+}
+
+fn ended(patch: &JobPatch) -> bool {
+    patch.state.as_ref().is_some_and(JobState::terminal)
 }
 
 /// Whether a 404 is the API's own word for "nothing there" rather than a wrong address.

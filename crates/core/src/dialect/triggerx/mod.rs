@@ -59,6 +59,8 @@ pub struct TriggerX {
     numbers: Memory<()>,
     /// The owner's jobs cannot be listed, so that the newest tasks are all there is to see.
     unlisted: bool,
+    /// So many jobs are under way that the tasks of all are read at once, with the list of jobs.
+    together: bool,
 }
 
 impl TriggerX {
@@ -86,6 +88,7 @@ impl TriggerX {
             owners: Memory::default(),
             numbers: Memory::default(),
             unlisted: false,
+            together: false,
         })
     }
 
@@ -330,6 +333,11 @@ impl Dialect for TriggerX {
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
         self.requests(topic)
+    }
+
+    /// A job's tasks are asked for by themselves, unless those of all jobs come with the list.
+    fn rows_are_whole(&self) -> bool {
+        self.together
     }
 
     fn without_log(&self, _job: &Job) -> Option<String> {

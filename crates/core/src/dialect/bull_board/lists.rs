@@ -1,0 +1,356 @@
+//! The table of runs and the table of queues: which pages are read, and what is said where they are
+//! not read to their end.
+//!
+//! The table has the newest runs first, whatever became of them. So its first pages show what
+//! happened lately, and what is under way is read by its state, since long runs and long queues lie
+//! behind all that was added since.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::find::is_uuid;
+use super::{Asked, BullBoard, record};
+use crate::dialect::memory::Memory;
+use crate::dialect::words::number;
+use crate::dialect::{Ask, FetchRequest, Incoming, Method};
+use crate::model::{JobId, JobPatch, JobState, Topic, Update};
+use crate::wire::fields::Fields;
+
+/// Rows of a page; the server allows no more.
+pub(super) const PAGE: usize = 100;
+/// Pages of the newest runs that are read each time, and of the queues.
+const PAGES: usize = 5;
+/// Pages of the newest runs that are read as long as each shows something new: many runs may have
+/// begun or ended since they were last read.
+const NEWS_PAGES: usize = 50;
+/// Runs of a page of a list that are asked how they really ended.
+const DOUBTED: usize = 10;
+/// How often each is: several lists may hold it before the first answer.
+const ASKED: u8 = 4;
+/// Runs that the socket names before any list does are remembered up to so many.
+const MOST_NAMED: usize = 1_000;
+/// Of these so many are asked for by themselves when the lists have been read, and each so often.
+const NAMED_AT_ONCE: usize = 50;
+const NAMED_TRIES: u8 = 5;
+
+/// What an open run is called, how many pages of such runs are read, and what they are doing.
+const OPEN: [(&str, usize, &str); 5] = [
+    ("active", 50, "active"),
+    ("waiting", 10, "waiting"),
+    ("prioritized", 10, "waiting with a priority"),
+    ("delayed", 10, "delayed"),
+    ("waiting-children", 10, "waiting for their children"),
+];
+
+/// What has been read of the lists.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    /// Runs that a list has shown, and whether they had ended.
+    shown: Memory<bool>,
+    /// Topics whose newest runs were read once: what is new to their lists has happened since.
+    read: BTreeSet<Topic>,
+    /// Runs that the socket named and no list has shown, and how often they were asked for.
+    named: HashMap<JobId, u8>,
+    /// States by which this server has listed its runs. Some know fewer than others.
+    known: BTreeSet<String>,
+}
+
+impl Lists {
+    /// The socket says that something about a run has changed.
+    pub(super) fn name(&mut self, id: &JobId) {
+        let new = is_uuid(id.as_str()) && !self.shown.contains(id.as_str());
+        if new && self.named.len() < MOST_NAMED {
+            self.named.entry(id.clone()).or_insert(0);
+        }
+    }
+
+    /// A topic is watched no longer.
+    pub(super) fn forget(&mut self, topic: &Topic) {
+        self.read.remove(topic);
+    }
+
+    /// A list or the run itself has shown a run. Answers whether that is new: it was never shown, or
+    /// it has ended since.
+    pub(super) fn show(&mut self, patch: &JobPatch) -> bool {
+        let Some(id) = &patch.id else { return false };
+        let ended = patch.state.as_ref().is_some_and(JobState::terminal);
+        let before = self.shown.get(id.as_str()).copied();
+        self.named.remove(id);
+        self.shown.remember(id.clone(), ended);
+        before.is_none_or(|before| ended && !before)
+    }
+
+    /// Whether a failed call is no trouble: it asked by a state that this server may not know.
+    pub(super) fn may_lack(&self, ask: &Ask) -> bool {
+        match status_of(ask) {
+            Some(status) => status != OPEN[0].0 && !self.known.contains(&status),
+            None => false,
+        }
+    }
+
+    /// Runs that no list has shown though the socket named them.
+    fn unseen(&mut self) -> Vec<JobId> {
+        let mut ids: Vec<JobId> = self.named.keys().cloned().collect();
+        ids.sort_unstable();
+        ids.truncate(NAMED_AT_ONCE);
+        for id in &ids {
+            let tries = self.named.entry(id.clone()).or_insert(0);
+            *tries += 1;
+            if *tries >= NAMED_TRIES {
+                self.named.remove(id);
+            }
+        }
+        ids
+    }
+}
+
+/// The state by which a call lists runs; `None` for the newest of all states.
+fn status_of(ask: &Ask) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_str(ask.args.get(1)?).ok()?;
+    body.get("status")?.as_str().map(str::to_owned)
+}
+
+impl BullBoard {
+    /// The newest runs of a topic.
+    pub(super) fn newest(&self, topic: &Topic) -> FetchRequest {
+        let body = match topic {
+            Topic::Queue(name) => json!({"queue": name, "limit": self.page}),
+            _ => json!({"limit": self.page}),
+        };
+        self.table(topic, &body, 1)
+    }
+
+    /// The active runs of a topic, some of which may lie behind the newest pages.
+    pub(super) fn active(&self, topic: &Topic) -> FetchRequest {
+        self.open_runs(topic, OPEN[0].0)
+    }
+
+    fn open_runs(&self, topic: &Topic, status: &str) -> FetchRequest {
+        let body = match topic {
+            Topic::Queue(name) => json!({"queue": name, "limit": self.page, "status": status}),
+            _ => json!({"limit": self.page, "status": status}),
+        };
+        self.table(topic, &body, 1)
+    }
+
+    fn table(&self, topic: &Topic, body: &serde_json::Value, page: u32) -> FetchRequest {
+        let args = vec![page.to_string(), body.to_string()];
+        self.post(topic, "table", &["jobs", "table"], args, body)
+    }
+
+    pub(super) fn queues(
+        &self,
+        topic: &Topic,
+        body: &serde_json::Value,
+        page: u32,
+    ) -> FetchRequest {
+        let args = vec![page.to_string(), body.to_string()];
+        self.post(topic, "queues", &["queues", "table"], args, body)
+    }
+
+    pub(super) fn table_read(
+        &mut self,
+        ask: &Ask,
+        topic: &Topic,
+        fields: &Fields<'_>,
+    ) -> Vec<Incoming> {
+        let rows = fields.rows("jobs");
+        let read: Vec<(JobPatch, bool)> = rows
+            .iter()
+            .filter_map(|row| {
+                let patch = record::run(row)?;
+                let doubtful = record::may_have_succeeded(row, &patch);
+                Some((patch, doubtful))
+            })
+            .collect();
+        let next = next_cursor(ask, fields, rows.last());
+        if let (Topic::Job(wanted), "search") = (topic, ask.call) {
+            return self.search_read(ask, wanted, read, next);
+        }
+        let mut all = Vec::with_capacity(read.len() + 1);
+        let (mut doubted, mut news) = (0, false);
+        for (patch, doubtful) in read {
+            news |= self.lists.show(&patch);
+            all.push(self.row_read(topic, patch, doubtful, &mut doubted));
+        }
+        match status_of(ask) {
+            Some(status) => all.extend(self.more_open(ask, topic, &status, next)),
+            None => all.extend(self.more_newest(ask, topic, news, next)),
+        }
+        all
+    }
+
+    /// What follows a page of runs of one state.
+    fn more_open(
+        &mut self,
+        ask: &Ask,
+        topic: &Topic,
+        status: &str,
+        next: Option<serde_json::Value>,
+    ) -> Option<Incoming> {
+        self.lists.known.insert(status.to_owned());
+        let body = next?;
+        let read = Read::of(ask);
+        let (_, pages, doing) = OPEN.into_iter().find(|(known, ..)| *known == status)?;
+        if read.rows < pages * PAGE {
+            return Some(Incoming::Follow(self.table(topic, &body, read.page + 1)));
+        }
+        let many = number(pages * PAGE);
+        let whose = match topic {
+            Topic::Queue(name) => format!(" in the queue {name}"),
+            _ => String::new(),
+        };
+        let advice = match (topic, status) {
+            (_, "waiting" | "prioritized" | "delayed") => " until they start",
+            (Topic::Queue(_), _) => " until others have ended",
+            _ => ". Watch single queues to see them",
+        };
+        let why = format!(
+            "More than {many} runs{whose} are {doing}. The oldest of them are not listed{advice}."
+        );
+        Some(Incoming::Partial { open: true, why: Some(why) })
+    }
+
+    /// What follows a page of the newest runs.
+    fn more_newest(
+        &mut self,
+        ask: &Ask,
+        topic: &Topic,
+        news: bool,
+        next: Option<serde_json::Value>,
+    ) -> Vec<Incoming> {
+        let read = Read::of(ask);
+        let since = self.lists.read.contains(topic);
+        let mut all = Vec::new();
+        if let Some(body) = next {
+            let most = if since && news { NEWS_PAGES } else { PAGES };
+            if read.rows < most * PAGE {
+                return vec![Incoming::Follow(self.table(topic, &body, read.page + 1))];
+            }
+            let why = (since && news).then(|| {
+                let many = number(read.rows);
+                format!(
+                    "More than {many} runs have begun since the server was last read. The oldest \
+                     of them are only listed while they are under way."
+                )
+            });
+            all.push(Incoming::Partial { open: false, why });
+            for (status, ..) in OPEN {
+                // The active ones of everything have been asked for at once.
+                if status != OPEN[0].0 || *topic != Topic::Everything {
+                    all.push(Incoming::Follow(self.open_runs(topic, status)));
+                }
+            }
+        }
+        self.lists.read.insert(topic.clone());
+        if *topic == Topic::Everything {
+            let unseen = self.lists.unseen();
+            let one = |id: JobId| Incoming::Follow(self.run_request(topic, id.as_str()));
+            all.extend(unseen.into_iter().map(one));
+        }
+        all
+    }
+
+    /// A row of a list. A run that it calls failed may have succeeded at a later attempt: the run
+    /// itself is asked, and the list believed where it does not answer. So many of a page have been
+    /// asked already.
+    pub(super) fn row_read(
+        &mut self,
+        topic: &Topic,
+        patch: JobPatch,
+        doubtful: bool,
+        doubted: &mut usize,
+    ) -> Incoming {
+        let (Some(id), Some(end), true) = (patch.id.clone(), patch.finished_at, doubtful) else {
+            return self.run_read(patch);
+        };
+        let known = self.ends.get(id.as_str()).filter(|(known, _)| *known == end);
+        let times = match known.map(|(_, asked)| *asked) {
+            Some(Asked::Answered(true)) => return self.run_read(record::completed(patch)),
+            Some(Asked::Answered(false)) => return self.run_read(patch),
+            Some(Asked::Times(times)) => times,
+            None => 0,
+        };
+        if times >= ASKED || *doubted >= DOUBTED {
+            return self.run_read(patch);
+        }
+        *doubted += 1;
+        let ask = super::http::ask(topic, "job", vec![id.as_str().to_owned()]);
+        let path = ["jobs", id.as_str()];
+        let request = self.endpoint.request(ask, Method::Get, &path, &[], None);
+        self.ends.remember(id, (end, Asked::Times(times + 1)));
+        Incoming::Follow(request)
+    }
+
+    pub(super) fn queues_read(
+        &self,
+        ask: &Ask,
+        topic: &Topic,
+        fields: &Fields<'_>,
+    ) -> Vec<Incoming> {
+        let rows = fields.rows("queues");
+        let mut all: Vec<Incoming> = rows
+            .iter()
+            .filter_map(record::queue)
+            .filter(|queue| !matches!(topic, Topic::Queue(name) if *name != queue.name))
+            .map(|queue| Incoming::Update(Update::Queue(queue)))
+            .collect();
+        if let Some(body) = next_cursor(ask, fields, rows.last()) {
+            let read = Read::of(ask);
+            all.push(if read.rows < PAGES * PAGE {
+                Incoming::Follow(self.queues(topic, &body, read.page + 1))
+            } else {
+                let many = PAGES * PAGE;
+                let why = format!("The server has more than {many} queues. The others are not listed by themselves.");
+                Incoming::Partial { open: false, why: Some(why) }
+            });
+        }
+        all
+    }
+}
+
+/// How far a list has been read with a page.
+struct Read {
+    page: u32,
+    rows: usize,
+}
+
+impl Read {
+    fn of(ask: &Ask) -> Read {
+        let body: Option<serde_json::Value> =
+            ask.args.get(1).and_then(|body| serde_json::from_str(body).ok());
+        let limit = body.and_then(|body| body.get("limit")?.as_u64()).unwrap_or(PAGE as u64);
+        let page: u32 = ask.args.first().and_then(|page| page.parse().ok()).unwrap_or(u32::MAX);
+        let rows = u64::from(page).saturating_mul(limit);
+        Read { page, rows: usize::try_from(rows).unwrap_or(usize::MAX) }
+    }
+}
+
+/// The body of the call for the page after this one, whose last row is given; `None` after the last.
+fn next_cursor(
+    ask: &Ask,
+    fields: &Fields<'_>,
+    last: Option<&Fields<'_>>,
+) -> Option<serde_json::Value> {
+    let cursor: &RawValue = fields.get("nextCursor")?;
+    let last = last?;
+    let mut body: serde_json::Value = serde_json::from_str(ask.args.get(1)?).ok()?;
+    let mut cursor: serde_json::Value = serde_json::from_str(cursor.get()).ok()?;
+    if ask.call != "queues" {
+        // Only the table of jobs knows directions.
+        body["cursorDirection"] = json!("next");
+        // A cursor is a row, and the page begins behind it. Some servers name the first row that they
+        // left out, which would then be on no page: the last one that they gave is right for all.
+        let own = (last.time("createdAt"), last.string("jobId"), last.string("id"));
+        if let (Some(cursor), (Some(created), Some(job), Some(id))) = (cursor.as_object_mut(), own)
+        {
+            cursor.insert("createdAt".to_owned(), json!(created.as_millisecond()));
+            cursor.insert("jobId".to_owned(), json!(job));
+            cursor.insert("id".to_owned(), json!(id));
+        }
+    }
+    body["cursor"] = cursor;
+    Some(body)
+}
