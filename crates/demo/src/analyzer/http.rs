@@ -10,6 +10,9 @@ use crate::voice::{Reply, Request};
 use crate::world::World;
 use crate::world::job::{Job, State};
 
+/// The server gives no more rows of a list, whatever it is asked for.
+const MOST_ROWS: usize = 100;
+
 impl Analyzer {
     pub(super) fn route(&mut self, world: &mut World, request: &Request) -> Reply {
         let segments = request.segments();
@@ -163,22 +166,15 @@ fn overview(world: &World) -> Reply {
     Reply::json(200, body.finish())
 }
 
-/// `total` counts what is returned; `offset` comes back as text, and the end of the range is the
-/// offset's digits followed by the limit's, less one.
+/// At most 100 rows, without a state half of them and one more of each kind. `total` counts what is
+/// returned; `offset` comes back as text, and the end of the range is the offset's digits followed by
+/// the limit's, less one.
 fn list(world: &World, request: &Request, queue: &str) -> Reply {
     if !world.queues().iter().any(|known| known == queue) {
         return failure(404, "Not Found", &format!("Queue {queue} not found"));
     }
-    let wanted: &[State] = match request.param("status") {
-        None => &[State::Queued, State::Running],
-        Some("waiting") => &[State::Queued],
-        Some("active") => &[State::Running],
-        Some("completed") => &[State::Completed],
-        Some("failed") => &[State::Failed],
-        Some("delayed") => &[State::Scheduled],
-        Some(_) => return failure(400, "Bad Request", "Invalid status"),
-    };
     let limit: usize = request.param("limit").and_then(|n| n.parse().ok()).unwrap_or(10);
+    let limit = if limit == 0 { 10 } else { limit.min(MOST_ROWS) };
     let offset = request.param("offset").filter(|offset| offset.parse::<usize>().is_ok());
     let (first, end) = match offset {
         None => (0, limit),
@@ -186,13 +182,29 @@ fn list(world: &World, request: &Request, queue: &str) -> Reply {
             (offset.parse().unwrap_or(0), format!("{offset}{limit}").parse().unwrap_or(usize::MAX))
         }
     };
-    let jobs: Vec<Raw> = shown(world)
-        .rev()
-        .filter(|job| job.queue == queue && wanted.contains(&job.state))
-        .take(end)
-        .skip(first)
-        .map(|job| row(job, world.now()))
-        .collect();
+    // What is under way comes in the order of its turn, what has ended with the newest first.
+    let of = |state: State| {
+        let mut jobs: Vec<&Job> =
+            shown(world).filter(|job| job.queue == queue && job.state == state).collect();
+        if state.terminal() {
+            jobs.sort_by_key(|job| std::cmp::Reverse((job.finished, job.key)));
+        }
+        jobs
+    };
+    let jobs: Vec<&Job> = match request.param("status") {
+        None => {
+            let half = |state| of(state).into_iter().take(limit / 2 + 1);
+            half(State::Queued).chain(half(State::Running)).collect()
+        }
+        Some("waiting") => of(State::Queued),
+        Some("active") => of(State::Running),
+        Some("completed") => of(State::Completed),
+        Some("failed") => of(State::Failed),
+        Some("delayed") => of(State::Scheduled),
+        Some(_) => return failure(400, "Bad Request", "Invalid status"),
+    };
+    let jobs: Vec<Raw> =
+        jobs.into_iter().take(end).skip(first).map(|job| row(job, world.now())).collect();
     let body = Obj::new()
         .put("total", jobs.len())
         .put("limit", limit)

@@ -178,21 +178,32 @@ fn table(world: &World, body: &Value) -> Reply {
             && text("queue").is_none_or(|queue| job.queue == queue)
             && [&job.id, &job.external, &job.name].iter().any(|field| field.contains(search))
     };
-    let key = |job: &Job| (job.created, job.id.clone());
+    let length = text("sortBy") == Some("durationMs");
+    let key = |job: &Job| {
+        let first = if length { job.took().unwrap_or(-1) } else { job.created };
+        (first, job.external.clone(), job.id.clone())
+    };
     let mut jobs: Vec<&Job> = world.jobs().filter(matches).collect();
-    jobs.sort_by_key(|job| std::cmp::Reverse(key(job)));
-    if text("sortBy") == Some("durationMs") {
-        jobs.sort_by_key(|job| std::cmp::Reverse(job.took()));
-    }
-    if text("sortDirection") == Some("asc") {
+    jobs.sort_by_cached_key(|job| std::cmp::Reverse(key(job)));
+    let ascending = text("sortDirection") == Some("asc");
+    if ascending {
         jobs.reverse();
     }
-    let cursor = body.get("cursor").and_then(|cursor| cursor.get("id")).and_then(Value::as_str);
-    let place = cursor.and_then(|id| jobs.iter().position(|job| job.id == id));
-    let from = match (place, text("cursorDirection")) {
-        (Some(place), Some("prev")) => place.saturating_sub(limit),
-        (Some(place), _) => place + 1,
-        (None, _) => 0,
+    // A cursor is a place between rows, whether its own row is still in the list or not.
+    let place = body.get("cursor").and_then(|cursor| {
+        let first = cursor.get(if length { "durationMs" } else { "createdAt" })?.as_i64()?;
+        let text = |name: &str| cursor.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some((first, text("jobId")?, text("id")?))
+    });
+    let behind = |job: &&Job| match &place {
+        Some(place) if ascending => key(job) > *place,
+        Some(place) => key(job) < *place,
+        None => true,
+    };
+    let from = jobs.iter().position(behind).unwrap_or(jobs.len());
+    let from = match text("cursorDirection") {
+        Some("prev") => from.saturating_sub(limit + 1),
+        _ => from,
     };
     let page: Vec<&Job> = jobs.iter().copied().skip(from).take(limit).collect();
     let cursor = |job: &&&Job| {
@@ -200,6 +211,7 @@ fn table(world: &World, body: &Value) -> Reply {
             .put("createdAt", job.created)
             .put("jobId", &job.external)
             .put("id", &job.id)
+            .maybe("durationMs", length.then(|| job.took()))
             .raw()
     };
     let more = jobs.len() > from + page.len();

@@ -8,6 +8,7 @@ mod certificates;
 mod common;
 mod configure;
 mod connect;
+mod crowds;
 mod dialects;
 mod killed;
 mod network;

@@ -279,7 +279,8 @@ impl TriggerX {
                      so some ends are reported late. Set the user (the owner's address) in the \
                      server's settings to read them together."
                 );
-                all.push(Incoming::Partial { open: false, why: Some(why) });
+                // A task may have begun of which nothing was read yet.
+                all.push(Incoming::Partial { open: true, why: Some(why) });
             }
             let stats = self.get(topic, "stats", &["ws", "stats"], Vec::new());
             all.push(Incoming::Follow(stats));
