@@ -209,6 +209,7 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
             let colour = match notice.tone {
                 Tone::Good => Colour::Green,
                 Tone::Bad => Colour::Red,
+                Tone::Warn => Colour::Yellow,
                 Tone::Plain => Colour::Cyan,
             };
             line += &style.paint(colour, "notice", 10);

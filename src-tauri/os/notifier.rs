@@ -175,6 +175,7 @@ fn sound_name(notice: &Notice) -> &'static str {
         (Some(Kind::Lost), _) => "network-connectivity-lost",
         (Some(Kind::Back), _) => "network-connectivity-established",
         (_, Tone::Bad) => "dialog-error",
+        (_, Tone::Warn) => "dialog-warning",
         (_, Tone::Good) => "complete",
         (_, Tone::Plain) => "message-new-instant",
     }

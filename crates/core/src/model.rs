@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::log::LogLines;
+use crate::notify::Tone;
 
 /// A job's identity on its server, byte for byte as the dialect defines it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -529,10 +530,12 @@ pub struct ServerNotice {
     pub title: String,
     /// The text.
     pub text: String,
-    /// How serious it is.
-    pub level: Level,
+    /// How it is shown.
+    pub tone: Tone,
     /// When the server says it happened.
     pub at: Option<Timestamp>,
+    /// Whether somebody has read it already, as the server says.
+    pub read: bool,
 }
 
 /// A canonical fact a dialect learned.
@@ -555,6 +558,8 @@ pub enum Update {
     Queue(QueuePatch),
     /// Something to tell people.
     Notice(ServerNotice),
+    /// Somebody has read the notice with this [`ServerNotice::id`].
+    NoticeRead(String),
 }
 
 /// The [`Diagnostic::kind`] of an answer that refuses an action, whatever its status.

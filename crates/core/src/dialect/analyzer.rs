@@ -147,7 +147,13 @@ impl Analyzer {
                 }
             }
             "connected" => Vec::new(),
-            "subscription-success" => topic_of(args).map(Incoming::Watched).into_iter().collect(),
+            "subscription-success" => match topic_of(args) {
+                Some(topic) => vec![Incoming::Watched(topic)],
+                None => {
+                    let words = "A confirmed subscription names neither a job nor a queue.";
+                    vec![odd_frame("wrong-shape", words, Some(args), &self.endpoint)]
+                }
+            },
             "unsubscription-success" | "subscriptions" => Vec::new(),
             "exception" | "subscription-error" | "error" => vec![self.exception(name, args)],
             _ => {

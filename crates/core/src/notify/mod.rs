@@ -77,7 +77,7 @@ impl Notice {
     #[must_use]
     pub fn routine(&self) -> bool {
         let slow = self.why.as_ref().is_some_and(|why| why.kind == Kind::Slow);
-        self.tone != Tone::Bad && !slow
+        !self.tone.troubles() && !slow
     }
 }
 
@@ -107,8 +107,36 @@ pub enum Tone {
     Good,
     /// Bad news.
     Bad,
-    /// Neither.
+    /// What may become bad news: a server's warning.
+    Warn,
+    /// None of these.
     Plain,
+}
+
+impl Tone {
+    /// The word used on the command line, in the history and for the page.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Tone::Good => "good",
+            Tone::Bad => "bad",
+            Tone::Warn => "warn",
+            Tone::Plain => "plain",
+        }
+    }
+
+    /// Reads what [`Tone::word`] printed; any other text is plain.
+    #[must_use]
+    pub fn from_word(word: &str) -> Tone {
+        let all = [Tone::Good, Tone::Bad, Tone::Warn];
+        all.into_iter().find(|tone| tone.word() == word).unwrap_or(Tone::Plain)
+    }
+
+    /// Whether it is about something that went wrong, or may.
+    #[must_use]
+    pub fn troubles(self) -> bool {
+        matches!(self, Tone::Bad | Tone::Warn)
+    }
 }
 
 /// The notice for the end of a job, or for one that is gone; `None` where it has not ended.

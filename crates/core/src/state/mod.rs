@@ -233,9 +233,11 @@ impl Board {
         match update {
             Update::Job(patch) => self.merge(patch, source, baseline, now),
             Update::Gone(id) => self.gone(id, source, now),
-            Update::Log { .. } | Update::Metric(_) | Update::Queue(_) | Update::Notice(_) => {
-                Vec::new()
-            }
+            Update::Log { .. }
+            | Update::Metric(_)
+            | Update::Queue(_)
+            | Update::Notice(_)
+            | Update::NoticeRead(_) => Vec::new(),
         }
     }
 

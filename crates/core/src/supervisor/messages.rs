@@ -299,6 +299,8 @@ pub enum Output {
     Queue(QueuePatch),
     /// Something the server wants told.
     Notice(ServerNotice),
+    /// Somebody has read the notice with this id.
+    NoticeRead(String),
     /// Something odd.
     Diagnostic(Diagnostic),
     /// How an action ended: the server's words, or why it failed.

@@ -258,6 +258,7 @@ impl Supervisor {
             Update::Metric(metric) => self.out.push_back(Output::Metric(metric)),
             Update::Queue(queue) => self.out.push_back(Output::Queue(queue)),
             Update::Notice(notice) => self.out.push_back(Output::Notice(notice)),
+            Update::NoticeRead(id) => self.out.push_back(Output::NoticeRead(id)),
         }
     }
 

@@ -156,6 +156,7 @@ fn update(update: &Update) -> String {
         Update::Metric(metric) => format!("metric {metric:?}"),
         Update::Queue(queue) => format!("queue {}", serde_json::to_string(queue).unwrap()),
         Update::Notice(notice) => format!("notice {notice:?}"),
+        Update::NoticeRead(id) => format!("read {id}"),
     }
 }
 

@@ -264,9 +264,11 @@ fn show_update(update: &Update) -> Value {
             ("job", json!(notice.job)),
             ("title", json!(notice.title)),
             ("text", json!(notice.text)),
-            ("level", json!(notice.level)),
+            ("tone", json!(notice.tone)),
             ("at", json!(notice.at)),
+            ("read", if notice.read { json!(true) } else { Value::Null }),
         ]) }),
+        Update::NoticeRead(id) => json!({ "read": id }),
     }
 }
 

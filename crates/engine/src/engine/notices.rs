@@ -6,11 +6,11 @@
 //! its way to the desktop is told at the next start, with all that ended meanwhile; what may or may
 //! not have been shown is shown once more by the same popup, which replaces the first in place.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use jobwatch_core::dialect::ActionKind;
-use jobwatch_core::model::{Job, JobId, JobState, Level, ServerNotice};
+use jobwatch_core::model::{Job, JobId, JobState, ServerNotice};
 use jobwatch_core::notify::popups::Popups;
 use jobwatch_core::notify::quiet::Held;
 use jobwatch_core::notify::{Notice, Tone, family};
@@ -30,6 +30,8 @@ use crate::views::{OpenJob, Wanted};
 const ON_THEIR_WAY: usize = 8;
 /// After this long it is looked again whether the desktop takes popups.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Notices that were read on their servers before they were written here.
+const READ_EARLY: usize = 256;
 /// Notices kept for the list.
 const MAX_LISTED: usize = 5_000;
 
@@ -101,6 +103,8 @@ pub(super) struct Notices {
     /// What each notice is like, for folding bursts.
     likes: HashMap<i64, Likeness>,
     unread: u32,
+    /// The marks of servers' notices that are read on their servers, and not in the list.
+    read_early: VecDeque<(ServerId, String)>,
     pub(super) bursts: Bursts,
     /// Which popups are shown, and when.
     popups: Popups,
@@ -232,6 +236,14 @@ impl Notices {
         gathered
     }
 
+    /// A server's own notice, by what the server calls it.
+    fn by_mark(&self, server: &ServerId, mark: &str) -> Option<&StoredNotice> {
+        let same = |stored: &&StoredNotice| {
+            stored.mark.as_deref() == Some(mark) && stored.notice.server == *server
+        };
+        self.newest().find(same)
+    }
+
     /// Puts a notice into the list, which is in the order of time.
     fn push(&mut self, stored: StoredNotice) {
         if let Some(like) = likeness(&stored.notice) {
@@ -263,7 +275,7 @@ impl Notices {
         let same = |other: &&StoredNotice| {
             other.notice.job == notice.job
                 && other.notice.server == notice.server
-                && (other.notice.tone == Tone::Bad) == (notice.tone == Tone::Bad)
+                && other.notice.tone.troubles() == notice.tone.troubles()
                 && apart(&other.notice, notice) <= APART
         };
         // In a flood it is not looked for ever.
@@ -410,10 +422,6 @@ impl State {
     pub(super) fn server_notice(&mut self, slot: Slot, from: ServerNotice, now: Now) {
         let Some(entry) = self.entry(slot) else { return };
         let clean = |text: &str| entry.redactor.clean_prefix(text, 2_000);
-        let tone = match from.level {
-            Level::Warn | Level::Error | Level::Fatal => Tone::Bad,
-            Level::Trace | Level::Debug | Level::Info => Tone::Plain,
-        };
         let at = from.at.unwrap_or(now.wall);
         let title = if from.title.trim().is_empty() { &entry.server.name } else { &from.title };
         let mark = from.id.clone().or_else(|| {
@@ -427,12 +435,40 @@ impl State {
             job: from.job,
             title: clean(title),
             body: clean(&from.text),
-            tone,
+            tone: from.tone,
             at,
             subject: None,
             why: None,
         };
-        self.history.announce(Announcement { mark, ..Announcement::of(notice) });
+        let server = notice.server.clone();
+        let known = mark.as_ref().filter(|_| from.read).cloned();
+        let read = from.read;
+        self.history.announce(Announcement { mark, read, ..Announcement::of(notice) });
+        if let Some(mark) = known {
+            self.read_on_server(server, mark);
+        }
+    }
+
+    /// Somebody has read a server's own notice with this id on the server.
+    pub(super) fn notice_read(&mut self, slot: Slot, id: &str) {
+        let Some(entry) = self.entry(slot) else { return };
+        let (server, mark) = (entry.server.id.clone(), entry.redactor.clean(id));
+        self.read_on_server(server, mark);
+    }
+
+    fn read_on_server(&mut self, server: ServerId, mark: String) {
+        if let Some(stored) = self.notices.by_mark(&server, &mark) {
+            if !stored.read {
+                self.mark_read(vec![stored.id], true);
+            }
+            return;
+        }
+        // It may be on its way to the history.
+        let early = &mut self.notices.read_early;
+        if early.len() == READ_EARLY {
+            early.pop_front();
+        }
+        early.push_back((server, mark));
     }
 
     /// A server's name; nothing for what tells of several. `None` where it is not here any more.
@@ -447,7 +483,7 @@ impl State {
     /// others instead of them.
     pub(super) fn recorded(
         &mut self,
-        stored: StoredNotice,
+        mut stored: StoredNotice,
         away: bool,
         job: Option<&Arc<Job>>,
         instead_of: &[i64],
@@ -462,6 +498,15 @@ impl State {
             // Its server was removed while it was written: nobody wants to hear of it any more.
             self.history.shown(vec![stored.id]);
             return;
+        }
+        let early = &mut self.notices.read_early;
+        let is_it = |(server, mark): &(ServerId, String)| {
+            stored.mark.as_ref() == Some(mark) && stored.notice.server == *server
+        };
+        if let Some(at) = early.iter().position(is_it) {
+            early.remove(at);
+            stored.read = true;
+            self.history.read(vec![stored.id], true);
         }
         // What is only listed, or muted, is no part of a summary either.
         let pops_up = stored.decision.as_ref().is_none_or(|made| made.pops_up());
@@ -493,14 +538,20 @@ impl State {
     /// Shows the popup, unless there is a reason not to, and notes that it is dealt with.
     pub(super) fn pop_up(&mut self, stored: &StoredNotice) {
         let notice = &stored.notice;
-        // A server's plain information is for the list, and so is what it says about a job: it is
-        // the job's outcome that rings, and it rings once.
+        // A server's plain information is for the list, and so are its good news, what somebody has
+        // read on the server, and what it says about a job: it is the job's outcome that rings, and
+        // it rings once.
         let loud = match (&stored.decision, &notice.why) {
             (Some(decision), _) => decision.pops_up(),
             // Written by an earlier version, because a rule wanted it.
             (None, Some(_)) => true,
             (None, None) => {
-                notice.key.is_some() || (notice.tone != Tone::Plain && notice.job.is_none())
+                let listed = match notice.tone {
+                    Tone::Plain => true,
+                    Tone::Good => stored.mark.is_some(),
+                    Tone::Bad | Tone::Warn => false,
+                };
+                notice.key.is_some() || !(listed || stored.read || notice.job.is_some())
             }
         };
         let seen = self.sees(&notice.server, notice.job.as_ref().map(|job| job.as_str()));

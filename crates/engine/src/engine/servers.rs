@@ -655,6 +655,7 @@ impl State {
                 self.sink(|| Event::Queue { server, queue });
             }
             Output::Notice(notice) => self.server_notice(slot, notice, now),
+            Output::NoticeRead(id) => self.notice_read(slot, &id),
             Output::Diagnostic(mut diagnostic) => {
                 diagnostic.text = entry.redactor.clean_prefix(&diagnostic.text, WORDS);
                 diagnostic.sample =

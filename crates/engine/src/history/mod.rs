@@ -68,6 +68,8 @@ pub struct StoredNotice {
     /// What the user's rules decided when it happened; `None` for what no rule is asked about, and
     /// for what earlier versions wrote.
     pub decision: Option<Arc<Decision>>,
+    /// For a server's own notices, what makes it the same when it comes again.
+    pub mark: Option<String>,
 }
 
 impl StoredNotice {
@@ -84,13 +86,14 @@ impl StoredNotice {
             popup: None,
             summary: None,
             decision: None,
+            mark: None,
         }
     }
 
     /// An announcement that was just written.
     pub(crate) fn announced(id: i64, what: &Announcement) -> StoredNotice {
-        let decision = what.decision.clone();
-        StoredNotice { decision, ..StoredNotice::new(id, what.notice.clone(), what.read) }
+        let (decision, mark) = (what.decision.clone(), what.mark.clone());
+        StoredNotice { decision, mark, ..StoredNotice::new(id, what.notice.clone(), what.read) }
     }
 }
 
@@ -110,7 +113,7 @@ pub struct Announcement {
     pub notice: Notice,
     /// The step that it tells of, kept in the same transaction, with the job as it is after it.
     pub step: Option<(Transition, Arc<Job>)>,
-    /// For a server's own notices, what makes it the same when it comes again.
+    /// See [`StoredNotice::mark`].
     pub mark: Option<String>,
     /// Whether it is part of what happened while the program was off.
     pub away: bool,

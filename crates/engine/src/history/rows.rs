@@ -104,17 +104,12 @@ pub(super) fn announce(
             return Ok(None);
         }
     }
-    let tone = match notice.tone {
-        Tone::Good => "good",
-        Tone::Bad => "bad",
-        Tone::Plain => "plain",
-    };
     connection
         .prepare_cached(
             "INSERT INTO notices
                  (server, job, attempt, outcome, title, body, tone, at, read, heard_at,
-                  kind, rule, name, error, decision)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                  kind, rule, name, error, decision, mark)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             notice.server.0,
@@ -123,7 +118,7 @@ pub(super) fn announce(
             notice.key.as_ref().map(|key| key.outcome.word()),
             notice.title,
             notice.body,
-            tone,
+            notice.tone.word(),
             notice.at.as_millisecond(),
             what.read,
             Timestamp::now().as_millisecond(),
@@ -133,6 +128,7 @@ pub(super) fn announce(
             notice.subject.as_ref().map(|about| &about.error),
             // A decision holds nothing that JSON cannot hold.
             what.decision.as_ref().and_then(|made| serde_json::to_string(&**made).ok()),
+            what.mark,
         ])?;
     Ok(Some(connection.last_insert_rowid()))
 }
@@ -170,11 +166,7 @@ pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
         }),
         _ => None,
     };
-    let tone = match row.get::<_, String>(7)?.as_str() {
-        "good" => Tone::Good,
-        "bad" => Tone::Bad,
-        _ => Tone::Plain,
-    };
+    let tone = Tone::from_word(&row.get::<_, String>(7)?);
     let (title, body) = (row.get(5)?, row.get(6)?);
     let at = timestamp(row.get(8)?);
     let kind = row.get::<_, Option<String>>(12)?.as_deref().and_then(Kind::from_word);
@@ -207,6 +199,7 @@ pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
             .get::<_, Option<String>>(20)?
             .and_then(|text| serde_json::from_str(&text).ok())
             .map(Arc::new),
+        mark: row.get(21)?,
     })
 }
 

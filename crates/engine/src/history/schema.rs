@@ -99,6 +99,11 @@ const STEPS: &[M<'static>] = &[
         "-- What the user's rules decided about it when it happened, as JSON: nothing decides it anew.
      ALTER TABLE notices ADD COLUMN decision TEXT;",
     ),
+    M::up(
+        "-- What a server calls a notice of its own, so that it can be read there and then here. Absent
+     -- in rows of earlier versions, and where it is ours.
+     ALTER TABLE notices ADD COLUMN mark TEXT;",
+    ),
 ];
 
 /// All steps from the first version on.

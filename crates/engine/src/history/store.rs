@@ -562,7 +562,7 @@ impl Store {
         let Some(source) = self.sources().next() else { return Ok(Vec::new()) };
         let mut query = source.prepare_cached(
             "SELECT id, server, job, attempt, outcome, title, body, tone, at, read, dismissed, shown,
-                    kind, rule, name, error, output, slot, told, summary, decision
+                    kind, rule, name, error, output, slot, told, summary, decision, mark
              FROM notices WHERE dismissed = 0 ORDER BY id DESC LIMIT ?1",
         )?;
         query.query_map(params![MAX_NOTICES as i64], stored_notice)?.collect()

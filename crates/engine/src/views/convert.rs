@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jobwatch_core::dialect::state_of_word;
 use jobwatch_core::model::{Job, JobState, QueuePatch, Source};
-use jobwatch_core::notify::{Tone, explain, headline};
+use jobwatch_core::notify::{explain, headline};
 use jobwatch_core::state::{Transition, TransitionKind};
 use jobwatch_core::supervisor::{self, Link, Status};
 
@@ -200,11 +200,6 @@ pub(crate) fn source_word(source: Source) -> &'static str {
 pub(crate) fn notice_row(server_name: &str, stored: &StoredNotice) -> NoticeRow {
     let notice = &stored.notice;
     let about = notice.subject.as_ref();
-    let tone = match notice.tone {
-        Tone::Good => "good",
-        Tone::Bad => "bad",
-        Tone::Plain => "plain",
-    };
     NoticeRow {
         id: stored.id,
         server: notice.server.0.clone(),
@@ -212,7 +207,7 @@ pub(crate) fn notice_row(server_name: &str, stored: &StoredNotice) -> NoticeRow 
         job: notice.job.as_ref().map(|job| job.as_str().to_owned()),
         title: notice.title.clone(),
         body: notice.body.clone(),
-        tone: tone.to_owned(),
+        tone: notice.tone.word().to_owned(),
         at: ms(notice.at),
         read: stored.read,
         rule: notice.why.as_ref().map(|why| why.rule.clone()),

@@ -828,7 +828,7 @@ pub struct NoticeRow {
     pub title: String,
     /// The rest.
     pub body: String,
-    /// `good`, `bad` or `plain`.
+    /// `good`, `bad`, `warn` or `plain`.
     pub tone: String,
     /// When it happened.
     #[ts(type = "number")]

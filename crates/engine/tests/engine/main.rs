@@ -19,6 +19,7 @@ mod proxies;
 mod rules;
 mod scale;
 mod secrecy;
+mod server_notices;
 mod tls;
 mod welcome;
 mod window;

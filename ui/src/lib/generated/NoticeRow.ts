@@ -31,7 +31,7 @@ title: string,
  */
 body: string, 
 /**
- * `good`, `bad` or `plain`.
+ * `good`, `bad`, `warn` or `plain`.
  */
 tone: string, 
 /**

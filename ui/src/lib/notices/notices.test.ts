@@ -73,6 +73,16 @@ test("what was muted from a popup is listed in the settings, and can be unmuted"
   expect(Object.keys(saved(mock)).sort(), "nothing else is written").toEqual(["mute", "unmute"]);
 });
 
+test("a server's warning has the icon of a warning, which a screen reader names", async () => {
+  const mock = await show();
+  const [newest, ...others] = mock.world.notices;
+  mock.world.notices = [{ ...newest!, title: "Disk almost full", tone: "warn", read: true }, ...others];
+  mock.touch();
+  await user.click(screen.getByRole("button", { name: /^Notices/ }));
+  const row = await screen.findByRole("row", { name: "Warning: Disk almost full" });
+  expect(row.querySelector(".icon.warn svg.lucide-triangle-alert")).not.toBeNull();
+});
+
 test("notices are searched, and narrowed to failures and to what was not read", async () => {
   const mock = await show();
   await user.click(screen.getByRole("button", { name: /^Notices/ }));

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::task::{self, Account, Told, last_segment};
-use super::{Kecs, logs, metrics};
+use super::{Kecs, logs, metrics, notifications};
 use crate::dialect::{Frame, Incoming, answer};
 use crate::log::LogLines;
-use crate::model::{Level, ServerNotice, Topic, Update};
+use crate::model::{Topic, Update};
 use crate::wire::fields::{Fields, elements};
 use crate::wire::json;
 
@@ -25,27 +25,25 @@ impl Kecs {
         let Some(kind) = envelope.text("type") else { return self.bare(envelope, text) };
         let payload = envelope.get("payload");
         match kind.as_ref() {
-            "log_entry" | "log_batch" | "log_history" => {
-                let entries = payload.map(|raw| list(raw, &["logs", "entries", "events"]));
-                self.log_entries(envelope, entries.unwrap_or_default())
-            }
-            "metric_update" | "metric_batch" | "historical_data" => {
-                let Some(payload) = payload else { return Vec::new() };
-                metrics::read(payload, envelope)
-            }
+            "log_entry" | "log_batch" | "log_history" => match payload {
+                Some(raw) => self.log_entries(envelope, list(raw, &["logs", "entries", "events"])),
+                None => without_payload(&kind, envelope, text),
+            },
+            "metric_update" | "metric_batch" | "historical_data" => match payload {
+                Some(payload) => metrics::read(payload, envelope),
+                None => without_payload(&kind, envelope, text),
+            },
             "task_status_changed"
             | "task_update"
             | "task_batch_update"
             | "initial_tasks"
             | "localstack_event" => self.tasks(&kind, envelope, text),
-            "service_updated" | "cluster_updated" => self.group_changed(envelope),
-            "notification" | "notification_history" | "notification_update" => payload
-                .map(|raw| list(raw, &["notifications"]))
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|raw| notification(&Fields::of(raw)?, envelope))
-                .collect(),
-            "subscribed" => self.subscribed(envelope),
+            "service_updated" | "cluster_updated" => self.group_changed(envelope, text),
+            "notification" | "notification_history" | "notification_update" => match payload {
+                Some(raw) => notifications::read(&kind, raw, envelope),
+                None => without_payload(&kind, envelope, text),
+            },
+            "subscribed" => self.subscribed(envelope, text),
             "error" => self.complained(envelope, text),
             "stream_error" => {
                 let words = payload.and_then(words).unwrap_or_else(|| "A stream failed.".into());
@@ -82,12 +80,16 @@ impl Kecs {
     }
 
     fn tasks(&mut self, kind: &str, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
-        let items =
-            envelope.get("payload").map(|raw| list(raw, &["tasks", "updates"])).unwrap_or_default();
+        let Some(payload) = envelope.get("payload") else {
+            return without_payload(kind, envelope, text);
+        };
         let at = envelope.time("timestamp");
         let mut all = Vec::new();
-        for item in &items {
-            let Some(fields) = Fields::of(item) else { continue };
+        for item in list(payload, &["tasks", "updates"]) {
+            let Some(fields) = Fields::of(item) else {
+                all.push(answer::odd("wrong-shape", "A task event is not an object.", item.get()));
+                continue;
+            };
             match self.task_change(kind, &fields, envelope, at) {
                 Some(read) => all.extend(read),
                 // An event about something else than a task says nothing about jobs.
@@ -160,7 +162,7 @@ impl Kecs {
     }
 
     /// A service or cluster changed: whoever watches it, or everything, asks again.
-    fn group_changed(&self, envelope: &Fields<'_>) -> Vec<Incoming> {
+    fn group_changed(&self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
         let payload = envelope.object("payload").unwrap_or_default();
         let mut names: Vec<String> = ["serviceArn", "clusterArn"]
             .iter()
@@ -169,6 +171,10 @@ impl Kecs {
             .map(|arn| last_segment(&arn).to_owned())
             .collect();
         names.dedup();
+        let odd = names.is_empty().then(|| {
+            let what = "An event about a service or a cluster names none.";
+            answer::odd("wrong-shape", what, text)
+        });
         self.watched
             .iter()
             .filter(|topic| match topic {
@@ -178,10 +184,16 @@ impl Kecs {
             })
             .cloned()
             .map(Incoming::Stale)
+            .chain(odd)
             .collect()
     }
 
-    fn subscribed(&mut self, envelope: &Fields<'_>) -> Vec<Incoming> {
+    fn subscribed(&mut self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
+        let payload = envelope.object("payload");
+        if !envelope.has("id") && payload.is_none_or(|payload| !payload.has("resourceId")) {
+            let what = "A confirmed subscription does not say to what.";
+            return vec![answer::odd("wrong-shape", what, text)];
+        }
         let asked = envelope.text("id").and_then(|id| self.asked.remove(id.as_ref()));
         let topic = asked.or_else(|| {
             let id = envelope.object("payload")?.string("resourceId")?;
@@ -270,14 +282,36 @@ impl Kecs {
     }
 }
 
+/// A frame that is of no use without the payload that it lacks; `null` is an empty list, as Go writes
+/// it, where a list may be.
+fn without_payload(kind: &str, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
+    let list = matches!(
+        kind,
+        "log_batch"
+            | "log_history"
+            | "metric_batch"
+            | "historical_data"
+            | "task_batch_update"
+            | "initial_tasks"
+            | "notification_history"
+    );
+    if list && envelope.has("payload") {
+        return Vec::new();
+    }
+    vec![answer::odd("wrong-shape", format!("A frame \"{kind}\" has no payload."), text)]
+}
+
 /// `payload` as a list: an array, an object that holds one under one of `names`, or one thing.
-fn list<'a>(payload: &'a RawValue, names: &[&str]) -> Vec<&'a RawValue> {
+pub(super) fn list<'a>(payload: &'a RawValue, names: &[&str]) -> Vec<&'a RawValue> {
     if payload.get().starts_with('[') {
         return elements(payload);
     }
-    let Some(fields) = Fields::of(payload) else { return Vec::new() };
+    let fields = Fields::of(payload).unwrap_or_default();
     match names.iter().find(|name| fields.has(name)) {
-        Some(name) => fields.array(name),
+        Some(name) => match fields.get(name) {
+            Some(inner) if inner.get().starts_with('[') => elements(inner),
+            inner => inner.into_iter().collect(),
+        },
         None => vec![payload],
     }
 }
@@ -309,33 +343,4 @@ fn words(raw: &RawValue) -> Option<String> {
 
 fn words_in(fields: &Fields<'_>) -> Option<String> {
     ["message", "error", "reason"].iter().find_map(|name| fields.string(name))
-}
-
-/// A notification. An update without words (read, dismissed) is the server's own bookkeeping.
-fn notification(fields: &Fields<'_>, envelope: &Fields<'_>) -> Option<Incoming> {
-    let text = ["message", "text", "body"].iter().find_map(|name| fields.string(name));
-    let title = fields.string("title");
-    if title.is_none() && text.is_none() {
-        return None;
-    }
-    let level = ["level", "severity", "type", "priority"]
-        .iter()
-        .find_map(|name| Level::from_word(&fields.text(name)?));
-    let metadata = fields.object("metadata").or_else(|| fields.object("data")).unwrap_or_default();
-    let job = ["taskArn", "taskId"]
-        .iter()
-        .find_map(|name| fields.string(name).or_else(|| metadata.string(name)))
-        .or_else(|| {
-            let task = fields.text("resourceType").is_some_and(|kind| kind == "task");
-            fields.string("resourceId").filter(|_| task)
-        })
-        .map(|arn| last_segment(&arn).into());
-    Some(Incoming::Update(Update::Notice(ServerNotice {
-        id: fields.string("id"),
-        job,
-        title: title.unwrap_or_else(|| "KECS".to_owned()),
-        text: text.unwrap_or_default(),
-        level: level.unwrap_or(Level::Info),
-        at: fields.time("timestamp").or_else(|| envelope.time("timestamp")),
-    })))
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::task::last_segment;
-use crate::dialect::Incoming;
+use crate::dialect::{Incoming, answer};
 use crate::model::{JobId, Metric, Update};
 use crate::wire::fields::{Fields, elements};
 use crate::wire::json;
@@ -33,20 +33,31 @@ pub fn read(payload: &RawValue, envelope: &Fields<'_>) -> Vec<Incoming> {
     let at = envelope.time("timestamp");
     let kind = envelope.string("resourceType");
     let owner = envelope.string("resourceId").filter(|_| kind.as_deref() != Some("cluster"));
-    collect(payload, owner.as_deref(), at, &mut all);
+    // One level of lists is a batch; deeper ones are nobody's shape.
+    let batch = payload.get().starts_with('[');
+    for item in if batch { elements(payload) } else { vec![payload] } {
+        let before = all.len();
+        collect(item, owner.as_deref(), at, &mut all);
+        if all.len() == before && !is_empty(item) {
+            all.push(answer::odd("wrong-shape", "A metric has no value.", item.get()));
+        }
+    }
     all
 }
 
+/// Whether this is the usual shape, with no values in it at this time.
+fn is_empty(raw: &RawValue) -> bool {
+    let none =
+        |raw: &RawValue| matches!(raw.get().replace(char::is_whitespace, "").as_str(), "[]" | "{}");
+    let Some(fields) = Fields::of(raw) else { return false };
+    let holds_none = |(name, raw): (&str, &RawValue)| {
+        let points = Fields::of(raw).and_then(|inner| inner.get("points"));
+        matches!(name, "metrics" | "updates" | "data") && none(raw) || points.is_some_and(none)
+    };
+    fields.iter().any(holds_none)
+}
+
 fn collect(raw: &RawValue, owner: Option<&str>, at: Option<Timestamp>, all: &mut Vec<Incoming>) {
-    if raw.get().starts_with('[') {
-        for item in elements(raw) {
-            // One level of lists is a batch; deeper ones are nobody's shape.
-            if item.get().starts_with('{') {
-                collect(item, owner, at, all);
-            }
-        }
-        return;
-    }
     let Some(fields) = Fields::of(raw) else { return };
     let own = ["taskId", "taskArn", "resourceId"].iter().find_map(|name| fields.string(name));
     let owner = own.as_deref().or(owner);

@@ -14,6 +14,7 @@ mod frames;
 mod http;
 mod logs;
 mod metrics;
+mod notifications;
 mod stored;
 mod task;
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{Target, TriggerX, record};
 use crate::dialect::{Frame, Incoming, answer};
 use crate::model::{JobState, Topic, Update};
-use crate::wire::fields::{Fields, Row};
+use crate::wire::fields::{Fields, Row, elements};
 use crate::wire::json;
 
 impl TriggerX {
@@ -18,7 +18,7 @@ impl TriggerX {
     fn read_object(&mut self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
         let kind = envelope.text("type").unwrap_or_default();
         match kind.as_ref() {
-            "JOB_TASKS_SNAPSHOT" => self.snapshot(envelope),
+            "JOB_TASKS_SNAPSHOT" => Self::snapshot(envelope, text),
             // The shipped server says TASK_UPDATED for all four; the documented types mean the
             // same and are told apart by the keys of `changes` as well.
             "TASK_UPDATED" | "TASK_STATUS_CHANGED" | "TASK_FEE_UPDATED" | "TASK_CREATED" => {
@@ -26,7 +26,10 @@ impl TriggerX {
                     vec![answer::odd("wrong-shape", "A task event names no task.", text)]
                 })
             }
-            "SUCCESS" => self.confirmed(envelope),
+            "SUCCESS" => self.confirmed(envelope).unwrap_or_else(|| {
+                let what = "A confirmed subscription names no room.";
+                vec![answer::odd("wrong-shape", what, text)]
+            }),
             "ERROR" => self.complained(envelope, text),
             "PONG" => Vec::new(),
             other => {
@@ -36,19 +39,32 @@ impl TriggerX {
         }
     }
 
-    fn snapshot(&mut self, envelope: &Fields<'_>) -> Vec<Incoming> {
-        let Some(data) = envelope.get("data") else { return Vec::new() };
-        let (job, rows) = Snapshot::read(data);
+    fn snapshot(envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
+        let read = envelope.get("data").filter(|data| data.get().starts_with('{'));
+        let Some((job, rows)) = read.and_then(Snapshot::read) else {
+            let what = "A snapshot of tasks holds no list of them.";
+            return vec![answer::odd("wrong-shape", what, text)];
+        };
         let at = envelope.time("timestamp");
-        rows.into_iter()
-            .filter_map(|row| {
-                let mut patch = record::task(&row, &row.string("task_id")?, job.as_deref());
-                patch.state.get_or_insert(JobState::Running);
-                patch.snapshot = true;
-                patch.at = at;
-                Some(Incoming::Update(Update::Job(Box::new(patch))))
-            })
-            .collect()
+        let mut nameless = 0_usize;
+        let mut all: Vec<Incoming> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let named = row.and_then(|row| row.string("task_id").map(|id| (row, id)));
+            let Some((row, id)) = named else {
+                nameless += 1;
+                continue;
+            };
+            let mut patch = record::task(&row, &id, job.as_deref());
+            patch.state.get_or_insert(JobState::Running);
+            patch.snapshot = true;
+            patch.at = at;
+            all.push(Incoming::Update(Update::Job(Box::new(patch))));
+        }
+        if nameless > 0 {
+            let what = format!("{nameless} of the tasks in a snapshot have no id.");
+            all.push(answer::odd("wrong-shape", what, text));
+        }
+        all
     }
 
     fn task_event(&mut self, envelope: &Fields<'_>, created: bool) -> Option<Vec<Incoming>> {
@@ -94,15 +110,16 @@ impl TriggerX {
         rooms.into_iter().flatten().take(1).map(|room| stale_job(&room)).collect()
     }
 
-    fn confirmed(&mut self, envelope: &Fields<'_>) -> Vec<Incoming> {
-        let Some(data) = envelope.object("data") else { return Vec::new() };
+    fn confirmed(&mut self, envelope: &Fields<'_>) -> Option<Vec<Incoming>> {
+        let data = envelope.object("data")?;
         let room = data.object("data").and_then(|inner| inner.string("room"));
-        let Some(room) = room.or_else(|| data.string("room")) else { return Vec::new() };
+        let room = room.or_else(|| data.string("room"))?;
         if data.text("message").is_some_and(|message| message.starts_with("Unsubscribed")) {
-            return Vec::new();
+            return Some(Vec::new());
         }
         self.asked.retain(|asked| *asked != room);
-        self.topic_of(&room).map(|topic| Incoming::Watched(topic.clone())).into_iter().collect()
+        let topic = self.topic_of(&room);
+        Some(topic.map(|topic| Incoming::Watched(topic.clone())).into_iter().collect())
     }
 
     fn complained(&mut self, envelope: &Fields<'_>, text: &str) -> Vec<Incoming> {
@@ -148,14 +165,20 @@ struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// The job's id and the rows; in a second pass where something has another shape.
-    fn read(data: &'a RawValue) -> (Option<String>, Vec<Fields<'a>>) {
-        if let Ok(Snapshot { job_id, tasks }) = serde_json::from_str(data.get()) {
-            let rows = tasks.into_iter().flatten().filter_map(|row| row.0).collect();
-            return (job_id.and_then(json::id_of), rows);
+    /// The job's id and the rows, `None` for what is no object; in a second pass where something has
+    /// another shape. `None` where there is no list, not even `null`, as Go writes an empty one.
+    fn read(data: &'a RawValue) -> Option<(Option<String>, Vec<Option<Fields<'a>>>)> {
+        if let Ok(Snapshot { job_id, tasks: Some(tasks) }) = serde_json::from_str(data.get()) {
+            let rows = tasks.into_iter().map(|row| row.0).collect();
+            return Some((job_id.and_then(json::id_of), rows));
         }
-        let fields = Fields::of(data).unwrap_or_default();
-        (fields.string("job_id"), fields.rows("tasks"))
+        let fields = Fields::of(data)?;
+        let rows = match fields.get("tasks") {
+            Some(list) if list.get().starts_with('[') => elements(list),
+            None if fields.has("tasks") => Vec::new(),
+            _ => return None,
+        };
+        Some((fields.string("job_id"), rows.into_iter().map(Fields::of).collect()))
     }
 }
 
