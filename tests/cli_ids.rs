@@ -2,70 +2,17 @@
 // In a test a failed step is a failed test, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
-use std::process::{Child, Command, Stdio};
+mod support;
+
 use std::time::Duration;
 
 use jobwatch_core::server::DialectKind;
-use jobwatch_demo::{Demo, DemoOptions, JobSpec};
+use jobwatch_demo::{DemoOptions, JobSpec};
 use serde_json::Value;
+use support::cli::{Running, World, run};
 
-/// Servers that do nothing unless told to, and a home that holds nothing.
-struct World {
-    demo: Demo,
-    runtime: tokio::runtime::Runtime,
-    home: tempfile::TempDir,
-}
-
-impl World {
-    fn quiet() -> World {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        let options = DemoOptions { life: false, keys: false, ..DemoOptions::default() };
-        let demo = runtime.block_on(Demo::start(options)).unwrap();
-        World { demo, runtime, home: tempfile::tempdir().unwrap() }
-    }
-
-    fn command(&self, kind: DialectKind, words: &[&str]) -> Command {
-        let servers = self.demo.servers();
-        let (server, _) = servers.iter().find(|(server, _)| server.dialect == kind).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jobwatch"));
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.home.path())
-            .args(words)
-            .args(["--dialect", kind.word(), "--name", "local", "--ws", &server.ws])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        if let Some(api) = &server.api {
-            command.args(["--api", api]);
-        }
-        for (name, value) in &server.options {
-            command.arg("--option").arg(format!("{name}={value}"));
-        }
-        command
-    }
-
-    /// Starts a job; answers its id as Jobwatch spells it.
-    fn start_job(&self, kind: DialectKind, spec: JobSpec) -> String {
-        let _inside = self.runtime.enter();
-        let id = self.demo.control(kind).start_job(spec);
-        if kind == DialectKind::TriggerX { format!("task:{id}") } else { id }
-    }
-}
-
-fn ended(child: Child) -> (i32, String, String) {
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
-
-fn run(mut command: Command) -> (i32, String, String) {
-    ended(command.spawn().unwrap())
+fn quiet() -> World {
+    World::of(DemoOptions { keys: false, ..DemoOptions::default() })
 }
 
 fn object(line: &str) -> Value {
@@ -80,56 +27,91 @@ fn run_in(world: &World, queue: &str, id: &str) -> String {
 
 #[test]
 fn an_id_that_means_several_jobs_lists_them_and_a_queue_before_it_names_one() {
-    let world = World::quiet();
+    let world = quiet();
     let kind = DialectKind::BullBoard;
     let runs = ["{email}", "{reports}"].map(|queue| run_in(&world, queue, "5"));
     run_in(&world, "{email}", "55");
-    let (code, out, err) = run(world.command(kind, &["wait", "5"]));
-    assert_eq!((code, out.as_str()), (4, ""), "{err}");
+    let (out, code, err) = run(world.command(kind, &["wait", "5"]));
+    assert_eq!((code, out.len()), (4, 0), "{err}");
     for named in ["{email}/5 ", "{reports}/5 ", "running", &runs[0], &runs[1]] {
         assert!(err.contains(named), "{named}: {err}");
     }
     assert!(!err.contains("/55"), "{err}");
-    {
-        let _inside = world.runtime.enter();
-        assert!(world.demo.control(kind).fail(&runs[0], "disk full", None));
-        assert!(world.demo.control(kind).complete(&runs[1], None));
-    }
+    world.fail(kind, &runs[0]);
+    world.complete(kind, &runs[1]);
     for (given, code) in [("{email}/5", 1), ("{reports}/5", 0), (runs[0].as_str(), 1)] {
-        let (ended, out, err) = run(world.command(kind, &["wait", given, "--timeout", "20"]));
-        assert_eq!(ended, code, "{given}: {out}{err}");
+        let (out, ended, err) = run(world.command(kind, &["wait", given, "--timeout", "20"]));
+        assert_eq!(ended, code, "{given}: {out:?} {err}");
     }
 }
 
 #[test]
+fn the_log_of_an_id_that_means_several_jobs_is_that_of_none_and_they_are_listed() {
+    let world = quiet();
+    let kind = DialectKind::BullBoard;
+    let runs = ["{email}", "{reports}"].map(|queue| run_in(&world, queue, "5"));
+    for run in &runs {
+        world.say(kind, run, &format!("of {run}"));
+    }
+    for more in [&[][..], &["--follow"][..]] {
+        let words = [&["logs", "5", "--timeout", "40"], more].concat();
+        let (out, code, err) = run(world.command(kind, &words));
+        assert_eq!((code, out.len()), (4, 0), "{err}");
+        for named in ["{email}/5 ", "{reports}/5 ", "running", &runs[0], &runs[1]] {
+            assert!(err.contains(named), "{named}: {err}");
+        }
+    }
+    for (given, id) in [("{email}/5", &runs[0]), ("{reports}/5", &runs[1])] {
+        let (out, code, err) = run(world.command(kind, &["logs", given, "--timeout", "40"]));
+        assert_eq!((out, code), (vec![format!("of {id}")], 0), "{given}: {err}");
+    }
+    // The one that has not ended is meant, as when it is waited for.
+    world.fail(kind, &runs[0]);
+    let (out, code, err) = run(world.command(kind, &["logs", "5", "--timeout", "40"]));
+    assert_eq!((out, code), (vec![format!("of {}", runs[1])], 0), "{err}");
+}
+
+#[test]
+fn an_id_that_itself_begins_with_the_word_job_is_found_and_named_with_another_is_ambiguous() {
+    let world = quiet();
+    let kind = DialectKind::Kecs;
+    let spec = |id: &str| JobSpec { id: Some(id.to_owned()), ..JobSpec::default() };
+    let id = world.start_job(kind, spec("job:77"));
+    assert_eq!(id, "job:77");
+    world.say(kind, &id, "of the literal one");
+    let (out, code, err) = run(world.command(kind, &["logs", "job:77", "--timeout", "40"]));
+    assert_eq!((out, code), (vec!["of the literal one".to_owned()], 0), "{err}");
+    world.start_job(kind, spec("77"));
+    let (out, code, err) = run(world.command(kind, &["logs", "job:77", "--timeout", "40"]));
+    assert_eq!((code, out.len()), (4, 0), "{err}");
+    assert!(err.contains("default/77 ") && err.contains("default/job:77 "), "{err}");
+    let words = ["logs", "default/job:77", "--timeout", "40"];
+    let (out, code, err) = run(world.command(kind, &words));
+    assert_eq!((out, code), (vec!["of the literal one".to_owned()], 0), "{err}");
+}
+
+#[test]
 fn wait_does_not_answer_for_an_old_job_of_the_same_id_in_another_queue() {
-    let world = World::quiet();
+    let world = quiet();
     let kind = DialectKind::BullBoard;
     let old = run_in(&world, "{email}", "5");
-    let control = world.demo.control(kind);
-    {
-        let _inside = world.runtime.enter();
-        assert!(control.fail(&old, "disk full", None));
-    }
-    let wait = world.command(kind, &["wait", "5", "--json"]).spawn().unwrap();
+    world.fail(kind, &old);
+    let wait = Running::start(world.command(kind, &["wait", "5", "--json"]));
     // The row of the job that was just added comes late.
     std::thread::sleep(Duration::from_secs(5));
     let new = run_in(&world, "{reports}", "5");
     std::thread::sleep(Duration::from_secs(3));
-    {
-        let _inside = world.runtime.enter();
-        assert!(control.complete(&new, None));
-    }
-    let (code, out, err) = ended(wait);
-    assert_eq!(code, 0, "{out}{err}");
-    let job = object(&out);
+    world.complete(kind, &new);
+    let (out, code, err) = wait.end();
+    assert_eq!(code, 0, "{out:?} {err}");
+    let job = object(&out[0]);
     assert_eq!((&job["id"], &job["state"]), (&new.as_str().into(), &"completed".into()));
     assert!(err.contains("{email}/5, failed"), "{err}");
 }
 
 #[test]
 fn a_job_that_the_server_does_not_know_is_told_promptly_whatever_its_id_is() {
-    let world = World::quiet();
+    let world = quiet();
     for (kind, id) in [
         (DialectKind::BullBoard, "999999"),
         (DialectKind::BullBoard, "{reports}/999999"),
@@ -139,25 +121,22 @@ fn a_job_that_the_server_does_not_know_is_told_promptly_whatever_its_id_is() {
         (DialectKind::TriggerX, "999999"),
         (DialectKind::Kecs, "0123456789abcdef0123456789abcdef"),
     ] {
-        let (code, out, err) = run(world.command(kind, &["wait", id, "--timeout", "25"]));
-        assert_eq!((code, out.as_str()), (3, ""), "{kind:?} {id}: {err}");
+        let (out, code, err) = run(world.command(kind, &["wait", id, "--timeout", "25"]));
+        assert_eq!((code, out.len()), (3, 0), "{kind:?} {id}: {err}");
     }
-    let (code, _, err) = run(world.command(DialectKind::Analyzer, &["wait", ".."]));
+    let (_, code, err) = run(world.command(DialectKind::Analyzer, &["wait", ".."]));
     assert_eq!(code, 64, "{err}");
     assert!(err.contains("No URL can name the job"), "{err}");
 }
 
 #[test]
 fn a_task_of_triggerx_is_found_by_its_number() {
-    let world = World::quiet();
+    let world = quiet();
     let kind = DialectKind::TriggerX;
     let task = world.start_job(kind, JobSpec::default());
-    {
-        let _inside = world.runtime.enter();
-        assert!(world.demo.control(kind).complete(&task, None));
-    }
+    world.complete(kind, &task);
     let number = task.strip_prefix("task:").unwrap();
-    let (code, out, err) = run(world.command(kind, &["wait", number, "--json"]));
-    assert_eq!(code, 0, "{out}{err}");
-    assert_eq!(object(&out)["id"], task.as_str());
+    let (out, code, err) = run(world.command(kind, &["wait", number, "--json"]));
+    assert_eq!(code, 0, "{out:?} {err}");
+    assert_eq!(object(&out[0])["id"], task.as_str());
 }

@@ -23,7 +23,7 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_CANCELLED: u8 = 2;
 /// `wait` and `logs`: the server does not know the job (any more).
 pub const EXIT_LOST: u8 = 3;
-/// `wait`: the id means several jobs.
+/// `wait` and `logs`: the id means several jobs.
 pub const EXIT_SEVERAL: u8 = 4;
 /// `logs`: not all lines are there.
 pub const EXIT_PARTIAL: u8 = 5;
@@ -50,7 +50,7 @@ Exit codes:
   1    wait: the job failed
   2    wait: the job was cancelled
   3    wait, logs: the server does not know the job (any more)
-  4    wait: the id means several jobs, which are listed
+  4    wait, logs: the id means several jobs, which are listed
   5    logs: lines are missing, or may be; which, and why, is said on stderr
   64   the command line was not understood
   69   something needed is not there (a port, an address, the window system)

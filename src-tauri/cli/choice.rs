@@ -130,6 +130,17 @@ pub fn certain(given: &str, job: &Job, kind: DialectKind) -> bool {
     number.is_some_and(|number| given != number)
 }
 
+/// Whether an id can mean one job only, whatever jobs there are: Better Bull Board alone knows its
+/// runs by ids that queues give out again. A run's own is a UUID.
+pub fn means_one(given: &str, kind: DialectKind) -> bool {
+    let uuid = given.len() == 36
+        && given.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    kind != DialectKind::BullBoard || uuid || given.contains('/')
+}
+
 /// The sentence for an id that means several jobs, with the jobs.
 pub fn several(server: &str, given: &str, jobs: &[Arc<Job>], now: Timestamp) -> String {
     let mut rows: Vec<[String; 4]> = jobs.iter().map(|job| row(job, now)).collect();
@@ -254,6 +265,15 @@ mod tests {
              \x20 {reports}/5  running  added 10 m 10 s ago  u-2\n\
              Name one of them, such as '{email}/5'."
         );
+    }
+
+    #[test]
+    fn an_id_that_queues_give_out_may_mean_several_runs() {
+        let uuid = "01999d2e-7d0c-7b11-8d3a-2f8a1f0e9c11";
+        for (given, one) in [("5", false), ("nightly", false), ("{email}/5", true), (uuid, true)] {
+            assert_eq!(means_one(given, DialectKind::BullBoard), one, "{given}");
+        }
+        assert!(means_one("5", DialectKind::Kecs));
     }
 
     #[test]

@@ -4,12 +4,13 @@
 //! soon as it is known how much the server has, and from then on as it comes. Whether all is there
 //! is known, not guessed: the engine says how far it could read the log.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jobwatch_core::log::LogLines;
-use jobwatch_core::model::JobId;
+use jobwatch_core::model::{Job, JobId};
 use jobwatch_core::supervisor::LogReach;
 use jobwatch_engine::Engine;
 use jobwatch_engine::engine::LogStored;
@@ -18,8 +19,9 @@ use jobwatch_engine::views::{LogFilter, LogTarget, OpenJob, Rows, UserError, Vie
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::args::{EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_PARTIAL, EXIT_TIMEOUT, Logs};
-use super::connection::{Target, job_topic};
+use super::args::{EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_PARTIAL, EXIT_SEVERAL, EXIT_TIMEOUT, Logs};
+use super::choice::{self, Choice};
+use super::connection::{Target, job_topic, job_topics};
 use super::text::{self, Style};
 use super::wait::{Seen, refused_words};
 use super::{Failure, Outcome, Output, json, print};
@@ -47,8 +49,8 @@ const STEP: u64 = 1_000;
 struct Heard {
     /// Counts the batches of lines.
     batches: u64,
-    /// Of which job how much is there.
-    reach: Option<(JobId, LogReach)>,
+    /// How much is there of the log of each job that may be meant.
+    reach: BTreeMap<JobId, LogReach>,
 }
 
 /// Runs the command.
@@ -57,22 +59,26 @@ struct Heard {
 /// For people.
 pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
     let wanted = Wanted::new(&args)?;
-    let topic = job_topic(&args.job)?;
-    let target = Target::find(&args.connection, vec![topic.clone()], paths)?;
+    let target = Target::find(&args.connection, vec![job_topic(&args.job)?], paths)?;
+    // What the id may mean depends on the kind, which may have to be found out.
+    let mut target = target.ready().await?;
+    let topics = job_topics(&args.job, &target.server)?;
+    target.server.watch.clone_from(&topics);
     let (server, name) = (target.server.id.0.clone(), target.server.name.clone());
+    let given = args.job.strip_prefix("job:").unwrap_or(&args.job).to_owned();
+    let sure = topics.len() == 1 && choice::means_one(&given, target.server.dialect);
     let (hear, heard) = watch::channel(Heard::default());
-    let (ports, seen) = Seen::ports(topic, move |event| match event {
+    let (ports, seen) = Seen::ports(topics, move |event| match event {
         Event::Log { named: true, .. } => hear.send_modify(|heard| heard.batches += 1),
-        Event::LogReach { named: true, job, reach, .. } => {
-            hear.send_modify(|heard| heard.reach = Some((job.clone(), reach.clone())));
-        }
+        Event::LogReach { named: true, job, reach, .. } => hear.send_modify(|heard| {
+            heard.reach.insert(job.clone(), reach.clone());
+        }),
         _ => {}
     });
     let engine = super::engine(target, ports).await?;
     let (to_print, printing) = mpsc::channel(64);
     let printer = Printer { server: name.clone(), json: args.json, timestamps: args.timestamps };
     let mut printed = printer.start(printing)?;
-    let given = args.job.strip_prefix("job:").unwrap_or(&args.job).to_owned();
     let mut log = Log {
         engine: &engine,
         server: &server,
@@ -81,6 +87,9 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
         seen,
         heard,
         job: given,
+        sure,
+        chosen: None,
+        begun: Instant::now(),
         view: None,
         next: 0,
         held: None,
@@ -128,6 +137,10 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
                 reason.unwrap_or_else(|| ".".to_owned())
             ))
         }
+        Some(Ended::Several(jobs)) => Err(Failure::new(
+            EXIT_SEVERAL,
+            choice::several(&name, &args.job, &jobs, Timestamp::now()),
+        )),
         Some(Ended::Unknown) => {
             Err(Failure::new(EXIT_LOST, format!("{name} does not know the job {job}.")))
         }
@@ -159,6 +172,8 @@ enum Ended {
     Gap(Timestamp, Timestamp),
     /// The server does not answer; what is stored is there.
     Silent,
+    /// The id means several jobs.
+    Several(Vec<Arc<Job>>),
     /// The server does not know the job.
     Unknown,
     /// Nobody accepts the key.
@@ -176,6 +191,11 @@ struct Log<'a> {
     heard: watch::Receiver<Heard>,
     /// The job's id, as it is known so far.
     job: String,
+    /// The id as it was given can mean one job only.
+    sure: bool,
+    /// The job that was chosen, whatever else comes.
+    chosen: Option<JobId>,
+    begun: Instant,
     view: Option<u32>,
     /// Lines with lower numbers are printed, but for those held.
     next: u64,
@@ -196,13 +216,17 @@ struct Batch {
 /// What is known of the job, the server and the log.
 struct Now {
     seen: Seen,
+    /// The job that is meant, once that is certain.
+    job: Option<Arc<Job>>,
+    /// The jobs of which nobody can say which is meant.
+    several: Vec<Arc<Job>>,
     reach: Option<LogReach>,
 }
 
 impl Now {
     /// Whether the job has ended, or is gone.
     fn over(&self) -> bool {
-        self.seen.job.as_ref().is_none_or(|job| job.state.over())
+        self.job.as_ref().is_none_or(|job| job.state.over())
     }
 
     /// How much of the log is there, once no better answer is to be expected soon.
@@ -215,7 +239,9 @@ impl Now {
 
 impl Log<'_> {
     async fn run(&mut self, follow: bool) -> Result<Ended, Failure> {
-        self.open().await?;
+        if self.sure {
+            self.open().await?;
+        }
         let ended = self.begin(follow).await?;
         self.print().await?;
         match ended {
@@ -260,13 +286,27 @@ impl Log<'_> {
 
     fn now(&mut self) -> Now {
         let seen = self.seen.borrow_and_update().clone();
-        let reach = self.heard.borrow_and_update().reach.clone();
-        let of_job = |(job, reach): (JobId, LogReach)| {
-            let known = seen.job.as_ref().is_none_or(|known| known.id == job);
-            known.then_some(reach)
+        let heard = self.heard.borrow_and_update().reach.clone();
+        let mut candidates = seen.candidates.clone();
+        self.chosen.iter().for_each(|job| candidates.settle(job));
+        // Until the server has said which jobs there are, the only one known so far may not be it.
+        let certain = self.sure || self.late(seen.answers()) || (seen.listed && seen.answers());
+        let (job, several) = match candidates.choice(false) {
+            Choice::One { job, .. } if certain || self.chosen.is_some() => (Some(job), Vec::new()),
+            Choice::Several(jobs) if certain => (None, jobs),
+            _ => (None, Vec::new()),
         };
-        let reach = reach.and_then(of_job);
-        Now { seen, reach }
+        let reach = match &job {
+            Some(job) => heard.get(&job.id),
+            // It may be known by another spelling of its id.
+            None => heard.values().next().filter(|_| self.sure && heard.len() == 1),
+        };
+        Now { reach: reach.cloned(), seen, job, several }
+    }
+
+    /// Whether the server has had the time to say which jobs there are.
+    fn late(&self, answers: bool) -> bool {
+        self.begun.elapsed() >= if answers { BEGIN } else { SILENT }
     }
 
     /// Waits for something to happen, or until then. Answers whether anything still can.
@@ -280,14 +320,17 @@ impl Log<'_> {
 
     /// Waits until it is known how much the server has; `None` when the log is to be followed.
     async fn begin(&mut self, follow: bool) -> Result<Option<Ended>, Failure> {
-        let begun = Instant::now();
         let mut known = None;
         let mut listed = None;
         loop {
             let now = self.now();
-            if let Some(job) = &now.seen.job
-                && job.id.as_str() != self.job
+            if !now.several.is_empty() {
+                return Ok(Some(Ended::Several(now.several)));
+            }
+            if let Some(job) = &now.job
+                && (job.id.as_str() != self.job || self.view.is_none())
             {
+                self.chosen = Some(job.id.clone());
                 job.id.as_str().clone_into(&mut self.job);
                 self.open().await?;
                 continue;
@@ -296,7 +339,7 @@ impl Log<'_> {
                 return Ok(Some(Ended::Refused(reason)));
             }
             let answers = now.seen.answers();
-            if now.seen.job.is_some() && answers {
+            if now.job.is_some() && answers {
                 known.get_or_insert_with(Instant::now);
             }
             if now.seen.listed && answers {
@@ -345,11 +388,12 @@ impl Log<'_> {
                     // What is stored of a job that the server has forgotten is all there is.
                     return Ok(Some(if self.any { self.whole().await? } else { Ended::Unknown }));
                 }
-            } else if self.any {
-                at(begun + SILENT);
-                if begun.elapsed() >= SILENT {
-                    return Ok(Some(Ended::Silent));
-                }
+            } else if self.any && self.begun.elapsed() >= SILENT {
+                return Ok(Some(Ended::Silent));
+            } else if let Some(then) =
+                [SILENT, BEGIN].into_iter().find(|it| self.begun.elapsed() < *it)
+            {
+                at(self.begun + then);
             }
             if !self.wait(until).await {
                 return Ok(Some(Ended::Whole));

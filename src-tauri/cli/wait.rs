@@ -43,17 +43,9 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The ports of an engine that watches one job, and what they hear. Only the newest of each is
+    /// The ports of an engine that watches one job, under every topic that may mean it, and what they hear. Only the newest of each is
     /// kept: nothing here can grow.
     pub fn ports(
-        wanted: Topic,
-        also: impl Fn(&Event) + Send + Sync + 'static,
-    ) -> (Ports, watch::Receiver<Seen>) {
-        Seen::ports_of(vec![wanted], also)
-    }
-
-    /// The same where several topics may mean the job.
-    pub fn ports_of(
         wanted: Vec<Topic>,
         also: impl Fn(&Event) + Send + Sync + 'static,
     ) -> (Ports, watch::Receiver<Seen>) {
@@ -114,7 +106,7 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
     let topics = job_topics(&args.job, &target.server)?;
     target.server.watch.clone_from(&topics);
     let (name, kind) = (target.server.name.clone(), target.server.dialect);
-    let (ports, mut seen) = Seen::ports_of(topics, |_| {});
+    let (ports, mut seen) = Seen::ports(topics, |_| {});
     let engine = super::engine(target, ports).await?;
     let outcome = tokio::select! {
         outcome = outcome(&args, &name, kind, &mut seen) => match outcome {

@@ -211,6 +211,12 @@ impl JobLog {
         (self.last.0 != NO_TIME).then_some(self.last.0)
     }
 
+    /// The time of the last line, and its position where the server counts.
+    #[must_use]
+    pub fn last_position(&self) -> Option<(i64, u32)> {
+        (self.last.0 != NO_TIME && self.last.1 != NO_POSITION).then_some(self.last)
+    }
+
     /// Whether its last line came over the socket.
     #[must_use]
     pub fn streams(&self) -> bool {

@@ -215,12 +215,24 @@ impl Store {
         let lines = &*super::cut::cut(lines);
         let lines_wanted = self.lines_wanted;
         let Some(open) = self.at_hand(owner, true) else { return };
+        let last = open.log.last_position();
         let (taken, problem) = open.log.take(lines, source);
         let times = || lines.iter().filter_map(|line| line.at).map(record::nanoseconds);
         let concerned = open.unheard.is_some() || !open.gaps.is_empty();
         let mut gaps = concerned && open.heard(times().min().zip(times().max()), source);
         if let Some((from, to)) = lines.gap() {
             gaps |= open.miss((record::nanoseconds(from), record::nanoseconds(to)));
+        }
+        // A look that begins holds the last line that is known, unless the server has dropped it, as it
+        // may have while nobody looked.
+        let begins = source == Source::Http && !lines.goes_on();
+        if let (true, Some(last), Some(first)) = (begins, last, lines.get(0))
+            && taken.lines.len() == lines.len()
+            && let (Some(time), Some(position)) = (first.at, first.position)
+            && position > u64::from(last.1) + 1
+            && record::nanoseconds(time) >= last.0
+        {
+            gaps |= open.miss((last.0, record::nanoseconds(time)));
         }
         if gaps {
             open.changed = true;
