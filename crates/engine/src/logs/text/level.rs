@@ -198,10 +198,14 @@ fn of_mark(line: &str) -> Option<Level> {
                 let clock = &rest[digits + 1..];
                 clock.first().is_some_and(u8::is_ascii_digit) && clock.get(2) == Some(&b':')
             };
-            // Android: `E/Tag( 123): `.
+            // Android: `E/Tag( 123): `, `E/Tag: `.
             let brief = rest.first() == Some(&b'/')
                 && rest.get(1).is_some_and(u8::is_ascii_alphabetic)
-                && line.find('(').is_some_and(|at| line[at..].contains("):"));
+                && match line.find(['(', ':', ' ']).map(|at| &line[at..]) {
+                    Some(ends) if ends.starts_with('(') => ends.contains("):"),
+                    Some(ends) => ends.starts_with(": "),
+                    None => false,
+                };
             (glog || brief).then(|| lettered(*letter)).flatten()
         }
         b':' | b'#' => {
