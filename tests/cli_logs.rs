@@ -287,3 +287,32 @@ fn an_unknown_job_ends_with_3_and_a_wrong_key_with_77() {
     let (_, code, err) = run(logs(&world, kind, &[&id, "--timeout", "40"]));
     assert_eq!(code, 77, "{err}");
 }
+
+#[test]
+fn a_server_that_cannot_be_asked_is_said_while_it_is_waited_for_and_ends_a_log_with_5() {
+    let world = shipped();
+    let kinds = [DialectKind::Kecs, DialectKind::BullBoard, DialectKind::StudyBuddy];
+    let faults = || Faults {
+        api: Some(ApiFault { status: Some(503), ..ApiFault::default() }),
+        ..Faults::default()
+    };
+    let asked = kinds.map(|kind| {
+        let id = world.start_job(kind, JobSpec::default());
+        world.tell(kind, |control| control.set_faults(faults()));
+        let commands = [
+            (5, "No line of this log is stored.", vec!["logs", &id]),
+            (124, "Nothing is known of", vec!["wait", &id, "--timeout", "12"]),
+        ];
+        commands.map(|(code, last, words)| {
+            let running = Running::start(world.command(kind, &words));
+            (running, code, last)
+        })
+    });
+    for (running, code, last) in asked.into_iter().flatten() {
+        let (out, ended, err) = running.end();
+        assert_eq!((out.len(), ended), (0, code), "{err}");
+        let (waiting, end) = err.trim().rsplit_once('\n').unwrap_or_default();
+        assert!(waiting.contains(" is only partly connected, waiting. "), "{err}");
+        assert!(waiting.contains("HTTP 503") && end.contains(last), "{err}");
+    }
+}

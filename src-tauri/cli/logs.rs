@@ -24,7 +24,7 @@ use super::choice::{self, Choice};
 use super::connection::{Target, job_topic, job_topics};
 use super::text::{self, Style};
 use super::wait::{Seen, refused_words};
-use super::{Failure, Outcome, Output, json, print};
+use super::{Failure, Outcome, Output, json, patience, print};
 use crate::os::paths::{NoHome, Paths};
 
 mod wanted;
@@ -37,6 +37,9 @@ const QUIET: Duration = Duration::from_millis(1_500);
 const HOLD: Duration = Duration::from_secs(2);
 /// A server that has not answered by then is not waited for where lines are stored.
 const SILENT: Duration = Duration::from_secs(5);
+/// One that says, or of which is known, why it does not answer is not waited for longer than this;
+/// that may pass.
+const GIVE_UP: Duration = Duration::from_secs(10);
 /// How long the log of a known job may take to begin.
 const BEGIN: Duration = Duration::from_secs(30);
 /// How long the reader may take for what still waits at the end.
@@ -75,6 +78,7 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
         }),
         _ => {}
     });
+    let also_seen = seen.clone();
     let engine = super::engine(target, ports).await?;
     let (to_print, printing) = mpsc::channel(64);
     let printer = Printer { server: name.clone(), json: args.json, timestamps: args.timestamps };
@@ -90,6 +94,7 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
         sure,
         chosen: None,
         begun: Instant::now(),
+        patient: args.timeout.is_some(),
         view: None,
         next: 0,
         held: None,
@@ -102,8 +107,10 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
             _ => Ok(EXIT_OK),
         },
         () = super::elapsed(args.timeout) => Some(Ended::TimedOut),
+        never = patience::explain(&name, also_seen) => match never {},
         () = crate::os::ended() => None,
     };
+    let any = log.any;
     let status = log.seen.borrow().status.clone();
     super::stop(&engine).await;
     drop(log);
@@ -132,10 +139,12 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
         Some(Ended::Silent) => {
             let reason = status.and_then(|status| status.reason);
             let reason = reason.map(|reason| format!(": {}", sentence(&reason)));
-            partial(format!(
-                "{name} does not answer{} These are the lines stored earlier.",
-                reason.unwrap_or_else(|| ".".to_owned())
-            ))
+            let stored = match any {
+                true => "These are the lines stored earlier.",
+                false => "No line of this log is stored.",
+            };
+            let reason = reason.unwrap_or_else(|| ".".to_owned());
+            partial(format!("{name} does not answer{reason} {stored}"))
         }
         Some(Ended::Several(jobs)) => Err(Failure::new(
             EXIT_SEVERAL,
@@ -170,7 +179,7 @@ enum Ended {
     Cut(Option<u64>, String),
     /// The server no longer has the lines between these times.
     Gap(Timestamp, Timestamp),
-    /// The server does not answer; what is stored is there.
+    /// The server does not answer; what is stored, if anything, is there.
     Silent,
     /// The id means several jobs.
     Several(Vec<Arc<Job>>),
@@ -196,6 +205,8 @@ struct Log<'a> {
     /// The job that was chosen, whatever else comes.
     chosen: Option<JobId>,
     begun: Instant,
+    /// The user has said how long to wait.
+    patient: bool,
     view: Option<u32>,
     /// Lines with lower numbers are printed, but for those held.
     next: u64,
@@ -388,12 +399,21 @@ impl Log<'_> {
                     // What is stored of a job that the server has forgotten is all there is.
                     return Ok(Some(if self.any { self.whole().await? } else { Ended::Unknown }));
                 }
-            } else if self.any && self.begun.elapsed() >= SILENT {
-                return Ok(Some(Ended::Silent));
-            } else if let Some(then) =
-                [SILENT, BEGIN].into_iter().find(|it| self.begun.elapsed() < *it)
-            {
-                at(self.begun + then);
+            } else {
+                let passed = self.begun.elapsed();
+                let hopeless = now.seen.status.as_ref().is_some_and(|it| it.reason.is_some());
+                let enough = match (self.any, hopeless) {
+                    (true, _) => SILENT,
+                    (false, true) => GIVE_UP,
+                    (false, false) => BEGIN,
+                };
+                // What is followed may still begin, and what has a timeout of its own ends by that.
+                if passed >= enough && (self.any || !(follow || self.patient)) {
+                    return Ok(Some(Ended::Silent));
+                }
+                if let Some(then) = [SILENT, GIVE_UP, BEGIN].into_iter().find(|it| passed < *it) {
+                    at(self.begun + then);
+                }
             }
             if !self.wait(until).await {
                 return Ok(Some(Ended::Whole));

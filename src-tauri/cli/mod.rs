@@ -7,6 +7,7 @@ mod connection;
 mod demo;
 pub mod json;
 mod logs;
+mod patience;
 mod servers;
 mod stream;
 mod text;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState, Topic};
 use jobwatch_core::notify::{duration_words, explain};
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::{Link, Status};
+use jobwatch_core::supervisor::Status;
 use jobwatch_engine::ports::{Event, Ports};
 use tokio::sync::watch;
 
@@ -18,7 +18,7 @@ use super::args::{
 use super::choice::{self, Candidates, Choice, certain};
 use super::connection::{Target, job_topic, job_topics};
 use super::stream::Each;
-use super::{Failure, Outcome, json, print, text};
+use super::{Failure, Outcome, json, patience, print, text};
 use crate::os::paths::{NoHome, Paths};
 
 /// After the server's list came without the job: how long something else may still name it. A
@@ -107,6 +107,7 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
     target.server.watch.clone_from(&topics);
     let (name, kind) = (target.server.name.clone(), target.server.dialect);
     let (ports, mut seen) = Seen::ports(topics, |_| {});
+    let also_seen = seen.clone();
     let engine = super::engine(target, ports).await?;
     let outcome = tokio::select! {
         outcome = outcome(&args, &name, kind, &mut seen) => match outcome {
@@ -125,6 +126,7 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
             )),
             Ended::Gone => Err(Failure::internal("The engine ended by itself.")),
         },
+        never = patience::explain(&name, also_seen) => match never {},
         () = super::elapsed(args.timeout) => Err(Failure::new(EXIT_TIMEOUT, unfinished(&name, &args.job, &seen))),
         () = crate::os::ended() => Err(Failure::new(EXIT_INTERRUPTED, unfinished(&name, &args.job, &seen))),
     };
@@ -261,14 +263,7 @@ fn unfinished(server: &str, job: &str, seen: &watch::Receiver<Seen>) -> String {
             format!("{job} has not ended: it is {}.", text::plain(&known.state.word()))
         }
         (None, Some(status)) => {
-            let stands = match status.link {
-                Link::Live | Link::Polling => "has not named it",
-                Link::Partly => "is only partly connected",
-                Link::Connecting => "is still connecting",
-                Link::Offline => "cannot be reached",
-                Link::Refused => "does not accept the key",
-                Link::Paused => "is paused",
-            };
+            let stands = patience::stands(status);
             let reason = status.reason.as_deref().map(|reason| format!(" {reason}"));
             let reason = reason.unwrap_or_default();
             format!("Nothing is known of {job}: {server} {stands}.{reason}")

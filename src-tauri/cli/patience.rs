@@ -1,0 +1,58 @@
+//! What is said while a command waits for a server that does not answer as it should: nobody is to
+//! sit before a silent terminal.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use jobwatch_core::supervisor::{Link, Status};
+use tokio::sync::watch;
+
+use super::text;
+use super::wait::Seen;
+
+/// A server may take this long before it is worth a word.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So many reasons are said; what changes more often helps nobody.
+const REASONS: usize = 8;
+
+/// How a server is connected, as the end of a sentence that begins with its name.
+#[must_use]
+pub fn stands(status: &Status) -> &'static str {
+    match status.link {
+        Link::Live | Link::Polling => "is connected",
+        Link::Partly => "is only partly connected",
+        Link::Connecting => "is still connecting",
+        Link::Offline => "cannot be reached",
+        Link::Refused => "does not accept the key",
+        Link::Paused => "is paused",
+    }
+}
+
+/// Says on the standard error why `server` does not say what is waited for, each reason once, for
+/// as long as nothing is known of the job. Never ends.
+pub async fn explain(server: &str, mut seen: watch::Receiver<Seen>) -> Infallible {
+    tokio::time::sleep(PATIENCE).await;
+    let mut told = Vec::new();
+    loop {
+        let reason = {
+            let now = seen.borrow_and_update();
+            match &now.status {
+                Some(status) if now.job.is_none() && !now.listed => {
+                    status.reason.as_ref().map(|reason| (stands(status), reason.clone()))
+                }
+                _ => None,
+            }
+        };
+        if let Some((stands, reason)) = reason
+            && told.len() < REASONS
+            && !told.contains(&reason)
+        {
+            crate::tell(format!("{server} {stands}, waiting. {}", text::plain(&reason)));
+            told.push(reason);
+        }
+        if seen.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
