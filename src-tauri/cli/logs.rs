@@ -22,12 +22,14 @@ use tokio::time::Instant;
 use super::args::{EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_PARTIAL, EXIT_SEVERAL, EXIT_TIMEOUT, Logs};
 use super::choice::{self, Choice};
 use super::connection::{Target, job_topic, job_topics};
-use super::text::{self, Style};
+use super::text;
 use super::wait::{Seen, refused_words};
-use super::{Failure, Outcome, Output, json, patience, print};
+use super::{Failure, Outcome, patience};
 use crate::os::paths::{NoHome, Paths};
 
+mod printer;
 mod wanted;
+use printer::{Batch, Printer};
 use wanted::Wanted;
 
 /// Where the socket alone brings lines, and after the end of a job, nothing more is expected once
@@ -214,14 +216,6 @@ struct Log<'a> {
     held: Option<i64>,
     /// There is a line, printed or not wanted.
     any: bool,
-}
-
-/// Lines on their way to the output.
-struct Batch {
-    job: JobId,
-    lines: LogLines,
-    /// The number of each line in the stored log.
-    numbers: Vec<u64>,
 }
 
 /// What is known of the job, the server and the log.
@@ -558,59 +552,4 @@ async fn sleep_until(until: Option<Instant>) {
 
 fn failure(error: UserError) -> Failure {
     Failure::internal(error.message)
-}
-
-/// Writes lines to the output.
-struct Printer {
-    server: String,
-    json: bool,
-    timestamps: bool,
-}
-
-impl Printer {
-    /// Prints on a thread of its own: a reader that takes nothing blocks it, and nothing else.
-    fn start(
-        self,
-        mut batches: mpsc::Receiver<Batch>,
-    ) -> Result<tokio::sync::oneshot::Receiver<Result<(), Failure>>, Failure> {
-        let (done, ended) = tokio::sync::oneshot::channel();
-        let style = Style::of_stdout();
-        std::thread::Builder::new()
-            .name("output".to_owned())
-            .spawn(move || {
-                let result = loop {
-                    let Some(batch) = batches.blocking_recv() else { break Ok(()) };
-                    match self.print(&batch, style) {
-                        Ok(Output::Open) => {}
-                        Ok(Output::Closed) => break Ok(()),
-                        Err(failure) => break Err(failure),
-                    }
-                };
-                // The receiver is gone when the program ends without waiting for us.
-                let _ = done.send(result);
-            })
-            .map_err(Failure::internal)?;
-        Ok(ended)
-    }
-
-    fn print(&self, batch: &Batch, style: Style) -> Result<Output, Failure> {
-        let mut all = String::new();
-        for (line, number) in batch.lines.iter().zip(&batch.numbers) {
-            if self.json {
-                all += &json::log(&self.server, &batch.job, *number, &line).text();
-            } else {
-                let head = self.timestamps.then(|| text::log_head(&line, style));
-                let head = head.unwrap_or_default();
-                all += &head;
-                // A terminal must not be commanded; a file gets every byte.
-                match style.terminal {
-                    true => all += &text::below(line.text, text::columns(&head)),
-                    false => all += text::in_file(line.text),
-                }
-            }
-            all.push('\n');
-        }
-        all.pop();
-        if batch.numbers.is_empty() { Ok(Output::Open) } else { print(&all) }
-    }
 }

@@ -1,5 +1,7 @@
 //! The command line as a shell user meets it: the real program, an empty home, the demo servers,
 //! which do nothing unless told to.
+// In a test a failed step is a failed test, in its helpers too.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
