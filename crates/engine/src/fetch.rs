@@ -192,7 +192,11 @@ async fn ask(
         if matches!(status, 301 | 302 | 303 | 307 | 308)
             && let Some(location) = response.headers().get(LOCATION)
         {
-            address = redirected(&address, location, redactor)?;
+            let target = target(&address, location)?;
+            if is_sign_in(&target) && !is_sign_in(&url) {
+                return Err(Failure::SignIn(shown(&target, redactor)));
+            }
+            address = redirected(&address, &target, redactor)?;
             if status < 307 && method != reqwest::Method::GET {
                 if status != 303 {
                     // Browsers would turn it into a GET, which would not do what was asked.
@@ -224,26 +228,51 @@ async fn ask(
     Err(Failure::Protocol(format!("the server redirected more than {MAX_REDIRECTS} times")))
 }
 
-fn redirected(
-    from: &Address,
-    location: &HeaderValue,
-    redactor: &Redactor,
-) -> Result<Address, Failure> {
+fn target(from: &Address, location: &HeaderValue) -> Result<Url, Failure> {
     let text = String::from_utf8_lossy(location.as_bytes());
-    let target = from.expose().join(&text).map_err(|_| {
+    from.expose().join(&text).map_err(|_| {
         Failure::Protocol("the server redirects to something that is not a URL".to_owned())
-    })?;
-    from.redirected(&target).ok_or_else(|| {
-        let mut shown = target.clone();
-        shown.set_query(None);
-        shown.set_fragment(None);
-        let _ = shown.set_password(None);
+    })
+}
+
+fn redirected(from: &Address, target: &Url, redactor: &Redactor) -> Result<Address, Failure> {
+    from.redirected(target).ok_or_else(|| {
         Failure::Protocol(format!(
             "the server redirects to {}, another origin, where the key is not sent; if that is \
              the right place, make it the server's address",
-            redactor.clean(shown.as_str())
+            shown(target, redactor)
         ))
     })
+}
+
+/// A URL without what may be secret in it.
+fn shown(url: &Url, redactor: &Redactor) -> String {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    let _ = shown.set_password(None);
+    redactor.clean(shown.as_str())
+}
+
+/// Whether a page at this address is one for signing in, as the servers' own and those of the usual
+/// access proxies are: no API answers there.
+fn is_sign_in(url: &Url) -> bool {
+    const SEGMENTS: [&str; 12] = [
+        "login",
+        "log-in",
+        "signin",
+        "sign-in",
+        "sign_in",
+        "logon",
+        "sso",
+        "oauth2",
+        "authorize",
+        "saml",
+        "saml2",
+        "openid-connect",
+    ];
+    let mut segments = url.path_segments().into_iter().flatten();
+    segments.any(|segment| SEGMENTS.iter().any(|word| segment.eq_ignore_ascii_case(word)))
 }
 
 /// Reads at most `limit` bytes of `response`, and whether that is all of it.

@@ -151,6 +151,10 @@ pub enum Failure {
     /// The answer broke the protocol.
     #[error("{0}")]
     Protocol(String),
+    /// Instead of an answer there is a redirect to a page for signing in, at this address: neither
+    /// the server nor a proxy before it knows who asks.
+    #[error("the server asks to sign in at {0} instead of answering")]
+    SignIn(String),
     /// The answer is larger than what is read of one.
     #[error("the answer is larger than the {} MiB that are read", .limit >> 20)]
     TooLarge {

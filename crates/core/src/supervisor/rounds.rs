@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::shared::Call;
 use super::status::{Api, Fault, api_fault, refusal, sentence, too_large};
-use super::verdict::{Trouble, acted, verdict};
+use super::verdict::{Trouble, acted, signed_out, verdict};
 use super::work::{Class, Purpose, Round, Step, Work};
 use super::{Failure, FetchId, Output, Remedy, Supervisor};
 use crate::dialect::oversized::Read;
@@ -118,6 +118,7 @@ impl Supervisor {
         now: Now,
     ) {
         let Some(flight) = self.polling.land(id) else { return };
+        let result = signed_out(result);
         let asked = match &result {
             Err(Failure::Http { retry_after, .. }) => wish.or(*retry_after),
             _ => wish,

@@ -83,6 +83,7 @@ pub(super) fn socket_remedy(failure: &Failure, proven: bool) -> Remedy {
         }
         Failure::Http { status: 429 | 500.., .. } => Remedy::Reconnect,
         Failure::Http { .. } => Remedy::SetSocketUrl,
+        Failure::SignIn(_) => Remedy::EnterKey,
         Failure::Unreachable(_) | Failure::Timeout(_) => Remedy::Reconnect,
     }
 }

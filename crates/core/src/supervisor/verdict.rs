@@ -1,7 +1,7 @@
 //! What one answer says.
 
-use super::Remedy;
 use super::status::Fault;
+use super::{Failure, Remedy};
 use crate::dialect::answer::is_page;
 use crate::dialect::{FetchResponse, Incoming};
 use crate::model::ACTION_REFUSED;
@@ -72,4 +72,12 @@ pub(super) fn acted(response: &FetchResponse, incoming: &[Incoming]) -> Result<(
         200..=299 => Ok(()),
         status => Err(words.unwrap_or_else(|| format!("The server answered HTTP {status}."))),
     }
+}
+
+/// A redirect to a page for signing in is the answer that servers of APIs give with status 401.
+pub(super) fn signed_out(result: Result<FetchResponse, Failure>) -> Result<FetchResponse, Failure> {
+    let Err(Failure::SignIn(place)) = result else { return result };
+    let words = serde_json::json!({ "message": format!("it asks to sign in at {place}") });
+    let content_type = Some("application/json".to_owned());
+    Ok(FetchResponse { status: 401, content_type, body: words.to_string().into_bytes() })
 }

@@ -86,6 +86,18 @@ fn an_open_socket_beside_a_refused_key_is_partly_connected_and_wants_a_key() {
 }
 
 #[test]
+fn a_redirect_to_a_page_for_signing_in_is_a_refused_key_wherever_it_comes() {
+    let mut bench = open_beside(Web::ByHand);
+    let id = bench.requests[0].1;
+    let failure = Failure::SignIn("https://id.example/login".to_owned());
+    bench.input(Input::Fetched(id, Err(failure), None));
+    // The words are the dialect's, which finds them in the answer.
+    let reason = "The server does not accept the key: the key is not accepted.";
+    says(&bench, Link::Partly, reason, Remedy::EnterKey);
+    assert!(bench.status().key_refused());
+}
+
+#[test]
 fn an_open_socket_is_not_live_before_the_api_has_answered_once() {
     let bench = open_beside(Web::ByHand);
     assert_eq!(bench.status().link, Link::Connecting);

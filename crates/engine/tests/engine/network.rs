@@ -121,6 +121,31 @@ async fn a_redirect_to_another_origin_is_not_followed_and_sees_no_key() {
 }
 
 #[tokio::test]
+async fn a_redirect_to_a_page_for_signing_in_is_told_and_not_followed() {
+    for (status, to, place) in [
+        (302, "/login?next=%2Fjobs&token=s", "/login"),
+        (303, "/api/auth/Sign-In", "/api/auth/Sign-In"),
+        (
+            307,
+            "https://x.cloudflareaccess.com/cdn-cgi/access/login/a",
+            "cloudflareaccess.com/cdn-cgi",
+        ),
+        (302, "https://id.example/realms/a/protocol/openid-connect/auth?x=1", "id.example/realms"),
+        (302, "/oauth2/start?rd=/jobs", "/oauth2/start"),
+    ] {
+        let (port, heads) = serve(move |_| redirect(status, to)).await;
+        for method in [Method::Get, Method::Post] {
+            let request = FetchRequest { method, ..get(&format!("http://127.0.0.1:{port}/jobs")) };
+            let error = ask(&request).await.0.unwrap_err();
+            let text = error.to_string();
+            assert!(matches!(error, Failure::SignIn(_)) && text.contains(place), "{text}");
+            assert!(!text.contains('?') && !text.contains(KEY), "{text}");
+        }
+        assert_eq!(heads.lock().unwrap().len(), 2, "{to}");
+    }
+}
+
+#[tokio::test]
 async fn an_upgrade_that_is_redirected_within_its_origin_is_followed_with_the_key() {
     for (status, to) in [(308, "/ws/"), (301, "/ws/?from=old"), (307, "//HOST/ws/")] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
