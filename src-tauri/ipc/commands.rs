@@ -1,7 +1,6 @@
-//! Commands that change something. Each is a call of the engine; the page never sees a key, and a
-//! key that it sends becomes a [`Secret`] before anything else happens to it.
+//! Commands that change something. Each is a call of the engine; the page never sees a stored key, and
+//! one that it sends becomes a `Secret` before anything else happens to it.
 
-use jobwatch_core::secret::Secret;
 use jobwatch_engine::Engine;
 use jobwatch_engine::views::{
     ActionView, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, PreferencesPatch,
@@ -15,6 +14,7 @@ use url::Url;
 
 use crate::app::DemoSwitch;
 use crate::background::{Presence, set_shortcut};
+use crate::ipc::masked::Masked;
 
 type Done = Result<(), UserError>;
 
@@ -30,9 +30,9 @@ pub async fn save_server(
     engine: State<'_, Engine>,
     draft: ServerDraft,
     change: KeyChange,
-    key: Option<String>,
+    key: Option<Masked>,
 ) -> Result<String, UserError> {
-    let key = key.map(Secret::new);
+    let key = key.map(Masked::reveal).transpose()?;
     engine.save_server(draft, change, key).await
 }
 
@@ -42,10 +42,10 @@ pub async fn test_server(
     engine: State<'_, Engine>,
     draft: ServerDraft,
     change: KeyChange,
-    key: Option<String>,
+    key: Option<Masked>,
     on_step: Channel<TestStep>,
 ) -> Result<TestVerdict, UserError> {
-    let key = key.map(Secret::new);
+    let key = key.map(Masked::reveal).transpose()?;
     let report = move |step: TestStep| {
         // A page that has gone does not want to know.
         let _ = on_step.send(step);
@@ -68,12 +68,11 @@ pub async fn probe_server(
 pub async fn sign_in(
     engine: State<'_, Engine>,
     draft: ServerDraft,
-    email: String,
-    password: String,
+    email: Masked,
+    password: Masked,
     stay: bool,
 ) -> Result<u32, UserError> {
-    let (email, password) = (Secret::new(email), Secret::new(password));
-    engine.sign_in(draft, email, password, stay).await
+    engine.sign_in(draft, email.reveal()?, password.reveal()?, stay).await
 }
 
 /// Removes a server, its history and its key.

@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod logs;
+pub mod masked;
 mod names;
 pub mod views;
 

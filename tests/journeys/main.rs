@@ -11,6 +11,7 @@ mod idle;
 mod key;
 mod keyboard;
 mod logs;
+mod memory;
 mod notifications;
 mod page;
 mod popup;
@@ -20,6 +21,7 @@ mod status;
 mod steps;
 mod tray;
 mod window;
+mod wrong_key;
 
 #[path = "../support/mod.rs"]
 mod support;

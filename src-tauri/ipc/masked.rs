@@ -1,0 +1,65 @@
+//! Secrets on their way from the page.
+//!
+//! What the page sends passes through buffers of the web engine, which nobody wipes. So it sends each
+//! secret masked with a random pad beside it, and only here are the two joined.
+
+use jobwatch_core::secret::Secret;
+use jobwatch_engine::views::{ErrorCode, UserError};
+use serde::Deserialize;
+
+/// A secret that the page has masked: each byte of its UTF-8 XORed with one of the pad.
+#[derive(Deserialize)]
+pub struct Masked {
+    masked: Vec<u8>,
+    pad: Vec<u8>,
+}
+
+impl Masked {
+    /// The secret.
+    ///
+    /// # Errors
+    /// Where the two do not belong together.
+    pub fn reveal(self) -> Result<Secret, UserError> {
+        let invalid = || UserError {
+            code: ErrorCode::Invalid,
+            message: "The key arrived damaged: enter it again.".to_owned(),
+        };
+        let Masked { masked: mut bytes, pad } = self;
+        if bytes.len() != pad.len() {
+            return Err(invalid());
+        }
+        for (byte, pad) in bytes.iter_mut().zip(pad) {
+            *byte ^= pad;
+        }
+        // In place, and what is refused is wiped as it is freed, like everything.
+        String::from_utf8(bytes).map(Secret::new).map_err(|_| invalid())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(json: &str) -> Masked {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_secret_is_revealed_with_its_pad() {
+        let pad: Vec<u8> = (7..19).collect();
+        let bytes = "sk-1 \u{fc}\u{1f511}".bytes();
+        let hidden: Vec<u8> = bytes.zip(&pad).map(|(byte, pad)| byte ^ pad).collect();
+        let pad = &pad[..hidden.len()];
+        let sent = serde_json::json!({"masked": hidden, "pad": pad}).to_string();
+        assert_eq!(masked(&sent).reveal().unwrap().expose(), "sk-1 \u{fc}\u{1f511}");
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_refused_and_not_quoted() {
+        for sent in [r#"{"masked":[1,2],"pad":[1]}"#, r#"{"masked":[255],"pad":[0]}"#] {
+            let error = masked(sent).reveal().unwrap_err();
+            assert_eq!(error.message, "The key arrived damaged: enter it again.", "{sent}");
+        }
+        assert_eq!(masked(r#"{"masked":[],"pad":[]}"#).reveal().unwrap().expose(), "");
+    }
+}
