@@ -50,11 +50,11 @@ fn is_empty(raw: &RawValue) -> bool {
     let none =
         |raw: &RawValue| matches!(raw.get().replace(char::is_whitespace, "").as_str(), "[]" | "{}");
     let Some(fields) = Fields::of(raw) else { return false };
-    let holds_none = |(name, raw): (&str, &RawValue)| {
-        let points = Fields::of(raw).and_then(|inner| inner.get("points"));
-        matches!(name, "metrics" | "updates" | "data") && none(raw) || points.is_some_and(none)
+    let holds_none = |name: &&str| fields.has(name) && fields.get(name).is_none_or(none);
+    let no_points = |(_, raw): (&str, &RawValue)| {
+        Fields::of(raw).is_some_and(|inner| inner.get("points").is_some_and(none))
     };
-    fields.iter().any(holds_none)
+    ["metrics", "updates", "data"].iter().any(holds_none) || fields.iter().any(no_points)
 }
 
 fn collect(raw: &RawValue, owner: Option<&str>, at: Option<Timestamp>, all: &mut Vec<Incoming>) {
