@@ -130,7 +130,8 @@ impl Target {
         }
         let clients = Clients::new(self.server.extra_ca.clone());
         if let Some(login) = &before.login {
-            self.key = Some(sign_in::key_for(&clients, &self.server, login).await.map_err(no_key)?);
+            let key = sign_in::key_for(&clients, &self.server, login, self.key.as_ref()).await;
+            self.key = Some(key.map_err(no_key)?);
         } else if before.renewable && !sign_in::accepted(&clients, &self.server, &self.key).await {
             self.renew(&clients).await?;
         }
@@ -144,7 +145,8 @@ impl Target {
         // Nothing kept: that the key is refused is told as of any other.
         let kept = keyring.load(&sign_in::login_id(&id)).ok().flatten();
         let Some(login) = kept.as_ref().and_then(Login::from_text) else { return Ok(()) };
-        let token = sign_in::key_for(clients, &self.server, &login).await.map_err(no_key)?;
+        let token = sign_in::key_for(clients, &self.server, &login, self.key.as_ref()).await;
+        let token = token.map_err(no_key)?;
         if let Err(error) = keyring.store(&id, &self.server.name, &token) {
             crate::tell(format_args!("The new token could not be kept in the keyring: {error}."));
         }

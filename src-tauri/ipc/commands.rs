@@ -2,6 +2,7 @@
 //! one that it sends becomes a `Secret` before anything else happens to it.
 
 use jobwatch_engine::Engine;
+use jobwatch_engine::engine::Typed;
 use jobwatch_engine::views::{
     ActionView, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, PreferencesPatch,
     ProbeView, RuleTrial, ServerDraft, TestStep, TestVerdict, UserError,
@@ -31,9 +32,9 @@ pub async fn save_server(
     draft: ServerDraft,
     change: KeyChange,
     key: Option<Masked>,
+    headers: Option<Masked>,
 ) -> Result<String, UserError> {
-    let key = key.map(Masked::reveal).transpose()?;
-    engine.save_server(draft, change, key).await
+    engine.save_server(draft, change, typed(key, headers)?).await
 }
 
 /// Tries a server step by step without saving it.
@@ -43,14 +44,15 @@ pub async fn test_server(
     draft: ServerDraft,
     change: KeyChange,
     key: Option<Masked>,
+    headers: Option<Masked>,
     on_step: Channel<TestStep>,
 ) -> Result<TestVerdict, UserError> {
-    let key = key.map(Masked::reveal).transpose()?;
+    let typed = typed(key, headers)?;
     let report = move |step: TestStep| {
         // A page that has gone does not want to know.
         let _ = on_step.send(step);
     };
-    engine.test_server(draft, change, key, Box::new(report)).await
+    engine.test_server(draft, change, typed, Box::new(report)).await
 }
 
 /// Looks at what is behind an address, without any key.
@@ -70,9 +72,16 @@ pub async fn sign_in(
     draft: ServerDraft,
     email: Masked,
     password: Masked,
+    headers: Option<Masked>,
     stay: bool,
 ) -> Result<u32, UserError> {
-    engine.sign_in(draft, email.reveal()?, password.reveal()?, stay).await
+    let headers = headers.map(Masked::reveal).transpose()?;
+    engine.sign_in(draft, email.reveal()?, password.reveal()?, headers, stay).await
+}
+
+fn typed(key: Option<Masked>, headers: Option<Masked>) -> Result<Typed, UserError> {
+    let reveal = |masked: Option<Masked>| masked.map(Masked::reveal).transpose();
+    Ok(Typed { key: reveal(key)?, headers: reveal(headers)? })
 }
 
 /// Removes a server, its history and its key.

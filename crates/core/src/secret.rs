@@ -81,6 +81,29 @@ impl Credentials {
         }
     }
 
+    /// Reads headers as they are typed: one a line, `Name: value`. Blank lines say nothing.
+    ///
+    /// # Errors
+    /// The number of the first line, from 1, that is none.
+    pub fn headers_of(text: &Secret) -> Result<Vec<(String, Secret)>, usize> {
+        let lines = text.expose().lines().zip(1..);
+        let filled = lines.filter(|(line, _)| !line.trim().is_empty());
+        filled
+            .map(|(line, number)| {
+                let (name, value) = line.split_once(':').ok_or(number)?;
+                header(&format!("{}: {}", name.trim(), value.trim())).ok_or(number)
+            })
+            .collect()
+    }
+
+    /// Another key with the further headers of before, as the one text.
+    #[must_use]
+    pub fn renewed(before: Option<&Secret>, key: Secret) -> Secret {
+        let headers = before.map(Credentials::read).unwrap_or_default().headers;
+        let all = Credentials { key: Some(key.clone()), headers };
+        all.written().unwrap_or(key)
+    }
+
     /// The one text; `None` where there is nothing in it.
     #[must_use]
     pub fn written(&self) -> Option<Secret> {
@@ -154,6 +177,32 @@ mod tests {
             assert_eq!(again, read, "{text:?}");
         }
         assert_eq!(Credentials::default().written(), None);
+    }
+
+    #[test]
+    fn headers_are_read_as_they_are_typed_and_a_line_that_is_none_is_named() {
+        let read = |text: &str| Credentials::headers_of(&Secret::new(text.to_owned()));
+        let all = read("CF-Access-Client-Id: a.b\r\n\n  X-Token:two words\n").unwrap();
+        let all: Vec<_> = all.iter().map(|(name, value)| (&**name, value.expose())).collect();
+        assert_eq!(all, [("CF-Access-Client-Id", "a.b"), ("X-Token", "two words")]);
+        assert_eq!(read(""), Ok(Vec::new()));
+        for (text, line) in [("no colon", 1), ("A: 1\n\nB b: 2", 3), ("A: 1\nB:", 2)] {
+            assert_eq!(read(text), Err(line), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn another_key_keeps_the_further_headers() {
+        let secret = |text: &str| Secret::new(text.to_owned());
+        for (before, renewed) in [
+            (None, "new"),
+            (Some("old"), "new"),
+            (Some("old\nX-a: 1"), "new\nX-a: 1"),
+            (Some("X-a: 1"), "new\nX-a: 1"),
+        ] {
+            let before = before.map(secret);
+            assert_eq!(Credentials::renewed(before.as_ref(), secret("new")), secret(renewed));
+        }
     }
 
     #[test]

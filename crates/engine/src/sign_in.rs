@@ -5,9 +5,11 @@ use std::time::Duration;
 use jobwatch_core::dialect::sign_in::SignIn;
 use jobwatch_core::dialect::{Incoming, dialect};
 use jobwatch_core::model::Topic;
-use jobwatch_core::secret::Secret;
+use jobwatch_core::secret::{Credentials, Secret};
 use jobwatch_core::server::{Server, ServerId};
-use reqwest::header::{CONTENT_TYPE, COOKIE, RETRY_AFTER, SET_COOKIE};
+use reqwest::header::{
+    CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -81,7 +83,8 @@ pub fn login_id(server: &ServerId) -> ServerId {
     ServerId(format!("{server}:sign-in"))
 }
 
-/// Signs in to `server`; gives its key.
+/// Signs in to `server`; gives its key, with the further headers of what was shown to it before, which
+/// it is shown in signing in as well.
 ///
 /// # Errors
 /// A sentence for people, without what was sent.
@@ -89,6 +92,7 @@ pub async fn key_for(
     clients: &Clients,
     server: &Server,
     login: &Login,
+    before: Option<&Secret>,
 ) -> Result<Secret, SignInError> {
     let how = dialect(server, None).map_err(SignInError::Refused)?.sign_in();
     let how = how.ok_or_else(|| {
@@ -97,7 +101,9 @@ pub async fn key_for(
             "{kind} has no sign-in with e-mail and password: give its key."
         ))
     })?;
-    sign_in(clients, &how, login).await
+    let headers = before.map(Credentials::read).unwrap_or_default().headers;
+    let token = sign_in(clients, &how, login, &headers).await?;
+    Ok(Credentials::renewed(before, token))
 }
 
 /// Whether the API of `server` accepts `key`, as far as it says: what does not answer refuses
@@ -111,7 +117,7 @@ pub async fn accepted(clients: &Clients, server: &Server, key: &Option<Secret>) 
     response.status != 401 && !said.iter().any(|one| matches!(one, Incoming::Refused(_)))
 }
 
-/// Signs in; gives the token.
+/// Signs in, with these further headers; gives the token.
 ///
 /// # Errors
 /// A sentence for people, without what was sent.
@@ -119,28 +125,35 @@ pub async fn sign_in(
     clients: &Clients,
     how: &SignIn,
     login: &Login,
+    headers: &[(String, Secret)],
 ) -> Result<Secret, SignInError> {
     let mut redactor = Redactor::new(Some(&login.password));
     redactor.add(&login.email);
+    for (_, value) in headers {
+        redactor.add(value);
+    }
+    let headers = header_map(headers)?;
     let late = SignInError::Failed(format!(
         "{} did not answer within {} s. Try again in a while.",
         place(&how.login),
         LIMIT.as_secs()
     ));
-    timeout(LIMIT, ask(clients, how, login, &redactor)).await.unwrap_or(Err(late))
+    timeout(LIMIT, ask(clients, how, login, &headers, &redactor)).await.unwrap_or(Err(late))
 }
 
 async fn ask(
     clients: &Clients,
     how: &SignIn,
     login: &Login,
+    headers: &HeaderMap,
     redactor: &Redactor,
 ) -> Result<Secret, SignInError> {
     let url = &how.login;
     let client = clients.for_url(url).await.map_err(|error| failed(&error.to_string()))?;
-    let mut request = client.post(url.clone()).header(CONTENT_TYPE, "application/json");
+    let mut request = client.post(url.clone()).headers(headers.clone());
+    request = request.header(CONTENT_TYPE, "application/json");
     if let Some(csrf) = &how.csrf
-        && let Some((token, cookies)) = forgery_token(client, csrf).await
+        && let Some((token, cookies)) = forgery_token(client, csrf, headers).await
     {
         request = request.header("x-csrf-token", token).header(COOKIE, cookies);
     }
@@ -197,10 +210,27 @@ async fn ask(
     }
 }
 
+fn header_map(headers: &[(String, Secret)]) -> Result<HeaderMap, SignInError> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let unsendable =
+            || SignInError::Failed(format!("The further header {name} cannot be sent as it is."));
+        let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable())?;
+        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| unsendable())?;
+        value.set_sensitive(true);
+        map.append(known, value);
+    }
+    Ok(map)
+}
+
 /// The token against forged requests, with the cookies that belong to it; none where the server
 /// has no such thing.
-async fn forgery_token(client: &reqwest::Client, url: &Url) -> Option<(String, String)> {
-    let response = client.get(url.clone()).send().await.ok()?;
+async fn forgery_token(
+    client: &reqwest::Client,
+    url: &Url,
+    headers: &HeaderMap,
+) -> Option<(String, String)> {
+    let response = client.get(url.clone()).headers(headers.clone()).send().await.ok()?;
     let cookies: Vec<String> = response
         .headers()
         .get_all(SET_COOKIE)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jobwatch_core::dialect::dialect;
 use jobwatch_core::dialect::endpoint::{Defaults, Endpoint};
 use jobwatch_core::model::{Job, Topic};
-use jobwatch_core::secret::{Secret, names_secret};
+use jobwatch_core::secret::{Credentials, Secret, names_secret};
 use jobwatch_core::server::{DialectKind, KeyPlacement, PolicyChange, Server, ServerId};
 use jobwatch_core::supervisor::{Input, Link};
 
@@ -19,6 +19,21 @@ use crate::sign_in::Login;
 use crate::views::{
     ErrorCode, KeyChange, KeyPlacementView, KeyState, PreferencesPatch, ServerDraft, UserError,
 };
+
+/// What was typed into a server's form that is secret.
+#[derive(Clone, Debug, Default)]
+pub struct Typed {
+    /// The key.
+    pub key: Option<Secret>,
+    /// Further headers, a line each; `None` keeps the present ones.
+    pub headers: Option<Secret>,
+}
+
+impl From<Option<Secret>> for Typed {
+    fn from(key: Option<Secret>) -> Typed {
+        Typed { key, headers: None }
+    }
+}
 
 /// A server that may be saved: everything has been checked.
 #[derive(Clone)]
@@ -84,9 +99,9 @@ impl State {
         &self,
         draft: &ServerDraft,
         change: KeyChange,
-        key: Option<Secret>,
+        typed: Typed,
     ) -> Result<Plan, UserError> {
-        let (mut server, key, login) = self.check(draft, change, key)?;
+        let (mut server, key, login) = self.check(draft, change, typed)?;
         let unnamed = draft.name.trim().is_empty();
         if unnamed {
             server.name = self.free_name(&server);
@@ -153,9 +168,9 @@ impl State {
         &self,
         draft: &ServerDraft,
         change: KeyChange,
-        key: Option<Secret>,
+        typed: Typed,
     ) -> Result<(Server, Option<Secret>), UserError> {
-        let (server, key, _) = self.check(draft, change, key)?;
+        let (server, key, _) = self.check(draft, change, typed)?;
         let kept = match &draft.id {
             Some(id) if change == KeyChange::Keep => {
                 self.named(&ServerId(id.clone()))?.secret.clone()
@@ -170,7 +185,7 @@ impl State {
         &self,
         draft: &ServerDraft,
         change: KeyChange,
-        key: Option<Secret>,
+        typed: Typed,
     ) -> Result<(Server, Option<Secret>, Option<Login>), UserError> {
         let existing = match &draft.id {
             Some(id) => Some(self.named(&ServerId(id.clone()))?),
@@ -180,19 +195,61 @@ impl State {
         let token = draft.sign_in.map(|number| self.token_of(number, &server)).transpose()?;
         let (key, login) = match token {
             Some(token) => (Some(token.token), token.login),
-            None => (key, None),
+            None => (typed.key, None),
         };
+        let key = key.filter(|key| !key.expose().is_empty());
         let key = match change {
             KeyChange::Keep | KeyChange::Forget => None,
             KeyChange::Store | KeyChange::Session => {
-                let key = key.filter(|key| !key.expose().is_empty());
-                Some(key.ok_or_else(|| invalid("The key is empty."))?)
+                Some(self.credentials(existing, &server, key, typed.headers.as_ref())?)
             }
         };
         if let Some(existing) = existing {
             self.check_host(existing, &server, change)?;
         }
         Ok((server, key, login))
+    }
+
+    /// What the server is shown from now on: another key keeps the present further headers, and other
+    /// headers keep the present key, where both go to the address that they were given for.
+    fn credentials(
+        &self,
+        existing: Option<&Entry>,
+        server: &Server,
+        key: Option<Secret>,
+        headers: Option<&Secret>,
+    ) -> Result<Secret, UserError> {
+        let headers = headers.map(typed_headers).transpose()?;
+        let mut all = match (key, &headers) {
+            (Some(key), _) => Credentials::read(&key),
+            (None, Some(_)) => {
+                let Some(existing) = existing else { return written(headers, None) };
+                self.check_host(existing, server, KeyChange::Keep)?;
+                if existing.secret.is_none() && existing.key != KeyState::None {
+                    let words = "The keyring has not given the present key: enter it as well.";
+                    return Err(invalid(words));
+                }
+                return written(headers, existing.secret.as_ref());
+            }
+            (None, None) => return Err(invalid("The key is empty.")),
+        };
+        match headers {
+            Some(headers) => all.headers = headers,
+            None if all.headers.is_empty() => all.headers = present_headers(existing, server),
+            None => {}
+        }
+        all.written().ok_or_else(|| invalid("The key is empty."))
+    }
+
+    /// The further headers that go with a request to sign in.
+    pub(super) fn headers_for(
+        &self,
+        draft: &ServerDraft,
+        server: &Server,
+        typed: Option<&Secret>,
+    ) -> Result<Vec<(String, Secret)>, UserError> {
+        let existing = draft.id.as_ref().and_then(|id| self.named(&ServerId(id.clone())).ok());
+        typed.map_or_else(|| Ok(present_headers(existing, server)), typed_headers)
     }
 
     /// The server that a draft describes, without its key.
@@ -262,7 +319,9 @@ impl State {
             self.token_used(number);
         }
         // Another key, or none: what was kept to renew the earlier one is of no use.
-        let kept = login.is_some() && change == KeyChange::Store;
+        let before = self.named(&server.id).ok().and_then(|entry| entry.secret.as_ref());
+        let same_key = key.is_some() && key_alone(key.as_ref()) == key_alone(before);
+        let kept = (login.is_some() || same_key) && change == KeyChange::Store;
         if base.is_some() && change != KeyChange::Keep && !kept && server.dialect.signs_in() {
             self.forget_login(&server.id);
         }
@@ -703,6 +762,33 @@ fn new_host(old: &Server, new: &Server) -> Option<String> {
     };
     let stranger = [new.ws(), new.api()].into_iter().find(|url| !known(url))?;
     Some(stranger.host_str().unwrap_or_default().to_owned())
+}
+
+fn key_alone(text: Option<&Secret>) -> Option<Secret> {
+    text.and_then(|text| Credentials::read(text).key)
+}
+
+/// Other headers with the present key.
+fn written(
+    headers: Option<Vec<(String, Secret)>>,
+    present: Option<&Secret>,
+) -> Result<Secret, UserError> {
+    let headers = headers.unwrap_or_default();
+    let all = Credentials { key: key_alone(present), headers };
+    all.written().ok_or_else(|| invalid("Neither a key nor a header was entered."))
+}
+
+fn typed_headers(text: &Secret) -> Result<Vec<(String, Secret)>, UserError> {
+    Credentials::headers_of(text).map_err(|line| {
+        invalid(format!("Line {line} of the further headers is not of the form Name: value."))
+    })
+}
+
+/// The further headers of a server, as long as it stays where it is.
+fn present_headers(existing: Option<&Entry>, server: &Server) -> Vec<(String, Secret)> {
+    let present = existing.filter(|entry| new_host(&entry.server, server).is_none());
+    let secret = present.and_then(|entry| entry.secret.as_ref());
+    secret.map(Credentials::read).unwrap_or_default().headers
 }
 
 fn placement_view(placement: KeyPlacement) -> KeyPlacementView {

@@ -22,6 +22,7 @@ mod state;
 mod telling;
 mod window;
 
+pub use configure::Typed;
 pub use logview::LogStored;
 
 use std::path::PathBuf;
@@ -337,10 +338,11 @@ impl Engine {
         &self,
         draft: ServerDraft,
         change: KeyChange,
-        key: Option<Secret>,
+        typed: impl Into<Typed>,
     ) -> Result<String, UserError> {
+        let typed = typed.into();
         configure::check_files(&draft).await?;
-        let plan = self.ask(move |state| state.plan_save(&draft, change, key)).await??;
+        let plan = self.ask(move |state| state.plan_save(&draft, change, typed)).await??;
         let id = plan.server.id.clone();
         let label = plan.server.name.clone();
         let mut before = None;

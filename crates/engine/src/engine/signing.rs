@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use jobwatch_core::dialect::dialect;
 use jobwatch_core::dialect::sign_in::SignIn;
-use jobwatch_core::secret::Secret;
+use jobwatch_core::secret::{Credentials, Secret};
 use jobwatch_core::server::{Server, ServerId};
 use jobwatch_core::time::Mono;
 
-use super::configure::{check_files, invalid};
+use super::configure::{Typed, check_files, invalid};
 use super::state::State;
 use super::{Engine, keyring_error};
 use crate::driver::Slot;
@@ -77,11 +77,12 @@ impl Engine {
         &self,
         draft: ServerDraft,
         change: KeyChange,
-        key: Option<Secret>,
+        typed: impl Into<Typed>,
         report: Box<Report>,
     ) -> Result<TestVerdict, UserError> {
+        let typed = typed.into();
         check_files(&draft).await?;
-        let (server, key) = self.ask(move |state| state.plan_test(&draft, change, key)).await??;
+        let (server, key) = self.ask(move |state| state.plan_test(&draft, change, typed)).await??;
         Ok(test::run(server, key, &*report).await)
     }
 
@@ -94,7 +95,8 @@ impl Engine {
     }
 
     /// Signs in with e-mail and password. The number stands for the token from now on: the server
-    /// is tried and saved with it in its draft. With `stay`, the keyring keeps what is needed to
+    /// is tried and saved with it in its draft. `headers` are further ones as typed, a line each; `None`
+    /// sends the present ones. With `stay`, the keyring keeps what is needed to
     /// renew the token once the server accepts it no longer.
     ///
     /// # Errors
@@ -104,16 +106,18 @@ impl Engine {
         draft: ServerDraft,
         email: Secret,
         password: Secret,
+        headers: Option<Secret>,
         stay: bool,
     ) -> Result<u32, UserError> {
         if email.expose().is_empty() || password.expose().is_empty() {
             return Err(invalid("Enter both e-mail and password."));
         }
         check_files(&draft).await?;
-        let (server, clients) = self.ask(move |state| state.plan_sign_in(&draft)).await??;
+        let planned = self.ask(move |state| state.plan_sign_in(&draft, headers.as_ref()));
+        let (server, clients, headers) = planned.await??;
         let how = way_in(&server)?;
         let login = Login { email, password };
-        let token = sign_in(&clients, &how, &login).await.map_err(|error| UserError {
+        let token = sign_in(&clients, &how, &login, &headers).await.map_err(|error| UserError {
             code: match error {
                 SignInError::Refused(_) => ErrorCode::SignIn,
                 SignInError::Failed(_) => ErrorCode::Server,
@@ -147,11 +151,16 @@ fn way_in(server: &Server) -> Result<SignIn, UserError> {
 }
 
 impl State {
-    fn plan_sign_in(&mut self, draft: &ServerDraft) -> Result<(Server, Arc<Clients>), UserError> {
+    fn plan_sign_in(
+        &mut self,
+        draft: &ServerDraft,
+        headers: Option<&Secret>,
+    ) -> Result<(Server, Arc<Clients>, Vec<(String, Secret)>), UserError> {
         let draft = ServerDraft { sign_in: None, ..draft.clone() };
         let server = self.described(&draft)?;
+        let headers = self.headers_for(&draft, &server, headers)?;
         let clients = self.tasks.clients(server.extra_ca.as_ref());
-        Ok((server, clients))
+        Ok((server, clients, headers))
     }
 
     fn keep_token(&mut self, token: Secret, login: Option<Login>, how: SignIn) -> u32 {
@@ -221,13 +230,19 @@ impl State {
         entry.renewal.under_way = true;
         let (id, extra_ca) = (entry.server.id.clone(), entry.server.extra_ca.clone());
         let refused = entry.secret.clone();
+        let before = refused.clone();
         let clients = self.tasks.clients(extra_ca.as_ref());
         let mut kept = self.keyring.load(login_id(&id));
         let work = async move {
             // Nothing kept, or a keyring that does not say: the user has to sign in.
             let login = kept.wait().await.ok().flatten().as_ref().and_then(Login::from_text);
             match login {
-                Some(login) => Some(sign_in(&clients, &how, &login).await),
+                Some(login) => {
+                    let headers =
+                        before.as_ref().map(Credentials::read).unwrap_or_default().headers;
+                    let token = sign_in(&clients, &how, &login, &headers).await;
+                    Some(token.map(|token| Credentials::renewed(before.as_ref(), token)))
+                }
                 None => None,
             }
         };

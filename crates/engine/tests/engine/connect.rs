@@ -7,6 +7,7 @@ use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{DEMO_KEY, DEMO_PASSWORD, Demo, DemoOptions, UpgradeFault};
 use jobwatch_engine::Engine;
+use jobwatch_engine::engine::Typed;
 use jobwatch_engine::views::{
     ErrorCode, KeyChange, KeyState, Remedy, ServerDraft, StepState, TestStep, TestStepKind,
     TestVerdict,
@@ -212,7 +213,7 @@ async fn servers_that_nobody_named_never_collide() {
 
 async fn signed_in(engine: &Engine, draft: &ServerDraft, stay: bool) -> ServerDraft {
     let (email, password) = (secret("ada@example.com").unwrap(), secret(DEMO_PASSWORD).unwrap());
-    let number = engine.sign_in(draft.clone(), email, password, stay).await.unwrap();
+    let number = engine.sign_in(draft.clone(), email, password, None, stay).await.unwrap();
     ServerDraft { sign_in: Some(number), ..draft.clone() }
 }
 
@@ -225,7 +226,8 @@ async fn signing_in_gives_the_key_and_a_wrong_password_says_so() {
     for kind in [DialectKind::StudyBuddy, DialectKind::BullBoard] {
         let form = draft(&server(&demo, kind));
         let (email, wrong) = (secret("ada@example.com").unwrap(), secret("pw-wrong").unwrap());
-        let refused = engine.sign_in(form.clone(), email.clone(), wrong, true).await.unwrap_err();
+        let refused =
+            engine.sign_in(form.clone(), email.clone(), wrong, None, true).await.unwrap_err();
         assert_eq!(refused.code, ErrorCode::SignIn);
         assert!(refused.message.contains("does not accept this e-mail and password"));
         assert!(!refused.message.contains("pw-wrong"), "{}", refused.message);
@@ -248,7 +250,7 @@ async fn signing_in_gives_the_key_and_a_wrong_password_says_so() {
     let mut lost = draft(&server(&demo, DialectKind::BullBoard));
     lost.api = format!("http://127.0.0.1:{}/api", demo.ports(DialectKind::Kecs)[0]);
     let (email, password) = (secret("ada@example.com").unwrap(), secret(DEMO_PASSWORD).unwrap());
-    let lost = engine.sign_in(lost, email, password, false).await.unwrap_err();
+    let lost = engine.sign_in(lost, email, password, None, false).await.unwrap_err();
     assert!(lost.message.contains("API URL") || lost.message.contains("does not accept"));
     engine.stop().await;
     demo.stop().await;
@@ -286,4 +288,53 @@ async fn a_token_that_expired_is_renewed_where_the_user_stays_signed_in() {
         engine.stop().await;
         demo.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_in_and_renewing_keep_the_further_headers_and_headers_keep_the_key() {
+    let (_dir, path) = settings();
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let demo = demo(true).await;
+    let kind = DialectKind::BullBoard;
+    let kept = |id: &str| world.keys.lock().unwrap().get(id).cloned().unwrap_or_default();
+    let headers = |text: &str| Typed { key: None, headers: secret(text) };
+
+    let form = signed_in(&engine, &draft(&server(&demo, kind)), true).await;
+    let both = headers("CF-Access-Client-Id: a.b\n\nX-Token: t-1");
+    let id = engine.save_server(form.clone(), KeyChange::Store, both).await.unwrap();
+    world.until_link(&id, Link::Live).await;
+    let with = "\nCF-Access-Client-Id: a.b\nX-Token: t-1";
+    assert_eq!(kept(&id), format!("{DEMO_KEY}{with}"));
+
+    // The token is renewed, and somebody signs in anew.
+    demo.control(kind).expire_tokens();
+    demo.control(kind).drop_sockets();
+    let renewed = format!("{DEMO_KEY}-1{with}");
+    until("a new token in the keyring", || kept(&id) == renewed).await;
+    let saved = ServerDraft { id: Some(id.clone()), sign_in: None, ..form };
+    let form = signed_in(&engine, &saved, true).await;
+    engine.save_server(form, KeyChange::Store, None).await.unwrap();
+    assert_eq!(kept(&id), renewed);
+
+    // Other headers go with the present key, and what renews it stays.
+    let other = headers("X-Other: o");
+    engine.save_server(saved.clone(), KeyChange::Store, other).await.unwrap();
+    assert_eq!(kept(&id), format!("{DEMO_KEY}-1\nX-Other: o"));
+    assert_eq!(world.keys.lock().unwrap().len(), 2, "the login is kept");
+    // Another key keeps them.
+    let key = secret(&format!("{DEMO_KEY}-1"));
+    engine.save_server(saved.clone(), KeyChange::Store, key).await.unwrap();
+    assert_eq!(kept(&id), format!("{DEMO_KEY}-1\nX-Other: o"));
+
+    let wrong = engine.save_server(saved.clone(), KeyChange::Store, headers("X-a: 1\nnonsense"));
+    let wrong = wrong.await.unwrap_err();
+    assert_eq!(wrong.message, "Line 2 of the further headers is not of the form Name: value.");
+    // They go nowhere else than where they were given for.
+    let elsewhere = ServerDraft { api: "http://elsewhere.example/".to_owned(), ..saved };
+    let key = secret("another-key");
+    engine.save_server(elsewhere, KeyChange::Store, key).await.unwrap();
+    assert_eq!(kept(&id), "another-key");
+    engine.stop().await;
+    demo.stop().await;
 }

@@ -58,14 +58,14 @@ export interface Backend {
   /** Tells whether the window has the focus and which job it shows, so that no popup repeats it. */
   lookingAt(focused: boolean, job: OpenJob | null): Promise<void>;
   serverDraft(id: string): Promise<ServerDraft>;
-  /** Resolves to the server's id. The key is handed on and not kept. */
-  saveServer(draft: ServerDraft, change: KeyChange, key: string | null): Promise<string>;
+  /** Resolves to the server's id. The key and further headers, a line each, are handed on and not kept; no headers keep the present ones. */
+  saveServer(draft: ServerDraft, change: KeyChange, key: string | null, headers: string | null): Promise<string>;
   /** Resolves when the last step was reported. */
-  testServer(draft: ServerDraft, change: KeyChange, key: string | null, onStep: (step: TestStep) => void): Promise<TestVerdict>;
+  testServer(draft: ServerDraft, change: KeyChange, key: string | null, headers: string | null, onStep: (step: TestStep) => void): Promise<TestVerdict>;
   /** What is behind an address as it was pasted; asked without a key, within five seconds. */
   probeServer(url: string, extraCa: string): Promise<ProbeView>;
   /** Signs in; resolves to the number of the token, for {@link ServerDraft.signIn}. Neither e-mail nor password is kept. */
-  signIn(draft: ServerDraft, email: string, password: string, stay: boolean): Promise<number>;
+  signIn(draft: ServerDraft, email: string, password: string, headers: string | null, stay: boolean): Promise<number>;
   removeServer(id: string): Promise<void>;
   pauseServer(id: string): Promise<void>;
   resumeServer(id: string): Promise<void>;

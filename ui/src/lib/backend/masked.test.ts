@@ -20,22 +20,23 @@ test("what is masked is found again with the pad, and is different each time", (
   }
 });
 
-test("no key, e-mail or password is in a message to the program", async () => {
+test("no key, header, e-mail or password is in a message to the program", async () => {
   const sent: [string, Record<string, unknown>][] = [];
   mockIPC((command, args) => {
     sent.push([command, args as Record<string, unknown>]);
     return null;
   });
   const draft = { name: "x" } as ServerDraft;
-  await tauri.saveServer(draft, "store", "sk-7f3a91c2");
-  await tauri.saveServer(draft, "keep", null);
-  await tauri.testServer(draft, "session", "sk-7f3a91c2", () => {});
-  await tauri.signIn(draft, "ada@example.org", "correct horse", true);
+  await tauri.saveServer(draft, "store", "sk-7f3a91c2", "X-Token: t-55d1");
+  await tauri.saveServer(draft, "keep", null, null);
+  await tauri.testServer(draft, "session", "sk-7f3a91c2", "X-Token: t-55d1", () => {});
+  await tauri.signIn(draft, "ada@example.org", "correct horse", "X-Token: t-55d1", true);
   expect(sent.map(([command]) => command)).toEqual(["save_server", "save_server", "test_server", "sign_in"]);
   const text = JSON.stringify(sent);
-  for (const secret of ["sk-7f3a91c2", "ada@example.org", "correct horse"]) expect(text).not.toContain(secret);
+  for (const secret of ["sk-7f3a91c2", "ada@example.org", "correct horse", "t-55d1"]) expect(text).not.toContain(secret);
   expect(unmask(sent[0]![1].key as Masked)).toBe("sk-7f3a91c2");
-  expect(sent[1]![1].key).toBeNull();
+  expect(unmask(sent[0]![1].headers as Masked)).toBe("X-Token: t-55d1");
+  expect(sent[1]![1]).toMatchObject({ key: null, headers: null });
   expect(unmask(sent[2]![1].key as Masked)).toBe("sk-7f3a91c2");
   expect(unmask(sent[3]![1].email as Masked)).toBe("ada@example.org");
   expect(unmask(sent[3]![1].password as Masked)).toBe("correct horse");

@@ -46,6 +46,8 @@ export class Mock implements Backend {
   widest = 0;
   /** Whether a key arrived with the last save or test. */
   keyGiven = false;
+  /** Whether further headers did. */
+  headersGiven = false;
   readonly #scene: Scene;
   readonly #views = new Map<number, ViewSpec>();
   readonly #logs = new Map<number, FakeLog>();
@@ -308,8 +310,9 @@ export class Mock implements Backend {
     return structuredClone(draft);
   }
 
-  async saveServer(...[draft, change, key]: Parameters<Backend["saveServer"]>): Promise<string> {
+  async saveServer(...[draft, change, key, headers]: Parameters<Backend["saveServer"]>): Promise<string> {
     this.keyGiven = key !== null && key !== "";
+    this.headersGiven = headers !== null;
     this.#call("saveServer", draft, change);
     if (!URL.canParse(draft.ws)) throw error("invalid", "The socket's URL is not a URL.");
     const known = this.world.servers.find((server) => server.id === draft.id);
@@ -324,8 +327,9 @@ export class Mock implements Backend {
     return id;
   }
 
-  async testServer(...[draft, change, key, onStep]: Parameters<Backend["testServer"]>): Promise<TestVerdict> {
+  async testServer(...[draft, change, key, headers, onStep]: Parameters<Backend["testServer"]>): Promise<TestVerdict> {
     this.keyGiven = key !== null && key !== "";
+    this.headersGiven = headers !== null;
     this.#call("testServer", draft, change);
     // What the fake server thinks of the name that it is given.
     const bad: [TestStepKind, Remedy] | null = draft.name === "refuse" ? ["key", "enterKey"] : draft.name === "wrong kind" ? ["api", "chooseKind"] : null;
@@ -368,7 +372,7 @@ export class Mock implements Backend {
     return { ...known, found: known.found.map((one) => ({ ...one, ws: one.ws || `ws://127.0.0.1:${port}/` })) };
   }
 
-  async signIn(...[draft, email, password, stay]: Parameters<Backend["signIn"]>): Promise<number> {
+  async signIn(...[draft, email, password, , stay]: Parameters<Backend["signIn"]>): Promise<number> {
     this.#call("signIn", draft, email, stay);
     if (password === "wrong") throw error("signIn", "127.0.0.1:3000 does not accept this e-mail and password: Invalid credentials.");
     return 1;

@@ -4,8 +4,10 @@ import type { LogSaving } from "../generated/LogSaving";
 import type { TestStep } from "../generated/TestStep";
 import type { Tick } from "../generated/Tick";
 import type { Backend } from "./backend";
-import { mask } from "./masked";
+import { mask, type Masked } from "./masked";
 import { within } from "./within";
+
+const masked = (secret: string | null): Masked | null => (secret === null ? null : mask(secret));
 
 /** The program itself, over Tauri's IPC. */
 export const tauri: Backend = {
@@ -24,11 +26,12 @@ export const tauri: Backend = {
   logFetch: (view) => invoke("log_fetch", { view }),
   lookingAt: (focused, job) => invoke("looking_at", { focused, job }),
   serverDraft: (id) => invoke("server_draft", { id }),
-  saveServer: (draft, change, key) => invoke("save_server", { draft, change, key: key === null ? null : mask(key) }),
-  testServer: (draft, change, key, onStep) =>
-    invoke("test_server", { draft, change, key: key === null ? null : mask(key), onStep: new Channel<TestStep>(onStep) }),
+  saveServer: (draft, change, key, headers) => invoke("save_server", { draft, change, key: masked(key), headers: masked(headers) }),
+  testServer: (draft, change, key, headers, onStep) =>
+    invoke("test_server", { draft, change, key: masked(key), headers: masked(headers), onStep: new Channel<TestStep>(onStep) }),
   probeServer: (url, extraCa) => invoke("probe_server", { url, extraCa }),
-  signIn: (draft, email, password, stay) => invoke("sign_in", { draft, email: mask(email), password: mask(password), stay }),
+  signIn: (draft, email, password, headers, stay) =>
+    invoke("sign_in", { draft, email: mask(email), password: mask(password), headers: masked(headers), stay }),
   removeServer: (id) => invoke("remove_server", { id }),
   pauseServer: (id) => invoke("pause_server", { id }),
   resumeServer: (id) => invoke("resume_server", { id }),

@@ -12,6 +12,8 @@ import { completed, guess, topics } from "./dialects";
 /** What the key's own fields know; the key itself is never state of the page. */
 export interface KeyFields {
   change(): KeyChange;
+  /** Where a key would be kept. */
+  keeps(): "store" | "session";
   read(): string | null;
   put(key: string): void;
   clear(): void;
@@ -21,6 +23,12 @@ export interface KeyFields {
   login(): { email: string; password: string; stay: boolean } | null;
   /** The password, gone from the page. */
   clearPassword(): void;
+}
+
+/** The field of further headers, which are as secret as the key and no state either. */
+export interface HeaderFields {
+  read(): string | null;
+  clear(): void;
 }
 
 const BLANK: ServerDraft = { id: null, name: "", dialect: "triggerx", ws: "", api: "", watch: ["all"], keyPlacement: null, namespace: "", options: [], extraCa: "", signIn: null };
@@ -51,6 +59,7 @@ export class ServerForm {
   /** A word on what is to be filled in before anything is tried. */
   note = $state<string | null>(null);
   key: KeyFields | undefined;
+  headers: HeaderFields | undefined;
 
   readonly #app: App;
   readonly #id: string | null;
@@ -94,12 +103,13 @@ export class ServerForm {
     this.#trial += 1;
     this.key?.clear();
     this.key?.clearPassword();
+    this.headers?.clear();
   }
 
   /** Whether something would be lost by closing. */
   get dirty(): boolean {
     if (this.draft === null) return false;
-    const secret = this.key?.read() !== null || this.key?.login() !== null;
+    const secret = this.key?.read() !== null || this.key?.login() !== null || this.#headers() !== null;
     const other = secret || this.watch.trim() !== this.#watchBefore.trim();
     if (this.#id !== null) return other || this.#connection() !== this.#before || this.#named !== this.draft.name;
     return other || this.address.trim() !== "" || this.draft.name.trim() !== "";
@@ -200,7 +210,7 @@ export class ServerForm {
     if (login === null || sent === null || this.draft === null) return true;
     this.key?.clearPassword();
     try {
-      this.draft.signIn = await this.#app.backend.signIn(sent, login.email, login.password, login.stay);
+      this.draft.signIn = await this.#app.backend.signIn(sent, login.email, login.password, this.#headers(), login.stay);
       this.signedIn = login.email;
       return true;
     } catch (thrown) {
@@ -225,7 +235,13 @@ export class ServerForm {
 
   #change(): KeyChange {
     const change = this.key?.change() ?? "keep";
+    if (change === "keep" && this.#headers() !== null) return this.key?.keeps() ?? "store";
     return this.draft?.signIn != null && change === "keep" ? "store" : change;
+  }
+
+  /** Further headers as typed; null where none are, so that the present ones are kept. */
+  #headers(): string | null {
+    return this.headers?.read() ?? null;
   }
 
   /** Tries the server as it is filled in. Whether that went well; null where it did not come to it. */
@@ -242,7 +258,7 @@ export class ServerForm {
       const sent = this.filled();
       if (sent === null || mine !== this.#trial) return null;
       this.steps = {};
-      const verdict = await this.#app.backend.testServer(sent, this.#change(), this.key?.read() ?? null, (step) => {
+      const verdict = await this.#app.backend.testServer(sent, this.#change(), this.key?.read() ?? null, this.#headers(), (step) => {
         if (mine === this.#trial) this.steps = { ...this.steps, [step.step]: step };
       });
       if (mine !== this.#trial) return null;
@@ -259,7 +275,7 @@ export class ServerForm {
   /** Whether a key is wanted that nobody has entered. The first time, that is asked for. */
   #wantsKey(present: boolean): boolean {
     if (this.#asked || present || this.found?.wantsKey !== true || this.draft?.signIn != null) return false;
-    if (this.key?.read() !== null || this.key.login() !== null) return false;
+    if (this.key?.read() !== null || this.key.login() !== null || this.#headers() !== null) return false;
     this.#asked = true;
     this.note = `${this.found.title} wants a key.`;
     this.key.focus();
@@ -283,8 +299,9 @@ export class ServerForm {
     this.saving = true;
     this.error = null;
     try {
-      const saved = await this.#app.backend.saveServer(sent, this.#change(), this.key?.read() ?? null);
+      const saved = await this.#app.backend.saveServer(sent, this.#change(), this.key?.read() ?? null, this.#headers());
       this.key?.clear();
+      this.headers?.clear();
       return saved;
     } catch (thrown) {
       if (this.#failed(thrown).code === "keyring") this.key?.offerSession();

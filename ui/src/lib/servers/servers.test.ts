@@ -112,6 +112,36 @@ describe("connecting a server", () => {
     expect(everywhere()).not.toContain(KEY);
   });
 
+  test("hands further headers over with the key, and keeps them nowhere", async () => {
+    const { mock, dialog } = await connecting();
+    const save = vi.spyOn(mock, "saveServer");
+    const HEADERS = `CF-Access-Client-Secret: ${KEY}`;
+    await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
+    await user.click(within(dialog).getByText("Advanced"));
+    await user.type(within(dialog).getByLabelText("Further headers"), HEADERS);
+    expect(document.documentElement.outerHTML).not.toContain(KEY);
+    await press(dialog, "Connect");
+    await screen.findByRole("button", { name: /^127\.0\.0\.1:3000/ });
+    expect(save.mock.calls[0]?.slice(1)).toEqual(["store", null, HEADERS]);
+    expect(everywhere()).not.toContain(KEY);
+    expect(JSON.stringify(mock.calls)).not.toContain(KEY);
+  });
+
+  test("signs in through the access proxy that the further headers are for", async () => {
+    const { mock, dialog } = await connecting();
+    const signIn = vi.spyOn(mock, "signIn");
+    await paste(dialog, "127.0.0.1:3002");
+    await within(dialog).findByText(/Better Bull Board: /);
+    await user.click(within(dialog).getByRole("radio", { name: "Sign in" }));
+    await user.type(within(dialog).getByLabelText("E-mail"), "ada@example.com");
+    await user.type(within(dialog).getByLabelText("Password"), KEY);
+    await user.click(within(dialog).getByText("Advanced"));
+    await user.type(within(dialog).getByLabelText("Further headers"), "X-Proxy: letmein");
+    await press(dialog, "Connect");
+    await waitFor(() => expect(signIn.mock.calls[0]?.slice(3)).toEqual(["X-Proxy: letmein", true]));
+    await waitFor(() => expect(mock.headersGiven).toBe(true));
+  });
+
   test("keeps the key in its field where something else is refused, and goes on with it for the session", async () => {
     const { mock, dialog } = await connecting();
     const save = vi.spyOn(mock, "saveServer");
@@ -123,7 +153,7 @@ describe("connecting a server", () => {
     expect(within(dialog).getByRole<HTMLInputElement>("radio", { name: "This session only" }).checked).toBe(true);
     expect(document.documentElement.outerHTML).not.toContain(KEY);
     await press(dialog, "Connect");
-    await waitFor(() => expect(save.mock.calls[1]?.slice(1)).toEqual(["session", KEY]));
+    await waitFor(() => expect(save.mock.calls[1]?.slice(1)).toEqual(["session", KEY, null]));
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
     expect(everywhere()).not.toContain(KEY);
   });
@@ -203,8 +233,8 @@ describe("connecting a server", () => {
     await user.type(within(dialog).getByLabelText("Password"), KEY);
     await press(dialog, "Connect");
     await waitFor(() => expect(save.mock.calls[0]?.[0]).toMatchObject({ signIn: 1 }));
-    expect(save.mock.calls[0]?.slice(1)).toEqual(["store", null]);
-    expect(signIn.mock.calls[1]?.slice(1)).toEqual(["ada@example.com", KEY, true]);
+    expect(save.mock.calls[0]?.slice(1)).toEqual(["store", null, null]);
+    expect(signIn.mock.calls[1]?.slice(1)).toEqual(["ada@example.com", KEY, null, true]);
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
     expect(everywhere()).not.toContain(KEY);
     expect(JSON.stringify(mock.calls)).not.toContain(KEY);
