@@ -3,9 +3,6 @@
 // In a test a failed step is a failed test, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
-// In a test a failed step is a failed test, in its helpers too.
-#![allow(clippy::unwrap_used)]
-
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
