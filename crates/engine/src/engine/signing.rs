@@ -35,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(30 * 60);
 /// Between two attempts to renew a token that failed for a reason that may pass.
 const AGAIN: Duration = Duration::from_secs(60);
 
+/// Further headers, by name.
+type Headers = Vec<(String, Secret)>;
+
 /// Tokens of those who have signed in, until their server is saved.
 #[derive(Default)]
 pub(super) struct SignedIn {
@@ -155,7 +158,7 @@ impl State {
         &mut self,
         draft: &ServerDraft,
         headers: Option<&Secret>,
-    ) -> Result<(Server, Arc<Clients>, Vec<(String, Secret)>), UserError> {
+    ) -> Result<(Server, Arc<Clients>, Headers), UserError> {
         let draft = ServerDraft { sign_in: None, ..draft.clone() };
         let server = self.described(&draft)?;
         let headers = self.headers_for(&draft, &server, headers)?;
