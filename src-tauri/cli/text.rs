@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use jiff::Timestamp;
+use jobwatch_core::escape;
 use jobwatch_core::log::LogLine;
 use jobwatch_core::model::{ENDED, GONE, Job, JobId, JobState, Level};
 use jobwatch_core::notify::{Tone, explain, headline};
@@ -59,22 +60,10 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
+        if escape::skip(c, &mut rest) {
+            continue;
+        }
         match c {
-            '\u{1b}' => match rest.next_if(|c| matches!(c, '[' | ']' | 'P' | 'X' | '^' | '_')) {
-                // Control sequence: parameters, then one final character.
-                Some('[') => while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-                // A string (title, link, …): up to BEL or ESC \.
-                Some(_) => {
-                    while let Some(c) = rest.next() {
-                        if c == '\u{7}' || (c == '\u{1b}' && rest.next_if_eq(&'\\').is_some()) {
-                            break;
-                        }
-                    }
-                }
-                None => {
-                    rest.next();
-                }
-            },
             '\t' | '\n' | '\r' => out.push(' '),
             c if unsafe_to_print(c) => out.push('\u{fffd}'),
             c => out.push(c),
@@ -307,7 +296,7 @@ mod tests {
             ("a\u{1b}cb", "ab"),
             ("a\nb\rc\td", "a b c d"),
             ("evil\u{202e}txt.exe", "evil\u{fffd}txt.exe"),
-            ("bell\u{7} \u{9b}31m", "bell\u{fffd} \u{fffd}31m"),
+            ("bell\u{7} \u{9b}31m", "bell\u{fffd} "),
             ("unended \u{1b}[12", "unended "),
             ("\u{1b}", ""),
         ] {

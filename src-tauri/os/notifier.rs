@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
+use jobwatch_core::escape;
 use jobwatch_core::notify::rules::Kind;
 use jobwatch_core::notify::{Notice, Tone};
 use jobwatch_engine::ports::{Button, Desktop, Popup, Settled};
@@ -186,16 +187,21 @@ fn urgency(urgent: bool) -> Urgency {
     if urgent { Urgency::Critical } else { Urgency::Normal }
 }
 
-/// At most `limit` characters without control characters: names and errors come from servers, and
-/// the bus refuses text with a NUL.
+/// At most `limit` characters without control characters and the escape sequences of terminals: names
+/// and errors come from servers, and the bus refuses text with a NUL.
 fn clean(text: &str, limit: usize) -> String {
-    let mut clean: String = text
-        .chars()
-        .take(limit)
-        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
-        .collect();
-    if text.chars().nth(limit).is_some() {
-        clean.push('…');
+    let mut clean = String::new();
+    let (mut rest, mut count) = (text.chars().peekable(), 0);
+    while let Some(c) = rest.next() {
+        if escape::skip(c, &mut rest) {
+            continue;
+        }
+        if count == limit {
+            clean.push('…');
+            break;
+        }
+        clean.push(if c.is_control() && c != '\n' { ' ' } else { c });
+        count += 1;
     }
     clean
 }
@@ -287,7 +293,7 @@ mod tests {
             false,
             false,
         );
-        assert_eq!(shown.summary, "a b [31mc");
+        assert_eq!(shown.summary, "a bc");
         assert_eq!(shown.body.chars().count(), 1_001);
     }
 

@@ -200,15 +200,43 @@ fn notifier() -> (Notifier, Receiver<Told>) {
     (notifier.unwrap(), told)
 }
 
-/// A run of the program that keeps what its popups stand for, and tells all.
-fn run_over(file: &std::path::Path) -> (Notifier, Receiver<Told>) {
+/// The same with what closes.
+fn telling_all(look: Look) -> (Notifier, Receiver<Told>) {
     let (tell, told) = channel();
-    let look = Look { remembered: Some(file.to_owned()), ..Look::default() };
     let notifier = Notifier::start(look, move |what| {
         // The test may have ended.
         let _ = tell.send(what);
     });
     (notifier.unwrap(), told)
+}
+
+/// A run of the program that keeps what its popups stand for, and tells all.
+fn run_over(file: &std::path::Path) -> (Notifier, Receiver<Told>) {
+    telling_all(Look { remembered: Some(file.to_owned()), ..Look::default() })
+}
+
+/// A notification server that does nothing by itself, and a notifier that has found it.
+fn with_fake() -> (Fake, Notifier, Receiver<Told>) {
+    let fake = Fake::start(false, Clicks::Never);
+    let (notifier, told) = notifier();
+    assert_eq!(next(&told), Told::Health(None));
+    (fake, notifier, told)
+}
+
+/// Dunst on a screen of its own.
+fn dunst() -> (Running, Running) {
+    let (display, screen) = screen();
+    let dunst = Running(
+        Command::new(tool("dunst", "dunst"))
+            .env("DISPLAY", &display)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let bus = runtime();
+    until("dunst is on the bus", || owned(&bus, NAME));
+    (dunst, screen)
 }
 
 fn popup(id: i64, slot: u64, notice: Notice, buttons: Vec<Button>) -> ToShow {
@@ -244,9 +272,7 @@ fn next(told: &Receiver<Told>) -> Told {
 #[test]
 fn a_popup_says_what_happened_and_a_click_names_its_job() {
     on_private_bus("notifier::a_popup_says_what_happened_and_a_click_names_its_job", |_| {
-        let fake = Fake::start(false, Clicks::Never);
-        let (notifier, told) = notifier();
-        assert_eq!(next(&told), Told::Health(None));
+        let (fake, notifier, told) = with_fake();
         show(&notifier, 41, &notice("nightly", "12 s\nE: disk <full>", Tone::Bad));
         show(&notifier, 42, &notice("weekly", "4 m 12 s", Tone::Good));
         until("both are shown", || fake.popups().len() == 2);
@@ -302,9 +328,7 @@ fn text_is_escaped_for_a_server_that_reads_markup() {
 #[test]
 fn no_click_is_lost_in_a_burst() {
     on_private_bus("notifier::no_click_is_lost_in_a_burst", |_| {
-        let fake = Fake::start(false, Clicks::Never);
-        let (notifier, told) = notifier();
-        assert_eq!(next(&told), Told::Health(None));
+        let (fake, notifier, told) = with_fake();
         for id in 0..30 {
             show(&notifier, id, &notice(&format!("job-{id}"), "", Tone::Plain));
         }
@@ -341,9 +365,7 @@ fn a_popup_is_replaced_in_place_until_it_was_closed_and_is_withdrawn_once_seen()
     let name =
         "notifier::a_popup_is_replaced_in_place_until_it_was_closed_and_is_withdrawn_once_seen";
     on_private_bus(name, |_| {
-        let fake = Fake::start(false, Clicks::Never);
-        let (notifier, told) = notifier();
-        assert_eq!(next(&told), Told::Health(None));
+        let (fake, notifier, told) = with_fake();
         let show = |id, slot, title: &str| {
             let about = notice(title, "", Tone::Bad);
             notifier.show(popup(id, slot, about, vec![]), Box::new(|| {}));
@@ -425,9 +447,7 @@ fn a_popup_is_critical_and_stays_only_where_the_user_chose_that() {
 #[test]
 fn a_button_says_which_it_was() {
     on_private_bus("notifier::a_button_says_which_it_was", |_| {
-        let fake = Fake::start(false, Clicks::Never);
-        let (notifier, told) = notifier();
-        assert_eq!(next(&told), Told::Health(None));
+        let (fake, notifier, told) = with_fake();
         let buttons = vec![Button::Log, Button::Retry];
         notifier.show(popup(5, 1, notice("nightly", "", Tone::Bad), buttons), Box::new(|| {}));
         until("it is shown", || !fake.popups().is_empty());
@@ -521,17 +541,7 @@ fn without_a_bus_it_is_said_once_and_nothing_blocks() {
 #[test]
 fn a_click_in_dunst_names_its_job() {
     on_private_bus("notifier::a_click_in_dunst_names_its_job", |_| {
-        let (display, _screen) = screen();
-        let _dunst = Running(
-            Command::new(tool("dunst", "dunst"))
-                .env("DISPLAY", &display)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap(),
-        );
-        let bus = runtime();
-        until("dunst is on the bus", || owned(&bus, NAME));
+        let (_dunst, _screen) = dunst();
         let (notifier, told) = notifier();
         assert_eq!(next(&told), Told::Health(None));
         for (id, job) in [(1, "first"), (2, "second"), (3, "third")] {
@@ -573,25 +583,8 @@ fn after_fifteen_minutes_of_the_demo_dunst_holds_three_popups_at_most_and_idles(
     let name =
         "notifier::after_fifteen_minutes_of_the_demo_dunst_holds_three_popups_at_most_and_idles";
     on_private_bus(name, |_| {
-        let (display, _screen) = screen();
-        let dunst = Running(
-            Command::new(tool("dunst", "dunst"))
-                .env("DISPLAY", &display)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap(),
-        );
-        let bus = runtime();
-        until("dunst is on the bus", || owned(&bus, NAME));
-        let (notifier, told) = {
-            let (tell, told) = channel();
-            let notifier = Notifier::start(Look::default(), move |what| {
-                // The test may have ended.
-                let _ = tell.send(what);
-            });
-            (notifier.unwrap(), told)
-        };
+        let (dunst, _screen) = dunst();
+        let (notifier, told) = telling_all(Look::default());
         let dunstctl = |what: &str| {
             let output = Command::new(tool("dunstctl", "dunst")).args(["count", what]).output();
             String::from_utf8(output.unwrap().stdout).unwrap().trim().parse::<usize>().unwrap()

@@ -6,6 +6,7 @@
 //!
 //! - [`model`]: the canonical words (job, topic, update, metric, queue).
 //! - [`log`]: lines of a job's log.
+//! - [`escape`]: leaving out the escape sequences of terminals.
 //! - [`server`]: a configured endpoint and its policy.
 //! - [`dialect`]: how each kind of server speaks; builds requests and parses answers.
 //! - [`wire`]: encodings shared by dialects (Engine.IO, Socket.IO, times, lenient JSON).
@@ -17,6 +18,7 @@
 //! - [`redact`]: removing the key from whatever may quote it, before anything is cut.
 
 pub mod dialect;
+pub mod escape;
 pub mod log;
 pub mod model;
 pub mod notify;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::escape;
 use crate::model::{Job, JobId, JobState};
 use crate::server::ServerId;
 use crate::state::{Transition, TransitionKind};
@@ -328,10 +329,7 @@ fn one_line(text: &str, longest: usize) -> String {
             clean.push('\u{2026}');
             break;
         }
-        if char == '\u{1b}' && chars.peek() == Some(&'[') {
-            chars.next();
-            // Parameters, then one final byte.
-            while chars.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c)) {}
+        if escape::skip(char, &mut chars) {
             continue;
         }
         clean.push(match char {

@@ -392,24 +392,19 @@ pub struct StatusView {
     pub remedy: Option<Remedy>,
 }
 
-/// The one thing that can be done about what is wrong with a connection.
+/// The one thing that can be done about what is wrong with a connection: see
+/// `jobwatch_core::supervisor::Remedy`, whose words on the command line are others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
+#[allow(missing_docs)]
 pub enum Remedy {
-    /// Enter a key, or another one.
     EnterKey,
-    /// Sign in, where the server gives its keys out that way.
     SignIn,
-    /// Set the URL of the HTTP API.
     SetApiUrl,
-    /// Set the URL of the socket.
     SetSocketUrl,
-    /// Trust the server's certificate.
     TrustCertificate,
-    /// Choose another kind of server.
     ChooseKind,
-    /// Nothing is wrong here: try again.
     Reconnect,
 }
 

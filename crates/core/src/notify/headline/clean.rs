@@ -1,5 +1,7 @@
 //! Texts without what terminals and transports add to them.
 
+use crate::escape;
+
 /// The text with plain line breaks, without escape sequences; of one that is too long, beginning
 /// and end.
 pub(super) fn text(text: &str, read: usize) -> String {
@@ -32,25 +34,10 @@ fn escaped_breaks(text: &str) -> bool {
 fn push(out: &mut String, text: &str) {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
+        if escape::skip(c, &mut rest) {
+            continue;
+        }
         match c {
-            '\u{1b}' => match rest.next_if(|c| matches!(c, '[' | ']' | 'P' | 'X' | '^' | '_')) {
-                // Parameters, then one final character.
-                Some('[') => while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-                // A string, up to BEL or ESC \.
-                Some(_) => {
-                    while let Some(c) = rest.next() {
-                        if c == '\u{7}' || (c == '\u{1b}' && rest.next_if_eq(&'\\').is_some()) {
-                            break;
-                        }
-                    }
-                }
-                // A sequence of two or three characters, such as the choice of a character set.
-                None => {
-                    while rest.next_if(|c| (' '..='/').contains(c)).is_some() {}
-                    rest.next_if(|c| ('0'..='~').contains(c));
-                }
-            },
-            '\u{9b}' => while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
             '\r' => {
                 rest.next_if_eq(&'\n');
                 out.push('\n');
