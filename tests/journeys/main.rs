@@ -10,6 +10,7 @@ mod flood;
 mod idle;
 mod key;
 mod keyboard;
+mod layout;
 mod logs;
 mod memory;
 mod notifications;

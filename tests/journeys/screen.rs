@@ -2,8 +2,8 @@
 
 use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{
-    AtomEnum, ClientMessageEvent, ConnectionExt, EventMask, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
-    MapState, Window,
+    AtomEnum, ClientMessageEvent, ConfigureWindowAux, ConnectionExt, EventMask, KEY_PRESS_EVENT,
+    KEY_RELEASE_EVENT, MapState, Window,
 };
 use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
@@ -76,6 +76,13 @@ impl Screen {
         let name = self.name(window)?;
         let shown = self.display.get_window_attributes(window).ok()?.reply().ok()?.map_state;
         Some(name.ends_with("Jobwatch") && shown == MapState::VIEWABLE)
+    }
+
+    /// Makes the window so large.
+    pub fn resize(&self, window: Window, width: u32, height: u32) {
+        let size = ConfigureWindowAux::new().width(width).height(height);
+        let sent = self.display.configure_window(window, &size).expect("the screen takes it");
+        sent.check().expect("the window is there");
     }
 
     /// Closes the window as the button in its frame does.

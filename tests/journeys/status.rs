@@ -31,6 +31,11 @@ fn a_lost_connection_is_told_and_no_outcome_is_lost_or_told_twice() {
         window.status("Wallets", "Live").await;
         server.heard("subscribe-to-job", 4).await;
         window.look_away().await;
+        window.click_like("row", "job-d, Running").await;
+        window.find("region", "Timeline").await;
+        let parts = "return [...document.querySelectorAll('#job-list, [role=tabpanel]')]
+            .map((part) => part.getBoundingClientRect().top)";
+        let places = window.run(parts, vec![]).await;
         server.tell("complete", json!({"job": "a"})).await;
         desktop.notifications.wait_for("job-a completed").await;
 
@@ -44,6 +49,7 @@ fn a_lost_connection_is_told_and_no_outcome_is_lost_or_told_twice() {
         // The whole server is gone; a job ends meanwhile.
         server.tell("shut", json!({"everything": true})).await;
         window.status("Wallets", "Offline").await;
+        assert_eq!(window.run(parts, vec![]).await, places, "nothing below the status moved");
         server.tell("complete", json!({"job": "c"})).await;
 
         server.tell("open", json!({})).await;

@@ -15,6 +15,7 @@ mod looking;
 mod meant;
 mod notices;
 mod oddities;
+mod queues;
 mod quiet;
 mod servers;
 mod signing;

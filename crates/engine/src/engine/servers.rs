@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::actions::Actions;
 use super::oddities::Oddities;
+use super::queues::MAX_QUEUES;
 use super::signing::Renewal;
 use super::state::State;
 use crate::driver::{Driver, Report, Reported, Slot};
@@ -33,8 +34,6 @@ use crate::views::{ActionView, ErrorCode, KeyState, UserError};
 
 /// A server's clock is shown anew when it is found to be off by this much more or less.
 const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(2);
-/// A server that invents names without end must not fill the memory.
-const MAX_QUEUES: usize = 10_000;
 
 /// Where a server's key comes from.
 #[derive(Debug)]
@@ -690,16 +689,6 @@ impl State {
         }
     }
 
-    /// A queue that jobs are in is one, whether or not the server counts it.
-    fn queue_of_job(&mut self, slot: Slot, name: &str) {
-        let Some(entry) = self.entry_mut(slot) else { return };
-        if !entry.queues.contains_key(name) && entry.queues.len() < MAX_QUEUES {
-            let queue = QueuePatch { name: name.to_owned(), ..QueuePatch::default() };
-            entry.queues.insert(name.to_owned(), queue);
-            self.views.queues_changed();
-        }
-    }
-
     fn stuck(&mut self, slot: Slot, link: LinkId, reason: String, now: Now) {
         let Some(entry) = self.entry_mut(slot) else { return };
         entry.driver.close(link);
@@ -738,9 +727,7 @@ impl State {
             self.logs.ended(owner, job.state.terminal());
         }
         self.views.job_changed(slot, &job, number);
-        if let Some(queue) = &job.queue {
-            self.queue_of_job(slot, queue);
-        }
+        self.queue_of(slot, &job, known.as_deref());
         if before != self.catalogue.tally(slot) {
             self.views.overview_changed();
         }

@@ -22,7 +22,7 @@ use super::state::State;
 use crate::driver::Slot;
 use crate::logs::Owner;
 use crate::ports::Window;
-use crate::views::convert::{job_row, notice_row, queue_row, source_word};
+use crate::views::convert::{job_row, notice_row, source_word};
 use crate::views::jobs::{Filter, JobsIndex};
 use crate::views::search::Search;
 use crate::views::{
@@ -428,7 +428,7 @@ impl State {
                 let skip = usize::try_from(first).unwrap_or(usize::MAX);
                 let total = all.clone().count() as u64;
                 let rows = all.skip(skip).take(count);
-                let rows = rows.map(|(id, name, queue)| queue_row(id, name, queue)).collect();
+                let rows = rows.map(|(id, name, queue)| self.queue_row(id, name, queue)).collect();
                 (total, Rows::Queues { rows })
             }
             Kind::Notices(filter) => {

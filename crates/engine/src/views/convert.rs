@@ -151,8 +151,12 @@ pub(crate) fn job_row(
     }
 }
 
-/// Whether a text says nothing but the state: `queued` beside "Queued".
+/// Whether a text says nothing but the state: `queued` beside "Queued", or the last stage of what has
+/// been completed.
 fn repeats(state: &JobState, text: &str) -> bool {
+    if *state == JobState::Completed && !text.contains(' ') {
+        return true;
+    }
     !text.contains(' ') && state_of_word(text) == *state && {
         let plain = text.to_lowercase().replace(['_', '-'], "");
         // The stages of a running job say more than that it runs.
@@ -299,6 +303,9 @@ mod tests {
         assert_eq!(says(JobState::Running, "in_progress"), None);
         assert_eq!(says(JobState::Running, "extracting").as_deref(), Some("extracting"));
         assert_eq!(says(JobState::Running, "queued").as_deref(), Some("queued"));
+        assert_eq!(says(JobState::Completed, "saving"), None, "its last stage");
+        assert_eq!(says(JobState::Completed, "42 rows").as_deref(), Some("42 rows"));
+        assert_eq!(says(JobState::Failed, "saving").as_deref(), Some("saving"), "where it failed");
     }
 
     #[test]

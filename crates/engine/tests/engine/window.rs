@@ -106,7 +106,9 @@ async fn a_queue_that_a_job_is_in_is_listed_on_every_kind_of_server() {
     let Rows::Queues { rows } = rows else { panic!("queues were asked for") };
     let in_queues = jobs.iter().filter_map(|id| world.job(id)?.queue.clone());
     for queue in in_queues {
-        assert!(rows.iter().any(|row| row.name == queue), "no {queue} among {rows:?}");
+        let row = rows.iter().find(|row| row.name == queue);
+        let row = row.unwrap_or_else(|| panic!("no {queue} among {rows:?}"));
+        assert!(row.active.is_some() && row.waiting.is_some(), "{row:?}");
     }
     engine.stop().await;
 }

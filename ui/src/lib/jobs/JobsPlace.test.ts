@@ -198,6 +198,29 @@ describe("a job's detail", () => {
     expect(mock.calls.find((call) => call.name === "watch")?.args).toEqual([running.row.server, `job:${running.row.id}`]);
   });
 
+  test("lists what fits a line as properties, when it was first, and gives trees a part of their own", async () => {
+    const { region } = await open();
+    const properties = region.querySelector("dl")!;
+    const names = [...properties.querySelectorAll("dt")].map((name) => name.textContent);
+    expect(names.slice(0, 2)).toEqual(["Created", "Started"]);
+    expect(names).toContain("priority");
+    expect(within(region).queryByRole("region", { name: "priority" })).toBeNull();
+    expect(within(region).getByRole("region", { name: "Data" })).toBeTruthy();
+  });
+
+  test("says what state its server is in where there is always room for it", async () => {
+    const { mock, running, region } = await open();
+    const server = mock.world.servers.find((server) => server.id === running.row.server)!;
+    const before = region.querySelector("header")!.textContent!.replace(/\d+ s/g, "");
+    server.status = { ...server.status, link: "offline" };
+    running.row = { ...running.row, heardAt: Date.now() - 300_000 };
+    mock.touch();
+    await within(region).findByText("As of 5 m ago");
+    expect(within(region).getByText("Offline")).toBeTruthy();
+    expect(region.querySelector("header")!.textContent!.replace(/\d+ s/g, ""), "the head says no more than before").not.toMatch(/Offline|As of/);
+    expect(before).not.toMatch(/Offline/);
+  });
+
   test("keeps every digit of the numbers in its data", async () => {
     await open();
     expect(screen.getByText("115792089237316195423570985008687907853269984665640564039457584007913129639935")).toBeTruthy();

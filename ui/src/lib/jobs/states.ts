@@ -99,14 +99,14 @@ export interface Slots {
 
 export function slots(row: JobRow, now: number): Slots {
   const { finishedAt, state } = row;
-  const { hint, text } = age(row, now);
+  const { hint, text, fact } = age(row, now);
   if (isOver(state)) {
     const ended = finishedAt === null ? `heard ${relative(row.heardAt, now)}` : relative(finishedAt, now);
     return { length: hint === "Took" ? `ran ${text}` : "", when: ended };
   }
   if (hint === "Started") return { length: `for ${text}`, when: "" };
   if (hint !== "Created") return { length: "", when: "" };
-  return state.kind === "queued" || state.kind === "scheduled" ? { length: `waits ${text}`, when: "" } : { length: "", when: `created ${text} ago` };
+  return state.kind === "queued" || state.kind === "scheduled" ? { length: `waits ${text}`, when: "" } : { length: "", when: fact.replace("Created", "created") };
 }
 
 /** What a screen reader says of a row: which job, where it stands and since when, and what went wrong. */
