@@ -16,8 +16,17 @@ use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
-const STATUS_KEYS: &[&str] =
-    &["type", "server", "status", "reason", "remedy", "attempt", "retry_in_ms", "last_heard"];
+const STATUS_KEYS: &[&str] = &[
+    "type",
+    "server",
+    "status",
+    "reason",
+    "incomplete",
+    "remedy",
+    "attempt",
+    "retry_in_ms",
+    "last_heard",
+];
 const JOB_KEYS: &[&str] = &[
     "type",
     "server",

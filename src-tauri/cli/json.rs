@@ -38,6 +38,7 @@ pub struct StatusLine<'a> {
     server: &'a str,
     status: &'static str,
     reason: Option<&'a str>,
+    incomplete: Option<&'a str>,
     remedy: Option<&'static str>,
     attempt: u32,
     retry_in_ms: Option<u64>,
@@ -182,6 +183,7 @@ pub fn status<'a>(server: &'a str, status: &'a Status) -> Line<'a> {
         server,
         status: link_word(status.link),
         reason: status.reason.as_deref(),
+        incomplete: status.incomplete.as_deref(),
         remedy: status.remedy.map(Remedy::word),
         attempt: status.attempt,
         retry_in_ms: status.retry_in_ms,
@@ -371,6 +373,7 @@ pub(super) mod tests {
             retry_in_ms: Some(1_500),
             attempt: 2,
             reason: Some("no \"route\"".to_owned()),
+            incomplete: Some("More run.".to_owned()),
             remedy: Some(Remedy::Reconnect),
             hears: false,
         };
@@ -378,7 +381,7 @@ pub(super) mod tests {
             status("local", &line).text(),
             concat!(
                 r#"{"type":"status","server":"local","status":"polling","reason":"no \"route\"","#,
-                r#""remedy":"reconnect","attempt":2,"retry_in_ms":1500,"last_heard":"1970-01-01T00:00:00Z"}"#
+                r#""incomplete":"More run.","remedy":"reconnect","attempt":2,"retry_in_ms":1500,"last_heard":"1970-01-01T00:00:00Z"}"#
             )
         );
     }

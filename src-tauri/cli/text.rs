@@ -135,6 +135,9 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
             if let Some(reason) = &status.reason {
                 let _ = write!(line, " {}", plain(reason));
             }
+            if let Some(why) = &status.incomplete {
+                let _ = write!(line, " {}", plain(why));
+            }
             if let Some(ms) = status.retry_in_ms {
                 let _ = write!(line, " (next try in {} s)", ms.div_ceil(1_000));
             }

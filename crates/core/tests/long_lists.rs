@@ -245,6 +245,23 @@ fn a_run_that_only_the_socket_of_better_bull_board_names_is_asked_for() {
 }
 
 #[test]
+fn a_run_whose_row_is_not_written_yet_is_no_trouble_of_the_list() {
+    let board = Board::new(10, "active");
+    let mut dialect = speaking(DialectKind::BullBoard, None);
+    dialect.decode(&Frame::Pong);
+    dialect.encode(&Outgoing::Watch(Topic::Everything));
+    let hint = json!({"type": "single-job-refresh", "data": {"jobId": run_id(77)}});
+    dialect.decode(&text(&hint.to_string()));
+    let round = read(&mut *dialect, &Topic::Everything, |path, body| board.serve(path, body));
+    assert!(round.requests.iter().any(|asked| asked.contains(&run_id(77))));
+    assert!(round.odd.is_empty() && round.jobs.len() == 10, "{:?}", round.odd);
+    let ask = dialect.fetch(&Topic::Everything).remove(0).ask;
+    let ask = jobwatch_core::dialect::Ask { call: "job", args: vec![run_id(77)], ..ask };
+    let late = FetchResponse { status: 500, content_type: None, body: Vec::new() };
+    assert_eq!(dialect.parse(&ask, &late), [], "which counts as an answer");
+}
+
+#[test]
 fn more_new_runs_than_better_bull_board_is_read_for_are_said() {
     let mut board = Board::new(900, "completed");
     let mut dialect = speaking(DialectKind::BullBoard, None);

@@ -87,6 +87,9 @@ pub struct DemoOptions {
     pub generation: Generation,
     /// No live logs, metrics and notifications from KECS, as shipped.
     pub strict: bool,
+    /// How much later than its socket says so Better Bull Board's rows appear and change, at least
+    /// and at most. The shipped ingest is 3 to 30 s late; `None` is not at all.
+    pub rows_late: Option<(Duration, Duration)>,
     /// Whether the servers start jobs of their own accord; without it only on command.
     pub life: bool,
     /// How much of the past exists at the start, with `life`.
@@ -110,6 +113,7 @@ impl Default for DemoOptions {
             keys: true,
             generation: Generation::Shipped,
             strict: false,
+            rows_late: None,
             life: true,
             past: Duration::from_secs(12 * 60),
             start: None,

@@ -93,7 +93,12 @@ fn connection(shared: &Arc<Shared>, port: &Port, lobby: &Arc<Lobby>, stream: Tcp
                 let (shared, lobby, alive) =
                     (Arc::clone(&shared), Arc::clone(&lobby), alive.clone());
                 async move {
-                    Ok::<Answer, Infallible>(handle(shared, lobby, role, alive, request).await)
+                    let date = shared.date();
+                    let mut answer = handle(shared, lobby, role, alive, request).await;
+                    if let Some(date) = date.and_then(|date| date.parse().ok()) {
+                        answer.headers_mut().insert(header::DATE, date);
+                    }
+                    Ok::<Answer, Infallible>(answer)
                 }
             })
         };

@@ -14,6 +14,9 @@ use crate::hub::{Hub, Out};
 use crate::voice::{Role, Voice};
 use crate::world::World;
 
+/// Clocks that differ by less show the same date.
+const SAME_CLOCK: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+
 /// World time: real time since the start, times the speed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
@@ -174,6 +177,14 @@ impl Shared {
         let done = work(&mut state, now);
         state.dispatch();
         done
+    }
+
+    /// The date that the server's clock shows, where that is another than the machine's.
+    pub fn date(&self) -> Option<String> {
+        let now = jiff::Timestamp::from_millisecond(self.clock.now()).ok()?;
+        let off = now.duration_since(jiff::Timestamp::now()).abs();
+        let date = || jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+        if off < SAME_CLOCK { None } else { date().ok() }
     }
 
     /// As [`Shared::with`], without letting time pass or telling anybody.

@@ -171,6 +171,10 @@ impl Supervisor {
         if lists.is_empty() {
             return;
         }
+        if self.board.job(id).is_none() {
+            // What the server names will be on its lists, sooner or later.
+            self.stir(now);
+        }
         let own = Topic::Job(id.clone());
         if self.polling.work(&own).is_some() {
             self.polling.announce(&own, now.mono);

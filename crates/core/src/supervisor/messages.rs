@@ -87,6 +87,8 @@ pub struct Status {
     pub attempt: u32,
     /// Why it is so, in a sentence for people; secrets removed. `None` when all is well.
     pub reason: Option<String>,
+    /// Why not all jobs are shown, in a sentence, where `reason` is about something else.
+    pub incomplete: Option<String>,
     /// What can be done about it; `None` where there is nothing to do.
     pub remedy: Option<Remedy>,
     /// Whether the socket is open, greeted and proven alive, whatever else is missing.

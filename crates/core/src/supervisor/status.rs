@@ -41,6 +41,7 @@ pub(super) fn paused(now: Now) -> Status {
         retry_in_ms: None,
         attempt: 0,
         reason: None,
+        incomplete: None,
         remedy: None,
         hears: false,
     }
@@ -223,11 +224,13 @@ impl Supervisor {
         };
         let attempt = self.backoff.failures();
         let (reason, remedy) = self.why(link, now);
+        let incomplete = self.bound().filter(|why| link != Link::Paused && reason != Some(*why));
         let hears = self.live().is_some();
         let known = &self.status;
         let same = known.link == link
             && known.attempt == attempt
             && known.reason.as_deref() == reason
+            && known.incomplete.as_deref() == incomplete
             && known.remedy == remedy
             && known.hears == hears
             && self.told_retry == retry;
@@ -250,6 +253,7 @@ impl Supervisor {
             retry_in_ms: wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
             attempt,
             reason: reason.map(str::to_owned),
+            incomplete: incomplete.map(str::to_owned),
             remedy,
             hears,
         };

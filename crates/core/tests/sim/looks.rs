@@ -189,6 +189,27 @@ fn the_end_of_every_job_that_falls_off_its_list_is_told_however_many_do() {
     assert_eq!(bench.outcomes().len(), 800);
 }
 
+#[test]
+fn a_job_that_is_named_before_any_list_shows_it_is_looked_for_quickly_until_one_does() {
+    let mut bench = Bench::live(Manner::default());
+    // Long after anything happened the lists are read slowly.
+    for _ in 0..40 {
+        bench.secs(10);
+        bench.text("pong");
+    }
+    let lists = |bench: &Bench, from: usize| {
+        bench.asked(from).iter().filter(|asked| asked.starts_with("list")).count()
+    };
+    let from = bench.requests.len();
+    bench.secs(28);
+    assert!(lists(&bench, from) <= 2, "{:?}", bench.asked(from));
+    bench.web = Web::Lines("gone id=late".to_owned());
+    bench.text("stale job:late");
+    let from = bench.requests.len();
+    bench.secs(28);
+    assert!(lists(&bench, from) >= 8, "{:?}", bench.asked(from));
+}
+
 /// Answers for so many seconds as a server whose job 5 has these parts. Answers what was asked.
 fn parts(bench: &mut Bench, seconds: u64, parts: std::ops::Range<u32>) -> Vec<String> {
     bench.web = Web::ByHand;
@@ -240,10 +261,17 @@ fn a_list_that_is_longer_than_is_read_is_told_and_shown_until_it_is_not() {
     assert_eq!(bench.diagnostics(), ["incomplete-list"]);
     bench.secs(9);
     assert_eq!(bench.diagnostics(), ["incomplete-list"], "it is told once");
+    // Without the socket the reason is another, and both are said.
+    bench.close("reset");
+    bench.secs(30);
+    assert_eq!(bench.status().incomplete.as_deref(), Some(words));
+    assert!(bench.status().reason.as_deref().is_some_and(|reason| reason != words));
     bench.web = Web::Lines("job id=1 state=running snap".to_owned());
-    bench.text("stale all");
+    bench.secs(20);
+    assert_eq!(bench.status().incomplete, None);
+    bench.connect();
     bench.secs(9);
-    assert_eq!(bench.status().reason, None);
+    assert_eq!((&bench.status().reason, &bench.status().incomplete), (&None, &None));
 }
 
 /// A failed run that began and ended since the list was empty, with its times as the server has

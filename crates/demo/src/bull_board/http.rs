@@ -43,7 +43,12 @@ impl BullBoard {
             return Reply::json(401, r#"{"error":"Authentication required"}"#);
         }
         if let (&Method::GET, ["api", "jobs", id]) = (&request.method, segments.as_slice()) {
-            return match world.find(id) {
+            let late = self.late.as_mut().map(|late| late.rows(world.now()));
+            let row = match late {
+                Some(mut rows) => rows.find(|job| job.id == *id),
+                None => world.find(id),
+            };
+            return match row {
                 Some(job) => Reply::json(200, Obj::new().put("job", rows::detail(job)).finish()),
                 None => Reply::html(500, BROKEN),
             };
@@ -64,7 +69,10 @@ impl BullBoard {
             return invalid("object", "Invalid input: expected object");
         };
         match segments.as_slice() {
-            ["api", "jobs", "table"] => table(world, &body),
+            ["api", "jobs", "table"] => match &mut self.late {
+                Some(late) => table(late.rows(world.now()), &body),
+                None => table(world.jobs(), &body),
+            },
             ["api", "jobs", "logs"] => logs(world, &body),
             ["api", "jobs", "stats"] => stats(world, &body),
             ["api", "jobs", "cancel"] => one(world, &body, cancel),
@@ -163,7 +171,7 @@ fn invalid(expected: &str, message: &str) -> Reply {
     Reply::json(400, json!({ "error": text }).to_string())
 }
 
-fn table(world: &World, body: &Value) -> Reply {
+fn table<'a>(rows: impl Iterator<Item = &'a Job>, body: &Value) -> Reply {
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let limit = match body.get("limit") {
         None => 20,
@@ -183,7 +191,7 @@ fn table(world: &World, body: &Value) -> Reply {
         let first = if length { job.took().unwrap_or(-1) } else { job.created };
         (first, job.external.clone(), job.id.clone())
     };
-    let mut jobs: Vec<&Job> = world.jobs().filter(matches).collect();
+    let mut jobs: Vec<&Job> = rows.filter(matches).collect();
     jobs.sort_by_cached_key(|job| std::cmp::Reverse(key(job)));
     let ascending = text("sortDirection") == Some("asc");
     if ascending {

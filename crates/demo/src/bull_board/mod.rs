@@ -1,6 +1,7 @@
 //! Better Bull Board: a socket that only hints, and an HTTP application that knows.
 
 mod http;
+mod late;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub(crate) struct BullBoard {
     sent: BTreeMap<String, (i64, bool)>,
     scheduled: i64,
     paused: std::collections::BTreeSet<String>,
+    /// The rows, where they come later than the hints.
+    late: Option<late::Late>,
 }
 
 impl BullBoard {
@@ -43,6 +46,7 @@ impl BullBoard {
             sent: BTreeMap::new(),
             scheduled: 0,
             paused: std::collections::BTreeSet::new(),
+            late: options.rows_late.map(|range| late::Late::new(range, options.seed)),
         }
     }
 
@@ -112,6 +116,18 @@ impl Voice for BullBoard {
     fn text(&mut self, _: &mut World, _: &mut Hub, _: u64, _: &str) {}
 
     fn event(&mut self, world: &World, hub: &mut Hub, event: &Event) {
+        let changed = match event {
+            Event::Created(key)
+            | Event::Started(key)
+            | Event::Retrying(key)
+            | Event::Completed(key)
+            | Event::Failed(key)
+            | Event::Cancelled(key) => Some(*key),
+            _ => None,
+        };
+        if let (Some(late), Some(key)) = (&mut self.late, changed) {
+            late.change(world, key);
+        }
         let (key, queue) = match event {
             Event::Created(key) | Event::Completed(key) | Event::Failed(key) => (*key, true),
             Event::Started(key) | Event::Retrying(key) => (*key, false),

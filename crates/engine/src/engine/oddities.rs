@@ -25,8 +25,12 @@ pub(super) struct Oddities {
 }
 
 impl Oddities {
-    /// Notes one whose texts hold no key.
+    /// Notes one whose texts hold no key. That a list is too long to be read whole is neither the
+    /// server's complaint nor unreadable: the status says so while it lasts.
     pub fn note(&mut self, diagnostic: &Diagnostic, at: Timestamp) {
+        if matches!(diagnostic.kind, "incomplete-list" | "many-lookups") {
+            return;
+        }
         let from_server = matches!(
             diagnostic.kind,
             "server-error" | "refused-subscription" | "limited" | UNCONFIRMED
@@ -76,6 +80,8 @@ mod tests {
             [("Access denied".to_owned(), 2, 3_000), ("A frame is not JSON.".to_owned(), 1, 2_000)]
         );
         assert_eq!(oddities.unreadable, 1);
+        oddities.note(&odd("incomplete-list", "Only the newest jobs are listed."), at(4));
+        assert_eq!((oddities.rows().len(), oddities.unreadable), (2, 1));
         for index in 0..100 {
             oddities.note(&odd("bad-json", &index.to_string()), at(4));
         }

@@ -242,6 +242,7 @@ impl State {
             retry_in_ms: None,
             attempt: 0,
             reason: None,
+            incomplete: None,
             remedy: None,
             hears: false,
         };

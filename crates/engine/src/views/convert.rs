@@ -70,6 +70,7 @@ impl From<&Status> for StatusView {
             next_try: status.next_try.map(ms),
             attempt: status.attempt,
             reason: status.reason.clone(),
+            incomplete: status.incomplete.clone(),
             remedy: status.remedy.map(Remedy::from),
         }
     }

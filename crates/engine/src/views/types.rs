@@ -388,6 +388,8 @@ pub struct StatusView {
     pub attempt: u32,
     /// Why, in a sentence.
     pub reason: Option<String>,
+    /// Why not all jobs are shown, in a sentence, where `reason` is about something else.
+    pub incomplete: Option<String>,
     /// The one thing to do about it.
     pub remedy: Option<Remedy>,
 }

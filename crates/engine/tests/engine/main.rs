@@ -16,6 +16,7 @@ mod notices;
 mod persistence;
 mod probe;
 mod proxies;
+mod quirks;
 mod rules;
 mod scale;
 mod secrecy;

@@ -31,6 +31,10 @@ attempt: number,
  */
 reason: string | null, 
 /**
+ * Why not all jobs are shown, in a sentence, where `reason` is about something else.
+ */
+incomplete: string | null, 
+/**
  * The one thing to do about it.
  */
 remedy: Remedy | null, };

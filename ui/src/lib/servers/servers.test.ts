@@ -266,6 +266,16 @@ describe("a server's status", () => {
     await waitFor(() => expect(status.textContent).toContain("Connecting…"));
   });
 
+  test("says what a list does not show, whatever else is the matter", async () => {
+    const mock = await show();
+    await user.click(screen.getByRole("button", { name: /^Demo Wallet analyzer, API mode/ }));
+    const status = await screen.findByRole("group", { name: "Status of Demo Wallet analyzer" });
+    const server = mock.world.servers.find((server) => server.id === "demo-analyzer")!;
+    server.status = { ...server.status, incomplete: "More than 4,000 jobs wait. The others are not listed." };
+    mock.touch();
+    await waitFor(() => expect(status.textContent).toContain("(the socket closed with code 1006). More than 4,000 jobs wait. The others are not listed."));
+  });
+
   test("asks for a key where none was accepted", async () => {
     const mock = await show({ scene: "empty" });
     const server = mock.world.servers[0]!;

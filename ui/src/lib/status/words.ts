@@ -31,8 +31,13 @@ export const REMEDIES: Record<Remedy, { verb: string; field: ServerField | null 
   reconnect: { verb: "Reconnect now", field: null },
 };
 
-/** The reason in a sentence. */
+/** The reason in a sentence, and what is not shown besides. */
 export function sentence(status: StatusView): string {
+  const said = reasonOf(status);
+  return status.incomplete ? `${said} ${finished(visible(status.incomplete))}` : said;
+}
+
+function reasonOf(status: StatusView): string {
   const reason = status.reason ? finished(visible(status.reason)) : null;
   switch (status.link) {
     case "live":

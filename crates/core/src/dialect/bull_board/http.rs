@@ -149,6 +149,12 @@ impl BullBoard {
             return match (ask.call, &ask.topic) {
                 // An unknown run and a broken server answer alike. Whether the log call, which
                 // says "no lines" for an unknown run, still works tells them apart.
+                // Asked for beside a list: its row comes later, or the list is believed.
+                ("job", Some(Topic::Everything | Topic::Queue(_)))
+                    if response.status == 500 && !is_json(response) =>
+                {
+                    Vec::new()
+                }
                 ("job", Some(topic)) if response.status == 500 && !is_json(response) => {
                     let mut probe = self.log_request(Some(topic), arg(0), 0, Way::All);
                     probe.ask.call = "probe";

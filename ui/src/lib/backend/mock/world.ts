@@ -108,7 +108,7 @@ export class World {
     const title = DIALECTS.find(([word]) => word === dialect)?.[1] ?? dialect;
     this.servers.push({
       id, name, dialect, dialectTitle: title, running: 0, jobs: 0, watch: ["all"], key: "none", demo, odd: 0, oddities: [], clockAhead: 0,
-      status: { link: "live", since: this.now - 600_000, lastHeard: this.now - 800, nextTry: null, attempt: 0, reason: null, remedy: null },
+      status: { link: "live", since: this.now - 600_000, lastHeard: this.now - 800, nextTry: null, attempt: 0, reason: null, incomplete: null, remedy: null },
     });
     this.drafts.set(id, {
       id, name, dialect, ws, api: "", watch: ["all"], keyPlacement: null, namespace: "", options: [], extraCa: "", signIn: null,
