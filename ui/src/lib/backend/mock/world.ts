@@ -85,19 +85,19 @@ export class World {
     if (analyzer) {
       analyzer.status = {
         link: "polling", since: this.now - 240_000, lastHeard: this.now - 2000, nextTry: this.now + 21_000, attempt: 6,
-        reason: "The socket closed with code 1006", remedy: "reconnect",
+        reason: "The socket closed with code 1006", incomplete: null, remedy: "reconnect",
       };
     }
     if (kecs) {
       kecs.status = {
         link: "offline", since: this.now - 900_000, lastHeard: this.now - 900_000, nextTry: this.now + 44_000, attempt: 9,
-        reason: "Connection refused by 127.0.0.1:8080", remedy: "reconnect",
+        reason: "Connection refused by 127.0.0.1:8080", incomplete: null, remedy: "reconnect",
       };
     }
     if (board) {
       board.status = {
         link: "refused", since: this.now - 60_000, lastHeard: null, nextTry: this.now + 260_000, attempt: 1,
-        reason: "The server does not accept the key: Authentication required.", remedy: "signIn",
+        reason: "The server does not accept the key: Authentication required.", incomplete: null, remedy: "signIn",
       };
       board.key = "stored";
     }
