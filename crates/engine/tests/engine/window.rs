@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
 use jobwatch_engine::Engine;
 use jobwatch_engine::ports::Window;
 use jobwatch_engine::views::{JobSort, Rows, Tick, ViewSpec};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
-use crate::common::{World, engine, pull, quick, until};
+use crate::common::{World, engine, pull, quick, server, until};
 
 fn all_jobs() -> ViewSpec {
     ViewSpec::Jobs {
@@ -109,6 +114,42 @@ async fn a_queue_that_a_job_is_in_is_listed_on_every_kind_of_server() {
         let row = rows.iter().find(|row| row.name == queue);
         let row = row.unwrap_or_else(|| panic!("no {queue} among {rows:?}"));
         assert!(row.active.is_some() && row.waiting.is_some(), "{row:?}");
+    }
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_is_told_how_far_the_clock_of_a_server_is_ahead() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = client.read(&mut [0; 4_096]).await;
+                let there = Timestamp::now() + SignedDuration::from_hours(1);
+                let date = there.strftime("%a, %d %b %Y %H:%M:%S GMT");
+                let answer = format!(
+                    "HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\n\
+                     Connection: close\r\n\r\n"
+                );
+                let _ = client.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    let world = World::new();
+    let watched = server(DialectKind::Kecs, port);
+    let engine = engine(&world, vec![(watched, None)]).await;
+    engine.attach_window(world.window());
+    let hour = Duration::from_secs(3_600).as_millis() as i64;
+    let begun = std::time::Instant::now();
+    loop {
+        let ahead = engine.overview().await.unwrap().servers[0].clock_ahead;
+        // A date has no fractions.
+        if (ahead - hour).abs() <= 2_000 {
+            break;
+        }
+        assert!(begun.elapsed() < crate::common::DEADLINE, "{ahead} ms ahead");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     engine.stop().await;
 }
