@@ -94,8 +94,9 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the engine: reads the settings and the history, puts the last known jobs in place,
-    /// and only then begins to ask for keys and to dial.
+    /// Starts the engine: reads the settings, and behind the answer the history; puts the last known
+    /// jobs in place, and only then begins to ask for keys and to dial. Whatever is asked of it
+    /// meanwhile is answered then.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -140,21 +141,10 @@ impl Engine {
             }
         };
         let file = file.map(|file| Arc::new(tokio::sync::Mutex::new(Some(file))));
-        let mut remembered = Vec::new();
-        for SavedServer { server, has_key } in settings.servers {
-            let known = history.remembered(server.id.clone()).await;
-            remembered.push((server, servers::KeyFrom::Settings { has_key }, known));
-        }
-        for (server, key) in fixed {
-            let known = history.remembered(server.id.clone()).await;
-            remembered.push((server, servers::KeyFrom::Given(key), known));
-        }
-        let notices = history.notices().await;
-        let ends = history.ends(telling::RECENT).await;
         let mut state = State::new(state::Parts {
             clock,
             commands: commands.downgrade(),
-            history,
+            history: history.clone(),
             keyring: keyring.clone(),
             logs,
             ports: options.ports,
@@ -164,12 +154,24 @@ impl Engine {
         });
         state.health.settings = problem;
         state.set_log_budget();
-        for (server, key, known) in remembered {
-            state.add_server(server, key, known);
-        }
-        state.take_notices(notices);
-        state.take_ends(ends);
-        tokio::spawn(state.run(taken, replied, told));
+        let saved = |SavedServer { server, has_key }| {
+            let key = servers::KeyFrom::Settings { has_key };
+            (server, key)
+        };
+        let given = |(server, key)| (server, servers::KeyFrom::Given(key));
+        let servers: Vec<_> =
+            settings.servers.into_iter().map(saved).chain(fixed.into_iter().map(given)).collect();
+        tokio::spawn(async move {
+            for (server, key) in servers {
+                let known = history.remembered(server.id.clone()).await;
+                state.add_server(server, key, known);
+            }
+            state.take_notices(history.notices().await);
+            state.take_ends(history.ends(telling::RECENT).await);
+            // Its thread ends with the last that may ask it.
+            drop(history);
+            state.run(taken, replied, told).await;
+        });
         Ok(Engine { commands, keyring, file })
     }
 

@@ -72,8 +72,8 @@ describe("the window", () => {
 
   test("says nothing in the first 300 ms of loading, then says so", async () => {
     render(App, { props: { backend: new Mock({ scene: "loading", live: false }) } });
-    expect(screen.queryByText("Reading what was last known…")).toBeNull();
-    await screen.findByText("Reading what was last known…");
+    expect(screen.queryByText("Reading the history…")).toBeNull();
+    await screen.findByText("Reading the history…");
   });
 
   test("finds jobs and actions in the palette by keyboard alone", async () => {
