@@ -31,6 +31,9 @@ struct Measurement {
 /// The word that asks for the benchmarks of the logs alone.
 const LOGS: &str = "logs";
 
+/// The word that asks for what many jobs cost alone.
+const SCALE: &str = "scale";
+
 /// The word that asks for the window's alone.
 const WINDOW: &str = "window";
 /// The journeys that print the times between the window's pictures, and those of jumps; and for how
@@ -44,13 +47,13 @@ const IDLES: &str = "idle::";
 const IDLE_SECONDS: (&str, &str) = ("JOBWATCH_IDLE_SECONDS", "30");
 const FLOOD_SECONDS: (&str, &str) = ("JOBWATCH_FLOOD_SECONDS", "60");
 
-/// Runs the benchmarks and prints their tables: all, those of the logs, those of the window, or
-/// those of the core whose name has `filter` in it.
+/// Runs the benchmarks and prints their tables: all, those of the logs, of many jobs, of the window,
+/// or those of the core whose name has `filter` in it.
 ///
 /// # Errors
 /// When they fail, or leave nothing to print.
 pub fn bench(filter: Option<&str>) -> Result<()> {
-    if !matches!(filter, Some(LOGS | WINDOW | IDLE)) {
+    if !matches!(filter, Some(LOGS | SCALE | WINDOW | IDLE)) {
         core(filter)?;
     }
     if filter.is_none_or(|filter| filter == LOGS) {
@@ -58,6 +61,13 @@ pub fn bench(filter: Option<&str>) -> Result<()> {
         heading("Logs, beside a bare receiver and ripgrep");
         cargo()
             .args(&["bench", "--package", "jobwatch-engine", "--bench", "logs", "--locked"])
+            .run()?;
+    }
+    if filter.is_none_or(|filter| filter == SCALE) {
+        packages::ensure(&[packages::BENCH])?;
+        heading("A hundred thousand jobs, in one list and in the history");
+        cargo()
+            .args(&["bench", "--package", "jobwatch-engine", "--bench", "scale", "--locked"])
             .run()?;
     }
     if filter.is_none_or(|filter| filter == WINDOW) {

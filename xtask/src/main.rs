@@ -23,7 +23,7 @@ Usage: cargo xtask <command>
   ci                 check, then test
   tidy               the house rules alone: dependencies, sources, secrets, generated bindings
   bindings           generate the page's types from the Rust ones again
-  bench [filter]     run the benchmarks: all, `logs`, `window`, `idle`, or the core's by name
+  bench [filter]     run the benchmarks: all, `logs`, `scale`, `window`, `idle`, or the core's by name
   bundle             build the .deb and the .rpm
   screenshots        make the pictures in docs/ from the real window
   icons              export the icons again from icons/icon.svg";
