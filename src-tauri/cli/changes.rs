@@ -1,11 +1,11 @@
 //! What is new in a job's line: fields that have no place in it are named when they change, and a
 //! line that says nothing new is not printed again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jobwatch_core::model::{Job, JobId, Json};
+use jobwatch_core::model::{Extra, Job, JobId, Json};
 use jobwatch_engine::ports::Event;
 
 use super::text::{self, Style, plain};
@@ -65,9 +65,9 @@ fn changed(before: &Job, job: &Job) -> Vec<String> {
     detail.into_iter().chain(extra).collect()
 }
 
-fn differing(before: &BTreeMap<String, Json>, now: &BTreeMap<String, Json>) -> Vec<String> {
+fn differing(before: &Extra, now: &Extra) -> Vec<String> {
     now.iter()
-        .filter(|(name, value)| before.get(*name) != Some(value))
+        .filter(|(name, value)| before.get(name) != Some(*value))
         .map(|(name, value)| format!("{} {}", plain(name), value_words(value)))
         .collect()
 }

@@ -209,7 +209,7 @@ pub fn job<'a>(server: &'a str, job: &'a Job) -> Line<'a> {
         attempt: job.attempt,
         max_attempts: job.max_attempts,
         result: job.result.as_ref(),
-        fields: job.extra.iter().map(|(name, json)| (name.as_str(), OneLine(json))).collect(),
+        fields: job.extra.iter().map(|(name, json)| (name, OneLine(json))).collect(),
         created_at: job.created_at,
         started_at: job.started_at,
         finished_at: job.finished_at,

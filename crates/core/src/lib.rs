@@ -19,6 +19,7 @@
 
 pub mod dialect;
 pub mod escape;
+pub mod extra;
 pub mod log;
 pub mod model;
 pub mod notify;

@@ -1,7 +1,6 @@
 //! The canonical words: what every dialect translates into.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+pub use crate::extra::{Extra, Texts};
 use crate::log::LogLines;
 use crate::notify::Tone;
 
@@ -58,6 +58,11 @@ impl Json {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The text, to be replaced by the same text.
+    pub(crate) fn text_mut(&mut self) -> &mut Arc<str> {
+        &mut self.0
     }
 
     /// The parsed tree.
@@ -305,8 +310,8 @@ pub struct Job {
     /// The newest server time among the facts merged here.
     pub updated_at: Option<Timestamp>,
     /// Fields without a canonical meaning, by the server's name for them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub extra: BTreeMap<String, Json>,
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
     /// Where the last change came from.
     pub source: Source,
     /// When this program last heard anything about it (local clock).
@@ -390,7 +395,7 @@ pub struct JobPatch {
     /// rather than something that has just happened.
     pub snapshot: bool,
     /// See [`Job::extra`].
-    pub extra: BTreeMap<String, Json>,
+    pub extra: Extra,
 }
 
 impl JobPatch {

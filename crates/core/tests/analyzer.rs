@@ -256,7 +256,7 @@ fn job(state: JobState) -> Job {
         started_at: None,
         finished_at: None,
         updated_at: None,
-        extra: BTreeMap::new(),
+        extra: Default::default(),
         source: Source::Http,
         heard_at: Timestamp::UNIX_EPOCH,
     }

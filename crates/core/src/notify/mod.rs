@@ -370,7 +370,6 @@ pub fn duration_words(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use super::*;
     use crate::model::Source;
@@ -398,7 +397,7 @@ mod tests {
             started_at: Some(start),
             finished_at: seconds.map(|s| start + jiff::SignedDuration::from_secs(s)),
             updated_at: None,
-            extra: BTreeMap::new(),
+            extra: Default::default(),
             source: Source::Socket,
             heard_at: start,
         }

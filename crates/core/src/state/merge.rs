@@ -1,13 +1,12 @@
 //! One job: what is shown of it, what is remembered beside that, and how a patch changes both.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{Baseline, Change, Transition, TransitionKind};
-use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Source};
+use crate::model::{Extra, Firmness, Job, JobId, JobPatch, JobState, Source};
 use crate::time::{Mono, Now};
 
 mod age;
@@ -110,9 +109,9 @@ macro_rules! take {
 }
 
 impl Entry {
-    fn new(job: Job) -> Entry {
+    fn new(job: Arc<Job>) -> Entry {
         Entry {
-            job: Arc::new(job),
+            job,
             bytes: 0,
             heavy: false,
             due: None,
@@ -135,7 +134,7 @@ impl Entry {
     }
 
     /// A job from an earlier run.
-    pub fn remembered(job: Job) -> Entry {
+    pub fn remembered(job: Arc<Job>) -> Entry {
         let ended = job.state.terminal();
         let mut entry = Entry::new(job);
         entry.remembered = true;
@@ -162,7 +161,7 @@ impl Entry {
             (None, _) if patch.progress.is_some() => JobState::Running,
             (None, _) => JobState::Queued,
         };
-        let mut entry = Entry::new(Job {
+        let mut entry = Entry::new(Arc::new(Job {
             id: id.clone(),
             parent: None,
             external_id: None,
@@ -183,10 +182,10 @@ impl Entry {
             started_at: None,
             finished_at: None,
             updated_at: None,
-            extra: BTreeMap::new(),
+            extra: Extra::new(),
             source: context.source,
             heard_at: context.now.wall,
-        });
+        }));
         entry.hear(context);
         entry.clock_stands_still(patch, context);
         let mut shown = true;
@@ -385,11 +384,11 @@ impl Entry {
             }
             self.error(patch, newer || context.source == Source::Http, &mut changed);
         }
-        for (name, value) in &patch.extra {
+        for (name, value) in patch.extra.shared() {
             let known = self.job.extra.get(name);
             let room = known.is_some() || self.job.extra.len() < MAX_EXTRA;
             if room && (known.is_none() || newer) && known != Some(value) {
-                Arc::make_mut(&mut self.job).extra.insert(name.clone(), value.clone());
+                Arc::make_mut(&mut self.job).extra.insert(Arc::clone(name), value.clone());
                 changed = true;
             }
         }

@@ -123,7 +123,8 @@ const SECOND_LOOK: Duration = Duration::from_secs(4);
 /// All jobs of one server, merged. See the module's documentation for the rules.
 #[derive(Debug)]
 pub struct Board {
-    jobs: HashMap<JobId, Entry>,
+    // In boxes, so that the table's spare places cost little.
+    jobs: HashMap<JobId, Box<Entry>>,
     /// Jobs that are known as `QUEUE/ID`, by the id alone.
     alike: HashMap<JobId, Vec<JobId>>,
     /// Jobs that have not ended, so that nobody scans all of them.
@@ -199,11 +200,14 @@ impl Board {
 
     /// Puts a job remembered from an earlier run in place, without any change being emitted. What
     /// this run has already heard is not overwritten.
-    pub fn remember(&mut self, mut job: Job) {
+    pub fn remember(&mut self, job: impl Into<Arc<Job>>) {
+        let mut job = job.into();
         if self.jobs.contains_key(&job.id) {
             return;
         }
-        job.source = Source::History;
+        if job.source != Source::History {
+            Arc::make_mut(&mut job).source = Source::History;
+        }
         let id = job.id.clone();
         self.insert(id.clone(), Entry::remembered(job));
         self.weigh(&id);
@@ -484,7 +488,7 @@ impl Board {
         if own != id.as_str() {
             self.alike.entry(own.into()).or_default().push(id.clone());
         }
-        self.jobs.insert(id.clone(), entry);
+        self.jobs.insert(id.clone(), Box::new(entry));
         self.reindex(&id);
     }
 

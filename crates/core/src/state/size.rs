@@ -1,8 +1,6 @@
 //! How large a job is, and making it smaller: servers attach results of any size.
 
-use std::collections::BTreeMap;
-
-use crate::model::{Job, Json};
+use crate::model::{Extra, Job, Json};
 use crate::redact::Redactor;
 
 /// Bytes of a job's texts and JSON.
@@ -45,7 +43,7 @@ pub fn cut(job: &mut Job, longest: usize, redactor: &Redactor) -> bool {
     let extra: usize = job.extra.iter().map(|(name, json)| name.len() + json.as_str().len()).sum();
     if extra > longest {
         let mark = Json::from(&serde_json::Value::String(mark(extra)));
-        job.extra = BTreeMap::from([("fields".to_owned(), mark)]);
+        job.extra = Extra::from_iter([("fields", mark)]);
         any = true;
     }
     any

@@ -13,12 +13,13 @@
 //! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::dialect::{Action, Dialect, Outgoing};
-use crate::model::{Diagnostic, Job, JobId, Source, Topic};
+use crate::model::{Diagnostic, Job, JobId, Source, Texts, Topic};
 use crate::redact::Redactor;
 use crate::secret::Secret;
 use crate::server::Policy;
@@ -31,6 +32,7 @@ mod cadence;
 mod heartbeat;
 mod hints;
 mod identity;
+mod intake;
 mod key;
 mod link;
 mod logs;
@@ -56,6 +58,7 @@ pub use messages::{
 
 use backoff::{Backoff, Jitter};
 use heartbeat::Heartbeat;
+use intake::Intake;
 use key::Key;
 use link::Phase;
 use logs::Logs;
@@ -105,6 +108,10 @@ pub struct Supervisor {
     topics: Topics,
     polling: Polling,
     logs: Logs,
+    /// Answers that are being taken in, the first of them first.
+    intake: VecDeque<Intake>,
+    /// Texts that many jobs share.
+    texts: Texts,
     api: Api,
     /// The API answered with the present settings.
     api_proven: bool,
@@ -168,6 +175,8 @@ impl Supervisor {
             foreign: false,
             refused: false,
             topics: Topics::default(),
+            intake: VecDeque::new(),
+            texts: Texts::default(),
             api: Api::Unknown,
             api_proven: false,
             key: Key::default(),
@@ -202,7 +211,8 @@ impl Supervisor {
     /// Puts a job remembered from an earlier run in place, after [`Supervisor::remember_listing`].
     /// Answers it as it is remembered: that an unended job had not changed was heard with every
     /// listing of its topic, but written down only with its last change.
-    pub fn remember(&mut self, mut job: Job) -> Job {
+    pub fn remember(&mut self, mut job: Job) -> Arc<Job> {
+        self.texts.share(&mut job.extra);
         job.source = Source::History;
         if !job.state.terminal() {
             let lists = self.listed_before.iter();
@@ -210,7 +220,8 @@ impl Supervisor {
             job.heard_at = heard.map(|(_, at)| *at).fold(job.heard_at, Timestamp::max);
         }
         self.dialect.remember(&job);
-        self.board.remember(job.clone());
+        let job = Arc::new(job);
+        self.board.remember(Arc::clone(&job));
         job
     }
 
@@ -224,6 +235,8 @@ impl Supervisor {
 
     /// Takes one input. Drain [`Supervisor::poll`] before the next.
     pub fn handle(&mut self, input: Input, now: Now) {
+        // Somebody may have an input while outputs are still drained.
+        while self.take_in(now) {}
         self.notice_sleep(now);
         match input {
             Input::Start => self.start(now),
@@ -257,7 +270,7 @@ impl Supervisor {
 
     /// The next thing to do; [`Output::Idle`] ends the drain.
     pub fn poll(&mut self, now: Now) -> Output {
-        if let Some(output) = self.out.pop_front() {
+        if let Some(output) = self.next_output(now) {
             return output;
         }
         self.notice_sleep(now);
@@ -271,8 +284,17 @@ impl Supervisor {
         }
         self.launch(now);
         self.launch_logs(now);
+        if let Some(output) = self.next_output(now) {
+            return output;
+        }
         self.tell_status(now);
         self.out.pop_front().unwrap_or_else(|| Output::Idle(self.deadline()))
+    }
+
+    /// What is to be put out before anything else is done.
+    fn next_output(&mut self, now: Now) -> Option<Output> {
+        while self.out.is_empty() && self.take_in(now) {}
+        self.out.pop_front()
     }
 
     /// The jobs as merged so far.

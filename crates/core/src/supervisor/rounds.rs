@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::shared::Call;
-use super::status::{Api, Fault, api_fault, refusal, sentence, too_large};
-use super::verdict::{Trouble, acted, signed_out, verdict};
+use super::status::{Api, Fault, api_fault, refusal, sentence};
+use super::verdict::{Trouble, acted, signed_out};
 use super::work::{Class, Purpose, Round, Step, Work};
-use super::{Failure, FetchId, Output, Remedy, Supervisor};
+use super::{Failure, FetchId, Output, Supervisor};
 use crate::dialect::oversized::Read;
 use crate::dialect::{Action, Ask, FetchResponse, Incoming, tolerant};
 use crate::model::{JobPatch, Source, Topic, Update};
@@ -94,7 +94,7 @@ impl Supervisor {
                 Some(Step::Known(topic, request, response)) => {
                     let call = Call::of(&request);
                     let read = Ok(Read::whole(response));
-                    self.take_answer(&topic, &request.ask, Some(&call), &read, now);
+                    self.take_answer(&topic, &request.ask, Some(&call), &read);
                 }
                 None => {
                     let Some(topic) = self.polling.next_due(now.mono) else { return };
@@ -140,7 +140,7 @@ impl Supervisor {
                 let askers = std::iter::once((topic, flight.ask)).chain(flight.also);
                 let call = flight.call.as_ref().map(|(call, _)| call);
                 for (topic, ask) in askers {
-                    self.take_answer(&topic, &ask, call, &result, now);
+                    self.take_answer(&topic, &ask, call, &result);
                 }
                 if let (Ok(Read { response, limit: None }), Some((call, asked))) =
                     (result, flight.call)
@@ -174,39 +174,6 @@ impl Supervisor {
         }
     }
 
-    /// What one request of a topic's round came to.
-    fn take_answer(
-        &mut self,
-        topic: &Topic,
-        ask: &Ask,
-        call: Option<&Call>,
-        result: &Result<Read, Fault>,
-        now: Now,
-    ) {
-        if self.polling.work(topic).is_none() {
-            // Given up over what another topic was just answered.
-            return;
-        }
-        let verdict = match result {
-            Ok(read) => match read.incoming(&mut *self.dialect, ask) {
-                Some(incoming) => {
-                    let verdict = verdict(&read.response, &incoming);
-                    self.answer(Some(topic), incoming, now);
-                    verdict
-                }
-                None => {
-                    let reason = too_large(read.limit.unwrap_or_default());
-                    Err(Trouble::Failed(Fault { reason, remedy: Some(Remedy::Reconnect) }))
-                }
-            },
-            Err(fault) => Err(Trouble::Failed(fault.clone())),
-        };
-        self.judge(topic, ask, call, verdict, now);
-        if let Some(round) = self.polling.answered(topic) {
-            self.round_ended(topic, round, now);
-        }
-    }
-
     pub(super) fn act(&mut self, caller: FetchId, action: Action, now: Now) {
         let ask = action.request.ask.clone();
         let id = self.polling.number(Purpose::Act(caller), ask, now.mono);
@@ -216,7 +183,7 @@ impl Supervisor {
     /// Merges and passes on one update.
     pub(super) fn update(
         &mut self,
-        update: Update,
+        mut update: Update,
         source: Source,
         topic: Option<&Topic>,
         now: Now,
@@ -232,8 +199,9 @@ impl Supervisor {
             None => self.baseline.map(Baseline::of_this_run),
         };
         match update {
-            Update::Job(ref patch) => {
+            Update::Job(ref mut patch) => {
                 let Some(id) = patch.id.clone() else { return };
+                self.texts.share(&mut patch.extra);
                 if source == Source::Http && self.is_new_to_lists(patch, behind, baseline, now) {
                     baseline = Some(Baseline::of_this_run(Timestamp::MIN));
                 }
@@ -353,7 +321,7 @@ impl Supervisor {
     }
 
     /// What one answer says about the API and the key.
-    fn judge(
+    pub(super) fn judge(
         &mut self,
         topic: &Topic,
         ask: &Ask,
@@ -448,7 +416,7 @@ impl Supervisor {
         })
     }
 
-    fn round_ended(&mut self, topic: &Topic, mut round: Round, now: Now) {
+    pub(super) fn round_ended(&mut self, topic: &Topic, mut round: Round, now: Now) {
         // Some calls want no key. A key that is refused beside such an answer takes nothing from
         // it: the topic is shown as far as it can be.
         let wholly_refused = round.refused.is_some() && !round.answered;

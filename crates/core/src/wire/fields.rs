@@ -3,7 +3,6 @@
 //! around it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -12,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::json;
-use crate::model::Json;
+use crate::model::{Extra, Json};
 
 /// The fields of one JSON object, in the order sent. A name that comes twice counts as sent last,
 /// as in JavaScript.
@@ -116,6 +115,13 @@ impl<'a> Fields<'a> {
         self.get(name).map(rows).unwrap_or_default()
     }
 
+    /// Gives each object of an array to `take`; see [`each_row`].
+    pub fn each_row(&self, name: &str, take: impl FnMut(Fields<'a>)) {
+        if let Some(raw) = self.get(name) {
+            each_row(raw, take);
+        }
+    }
+
     /// Name and value of every field that is not `null`.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().filter(|(_, raw)| raw.get() != "null").map(|(key, raw)| (key.as_ref(), *raw))
@@ -124,12 +130,12 @@ impl<'a> Fields<'a> {
     /// What is left when the fields with a canonical place are taken away: unknown fields are kept
     /// and shown. Empty strings say nothing and are left out.
     #[must_use]
-    pub fn rest(&self, known: &[&str]) -> BTreeMap<String, Json> {
+    pub fn rest(&self, known: &[&str]) -> Extra {
         let left = self.iter().filter(|(name, raw)| !known.contains(name) && raw.get() != "\"\"");
         // One by one: for the few there are that is quicker than to collect, which sorts first.
-        let mut rest = BTreeMap::new();
+        let mut rest = Extra::new();
         for (name, raw) in left {
-            rest.insert(name.to_owned(), Json::from(raw));
+            rest.insert(name, Json::from(raw));
         }
         rest
     }
@@ -147,11 +153,42 @@ pub fn elements(raw: &RawValue) -> Vec<&RawValue> {
 /// The objects of an array at hand; empty for anything else. What is no object is left out.
 #[must_use]
 pub fn rows(raw: &RawValue) -> Vec<Fields<'_>> {
-    let Ok(all) = serde_json::from_str::<Vec<Row<'_>>>(raw.get()) else {
+    let mut all = Vec::new();
+    each_row(raw, |row| all.push(row));
+    all
+}
+
+/// Gives each object of an array at hand to `take`, one after another as they are read: of a long
+/// list all together take more memory than its text.
+pub fn each_row<'a>(raw: &'a RawValue, mut take: impl FnMut(Fields<'a>)) {
+    struct Each<F> {
+        take: F,
+        taken: usize,
+    }
+    impl<'de, F: FnMut(Fields<'de>)> Visitor<'de> for &mut Each<F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
+            while let Some(row) = rows.next_element::<Row<'de>>()? {
+                self.taken += 1;
+                if let Some(fields) = row.0 {
+                    (self.take)(fields);
+                }
+            }
+            Ok(())
+        }
+    }
+    let mut each = Each { take: &mut take, taken: 0 };
+    let read = serde_json::Deserializer::from_str(raw.get()).deserialize_seq(&mut each);
+    let taken = each.taken;
+    if read.is_err() {
         // One value that cannot be read, such as a number out of range, spoils no other.
-        return elements(raw).into_iter().filter_map(Fields::of).collect();
-    };
-    all.into_iter().filter_map(|row| row.0).collect()
+        elements(raw).into_iter().skip(taken).filter_map(Fields::of).for_each(take);
+    }
 }
 
 /// An element of an array, if it is an object: read in the same pass as the array.
@@ -271,7 +308,7 @@ mod tests {
         assert_eq!(fields.flag("ok"), Some(true));
         assert_eq!(fields.number("y"), None);
         let rest = fields.rest(&["n"]);
-        let names: Vec<&str> = rest.keys().map(String::as_str).collect();
+        let names: Vec<&str> = rest.iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["at", "id", "ok", "y"]);
     }
 

@@ -131,7 +131,7 @@ impl JobServer {
                 started_at: None,
                 finished_at: None,
                 updated_at: None,
-                extra: BTreeMap::new(),
+                extra: Default::default(),
                 source: Source::History,
                 heard_at: begun,
             });

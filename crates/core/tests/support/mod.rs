@@ -292,7 +292,7 @@ fn show_patch(patch: &JobPatch) -> Value {
         json.as_ref().map_or(Value::Null, |json| json.to_value())
     };
     let extra: Map<String, Value> =
-        patch.extra.iter().map(|(name, json)| (name.clone(), json.to_value())).collect();
+        patch.extra.iter().map(|(name, json)| (name.to_owned(), json.to_value())).collect();
     said([
         ("id", json!(patch.id)),
         ("parent", json!(patch.parent)),

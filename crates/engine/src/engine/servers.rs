@@ -286,9 +286,10 @@ impl State {
         for mut job in known.jobs {
             job.source = Source::History;
             if let Some(machine) = &mut entry.machine {
-                job = machine.remember(job);
+                self.catalogue.put(slot, machine.remember(job));
+            } else {
+                self.catalogue.put(slot, Arc::new(job));
             }
-            self.catalogue.put(slot, Arc::new(job));
         }
         let topics = entry.server.watch.clone();
         let (paused, waiting) = (entry.server.paused, entry.key == KeyState::Waiting);
@@ -831,7 +832,8 @@ fn clean_job(job: &mut Arc<Job>, redactor: &Redactor) {
         }
         job.extra = std::mem::take(&mut job.extra)
             .into_iter()
-            .map(|(mut name, mut json)| {
+            .map(|(name, mut json)| {
+                let mut name = name.to_string();
                 redactor.clean_in_place(&mut name);
                 redactor.clean_json(&mut json);
                 (name, json)
@@ -863,7 +865,7 @@ fn quotes_key(job: &Job, redactor: &Redactor) -> bool {
         _ => None,
     };
     let json = [&job.detail, &job.data, &job.result];
-    let extra = job.extra.iter().flat_map(|(name, json)| [name.as_str(), json.as_str()]);
+    let extra = job.extra.iter().flat_map(|(name, json)| [name, json.as_str()]);
     texts
         .into_iter()
         .flatten()

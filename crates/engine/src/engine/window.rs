@@ -488,7 +488,7 @@ impl State {
             extra: job
                 .extra
                 .iter()
-                .map(|(name, json)| (name.clone(), json.as_str().to_owned()))
+                .map(|(name, json)| (name.to_owned(), json.as_str().to_owned()))
                 .collect(),
             source: source_word(job.source).to_owned(),
             timeline,

@@ -37,9 +37,9 @@ pub const FILE: &str = "history.sqlite";
 const GATHER: Duration = Duration::from_millis(150);
 /// Bytes of jobs and steps that may be on their way to the thread, which may be held up by a disk
 /// that neither writes nor refuses.
-const MAX_QUEUED: usize = 64 << 20;
+const MAX_QUEUED: usize = 96 << 20;
 /// What one of them counts besides its texts.
-const OVERHEAD: usize = 512;
+const OVERHEAD: usize = 256;
 /// Requests taken before a look at the clock.
 const AT_ONCE: usize = 10_000;
 /// Between attempts to write while the disk refuses.

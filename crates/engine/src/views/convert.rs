@@ -243,7 +243,6 @@ pub(crate) fn queue_row(server: &str, server_name: &str, queue: &QueuePatch) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use jobwatch_core::model::{ENDED, Json};
 
@@ -271,7 +270,7 @@ mod tests {
             started_at: None,
             finished_at: None,
             updated_at: None,
-            extra: BTreeMap::new(),
+            extra: Default::default(),
             source: Source::Http,
             heard_at: Timestamp::UNIX_EPOCH,
         }

@@ -298,7 +298,6 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use jiff::Timestamp;
@@ -331,7 +330,7 @@ mod tests {
             started_at: Some(at),
             finished_at: None,
             updated_at: Some(at),
-            extra: BTreeMap::new(),
+            extra: Default::default(),
             source: Source::Socket,
             heard_at: at,
         })

@@ -247,15 +247,15 @@ impl TriggerX {
         only: &str,
     ) -> Vec<Incoming> {
         let Some(fields) = Fields::parse(text) else { return vec![misshapen(ask, response)] };
-        let mut patches: Vec<JobPatch> =
-            fields.rows("jobs").into_iter().filter_map(|row| record::job(&row)).collect();
+        let mut patches: Vec<Box<JobPatch>> = Vec::new();
+        fields.each_row("jobs", |row| patches.extend(record::job(&row).map(Box::new)));
         if ask.call == "jobs-of-number" {
             patches.retain(|patch| patch.user.as_deref().is_none_or(|user| user == only));
         } else if !only.is_empty() {
             let id = record::job_id(only);
             let one =
                 patches.into_iter().find(|p| p.id.as_ref().map(|i| i.as_str()) == id.as_deref());
-            return one.map(told).into_iter().collect();
+            return one.map(job_told).into_iter().collect();
         }
         if patches.is_empty()
             && ask.call == "jobs-by-key"
@@ -288,7 +288,7 @@ impl TriggerX {
         for patch in patches {
             let id = patch.id.clone();
             let ended = ended(&patch);
-            all.push(told(patch));
+            all.push(job_told(patch));
             if let Some(id) = id {
                 self.listed.remember(id.clone(), ());
                 if !ended {
@@ -356,7 +356,11 @@ fn stats(fields: &Fields<'_>) -> Vec<Incoming> {
 }
 
 fn told(patch: JobPatch) -> Incoming {
-    Incoming::Update(Update::Job(Box::new(patch)))
+    job_told(Box::new(patch))
+}
+
+fn job_told(patch: Box<JobPatch>) -> Incoming {
+    Incoming::Update(Update::Job(patch))
 }
 
 fn cancelled(ask: &Ask, response: &FetchResponse, id: &str) -> Vec<Incoming> {

@@ -1,13 +1,12 @@
 //! Tasks and jobs as TriggerX describes them, in the canonical words.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::dialect::words;
-use crate::model::{JobPatch, JobState, Json};
+use crate::model::{Extra, JobPatch, JobState, Json};
 use crate::wire::fields::Fields;
 use crate::wire::json::text_of;
 
@@ -140,12 +139,11 @@ pub fn job(row: &Fields<'_>) -> Option<JobPatch> {
 
 /// Unknown fields, without those that are only placeholders for "not yet": Go's zero time and the
 /// number 0 where numbers count from 1.
-fn extra(fields: &Fields<'_>, known: &[&str]) -> BTreeMap<String, Json> {
+fn extra(fields: &Fields<'_>, known: &[&str]) -> Extra {
     let mut extra = fields.rest(known);
     extra.retain(|name, value| {
         !(value.as_str().starts_with("\"0001-01-01T")
-            || value.as_str() == "0"
-                && matches!(name.as_str(), "task_performer_id" | "task_number"))
+            || value.as_str() == "0" && matches!(name, "task_performer_id" | "task_number"))
     });
     extra
 }
