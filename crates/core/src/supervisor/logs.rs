@@ -43,8 +43,9 @@ const COLLECT: Duration = Duration::from_millis(150);
 /// After the end of a job the last lines may come late. Looks at its log are this far apart.
 const AFTER_END: [Duration; 3] =
     [Duration::from_millis(1_500), Duration::from_secs(2), Duration::from_secs(4)];
-/// So many looks in a row that bring nothing new settle the log of a job that has ended.
-const QUIET: u32 = 2;
+/// So many looks in a row that bring nothing new settle the log of a job that has ended: with these
+/// distances that is nearly 4 s after its end is known.
+const QUIET: u32 = 3;
 /// The most looks that an ended job's log is given before it counts as settled.
 const MAX_AFTER_END: u32 = 15;
 /// Some servers write the last lines this late: looked at once more.
