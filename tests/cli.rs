@@ -354,7 +354,7 @@ fn wait_says_what_it_knows_when_the_time_is_over() {
     command.args(["--timeout", "3"]);
     let (code, _, err) = run(command);
     assert_eq!(code, 124, "{err}");
-    assert!(err.contains("127.0.0.1:1 is"), "{err}");
+    assert!(err.contains("127.0.0.1:1 cannot be reached"), "{err}");
 }
 
 #[test]
