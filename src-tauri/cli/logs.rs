@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::{Job, JobId};
-use jobwatch_core::supervisor::LogReach;
+use jobwatch_core::supervisor::{LogReach, Status};
 use jobwatch_engine::Engine;
 use jobwatch_engine::engine::LogStored;
 use jobwatch_engine::ports::Event;
@@ -139,6 +139,7 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
             "Lines between {from} and {to} are missing: {name} does not have them any more."
         )),
         Some(Ended::Silent) => {
+            let answers = status.as_ref().is_some_and(Status::answers);
             let reason = status.and_then(|status| status.reason);
             let reason = reason.map(|reason| format!(": {}", sentence(&reason)));
             let stored = match any {
@@ -146,7 +147,8 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
                 false => "No line of this log is stored.",
             };
             let reason = reason.unwrap_or_else(|| ".".to_owned());
-            partial(format!("{name} does not answer{reason} {stored}"))
+            let what = if answers { "has not listed its jobs" } else { "does not answer" };
+            partial(format!("{name} {what}{reason} {stored}"))
         }
         Some(Ended::Several(jobs)) => Err(Failure::new(
             EXIT_SEVERAL,

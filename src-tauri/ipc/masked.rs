@@ -22,7 +22,7 @@ impl Masked {
     pub fn reveal(self) -> Result<Secret, UserError> {
         let invalid = || UserError {
             code: ErrorCode::Invalid,
-            message: "The key arrived damaged: enter it again.".to_owned(),
+            message: "What was typed arrived damaged: enter it again.".to_owned(),
         };
         let Masked { masked: mut bytes, pad } = self;
         if bytes.len() != pad.len() {
@@ -58,7 +58,7 @@ mod tests {
     fn what_does_not_belong_together_is_refused_and_not_quoted() {
         for sent in [r#"{"masked":[1,2],"pad":[1]}"#, r#"{"masked":[255],"pad":[0]}"#] {
             let error = masked(sent).reveal().unwrap_err();
-            assert_eq!(error.message, "The key arrived damaged: enter it again.", "{sent}");
+            assert_eq!(error.message, "What was typed arrived damaged: enter it again.", "{sent}");
         }
         assert_eq!(masked(r#"{"masked":[],"pad":[]}"#).reveal().unwrap().expose(), "");
     }

@@ -9,8 +9,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[cfg(target_os = "linux")]
 use jobwatch_core::escape;
+#[cfg(target_os = "linux")]
 use jobwatch_core::notify::rules::Kind;
 use jobwatch_core::notify::{Notice, Tone};
 use jobwatch_engine::ports::{Button, Desktop, Popup, Settled};

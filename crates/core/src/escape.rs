@@ -7,18 +7,19 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 /// Whether `first` begins an escape sequence; what follows of it is read then. One that does not end
-/// takes the rest.
+/// takes the rest of its line.
 pub fn skip(first: char, rest: &mut Peekable<Chars<'_>>) -> bool {
     let parameters = |rest: &mut Peekable<Chars<'_>>| {
         // Parameters, then one final character.
-        while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
+        while rest.next_if(|c| !('@'..='~').contains(c) && !c.is_control()).is_some() {}
+        rest.next_if(|c| ('@'..='~').contains(c));
     };
     match first {
         '\u{1b}' => match rest.next_if(|c| matches!(c, '[' | ']' | 'P' | 'X' | '^' | '_')) {
             Some('[') => parameters(rest),
             // A string (title, link, …), up to BEL or ESC \.
             Some(_) => {
-                while let Some(c) = rest.next() {
+                while let Some(c) = rest.next_if(|c| !matches!(c, '\n' | '\r')) {
                     if c == '\u{7}' || (c == '\u{1b}' && rest.next_if_eq(&'\\').is_some()) {
                         break;
                     }
@@ -61,6 +62,8 @@ mod tests {
             ("a\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\", "alink"),
             ("a\u{1b}(Bb\u{1b}cd", "abd"),
             ("unended \u{1b}[12", "unended "),
+            ("\u{1b}]0;build\nE: disk full", "\nE: disk full"),
+            ("\u{1b}[12\nE: disk full", "\nE: disk full"),
             ("\u{1b}", ""),
             ("\u{1b}\u{fc}", "\u{fc}"),
         ] {

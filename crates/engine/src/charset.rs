@@ -22,11 +22,11 @@ pub(crate) fn decoded(charset: Option<&str>, mut body: Vec<u8>, limit: usize) ->
     {
         body = unpacked;
     }
-    if let Some(encoding) = encoding(charset, &body) {
-        body = encoding.decode_with_bom_removal(&body).0.into_owned().into_bytes();
-    }
     if body.starts_with(&GZIP) {
         return body;
+    }
+    if let Some(encoding) = encoding(charset, &body) {
+        body = encoding.decode_with_bom_removal(&body).0.into_owned().into_bytes();
     }
     let kept = bare(&body);
     if kept.len() == body.len() { body } else { kept.to_vec() }

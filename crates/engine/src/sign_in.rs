@@ -7,6 +7,7 @@ use jobwatch_core::dialect::{Incoming, dialect};
 use jobwatch_core::model::Topic;
 use jobwatch_core::secret::{Credentials, Secret};
 use jobwatch_core::server::{Server, ServerId};
+use jobwatch_core::supervisor::signed_out;
 use reqwest::header::{
     CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE,
 };
@@ -112,7 +113,7 @@ pub async fn accepted(clients: &Clients, server: &Server, key: &Option<Secret>) 
     let Ok(mut dialect) = dialect(server, key.clone()) else { return true };
     let Some(request) = dialect.fetch(&Topic::Everything).into_iter().next() else { return true };
     let (answer, _) = fetch(clients, &request, &Redactor::new(key.as_ref())).await;
-    let Ok(response) = answer else { return true };
+    let Ok(response) = signed_out(answer) else { return true };
     let said = dialect.parse(&request.ask, &response);
     response.status != 401 && !said.iter().any(|one| matches!(one, Incoming::Refused(_)))
 }

@@ -11,7 +11,7 @@ use jobwatch_core::model::{JobId, Topic, Update};
 use jobwatch_core::redact::{Redactor, WORDS};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Policy, Server};
-use jobwatch_core::supervisor::Failure;
+use jobwatch_core::supervisor::{Failure, signed_out};
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
@@ -366,7 +366,7 @@ impl Test<'_> {
     /// Asks, and reads the answer; what must be asked besides comes into `more`.
     async fn ask(&mut self, request: &FetchRequest, more: &mut Vec<FetchRequest>) -> Asked {
         let (answer, _) = fetch(&self.clients, request, &self.redactor).await;
-        let answer = match answer {
+        let answer = match signed_out(answer) {
             Ok(response) => Read::whole(response),
             Err(Failure::TooLarge { limit, begun }) => Read::beginning(*begun, limit),
             Err(failure) => return Asked::Badly(sentence(&failure.to_string())),
@@ -438,7 +438,7 @@ impl Test<'_> {
             return true;
         };
         let (answer, _) = fetch(&self.clients, &request, &self.redactor).await;
-        answer.is_ok_and(|response| {
+        signed_out(answer).is_ok_and(|response| {
             matches!(response.status, 401 | 403)
                 || stranger
                     .parse(&request.ask, &response)

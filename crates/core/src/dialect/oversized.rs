@@ -56,14 +56,20 @@ impl Read {
     }
 }
 
-/// That a list is cut, how much of it is shown, and what to do.
-fn why(dialect: &dyn Dialect, topic: Option<&Topic>, jobs: usize, limit: usize) -> String {
-    let list = match topic {
+/// What a topic's list is called at the beginning of a sentence.
+#[must_use]
+pub fn list(topic: Option<&Topic>) -> String {
+    match topic {
         Some(Topic::Everything) | None => "The list of all jobs".to_owned(),
         Some(Topic::Queue(name)) => format!("The list of the queue \"{name}\""),
         Some(Topic::User(name)) => format!("The list of the user \"{name}\""),
         Some(Topic::Job(id)) => format!("The list of what belongs to the job \"{id}\""),
-    };
+    }
+}
+
+/// That a list is cut, how much of it is shown, and what to do.
+fn why(dialect: &dyn Dialect, topic: Option<&Topic>, jobs: usize, limit: usize) -> String {
+    let list = list(topic);
     let queues = dialect.unwatchable(&Topic::Queue("any".to_owned())).is_none();
     let instead = match topic {
         Some(Topic::Everything) if queues => " Watch single queues instead of everything.",

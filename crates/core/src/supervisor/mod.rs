@@ -50,11 +50,13 @@ mod table;
 mod timers;
 mod topics;
 mod verdict;
+
 mod work;
 
 pub use messages::{
     Failure, FetchId, Input, Link, LinkId, Load, LogReach, Looked, Output, Remedy, Status,
 };
+pub use verdict::signed_out;
 
 use backoff::{Backoff, Jitter};
 use heartbeat::Heartbeat;

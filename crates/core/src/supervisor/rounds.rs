@@ -9,7 +9,7 @@ use super::status::{Api, Fault, api_fault, refusal, sentence};
 use super::verdict::{Trouble, acted, signed_out};
 use super::work::{Class, Purpose, Round, Step, Work};
 use super::{Failure, FetchId, Output, Supervisor};
-use crate::dialect::oversized::Read;
+use crate::dialect::oversized::{self, Read};
 use crate::dialect::{Action, Ask, FetchResponse, Incoming, tolerant};
 use crate::model::{JobPatch, Source, Topic, Update};
 use crate::state::Baseline;
@@ -270,7 +270,8 @@ impl Supervisor {
                             (round.past_cut, round.open_cut) = (true, true);
                             let pages = super::polling::MAX_PAGES;
                             round.cut_why.get_or_insert_with(|| {
-                                format!("The list of {topic} has more than {pages} pages, and no more are read.")
+                                let list = oversized::list(Some(topic));
+                                format!("{list} has more than {pages} pages. Only those are read.")
                             });
                         }
                     }

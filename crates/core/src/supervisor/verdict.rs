@@ -74,8 +74,12 @@ pub(super) fn acted(response: &FetchResponse, incoming: &[Incoming]) -> Result<(
     }
 }
 
-/// A redirect to a page for signing in is the answer that servers of APIs give with status 401.
-pub(super) fn signed_out(result: Result<FetchResponse, Failure>) -> Result<FetchResponse, Failure> {
+/// A redirect to a page for signing in is the answer that servers of APIs give with status 401: it
+/// is given to the dialect as such.
+///
+/// # Errors
+/// Any other failure, as it was.
+pub fn signed_out(result: Result<FetchResponse, Failure>) -> Result<FetchResponse, Failure> {
     let Err(Failure::SignIn(place)) = result else { return result };
     let words = serde_json::json!({ "message": format!("it asks to sign in at {place}") });
     let content_type = Some("application/json".to_owned());

@@ -256,7 +256,7 @@ fn a_list_that_is_longer_than_is_read_is_told_and_shown_until_it_is_not() {
     bench.web = Web::Lines("job id=1 state=running snap\nnext 1".to_owned());
     bench.text("stale all");
     bench.secs(1);
-    let words = "The list of all has more than 200 pages, and no more are read.";
+    let words = "The list of all jobs has more than 200 pages. Only those are read.";
     assert_eq!(bench.status().reason.as_deref(), Some(words));
     assert_eq!(bench.diagnostics(), ["incomplete-list"]);
     bench.secs(9);

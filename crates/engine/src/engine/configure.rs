@@ -199,6 +199,12 @@ impl State {
         };
         let key = key.filter(|key| !key.expose().is_empty());
         let key = match change {
+            KeyChange::Forget if typed.headers.is_some() => {
+                return Err(invalid(
+                    "Further headers are saved together with the key: enter the key, or keep the \
+                     saved one.",
+                ));
+            }
             KeyChange::Keep | KeyChange::Forget => None,
             KeyChange::Store | KeyChange::Session => {
                 Some(self.credentials(existing, &server, key, typed.headers.as_ref())?)

@@ -1,6 +1,6 @@
 //! Queues as the window shows them: what servers say of theirs, and what their jobs tell.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use jobwatch_core::model::{Job, JobState, QueuePatch};
 
@@ -28,22 +28,40 @@ impl State {
         }
     }
 
-    /// A queue, and where its server does not count it, the jobs that are known to wait and run in it.
-    pub(super) fn queue_row(&self, server: &str, name: &str, queue: &QueuePatch) -> QueueRow {
-        let row = queue_row(server, name, queue);
-        let Some(slot) =
-            self.slot_of(server).filter(|_| row.waiting.is_none() && row.active.is_none())
-        else {
-            return row;
+    /// Queues as rows, each with its server's id and name. Where the server does not count one, the
+    /// jobs that are known to wait and run in it are counted, of each server once.
+    pub(super) fn queue_rows<'a>(
+        &self,
+        queues: impl Iterator<Item = (&'a str, &'a str, &'a QueuePatch)>,
+    ) -> Vec<QueueRow> {
+        let mut counted: HashMap<&str, HashMap<&str, (u64, u64)>> = HashMap::new();
+        let row = |(server, name, queue): (&'a str, &'a str, &'a QueuePatch)| {
+            let row = queue_row(server, name, queue);
+            if row.waiting.is_some() || row.active.is_some() {
+                return row;
+            }
+            let counts = counted.entry(server).or_insert_with(|| self.known_in_queues(server));
+            let (waiting, active) = counts.get(queue.name.as_str()).copied().unwrap_or_default();
+            QueueRow { waiting: Some(waiting), active: Some(active), ..row }
         };
+        queues.map(row).collect()
+    }
+
+    /// How many jobs of a server are known to wait and to run, by queue.
+    fn known_in_queues(&self, server: &str) -> HashMap<&str, (u64, u64)> {
+        let mut counts: HashMap<&str, (u64, u64)> = HashMap::new();
+        let Some(slot) = self.slot_of(server) else { return counts };
         let machine = self.entry(slot).and_then(Entry::machine);
-        let unended = machine.into_iter().flat_map(|machine| machine.board().unended());
-        let jobs: Vec<&Arc<Job>> = unended
-            .filter_map(|id| self.catalogue.job(slot, id))
-            .filter(|job| job.queue.as_deref() == Some(&queue.name))
-            .collect();
-        let count =
-            |state: JobState| Some(jobs.iter().filter(|job| job.state == state).count() as u64);
-        QueueRow { waiting: count(JobState::Queued), active: count(JobState::Running), ..row }
+        for id in machine.into_iter().flat_map(|machine| machine.board().unended()) {
+            let Some(job) = self.catalogue.job(slot, id) else { continue };
+            let Some(queue) = job.queue.as_deref() else { continue };
+            let (waiting, active) = counts.entry(queue).or_default();
+            match job.state {
+                JobState::Queued => *waiting += 1,
+                JobState::Running => *active += 1,
+                _ => {}
+            }
+        }
+        counts
     }
 }

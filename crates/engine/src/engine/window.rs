@@ -422,13 +422,12 @@ impl State {
                 let of = self.servers.iter();
                 let of = of.filter(|e| server.as_ref().is_none_or(|id| e.server.id.0 == *id));
                 let all = of.flat_map(|entry| {
-                    let (id, name) = (&entry.server.id.0, &entry.server.name);
+                    let (id, name) = (entry.server.id.0.as_str(), entry.server.name.as_str());
                     entry.queues.values().map(move |queue| (id, name, queue))
                 });
                 let skip = usize::try_from(first).unwrap_or(usize::MAX);
                 let total = all.clone().count() as u64;
-                let rows = all.skip(skip).take(count);
-                let rows = rows.map(|(id, name, queue)| self.queue_row(id, name, queue)).collect();
+                let rows = self.queue_rows(all.skip(skip).take(count));
                 (total, Rows::Queues { rows })
             }
             Kind::Notices(filter) => {

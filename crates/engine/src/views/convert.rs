@@ -155,7 +155,10 @@ pub(crate) fn job_row(
 /// Whether a text says nothing but the state: `queued` beside "Queued", or the last stage of what has
 /// been completed.
 fn repeats(state: &JobState, text: &str) -> bool {
-    if *state == JobState::Completed && !text.contains(' ') {
+    // A stage is a word; a path or a number is a result.
+    if *state == JobState::Completed
+        && text.chars().all(|c| c.is_alphabetic() || matches!(c, '_' | '-' | ':'))
+    {
         return true;
     }
     !text.contains(' ') && state_of_word(text) == *state && {

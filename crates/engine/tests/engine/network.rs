@@ -13,7 +13,7 @@ use jobwatch_engine::driver::{Driver, Reported, Slot, Stuck};
 use jobwatch_engine::fetch::{Clients, MAX_BODY, fetch};
 use jobwatch_engine::lenient::Heard;
 use jobwatch_engine::redact::Redactor;
-use jobwatch_engine::socket;
+use jobwatch_engine::{sign_in, socket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -142,6 +142,15 @@ async fn a_redirect_to_a_page_for_signing_in_is_told_and_not_followed() {
             assert!(!text.contains('?') && !text.contains(KEY), "{text}");
         }
         assert_eq!(heads.lock().unwrap().len(), 2, "{to}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_with_which_one_is_sent_to_a_page_for_signing_in_is_not_accepted() {
+    let (port, _) = serve(|_| redirect(302, "/login")).await;
+    for kind in [DialectKind::BullBoard, DialectKind::StudyBuddy] {
+        let server = server(kind, port);
+        assert!(!sign_in::accepted(&Clients::new(None), &server, &Some(key())).await, "{kind:?}");
     }
 }
 

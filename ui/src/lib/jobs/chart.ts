@@ -54,14 +54,17 @@ export function plot(series: [number, number][], width: number, height: number):
 
 /** Three to six round numbers that enclose a range. */
 export function ticks(least: number, most: number): number[] {
-  const spread = most - least || Math.abs(most) || 1;
+  // What floating point cannot tell apart is no range.
+  const size = Math.max(Math.abs(least), Math.abs(most));
+  if (most - least < size * 1e-9) most = least;
+  const spread = most - least || size || 1;
   const rough = spread / 3;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough) ?? 10) * power;
-  const found: number[] = [];
   const first = Math.floor(least / step);
   const last = most === least ? first + 1 : Math.ceil(most / step);
   // Products, not sums: those would gather the errors of fractions.
-  for (let index = first; index <= last; index += 1) found.push(Number((index * step).toPrecision(12)));
-  return found;
+  const steps = Math.min(last - first, 12);
+  const found = Array.from({ length: steps + 1 }, (_, index) => Number(((first + index) * step).toPrecision(12)));
+  return [...new Set(found)];
 }

@@ -58,7 +58,7 @@ impl Analyzer {
             .iter()
             .map(|(queue, list)| Incoming::Follow(self.list_request(topic, queue, list)))
             .collect();
-        if self.lists.crowded() {
+        if self.lists.crowded() && only.is_none() {
             let why = format!(
                 "The server has more than {} queues. Of the others no jobs are listed.",
                 number(MOST_QUEUES)

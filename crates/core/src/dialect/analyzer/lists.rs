@@ -235,13 +235,16 @@ impl Stretch {
         };
         if rows < limit || !full {
             Left::Nothing
+        } else if rows > limit && self.from == 0 {
+            // All that it has, or more than was asked for; it does not page.
+            Left::Nothing
         } else if rows > limit {
             // Added as text, which reaches further than the bound.
             let last = format!("{}{limit}", self.from).parse().unwrap_or(usize::MAX);
             if end < last { Left::Nothing } else { Left::TooMuch(end, doing) }
         } else if end >= MOST_ROWS {
             Left::TooMuch(end, doing)
-        } else if self.from == 0 {
+        } else if self.from == 0 && rows > OVERLAP {
             Left::More(vec![behind(&self.list, rows)])
         } else {
             Left::More(vec![Stretch { list: self.list.clone(), from: end, limit: LIMIT }])

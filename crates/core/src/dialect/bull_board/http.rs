@@ -168,7 +168,11 @@ impl BullBoard {
                     }]
                 }
                 // A state that this server may not know is no trouble of the lists.
-                ("table", _) if response.status == 500 && self.lists.may_lack(ask) => Vec::new(),
+                ("table", _)
+                    if matches!(response.status, 400 | 500) && self.lists.may_lack(ask) =>
+                {
+                    Vec::new()
+                }
                 _ => vec![failed(ask, response)],
             };
         }
@@ -185,7 +189,7 @@ impl BullBoard {
                             let well = patch.state == Some(JobState::Completed);
                             self.ends.remember(id.clone(), (end, Asked::Answered(well)));
                         }
-                        self.lists.show(&patch);
+                        self.lists.show(&patch, false);
                         vec![self.run_read(patch)]
                     }
                     None if fields.has("job") => vec![gone(arg(0))],

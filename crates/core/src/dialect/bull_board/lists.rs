@@ -49,6 +49,9 @@ const OPEN: [(&str, usize, &str); 5] = [
 pub(super) struct Lists {
     /// Runs that a list has shown, and whether they had ended.
     shown: Memory<bool>,
+    /// The same of the list of the newest runs alone. It may list behind a run that is long known
+    /// as active one that has begun and ended since.
+    newest: Memory<bool>,
     /// Topics whose newest runs were read once: what is new to their lists has happened since.
     read: BTreeSet<Topic>,
     /// Runs that the socket named and no list has shown, and how often they were asked for.
@@ -71,14 +74,18 @@ impl Lists {
         self.read.remove(topic);
     }
 
-    /// A list or the run itself has shown a run. Answers whether that is new: it was never shown, or
-    /// it has ended since.
-    pub(super) fn show(&mut self, patch: &JobPatch) -> bool {
+    /// A list or the run itself has shown a run; `newest` says that it was the list of the newest.
+    /// Answers whether that is new to it: it was never shown there, or it has ended since.
+    pub(super) fn show(&mut self, patch: &JobPatch, newest: bool) -> bool {
         let Some(id) = &patch.id else { return false };
         let ended = patch.state.as_ref().is_some_and(JobState::terminal);
-        let before = self.shown.get(id.as_str()).copied();
         self.named.remove(id);
         self.shown.remember(id.clone(), ended);
+        if !newest {
+            return false;
+        }
+        let before = self.newest.get(id.as_str()).copied();
+        self.newest.remember(id.clone(), ended);
         before.is_none_or(|before| ended && !before)
     }
 
@@ -172,7 +179,7 @@ impl BullBoard {
         let mut all = Vec::with_capacity(read.len() + 1);
         let (mut doubted, mut news) = (0, false);
         for (patch, doubtful) in read {
-            news |= self.lists.show(&patch);
+            news |= self.lists.show(&patch, status_of(ask).is_none());
             all.push(self.row_read(topic, patch, doubtful, &mut doubted));
         }
         match status_of(ask) {
@@ -303,7 +310,7 @@ impl BullBoard {
                 Incoming::Follow(self.queues(topic, &body, read.page + 1))
             } else {
                 let many = PAGES * PAGE;
-                let why = format!("The server has more than {many} queues. The others are not listed by themselves.");
+                let why = format!("Only the first {many} queues are listed.");
                 Incoming::Partial { open: false, why: Some(why) }
             });
         }

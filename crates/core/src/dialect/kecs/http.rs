@@ -202,9 +202,11 @@ impl Kecs {
                 let lists = names(&fields);
                 let lists = lists.iter().flat_map(|cluster| self.cluster_lists(topic, cluster));
                 let token = fields.string("nextToken").filter(|_| !names(&fields).is_empty());
+                // A server that gives the same token again would give the same clusters for ever.
+                let token = token.filter(|token| token.as_str() != arg(0));
                 let next = token.map(|token| {
                     let body = json!({"nextToken": token});
-                    self.call(topic, "clusters", "ListClusters", Vec::new(), body)
+                    self.call(topic, "clusters", "ListClusters", vec![token], body)
                 });
                 lists.chain(next).map(Incoming::Follow).collect()
             }

@@ -161,6 +161,11 @@ impl TriggerX {
                 let number = self.number(topic, arg);
                 return std::iter::once(fees).chain(number).map(Incoming::Follow).collect();
             }
+            // Beside the list of jobs it is missed by nobody: the tasks are read one job at a time.
+            (_, "groups", Some(Topic::Everything)) if !accepted(response) => {
+                self.grouped = Some(false);
+                return Vec::new();
+            }
             (404, "groups", _) if names_nothing(response) => return Vec::new(),
             (404, "jobs" | "jobs-by-key" | "jobs-of-number", _) if names_nothing(response) => {
                 return self.read_jobs(ask, response, "{}", arg);
@@ -205,7 +210,7 @@ impl TriggerX {
             "recent" => {
                 let Some(fields) = Fields::parse(text) else { return Vec::new() };
                 let mut all = fields.get("tasks").map(|raw| rows(raw, "")).unwrap_or_default();
-                let most = fields.whole("limit").unwrap_or(MOST_RECENT);
+                let most = fields.whole("limit").filter(|most| *most > 0).unwrap_or(MOST_RECENT);
                 if all.len() >= most {
                     let why = format!(
                         "Only {most} recent tasks are listed, since the server cannot list this \
@@ -224,7 +229,13 @@ impl TriggerX {
                 None => vec![misshapen(ask, response)],
             },
             "groups" => match Fields::parse(text) {
-                Some(fields) => groups(&fields),
+                Some(fields) => {
+                    let all = groups(&fields);
+                    if ask.topic == Some(Topic::Everything) {
+                        self.grouped = Some(!all.is_empty());
+                    }
+                    all
+                }
                 None => vec![misshapen(ask, response)],
             },
             "job" => {
@@ -273,11 +284,15 @@ impl TriggerX {
         if let Some(topic @ Topic::Everything) = &ask.topic {
             self.unlisted = false;
             self.together = open > FEW && self.user.is_some();
-            if open > MANY && !self.together {
+            if open > MANY && !(self.together && self.grouped != Some(false)) {
+                let remedy = match self.user.is_some() {
+                    false => "Set the user (the owner's address)",
+                    true => "The server lists no tasks of this user. Check the user",
+                };
                 let why = format!(
                     "More than {MANY} jobs are under way, and their tasks are read one job at a time, \
-                     so some ends are reported late. Set the user (the owner's address) in the \
-                     server's settings to read them together."
+                     so some ends are reported late. {remedy} in the server's settings to read them \
+                     together."
                 );
                 // A task may have begun of which nothing was read yet.
                 all.push(Incoming::Partial { open: true, why: Some(why) });

@@ -61,6 +61,9 @@ pub struct TriggerX {
     unlisted: bool,
     /// So many jobs are under way that the tasks of all are read at once, with the list of jobs.
     together: bool,
+    /// Whether the server has told them so, when it was last asked: it may have none of that owner,
+    /// or no such list.
+    grouped: Option<bool>,
 }
 
 impl TriggerX {
@@ -89,6 +92,7 @@ impl TriggerX {
             numbers: Memory::default(),
             unlisted: false,
             together: false,
+            grouped: None,
         })
     }
 
@@ -337,7 +341,7 @@ impl Dialect for TriggerX {
 
     /// A job's tasks are asked for by themselves, unless those of all jobs come with the list.
     fn rows_are_whole(&self) -> bool {
-        self.together
+        self.together && self.grouped == Some(true)
     }
 
     fn without_log(&self, _job: &Job) -> Option<String> {

@@ -3,18 +3,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/mod.rs"]
 mod support;
+mod triggerx;
 
 use std::collections::BTreeMap;
 
-use jobwatch_core::dialect::{
-    Dialect, FetchRequest, FetchResponse, Frame, Incoming, Outgoing, dialect,
-};
+use jobwatch_core::dialect::{Dialect, FetchRequest, FetchResponse, Frame, Incoming, Outgoing};
 use jobwatch_core::model::{JobState, Topic, Update};
-use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
 use serde_json::{Value, json};
-use support::{server, speaking, text};
+use support::{speaking, text};
 
 /// What a topic's requests, and those that followed, came to.
 #[derive(Debug, Default)]
@@ -383,6 +382,38 @@ fn the_analyzer_finds_a_job_that_is_named_by_its_queue_behind_many_others() {
 }
 
 #[test]
+fn an_analyzer_with_another_limit_is_read_to_its_end_and_not_the_same_part_again() {
+    // Ten rows at a time, by a server that counts as it should.
+    let queue = Queue { waiting: 25, active: 12, completed: 0, adds: true };
+    let serve = |path: &str, _: &Value| {
+        let path = path.replace("limit=200", "limit=10");
+        queue.serve(&path)
+    };
+    let mut dialect = speaking(DialectKind::Analyzer, None);
+    let round = read(&mut *dialect, &Topic::Everything, serve);
+    assert_eq!(round.of(&JobState::Queued), 25, "{:?}", round.requests);
+    assert_eq!(round.of(&JobState::Running), 12);
+    let mut all = round.requests.clone();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), round.requests.len(), "{:?}", round.requests);
+    // More rows than are usual, by one that does not say its limit.
+    let rows = |kind: &str, many: usize| -> Vec<Value> {
+        (0..many).map(|n| json!({"id": format!("{kind}-{n}"), "status": kind})).collect()
+    };
+    let serve = |path: &str, _: &Value| match path {
+        "/api/v1/jobs" => {
+            (200, json!({"queues": [{"queueName": "wallet", "waiting": 0, "active": 0}]}))
+        }
+        path if path.contains("status=delayed") => (200, json!({"jobs": rows("waiting", 150)})),
+        _ => (200, json!({"jobs": []})),
+    };
+    let mut dialect = speaking(DialectKind::Analyzer, None);
+    let round = read(&mut *dialect, &Topic::Everything, serve);
+    assert_eq!((round.jobs.len(), round.whys()), (150, Vec::new()));
+}
+
+#[test]
 fn the_analyzer_says_where_more_is_under_way_than_is_read() {
     for (adds, most) in [(false, 4_000), (true, 5_000)] {
         let queue = Queue { waiting: 12_000, active: 10, completed: 0, adds };
@@ -530,70 +561,4 @@ fn kecs_lists_every_running_task_and_says_where_there_are_more_than_it_reads() {
     let mut dialect = speaking(DialectKind::Kecs, None);
     let round = read(&mut *dialect, &Topic::Everything, |path, body| tasks(path, body, 10, 6_000));
     assert!(!round.misses_open() && round.whys().is_empty());
-}
-
-/// TriggerX with so many running jobs of one task each.
-fn owned(path: &str, jobs: usize) -> (u16, Value) {
-    let task = |n: usize| json!({"task_id": n + 1, "task_status": "processing"});
-    match path {
-        "/api/jobs/by-apikey" => {
-            let job = |n: usize| json!({"job_data": {"job_id": (n + 1).to_string(), "status": "running", "user_id": 1}});
-            (200, json!({"jobs": (0..jobs).map(job).collect::<Vec<_>>()}))
-        }
-        "/api/tasks/user/0xabc" => {
-            let group = |n: usize| json!({"job_id": (n + 1).to_string(), "tasks": [task(n)]});
-            (200, json!({"task_groups": (0..jobs).map(group).collect::<Vec<_>>()}))
-        }
-        _ => (200, json!({})),
-    }
-}
-
-#[test]
-fn the_tasks_of_many_jobs_of_triggerx_are_read_together_where_their_owner_is_known() {
-    let mut known = server(DialectKind::TriggerX, "ws://127.0.0.1:9002/api/ws/tasks");
-    known.options.insert("user".to_owned(), "0xabc".to_owned());
-    let mut dialect = dialect(&known, Some(Secret::new("key".to_owned()))).unwrap();
-    assert!(!dialect.rows_are_whole());
-    read(&mut *dialect, &Topic::Everything, |path, _| owned(path, 800));
-    let round = read(&mut *dialect, &Topic::Everything, |path, _| owned(path, 800));
-    assert_eq!(round.of(&JobState::Running), 1_600, "jobs and tasks");
-    assert!(round.requests.len() <= 3 && round.partial.is_empty(), "{:?}", round.partial);
-    assert!(dialect.rows_are_whole(), "no job is asked for besides");
-    // The tasks of few are asked for with their jobs.
-    read(&mut *dialect, &Topic::Everything, |path, _| owned(path, 5));
-    let round = read(&mut *dialect, &Topic::Everything, |path, _| owned(path, 5));
-    assert_eq!(round.jobs.len(), 5);
-    assert!(!dialect.rows_are_whole());
-}
-
-#[test]
-fn that_the_tasks_of_many_jobs_of_triggerx_are_read_one_job_at_a_time_is_said() {
-    let mut dialect = speaking(DialectKind::TriggerX, Some("key"));
-    let round = read(&mut *dialect, &Topic::Everything, |path, _| owned(path, 90));
-    assert!(round.partial.is_empty());
-    let round = read(&mut *dialect, &Topic::Everything, |path, _| owned(path, 800));
-    let words = "More than 100 jobs are under way, and their tasks are read one job at a time, so \
-                 some ends are reported late. Set the user (the owner's address) in the server's \
-                 settings to read them together.";
-    assert_eq!(round.whys(), [words]);
-}
-
-#[test]
-fn that_triggerx_lists_no_more_than_its_recent_tasks_is_said() {
-    let mut dialect = speaking(DialectKind::TriggerX, Some("key"));
-    let serve = |path: &str, _: &Value| match path {
-        "/api/tasks/recent" => {
-            let task = |n: usize| json!({"task_id": n + 1, "task_status": "processing"});
-            let tasks: Vec<Value> = (0..200).map(task).collect();
-            (200, json!({"tasks": tasks, "count": 200, "limit": 200}))
-        }
-        _ => (500, json!({"code": "JOB_RETRIEVAL_ERROR", "error": "no table"})),
-    };
-    read(&mut *dialect, &Topic::Everything, serve);
-    let round = read(&mut *dialect, &Topic::Everything, serve);
-    assert_eq!(round.jobs.len(), 200);
-    assert!(round.misses_open());
-    let words = "Only 200 recent tasks are listed, since the server cannot list this owner's jobs. \
-                 To follow other tasks, watch their jobs by id.";
-    assert_eq!(round.whys(), [words]);
 }
