@@ -60,7 +60,8 @@ test("an axis has a few round numbers around what was measured", () => {
   // What floating point makes of equal values, and numbers near the end of its digits.
   expect(ticks(0.3, 0.1 + 0.2)).toHaveLength(2);
   expect(ticks(33.3, 33.300000000000004)).toHaveLength(2);
-  for (const [least, most] of [[123456789012, 123456789013], [1e15, 1e15 + 1], [-1e300, 1e300], [5e-324, 1e-323]]) {
+  const ranges: [number, number][] = [[123456789012, 123456789013], [1e15, 1e15 + 1], [-1e300, 1e300], [5e-324, 1e-323]];
+  for (const [least, most] of ranges) {
     const found = ticks(least, most);
     expect(new Set(found).size).toBe(found.length);
     expect(found.length).toBeLessThan(14);
