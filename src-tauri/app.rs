@@ -137,9 +137,7 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
         .context("Jobwatch could not be started")?
         .context("Jobwatch could not be started")?;
     app.manage(engine.clone());
-    if let Ok(preferences) = tauri::async_runtime::block_on(engine.preferences()) {
-        app.state::<Presence>().set_zoom(app, preferences.zoom);
-    }
+    app.state::<Presence>().set_zoom(app, engine.preferences_at_start().zoom);
     app.manage(page);
     app.manage(DemoSwitch::default());
     app.manage(ipc::logs::Saving::default());

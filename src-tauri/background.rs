@@ -190,10 +190,17 @@ pub fn close_requested(app: &AppHandle, api: &CloseRequestApi) {
     });
 }
 
+/// How long a window that is to be closed waits for the user's choices.
+const ANSWERS_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
+
 async fn close(app: &AppHandle) {
     let (engine, presence) = (app.state::<Engine>(), app.state::<Presence>());
     // Once the engine has ended, so does the program.
-    let preferences = engine.preferences().await.unwrap_or_default();
+    // While the history is read, the engine answers nothing yet.
+    let preferences = match tokio::time::timeout(ANSWERS_WITHIN, engine.preferences()).await {
+        Ok(preferences) => preferences.unwrap_or_default(),
+        Err(_) => engine.preferences_at_start().clone(),
+    };
     let told = preferences.told_of_tray;
     if preferences.close_to_tray && presence.in_tray().await {
         presence.background.store(true, Ordering::Release);

@@ -99,7 +99,7 @@ fn touched(pages: &mut std::fs::File, at: u64, length: usize) -> bool {
 }
 
 #[test]
-fn a_removed_servers_key_is_nowhere_in_memory_after_a_few_seconds() {
+fn a_removed_servers_key_is_nowhere_in_the_programs_memory_after_a_few_seconds() {
     const KEY: &str = "sk-memory-3fb27c1d90aa4e6e";
     journey("memory", async |desktop| {
         let options = DemoOptions { life: false, ..DemoOptions::default() };

@@ -89,17 +89,25 @@ impl std::ops::Index<&str> for Extra {
 
 impl<N: Into<Arc<str>>> Extend<(N, Json)> for Extra {
     fn extend<T: IntoIterator<Item = (N, Json)>>(&mut self, fields: T) {
-        for (name, value) in fields {
-            self.insert(name, value);
-        }
+        self.0.extend(fields.into_iter().map(|(name, value)| (name.into(), value)));
+        // One by one they would be moved again and again: an object may have a million.
+        self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        // Of equal names the last counts.
+        self.0.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                std::mem::swap(next, kept);
+            }
+            same
+        });
     }
 }
 
 impl<N: Into<Arc<str>>> FromIterator<(N, Json)> for Extra {
     fn from_iter<T: IntoIterator<Item = (N, Json)>>(fields: T) -> Extra {
-        let fields = fields.into_iter();
-        let mut extra = Extra(Vec::with_capacity(fields.size_hint().0));
+        let mut extra = Extra::new();
         extra.extend(fields);
+        extra.0.shrink_to_fit();
         extra
     }
 }
@@ -139,11 +147,11 @@ impl<'de> Deserialize<'de> for Extra {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Extra, A::Error> {
-                let mut extra = Extra::new();
-                while let Some((name, value)) = map.next_entry::<String, Json>()? {
-                    extra.insert(name, value);
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry::<String, Json>()? {
+                    fields.push(field);
                 }
-                Ok(extra)
+                Ok(fields.into_iter().collect())
             }
         }
         deserializer.deserialize_map(Read)
@@ -154,6 +162,8 @@ impl<'de> Deserialize<'de> for Extra {
 const TEXTS: usize = 4_096;
 /// Longer values are hardly ever the same.
 const SHORT: usize = 24;
+/// Longer names are kept for no other job.
+const SHORT_NAME: usize = 64;
 
 /// Texts that many jobs have in common, each kept once.
 #[derive(Debug, Default)]
@@ -163,7 +173,9 @@ impl Texts {
     /// Lets the fields use the texts of earlier ones that are the same.
     pub fn share(&mut self, extra: &mut Extra) {
         for (name, value) in &mut extra.0 {
-            self.share_one(name);
+            if name.len() <= SHORT_NAME {
+                self.share_one(name);
+            }
             if value.as_str().len() <= SHORT {
                 self.share_one(value.text_mut());
             }
@@ -189,6 +201,16 @@ mod tests {
 
     fn extra(text: &str) -> Extra {
         serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn very_many_fields_are_put_in_order_at_once_and_of_equal_names_the_last_counts() {
+        let value = |n: usize| Json::parse(&n.to_string()).unwrap();
+        let names = (0..200_000).rev().map(|n| (format!("f{:06}", n / 2), value(n)));
+        let fields: Extra = names.collect();
+        assert_eq!(fields.len(), 100_000);
+        assert!(fields.iter().map(|(name, _)| name).is_sorted());
+        assert_eq!(fields.get("f000007").unwrap().as_str(), "14");
     }
 
     #[test]

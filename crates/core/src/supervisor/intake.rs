@@ -19,6 +19,8 @@ pub(super) struct Intake {
     pub ask: Ask,
     pub call: Option<Call>,
     pub rest: std::vec::IntoIter<Incoming>,
+    /// Some of it has been taken in.
+    pub begun: bool,
     /// What it says about API and key, weighed after all of it has been taken in.
     pub verdict: Result<(), Trouble>,
 }
@@ -38,10 +40,6 @@ impl Supervisor {
         call: Option<&Call>,
         result: &Result<Read, Fault>,
     ) {
-        if self.polling.work(topic).is_none() {
-            // Given up over what another topic was just answered.
-            return;
-        }
         let (incoming, verdict) = match result {
             Ok(read) => match read.incoming(&mut *self.dialect, ask) {
                 Some(incoming) => {
@@ -61,6 +59,7 @@ impl Supervisor {
             ask: ask.clone(),
             call: call.cloned(),
             rest: incoming.into_iter(),
+            begun: false,
             verdict,
         });
     }
@@ -68,6 +67,11 @@ impl Supervisor {
     /// Takes in the next piece of an answer; answers whether there was any.
     pub(super) fn take_in(&mut self, now: Now) -> bool {
         let Some(mut first) = self.intake.pop_front() else { return false };
+        if !first.begun && self.polling.work(&first.topic).is_none() {
+            // Given up over what another topic was just answered.
+            return true;
+        }
+        first.begun = true;
         let piece: Vec<Incoming> = first.rest.by_ref().take(AT_ONCE).collect();
         self.answer(Some(&first.topic), piece, now);
         if !first.rest.as_slice().is_empty() {

@@ -50,7 +50,6 @@ mod table;
 mod timers;
 mod topics;
 mod verdict;
-
 mod work;
 
 pub use messages::{

@@ -132,12 +132,7 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub fn rest(&self, known: &[&str]) -> Extra {
         let left = self.iter().filter(|(name, raw)| !known.contains(name) && raw.get() != "\"\"");
-        // One by one: for the few there are that is quicker than to collect, which sorts first.
-        let mut rest = Extra::new();
-        for (name, raw) in left {
-            rest.insert(name, Json::from(raw));
-        }
-        rest
+        left.map(|(name, raw)| (name, Json::from(raw))).collect()
     }
 }
 

@@ -91,6 +91,8 @@ pub struct Engine {
     keyring: Keyring,
     /// `None` where nothing is saved.
     file: Option<change::FileInTurn>,
+    /// The user's choices as they were read at the start.
+    saved: Arc<Preferences>,
 }
 
 impl Engine {
@@ -141,6 +143,7 @@ impl Engine {
             }
         };
         let file = file.map(|file| Arc::new(tokio::sync::Mutex::new(Some(file))));
+        let saved_preferences = Arc::new(settings.preferences.clone());
         let mut state = State::new(state::Parts {
             clock,
             commands: commands.downgrade(),
@@ -162,17 +165,31 @@ impl Engine {
         let servers: Vec<_> =
             settings.servers.into_iter().map(saved).chain(fixed.into_iter().map(given)).collect();
         tokio::spawn(async move {
+            let mut remembered = Vec::new();
             for (server, key) in servers {
                 let known = history.remembered(server.id.clone()).await;
+                remembered.push((server, key, known));
+            }
+            let (notices, ends) = (history.notices().await, history.ends(telling::RECENT).await);
+            // All of it is read before the first server is dialled: what comes of a connection
+            // would wait, and be taken for late.
+            for (server, key, known) in remembered {
                 state.add_server(server, key, known);
             }
-            state.take_notices(history.notices().await);
-            state.take_ends(history.ends(telling::RECENT).await);
+            state.take_notices(notices);
+            state.take_ends(ends);
             // Its thread ends with the last that may ask it.
             drop(history);
             state.run(taken, replied, told).await;
         });
-        Ok(Engine { commands, keyring, file })
+        Ok(Engine { commands, keyring, file, saved: saved_preferences })
+    }
+
+    /// The user's choices as they were saved when the engine was started, for what cannot wait until
+    /// the history has been read.
+    #[must_use]
+    pub fn preferences_at_start(&self) -> &Preferences {
+        &self.saved
     }
 
     /// Stops the engine: closes the sockets with a goodbye and writes the history. Done within two

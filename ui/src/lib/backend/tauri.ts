@@ -1,6 +1,7 @@
 import { Channel, invoke } from "@tauri-apps/api/core";
 
 import type { LogSaving } from "../generated/LogSaving";
+import type { Overview } from "../generated/Overview";
 import type { TestStep } from "../generated/TestStep";
 import type { Tick } from "../generated/Tick";
 import type { Backend } from "./backend";
@@ -9,10 +10,20 @@ import { within } from "./within";
 
 const masked = (secret: string | null): Masked | null => (secret === null ? null : mask(secret));
 
+/** The first pull waits for the history, however long it is; the later ones get lost on the way or come. */
+let begun = false;
+
+const overview = async (): Promise<Overview> => {
+  const answer = invoke<Overview>("overview");
+  const first = await (begun ? within(answer) : answer);
+  begun = true;
+  return first;
+};
+
 /** The program itself, over Tauri's IPC. */
 export const tauri: Backend = {
   subscribe: (onTick) => invoke("subscribe", { onTick: new Channel<Tick>(onTick) }),
-  overview: () => within(invoke("overview")),
+  overview,
   openView: (spec) => within(invoke<number>("open_view", { spec }), (view) => void tauri.closeView(view)),
   viewWindow: (view, first, count) => within(invoke("view_window", { view, first, count })),
   closeView: (view) => invoke("close_view", { view }),

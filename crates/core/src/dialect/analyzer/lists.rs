@@ -236,8 +236,9 @@ impl Stretch {
         if rows < limit || !full {
             Left::Nothing
         } else if rows > limit && self.from == 0 {
-            // All that it has, or more than was asked for; it does not page.
-            Left::Nothing
+            // More than was asked for: all that it has, where it has not counted more.
+            let counted = counts.is_some() && doing != Some("delayed");
+            if counted { Left::TooMuch(end, doing) } else { Left::Nothing }
         } else if rows > limit {
             // Added as text, which reaches further than the bound.
             let last = format!("{}{limit}", self.from).parse().unwrap_or(usize::MAX);

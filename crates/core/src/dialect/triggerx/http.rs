@@ -138,7 +138,12 @@ impl TriggerX {
             (403, "job", Some(topic)) => {
                 return vec![Incoming::Follow(self.jobs_by_key(topic, Some(arg)))];
             }
-            (401 | 403, ..) => return vec![refused(response)],
+            (401 | 403, call, topic) => {
+                if (call, topic) == ("groups", &Some(Topic::Everything)) {
+                    self.grouped = Some(false);
+                }
+                return vec![refused(response)];
+            }
             // Only that it is no task's number.
             (400 | 404, "number", _) => {
                 self.numbers.remember(arg.into(), ());

@@ -227,6 +227,7 @@ impl Dialect for TriggerX {
 
     fn set_key(&mut self, key: Option<Secret>) {
         self.endpoint.set_key(key);
+        self.grouped = None;
     }
 
     fn has_key(&self) -> bool {
