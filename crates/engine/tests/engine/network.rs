@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt, StreamExt};
 use jobwatch_core::dialect::{Address, Ask, FetchRequest, Frame, Header, Method, OpenRequest};
 use jobwatch_core::secret::Secret;
-use jobwatch_core::server::DialectKind;
+use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_core::supervisor::{Failure, LinkId};
 use jobwatch_engine::driver::{Driver, Reported, Slot, Stuck};
 use jobwatch_engine::fetch::{Clients, MAX_BODY, fetch};
@@ -149,7 +149,8 @@ async fn a_redirect_to_a_page_for_signing_in_is_told_and_not_followed() {
 async fn a_key_with_which_one_is_sent_to_a_page_for_signing_in_is_not_accepted() {
     let (port, _) = serve(|_| redirect(302, "/login")).await;
     for kind in [DialectKind::BullBoard, DialectKind::StudyBuddy] {
-        let server = server(kind, port);
+        let api = Some(format!("http://127.0.0.1:{port}/api"));
+        let server = Server { api, ..server(kind, port) };
         assert!(!sign_in::accepted(&Clients::new(None), &server, &Some(key())).await, "{kind:?}");
     }
 }
