@@ -4,7 +4,7 @@
 //! is asked for in smaller ones. Of anything else half would say something else than the whole.
 
 use super::answer::accepted;
-use super::{Ask, Dialect, FetchResponse, Incoming, Oversized, tolerant};
+use super::{Ask, Dialect, FetchResponse, Incoming, Oversized, tolerant, words};
 use crate::model::{Topic, Update};
 use crate::wire::beginning;
 
@@ -90,10 +90,7 @@ fn why(dialect: &dyn Dialect, topic: Option<&Topic>, jobs: usize, limit: usize) 
 /// Two digits of a number, so that the sentence stays the same while the list changes a little.
 fn roughly(number: usize) -> String {
     let unit = 10_usize.pow(number.max(1).ilog10().saturating_sub(1));
-    let digits = (number / unit * unit).to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join(",")
+    words::number(number / unit * unit)
 }
 
 #[cfg(test)]
