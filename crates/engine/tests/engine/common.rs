@@ -13,7 +13,7 @@ use jobwatch_core::supervisor::{Link, Status};
 use jobwatch_engine::ports::{
     Desktop, Event, Popup, Ports, Secrets, SecretsError, Settled, Sink, Window,
 };
-use jobwatch_engine::views::{LinkView, Rows, Tick, ViewSpec};
+use jobwatch_engine::views::{JobSort, LinkView, Rows, Tick, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
 /// Long enough for a loaded machine; nothing waits for it to pass.
@@ -242,4 +242,15 @@ pub async fn pull(engine: &Engine, spec: ViewSpec) -> Rows {
 pub async fn shown_link(engine: &Engine, server: &str) -> Option<LinkView> {
     let overview = engine.overview().await.unwrap();
     overview.servers.into_iter().find(|view| view.id == server).map(|view| view.status.link)
+}
+
+/// All jobs, in the order in which something last happened to them.
+pub fn all_jobs() -> ViewSpec {
+    ViewSpec::Jobs {
+        server: None,
+        queue: None,
+        states: Vec::new(),
+        search: String::new(),
+        sort: JobSort::Activity,
+    }
 }

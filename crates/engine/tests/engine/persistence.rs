@@ -12,11 +12,11 @@ use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Control, Demo, DemoOptions, JobSpec};
 use jobwatch_engine::history::{Announcement, History, Place, Reply};
 use jobwatch_engine::ports::{Event, Ports};
-use jobwatch_engine::views::{JobSort, Rows, ViewSpec};
+use jobwatch_engine::views::{Rows, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tokio::sync::mpsc;
 
-use crate::common::{World, pull, quick, until};
+use crate::common::{World, all_jobs, pull, quick, until};
 
 async fn demo() -> (Demo, Control, (Server, Option<Secret>)) {
     let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
@@ -35,16 +35,6 @@ async fn start_with(ports: Ports, dir: &Path, server: &(Server, Option<Secret>))
     let settings = SettingsSource::Fixed(vec![server.clone()]);
     let data_dir = Some(dir.to_owned());
     Engine::start(Options { data_dir, settings, ports, seed: Some(1) }).await.unwrap()
-}
-
-fn jobs() -> ViewSpec {
-    ViewSpec::Jobs {
-        server: None,
-        queue: None,
-        states: Vec::new(),
-        search: String::new(),
-        sort: JobSort::Activity,
-    }
 }
 
 fn job(name: &str) -> JobSpec {
@@ -69,7 +59,7 @@ async fn the_last_known_jobs_are_there_greyed_before_any_server_answers() {
 
     let world = World::new();
     let engine = start(&world, dir.path(), &server).await;
-    let Rows::Jobs { rows, .. } = pull(&engine, jobs()).await else { panic!() };
+    let Rows::Jobs { rows, .. } = pull(&engine, all_jobs()).await else { panic!() };
     assert_eq!(rows.len(), 1);
     assert!(rows[0].stale && rows[0].id.ends_with(&id), "{rows:?}");
     let spec = ViewSpec::Job { server: server.0.id.0.clone(), job: rows[0].id.clone() };

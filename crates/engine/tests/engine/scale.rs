@@ -10,11 +10,11 @@ use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Demo, DemoOptions};
 use jobwatch_engine::fetch::MAX_BODY;
 use jobwatch_engine::history::{History, Place};
-use jobwatch_engine::views::{JobSort, Rows, ViewSpec};
+use jobwatch_engine::views::Rows;
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tokio::sync::mpsc;
 
-use crate::common::{World, engine, pull, server, until};
+use crate::common::{World, all_jobs, engine, pull, server, until};
 use crate::network::serve;
 
 /// A list of TriggerX jobs, each with so many bytes besides.
@@ -29,16 +29,6 @@ fn list(jobs: usize, bytes: usize) -> String {
         );
     }
     body + "]}"
-}
-
-fn jobs() -> ViewSpec {
-    ViewSpec::Jobs {
-        server: None,
-        queue: None,
-        states: Vec::new(),
-        search: String::new(),
-        sort: JobSort::Activity,
-    }
 }
 
 #[tokio::test]
@@ -67,7 +57,7 @@ async fn a_list_beyond_the_limit_is_shown_as_far_as_it_came_and_the_badge_says_w
         "The list of all jobs is larger than the 32 MiB that are read of one answer: only about its \
          first 1,600 jobs are shown. Watch single jobs instead."
     );
-    let view = engine.open_view(jobs()).await.unwrap();
+    let view = engine.open_view(all_jobs()).await.unwrap();
     let window = engine.view_window(view, 0, 1).await.unwrap();
     assert_eq!(window.total, whole as u64);
     engine.stop().await;
@@ -94,7 +84,7 @@ async fn the_engine_is_there_before_its_history_has_been_read_and_then_answers_w
     let data_dir = Some(dir.path().to_owned());
     let options = Options { data_dir, settings, ports: world.ports(), seed: Some(1) };
     let engine = Engine::start(options).now_or_never().expect("it waits for nothing").unwrap();
-    let Rows::Jobs { rows, .. } = pull(&engine, jobs()).await else { panic!("jobs") };
+    let Rows::Jobs { rows, .. } = pull(&engine, all_jobs()).await else { panic!("jobs") };
     assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["kept"]);
     engine.stop().await;
 }

@@ -9,21 +9,11 @@ use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
 use jobwatch_engine::Engine;
 use jobwatch_engine::ports::Window;
-use jobwatch_engine::views::{JobSort, Rows, Tick, ViewSpec};
+use jobwatch_engine::views::{Rows, Tick, ViewSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::common::{World, engine, pull, quick, server, until};
-
-fn all_jobs() -> ViewSpec {
-    ViewSpec::Jobs {
-        server: None,
-        queue: None,
-        states: Vec::new(),
-        search: String::new(),
-        sort: JobSort::Activity,
-    }
-}
+use crate::common::{World, all_jobs, engine, pull, quick, server, until};
 
 /// How often a tick that fits was sent.
 fn told(world: &World, fits: impl Fn(&Tick) -> bool) -> usize {
