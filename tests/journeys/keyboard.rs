@@ -25,6 +25,7 @@ fn the_page_is_zoomed_to_twice_its_size_by_the_keys_and_still_is_after_a_restart
             (width(window).await == before / 2).then_some(())
         })
         .await;
+        window.laid_out().await;
         // What does not fit would stick out of the page, or be cut where nothing scrolls.
         let script = "return document.documentElement.scrollWidth - window.innerWidth";
         assert_eq!(window.run(script, vec![]).await, json!(0), "nothing sticks out");
@@ -53,6 +54,7 @@ fn the_parts_of_the_window_are_reached_one_after_another_by_one_key() {
         window.click("button", "Look around with the demo").await;
         window.click_like("row", ", Running").await;
         window.find("tab", "Overview").await;
+        window.find("region", "Timeline").await;
         let focused =
             "const on = document.activeElement; return on.getAttribute('role') ?? on.tagName";
         let ring = "return getComputedStyle(document.activeElement).outlineStyle";

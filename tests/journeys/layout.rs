@@ -35,6 +35,7 @@ return faults";
 
 async fn check(desktop: &Desktop, name: &str) {
     let window = desktop.window();
+    window.laid_out().await;
     let faults = window.run(FAULTS, vec![]).await;
     save_picture(name, &window.picture().await);
     assert_eq!(faults, json!([]), "{name}");

@@ -184,6 +184,14 @@ impl Window {
             .expect("the script runs")
     }
 
+    /// Waits until the page is laid out: what there is room for is measured from one picture to
+    /// the next.
+    pub async fn laid_out(&self) {
+        const PICTURES: &str = "const [done] = arguments;
+            requestAnimationFrame(() => requestAnimationFrame(() => done(null)));";
+        self.run_async(PICTURES, vec![]).await;
+    }
+
     /// Takes a picture.
     pub async fn picture(&self) -> Vec<u8> {
         // A picture is taken of the next frame, and a page where nothing moves draws none: this

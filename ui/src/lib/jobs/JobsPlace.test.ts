@@ -2,7 +2,7 @@ import { fireEvent, screen, waitFor, within } from "@testing-library/svelte";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
-import { HEIGHT, show } from "../shared/testing";
+import { HEIGHT, show, stall } from "../shared/testing";
 
 const OVERSCAN = 6;
 const user = userEvent.setup({ delay: null });
@@ -37,6 +37,20 @@ describe("the job list", () => {
     await screen.findByText("No jobs match");
     await user.click(screen.getByRole("button", { name: "Clear filters" }));
     await waitFor(() => expect(rows().length).toBeGreaterThan(failed));
+  });
+
+  test("is never blank while another question is answered, and gives no reason that is not known yet", async () => {
+    await show();
+    await waitFor(() => rows());
+    await user.keyboard("/nothing like this");
+    await screen.findByText("No jobs match");
+    const go = stall();
+    await user.click(screen.getByRole("button", { name: "Clear filters" }));
+    expect(screen.getByText("No jobs match")).toBeTruthy();
+    await screen.findByText("Loading jobs…");
+    expect(screen.queryByText(/^No jobs/)).toBeNull();
+    go();
+    await waitFor(() => expect(rows().length).toBeGreaterThan(5));
   });
 
   test("opens a job, moves with j and k, opens it in full with Enter and comes back with Escape", async () => {

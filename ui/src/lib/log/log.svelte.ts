@@ -107,6 +107,12 @@ export class Log {
     return rows?.kind === "log" ? rows.state : null;
   }
 
+  /** The filter that the rows are of: until a new one is answered, the one before. */
+  get answered(): LogFilter {
+    const asked = this.view.answered;
+    return asked?.kind === "log" ? asked.filter : this.filter;
+  }
+
   /** How many characters wide the columns are, and when the log began: the same for all rows. */
   readonly columns = $derived.by(() => {
     const span = this.state?.span ?? null;

@@ -3,7 +3,7 @@ import userEvent from "@testing-library/user-event";
 import axe from "axe-core";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
-import { HEIGHT, show } from "../shared/testing";
+import { HEIGHT, show, stall } from "../shared/testing";
 
 const OVERSCAN = 8;
 const MOST = Math.ceil(HEIGHT / 20) + 1 + 2 * OVERSCAN;
@@ -247,6 +247,13 @@ describe("finding and filtering", () => {
     await user.click(screen.getByRole("button", { name: "Filter" }));
     await user.type(screen.getByRole("textbox", { name: "Text" }), "nothing like this{Enter}");
     await screen.findByRole("heading", { name: "No line matches the filter" });
+    // Until the next answer the screen stays, and after a glance something is on its way.
+    const go = stall();
+    await user.click(screen.getByRole("button", { name: /^Error/ }));
+    expect(screen.getByText(/^Only lines: with “nothing like this”\. /)).toBeTruthy();
+    await screen.findByText("Loading the log…");
+    go();
+    await screen.findByText(/^Only lines: level error, with “nothing like this”\. /);
     await user.click(screen.getAllByRole("button", { name: "Remove all filters" })[0]!);
     await waitFor(() => expect(lines().length).toBeGreaterThan(20));
   });

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 
 import type { Preferences } from "../generated/Preferences";
 import type { Mock } from "../backend/mock";
-import { show } from "../shared/testing";
+import { show, stall } from "../shared/testing";
 import { tomorrow } from "./snooze";
 
 const user = userEvent.setup({ delay: null });
@@ -98,6 +98,20 @@ test("notices are searched, and narrowed to failures and to what was not read", 
   await user.click(screen.getByRole("button", { name: "Show all notices" }));
   await waitFor(() => expect(screen.getAllByRole("row").length).toBeGreaterThan(1));
   expect((screen.getByRole("checkbox", { name: "Failures" }) as HTMLInputElement).checked).toBe(false);
+});
+
+test("where no notice is listed, the reason is that of the question answered", async () => {
+  await show();
+  await user.click(screen.getByRole("button", { name: /^Notices/ }));
+  await screen.findByRole("grid", { name: "Notices" });
+  await user.type(screen.getByRole("searchbox", { name: "Search notices" }), "zzz");
+  await screen.findByText("No notice matches");
+  const go = stall();
+  await user.click(screen.getByRole("button", { name: "Show all notices" }));
+  expect(screen.getByText("No notice matches")).toBeTruthy();
+  await screen.findByText("Loading notices…");
+  go();
+  await waitFor(() => expect(screen.getAllByRole("row").length).toBeGreaterThan(1));
 });
 
 describe("a burst", () => {

@@ -16,3 +16,15 @@ export async function show(options: MockOptions = {}): Promise<Mock> {
   await waitFor(() => screen.getByRole("navigation"));
   return mock;
 }
+
+/** The program answers no question about rows from now on, until what this gives is called. */
+export function stall(): () => void {
+  let go = () => undefined as void;
+  const gone = new Promise<void>((done) => (go = done));
+  const answer = Mock.prototype.viewWindow;
+  vi.spyOn(Mock.prototype, "viewWindow").mockImplementation(async function (this: Mock, ...asked) {
+    await gone;
+    return answer.apply(this, asked);
+  });
+  return go;
+}

@@ -55,6 +55,8 @@ export class Views {
 export class LiveView {
   /** The last window pulled, or null before the first. Kept while the spec changes. */
   window = $state.raw<ViewWindow | null>(null);
+  /** The question that `window` answers. While `behind`, it is an earlier one. */
+  answered = $state.raw<ViewSpec | null>(null);
   /** Why the last pull failed. */
   error = $state.raw<UserError | null>(null);
   /** Whether `window` still answers an earlier spec. */
@@ -196,11 +198,12 @@ export class LiveView {
 
   async #pull(): Promise<void> {
     const generation = this.#generation;
+    const spec = this.#spec;
     const { backend } = this.#views;
     const stale = () => this.#closed || generation !== this.#generation;
     try {
       if (this.#id === null) {
-        const id = await backend.openView(this.#spec);
+        const id = await backend.openView(spec);
         if (stale()) {
           this.#closeView(id);
           return;
@@ -219,6 +222,7 @@ export class LiveView {
       if (stale()) return;
       this.tailed = tailed;
       this.window = this.behind ? window : share(this.window, window);
+      this.answered = spec;
       this.behind = false;
       this.error = null;
     } catch (thrown) {

@@ -49,9 +49,11 @@ test("an answer to an earlier question is not shown, and its view is closed", as
   pulls[0]?.answer(1);
   await vi.waitFor(() => expect(pulls).toHaveLength(2));
   expect(view.window).toBeNull();
+  expect(view.answered).toBeNull();
   expect(closed).toEqual([1]);
   pulls[1]?.answer(7);
   await vi.waitFor(() => expect(view.window?.version).toBe(7));
+  expect(view.answered).toEqual(spec("other"));
   expect(view.behind).toBe(false);
 });
 
