@@ -138,6 +138,7 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
         .context("Jobwatch could not be started")?;
     app.manage(engine.clone());
     app.state::<Presence>().set_zoom(app, engine.preferences_at_start().zoom);
+    app.state::<Presence>().set_theme(engine.preferences_at_start().theme);
     app.manage(page);
     app.manage(DemoSwitch::default());
     app.manage(ipc::logs::Saving::default());

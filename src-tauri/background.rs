@@ -1,8 +1,8 @@
 //! Life without a window: closing into the tray and coming back, what is chosen in the tray, links,
 //! a shortcut.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,8 +11,8 @@ use jobwatch_core::notify::{Notice, Tone};
 use jobwatch_core::server::ServerId;
 use jobwatch_engine::Engine;
 use jobwatch_engine::ports::{Desktop, Popup};
-use jobwatch_engine::views::{ErrorCode, PreferencesPatch, UserError};
-use tauri::webview::NewWindowResponse;
+use jobwatch_engine::views::{ErrorCode, PreferencesPatch, Theme, UserError};
+use tauri::webview::{Color, NewWindowResponse};
 use tauri::{AppHandle, CloseRequestApi, Manager, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
 use tauri_plugin_dialog::{DialogExt as _, MessageDialogButtons, MessageDialogKind};
 use tauri_plugin_global_shortcut::GlobalShortcutExt as _;
@@ -35,6 +35,8 @@ const MORNING: i8 = 8;
 /// How small and how large the page is drawn, in percent.
 const SMALLEST: u32 = 50;
 const LARGEST: u32 = 200;
+/// What the page is drawn on, light and dark, as its styles have it.
+const PAPER: [Color; 2] = [Color(0xff, 0xff, 0xff, 0xff), Color(0x18, 0x18, 0x1b, 0xff)];
 /// The number of the popup that tells what closing the window does: no notice's.
 const TRAY_POPUP: u64 = u64::MAX;
 
@@ -51,6 +53,8 @@ pub struct Presence {
     unread: AtomicU32,
     /// How large the page is drawn, in percent; 0 where nobody said.
     zoom: AtomicU32,
+    /// Whether the page is dark; `None` where the desktop decides.
+    dark: Mutex<Option<bool>>,
     desktop: Option<Arc<dyn Desktop>>,
 }
 
@@ -74,6 +78,37 @@ impl Presence {
         self.zoom.store(percent, Ordering::Relaxed);
         if let Some(window) = app.get_webview_window(MAIN) {
             self.draw(&window);
+        }
+    }
+
+    /// The page is drawn in this theme from now on; it changes its colours itself.
+    pub fn set_theme(&self, theme: Theme) {
+        *self.dark.lock().unwrap_or_else(PoisonError::into_inner) = match theme {
+            Theme::System => None,
+            Theme::Light => Some(false),
+            Theme::Dark => Some(true),
+        };
+    }
+
+    fn dark(&self) -> Option<bool> {
+        *self.dark.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the page begin in its theme, before it has asked for anything.
+    fn theme_script(&self) -> &'static str {
+        match self.dark() {
+            Some(true) => "document.documentElement?.setAttribute('data-theme', 'dark')",
+            Some(false) => "document.documentElement?.setAttribute('data-theme', 'light')",
+            None => "",
+        }
+    }
+
+    /// Gives a new window the colour of its page, which takes a moment: a dark one would begin with a
+    /// flash of white.
+    fn paint(&self, window: &WebviewWindow) {
+        let dark = self.dark().unwrap_or_else(desktop_is_dark);
+        if let Err(error) = window.set_background_color(Some(PAPER[usize::from(dark)])) {
+            tracing::debug!(%error, "the window begins in another colour than its page");
         }
     }
 
@@ -110,6 +145,21 @@ impl Presence {
     }
 }
 
+/// Whether the engine of the page takes the desktop for a dark one.
+#[cfg(target_os = "linux")]
+fn desktop_is_dark() -> bool {
+    use gtk::prelude::GtkSettingsExt as _;
+    gtk::Settings::default().is_some_and(|settings| {
+        settings.is_gtk_application_prefer_dark_theme()
+            || settings.gtk_theme_name().is_some_and(|name| name.to_lowercase().ends_with("-dark"))
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn desktop_is_dark() -> bool {
+    false
+}
+
 /// Makes the window.
 ///
 /// # Errors
@@ -121,6 +171,7 @@ pub fn open_window(app: &AppHandle) -> tauri::Result<()> {
         .inner_size(1180.0, 760.0)
         .min_inner_size(720.0, 480.0)
         .data_directory(data)
+        .initialization_script(app.state::<Presence>().theme_script())
         // The page is ours alone: it goes nowhere and opens nothing.
         .on_navigation(|url| {
             url.scheme() == "tauri" || url.host_str().is_some_and(|host| host == "tauri.localhost")
@@ -128,6 +179,7 @@ pub fn open_window(app: &AppHandle) -> tauri::Result<()> {
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_page_load(|_, load| tracing::debug!(event = ?load.event(), "the page loads"));
     let window = builder.build()?;
+    app.state::<Presence>().paint(&window);
     app.state::<Presence>().draw(&window);
     // How much is unread may have been told while there was no window to write it on.
     window.set_title(&app.state::<Presence>().title())
@@ -426,6 +478,15 @@ mod tests {
         assert!(is_wayland(text("tty"), text("wayland-0")));
         assert!(!is_wayland(text("x11"), text("")));
         assert!(!is_wayland(None, None));
+    }
+
+    #[test]
+    fn a_window_begins_in_the_colours_that_its_page_is_drawn_on() {
+        let styles = include_str!("../ui/src/styles/tokens.css");
+        for Color(red, green, blue, _) in PAPER {
+            let paper = format!(" --bg: #{red:02x}{green:02x}{blue:02x};");
+            assert!(styles.contains(&paper), "{paper}");
+        }
     }
 
     #[test]

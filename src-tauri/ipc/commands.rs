@@ -175,8 +175,11 @@ pub async fn set_preferences(
             }
         })?;
     }
-    let zoom = patch.zoom;
+    let (zoom, theme) = (patch.zoom, patch.theme);
     engine.set_preferences(patch).await?;
+    if let Some(theme) = theme {
+        app.state::<Presence>().set_theme(theme);
+    }
     if let Some(percent) = zoom {
         app.state::<Presence>().set_zoom(&app, percent);
     }

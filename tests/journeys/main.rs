@@ -7,6 +7,7 @@ mod connect;
 mod desktop;
 mod first_start;
 mod flood;
+mod history;
 mod idle;
 mod key;
 mod keyboard;

@@ -1,7 +1,6 @@
 import { mount } from "svelte";
 
 import App from "./App.svelte";
-import { recallTheme } from "./lib/app/theme";
 import type { Backend } from "./lib/backend/backend";
 import "./styles/tokens.css";
 import "./styles/base.css";
@@ -18,7 +17,6 @@ async function backend(): Promise<Backend> {
   return (await import("./lib/backend/tauri")).tauri;
 }
 
-recallTheme();
 const target = document.getElementById("app");
 if (!target) throw new Error("The page has no #app.");
 const found = await backend();

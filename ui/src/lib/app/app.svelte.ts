@@ -15,7 +15,7 @@ import { share } from "../shared/share";
 import { Views } from "../shared/views.svelte";
 import { count } from "../shared/format";
 import { visible } from "../shared/visible";
-import { rememberTheme } from "./theme";
+import { applyTheme } from "./theme";
 import { zoomed } from "./zoom";
 
 /** What the middle of the window shows. */
@@ -177,7 +177,7 @@ export class App {
 
   /** Changes some of the user's choices; the others stay as they are. */
   setPreferences(patch: PreferencesPatch): void {
-    if (patch.theme) rememberTheme(patch.theme);
+    if (patch.theme) applyTheme(patch.theme);
     void this.run(() => this.backend.setPreferences(patch));
   }
 
@@ -246,7 +246,7 @@ export class App {
         this.#dirty = false;
         const overview = await this.backend.overview();
         this.overview = share(this.overview, overview);
-        rememberTheme(overview.preferences.theme);
+        applyTheme(overview.preferences.theme);
       }
       this.failure = null;
     } finally {
