@@ -394,6 +394,8 @@ pub struct JobPatch {
     /// Whether this describes the present state as read (a list row, a snapshot, an HTTP object)
     /// rather than something that has just happened.
     pub snapshot: bool,
+    /// The newest failed attempt before this, where the server still remembers it.
+    pub failed_before: Option<Box<FailedAttempt>>,
     /// See [`Job::extra`].
     pub extra: Extra,
 }
@@ -404,6 +406,15 @@ impl JobPatch {
     pub fn new(id: impl Into<JobId>) -> JobPatch {
         JobPatch { id: Some(id.into()), ..JobPatch::default() }
     }
+}
+
+/// A failed attempt that another followed, or will.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct FailedAttempt {
+    /// When it failed; some servers keep the reason only.
+    pub at: Option<Timestamp>,
+    /// Why.
+    pub error: Option<String>,
 }
 
 /// How serious a log line or a server's notification is.

@@ -19,7 +19,7 @@ use super::{
     Action, ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive,
     Method, OpenRequest, Outgoing, Oversized, own_id, queue_and_id,
 };
-use crate::model::{Firmness, Job, JobState, Topic, Update};
+use crate::model::{Firmness, Job, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
@@ -62,6 +62,8 @@ pub struct Analyzer {
     lists: Lists,
     /// The watched jobs that have ended, and need not be read again.
     ended: BTreeSet<Topic>,
+    /// Jobs of which an attempt has begun.
+    begun: Memory<()>,
     /// How jobs really ended whose rows do not say it.
     outcomes: Memory<Ended>,
 }
@@ -131,15 +133,16 @@ impl Analyzer {
             cursor: None,
             lists: Lists::default(),
             ended: BTreeSet::new(),
+            begun: Memory::default(),
             outcomes: Memory::default(),
         })
     }
 
-    fn event(&self, name: &str, args: &str) -> Vec<Incoming> {
+    fn event(&mut self, name: &str, args: &str) -> Vec<Incoming> {
         match name {
             "job-progress" | "job-completed" | "job-failed" | "job-queue-to-start" => {
                 match job_event(name, args) {
-                    Some(patch) => vec![Incoming::Update(Update::Job(Box::new(patch)))],
+                    Some(patch) => self.job_told(name, patch),
                     None => {
                         let words = format!("A {name} event without a job.");
                         vec![odd_frame("wrong-shape", &words, Some(args), &self.endpoint)]
@@ -161,6 +164,25 @@ impl Analyzer {
                 vec![odd_frame("unknown-frame", &words, Some(args), &self.endpoint)]
             }
         }
+    }
+
+    /// Failed attempts are told of by no event, but each attempt's start is: what lies between two
+    /// starts the row tells, with the start of the second.
+    fn job_told(&mut self, event: &str, mut patch: JobPatch) -> Vec<Incoming> {
+        let mut stale = None;
+        if let (Some(id), Some(state)) = (&patch.id, &patch.state) {
+            if state.terminal() {
+                self.begun.forget(id.as_str());
+            } else if event == "job-queue-to-start" {
+                if self.begun.contains(id.as_str()) {
+                    patch.started_at = None;
+                    stale = Some(Incoming::Stale(Topic::Job(id.clone())));
+                }
+                self.begun.remember(id.clone(), ());
+            }
+        }
+        let update = Incoming::Update(Update::Job(Box::new(patch)));
+        std::iter::once(update).chain(stale).collect()
     }
 
     /// `{"status","message","cause":{"pattern","data"}}`.

@@ -1,12 +1,13 @@
 //! What the two NestJS and BullMQ servers (Study Buddy, the analyzer) share over HTTP: error
 //! bodies, status codes, state words.
 
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::endpoint::Endpoint;
 use super::socketio_link::odd_frame;
 use super::{FetchResponse, Incoming};
-use crate::model::{JobPatch, JobState, Json};
+use crate::model::{FailedAttempt, JobPatch, JobState, Json};
 use crate::notify::says_nothing;
 use crate::wire::fields::Fields;
 use crate::wire::json;
@@ -96,6 +97,12 @@ pub use super::progress::set as set_progress;
 #[must_use]
 pub fn useful_error(raw: &RawValue) -> Option<String> {
     json::id_of(raw).filter(|text| !says_nothing(text) && text.trim() != "Unknown error")
+}
+
+/// The failed attempt that BullMQ's fields remember of a job that has not failed.
+#[must_use]
+pub fn failed_before(at: Option<Timestamp>, error: Option<String>) -> Option<Box<FailedAttempt>> {
+    (at.is_some() || error.is_some()).then(|| Box::new(FailedAttempt { at, error }))
 }
 
 /// Which attempt ended, where the server counts the attempts made. While a job is on its way some

@@ -12,6 +12,7 @@ use crate::time::{Mono, Now};
 mod age;
 mod announce;
 mod reason;
+mod unheard;
 
 use age::Age;
 
@@ -78,6 +79,10 @@ pub(super) struct Entry {
     ended_heard: Option<Mono>,
     /// The end of the previous attempt: facts not later than this belong to an earlier one.
     boundary: Option<Timestamp>,
+    /// The server's time of the newest failed attempt that was told of, or was there at first.
+    failed_at: Option<Timestamp>,
+    /// The attempt whose failure was told of without a reason, last.
+    unexplained: Option<u32>,
     /// `finished_at` is the time of an event, which a server's own statement replaces.
     finish_inferred: bool,
     /// The attempt whose ends have been announced, and which of them.
@@ -128,6 +133,8 @@ impl Entry {
             ended_at: None,
             ended_heard: None,
             boundary: None,
+            failed_at: None,
+            unexplained: None,
             finish_inferred: false,
             announced: (0, 0),
         }
@@ -144,6 +151,7 @@ impl Entry {
             entry.announced = (attempt(&entry.job), bit(&entry.job.state));
         } else {
             entry.state_at = entry.job.updated_at;
+            entry.failed_at = entry.job.updated_at;
         }
         entry
     }
@@ -187,6 +195,7 @@ impl Entry {
             heard_at: context.now.wall,
         }));
         entry.hear(context);
+        entry.note_failure(patch.failed_before.as_deref());
         entry.clock_stands_still(patch, context);
         let mut shown = true;
         entry.fields(patch, Age::Same, context, &mut shown);
@@ -233,6 +242,7 @@ impl Entry {
         // What the history shows in grey is confirmed by the first fresh news.
         let mut shown = was_remembered;
         let age = self.age(patch, context);
+        let age = self.tell_of_unheard_failure(age, patch, context, changes);
         if age == Age::Newer {
             self.begin_attempt(patch, &mut shown);
         }
@@ -264,7 +274,7 @@ impl Entry {
                 self.announce(Some(from), kind, patch, context, while_away, changes);
                 self.doubt_useless(patch, context, changes);
             }
-        } else if from != to || (age == Age::Newer && from.terminal()) {
+        } else if from != to || age == Age::Newer {
             self.announce(Some(from), TransitionKind::Moved, patch, context, false, changes);
         }
         if doubt {
@@ -463,6 +473,7 @@ impl Entry {
         }
         self.tentative =
             Some(Tentative { since: context.now.mono, at: patch.at, looked_again: false });
+        self.failed_at = patch.at.max(self.failed_at);
         true
     }
 

@@ -15,7 +15,9 @@ use jobwatch_core::dialect::{
     Incoming, Keepalive, LogFrom, LogPart, Method, OpenRequest, Outgoing, Oversized,
 };
 use jobwatch_core::log::{LogLine, LogLines};
-use jobwatch_core::model::{Diagnostic, Firmness, Job, JobPatch, JobState, Topic, Update};
+use jobwatch_core::model::{
+    Diagnostic, FailedAttempt, Firmness, Job, JobPatch, JobState, Topic, Update,
+};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Policy};
 use url::Url;
@@ -303,6 +305,11 @@ pub fn patch(line: &str) -> Option<JobPatch> {
             "created" => patch.created_at = time(text),
             "started" => patch.started_at = time(text),
             "finished" => patch.finished_at = time(text),
+            "before" => {
+                let (error, at) = text.split_once('@').unwrap_or((text, ""));
+                let error = Some(error.to_owned());
+                patch.failed_before = Some(Box::new(FailedAttempt { at: time(at), error }));
+            }
             "took" => patch.took_ms = number(text).and_then(|n| u64::try_from(n).ok()),
             "error" => patch.error = Some(text.to_owned()),
             "message" => patch.message = Some(text.to_owned()),

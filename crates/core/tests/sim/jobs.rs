@@ -13,7 +13,7 @@ use crate::dialect::patch;
 
 const GRACE: Duration = Duration::from_secs(10);
 
-struct Table {
+pub struct Table {
     board: Board,
     now: Now,
     /// Whether a first complete listing is behind us.
@@ -22,12 +22,12 @@ struct Table {
 }
 
 impl Table {
-    fn new() -> Table {
+    pub fn new() -> Table {
         let now = Now { mono: Mono(0), wall: at(EPOCH_MS) };
         Table { board: Board::new(GRACE, now.wall), now, listed: true, changes: Vec::new() }
     }
 
-    fn secs(&mut self, seconds: u64) -> &mut Table {
+    pub fn secs(&mut self, seconds: u64) -> &mut Table {
         self.now.mono = self.now.mono.after(Duration::from_secs(seconds));
         self.now.wall += SignedDuration::from_secs(i64::try_from(seconds).expect("small"));
         self
@@ -43,33 +43,33 @@ impl Table {
         self
     }
 
-    fn socket(&mut self, line: &str) -> &mut Table {
+    pub fn socket(&mut self, line: &str) -> &mut Table {
         self.apply(line, Source::Socket)
     }
 
-    fn http(&mut self, line: &str) -> &mut Table {
+    pub fn http(&mut self, line: &str) -> &mut Table {
         self.apply(&format!("{line} snap"), Source::Http)
     }
 
-    fn expire(&mut self, hearing: bool) -> &mut Table {
+    pub fn expire(&mut self, hearing: bool) -> &mut Table {
         self.changes = self.board.expire(hearing, self.now);
         self
     }
 
-    fn job(&self) -> &Job {
+    pub fn job(&self) -> &Job {
         self.board.job(&"1".into()).expect("job 1 is known")
     }
 
-    fn state(&self) -> JobState {
+    pub fn state(&self) -> JobState {
         self.job().state.clone()
     }
 
     /// The steps of the last call.
-    fn steps(&self) -> Vec<(TransitionKind, JobState, u32)> {
+    pub fn steps(&self) -> Vec<(TransitionKind, JobState, u32)> {
         self.transitions().iter().map(|t| (t.kind, t.to.clone(), t.attempt)).collect()
     }
 
-    fn transitions(&self) -> Vec<&Transition> {
+    pub fn transitions(&self) -> Vec<&Transition> {
         let mut found = Vec::new();
         for change in &self.changes {
             if let Change::Transition(transition) = change {
@@ -277,7 +277,7 @@ fn progress_after_a_failure_that_may_be_retried_is_the_next_attempt() {
     let mut table = Table::new();
     table.socket("id=1 state=running progress=80").socket("id=1 state=failed error=x mayretry");
     table.socket("id=1 progress=0");
-    assert_eq!(table.steps(), []);
+    assert_eq!(table.steps(), [(Moved, Running, 2)]);
     assert_eq!((table.job().attempt, table.job().progress), (Some(2), Some(0.0)));
     table.secs(60).expire(true);
     assert_eq!(table.changes, []);

@@ -1,6 +1,7 @@
 //! The machine for one server, run without a network, without HTTP and without a clock: scenarios
 //! named as sentences, and random schedules by the hundred thousand.
 
+mod attempts;
 mod bench;
 mod clock;
 mod dialect;

@@ -22,7 +22,7 @@ use super::state::State;
 use crate::driver::Slot;
 use crate::logs::Owner;
 use crate::ports::Window;
-use crate::views::convert::{job_row, notice_row, source_word};
+use crate::views::convert::{job_row, notice_row, past, source_word};
 use crate::views::jobs::{Filter, JobsIndex};
 use crate::views::search::Search;
 use crate::views::{
@@ -412,7 +412,7 @@ impl State {
                 (index.total(), Rows::Jobs { rows, counts: index.counts() })
             }
             Kind::Job { server, job, lookup, before, since, .. } => {
-                let timeline = before.iter().flatten().chain(since).cloned().collect();
+                let timeline = past(before.iter().flatten().chain(since));
                 let detail = self.detail(server, job, timeline).map(Box::new);
                 (u64::from(detail.is_some()), Rows::Job { detail, lookup: lookup.clone() })
             }

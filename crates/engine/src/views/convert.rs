@@ -108,6 +108,20 @@ impl From<&Transition> for TimelineRow {
     }
 }
 
+/// The past of a job as it is shown: a failed attempt is one step, though its reason is often told
+/// after it.
+pub(crate) fn past<'a>(steps: impl Iterator<Item = &'a TimelineRow>) -> Vec<TimelineRow> {
+    let mut past: Vec<TimelineRow> = Vec::new();
+    for step in steps {
+        let same = |told: &&mut TimelineRow| told.attempt_failed && told.attempt == step.attempt;
+        match past.iter_mut().rev().filter(|_| step.attempt_failed).find(same) {
+            Some(told) => told.error = told.error.take().or_else(|| step.error.clone()),
+            None => past.push(step.clone()),
+        }
+    }
+    past
+}
+
 pub(crate) fn job_row(
     server: &str,
     server_name: &str,

@@ -4,6 +4,7 @@
 // A helper of a test panics as the test would.
 #![allow(clippy::unwrap_used)]
 
+mod attempts;
 mod certificates;
 mod common;
 mod configure;

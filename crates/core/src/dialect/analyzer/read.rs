@@ -117,7 +117,7 @@ pub(super) fn job_row(body: &str) -> Option<Row> {
         _ => {}
     }
     if state != Some(JobState::Failed) {
-        patch.error = None;
+        patch.failed_before = nest::failed_before(None, patch.error.take());
     }
     patch.attempt = nest::attempt(made, state.as_ref());
     patch.at = patch.finished_at.filter(|_| state.as_ref().is_some_and(JobState::terminal));

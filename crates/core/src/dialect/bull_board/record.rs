@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::dialect::pages::print;
-use crate::dialect::words;
+use crate::dialect::{nest, words};
 use crate::log::{LogLine, LogLines};
 use crate::model::{ENDED, Firmness, JobPatch, JobState, Level, QueuePatch};
 use crate::notify::headline;
@@ -86,6 +86,9 @@ pub fn run(row: &Fields<'_>) -> Option<JobPatch> {
     let left = patch.max_attempts.is_some_and(|most| patch.attempt.unwrap_or(1) < most);
     if patch.state == Some(JobState::Failed) && patch.finished_at.is_none() && left {
         patch.firmness = Firmness::MayRetry;
+    }
+    if !patch.state.as_ref().is_some_and(JobState::terminal) {
+        patch.failed_before = nest::failed_before(None, patch.error.clone());
     }
     Some(patch)
 }

@@ -89,7 +89,8 @@ pub(super) fn job_row(body: &str) -> Option<JobPatch> {
     }
     if patch.state != Some(JobState::Failed) {
         // The reason of an earlier attempt stays in the row after a success.
-        patch.error = None;
+        let error = patch.error.take();
+        patch.failed_before = nest::failed_before(failed, error);
     }
     Some(patch)
 }
@@ -114,7 +115,7 @@ pub(super) fn job_view(body: &str) -> Option<JobPatch> {
     patch.id.as_ref()?;
     let state = word.as_deref().map(nest::state);
     if state != Some(JobState::Failed) {
-        patch.error = None;
+        patch.failed_before = nest::failed_before(None, patch.error.take());
     }
     patch.attempt = nest::attempt(made, state.as_ref());
     patch.state = state;

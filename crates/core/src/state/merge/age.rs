@@ -15,7 +15,7 @@ const SETTLED: Duration = Duration::from_secs(60);
 const CACHED: Duration = Duration::from_secs(3);
 
 /// Two readings of a start that differ by less mean the same start.
-const SAME_START: Duration = Duration::from_secs(2);
+pub(super) const SAME_START: Duration = Duration::from_secs(2);
 
 /// To which attempt a patch belongs, compared with the one the job is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,11 @@ impl Entry {
             return Age::Newer;
         }
         if let Some(said) = patch.attempt {
+            // Begun without a number, which now comes.
+            let begun = !self.job.state.terminal() && self.job.attempt == Some(said);
+            if begun && self.counted.is_some_and(|known| known < said) {
+                return Age::Same;
+            }
             let known = self.counted.or(if self.remembered { self.job.attempt } else { None });
             if known.is_some_and(|known| said > known) {
                 return Age::Newer;

@@ -57,12 +57,13 @@ impl Entry {
     }
 
     pub(super) fn announce_failed_attempt(
-        &self,
+        &mut self,
         from: Option<JobState>,
         patch: &JobPatch,
         context: &Context,
         changes: &mut Vec<Change>,
     ) {
+        self.unexplained = self.job.error.is_none().then(|| attempt(&self.job));
         changes.push(Change::Transition(Transition {
             job: self.job.id.clone(),
             attempt: attempt(&self.job),

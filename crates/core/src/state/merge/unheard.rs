@@ -1,0 +1,119 @@
+//! Failed attempts that nobody told of when they happened: what comes after them shows them.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::age::{Age, SAME_START};
+use super::{Context, Entry, attempt, signed};
+use crate::model::{FailedAttempt, Firmness, JobPatch, JobState};
+use crate::notify::says_nothing;
+use crate::state::{Change, Transition, TransitionKind};
+
+/// A row and an event stamp one failure up to this much apart.
+const SAME_FAILURE: SignedDuration = SignedDuration::from_secs(2);
+
+impl Entry {
+    /// Tells of the failure that a patch shows to lie between it and what was known, if nobody has
+    /// told of it. Answers to which attempt the patch belongs then.
+    pub(super) fn tell_of_unheard_failure(
+        &mut self,
+        age: Age,
+        patch: &JobPatch,
+        context: &Context,
+        changes: &mut Vec<Change>,
+    ) -> Age {
+        let under_way = [JobState::Queued, JobState::Scheduled, JobState::Running];
+        let before = patch.failed_before.as_deref();
+        self.explain_failure(patch, context, changes);
+        if age == Age::Older || !under_way.contains(&self.job.state) {
+            self.note_failure(before);
+            return age;
+        }
+        let began = self.began_since(patch);
+        if let Some(tentative) = &self.tentative {
+            // What remembers this failure was said after it.
+            let this = match (before.and_then(|before| before.at), tentative.at) {
+                (Some(at), Some(failed)) => at >= failed - SAME_FAILURE,
+                _ => false,
+            };
+            self.note_failure(before);
+            return if this { Age::Newer } else { age };
+        }
+        let waits = matches!(patch.state, Some(JobState::Queued | JobState::Scheduled));
+        let unheard = match before {
+            Some(FailedAttempt { at: Some(at), .. }) => {
+                self.failed_at.is_none_or(|known| *at > known + SAME_FAILURE)
+            }
+            Some(_) => {
+                age == Age::Newer || ((waits || began) && self.job.state == JobState::Running)
+            }
+            None => age == Age::Newer,
+        };
+        self.note_failure(before);
+        if !unheard {
+            return age;
+        }
+        let error = before.and_then(|before| before.error.clone());
+        let began = patch.started_at.filter(|_| began);
+        let at = before.and_then(|before| before.at).or(began).or(patch.at);
+        let at = at.unwrap_or(context.now.wall);
+        self.failed_at = self.failed_at.max(Some(at));
+        let number = attempt(&self.job);
+        self.unexplained = error.is_none().then_some(number);
+        changes.push(self.failed_attempt(number, at, error.clone()));
+        if let Some(error) = error {
+            self.keep_earlier_error(error, &mut false);
+        }
+        Age::Newer
+    }
+
+    /// Tells the reason of a failed attempt that was told of without one.
+    fn explain_failure(&mut self, patch: &JobPatch, context: &Context, changes: &mut Vec<Change>) {
+        let Some(number) = self.unexplained else { return };
+        let retried = patch.state == Some(JobState::Failed)
+            && patch.firmness == Firmness::MayRetry
+            && self.tentative.is_some();
+        let (error, at) = match &patch.failed_before {
+            Some(before) => (&before.error, before.at),
+            None if retried => (&patch.error, None),
+            None => return,
+        };
+        let Some(error) = error.as_ref().filter(|error| !says_nothing(error)) else { return };
+        if let (Some(at), Some(failed)) = (at, self.failed_at)
+            && at.duration_since(failed).abs() > SAME_FAILURE
+        {
+            return;
+        }
+        self.unexplained = None;
+        let at = self.failed_at.unwrap_or(context.now.wall);
+        changes.push(self.failed_attempt(number, at, Some(error.clone())));
+        if !retried {
+            self.keep_earlier_error(error.clone(), &mut false);
+        }
+    }
+
+    fn failed_attempt(&self, attempt: u32, at: Timestamp, error: Option<String>) -> Change {
+        Change::Transition(Transition {
+            job: self.job.id.clone(),
+            attempt,
+            from: Some(self.job.state.clone()),
+            to: JobState::Failed,
+            at,
+            kind: TransitionKind::AttemptFailed,
+            error,
+            while_away: false,
+        })
+    }
+
+    /// Remembers the newest failure of an attempt.
+    pub(super) fn note_failure(&mut self, before: Option<&FailedAttempt>) {
+        self.failed_at = before.and_then(|before| before.at).max(self.failed_at);
+    }
+
+    /// Whether a worker took the job later than it was known to have.
+    fn began_since(&self, patch: &JobPatch) -> bool {
+        match (patch.started_at, self.job.started_at) {
+            (Some(start), Some(known)) => start.duration_since(known) > signed(SAME_START),
+            _ => false,
+        }
+    }
+}
