@@ -269,6 +269,35 @@ fn notes_are_printed_line_by_line_and_not_word_by_word() {
 }
 
 #[test]
+fn notes_that_were_written_before_anybody_listened_are_said_to_be_missing() {
+    let world = shipped();
+    let kind = DialectKind::StudyBuddy;
+    let id = world.start_job(kind, JobSpec::default());
+    let stage = Some("generating_notes");
+    assert!(world.tell(kind, |control| control.set_progress(&id, 90.0, stage)));
+    world.complete(kind, &id);
+    for follow in [&[][..], &["--follow"][..]] {
+        let words = [&[id.as_str(), "--timeout", "40"][..], follow].concat();
+        let (out, code, err) = run(logs(&world, kind, &words));
+        assert_eq!((out.len(), code), (0, 5), "{err}");
+        assert!(err.contains("only as they are written"), "{err}");
+    }
+}
+
+#[test]
+fn a_log_whose_beginning_the_server_dropped_before_the_first_look_ends_with_5() {
+    let world = shipped();
+    let kind = DialectKind::BullBoard;
+    let id = world.start_job(kind, JobSpec::default());
+    // The demo keeps 60,000 lines of a job.
+    flood(&world, kind, &id, 60_010);
+    world.complete(kind, &id);
+    let (out, code, err) = run(logs(&world, kind, &[&id, "--timeout", "60"]));
+    assert_eq!((out.len(), code), (60_000, 5), "{err}");
+    assert!(err.contains("The beginning of the log is missing: "), "{err}");
+}
+
+#[test]
 fn an_unknown_job_ends_with_3_and_a_wrong_key_with_77() {
     let world = shipped();
     for kind in SERVED {

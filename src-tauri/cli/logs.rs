@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jobwatch_core::log::LogLines;
-use jobwatch_core::model::{Job, JobId};
+use jobwatch_core::model::{Job, JobId, JobState};
 use jobwatch_core::supervisor::{LogReach, Status};
 use jobwatch_engine::Engine;
 use jobwatch_engine::engine::LogStored;
+use jobwatch_engine::logs::BEGINNING;
 use jobwatch_engine::ports::Event;
 use jobwatch_engine::views::{LogFilter, LogTarget, OpenJob, Rows, UserError, ViewSpec};
 use tokio::sync::{mpsc, watch};
@@ -101,6 +102,7 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
         next: 0,
         held: None,
         any: false,
+        from_start: false,
     };
     let ended = tokio::select! {
         ended = log.run(args.follow) => Some(ended?),
@@ -135,7 +137,10 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
             };
             partial(format!("{what}: {}", sentence(&reason)))
         }
-        Some(Ended::Gap(from, to)) => partial(format!(
+        Some(Ended::Gap(None, to)) => partial(format!(
+            "The beginning of the log is missing: {name} has no lines from before {to}."
+        )),
+        Some(Ended::Gap(Some(from), to)) => partial(format!(
             "Lines between {from} and {to} are missing: {name} does not have them any more."
         )),
         Some(Ended::Silent) => {
@@ -181,8 +186,8 @@ enum Ended {
     Never(String),
     /// Lines are missing, or may be: how many, and why.
     Cut(Option<u64>, String),
-    /// The server no longer has the lines between these times.
-    Gap(Timestamp, Timestamp),
+    /// The server no longer has the lines between these times, or those before the second.
+    Gap(Option<Timestamp>, Timestamp),
     /// The server does not answer; what is stored, if anything, is there.
     Silent,
     /// The id means several jobs.
@@ -218,6 +223,8 @@ struct Log<'a> {
     held: Option<i64>,
     /// There is a line, printed or not wanted.
     any: bool,
+    /// The job had not begun when it was first seen.
+    from_start: bool,
 }
 
 /// What is known of the job, the server and the log.
@@ -272,7 +279,9 @@ impl Log<'_> {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        self.held = stored.gaps.first().map(|(from, _)| *from);
+        // No server can be asked for a beginning that it no longer has.
+        let mut gaps = stored.gaps.iter().filter(|(from, _)| *from != BEGINNING);
+        self.held = gaps.next().map(|(from, _)| *from);
         self.next = stored.before;
         if stored.before > 0 {
             self.any = true;
@@ -303,6 +312,8 @@ impl Log<'_> {
             Choice::Several(jobs) if certain => (None, jobs),
             _ => (None, Vec::new()),
         };
+        let waits = |job: &Arc<Job>| matches!(job.state, JobState::Queued | JobState::Scheduled);
+        self.from_start |= job.as_ref().is_some_and(waits);
         let reach = match &job {
             Some(job) => heard.get(&job.id),
             // It may be known by another spelling of its id.
@@ -368,7 +379,7 @@ impl Log<'_> {
                         return Ok(None);
                     }
                     tokio::time::sleep(QUIET).await;
-                    return Ok(Some(Ended::Whole));
+                    return Ok(Some(self.heard_only().await?));
                 }
                 Some(LogReach::Asking) | None => {}
             }
@@ -422,9 +433,20 @@ impl Log<'_> {
         let stored = self.stored().await?;
         let gap = stored.gaps.first().and_then(|(from, to)| {
             let time = |ns: i64| Timestamp::from_nanosecond(i128::from(ns)).ok();
-            Some((time(*from)?, time(*to)?))
+            Some((Some(*from).filter(|from| *from != BEGINNING).and_then(time), time(*to)?))
         });
         Ok(gap.map_or(Ended::Whole, |(from, to)| Ended::Gap(from, to)))
+    }
+
+    /// No server can be asked for what was written before somebody listened.
+    async fn heard_only(&mut self) -> Result<Ended, Failure> {
+        self.print().await?;
+        if self.any || self.from_start {
+            return self.whole().await;
+        }
+        let reason = "The server sends lines only as they are written, and has sent none of this \
+                      job while Jobwatch listened.";
+        Ok(Ended::Cut(None, reason.to_owned()))
     }
 
     /// Prints what an earlier run stored, up to the first place where lines are missing.
@@ -526,7 +548,7 @@ impl Log<'_> {
                         return Ok(Ended::Cut(*missing, reason.clone()));
                     }
                     Some(LogReach::Unserved) if Instant::now() >= quiet => {
-                        return Ok(Ended::Whole);
+                        return self.heard_only().await;
                     }
                     None if now.reach.is_none() && Instant::now() >= quiet => {
                         return Ok(Ended::Whole);

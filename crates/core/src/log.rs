@@ -75,12 +75,14 @@ impl LogLines {
         self.goes_on
     }
 
-    /// Notes that the server no longer has the lines between these two times.
+    /// Notes that the server no longer has the lines between these two times; from
+    /// [`Timestamp::MIN`] where it is the beginning of the log that it has not.
     pub fn set_gap(&mut self, gap: Option<(Timestamp, Timestamp)>) {
         self.gap = gap;
     }
 
-    /// Between which times the server no longer has any lines, where it turned out that it has not.
+    /// Between which times the server no longer has any lines, where it turned out that it has not;
+    /// see [`LogLines::set_gap`].
     #[must_use]
     pub fn gap(&self) -> Option<(Timestamp, Timestamp)> {
         self.gap

@@ -129,7 +129,10 @@ impl Server {
                     Incoming::LogPart(part) => look.part = part,
                     Incoming::Update(Update::Log { lines, .. }) => {
                         look.texts.extend(lines.iter().map(|line| line.text.to_owned()));
-                        let ms = |at: jiff::Timestamp| (at.as_millisecond() - T) / 1_000;
+                        let ms = |at: jiff::Timestamp| match at == jiff::Timestamp::MIN {
+                            true => i64::MIN,
+                            false => (at.as_millisecond() - T) / 1_000,
+                        };
                         look.gaps.extend(lines.gap().map(|(from, to)| (ms(from), ms(to))));
                     }
                     other => panic!("{other:?}"),
@@ -279,6 +282,28 @@ fn a_server_that_gives_the_same_page_again_and_again_is_not_asked_for_ever() {
         assert!(look.requests <= 3, "{kind:?}: {}", look.requests);
         assert!(look.part.left > 0 && look.part.held_back.is_some(), "{:?}", look.part);
     }
+}
+
+#[test]
+fn a_log_whose_first_lines_were_dropped_before_it_was_first_read_says_so() {
+    let beginning = i64::MIN;
+    // Lines are numbered from 0 or from 1, and a late line may stand before the first.
+    for (numbers, gaps) in [
+        ((0..700).collect::<Vec<u64>>(), vec![]),
+        ((1..700).collect(), vec![]),
+        (std::iter::once(3).chain(0..700).collect(), vec![]),
+        ((251..700).collect(), vec![(beginning, 251)]),
+    ] {
+        let mut dialect = speaking(DialectKind::BullBoard, None);
+        let mut server = Server::new(DialectKind::BullBoard, lines(numbers));
+        assert_eq!(server.look(dialect.as_mut()).gaps, gaps);
+        server.lines.push(line(700));
+        assert!(server.look(dialect.as_mut()).gaps.is_empty(), "it is told once");
+    }
+    let mut server = Server::new(DialectKind::Kecs, lines(0..10_000));
+    server.serves = Serves::Newest(500);
+    let look = server.look(speaking(DialectKind::Kecs, None).as_mut());
+    assert_eq!(look.gaps, [(beginning, 9_500)]);
 }
 
 #[test]

@@ -289,7 +289,8 @@ pub(super) enum Joined {
     Yes,
     /// More lines must be asked for.
     Ask,
-    /// The server gives no more, and lines between these times are missing.
+    /// The server gives no more, and lines between these times are missing; from
+    /// [`Timestamp::MIN`] where nothing was known before.
     Gap(Option<(Timestamp, Timestamp)>),
 }
 
@@ -318,6 +319,7 @@ impl Newest {
         }
         self.short |= !known;
         let first = page.times.map(|(first, _)| first);
+        let last = if known { last } else { Some(Timestamp::MIN) };
         Joined::Gap(last.zip(first).filter(|(last, first)| last < first))
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::state::State;
 use super::window::Kind;
 use crate::driver::Slot;
+use crate::logs::BEGINNING;
 use crate::logs::find::{Rules, Search};
 use crate::logs::reader::Reader;
 use crate::logs::{Budget, LogNow, Owner, Told};
@@ -259,11 +260,16 @@ impl State {
         };
         let gaps = view.lanes.iter().map(|lane| {
             let fetchable = self.has_earlier(&lane.owner);
-            let gap = |(from, to): &(i64, i64)| LogGap {
-                from: from / 1_000_000,
-                to: to / 1_000_000,
-                fetchable,
-                fetching: asking,
+            let gap = |(from, to): &(i64, i64)| {
+                let beginning = *from == BEGINNING;
+                let from = if beginning { to } else { from };
+                LogGap {
+                    from: from / 1_000_000,
+                    beginning,
+                    to: to / 1_000_000,
+                    fetchable: fetchable && !beginning,
+                    fetching: asking && !beginning,
+                }
             };
             lane.now.gaps.iter().map(gap).collect()
         });

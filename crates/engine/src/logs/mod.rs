@@ -47,6 +47,7 @@ use jobwatch_core::server::ServerId;
 use jobwatch_core::supervisor::LogReach;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+pub use at_hand::BEGINNING;
 pub use catalogue::Owner;
 pub use snapshot::Snapshot;
 use store::Store;
@@ -110,7 +111,7 @@ pub struct LogNow {
     /// Its lines.
     pub lines: Arc<Snapshot>,
     /// Stretches of time in which lines may have been missed, in nanoseconds since 1970: the time of
-    /// the last line before and that of the first one after.
+    /// the last line before, [`BEGINNING`] where there is none, and that of the first one after.
     pub gaps: Vec<(i64, i64)>,
     /// Lines with a number below this one were stored by an earlier run.
     pub before: u64,

@@ -6,6 +6,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::at_hand::BEGINNING;
 use super::bits::{Bits, Index};
 use super::carried::Carried;
 use super::find::{Needle, Search};
@@ -552,6 +553,9 @@ fn is_indented(span: &Span) -> bool {
 }
 
 fn gap_time(gap: &LogGap) -> i64 {
+    if gap.beginning {
+        return BEGINNING;
+    }
     // After the lines of its first moment.
     gap.from.saturating_mul(1_000_000).saturating_add(999_999)
 }

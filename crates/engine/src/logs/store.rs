@@ -216,12 +216,14 @@ impl Store {
         let lines_wanted = self.lines_wanted;
         let Some(open) = self.at_hand(owner, true) else { return };
         let last = open.log.last_position();
+        let last_time = open.log.last_time();
         let (taken, problem) = open.log.take(lines, source);
         let times = || lines.iter().filter_map(|line| line.at).map(record::nanoseconds);
         let concerned = open.unheard.is_some() || !open.gaps.is_empty();
         let mut gaps = concerned && open.heard(times().min().zip(times().max()), source);
         if let Some((from, to)) = lines.gap() {
-            gaps |= open.miss((record::nanoseconds(from), record::nanoseconds(to)));
+            let gap = (record::nanoseconds(from), record::nanoseconds(to));
+            gaps |= open.dropped(gap, last_time, taken.lines.len() < lines.len());
         }
         // A look that begins holds the last line that is known, unless the server has dropped it, as it
         // may have while nobody looked.

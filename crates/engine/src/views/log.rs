@@ -120,9 +120,11 @@ pub struct Span {
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
 pub struct LogGap {
-    /// From then.
+    /// From then; where the beginning of the log is missing, the same as `to`.
     #[ts(type = "number")]
     pub from: i64,
+    /// The beginning of the log is missing, which its server no longer has.
+    pub beginning: bool,
     /// Until then.
     #[ts(type = "number")]
     pub to: i64,

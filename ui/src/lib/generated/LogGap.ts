@@ -5,9 +5,13 @@
  */
 export type LogGap = { 
 /**
- * From then.
+ * From then; where the beginning of the log is missing, the same as `to`.
  */
 from: number, 
+/**
+ * The beginning of the log is missing, which its server no longer has.
+ */
+beginning: boolean, 
 /**
  * Until then.
  */

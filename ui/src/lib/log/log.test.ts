@@ -365,6 +365,19 @@ describe("what is not here", () => {
     expect(mock.calls.some((call) => call.name === "logFetch")).toBe(true);
   });
 
+  test("says that the beginning is missing, which nobody can fetch", async () => {
+    const { mock, job } = await open(1);
+    job.earlier = "never";
+    const at = job.log!.findIndex((entry) => entry.gap);
+    const gap = job.log![at]!.gap!;
+    Object.assign(gap, { beginning: true, from: gap.to, fetchable: false });
+    mock.touch();
+    await user.keyboard("g");
+    await user.type(await screen.findByRole("textbox", { name: "Line, time or percentage" }), `${at + 1}{Enter}`);
+    const row = (await screen.findByText(/^The beginning is missing: the server has no lines from before \d\d:\d\d:\d\d$/)).closest<HTMLElement>("[role=row]")!;
+    expect(within(row).queryByRole("button")).toBeNull();
+  });
+
   test("says how many older lines are no longer kept", async () => {
     await open(2);
     await press("{Home}");

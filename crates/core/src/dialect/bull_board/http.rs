@@ -1,5 +1,6 @@
 //! The HTTP API of Better Bull Board. All calls but one are POST with a JSON body.
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::find::is_uuid;
@@ -246,9 +247,12 @@ impl BullBoard {
         let (many, full) = (rows.len() as u64, rows.len() as u64 >= limit);
         let mut lines = LogLines::new();
         let mut page = Page { offset, total, ..Page::default() };
+        let mut lowest = None;
         for (at, raw) in rows.into_iter().enumerate() {
             let row = Fields::of(raw).unwrap_or_default();
-            page.begins |= at == 0 && record::number(&row).is_some_and(|number| number <= 1);
+            let number = record::number(&row);
+            page.begins |= at == 0 && number.is_some_and(|number| number <= 1);
+            lowest = number.map(|number| number.min(lowest.unwrap_or(number))).or(lowest);
             // What is no line has a place all the same.
             page.prints.push(record::line(&row, &mut lines).unwrap_or_default());
         }
@@ -258,7 +262,11 @@ impl BullBoard {
         let more = many > 0 && total.map_or(full, |total| next < total);
         let cursor = self.logs.of(id);
         let found = cursor.read(way, &page);
-        let gap = if found == Found::Joined && !more { cursor.over() } else { None };
+        let mut gap = if found == Found::Joined && !more { cursor.over() } else { None };
+        // A log is numbered from 0 or 1; a late line may stand before the first.
+        if way == Way::All && offset == 0 && lowest.is_some_and(|lowest| lowest > 1) {
+            gap = gap.or(time(0).map(|first| (Timestamp::MIN, first)));
+        }
         lines.set_gap(gap);
         if way == Way::Next {
             lines = lines.going_on();

@@ -88,7 +88,7 @@ export function colourful(start: number): Entry[] {
     if (round === 12) {
       const from = at;
       at += 57_000;
-      entries.push({ id: `gap${round}`, line: entries.length + 1, at: from + 1, level: null, origin: null, text: "", gap: { from, to: at, fetchable: true, fetching: false } });
+      entries.push({ id: `gap${round}`, line: entries.length + 1, at: from + 1, level: null, origin: null, text: "", gap: { beginning: false, from, to: at, fetchable: true, fetching: false } });
     }
     if (round === 18) add("info", "control characters \u0007 and \u202etxt.exe\u202c are made visible");
   }
