@@ -46,6 +46,27 @@ fn an_id_that_means_several_jobs_lists_them_and_a_queue_before_it_names_one() {
 }
 
 #[test]
+fn how_long_ago_something_was_is_told_by_the_servers_clock() {
+    let start = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(5);
+    let options = DemoOptions { keys: false, start: Some(start), ..DemoOptions::default() };
+    let world = World::of(options);
+    let kind = DialectKind::BullBoard;
+    let runs = ["{email}", "{reports}"].map(|queue| run_in(&world, queue, "5"));
+    for command in ["wait", "logs"] {
+        let (_, code, err) = run(world.command(kind, &[command, "5", "--timeout", "40"]));
+        assert_eq!(code, 4, "{err}");
+        assert_eq!(err.matches("s ago").count(), 2, "{err}");
+    }
+    world.say(kind, &runs[0], "just now");
+    let words = ["logs", &runs[0], "--timeout", "40", "--since", "10m"];
+    let (out, code, err) = run(world.command(kind, &words));
+    assert_eq!((out, code), (vec!["just now".to_owned()], 0), "{err}");
+    world.complete(kind, &runs[0]);
+    let (_, _, err) = run(world.command(kind, &["wait", "5", "--timeout", "40"]));
+    assert!(!err.contains(" h ago"), "{err}");
+}
+
+#[test]
 fn the_log_of_an_id_that_means_several_jobs_is_that_of_none_and_they_are_listed() {
     let world = quiet();
     let kind = DialectKind::BullBoard;

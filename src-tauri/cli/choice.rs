@@ -141,7 +141,8 @@ pub fn means_one(given: &str, kind: DialectKind) -> bool {
     kind != DialectKind::BullBoard || uuid || given.contains('/')
 }
 
-/// The sentence for an id that means several jobs, with the jobs.
+/// The sentence for an id that means several jobs, with the jobs; `now` is what the server's clock
+/// shows, as in [`when`].
 pub fn several(server: &str, given: &str, jobs: &[Arc<Job>], now: Timestamp) -> String {
     let mut rows: Vec<[String; 4]> = jobs.iter().map(|job| row(job, now)).collect();
     rows.sort();
@@ -173,7 +174,7 @@ fn row(job: &Job, now: Timestamp) -> [String; 4] {
     [name, job.state.word(), when(job, now), id].map(|text| plain(&text).into_owned())
 }
 
-/// When it ended, or began.
+/// When it ended, or began, as long ago as its server would say.
 pub fn when(job: &Job, now: Timestamp) -> String {
     let ago = |at: Timestamp| {
         let passed = now.duration_since(at).unsigned_abs();

@@ -115,6 +115,7 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
         () = crate::os::ended() => None,
     };
     let any = log.any;
+    let now = super::clock_of(&engine).await;
     let status = log.seen.borrow().status.clone();
     super::stop(&engine).await;
     drop(log);
@@ -155,10 +156,9 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
             let what = if answers { "has not listed its jobs" } else { "does not answer" };
             partial(format!("{name} {what}{reason} {stored}"))
         }
-        Some(Ended::Several(jobs)) => Err(Failure::new(
-            EXIT_SEVERAL,
-            choice::several(&name, &args.job, &jobs, Timestamp::now()),
-        )),
+        Some(Ended::Several(jobs)) => {
+            Err(Failure::new(EXIT_SEVERAL, choice::several(&name, &args.job, &jobs, now)))
+        }
         Some(Ended::Unknown) => {
             Err(Failure::new(EXIT_LOST, format!("{name} does not know the job {job}.")))
         }
@@ -253,6 +253,9 @@ impl Now {
 
 impl Log<'_> {
     async fn run(&mut self, follow: bool) -> Result<Ended, Failure> {
+        if self.wanted.is_relative() {
+            self.learn_clock().await;
+        }
         if self.sure {
             self.open().await?;
         }
@@ -261,6 +264,17 @@ impl Log<'_> {
         match ended {
             Some(ended) => Ok(ended),
             None => self.follow().await,
+        }
+    }
+
+    /// "So long ago" is meant by the server's clock, which its first answer tells.
+    async fn learn_clock(&mut self) {
+        let answered = self.seen.wait_for(|seen| seen.answers() || seen.refused().is_some());
+        // Without an answer ours has to do.
+        let _ = tokio::time::timeout(SILENT, answered).await;
+        let ahead = super::ahead(self.engine).await;
+        if let Some(wanted) = Arc::get_mut(&mut self.wanted) {
+            wanted.shift(ahead);
         }
     }
 

@@ -19,6 +19,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use jobwatch_engine::Engine;
 use jobwatch_engine::ports::Ports;
 use jobwatch_engine::{Options, SettingsSource};
@@ -104,6 +105,19 @@ async fn stop(engine: &Engine) {
     if tokio::time::timeout(STOP, engine.stop()).await.is_err() {
         tracing::warn!("the engine did not end in time");
     }
+}
+
+/// By how much the clock of the engine's server is ahead of ours, as far as it has told.
+async fn ahead(engine: &Engine) -> SignedDuration {
+    let overview = engine.overview().await.ok();
+    let server = overview.as_ref().and_then(|overview| overview.servers.first());
+    SignedDuration::from_millis(server.map_or(0, |server| server.clock_ahead))
+}
+
+/// What the clock of the engine's server shows, by which its own times are named.
+async fn clock_of(engine: &Engine) -> Timestamp {
+    let now = Timestamp::now();
+    now.saturating_add(ahead(engine).await).unwrap_or(now)
 }
 
 /// Waits for `duration`, or for ever.

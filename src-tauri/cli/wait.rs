@@ -8,6 +8,7 @@ use jobwatch_core::model::{Job, JobId, JobState, Topic};
 use jobwatch_core::notify::{duration_words, explain};
 use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::Status;
+use jobwatch_engine::Engine;
 use jobwatch_engine::ports::{Event, Ports};
 use tokio::sync::watch;
 
@@ -110,11 +111,11 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
     let also_seen = seen.clone();
     let engine = super::engine(target, ports).await?;
     let outcome = tokio::select! {
-        outcome = outcome(&args, &name, kind, &mut seen) => match outcome {
+        outcome = outcome(&args, &name, kind, &engine, &mut seen) => match outcome {
             Ended::Job(job) => report(&name, &job, args.json),
             Ended::Several(jobs) => Err(Failure::new(
                 EXIT_SEVERAL,
-                choice::several(&name, &args.job, &jobs, Timestamp::now()),
+                choice::several(&name, &args.job, &jobs, super::clock_of(&engine).await),
             )),
             Ended::Unknown => Err(Failure::new(
                 EXIT_LOST,
@@ -158,6 +159,7 @@ async fn outcome(
     args: &Wait,
     server: &str,
     kind: DialectKind,
+    engine: &Engine,
     seen: &mut watch::Receiver<Seen>,
 ) -> Ended {
     let given = args.job.strip_prefix("job:").unwrap_or(&args.job);
@@ -167,6 +169,7 @@ async fn outcome(
     let mut lag: Option<tokio::time::Instant> = None;
     loop {
         let mut late = false;
+        let mut tell = None;
         {
             let now = seen.borrow_and_update();
             let listed = now.listed && now.answers();
@@ -181,7 +184,7 @@ async fn outcome(
                     }
                     if listed && lag.is_none() {
                         lag = Some(tokio::time::Instant::now() + LAG);
-                        crate::tell(another(server, given, &job));
+                        tell = Some(Arc::clone(&job));
                     }
                     if lag.is_some_and(|until| until <= tokio::time::Instant::now()) {
                         return Ended::Job(job);
@@ -198,6 +201,9 @@ async fn outcome(
                 return Ended::Refused(reason);
             }
         }
+        if let Some(job) = tell {
+            crate::tell(another(server, given, &job, super::clock_of(engine).await));
+        }
         let until = lag.unwrap_or_else(tokio::time::Instant::now);
         tokio::select! {
             changed = seen.changed() => if changed.is_err() {
@@ -210,10 +216,10 @@ async fn outcome(
 }
 
 /// What is said while a job that had ended is known and another may follow.
-fn another(server: &str, given: &str, job: &Job) -> String {
+fn another(server: &str, given: &str, job: &Job, now: Timestamp) -> String {
     let given = text::plain(given);
     let queue = job.queue.as_deref().unwrap_or_default();
-    let at = choice::when(job, Timestamp::now());
+    let at = choice::when(job, now);
     let state = job.state.word();
     format!(
         "The {given} that {server} has is {}/{given}, {} ({at}). Waiting {} s for a newer one, whose row \

@@ -1,6 +1,6 @@
 //! Which lines of a log the command line is asked for.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::log::LogLine;
 use jobwatch_core::model::Level;
 use jobwatch_engine::logs::find::Needle;
@@ -16,6 +16,8 @@ pub struct Wanted {
     grep: Option<Needle>,
     level: Option<Level>,
     pub since: Option<i64>,
+    /// `since` is so long ago, by our clock until it is shifted to the server's.
+    relative: bool,
 }
 
 impl Wanted {
@@ -44,7 +46,21 @@ impl Wanted {
                 Timestamp::now().as_millisecond().saturating_sub(ago)
             }
         });
-        Ok(Wanted { filter, grep, level: args.level, since })
+        let relative = matches!(args.since, Some(Since::Ago(_)));
+        Ok(Wanted { filter, grep, level: args.level, since, relative })
+    }
+
+    /// Whether it matters what the server's clock shows.
+    pub fn is_relative(&self) -> bool {
+        self.relative
+    }
+
+    /// Takes note of how far the server's clock is ahead.
+    pub fn shift(&mut self, ahead: SignedDuration) {
+        if std::mem::take(&mut self.relative) {
+            let ahead = i64::try_from(ahead.as_millis()).unwrap_or_default();
+            self.since = self.since.map(|since| since.saturating_add(ahead));
+        }
     }
 
     /// Whether a line is not older than asked for. One without a time may be.
