@@ -76,7 +76,11 @@ fn no_screen_is_too_narrow_for_what_is_on_it_at_any_size_and_zoom() {
                     window.push("row", ", Failed").await;
                     window.find("region", "Timeline").await;
                     check(desktop, &at("failed")).await;
-                    window.push("button", "Fill the window").await;
+                    // In the smallest page it does so by itself.
+                    if wide / zoom > 360 {
+                        window.push("button", "Fill the window").await;
+                    }
+                    window.find("region", "Overview").await;
                     check(desktop, &at("job")).await;
                     window.push("tab", "Logs").await;
                     window.find("toolbar", "Log").await;

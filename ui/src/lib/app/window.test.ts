@@ -114,6 +114,18 @@ describe("the window", () => {
     await screen.findByRole("button", { name: /^Notices, 0 unread/ });
   });
 
+  test("says of an unreachable server's queues that their numbers are the last known", async () => {
+    const mock = await show();
+    await user.click(screen.getByRole("button", { name: "Queues" }));
+    const [queue] = await screen.findAllByRole("button", { name: /waiting, / });
+    const name = queue!.getAttribute("aria-label")!;
+    const server = mock.world.servers.find((server) => name.includes(` on ${server.name}: `))!;
+    server.status = { ...server.status, link: "offline" };
+    mock.touch();
+    await waitFor(() => expect(queue!.getAttribute("aria-label")).toBe(`${name}, as last known: Offline`));
+    expect(queue!.textContent).toContain(`${server.name}, Offline`);
+  });
+
   test("opens the jobs of a queue", async () => {
     await show();
     await user.click(screen.getByRole("button", { name: "Queues" }));

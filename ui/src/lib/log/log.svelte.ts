@@ -66,6 +66,8 @@ export class Log {
   /** The rows in sight. */
   seen = $state.raw({ first: 0, count: 0 });
   sight: Sight | null = null;
+  /** A line was seen that names its source: then all lines leave room for one, so that texts stand below each other. */
+  origins = $state(false);
 
   /** The first row in sight, to notice when others are put in front of it. */
   #top: { row: number; line: LogRow } | null = null;
@@ -178,6 +180,7 @@ export class Log {
     if (next.length === 0) return;
     this.filter = { ...this.filter, cleared: clearedFor(this.filter.cleared, before, next.map(keyOf)) };
     this.jobs = next;
+    this.origins = false;
     this.#ask();
   }
 
@@ -286,6 +289,7 @@ export class Log {
   /** A new window has arrived. */
   arrived(): void {
     if (this.view.behind) return;
+    this.origins ||= this.rows.some((row) => row.origin !== null);
     const total = this.view.window?.total ?? 0;
     // Rows that a search finds, or that a server had from before, are not new, those of the last step
     // among them.

@@ -295,6 +295,23 @@ describe("reading", () => {
     expect(text()).not.toContain("handle.ts:88");
   });
 
+  test("leaves room for the source in every line once one of them names it", async () => {
+    const { mock, job } = await open(0);
+    const entries = (origins: (string | null)[]) => origins.map((origin, n) => ({ id: `o${n}`, line: n + 1, at: (job.row.startedAt ?? 0) + n, level: "info", origin, text: `line ${n}` }));
+    const sources = () => [...grid().querySelectorAll(".origin")].map((source) => source.textContent);
+    const tell = (origins: (string | null)[]) => {
+      job.log = entries(origins);
+      job.logLines = origins.length;
+      job.logStamp = (job.logStamp ?? 0) + 1;
+      mock.touch();
+    };
+    tell([null, "app", null, null]);
+    await waitFor(() => expect(sources()).toEqual(["", "app", "", ""]));
+    // It stays where those that name one have scrolled away.
+    tell([null, null]);
+    await waitFor(() => expect(sources()).toEqual(["", ""]));
+  });
+
   test("makes control characters visible", async () => {
     const { job } = await open(1);
     const at = job.log!.findIndex((entry) => entry.text.startsWith("control characters"));

@@ -15,8 +15,8 @@ export interface Dialect {
 
 /** Settings that every kind of server has. */
 export const COMMON_OPTIONS: Dialect["options"] = [
-  ["log_megabytes", "Log budget, MB", "As in the settings where empty"],
-  ["log_days", "Days logs are kept", "As in the settings where empty; 0 = keep forever"],
+  ["log_megabytes", "Log budget, MB", "Defaults to the settings"],
+  ["log_days", "Days logs are kept", "Defaults to the settings; 0 = keep forever"],
 ];
 
 export const DIALECTS: Dialect[] = [
