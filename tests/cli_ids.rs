@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use jobwatch_core::server::DialectKind;
-use jobwatch_demo::{DemoOptions, JobSpec};
+use jobwatch_demo::{ApiFault, DemoOptions, Faults, JobSpec};
 use serde_json::Value;
 use support::cli::{Running, World, run};
 
@@ -160,4 +160,32 @@ fn a_task_of_triggerx_is_found_by_its_number() {
     let (out, code, err) = run(world.command(kind, &["wait", number, "--json"]));
     assert_eq!(code, 0, "{out:?} {err}");
     assert_eq!(object(&out[0])["id"], task.as_str());
+}
+
+#[test]
+fn a_job_of_somebody_else_ends_a_wait_and_a_log_promptly_and_says_why() {
+    let world = World::of(DemoOptions::default());
+    let kind = DialectKind::StudyBuddy;
+    let id = world.start_job(kind, JobSpec::default());
+    let answered = |message: &str| {
+        let body = serde_json::json!({"message": message, "error": "Forbidden", "statusCode": 403});
+        let api =
+            ApiFault { status: Some(403), body: Some(body.to_string()), ..ApiFault::default() };
+        world.tell(kind, |control| {
+            control.set_faults(Faults { api: Some(api), ..Faults::default() })
+        });
+    };
+    for (message, code, words) in [
+        ("Not your job", 3, "does not show the job"),
+        ("Please verify your email first", 77, "Give the right key"),
+    ] {
+        answered(message);
+        for command in ["wait", "logs"] {
+            let begun = std::time::Instant::now();
+            let (out, ended, err) = run(world.command(kind, &[command, &id, "--timeout", "40"]));
+            assert_eq!((out.len(), ended), (0, code), "{command}: {err}");
+            assert!(err.contains(words) && err.contains(message), "{command}: {err}");
+            assert!(begun.elapsed() < Duration::from_secs(20), "{command}: {:?}", begun.elapsed());
+        }
+    }
 }

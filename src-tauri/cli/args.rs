@@ -49,7 +49,7 @@ Exit codes:
   0    done; for wait: the job completed
   1    wait: the job failed
   2    wait: the job was cancelled
-  3    wait, logs: the server does not know the job (any more)
+  3    wait, logs: the server does not know the job (any more), or does not show it to this key
   4    wait, logs: the id means several jobs, which are listed
   5    logs: lines are missing, or may be; which, and why, is said on stderr
   64   the command line was not understood

@@ -20,11 +20,11 @@ use jobwatch_engine::views::{LogFilter, LogTarget, OpenJob, Rows, UserError, Vie
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::args::{EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_PARTIAL, EXIT_SEVERAL, EXIT_TIMEOUT, Logs};
+use super::args::{EXIT_KEY, EXIT_OK, EXIT_PARTIAL, EXIT_SEVERAL, EXIT_TIMEOUT, Logs};
 use super::choice::{self, Choice};
 use super::connection::{Target, job_topic, job_topics};
 use super::text;
-use super::wait::{Seen, refused_words};
+use super::wait::{Seen, refused_words, unknown};
 use super::{Failure, Outcome, patience};
 use crate::os::paths::{NoHome, Paths};
 
@@ -159,9 +159,7 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
         Some(Ended::Several(jobs)) => {
             Err(Failure::new(EXIT_SEVERAL, choice::several(&name, &args.job, &jobs, now)))
         }
-        Some(Ended::Unknown) => {
-            Err(Failure::new(EXIT_LOST, format!("{name} does not know the job {job}.")))
-        }
+        Some(Ended::Unknown(denied)) => Err(unknown(&name, &args.job, denied)),
         Some(Ended::Refused(reason)) => Err(Failure::new(EXIT_KEY, refused_words(&name, &reason))),
         Some(Ended::TimedOut) => Err(Failure::new(
             EXIT_TIMEOUT,
@@ -192,8 +190,8 @@ enum Ended {
     Silent,
     /// The id means several jobs.
     Several(Vec<Arc<Job>>),
-    /// The server does not know the job.
-    Unknown,
+    /// The server does not know the job, or does not show it, for this reason.
+    Unknown(Option<String>),
     /// Nobody accepts the key.
     Refused(String),
     /// `--timeout` passed first.
@@ -416,9 +414,10 @@ impl Log<'_> {
             } else if let Some(listed) = listed {
                 let late = listed + QUIET;
                 at(late);
-                if Instant::now() >= late {
+                if Instant::now() >= late || now.seen.denied.is_some() {
                     // What is stored of a job that the server has forgotten is all there is.
-                    return Ok(Some(if self.any { self.whole().await? } else { Ended::Unknown }));
+                    let unknown = Ended::Unknown(now.seen.denied);
+                    return Ok(Some(if self.any { self.whole().await? } else { unknown }));
                 }
             } else {
                 let passed = self.begun.elapsed();

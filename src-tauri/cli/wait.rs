@@ -41,6 +41,8 @@ pub struct Seen {
     pub status: Option<Status>,
     /// Whether the server was asked for the job and has answered.
     pub listed: bool,
+    /// Why the server does not show the job to whoever has this key.
+    pub denied: Option<String>,
 }
 
 impl Seen {
@@ -50,7 +52,7 @@ impl Seen {
         wanted: Vec<Topic>,
         also: impl Fn(&Event) + Send + Sync + 'static,
     ) -> (Ports, watch::Receiver<Seen>) {
-        let unlisted = std::sync::Mutex::new(wanted);
+        let unlisted = std::sync::Mutex::new((wanted.clone(), wanted));
         let (seen, watching) = watch::channel(Seen::default());
         let sink = Each(move |event: Event| {
             also(&event);
@@ -61,12 +63,18 @@ impl Seen {
                 Event::Status { status, .. } => {
                     seen.send_modify(|seen| seen.status = Some(status));
                 }
-                Event::Listed { topic, ok: true, .. } => {
+                Event::Listed { topic, ok: true, denied, .. } => {
                     let mut left = unlisted.lock().unwrap_or_else(PoisonError::into_inner);
-                    left.retain(|wanted| *wanted != topic);
-                    if left.is_empty() {
-                        seen.send_modify(|seen| seen.listed = true);
+                    let (unlisted, shown) = &mut *left;
+                    unlisted.retain(|wanted| *wanted != topic);
+                    if denied.is_some() {
+                        shown.retain(|wanted| *wanted != topic);
                     }
+                    let (listed, shown) = (unlisted.is_empty(), !shown.is_empty());
+                    seen.send_modify(|seen| {
+                        seen.listed |= listed;
+                        seen.denied = denied.filter(|_| !shown);
+                    });
                 }
                 _ => {}
             }
@@ -117,10 +125,7 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
                 EXIT_SEVERAL,
                 choice::several(&name, &args.job, &jobs, super::clock_of(&engine).await),
             )),
-            Ended::Unknown => Err(Failure::new(
-                EXIT_LOST,
-                format!("{name} does not know the job {}.", text::plain(&args.job)),
-            )),
+            Ended::Unknown(denied) => Err(unknown(&name, &args.job, denied)),
             Ended::Refused(reason) => Err(Failure::new(
                 EXIT_KEY,
                 refused_words(&name, &reason),
@@ -141,14 +146,29 @@ pub fn refused_words(server: &str, reason: &str) -> String {
     format!("{server}: {} Give the right key with --key-env.", reason.trim())
 }
 
+/// That the outcome of a job cannot be known: the server does not know it, or does not show it, in
+/// its words.
+#[must_use]
+pub fn unknown(server: &str, job: &str, denied: Option<String>) -> Failure {
+    let job = text::plain(job);
+    let words = match denied {
+        Some(reason) => format!(
+            "{server} does not show the job {job} to whoever has this key: {}.",
+            text::plain(reason.trim().trim_end_matches('.'))
+        ),
+        None => format!("{server} does not know the job {job}."),
+    };
+    Failure::new(EXIT_LOST, words)
+}
+
 /// How the wait ends.
 enum Ended {
     /// The job did.
     Job(Arc<Job>),
     /// The id means several.
     Several(Vec<Arc<Job>>),
-    /// The server does not know the job.
-    Unknown,
+    /// The server does not know the job, or does not show it, for this reason.
+    Unknown(Option<String>),
     /// Nobody accepts the key.
     Refused(String),
     /// Nothing more will be heard.
@@ -190,10 +210,16 @@ async fn outcome(
                         return Ended::Job(job);
                     }
                 }
+                Choice::One { .. } if now.denied.is_some() => {
+                    return Ended::Unknown(now.denied.clone());
+                }
                 Choice::One { job, .. } if listed => chosen = Some(job.id.clone()),
                 Choice::One { .. } => {}
                 Choice::Several(jobs) if listed => return Ended::Several(jobs),
                 Choice::Several(_) => {}
+                Choice::Nobody if listed && now.denied.is_some() => {
+                    return Ended::Unknown(now.denied.clone());
+                }
                 Choice::Nobody => late = listed && !args.new,
             }
             // What is known of the job is worth more than that the key is refused for the rest.
@@ -209,7 +235,7 @@ async fn outcome(
             changed = seen.changed() => if changed.is_err() {
                 return Ended::Gone;
             },
-            () = tokio::time::sleep(LATE), if late => return Ended::Unknown,
+            () = tokio::time::sleep(LATE), if late => return Ended::Unknown(None),
             () = tokio::time::sleep_until(until), if lag.is_some() => {}
         }
     }

@@ -191,6 +191,9 @@ pub enum Event {
         topic: Topic,
         /// Whether it was answered, so that an unknown job is really not there.
         ok: bool,
+        /// Why the server does not show the topic's job to whoever has this key, in its words; told
+        /// whenever it begins to.
+        denied: Option<String>,
     },
 }
 

@@ -68,7 +68,12 @@ impl Supervisor {
                 Looked::Unreachable(reason.unwrap_or_default())
             }
             Some(job) => Looked::Known(job.id.clone()),
-            None => Looked::Unknown,
+            None => match &round.denied {
+                Some(reason) => Looked::Unreachable(format!(
+                    "The server does not show this job to whoever has this key: {reason}"
+                )),
+                None => Looked::Unknown,
+            },
         };
         self.out.push_back(Output::Looked { job: given.clone(), looked });
     }

@@ -312,12 +312,16 @@ pub enum Output {
     /// How an action ended: the server's words, or why it failed.
     Acted(FetchId, Result<(), String>),
     /// The first fetch of a topic after it was watched has ended. One that failed is told once,
-    /// and the first that was answered wholly, then or later, is told once.
+    /// and the first that was answered wholly, then or later, is told once. That the server denies a
+    /// job is told whenever it begins to.
     Listed {
         /// Which topic.
         topic: Topic,
         /// Whether it was answered. Only then is a job that was not named really not there.
         ok: bool,
+        /// Why the server does not show the topic's job to whoever asks, in its words; secrets
+        /// removed.
+        denied: Option<String>,
     },
     /// Nothing to do until the deadline (for ever when `None`) or the next input.
     Idle(Option<Mono>),

@@ -288,6 +288,11 @@ impl Supervisor {
                         self.odd("http-error", reason);
                     }
                 }
+                Incoming::Unwatchable { topic: Some(of @ Topic::Job(_)), reason }
+                    if topic == Some(&of) =>
+                {
+                    self.denied(of, &reason);
+                }
                 Incoming::Unwatchable { topic, reason } => self.unwatchable(topic, reason, now),
                 Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
                 Incoming::LogGrew(job) => self.log_grew(job.as_ref(), now),
@@ -310,6 +315,19 @@ impl Supervisor {
             self.polling.schedule(&topic, Class::News, now.mono);
             self.topics.refuse(topic);
         }
+    }
+
+    /// The API does not show a job to whoever asks. There is no other way to ask it.
+    fn denied(&mut self, topic: Topic, reason: &str) {
+        let known = self.polling.work(&topic).is_some_and(|work| work.denied);
+        if !known {
+            self.tell_unwatchable(Some(&topic), reason);
+        }
+        let reason = self.clean(reason);
+        if let Some(round) = self.polling.round(&topic) {
+            round.denied = Some(reason);
+        }
+        self.topics.refuse(topic);
     }
 
     pub(super) fn tell_unwatchable(&mut self, topic: Option<&Topic>, reason: &str) {
@@ -442,7 +460,10 @@ impl Supervisor {
         // The first failure is told, and the first success, each once.
         let whole = ok && round.refused.is_none();
         let mine = !lookup && !self.topics.is_only_looked_at(topic);
-        let tell = mine && (work.told.is_none() || (whole && work.told == Some(false)));
+        let denied = round.denied.clone().filter(|_| round.seen.is_empty());
+        let news = work.told.is_none() || (whole && work.told == Some(false));
+        let tell = mine && (news || (denied.is_some() && !work.denied));
+        work.denied = denied.is_some();
         if tell {
             work.told = Some(whole);
         }
@@ -457,7 +478,9 @@ impl Supervisor {
             }
             self.look_up_missing(topic, &round, now);
         }
-        let ended = ok && round.requests > 0 && self.has_ended(topic);
+        // What the server does not show it will hardly show in a moment.
+        let over = denied.is_some() || self.has_ended(topic);
+        let ended = ok && round.requests > 0 && over;
         if ended {
             let rests = self.polling.work(topic).map_or(0, |work| work.rests).min(10);
             let rest = self.policy.poll_slow.saturating_mul(1 << rests).min(ENDED_LOOK);
@@ -466,7 +489,7 @@ impl Supervisor {
             self.polling.rouse(topic);
         }
         if tell {
-            self.out.push_back(Output::Listed { topic: topic.clone(), ok: whole });
+            self.out.push_back(Output::Listed { topic: topic.clone(), ok: whole, denied });
         }
         if self.polling.again(topic, now.mono) {
             return;

@@ -40,6 +40,10 @@ pub(super) fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result
         (401 | 403, _) if incoming.iter().any(|item| matches!(item, Incoming::Follow(_))) => {
             return Ok(());
         }
+        // It is about one topic, and anything else is answered.
+        (403, _) if incoming.iter().any(|item| matches!(item, Incoming::Unwatchable { .. })) => {
+            return Ok(());
+        }
         (401 | 403, _) => (format!("The API does not allow this (HTTP {status})."), None),
         (_, Some(_)) if !useful && is_page(response) => {
             ("The API answered with a web page instead of data.".to_owned(), wrong)

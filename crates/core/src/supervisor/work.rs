@@ -111,6 +111,8 @@ pub(super) struct Round {
     /// The server said that it does not know the topic's own job, which answers the round whatever
     /// status that was said with.
     pub gone: bool,
+    /// The server does not show the topic's own job to whoever asks, in its words.
+    pub denied: Option<String>,
 }
 
 /// What is known about fetching one topic.
@@ -138,6 +140,8 @@ pub(super) struct Work {
     pub newest: Option<Timestamp>,
     /// What was reported of the first round: that it failed, or that a complete one has ended.
     pub told: Option<bool>,
+    /// That the server does not show the topic's job was reported, and still holds.
+    pub denied: bool,
     /// When it was last found worth fetching for a reason of its own rather than by routine: only
     /// what was asked since then answers that.
     pub news: Mono,
@@ -199,6 +203,7 @@ impl Work {
             whole: true,
             newest: None,
             told: None,
+            denied: false,
             news: Mono(0),
             by_list: false,
             rests: 0,

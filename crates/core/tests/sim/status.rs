@@ -232,3 +232,31 @@ fn a_subscription_that_stays_unanswered_is_said_once() {
         .collect();
     assert_eq!(texts, ["The server has not confirmed the subscription to job:2 within 10 s."]);
 }
+
+#[test]
+fn a_job_that_the_api_does_not_show_is_said_once_and_is_not_asked_for_over_and_over() {
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::Lines("unwatchable job:1".to_owned());
+    bench.input(Input::Watch(job("1")));
+    bench.input(Input::Start);
+    bench.input(Input::Opened(bench.last_open().expect("an opening")));
+    bench.text("welcome");
+    alive(&mut bench, 60);
+    let denied = |bench: &Bench| -> Vec<Option<String>> {
+        let of = |(_, output): &(_, Output)| match output {
+            Output::Listed { denied, .. } => Some(denied.clone()),
+            _ => None,
+        };
+        bench.outputs.iter().filter_map(of).collect()
+    };
+    assert_eq!(denied(&bench), [Some("not yours".to_owned())]);
+    assert_eq!(bench.diagnostics(), ["refused-subscription"]);
+    assert!(bench.asked(0).len() <= 5, "{:?}", bench.asked(0));
+    assert_eq!(bench.status().link, Link::Live, "everything else is answered");
+    // Shown now, and not any more later.
+    bench.web = Web::Lines("job id=1 state=running".to_owned());
+    alive(&mut bench, 120);
+    bench.web = Web::Lines("unwatchable job:1".to_owned());
+    alive(&mut bench, 120);
+    assert_eq!(denied(&bench).len(), 2);
+}

@@ -681,12 +681,12 @@ impl State {
                     self.asked_changed(slot, &job);
                 }
             }
-            Output::Listed { topic, ok } => {
+            Output::Listed { topic, ok, denied } => {
                 let server = entry.server.id.clone();
                 if ok && self.has_listed(&server) {
                     self.notices.bursts.listed(&server, now);
                 }
-                self.sink(|| Event::Listed { server, topic, ok });
+                self.sink(|| Event::Listed { server, topic, ok, denied });
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::lists::{self, Listed, Row, Step};
 use super::read::{job_row, job_view, unwrap_job};
 use super::{Seen, StudyBuddy, VIEWED_QUEUE};
+use crate::dialect::answer::is_page;
 use crate::dialect::endpoint::why_unaddressable;
 use crate::dialect::nest::{self, Answer};
 use crate::dialect::socketio_link::odd_frame;
@@ -259,8 +260,14 @@ impl StudyBuddy {
                 self.lists_by_name = Some(false);
                 vec![Incoming::Unwatchable { topic: ask.topic.clone(), reason }]
             }
-            // "Not your job" is about the job. Only the list of one's own jobs is about the key.
-            Answer::Forbidden(reason) if ask.call == "job" => {
+            // "Not your job" is about the job. The list of one's own jobs, and an address that is not
+            // confirmed yet, are about the key.
+            Answer::Forbidden(reason)
+                if ask.call == "job" && !reason.to_ascii_lowercase().contains("verif") =>
+            {
+                if is_page(response) {
+                    return vec![odd_frame("http-error", "HTTP 403.", None, &self.endpoint)];
+                }
                 vec![Incoming::Unwatchable { topic: ask.topic.clone(), reason }]
             }
             Answer::Forbidden(reason) if matches!(ask.call, "view" | "unrecorded") => {
