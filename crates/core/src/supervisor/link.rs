@@ -17,6 +17,9 @@ const DRIVER_SLACK: Duration = Duration::from_secs(5);
 /// Distrust alone opens no sooner than this after the last opening.
 const OPEN_APART: Duration = Duration::from_secs(2);
 
+/// An attempt that an answer over HTTP hurries comes no sooner than this after the last one.
+const HURRIED_APART: Duration = Duration::from_secs(5);
+
 /// Where the socket stands. There is never more than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -294,6 +297,23 @@ impl Supervisor {
         self.refused = false;
         self.timers.set(Timer::Retry, now.mono.after(delay));
         self.fall_back(now);
+    }
+
+    /// The API answers again after it had failed: so the server is back, and its socket is tried
+    /// soon, unless the server asked for a pause or refused us.
+    pub(super) fn hurry(&mut self, now: Now) {
+        let asked_to_wait = self.wished.is_some_and(|until| until > now.mono);
+        if self.phase != Phase::Waiting || self.refused || asked_to_wait {
+            return;
+        }
+        // Not all clients of a restarted server at once; and an API that comes and goes must not
+        // become a way around the backoff.
+        let soon = now.mono.after(self.jitter.around(self.policy.first_delay, 100));
+        let apart = self.policy.max_delay.min(HURRIED_APART);
+        let at = self.last_open.map_or(soon, |at| at.after(apart).max(soon));
+        if self.timers.get(Timer::Retry).is_some_and(|planned| at < planned) {
+            self.timers.set(Timer::Retry, at);
+        }
     }
 
     /// The server does not accept us. Servers also refuse for passing reasons, such as too many

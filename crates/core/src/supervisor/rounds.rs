@@ -350,6 +350,9 @@ impl Supervisor {
     ) {
         match verdict {
             Ok(()) => {
+                if matches!(self.api, Api::Fails(_)) {
+                    self.hurry(now);
+                }
                 self.api = Api::Answers;
                 self.api_proven = true;
                 self.answered_at = Some(now.mono);

@@ -118,6 +118,73 @@ fn attempts_double_their_delay_then_slow_down_and_never_end() {
     assert_eq!(bench.links(), [Link::Connecting, Link::Offline]);
 }
 
+/// A bench whose server has been away for so many attempts that the next one is long in coming.
+fn away() -> Bench {
+    let mut bench = Bench::live(Manner::default());
+    bench.text("job id=1 state=running");
+    bench.web = Web::Down;
+    bench.close("reset by peer");
+    for expected in 2..=7 {
+        bench.fail_open(unreachable());
+        while bench.opens().len() < expected {
+            bench.secs(1);
+        }
+    }
+    bench.fail_open(unreachable());
+    assert_eq!(bench.status().link, Link::Offline);
+    assert!(bench.status().retry_in_ms.is_some_and(|wait| wait > 45_000));
+    bench
+}
+
+#[test]
+fn a_server_whose_api_answers_again_has_its_socket_tried_soon() {
+    let mut bench = away();
+    bench.secs(2);
+    let (failed, opens) = (bench.now.mono.0, bench.opens().len());
+    bench.web = Web::Lines(String::new());
+    while bench.status().link == Link::Offline {
+        bench.secs(1);
+    }
+    let back = bench.now.mono.0;
+    assert!(back - failed < 40_000, "the API is asked before the socket's turn");
+    while bench.opens().len() == opens {
+        bench.secs(1);
+    }
+    assert!(bench.now.mono.0 - back <= 6_000, "{} ms", bench.now.mono.0 - back);
+}
+
+#[test]
+fn an_api_that_comes_and_goes_is_no_way_around_the_backoff_of_a_socket_that_fails() {
+    let mut bench = away();
+    let (begin, opens) = (bench.now.mono.0, bench.opens().len());
+    let mut seen = opens;
+    while bench.now.mono.0 < begin + 600_000 {
+        let up = bench.now.mono.0 / 1_000 % 20 < 10;
+        bench.web = if up { Web::Lines(String::new()) } else { Web::Down };
+        if bench.opens().len() > seen {
+            seen = bench.opens().len();
+            bench.fail_open(unreachable());
+        }
+        bench.secs(1);
+    }
+    let gaps: Vec<u64> = bench.opens()[opens - 1..].windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(gaps.iter().all(|gap| *gap >= 5_000), "{gaps:?}");
+}
+
+#[test]
+fn an_api_that_answers_again_ends_no_pause_that_the_socket_asked_for() {
+    let mut bench = Bench::new(Manner::default());
+    bench.web = Web::Down;
+    bench.input(Input::Watch(Topic::Everything));
+    bench.input(Input::Start);
+    let wish = Some(Duration::from_secs(120));
+    bench.fail_open(Failure::Http { status: 503, text: None, retry_after: wish });
+    bench.secs(5);
+    bench.web = Web::Lines(String::new());
+    bench.secs(110);
+    assert_eq!(bench.opens().len(), 1);
+}
+
 #[test]
 fn the_backoff_is_forgotten_only_after_the_link_has_held() {
     let mut bench = Bench::live(Manner::default());
