@@ -181,6 +181,26 @@ pub fn unstored_words(error: &SecretsError) -> String {
     }
 }
 
+/// What the user is told where the keyring answers and has no key for these servers.
+#[must_use]
+pub fn no_key(names: &[&str]) -> String {
+    const NAMED: usize = 3;
+    let quoted = |names: &[&str]| -> Vec<String> {
+        names.iter().map(|name| format!("\"{name}\"")).collect()
+    };
+    let (keys, servers) = match names {
+        [name] => ("key", format!("\"{name}\"")),
+        [first @ .., last] if names.len() <= NAMED => {
+            ("keys", format!("{} and \"{last}\"", quoted(first).join(", ")))
+        }
+        _ => ("keys", format!("{} servers", names.len())),
+    };
+    format!(
+        "The keyring has no {keys} for {servers}, or is locked. Unlock it and reconnect, or enter \
+         the {keys} again."
+    )
+}
+
 /// What the user is told when a key could not be had.
 #[must_use]
 pub fn keyring_words(error: &SecretsError) -> String {

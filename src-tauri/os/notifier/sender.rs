@@ -348,6 +348,9 @@ fn problem(error: &zbus::Error) -> String {
          or dunst or mako); everything else works."
             .to_owned()
     } else {
-        format!("Popups cannot be shown: the notification service failed ({error}).")
+        tracing::warn!(%error, "the notification service failed");
+        "Popups cannot be shown: the desktop's notification service failed. Restart it; everything \
+         else works."
+            .to_owned()
     }
 }

@@ -26,7 +26,7 @@ use crate::driver::{Driver, Report, Reported, Slot};
 use crate::fetch::Clients;
 use crate::frames::{self, Frames};
 use crate::history::Remembered;
-use crate::keys::keyring_words;
+use crate::keys::{keyring_words, no_key};
 use crate::logs::Owner;
 use crate::ports::{Event, SecretsError};
 use crate::redact::{Redactor, WORDS};
@@ -351,19 +351,14 @@ impl State {
             return;
         }
         let name = entry.server.name.clone();
+        let none = matches!(answer, Ok(None));
         let (key, problem) = match answer {
             Ok(Some(key)) => {
                 self.set_key(slot, Some(key), KeyState::Stored);
                 self.keyring_trouble(None);
                 return;
             }
-            Ok(None) => (
-                KeyState::Locked,
-                format!(
-                    "The keyring has no key for \"{name}\", or is locked. Unlock it and \
-                     reconnect, or enter the key again."
-                ),
-            ),
+            Ok(None) => (KeyState::Locked, no_key(&[&name])),
             Err(error @ SecretsError::Missing) => (KeyState::Missing, keyring_words(&error)),
             Err(error) => (KeyState::Locked, keyring_words(&error)),
         };
@@ -377,6 +372,9 @@ impl State {
         entry.status.remedy = Some(Remedy::EnterKey);
         let (server, status) = (entry.server.id.clone(), entry.status.clone());
         self.sink(|| Event::Status { server, status });
+        let locked = self.servers.iter().filter(|entry| matches!(entry.key, KeyState::Locked));
+        let names: Vec<&str> = locked.map(|entry| entry.server.name.as_str()).collect();
+        let problem = if none { no_key(&names) } else { problem };
         self.keyring_trouble(Some(problem));
     }
 

@@ -128,6 +128,35 @@ async fn a_locked_keyring_is_named_and_asked_again_on_reconnect() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_servers_that_the_keyring_has_no_key_for_are_named_together() {
+    let (_dir, path) = settings();
+    let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let mut ids = Vec::new();
+    for (name, kind) in [("Mail", DialectKind::BullBoard), ("Wallets", DialectKind::Analyzer)] {
+        let (server, _) = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+        let draft = ServerDraft { name: name.to_owned(), ..draft(&server) };
+        ids.push(engine.save_server(draft, KeyChange::Store, key()).await.unwrap());
+    }
+    engine.stop().await;
+
+    world.keys.lock().unwrap().clear();
+    world.events.lock().unwrap().clear();
+    let engine = start(&world, &path).await;
+    for id in &ids {
+        world.until_link(id, Link::Offline).await;
+    }
+    assert_eq!(
+        engine.overview().await.unwrap().health.keyring.unwrap(),
+        "The keyring has no keys for \"Mail\" and \"Wallets\", or is locked. Unlock it and \
+         reconnect, or enter the keys again."
+    );
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_silent_keyring_holds_up_neither_the_window_nor_other_servers() {
     let (_dir, path) = settings();
     let (demo, server) = demo().await;
