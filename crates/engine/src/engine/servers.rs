@@ -712,6 +712,29 @@ impl State {
         self.sink(|| Event::Status { server, status });
         if lost && let Some(entry) = self.entry(slot) {
             self.logs.unheard(entry.server.id.clone());
+            self.heard_last(slot);
+        }
+    }
+
+    /// While a server is heard, an answer that changes nothing of a job is not told on. Once it is
+    /// heard no more, its rows say as of when they are.
+    fn heard_last(&mut self, slot: Slot) {
+        let Some((entry, board)) =
+            self.entry(slot).and_then(|entry| Some((entry, entry.machine()?.board())))
+        else {
+            return;
+        };
+        let older = |job: &&Arc<Job>| {
+            let shown = self.catalogue.job(slot, &job.id);
+            shown.is_some_and(|shown| shown.heard_at < job.heard_at)
+        };
+        let mut jobs: Vec<Arc<Job>> = board.open_jobs().filter(older).cloned().collect();
+        for job in &mut jobs {
+            clean_job(job, &entry.redactor);
+        }
+        for job in jobs {
+            let number = self.catalogue.put(slot, Arc::clone(&job));
+            self.views.job_changed(slot, &job, number);
         }
     }
 

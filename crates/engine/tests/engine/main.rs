@@ -11,6 +11,7 @@ mod configure;
 mod connect;
 mod crowds;
 mod dialects;
+mod heard;
 mod killed;
 mod network;
 mod notices;

@@ -1,0 +1,41 @@
+//! As of when rows are that nobody tells of any more.
+
+use std::time::{Duration, Instant};
+
+use jobwatch_core::model::JobState;
+use jobwatch_core::server::DialectKind;
+use jobwatch_core::supervisor::Link;
+use jobwatch_demo::{Demo, DemoOptions, JobSpec};
+use jobwatch_engine::views::Rows;
+
+use crate::common::{World, all_jobs, engine, pull, quick, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rows_of_a_lost_server_are_as_of_its_last_answer_and_not_of_their_last_change() {
+    let options = DemoOptions { life: false, ..DemoOptions::default() };
+    let demo = Demo::start(options).await.unwrap();
+    let kind = DialectKind::Kecs;
+    let mut server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
+    server.0.policy = quick();
+    let name = server.0.id.0.clone();
+    let world = World::new();
+    let engine = engine(&world, vec![server]).await;
+    let id = demo.control(kind).start_job(JobSpec::default());
+    let running = || world.job(&id).is_some_and(|job| job.state == JobState::Running);
+    until("the job to run", running).await;
+    let heard = async || {
+        let Rows::Jobs { rows, .. } = pull(&engine, all_jobs()).await else { panic!() };
+        rows[0].heard_at
+    };
+    let changed = heard().await;
+    // It is asked for again and again; that nothing has changed is noted every ten seconds.
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    demo.stop().await;
+    world.until_link(&name, Link::Offline).await;
+    let begun = Instant::now();
+    while heard().await - changed < 9_000 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "the rows are as they were");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    engine.stop().await;
+}
