@@ -125,6 +125,44 @@ fn after_the_end_a_log_is_looked_at_until_nothing_new_comes_twice() {
 }
 
 #[test]
+fn reading_a_log_goes_on_for_a_few_seconds_after_the_end_and_then_stops() {
+    let log = |lines: &str| Web::Lines(format!("job id=7 state=completed snap\npart{lines}"));
+    for late in [None, Some(Duration::from_millis(3_500))] {
+        let mut bench = polled("job id=7 state=running snap\npart");
+        bench.input(Input::ReadLog(id("7")));
+        bench.secs(30);
+        bench.web = log("");
+        let ended = |bench: &Bench| !bench.outcomes().is_empty();
+        while !ended(&bench) {
+            bench.pass(Duration::from_millis(50));
+        }
+        let (end, from) = (bench.now.mono.0, bench.requests.len());
+        let settled =
+            |bench: &Bench| reaches(bench).last() == Some(&LogReach::Whole { settled: true });
+        if let Some(late) = late {
+            bench.pass(late);
+            bench.web = log("\nlog id=7 text=last");
+        }
+        while !settled(&bench) {
+            assert!(bench.now.mono.0 < end + 20_000, "it does not stop");
+            bench.pass(Duration::from_millis(50));
+        }
+        let lasted = bench.now.mono.0 - end;
+        let brought = bench.outputs.iter().any(|(_, output)| matches!(output, Output::Log { .. }));
+        match late {
+            None => assert!((3_500..=5_000).contains(&lasted), "{lasted} ms"),
+            Some(_) => assert!(brought && lasted <= 20_000, "{lasted} ms, brought: {brought}"),
+        }
+        bench.secs(40);
+        let until = looks(&bench, from).last().copied().unwrap_or_default();
+        bench.secs(300);
+        let last = looks(&bench, from).last().copied().unwrap_or_default();
+        assert_eq!(last, until, "one look 30 s later is the last");
+        assert!(looks(&bench, from).len() <= 8, "{:?}", looks(&bench, from));
+    }
+}
+
+#[test]
 fn a_log_is_read_page_after_page_and_a_missing_page_is_said() {
     let mut bench = Bench::live(serving());
     bench.text("job id=7 state=completed");

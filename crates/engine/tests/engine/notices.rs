@@ -123,7 +123,11 @@ pub struct Scene {
 
 impl Scene {
     pub async fn live(kind: DialectKind) -> Scene {
-        let demo = demo().await;
+        Scene::live_with(kind, DemoOptions::default()).await
+    }
+
+    pub async fn live_with(kind: DialectKind, options: DemoOptions) -> Scene {
+        let demo = Demo::start(DemoOptions { life: false, ..options }).await.unwrap();
         let server = demo.servers().into_iter().find(|(s, _)| s.dialect == kind).unwrap();
         let id = server.0.id.0.clone();
         let control = demo.control(kind);

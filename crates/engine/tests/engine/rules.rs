@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::post;
+use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::Link;
-use jobwatch_demo::Ports;
+use jobwatch_demo::{DemoOptions, Ports};
 use jobwatch_engine::views::{
     ErrorCode, NoticeKind, NoticeRow, NoticeRule, Preferences, Rows, ViewSpec,
 };
@@ -255,7 +256,21 @@ async fn what_happened_together_is_folded_into_its_newest_and_can_be_laid_open()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_runs_much_longer_than_its_like_is_told_once() {
-    let scene = Scene::live(DialectKind::Kecs).await;
+    a_slow_job_is_told_once(Scene::live(DialectKind::Kecs).await).await;
+}
+
+/// By our clock it would have begun hours ago, or be about to begin.
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_a_job_runs_is_measured_by_the_clock_of_its_server() {
+    let at = |hours| {
+        let start = Some(Timestamp::now() + SignedDuration::from_hours(hours));
+        let options = DemoOptions { start, ..DemoOptions::default() };
+        async { a_slow_job_is_told_once(Scene::live_with(DialectKind::Kecs, options).await).await }
+    };
+    tokio::join!(at(-3), at(3));
+}
+
+async fn a_slow_job_is_told_once(scene: Scene) {
     scene.set_rules(vec![rule(&[NoticeKind::Slow])]).await;
     scene.end_one_after_another("nightly", &[None; 5]).await;
     let begun = std::time::Instant::now();
