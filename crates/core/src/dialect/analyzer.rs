@@ -27,7 +27,7 @@ use crate::wire::fields::Fields;
 mod http;
 mod lists;
 mod read;
-use lists::Lists;
+use lists::{Finished, Lists};
 use read::{job_event, topic_of};
 
 /// The namespace, and the path of the gateway without Socket.IO, of the integration guide.
@@ -60,6 +60,7 @@ pub struct Analyzer {
     /// Where the next ping goes on reading watched jobs again.
     cursor: Option<Topic>,
     lists: Lists,
+    finished: Finished,
     /// The watched jobs that have ended, and need not be read again.
     ended: BTreeSet<Topic>,
     /// Jobs of which an attempt has begun.
@@ -132,6 +133,7 @@ impl Analyzer {
             watched: BTreeSet::new(),
             cursor: None,
             lists: Lists::default(),
+            finished: Finished::default(),
             ended: BTreeSet::new(),
             begun: Memory::default(),
             outcomes: Memory::default(),

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bounds;
 #[path = "../support/mod.rs"]
 mod support;
 mod triggerx;
@@ -87,19 +88,36 @@ struct Board {
     names_the_next: bool,
     /// States that are no word of its database.
     lacks: Vec<&'static str>,
+    /// What it answers to these.
+    refusal: u16,
+    /// Its runs have several attempts. One that is `succeeded` is called failed all the same, as
+    /// long as nobody sees what it returned.
+    retries: bool,
 }
 
 impl Board {
     fn new(runs: usize, state: &'static str) -> Board {
         let run = |n: usize| (run_id(n), state);
-        Board { runs: (0..runs).map(run).collect(), names_the_next: false, lacks: Vec::new() }
+        Board {
+            runs: (0..runs).map(run).collect(),
+            names_the_next: false,
+            lacks: Vec::new(),
+            refusal: 500,
+            retries: false,
+        }
     }
 
     fn serve(&self, path: &str, body: &Value) -> (u16, Value) {
         if let Some(id) = path.strip_prefix("/api/jobs/").filter(|id| id.len() == 36) {
             let found = self.runs.iter().position(|(run, _)| run == id);
             return match found {
-                Some(at) => (200, json!({"job": self.row(at)})),
+                Some(at) => {
+                    let mut row = self.row(at);
+                    if self.runs[at].1 == "succeeded" {
+                        row["result"] = json!({"ok": true});
+                    }
+                    (200, json!({"job": row}))
+                }
                 None => (500, json!(null)),
             };
         }
@@ -108,7 +126,9 @@ impl Board {
         }
         let wanted = body["status"].as_str();
         if wanted.is_some_and(|state| self.lacks.contains(&state)) {
-            return (500, json!(null));
+            let invalid = json!([{"code": "invalid_value", "path": ["status"]}]).to_string();
+            let body = if self.refusal == 400 { json!({"error": invalid}) } else { Value::Null };
+            return (self.refusal, body);
         }
         let before = body["cursor"]["createdAt"].as_i64().unwrap_or(i64::MAX);
         let mut rows: Vec<usize> = (0..self.runs.len())
@@ -130,10 +150,12 @@ impl Board {
     fn row(&self, at: usize) -> Value {
         let (id, state) = &self.runs[at];
         let created = jiff::Timestamp::from_millisecond(created(at)).unwrap().to_string();
-        let ended = matches!(*state, "completed" | "failed").then_some(&created);
+        let ended = matches!(*state, "completed" | "failed" | "succeeded").then_some(&created);
+        let state = if *state == "succeeded" { "failed" } else { *state };
+        let most = if self.retries { 3 } else { 1 };
         json!({
             "id": id, "jobId": at.to_string(), "queue": "mail", "status": state,
-            "attempt": 1, "maxAttempts": 1, "createdAt": created, "finishedAt": ended,
+            "attempt": 1, "maxAttempts": most, "createdAt": created, "finishedAt": ended,
         })
     }
 }
@@ -196,12 +218,18 @@ fn better_bull_board_shows_the_runs_that_wait_behind_many_newer_ones() {
     let round = read(&mut *dialect, &Topic::Everything, |path, body| board.serve(path, body));
     assert_eq!(round.of(&JobState::Queued) + round.of(&JobState::Scheduled), 600);
     // A server that has no word for some of these states lists the others.
-    let lacks = vec!["prioritized", "waiting-children"];
-    let board = Board { lacks, ..board };
-    let mut dialect = speaking(DialectKind::BullBoard, None);
-    let round = read(&mut *dialect, &Topic::Everything, |path, body| board.serve(path, body));
-    assert_eq!(round.jobs.values().filter(|state| !state.terminal()).count(), 300);
-    assert!(round.odd.is_empty(), "{:?}", round.odd);
+    for refusal in [400, 500] {
+        let lacks = vec!["prioritized", "waiting-children"];
+        let mut board = Board { lacks, refusal, ..board.clone() };
+        let mut dialect = speaking(DialectKind::BullBoard, None);
+        let round = read(&mut *dialect, &Topic::Everything, |path, body| board.serve(path, body));
+        assert_eq!(round.jobs.values().filter(|state| !state.terminal()).count(), 300);
+        assert!(round.odd.is_empty(), "{refusal}: {:?}", round.odd);
+        // By these it has listed its runs, or must: then it is trouble.
+        board.lacks = vec!["delayed", "active"];
+        let round = read(&mut *dialect, &Topic::Everything, |path, body| board.serve(path, body));
+        assert_eq!(round.odd.len(), 2, "{refusal}: {:?}", round.odd);
+    }
 }
 
 #[test]

@@ -121,7 +121,17 @@ impl Analyzer {
         let Some((queue, args)) = ask.args.split_first() else { return Vec::new() };
         let stretch = Stretch::of(args);
         let mut out = self.rows(queue, &stretch.list, &fields);
-        match self.left(queue, &stretch, &fields) {
+        let left = self.left(queue, &stretch, &fields);
+        if matches!(stretch.list.as_str(), "completed" | "failed") {
+            let rows = fields.array("jobs").into_iter().filter_map(|raw| job_row(raw.get()));
+            let ends =
+                rows.filter_map(|row| Some((row.patch.finished_at, row.patch.id?.to_string())));
+            let last = !matches!(left, Left::More(_));
+            if let Some(many) = self.finished.read(queue, &stretch, ends.collect(), last) {
+                out.push(come_and_gone(queue, &stretch.list, many));
+            }
+        }
+        match left {
             Left::Nothing => {}
             Left::More(more) => out.extend(more.iter().map(|stretch| {
                 Incoming::Follow(self.stretch_request(ask.topic.as_ref(), queue, stretch))
@@ -378,6 +388,16 @@ impl Analyzer {
 }
 
 /// More is under way in a queue than is read.
+/// None of the finished jobs that were there before is left.
+fn come_and_gone(queue: &str, list: &str, kept: usize) -> Incoming {
+    let why = format!(
+        "At least {} jobs in the queue {queue} have {list} since it was last read, and the server \
+         keeps no more. The outcome of any others is not known.",
+        number(kept)
+    );
+    Incoming::Partial { open: false, why: Some(why) }
+}
+
 fn too_much(queue: &str, read: usize, doing: Option<&str>) -> Incoming {
     let why = doing.map(|doing| {
         format!(

@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use jiff::Timestamp;
+
 /// The lists a queue is read by. The first is the server's default: waiting and active.
 pub(super) const LISTS: [&str; 4] = ["", "completed", "failed", "delayed"];
 
@@ -150,6 +152,61 @@ impl Lists {
     /// A list has been read, or never will be.
     pub(super) fn done(&mut self, queue: &str, list: &str) {
         self.due.retain(|(due, name)| due != queue || *name != list);
+    }
+}
+
+/// Finished jobs of one list that are remembered, the newest.
+const NEWEST: usize = 10;
+
+/// A server that keeps only the last finished jobs keeps at least so many.
+const KEPT: usize = 50;
+
+/// The finished jobs of each list as they were last read. The server keeps only the last ones: where
+/// none of those is left, others may have come and gone between two looks.
+#[derive(Debug, Default)]
+pub(super) struct Finished {
+    all: BTreeMap<(String, String), Newest>,
+}
+
+#[derive(Debug, Default)]
+struct Newest {
+    before: Vec<String>,
+    /// The same of the look under way, whether it has shown one of those, and its rows.
+    now: Vec<String>,
+    joined: bool,
+    rows: usize,
+}
+
+impl Finished {
+    /// Takes in the finished jobs of a stretch, with the time of their end. After the last, answers
+    /// how many there were where more may have come and gone.
+    pub(super) fn read(
+        &mut self,
+        queue: &str,
+        stretch: &Stretch,
+        mut jobs: Vec<(Option<Timestamp>, String)>,
+        last: bool,
+    ) -> Option<usize> {
+        let name = (queue.to_owned(), stretch.list.clone());
+        if self.all.len() >= MOST_QUEUES && !self.all.contains_key(&name) {
+            return None;
+        }
+        let newest = self.all.entry(name).or_default();
+        if stretch.from == 0 {
+            (newest.joined, newest.rows) = (false, 0);
+        }
+        newest.rows += jobs.len();
+        newest.joined |= jobs.iter().any(|(_, id)| newest.before.contains(id));
+        if stretch.from == 0 {
+            jobs.sort_unstable_by(|a, b| b.cmp(a));
+            newest.now = jobs.into_iter().take(NEWEST).map(|(_, id)| id).collect();
+        }
+        if !last {
+            return None;
+        }
+        let lost = !newest.before.is_empty() && !newest.joined && newest.rows >= KEPT;
+        newest.before = std::mem::take(&mut newest.now);
+        lost.then_some(newest.rows)
     }
 }
 

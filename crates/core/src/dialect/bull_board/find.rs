@@ -46,7 +46,7 @@ impl BullBoard {
         let mut all = Vec::new();
         for (patch, doubtful) in read.into_iter().filter(|(run, _)| meant(run)) {
             let Some(id) = patch.id.clone() else { continue };
-            all.push(self.row_read(&topic, patch, doubtful, &mut 0));
+            all.extend(self.row_read(&topic, patch, doubtful, &mut 0));
             if id != *wanted {
                 all.push(Incoming::Found(Topic::Job(id)));
             }

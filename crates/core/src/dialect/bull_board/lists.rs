@@ -54,6 +54,8 @@ pub(super) struct Lists {
     newest: Memory<bool>,
     /// Topics whose newest runs were read once: what is new to their lists has happened since.
     read: BTreeSet<Topic>,
+    /// An earlier run of the program knew runs, which are among those of `newest`.
+    remembers: bool,
     /// Runs that the socket named and no list has shown, and how often they were asked for.
     named: HashMap<JobId, u8>,
     /// States by which this server has listed its runs. Some know fewer than others.
@@ -61,6 +63,17 @@ pub(super) struct Lists {
 }
 
 impl Lists {
+    /// A run is known from an earlier run of the program.
+    pub(super) fn remember(&mut self, id: &JobId, ended: bool) {
+        self.remembers = true;
+        self.newest.remember(id.clone(), ended);
+    }
+
+    /// Whether what is new to a topic's list has happened since it was last read.
+    fn reads_news(&self, topic: &Topic) -> bool {
+        self.remembers || self.read.contains(topic)
+    }
+
     /// The socket says that something about a run has changed.
     pub(super) fn name(&mut self, id: &JobId) {
         let new = is_uuid(id.as_str()) && !self.shown.contains(id.as_str());
@@ -180,7 +193,7 @@ impl BullBoard {
         let (mut doubted, mut news) = (0, false);
         for (patch, doubtful) in read {
             news |= self.lists.show(&patch, status_of(ask).is_none());
-            all.push(self.row_read(topic, patch, doubtful, &mut doubted));
+            all.extend(self.row_read(topic, patch, doubtful, &mut doubted));
         }
         match status_of(ask) {
             Some(status) => all.extend(self.more_open(ask, topic, &status, next)),
@@ -229,7 +242,7 @@ impl BullBoard {
         next: Option<serde_json::Value>,
     ) -> Vec<Incoming> {
         let read = Read::of(ask);
-        let since = self.lists.read.contains(topic);
+        let since = self.lists.reads_news(topic);
         let mut all = Vec::new();
         if let Some(body) = next {
             let most = if since && news { NEWS_PAGES } else { PAGES };
@@ -262,33 +275,37 @@ impl BullBoard {
 
     /// A row of a list. A run that it calls failed may have succeeded at a later attempt: the run
     /// itself is asked, and the list believed where it does not answer. So many of a page have been
-    /// asked already.
+    /// asked already; of the others those of the past are believed until they are asked at a later
+    /// look, and nothing is said of what may have happened since the last.
     pub(super) fn row_read(
         &mut self,
         topic: &Topic,
         patch: JobPatch,
         doubtful: bool,
         doubted: &mut usize,
-    ) -> Incoming {
+    ) -> Option<Incoming> {
         let (Some(id), Some(end), true) = (patch.id.clone(), patch.finished_at, doubtful) else {
-            return self.run_read(patch);
+            return Some(self.run_read(patch));
         };
         let known = self.ends.get(id.as_str()).filter(|(known, _)| *known == end);
         let times = match known.map(|(_, asked)| *asked) {
-            Some(Asked::Answered(true)) => return self.run_read(record::completed(patch)),
-            Some(Asked::Answered(false)) => return self.run_read(patch),
+            Some(Asked::Answered(true)) => return Some(self.run_read(record::completed(patch))),
+            Some(Asked::Answered(false)) => return Some(self.run_read(patch)),
             Some(Asked::Times(times)) => times,
             None => 0,
         };
-        if times >= ASKED || *doubted >= DOUBTED {
-            return self.run_read(patch);
+        if times >= ASKED {
+            return Some(self.run_read(patch));
+        }
+        if *doubted >= DOUBTED {
+            return (!self.lists.reads_news(topic)).then(|| self.run_read(patch));
         }
         *doubted += 1;
         let ask = super::http::ask(topic, "job", vec![id.as_str().to_owned()]);
         let path = ["jobs", id.as_str()];
         let request = self.endpoint.request(ask, Method::Get, &path, &[], None);
         self.ends.remember(id, (end, Asked::Times(times + 1)));
-        Incoming::Follow(request)
+        Some(Incoming::Follow(request))
     }
 
     pub(super) fn queues_read(

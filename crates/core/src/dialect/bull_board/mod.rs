@@ -209,6 +209,10 @@ impl Dialect for BullBoard {
         true
     }
 
+    fn remember(&mut self, job: &Job) {
+        self.lists.remember(&job.id, job.state.terminal());
+    }
+
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
         self.read_answer(ask, response)
     }

@@ -201,14 +201,17 @@ impl Kecs {
             ("clusters", Some(topic)) => {
                 let lists = names(&fields);
                 let lists = lists.iter().flat_map(|cluster| self.cluster_lists(topic, cluster));
-                let token = fields.string("nextToken").filter(|_| !names(&fields).is_empty());
-                // A server that gives the same token again would give the same clusters for ever.
-                let token = token.filter(|token| token.as_str() != arg(0));
-                let next = token.map(|token| {
-                    let body = json!({"nextToken": token});
-                    self.call(topic, "clusters", "ListClusters", vec![token], body)
-                });
-                lists.chain(next).map(Incoming::Follow).collect()
+                let next = match more_clusters(&fields, arg(0)) {
+                    Clusters::All => None,
+                    Clusters::Again => Some(same_clusters()),
+                    Clusters::More(token) => {
+                        let body = json!({"nextToken": token});
+                        let args = vec![token];
+                        let next = self.call(topic, "clusters", "ListClusters", args, body);
+                        Some(Incoming::Follow(next))
+                    }
+                };
+                lists.map(Incoming::Follow).chain(next).collect()
             }
             ("clusters-or-service", Some(topic)) => {
                 let clusters = names(&fields);
@@ -219,18 +222,27 @@ impl Kecs {
                         .map(Incoming::Follow)
                         .collect();
                 }
-                let clusters = self.cluster.clone().map_or(clusters, |only| vec![only]);
+                let (known, next) = self.read_clusters(topic, ask, &fields);
+                if let Some(Incoming::Follow(next)) = next {
+                    return vec![Incoming::Follow(next)];
+                }
+                let clusters = self.cluster.clone().map_or(known, |only| vec![only]);
                 clusters
                     .iter()
                     .flat_map(|cluster| self.task_lists(topic, cluster, Some(arg(0))))
                     .map(Incoming::Follow)
+                    .chain(next)
                     .collect()
             }
             ("clusters-of-task", Some(topic)) => {
+                let (known, next) = self.read_clusters(topic, ask, &fields);
+                if let Some(Incoming::Follow(next)) = next {
+                    return vec![Incoming::Follow(next)];
+                }
                 let mut args = vec![arg(0).to_owned(), String::new()];
                 let ours = |name: &String| self.cluster.as_ref().is_none_or(|only| only == name);
-                args.extend(names(&fields).into_iter().filter(ours));
-                vec![self.go_on(topic, &args)]
+                args.extend(known.into_iter().filter(ours));
+                std::iter::once(self.go_on(topic, &args)).chain(next).collect()
             }
             ("find" | "find-known", Some(topic)) => {
                 let tasks = self.described(Some(topic), &fields);
@@ -280,6 +292,31 @@ impl Kecs {
             ("task-logs", _) => self.task_logs_read(ask, &fields),
             _ => Vec::new(),
         }
+    }
+
+    /// The clusters that a search knows by now, after a page of them, and the call for the next page,
+    /// or that there is none though there should be. `ask` names what is sought, the page, and the
+    /// clusters of those before.
+    fn read_clusters(
+        &self,
+        topic: &Topic,
+        ask: &Ask,
+        fields: &Fields<'_>,
+    ) -> (Vec<String>, Option<Incoming>) {
+        let mut known: Vec<String> = ask.args.iter().skip(2).cloned().collect();
+        known.extend(names(fields));
+        let page = ask.args.get(1).map(String::as_str).unwrap_or_default();
+        let next = match more_clusters(fields, page) {
+            Clusters::All => None,
+            Clusters::Again => Some(same_clusters()),
+            Clusters::More(token) => {
+                let body = json!({"nextToken": token});
+                let sought = ask.args.first().cloned().unwrap_or_default();
+                let args = [sought, token].into_iter().chain(known.iter().cloned()).collect();
+                Some(Incoming::Follow(self.call(topic, ask.call, "ListClusters", args, body)))
+            }
+        };
+        (known, next)
     }
 
     /// The task was not in the first of the clusters in `args` (task, clusters): looks in the next,
@@ -377,6 +414,32 @@ impl Kecs {
         }
         self.task_told(account)
     }
+}
+
+/// What follows a page of the list of clusters.
+enum Clusters {
+    All,
+    /// The page with this token.
+    More(String),
+    /// The same page as before.
+    Again,
+}
+
+/// What follows a page of the list of clusters, which was asked for with this token.
+fn more_clusters(fields: &Fields<'_>, page: &str) -> Clusters {
+    match fields.string("nextToken").filter(|token| !token.is_empty()) {
+        Some(_) if names(fields).is_empty() => Clusters::All,
+        // It would give the same clusters for ever.
+        Some(token) if token == page => Clusters::Again,
+        Some(token) => Clusters::More(token),
+        None => Clusters::All,
+    }
+}
+
+fn same_clusters() -> Incoming {
+    let why = "KECS gives the same page of its clusters again and again. The tasks of clusters that \
+               are not on it are not listed.";
+    Incoming::Partial { open: true, why: Some(why.to_owned()) }
 }
 
 /// Whether the server says that there is no such cluster, as KECS or as ECS words it.
