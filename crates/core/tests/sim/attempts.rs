@@ -76,6 +76,20 @@ fn a_failure_that_was_heard_is_not_told_again_by_the_row_that_remembers_it() {
 }
 
 #[test]
+fn the_event_of_a_failure_that_comes_after_the_row_that_remembers_it_is_no_second_one() {
+    let mut table = Table::new();
+    table.socket("id=1 state=running progress=40 at=1000");
+    table.secs(1).http("id=1 state=queued before=disk@9020 at=9020");
+    assert_eq!(table.steps()[0], (AttemptFailed, Failed, 1));
+    for _ in 0..2 {
+        table.socket("id=1 state=failed mayretry at=9000");
+        assert_eq!(table.steps(), []);
+    }
+    table.socket("id=1 state=running progress=1 at=12000");
+    assert_eq!(table.steps(), [(Moved, Running, 2)]);
+}
+
+#[test]
 fn the_reason_of_a_failed_attempt_is_told_as_soon_as_somebody_says_it() {
     for (line, attempt) in [
         ("state=queued before=disk@9020 at=9020", 1),

@@ -25,7 +25,7 @@ async fn past(kind: DialectKind, queue: Option<&str>) -> Vec<TimelineRow> {
         max_attempts: Some(2),
         failures: Some(1),
         error: Some("disk full".to_owned()),
-        backoff_ms: Some(4_000),
+        backoff_ms: Some(9_000),
         ..JobSpec::default()
     });
     until("the job to be known", || world.job(&job).is_some()).await;
