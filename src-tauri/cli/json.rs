@@ -297,7 +297,7 @@ pub(super) mod tests {
             name: None,
             queue: None,
             user: None,
-            state: JobState::Unknown("paused".to_owned()),
+            state: JobState::Unknown("paused".into()),
             progress: Some(50.0),
             detail: Json::parse(r#"{"b":1.50,"a":2}"#),
             message: None,

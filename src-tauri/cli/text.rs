@@ -230,8 +230,8 @@ pub fn level_of(line: &LogLine<'_>) -> Option<Level> {
 #[must_use]
 pub fn state(state: &JobState) -> String {
     match state {
-        JobState::Unknown(word) if word == ENDED => "ended, outcome unknown".to_owned(),
-        JobState::Unknown(word) if word == GONE => "gone, outcome unknown".to_owned(),
+        JobState::Unknown(word) if **word == *ENDED => "ended, outcome unknown".to_owned(),
+        JobState::Unknown(word) if **word == *GONE => "gone, outcome unknown".to_owned(),
         state => plain(&state.word()).into_owned(),
     }
 }
@@ -357,7 +357,7 @@ mod tests {
             let line = line("s", &event, style, Timestamp::UNIX_EPOCH).unwrap();
             line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ")
         };
-        let unknown = |word: &str| JobState::Unknown(word.to_owned());
+        let unknown = |word: &str| JobState::Unknown(word.into());
         assert_eq!(said(&|job| job.progress = Some(0.5)), "running 0.5 % task:7");
         assert_eq!(said(&|job| job.progress = Some(45.4)), "running 45 % task:7");
         let count = jobwatch_core::model::Json::parse("4235");

@@ -12,13 +12,13 @@ use crate::model::Json;
 
 /// Fields by the server's name for them, in the order of the names.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Extra(Vec<(Arc<str>, Json)>);
+pub struct Extra(Box<[(Arc<str>, Json)]>);
 
 impl Extra {
     /// No fields.
     #[must_use]
-    pub const fn new() -> Extra {
-        Extra(Vec::new())
+    pub fn new() -> Extra {
+        Extra::default()
     }
 
     fn place(&self, name: &str) -> Result<usize, usize> {
@@ -36,24 +36,27 @@ impl Extra {
         let name = name.into();
         match self.place(&name) {
             Ok(at) => self.0[at].1 = value,
-            Err(at) => {
-                if self.0.len() == self.0.capacity() {
-                    // Few come after the first: doubling would be waste.
-                    self.0.reserve_exact(if at < self.0.len() { 1 } else { 2 });
-                }
-                self.0.insert(at, (name, value));
-            }
+            Err(at) => self.change(|fields| fields.insert(at, (name, value))),
         }
+    }
+
+    /// Changes the list as a whole, which keeps no room for more.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Vec<(Arc<str>, Json)>) -> T) -> T {
+        let mut fields = std::mem::take(&mut self.0).into_vec();
+        let changed = change(&mut fields);
+        self.0 = fields.into_boxed_slice();
+        changed
     }
 
     /// Takes a field out.
     pub fn remove(&mut self, name: &str) -> Option<Json> {
-        self.place(name).ok().map(|at| self.0.remove(at).1)
+        let at = self.place(name).ok()?;
+        Some(self.change(|fields| fields.remove(at)).1)
     }
 
     /// Keeps the fields for which `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &Json) -> bool) {
-        self.0.retain(|(name, value)| keep(name, value));
+        self.change(|fields| fields.retain(|(name, value)| keep(name, value)));
     }
 
     /// How many fields there are.
@@ -89,16 +92,18 @@ impl std::ops::Index<&str> for Extra {
 
 impl<N: Into<Arc<str>>> Extend<(N, Json)> for Extra {
     fn extend<T: IntoIterator<Item = (N, Json)>>(&mut self, fields: T) {
-        self.0.extend(fields.into_iter().map(|(name, value)| (name.into(), value)));
-        // One by one they would be moved again and again: an object may have a million.
-        self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
-        // Of equal names the last counts.
-        self.0.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            if same {
-                std::mem::swap(next, kept);
-            }
-            same
+        self.change(|all| {
+            all.extend(fields.into_iter().map(|(name, value)| (name.into(), value)));
+            // One by one they would be moved again and again: an object may have a million.
+            all.sort_by(|(one, _), (other, _)| one.cmp(other));
+            // Of equal names the last counts.
+            all.dedup_by(|next, kept| {
+                let same = next.0 == kept.0;
+                if same {
+                    std::mem::swap(next, kept);
+                }
+                same
+            });
         });
     }
 }
@@ -107,7 +112,6 @@ impl<N: Into<Arc<str>>> FromIterator<(N, Json)> for Extra {
     fn from_iter<T: IntoIterator<Item = (N, Json)>>(fields: T) -> Extra {
         let mut extra = Extra::new();
         extra.extend(fields);
-        extra.0.shrink_to_fit();
         extra
     }
 }
@@ -117,7 +121,7 @@ impl IntoIterator for Extra {
     type IntoIter = std::vec::IntoIter<(Arc<str>, Json)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.0.into_vec().into_iter()
     }
 }
 
@@ -180,7 +184,6 @@ impl Texts {
                 self.share_one(value.text_mut());
             }
         }
-        extra.0.shrink_to_fit();
     }
 
     fn share_one(&mut self, text: &mut Arc<str>) {

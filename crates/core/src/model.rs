@@ -121,7 +121,7 @@ pub enum JobState {
     /// Stopped on somebody's request.
     Cancelled,
     /// A word of the server that has no canonical meaning, shown as it is.
-    Unknown(String),
+    Unknown(Box<str>),
 }
 
 impl JobState {
@@ -134,7 +134,8 @@ impl JobState {
     /// Whether it does not run any more: it ended, or how it ended is lost.
     #[must_use]
     pub fn over(&self) -> bool {
-        self.terminal() || matches!(self, JobState::Unknown(word) if word == ENDED || word == GONE)
+        self.terminal()
+            || matches!(self, JobState::Unknown(word) if **word == *ENDED || **word == *GONE)
     }
 
     /// Whether it does not run any more and nobody knows how it ended.
@@ -146,13 +147,13 @@ impl JobState {
     /// What a job is that its server does not know any more, and nobody knows how it ended.
     #[must_use]
     pub fn gone() -> JobState {
-        JobState::Unknown(GONE.to_owned())
+        JobState::Unknown(GONE.into())
     }
 
     /// See [`JobState::gone`].
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        matches!(self, JobState::Unknown(name) if name == GONE)
+        matches!(self, JobState::Unknown(name) if **name == *GONE)
     }
 
     /// The word used on the command line and in the history; [`JobState::from_word`] reads it back.
@@ -179,7 +180,7 @@ impl JobState {
             "completed" => JobState::Completed,
             "failed" => JobState::Failed,
             "cancelled" => JobState::Cancelled,
-            other => JobState::Unknown(other.strip_prefix("unknown:").unwrap_or(other).to_owned()),
+            other => JobState::Unknown(other.strip_prefix("unknown:").unwrap_or(other).into()),
         }
     }
 }
@@ -314,7 +315,7 @@ pub struct Job {
     pub extra: Extra,
     /// Where the last change came from.
     pub source: Source,
-    /// When this program last heard anything about it (local clock).
+    /// When this program last heard anything new about it (local clock).
     pub heard_at: Timestamp,
 }
 

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
-use crate::fetch::{Clients, Said, fetch_dated};
+use crate::fetch::{Clients, Said, fetch_in_parts};
 use crate::lenient::Heard;
 use crate::redact::{Redactor, prefix};
 use crate::socket::{self, MAX_MESSAGE, MAX_WRITE, end_words};
@@ -27,6 +27,8 @@ const BATCH_BYTES: usize = 256 << 10;
 /// Bytes of frames of one server that may wait for the engine; a server that sends more waits in
 /// its own socket. Above [`MAX_MESSAGE`], so that the largest frame passes.
 const WAITING_BYTES: usize = 2 * MAX_MESSAGE;
+/// Parts of one answer that may wait for the engine; the rest waits in the server's socket.
+const WAITING_PARTS: usize = 2;
 /// A write that takes longer means that the server has stopped reading.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// For saying goodbye.
@@ -60,6 +62,8 @@ pub enum Reported {
     Frames(LinkId, Vec<Frame>),
     /// The socket died or was closed by the server.
     Closed(LinkId, String),
+    /// Part of the answer to a request came in, see [`FetchRequest::list`].
+    Part(FetchId, FetchResponse),
     /// A request ended.
     Fetched(FetchId, Result<FetchResponse, Failure>, Said),
 }
@@ -226,8 +230,20 @@ async fn drive(mut context: Context, mut orders: mpsc::UnboundedReceiver<Order>)
                 let task = tasks.spawn(async move {
                     // Never closed, so a permit always comes.
                     let _turn = context.fetches.acquire().await;
+                    let room = Arc::new(Semaphore::new(WAITING_PARTS));
+                    let reports = context.clone();
+                    let take = move |part| {
+                        let (room, reports) = (Arc::clone(&room), reports.clone());
+                        async move {
+                            // Never closed either; and an engine that has gone aborts this task.
+                            let share = room.acquire_owned().await.ok();
+                            let _ = reports.report(Reported::Part(id, part), share).await;
+                        }
+                        .boxed()
+                    };
+                    let (clients, redactor) = (&context.clients, &context.redactor);
                     let (answer, said) =
-                        fetch_dated(&context.clients, &request, &context.redactor).await;
+                        fetch_in_parts(clients, &request, redactor, Some(&take)).await;
                     let _ = context.report(Reported::Fetched(id, answer, said), None).await;
                 });
                 fetches.insert(id, task);

@@ -6,9 +6,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jobwatch_core::dialect::{Address, FetchRequest, FetchResponse, Header, Method};
 use jobwatch_core::supervisor::Failure;
+use jobwatch_core::wire::json::HEAD;
+use jobwatch_core::wire::parts::Splitter;
 use reqwest::header::{
     AGE, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
@@ -29,6 +32,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer that is read, in bytes, decompressed.
 pub const MAX_BODY: usize = 32 << 20;
+/// A list that is longer than this is handed over in parts of this size.
+const PART: usize = 256 << 10;
 /// Redirects followed for one request.
 pub(crate) const MAX_REDIRECTS: usize = 5;
 /// A longer pause is taken for this: a server that says a year means "not now".
@@ -134,27 +139,44 @@ pub async fn fetch(
     request: &FetchRequest,
     redactor: &Redactor,
 ) -> (Result<FetchResponse, Failure>, Option<Duration>) {
-    let (answer, said) = fetch_dated(clients, request, redactor).await;
+    let (answer, said) = fetch_in_parts(clients, request, redactor, None).await;
     (answer, said.pause)
 }
 
+/// Takes a part of a long list as it comes in; ready when there is room for the next.
+pub(crate) type TakePart<'a> = &'a (dyn Fn(FetchResponse) -> BoxFuture<'static, ()> + Send + Sync);
+
 /// What the headers of an answer said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
     /// The pause that the server asked for, see [`pause_of`].
     pub pause: Option<Duration>,
     /// What time it is on the server.
     pub date: Option<Timestamp>,
+    /// The answer came in parts, of which what is given as the answer is the last.
+    pub parts: Option<InParts>,
 }
 
-/// As [`fetch`], with all that the headers said.
-pub async fn fetch_dated(
+/// What is to be known of the whole of an answer that came in parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InParts {
+    /// The beginning of its body, at most [`HEAD`] bytes.
+    pub head: Vec<u8>,
+    /// How many bytes its body had.
+    pub bytes: usize,
+}
+
+/// As [`fetch`], with all that the headers said. A long list is given to `take` in parts, if there is
+/// one: then the answer is the last of them.
+pub(crate) async fn fetch_in_parts(
     clients: &Clients,
     request: &FetchRequest,
     redactor: &Redactor,
+    take: Option<TakePart<'_>>,
 ) -> (Result<FetchResponse, Failure>, Said) {
     let mut said = Said::default();
-    let asked = timeout(TOTAL_TIMEOUT, ask(clients, request, redactor, &mut said)).await;
+    let take = take.filter(|_| request.list);
+    let asked = timeout(TOTAL_TIMEOUT, ask(clients, request, redactor, take, &mut said)).await;
     let answer = asked.unwrap_or(Err(Failure::Timeout(TOTAL_TIMEOUT)));
     (answer, said)
 }
@@ -163,6 +185,7 @@ async fn ask(
     clients: &Clients,
     request: &FetchRequest,
     redactor: &Redactor,
+    take: Option<TakePart<'_>>,
     said: &mut Said,
 ) -> Result<FetchResponse, Failure> {
     let headers = header_map(&request.headers)?;
@@ -216,9 +239,24 @@ async fn ask(
         let content_type = parts.next().filter(|kind| !kind.is_empty()).map(str::to_owned);
         let charset = parts.find_map(|part| part.strip_prefix("charset="));
         let charset = charset.map(|charset| charset.trim_matches(['"', '\'']));
-        let (body, whole) = read_up_to(response, MAX_BODY, &url, redactor).await?;
-        let body = charset::decoded(charset, body, MAX_BODY);
-        let response = FetchResponse { status, content_type, body };
+        let answer = |body| {
+            let body = charset::decoded(charset, body, MAX_BODY);
+            FetchResponse { status, content_type: content_type.clone(), body }
+        };
+        let take = take.filter(|_| (200..300).contains(&status) && is_utf_8(charset));
+        let (body, whole) = match take {
+            Some(take) => {
+                let take = |part| take(answer(part));
+                let mut parts = Parts { take: &take, came: InParts { head: Vec::new(), bytes: 0 } };
+                let read = read_parts(response, MAX_BODY, &url, redactor, &mut parts).await;
+                if parts.came.bytes > 0 {
+                    said.parts = Some(parts.came);
+                }
+                read?
+            }
+            None => read_up_to(response, MAX_BODY, &url, redactor).await?,
+        };
+        let response = answer(body);
         let limit = MAX_BODY;
         return match whole {
             true => Ok(response),
@@ -297,6 +335,50 @@ pub(crate) async fn read_up_to(
             return Ok((body, false));
         }
         body.extend_from_slice(&chunk);
+    }
+}
+
+/// Whether a list in this charset can be cut between its rows.
+fn is_utf_8(charset: Option<&str>) -> bool {
+    charset.is_none_or(|charset| ["utf-8", "utf8", "us-ascii"].contains(&charset))
+}
+
+/// Where the parts of a list go.
+struct Parts<'a> {
+    take: &'a (dyn Fn(Vec<u8>) -> BoxFuture<'static, ()> + Send + Sync),
+    came: InParts,
+}
+
+/// As [`read_up_to`], for the last part of a long list: the others are handed over as they come in.
+async fn read_parts(
+    mut response: reqwest::Response,
+    limit: usize,
+    url: &Url,
+    redactor: &Redactor,
+    parts: &mut Parts<'_>,
+) -> Result<(Vec<u8>, bool), Failure> {
+    let mut splitter = Splitter::new(PART);
+    let mut head = Vec::new();
+    let mut bytes = 0;
+    loop {
+        let chunk = timeout(READ_TIMEOUT, response.chunk())
+            .await
+            .map_err(|_| Failure::Timeout(READ_TIMEOUT))?
+            .map_err(|error| failure(&error, url, redactor))?;
+        let Some(chunk) = chunk else { return Ok((splitter.rest(), true)) };
+        let taken = &chunk[..chunk.len().min(limit - bytes)];
+        bytes += taken.len();
+        head.extend_from_slice(&taken[..taken.len().min(HEAD - head.len())]);
+        if let Some(part) = splitter.push(taken) {
+            parts.came.head.clone_from(&head);
+            (parts.take)(part).await;
+        }
+        if !parts.came.head.is_empty() {
+            parts.came.bytes = bytes;
+        }
+        if taken.len() < chunk.len() {
+            return Ok((splitter.rest(), false));
+        }
     }
 }
 

@@ -179,7 +179,7 @@ impl Endpoint {
         let mut headers = if trusted { self.further_headers() } else { Vec::new() };
         let key = self.key.as_ref().filter(|_| trusted);
         let address = place(Address::new(url), &mut headers, self.http_key.as_ref(), key);
-        FetchRequest { ask, method, address, headers, body }
+        FetchRequest { ask, method, address, headers, body, list: false }
     }
 }
 

@@ -24,6 +24,7 @@ mod memory;
 pub mod nest;
 pub mod oversized;
 mod pages;
+pub mod pieces;
 mod progress;
 pub mod sign_in;
 pub mod socketio_link;
@@ -32,6 +33,7 @@ pub mod tolerant;
 pub mod triggerx;
 mod words;
 
+pub use pieces::ReadMark;
 pub use words::state as state_of_word;
 
 /// One WebSocket unit. Its `Debug` tells kind and length only, since it may quote the key.
@@ -218,6 +220,9 @@ pub struct FetchRequest {
     pub headers: Vec<Header>,
     /// A JSON body, sent with `content-type: application/json` unless a header says otherwise.
     pub body: Option<String>,
+    /// Whether the answer is a list that may be long and whose rows mean the same a few at a time:
+    /// [`Dialect::parse_piece`] takes it in parts.
+    pub list: bool,
 }
 
 /// What a [`FetchRequest`] asks, so that its answer can be read.
@@ -519,6 +524,18 @@ pub trait Dialect: fmt::Debug + Send {
     /// Reads the answer to `ask`, any status, any bytes. An answer that says the key is not
     /// accepted gives `Refused`; errors of the server give `Unknown` diagnostics.
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming>;
+
+    /// As [`Dialect::parse`], a piece of a long answer at a time; all pieces together say what the
+    /// whole does. `read` is how far the answer has been read: nothing of it at first.
+    fn parse_piece(
+        &mut self,
+        ask: &Ask,
+        response: &FetchResponse,
+        read: &mut ReadMark,
+    ) -> Vec<Incoming> {
+        read.done = true;
+        self.parse(ask, response)
+    }
 
     /// What is to be made of an answer to `ask` that is too large to be read to its end.
     fn oversized(&mut self, ask: &Ask) -> Oversized {

@@ -3,9 +3,9 @@
 //! What came whole of a list holds, and it is said that there is more. What a server serves in parts
 //! is asked for in smaller ones. Of anything else half would say something else than the whole.
 
-use super::answer::accepted;
-use super::{Ask, Dialect, FetchResponse, Incoming, Oversized, tolerant, words};
-use crate::model::{Topic, Update};
+use super::pieces::Pieces;
+use super::{Ask, Dialect, FetchResponse, Incoming, words};
+use crate::model::Topic;
 use crate::wire::beginning;
 
 /// An answer as far as it was read.
@@ -34,25 +34,15 @@ impl Read {
         Read { response, limit: Some(limit) }
     }
 
-    /// What it means to `dialect` as the answer to `ask`; `None` where half of it means nothing.
+    /// What all of it means to `dialect` as the answer to `ask`; `None` where half of it means
+    /// nothing.
     pub fn incoming(&self, dialect: &mut dyn Dialect, ask: &Ask) -> Option<Vec<Incoming>> {
-        let Some(limit) = self.limit.filter(|_| accepted(&self.response)) else {
-            return Some(tolerant::parse(dialect, ask, &self.response));
-        };
-        match dialect.oversized(ask) {
-            Oversized::Useless => None,
-            Oversized::Parts(requests) => {
-                Some(requests.into_iter().map(Incoming::Follow).collect())
-            }
-            Oversized::List => {
-                let mut incoming = tolerant::parse(dialect, ask, &self.response);
-                let is_job = |item: &&Incoming| matches!(item, Incoming::Update(Update::Job(_)));
-                let jobs = incoming.iter().filter(is_job).count();
-                let why = why(dialect, ask.topic.as_ref(), jobs, limit);
-                incoming.push(Incoming::Partial { open: true, why: Some(why) });
-                Some(incoming)
-            }
+        let mut pieces = Pieces::default();
+        let mut all = Vec::new();
+        while let Some(piece) = pieces.next(dialect, ask, self) {
+            all.append(&mut piece.ok()?);
         }
+        Some(all)
     }
 }
 
@@ -68,7 +58,12 @@ pub fn list(topic: Option<&Topic>) -> String {
 }
 
 /// That a list is cut, how much of it is shown, and what to do.
-fn why(dialect: &dyn Dialect, topic: Option<&Topic>, jobs: usize, limit: usize) -> String {
+pub(super) fn why(
+    dialect: &dyn Dialect,
+    topic: Option<&Topic>,
+    jobs: usize,
+    limit: usize,
+) -> String {
     let list = list(topic);
     let queues = dialect.unwatchable(&Topic::Queue("any".to_owned())).is_none();
     let instead = match topic {

@@ -4,7 +4,7 @@
 //! looked at again: see [`crate::wire::repair`].
 
 use super::answer::accepted;
-use super::{Ask, Dialect, FetchResponse, Frame, Incoming};
+use super::{Ask, Dialect, FetchResponse, Frame, Incoming, ReadMark};
 use crate::wire::repair::repaired;
 
 /// Of a first reading that says more than this nothing is kept beside the second.
@@ -28,11 +28,7 @@ pub fn decode(dialect: &mut dyn Dialect, frame: &Frame) -> Vec<Incoming> {
 
 /// What an answer means to a dialect.
 pub fn parse(dialect: &mut dyn Dialect, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
-    let mended = || {
-        let body = repaired(&String::from_utf8_lossy(&response.body))?.into_bytes();
-        let (status, content_type) = (response.status, response.content_type.clone());
-        Some(FetchResponse { status, content_type, body })
-    };
+    let mended = || mended(response);
     if !accepted(response) {
         // An error's words are short, and a dialect would take what it cannot read for words.
         return dialect.parse(ask, mended().as_ref().unwrap_or(response));
@@ -45,6 +41,39 @@ pub fn parse(dialect: &mut dyn Dialect, ask: &Ask, response: &FetchResponse) -> 
         Some(mended) => joined(incoming, dialect.parse(ask, &mended)),
         None => incoming,
     }
+}
+
+/// What the next piece of an answer means to a dialect, and the answer of which all further pieces
+/// are, where this one had to be mended.
+pub(super) fn parse_piece(
+    dialect: &mut dyn Dialect,
+    ask: &Ask,
+    response: &FetchResponse,
+    read: &mut ReadMark,
+) -> (Vec<Incoming>, Option<FetchResponse>) {
+    if read.rest.is_some() {
+        // What is no JSON shows with the first piece.
+        return (dialect.parse_piece(ask, response, read), None);
+    }
+    if !accepted(response) {
+        read.done = true;
+        return (parse(dialect, ask, response), None);
+    }
+    let before = read.clone();
+    let incoming = dialect.parse_piece(ask, response, read);
+    if !unread(&incoming) {
+        return (incoming, None);
+    }
+    let Some(mended) = mended(response) else { return (incoming, None) };
+    *read = before;
+    let again = dialect.parse_piece(ask, &mended, read);
+    (joined(incoming, again), Some(mended))
+}
+
+fn mended(response: &FetchResponse) -> Option<FetchResponse> {
+    let body = repaired(&String::from_utf8_lossy(&response.body))?.into_bytes();
+    let (status, content_type) = (response.status, response.content_type.clone());
+    Some(FetchResponse { status, content_type, body })
 }
 
 /// Both readings as one. The first may have said what is said only once, such as that the server

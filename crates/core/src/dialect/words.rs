@@ -13,9 +13,7 @@ pub fn state(word: &str) -> JobState {
     let plain: String =
         word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     let bare = PREFIXES.iter().find_map(|prefix| plain.strip_prefix(prefix));
-    known(&plain)
-        .or_else(|| bare.and_then(known))
-        .unwrap_or_else(|| JobState::Unknown(word.to_owned()))
+    known(&plain).or_else(|| bare.and_then(known)).unwrap_or_else(|| JobState::Unknown(word.into()))
 }
 
 /// A number in a sentence: `12,345`.
@@ -83,7 +81,7 @@ mod tests {
     #[test]
     fn a_word_without_a_meaning_is_kept_as_it_is() {
         for word in ["", "Job", "stopped", "mystery_state", "\u{1f600}", "un completed"] {
-            assert_eq!(state(word), JobState::Unknown(word.to_owned()));
+            assert_eq!(state(word), JobState::Unknown(word.into()));
         }
     }
 }

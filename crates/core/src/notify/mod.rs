@@ -459,7 +459,7 @@ mod tests {
 
     #[test]
     fn of_a_job_that_is_over_without_a_word_how_it_is_said_that_its_outcome_is_unknown() {
-        let ended = JobState::Unknown(crate::model::ENDED.to_owned());
+        let ended = JobState::Unknown(crate::model::ENDED.into());
         let step = transition(ended, TransitionKind::Moved, None);
         let (title, body) = told_as(&job(Some("sync"), None), &step, Kind::Gone).unwrap();
         assert_eq!(title, "sync ended, outcome unknown");

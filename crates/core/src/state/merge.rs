@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::sparse::{Plain, Sparse};
 use super::{Baseline, Change, Transition, TransitionKind};
 use crate::model::{Extra, Firmness, Job, JobId, JobPatch, JobState, Source};
 use crate::time::{Mono, Now};
@@ -21,9 +22,6 @@ const MAX_EXTRA: usize = 128;
 
 /// For this long after the socket spoke of a job, an HTTP answer without a time may be older.
 const HTTP_LAG: Duration = Duration::from_secs(10);
-
-/// `heard_at` is brought up to date at most this often while nothing else changes.
-const HEARD_EVERY: Duration = Duration::from_secs(10);
 
 /// The circumstances of a patch.
 pub(super) struct Context {
@@ -54,39 +52,68 @@ pub(super) struct Entry {
     pub heavy: bool,
     /// When something is due for it; kept equal to the board's table.
     pub due: Option<Mono>,
-    pub tentative: Option<Tentative>,
     /// Whether HTTP has ever shown it.
     pub http_seen: bool,
-    /// What HTTP said last, with its time.
-    http_said: Option<(Timestamp, Option<JobState>, Option<f64>)>,
     /// When anything was last heard of it; the start of the clock for what is only remembered.
     pub heard: Mono,
-    /// When the socket last spoke of it.
-    pub socket_heard: Option<Mono>,
-    /// When "not found" was first said and not yet believed.
-    pub missing_since: Option<Mono>,
     /// Known only from the history so far.
     remembered: bool,
     /// The server's own number of the attempt, as opposed to one inferred here.
     counted: Option<u32>,
-    /// The server's time of the newest fact about state or progress.
-    state_at: Option<Timestamp>,
-    /// The server's time of the progress shown.
-    progress_at: Option<Timestamp>,
     /// The server's time of the end of this attempt.
     ended_at: Option<Timestamp>,
     /// When that end was heard.
     ended_heard: Option<Mono>,
+    /// `finished_at` is the time of an event, which a server's own statement replaces.
+    finish_inferred: bool,
+    /// The attempt whose ends have been announced, and which of them.
+    announced: (u32, u8),
+    pub memo: Sparse<Memo>,
+}
+
+/// What is remembered of a job that is told of with times or by the socket: nothing of the many in
+/// long lists.
+#[derive(Debug)]
+pub(super) struct Memo {
+    pub tentative: Option<Tentative>,
+    /// What HTTP said last, with its time.
+    http_said: Option<(Timestamp, Option<JobState>, Option<f64>)>,
+    /// When the socket last spoke of it.
+    pub socket_heard: Option<Mono>,
+    /// When "not found" was first said and not yet believed.
+    pub missing_since: Option<Mono>,
+    /// The server's time of the newest fact about state or progress.
+    state_at: Option<Timestamp>,
+    /// The server's time of the progress shown.
+    progress_at: Option<Timestamp>,
     /// The end of the previous attempt: facts not later than this belong to an earlier one.
     boundary: Option<Timestamp>,
     /// The server's time of the newest failed attempt that was told of, or was there at first.
     failed_at: Option<Timestamp>,
     /// The attempt whose failure was told of without a reason, last.
     unexplained: Option<u32>,
-    /// `finished_at` is the time of an event, which a server's own statement replaces.
-    finish_inferred: bool,
-    /// The attempt whose ends have been announced, and which of them.
-    announced: (u32, u8),
+}
+
+const NOTHING: Memo = Memo {
+    tentative: None,
+    http_said: None,
+    socket_heard: None,
+    missing_since: None,
+    state_at: None,
+    progress_at: None,
+    boundary: None,
+    failed_at: None,
+    unexplained: None,
+};
+
+impl Default for Memo {
+    fn default() -> Memo {
+        NOTHING
+    }
+}
+
+impl Plain for Memo {
+    const NONE: &'static Memo = &NOTHING;
 }
 
 /// Changes the shown job, copying it only when something really differs.
@@ -120,23 +147,15 @@ impl Entry {
             bytes: 0,
             heavy: false,
             due: None,
-            tentative: None,
             http_seen: false,
-            http_said: None,
             heard: Mono(0),
-            socket_heard: None,
-            missing_since: None,
             remembered: false,
             counted: None,
-            state_at: None,
-            progress_at: None,
             ended_at: None,
             ended_heard: None,
-            boundary: None,
-            failed_at: None,
-            unexplained: None,
             finish_inferred: false,
             announced: (0, 0),
+            memo: Sparse::default(),
         }
     }
 
@@ -150,8 +169,10 @@ impl Entry {
             entry.ended_at = entry.job.finished_at;
             entry.announced = (attempt(&entry.job), bit(&entry.job.state));
         } else {
-            entry.state_at = entry.job.updated_at;
-            entry.failed_at = entry.job.updated_at;
+            entry.stated(entry.job.updated_at);
+            if entry.job.updated_at.is_some() {
+                entry.memo.set().failed_at = entry.job.updated_at;
+            }
         }
         entry
     }
@@ -203,7 +224,7 @@ impl Entry {
         if state.terminal() {
             entry.end(patch, context, &mut shown);
         }
-        entry.state_at = patch.at;
+        entry.stated(patch.at);
         changes.push(Change::Job(Arc::clone(&entry.job)));
         if failed {
             entry.announce_failed_attempt(None, patch, context, changes);
@@ -253,8 +274,8 @@ impl Entry {
         if age != Age::Older && !failed {
             doubt = self.move_to(patch, context, was_remembered, age, &mut shown);
         }
-        if age != Age::Older && patch.at > self.state_at {
-            self.state_at = patch.at;
+        if age != Age::Older && patch.at > self.memo.state_at {
+            self.stated(patch.at);
         }
         self.touch(shown, context);
         if shown {
@@ -285,8 +306,9 @@ impl Entry {
     /// The server does not know the job any more.
     pub fn vanish(&mut self, now: Now, changes: &mut Vec<Change>) {
         let from = self.job.state.clone();
-        self.tentative = None;
-        self.missing_since = None;
+        if let Some(memo) = self.memo.get_mut() {
+            (memo.tentative, memo.missing_since) = (None, None);
+        }
         self.remembered = false;
         let job = Arc::make_mut(&mut self.job);
         job.state = JobState::gone();
@@ -307,7 +329,7 @@ impl Entry {
 
     /// Nothing followed a failure: it was the last one.
     pub fn settle_failure(&mut self, now: Now, changes: &mut Vec<Change>) {
-        let Some(tentative) = self.tentative.take() else { return };
+        let Some(tentative) = self.take_tentative() else { return };
         let from = self.job.state.clone();
         self.ended_at = tentative.at;
         self.ended_heard = Some(tentative.since);
@@ -342,13 +364,17 @@ impl Entry {
             Some(said) if said > number => said,
             _ => number.saturating_add(1),
         };
-        let ended = self.tentative.take().and_then(|tentative| tentative.at).or(self.ended_at);
-        self.boundary = ended.max(self.boundary);
+        let ended = self.take_tentative().and_then(|tentative| tentative.at).or(self.ended_at);
+        let boundary = ended.max(self.memo.boundary);
+        if let Some(memo) = self.memo.get_mut() {
+            (memo.state_at, memo.progress_at) = (None, None);
+        }
+        if boundary.is_some() {
+            self.memo.set().boundary = boundary;
+        }
         self.ended_at = None;
         self.ended_heard = None;
         self.finish_inferred = false;
-        self.state_at = None;
-        self.progress_at = None;
         self.set_error_aside(shown);
         let job = Arc::make_mut(&mut self.job);
         job.attempt = Some(next);
@@ -369,7 +395,7 @@ impl Entry {
     fn fields(&mut self, patch: &JobPatch, age: Age, context: &Context, shown: &mut bool) {
         let current = age != Age::Older;
         let older = !current
-            || match (patch.at, self.state_at) {
+            || match (patch.at, self.memo.state_at) {
                 (Some(at), Some(known)) => at < known,
                 (None, _) => self.may_lag(patch, context),
                 (Some(_), None) => false,
@@ -394,6 +420,10 @@ impl Entry {
             }
             self.error(patch, newer || context.source == Source::Http, &mut changed);
         }
+        if self.job.extra.is_empty() && !patch.extra.is_empty() && patch.extra.len() <= MAX_EXTRA {
+            Arc::make_mut(&mut self.job).extra = patch.extra.clone();
+            changed = true;
+        }
         for (name, value) in patch.extra.shared() {
             let known = self.job.extra.get(name);
             let room = known.is_some() || self.job.extra.len() < MAX_EXTRA;
@@ -417,7 +447,7 @@ impl Entry {
     fn may_lag(&self, patch: &JobPatch, context: &Context) -> bool {
         patch.snapshot
             && context.source == Source::Http
-            && self.socket_heard.is_some_and(|at| context.now.mono.since(at) < HTTP_LAG)
+            && self.memo.socket_heard.is_some_and(|at| context.now.mono.since(at) < HTTP_LAG)
     }
 
     /// Of reports with a time the newest holds, also where progress falls: a second phase begins.
@@ -428,15 +458,17 @@ impl Entry {
         };
         let progress = progress.clamp(0.0, 100.0);
         let Some(reached) = self.job.progress else {
-            self.progress_at = patch.at;
+            if patch.at.is_some() {
+                self.memo.set().progress_at = patch.at;
+            }
             Arc::make_mut(&mut self.job).progress = Some(progress);
             return true;
         };
         let higher = progress > reached;
-        let holds = match (patch.at, self.progress_at) {
+        let holds = match (patch.at, self.memo.progress_at) {
             (Some(at), Some(known)) if at != known => at > known,
             (Some(_), Some(_)) => higher,
-            (Some(at), None) => higher || self.state_at.is_none_or(|known| at > known),
+            (Some(at), None) => higher || self.memo.state_at.is_none_or(|known| at > known),
             (None, _) => {
                 let read = context.source == Source::Http && patch.snapshot;
                 higher || (read && !self.may_lag(patch, context))
@@ -447,7 +479,7 @@ impl Entry {
             return false;
         }
         if patch.at.is_some() {
-            self.progress_at = patch.at;
+            self.memo.set().progress_at = patch.at;
         }
         if progress == reached {
             return false;
@@ -468,12 +500,13 @@ impl Entry {
     /// Holds a failure that may be retried. Answers whether this is the first word of it.
     fn fail_tentatively(&mut self, patch: &JobPatch, context: &Context) -> bool {
         let failed = patch.state == Some(JobState::Failed) && patch.firmness == Firmness::MayRetry;
-        if !failed || self.job.state.terminal() || self.tentative.is_some() {
+        if !failed || self.job.state.terminal() || self.memo.tentative.is_some() {
             return false;
         }
-        self.tentative =
+        let memo = self.memo.set();
+        memo.tentative =
             Some(Tentative { since: context.now.mono, at: patch.at, looked_again: false });
-        self.failed_at = patch.at.max(self.failed_at);
+        memo.failed_at = patch.at.max(memo.failed_at);
         true
     }
 
@@ -518,7 +551,8 @@ impl Entry {
         shown: &mut bool,
     ) -> bool {
         if self.job.state.terminal() && self.job.state != *to {
-            let older = matches!((patch.at, self.state_at), (Some(at), Some(known)) if at < known);
+            let older =
+                matches!((patch.at, self.memo.state_at), (Some(at), Some(known)) if at < known);
             let accepted = match context.source {
                 Source::Http => !older && !self.may_lag(patch, context),
                 Source::Socket => !older && *to == JobState::Completed,
@@ -538,7 +572,7 @@ impl Entry {
 
     /// What comes with an end: its time, and the errors of earlier attempts set aside.
     fn end(&mut self, patch: &JobPatch, context: &Context, shown: &mut bool) {
-        self.tentative = None;
+        self.take_tentative();
         self.ended_heard = self.ended_heard.or(Some(context.now.mono));
         let said = patch.finished_at;
         let inferred = patch.at.filter(|_| !patch.snapshot);
@@ -575,7 +609,7 @@ impl Entry {
 
     /// Whether an unended job may go from its state to another unended one.
     fn may_move(&self, to: &JobState, patch: &JobPatch, context: &Context) -> bool {
-        let timed = match (patch.at, self.state_at) {
+        let timed = match (patch.at, self.memo.state_at) {
             (Some(at), Some(known)) => Some(at.cmp(&known)),
             _ => None,
         };
@@ -599,26 +633,37 @@ impl Entry {
 
     fn hear(&mut self, context: &Context) {
         match context.source {
-            Source::Socket => self.socket_heard = Some(context.now.mono),
+            Source::Socket => self.memo.set().socket_heard = Some(context.now.mono),
             Source::Http => self.http_seen = true,
             Source::History => {}
         }
         self.heard = context.now.mono;
-        self.missing_since = None;
+        if let Some(memo) = self.memo.get_mut() {
+            memo.missing_since = None;
+        }
     }
 
-    /// Brings source and `heard_at` up to date with a change; `heard_at` alone only now and then,
-    /// since it means copying the job.
+    /// Brings source and `heard_at` up to date with a change. Without one the job stays as it is:
+    /// it is shared with whoever shows it, and a hundred thousand that are listed again unchanged
+    /// are not copied.
     fn touch(&mut self, shown: bool, context: &Context) {
         self.remembered = false;
-        let since = context.now.wall.duration_since(self.job.heard_at);
-        if shown || since.unsigned_abs() >= HEARD_EVERY {
+        if shown {
             let job = Arc::make_mut(&mut self.job);
             job.heard_at = context.now.wall;
-            if shown {
-                job.source = context.source;
-            }
+            job.source = context.source;
         }
+    }
+
+    /// Takes note of the time of the newest fact about state or progress.
+    fn stated(&mut self, at: Option<Timestamp>) {
+        if at != self.memo.state_at {
+            self.memo.set().state_at = at;
+        }
+    }
+
+    fn take_tentative(&mut self) -> Option<Tentative> {
+        self.memo.get_mut()?.tentative.take()
     }
 
     fn end_said(&self, patch: &JobPatch) -> Option<Timestamp> {

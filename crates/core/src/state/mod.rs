@@ -25,6 +25,7 @@ use crate::time::{Mono, Now};
 
 mod merge;
 mod size;
+mod sparse;
 
 pub use size::{cut, size};
 
@@ -255,7 +256,7 @@ impl Board {
             let Some(entry) = self.jobs.get_mut(&id) else { continue };
             entry.due = None;
             let mut next = None;
-            if let Some(tentative) = &mut entry.tentative {
+            if let Some(tentative) = entry.memo.get_mut().and_then(|memo| memo.tentative.as_mut()) {
                 if !hearing {
                     tentative.since = now.mono;
                     tentative.looked_again = false;
@@ -268,12 +269,12 @@ impl Board {
                 } else {
                     entry.settle_failure(now, &mut changes);
                 }
-            } else if let Some(since) = entry.missing_since {
+            } else if let Some(since) = entry.memo.missing_since {
                 // Asked again, once: whatever the answer, it decides.
                 if now.mono.since(since) < doubt(entry) * 6 {
                     changes.push(Change::Confirm(id.clone()));
                 } else {
-                    entry.missing_since = None;
+                    entry.memo.set().missing_since = None;
                 }
             }
             if let Some(at) = next {
@@ -418,7 +419,7 @@ impl Board {
     /// Keeps the indexes and the deadlines true to the entry.
     fn after_merge(&mut self, id: &JobId, now: Now) {
         let Some(entry) = self.jobs.get(id) else { return };
-        match (&entry.tentative, entry.missing_since, entry.due) {
+        match (&entry.memo.tentative, entry.memo.missing_since, entry.due) {
             (Some(Tentative { since, .. }), _, None) => {
                 let first_look = since.after(SECOND_LOOK.min(self.grace / 2));
                 self.schedule(id, first_look.max(now.mono));
@@ -441,14 +442,14 @@ impl Board {
             return changes;
         }
         let doubt = doubt(entry);
-        let fresh = entry.socket_heard.is_some_and(|at| now.mono.since(at) < GONE_DOUBT);
-        let twice = entry.missing_since.is_some_and(|at| now.mono.since(at) >= doubt);
+        let fresh = entry.memo.socket_heard.is_some_and(|at| now.mono.since(at) < GONE_DOUBT);
+        let twice = entry.memo.missing_since.is_some_and(|at| now.mono.since(at) >= doubt);
         // The socket does not answer a question: it says that the job was removed.
         if source == Source::Socket || (entry.http_seen && !fresh) || twice {
             entry.vanish(now, &mut changes);
             self.after_merge(id, now);
-        } else if entry.missing_since.is_none() {
-            entry.missing_since = Some(now.mono);
+        } else if entry.memo.missing_since.is_none() {
+            entry.memo.set().missing_since = Some(now.mono);
             // A failure under way has its own deadlines.
             if entry.due.is_none() {
                 self.schedule(id, now.mono.after(doubt));

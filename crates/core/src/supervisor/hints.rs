@@ -6,7 +6,8 @@ use super::status::{sentence, too_large};
 use super::work::{COLLECT, Class, Purpose, Round};
 use super::{Failure, Output, Supervisor};
 use crate::dialect::oversized::Read;
-use crate::dialect::{Ask, FetchRequest, FetchResponse, tolerant};
+use crate::dialect::pieces::{Pieces, TooLarge};
+use crate::dialect::{Ask, FetchRequest, FetchResponse};
 use crate::model::{Job, JobId, Topic};
 use crate::time::{Mono, Now};
 
@@ -216,23 +217,26 @@ impl Supervisor {
         result: Result<FetchResponse, Failure>,
         now: Now,
     ) {
-        match result {
+        let read = match result {
             Ok(response) => {
                 self.last_heard = Some(now.wall);
-                let incoming = tolerant::parse(&mut *self.dialect, ask, &response);
-                self.answer(None, incoming, now);
+                Read::whole(response)
             }
-            Err(Failure::TooLarge { limit, begun }) => {
-                let read = Read::beginning(*begun, limit);
-                match read.incoming(&mut *self.dialect, ask) {
-                    Some(incoming) => self.answer(None, incoming, now),
-                    None => self.odd("http-error", too_large(limit)),
-                }
-            }
+            Err(Failure::TooLarge { limit, begun }) => Read::beginning(*begun, limit),
             Err(failure) => {
                 let text =
                     self.clean(&format!("Something was not fetched. {}", sentence(&failure)));
                 self.odd("http-error", text);
+                return;
+            }
+        };
+        let mut pieces = Pieces::default();
+        while let Some(piece) = pieces.next(&mut *self.dialect, ask, &read) {
+            match piece {
+                Ok(incoming) => self.answer(None, incoming, now),
+                Err(TooLarge) => {
+                    self.odd("http-error", too_large(read.limit.unwrap_or_default()));
+                }
             }
         }
     }

@@ -1,12 +1,15 @@
 //! Answers are taken in piece by piece: what comes of a long list is put out before the next of its
-//! rows are merged, so that no more than a few of them are held twice.
+//! rows are read, so that no more than a few of them are held twice.
+
+use std::sync::Arc;
 
 use super::shared::Call;
-use super::status::{Fault, too_large};
-use super::verdict::{Trouble, verdict};
-use super::{Remedy, Supervisor};
+use super::status::Fault;
+use super::verdict::{Tally, Trouble, verdict};
+use super::{FetchId, Supervisor};
 use crate::dialect::oversized::Read;
-use crate::dialect::{Ask, Incoming};
+use crate::dialect::pieces::{Pieces, TooLarge};
+use crate::dialect::{Ask, FetchResponse, Incoming};
 use crate::model::Topic;
 use crate::time::Now;
 
@@ -15,14 +18,25 @@ const AT_ONCE: usize = 256;
 
 /// An answer that is being taken in.
 pub(super) struct Intake {
-    pub topic: Topic,
-    pub ask: Ask,
-    pub call: Option<Call>,
-    pub rest: std::vec::IntoIter<Incoming>,
+    topic: Topic,
+    ask: Ask,
+    call: Option<Call>,
+    answer: Result<Arc<Read>, Fault>,
+    /// More of the answer to this request follows.
+    part_of: Option<FetchId>,
+    read: TakenIn,
+    /// What is left of the piece that was read last.
+    rest: std::vec::IntoIter<Incoming>,
     /// Some of it has been taken in.
-    pub begun: bool,
-    /// What it says about API and key, weighed after all of it has been taken in.
-    pub verdict: Result<(), Trouble>,
+    begun: bool,
+}
+
+/// What has been read of an answer.
+#[derive(Debug, Default)]
+pub(super) struct TakenIn {
+    pieces: Pieces,
+    /// What it has said so far.
+    said: Tally,
 }
 
 impl std::fmt::Debug for Intake {
@@ -38,30 +52,42 @@ impl Supervisor {
         topic: &Topic,
         ask: &Ask,
         call: Option<&Call>,
-        result: &Result<Read, Fault>,
+        answer: Result<Arc<Read>, Fault>,
+        mut read: TakenIn,
     ) {
-        let (incoming, verdict) = match result {
-            Ok(read) => match read.incoming(&mut *self.dialect, ask) {
-                Some(incoming) => {
-                    let verdict = verdict(&read.response, &incoming);
-                    (incoming, verdict)
-                }
-                None => {
-                    let reason = too_large(read.limit.unwrap_or_default());
-                    let fault = Fault { reason, remedy: Some(Remedy::Reconnect) };
-                    (Vec::new(), Err(Trouble::Failed(fault)))
-                }
-            },
-            Err(fault) => (Vec::new(), Err(Trouble::Failed(fault.clone()))),
-        };
+        read.pieces.next_part(false);
         self.intake.push_back(Intake {
             topic: topic.clone(),
             ask: ask.clone(),
             call: call.cloned(),
-            rest: incoming.into_iter(),
+            answer,
+            part_of: None,
+            read,
+            rest: Vec::new().into_iter(),
             begun: false,
-            verdict,
         });
+    }
+
+    /// Part of the answer to a topic's request has come.
+    pub(super) fn part_fetched(&mut self, id: FetchId, part: FetchResponse, now: Now) {
+        self.last_heard = Some(now.wall);
+        let part = Arc::new(Read::whole(part));
+        let Some((topics, mut read)) = self.polling.part_came(id) else { return };
+        for (topic, ask) in topics {
+            let at = read.iter().position(|(of, _)| *of == topic);
+            let mut read = at.map(|at| read.swap_remove(at).1).unwrap_or_default();
+            read.pieces.next_part(true);
+            self.intake.push_back(Intake {
+                topic,
+                ask,
+                call: None,
+                answer: Ok(Arc::clone(&part)),
+                part_of: Some(id),
+                read,
+                rest: Vec::new().into_iter(),
+                begun: false,
+            });
+        }
     }
 
     /// Takes in the next piece of an answer; answers whether there was any.
@@ -72,13 +98,36 @@ impl Supervisor {
             return true;
         }
         first.begun = true;
-        let piece: Vec<Incoming> = first.rest.by_ref().take(AT_ONCE).collect();
-        self.answer(Some(&first.topic), piece, now);
-        if !first.rest.as_slice().is_empty() {
-            self.intake.push_front(first);
-            return true;
-        }
-        self.judge(&first.topic, &first.ask, first.call.as_ref(), first.verdict, now);
+        let verdict = match &first.answer {
+            Ok(read) => {
+                let read = Arc::clone(read);
+                if first.rest.as_slice().is_empty() {
+                    match first.read.pieces.next(&mut *self.dialect, &first.ask, &read) {
+                        Some(Ok(piece)) => {
+                            first.read.said.count(&piece);
+                            first.rest = piece.into_iter();
+                        }
+                        Some(Err(TooLarge)) => {
+                            first.read.said.too_large(read.limit.unwrap_or_default())
+                        }
+                        None => {}
+                    }
+                }
+                let piece: Vec<Incoming> = first.rest.by_ref().take(AT_ONCE).collect();
+                self.answer(Some(&first.topic), piece, now);
+                if !first.rest.as_slice().is_empty() || !first.read.pieces.is_done() {
+                    self.intake.push_front(first);
+                    return true;
+                }
+                if let Some(id) = first.part_of {
+                    self.polling.part_read(id, first.topic, first.read);
+                    return true;
+                }
+                verdict(&read.response, first.read.said)
+            }
+            Err(fault) => Err(Trouble::Failed(fault.clone())),
+        };
+        self.judge(&first.topic, &first.ask, first.call.as_ref(), verdict, now);
         if let Some(round) = self.polling.answered(&first.topic) {
             self.round_ended(&first.topic, round, now);
         }

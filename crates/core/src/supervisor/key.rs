@@ -162,6 +162,7 @@ mod tests {
             address: Address::new(url.join(id).expect("a URL")),
             headers: Vec::new(),
             body: None,
+            list: false,
         })
     }
 

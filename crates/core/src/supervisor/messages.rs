@@ -211,6 +211,9 @@ pub enum Input {
     Frames(LinkId, Vec<Frame>),
     /// The socket closed or died. Not sent after [`Output::Close`].
     Closed(LinkId, String),
+    /// Part of an answer that is a long list (see [`FetchRequest::list`]): a document of its own with
+    /// some of the rows. The last part comes as the answer itself.
+    Part(FetchId, FetchResponse),
     /// An HTTP request ended, with the pause that the server asked for, whatever the status.
     Fetched(FetchId, Result<FetchResponse, Failure>, Option<Duration>),
     /// Time has passed.

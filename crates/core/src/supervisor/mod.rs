@@ -212,18 +212,19 @@ impl Supervisor {
     /// Puts a job remembered from an earlier run in place, after [`Supervisor::remember_listing`].
     /// Answers it as it is remembered: that an unended job had not changed was heard with every
     /// listing of its topic, but written down only with its last change.
-    pub fn remember(&mut self, mut job: Job) -> Arc<Job> {
+    pub fn remember(&mut self, job: impl Into<Arc<Job>>) -> Arc<Job> {
+        let mut shared = job.into();
+        let job = Arc::make_mut(&mut shared);
         self.texts.share(&mut job.extra);
         job.source = Source::History;
         if !job.state.terminal() {
             let lists = self.listed_before.iter();
-            let heard = lists.filter(|(topic, _)| self.dialect.holds(topic, &job));
+            let heard = lists.filter(|(topic, _)| self.dialect.holds(topic, job));
             job.heard_at = heard.map(|(_, at)| *at).fold(job.heard_at, Timestamp::max);
         }
-        self.dialect.remember(&job);
-        let job = Arc::new(job);
-        self.board.remember(Arc::clone(&job));
-        job
+        self.dialect.remember(job);
+        self.board.remember(Arc::clone(&shared));
+        shared
     }
 
     /// Removes from now on what `redactor` removes, from every text that is cut or put into a
@@ -264,6 +265,7 @@ impl Supervisor {
                 }
             }
             Input::Closed(link, reason) => self.closed(link, &reason, now),
+            Input::Part(id, part) => self.part_fetched(id, part, now),
             Input::Fetched(id, result, wish) => self.fetched(id, result, wish, now),
             Input::Tick => {}
         }

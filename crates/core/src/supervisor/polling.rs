@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::FetchId;
 use super::budget::Budget;
+use super::intake::TakenIn;
 use super::shared::{Call, Shared};
 use super::work::{COLLECT, Class, Flight, LOOKS, Purpose, Round, Step, Work};
 use crate::dialect::{Ask, FetchRequest, FetchResponse};
@@ -45,6 +46,8 @@ pub(super) struct Polling {
     list_was_last: bool,
     flights: HashMap<FetchId, Flight>,
     waiting: VecDeque<(Topic, FetchRequest)>,
+    /// Requests of which the answer to another is coming in parts already: they wait for its end.
+    deferred: Vec<(Topic, FetchRequest)>,
     /// Requests for topics under way.
     in_flight: usize,
     lookups: usize,
@@ -66,6 +69,7 @@ impl Polling {
             list_was_last: false,
             flights: HashMap::new(),
             waiting: VecDeque::new(),
+            deferred: Vec::new(),
             in_flight: 0,
             lookups: 0,
             last_id: 0,
@@ -103,6 +107,7 @@ impl Polling {
             self.due[class as usize].remove(&(at, topic.clone()));
         }
         self.waiting.retain(|(waiting, _)| waiting != topic);
+        self.deferred.retain(|(deferred, _)| deferred != topic);
         let mut ids = Vec::new();
         for (id, flight) in &mut self.flights {
             flight.also.retain(|(also, _)| also != topic);
@@ -126,6 +131,7 @@ impl Polling {
     /// Gives up all rounds under way, keeping the topics. Answers the requests to abandon.
     pub fn abandon_rounds(&mut self) -> Vec<FetchId> {
         self.waiting.clear();
+        self.deferred.clear();
         self.shared.forget();
         for work in self.work.values_mut() {
             work.round = None;
@@ -321,6 +327,10 @@ impl Polling {
                 self.began(&topic, asked);
                 continue;
             }
+            if self.shared.is_coming(&call) {
+                self.deferred.push((topic, request));
+                continue;
+            }
             if self.free(Class::News, now) {
                 return Some(Step::Make(topic, request));
             }
@@ -350,7 +360,7 @@ impl Polling {
     }
 
     /// Keeps an answer for other topics that ask the same.
-    pub fn keep(&mut self, call: Call, asked: Mono, response: FetchResponse) {
+    pub fn keep(&mut self, call: Call, asked: Mono, response: &FetchResponse) {
         self.shared.keep(call, asked, response);
     }
 
@@ -418,7 +428,8 @@ impl Polling {
         self.last_id += 1;
         let id = FetchId(self.last_id);
         self.budget.spend(now);
-        self.flights.insert(id, Flight { purpose, ask, also: Vec::new(), call: None });
+        self.flights
+            .insert(id, Flight { purpose, ask, also: Vec::new(), call: None, read: Vec::new() });
         id
     }
 
@@ -431,7 +442,28 @@ impl Polling {
         if let Some((call, _)) = &flight.call {
             self.shared.landed(call, id);
         }
+        self.waiting.extend(self.deferred.drain(..));
         Some(flight)
+    }
+
+    /// Part of the answer to a request has come: who asked it, and what each of them has read of it.
+    /// Nobody asks the same any more, who would miss this part.
+    pub fn part_came(&mut self, id: FetchId) -> Option<(Vec<(Topic, Ask)>, Vec<(Topic, TakenIn)>)> {
+        let flight = self.flights.get_mut(&id)?;
+        let Purpose::Topic(topic) = &flight.purpose else { return None };
+        let first = std::iter::once((topic.clone(), flight.ask.clone()));
+        let askers = first.chain(flight.also.iter().cloned()).collect();
+        if let Some((call, _)) = &flight.call {
+            self.shared.part_came(call, id);
+        }
+        Some((askers, std::mem::take(&mut flight.read)))
+    }
+
+    /// A topic has read part of an answer.
+    pub fn part_read(&mut self, id: FetchId, topic: Topic, read: TakenIn) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.read.push((topic, read));
+        }
     }
 
     /// Adds a further request to a topic's round. Answers whether the round may take it.

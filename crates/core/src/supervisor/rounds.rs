@@ -1,5 +1,6 @@
 //! Fetching over HTTP: what is due, what the answers mean, and when to ask again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -93,8 +94,8 @@ impl Supervisor {
                 }
                 Some(Step::Known(topic, request, response)) => {
                     let call = Call::of(&request);
-                    let read = Ok(Read::whole(response));
-                    self.take_answer(&topic, &request.ask, Some(&call), &read);
+                    let read = Ok(Arc::new(Read::whole(response)));
+                    self.take_answer(&topic, &request.ask, Some(&call), read, Default::default());
                 }
                 None => {
                     let Some(topic) = self.polling.next_due(now.mono) else { return };
@@ -129,8 +130,10 @@ impl Supervisor {
         match flight.purpose {
             Purpose::Topic(topic) => {
                 let result = match result {
-                    Ok(response) => Ok(Read::whole(response)),
-                    Err(Failure::TooLarge { limit, begun }) => Ok(Read::beginning(*begun, limit)),
+                    Ok(response) => Ok(Arc::new(Read::whole(response))),
+                    Err(Failure::TooLarge { limit, begun }) => {
+                        Ok(Arc::new(Read::beginning(*begun, limit)))
+                    }
                     Err(failure) => Err(api_fault(&failure, self.api_proven)),
                 };
                 match &result {
@@ -139,14 +142,20 @@ impl Supervisor {
                 }
                 let askers = std::iter::once((topic, flight.ask)).chain(flight.also);
                 let call = flight.call.as_ref().map(|(call, _)| call);
+                let mut begun = flight.read;
+                // Of these the answer is only the last.
+                let parts = !begun.is_empty();
                 for (topic, ask) in askers {
-                    self.take_answer(&topic, &ask, call, &result);
+                    let at = begun.iter().position(|(of, _)| *of == topic);
+                    let begun = at.map(|at| begun.swap_remove(at).1).unwrap_or_default();
+                    self.take_answer(&topic, &ask, call, result.clone(), begun);
                 }
-                if let (Ok(Read { response, limit: None }), Some((call, asked))) =
-                    (result, flight.call)
-                    && (200..300).contains(&response.status)
+                if let (Ok(read), Some((call, asked))) = (result, flight.call)
+                    && read.limit.is_none()
+                    && !parts
+                    && (200..300).contains(&read.response.status)
                 {
-                    self.polling.keep(call, asked, response);
+                    self.polling.keep(call, asked, &read.response);
                 }
             }
             Purpose::Alone => self.alone_fetched(&flight.ask, result, now),

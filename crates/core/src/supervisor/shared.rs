@@ -53,6 +53,8 @@ pub(super) struct Shared {
     fresh: Duration,
     askers: HashMap<Call, Asker>,
     flights: HashMap<Call, (FetchId, Mono)>,
+    /// Calls of which part of the answer has come.
+    coming: HashMap<Call, FetchId>,
     answers: VecDeque<(Call, Mono, FetchResponse)>,
 }
 
@@ -62,6 +64,7 @@ impl Shared {
             fresh: (poll * 3 / 4).min(LONGEST),
             askers: HashMap::new(),
             flights: HashMap::new(),
+            coming: HashMap::new(),
             answers: VecDeque::new(),
         }
     }
@@ -82,7 +85,22 @@ impl Shared {
         self.flights.insert(call, (id, now));
     }
 
+    /// Part of the answer has come. Who asks the same from now on has missed it.
+    pub fn part_came(&mut self, call: &Call, id: FetchId) {
+        self.landed(call, id);
+        self.coming.insert(call.clone(), id);
+    }
+
+    /// Whether part of the answer to the same has come and the rest has not: it is asked again once
+    /// that is there, rather than beside it.
+    pub fn is_coming(&self, call: &Call) -> bool {
+        self.coming.contains_key(call)
+    }
+
     pub fn landed(&mut self, call: &Call, id: FetchId) {
+        if self.coming.get(call).is_some_and(|flight| *flight == id) {
+            self.coming.remove(call);
+        }
         if self.flights.get(call).is_some_and(|(flight, _)| *flight == id) {
             self.flights.remove(call);
         }
@@ -103,12 +121,12 @@ impl Shared {
     }
 
     /// Keeps an answer if another topic asks the same, within bounds.
-    pub fn keep(&mut self, call: Call, asked: Mono, response: FetchResponse) {
+    pub fn keep(&mut self, call: Call, asked: Mono, response: &FetchResponse) {
         self.answers.retain(|(known, ..)| *known != call);
         if !matches!(self.askers.get(&call), Some(Asker::Many)) || response.body.len() > MAX_BYTES {
             return;
         }
-        self.answers.push_back((call, asked, response));
+        self.answers.push_back((call, asked, response.clone()));
         let bytes = |answers: &VecDeque<(Call, Mono, FetchResponse)>| -> usize {
             answers.iter().map(|(_, _, response)| response.body.len()).sum()
         };
@@ -120,6 +138,7 @@ impl Shared {
     /// Nothing that was asked so far answers anything.
     pub fn forget(&mut self) {
         self.flights.clear();
+        self.coming.clear();
         self.answers.clear();
     }
 }

@@ -1,6 +1,6 @@
 //! What one answer says.
 
-use super::status::Fault;
+use super::status::{Fault, too_large};
 use super::{Failure, Remedy};
 use crate::dialect::answer::is_page;
 use crate::dialect::{FetchResponse, Incoming};
@@ -14,44 +14,76 @@ pub(super) enum Trouble {
     Failed(Fault),
 }
 
+/// What the pieces of an answer say together, as far as it matters to whether it was usable.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    odd: Option<String>,
+    refused: Option<String>,
+    /// Something was understood.
+    useful: bool,
+    /// Something is asked besides.
+    follows: bool,
+    /// A topic is refused.
+    unwatchable: bool,
+    /// Anything was said at all.
+    any: bool,
+    /// It was larger than is read of one answer, in bytes, and its beginning says nothing.
+    too_large: Option<usize>,
+}
+
+impl Tally {
+    pub fn too_large(&mut self, limit: usize) {
+        self.too_large = Some(limit);
+    }
+
+    pub fn count(&mut self, incoming: &[Incoming]) {
+        for item in incoming {
+            self.any = true;
+            self.useful |= !matches!(item, Incoming::Unknown(_));
+            match item {
+                Incoming::Unknown(diagnostic) if self.odd.is_none() => {
+                    self.odd = Some(diagnostic.text.clone());
+                }
+                Incoming::Refused(reason) if self.refused.is_none() => {
+                    self.refused = Some(reason.clone());
+                }
+                Incoming::Follow(_) => self.follows = true,
+                Incoming::Unwatchable { .. } => self.unwatchable = true,
+                _ => {}
+            }
+        }
+    }
+}
+
 /// Whether an answer was usable. A page of HTML with status 200 is none; "not found", or a failure
 /// of the server, is one if the dialect understood it so.
-pub(super) fn verdict(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), Trouble> {
-    let odd = incoming.iter().find_map(|item| match item {
-        Incoming::Unknown(diagnostic) => Some(diagnostic.text.as_str()),
-        _ => None,
-    });
-    let refused = incoming.iter().find_map(|item| match item {
-        Incoming::Refused(reason) => Some(reason.clone()),
-        _ => None,
-    });
-    if let Some(refused) = refused {
+pub(super) fn verdict(response: &FetchResponse, said: Tally) -> Result<(), Trouble> {
+    if let Some(refused) = said.refused {
         return Err(Trouble::Refused(refused));
     }
-    let useful = incoming.iter().any(|item| !matches!(item, Incoming::Unknown(_)));
+    if let Some(limit) = said.too_large {
+        let (reason, remedy) = (too_large(limit), Some(Remedy::Reconnect));
+        return Err(Trouble::Failed(Fault { reason, remedy }));
+    }
     let status = response.status;
     let wrong = Some(Remedy::SetApiUrl);
-    let (reason, remedy) = match (status, odd) {
+    let (reason, remedy) = match (status, said.odd) {
         (429, _) => ("The API asks for a pause: too many requests (HTTP 429).".to_owned(), None),
         // Of a real failure a dialect makes something, if only a diagnostic.
-        (500.., _) if incoming.is_empty() => return Ok(()),
+        (500.., _) if !said.any => return Ok(()),
         (500.., _) => (format!("The API answered HTTP {status}."), Some(Remedy::Reconnect)),
         // What is asked instead decides.
-        (401 | 403, _) if incoming.iter().any(|item| matches!(item, Incoming::Follow(_))) => {
-            return Ok(());
-        }
+        (401 | 403, _) if said.follows => return Ok(()),
         // It is about one topic, and anything else is answered.
-        (403, _) if incoming.iter().any(|item| matches!(item, Incoming::Unwatchable { .. })) => {
-            return Ok(());
-        }
+        (403, _) if said.unwatchable => return Ok(()),
         (401 | 403, _) => (format!("The API does not allow this (HTTP {status})."), None),
-        (_, Some(_)) if !useful && is_page(response) => {
+        (_, Some(_)) if !said.useful && is_page(response) => {
             ("The API answered with a web page instead of data.".to_owned(), wrong)
         }
-        (404 | 405 | 410, Some(_)) if !useful => {
+        (404 | 405 | 410, Some(_)) if !said.useful => {
             (format!("The API does not know what was asked for (HTTP {status})."), wrong)
         }
-        (_, Some(text)) if !useful => (text.to_owned(), wrong),
+        (_, Some(text)) if !said.useful => (text, wrong),
         _ => return Ok(()),
     };
     Err(Trouble::Failed(Fault { reason, remedy }))

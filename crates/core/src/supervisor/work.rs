@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::FetchId;
+use super::intake::TakenIn;
 use super::shared::Call;
 use super::status::Fault;
 use crate::dialect::{Ask, FetchRequest, FetchResponse};
@@ -68,6 +69,8 @@ pub(super) struct Flight {
     pub also: Vec<(Topic, Ask)>,
     /// What was asked and when, where others may ask the same.
     pub call: Option<(Call, Mono)>,
+    /// For each topic what it has read of an answer that comes in parts.
+    pub read: Vec<(Topic, TakenIn)>,
 }
 
 /// The next thing to do for a topic's round.

@@ -5,6 +5,8 @@ pub mod beginning;
 pub mod engineio;
 pub mod fields;
 pub mod json;
+pub mod parts;
 pub mod repair;
+pub mod rows;
 pub mod socketio;
 pub mod time;

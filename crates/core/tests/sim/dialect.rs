@@ -96,6 +96,7 @@ impl Plain {
             address: Address::new(url),
             headers: Vec::new(),
             body: None,
+            list: false,
         }
     }
 }

@@ -387,7 +387,7 @@ fn an_ended_job_that_is_remembered_is_not_announced_again() {
 fn not_found_is_believed_when_http_knew_the_job_and_the_socket_does_not_speak_of_it() {
     let mut table = Table::new();
     table.http("id=1 state=running").secs(1).apply("gone 1", Source::Http);
-    assert_eq!(table.steps(), [(Moved, JobState::Unknown("gone".to_owned()), 1)]);
+    assert_eq!(table.steps(), [(Moved, JobState::Unknown("gone".into()), 1)]);
     table.http("id=1 state=running");
     assert_eq!(table.steps(), [(Moved, Running, 1)]);
 }
@@ -400,7 +400,7 @@ fn not_found_is_doubted_while_the_socket_speaks_of_the_job() {
     table.secs(10).expire(true);
     assert!(table.confirms(), "it is asked for again");
     table.apply("gone 1", Source::Http);
-    assert_eq!(table.steps(), [(Moved, JobState::Unknown("gone".to_owned()), 1)]);
+    assert_eq!(table.steps(), [(Moved, JobState::Unknown("gone".into()), 1)]);
     table.apply("gone 1", Source::Http);
     assert_eq!(table.changes, []);
 }
@@ -416,7 +416,7 @@ fn a_job_that_the_socket_told_of_and_http_never_showed_is_doubted_for_a_minute()
     table.secs(5).expire(true);
     assert!(table.confirms(), "it is asked for again");
     table.apply("gone 1", Source::Http);
-    assert_eq!(table.steps(), [(Moved, JobState::Unknown("gone".to_owned()), 1)]);
+    assert_eq!(table.steps(), [(Moved, JobState::Unknown("gone".into()), 1)]);
 }
 
 #[test]

@@ -350,6 +350,6 @@ fn what_the_socket_says_is_removed_is_removed() {
     bench.web = Web::ByHand;
     bench.text("job id=1 state=running name=n");
     bench.text("gone id=1");
-    assert_eq!(known(&bench, "1"), Some(JobState::Unknown("gone".to_owned())));
+    assert_eq!(known(&bench, "1"), Some(JobState::Unknown("gone".into())));
     answer(&mut bench, "");
 }

@@ -13,6 +13,7 @@ mod looks;
 mod models;
 mod oversized;
 mod pace;
+mod parts;
 mod random;
 mod rounds;
 mod status;

@@ -370,6 +370,19 @@ impl World {
             }
             Event::Asked(id, ask) => self.asked(id, &ask),
             Event::Answered(id, result, wish) => {
+                // A long list comes in parts, whose lines mean the same.
+                let part = match &result {
+                    Ok((200, body)) if self.rng.range(0, 3) == 0 => body.split_once('\n'),
+                    _ => None,
+                };
+                let part = part.map(|(first, rest)| (first.to_owned(), rest.to_owned()));
+                let result = match part {
+                    Some((first, rest)) => {
+                        self.input(Input::Part(id, page(200, &first)))?;
+                        Ok((200, rest))
+                    }
+                    None => result,
+                };
                 let result = result.map(|(status, body)| page(status, &body));
                 let wish = wish.map(Duration::from_millis);
                 self.input(Input::Fetched(id, result, wish))?;
@@ -775,7 +788,7 @@ impl World {
             if job.removed {
                 // Where no single job can be asked for, nobody says that one is gone.
                 let stuck = state.is_some_and(|state| {
-                    !state.terminal() && state != JobState::Unknown("gone".to_owned())
+                    !state.terminal() && state != JobState::Unknown("gone".into())
                 });
                 if stuck && self.single_jobs {
                     return Err(format!("job {} is stuck: {shown:?}", job.id));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jobwatch_core::dialect::dialect;
 use jobwatch_core::dialect::endpoint::{Defaults, Endpoint};
-use jobwatch_core::model::{Job, Topic};
+use jobwatch_core::model::Topic;
 use jobwatch_core::secret::{Credentials, Secret, names_secret};
 use jobwatch_core::server::{DialectKind, KeyPlacement, PolicyChange, Server, ServerId};
 use jobwatch_core::supervisor::{Input, Link};
@@ -398,7 +398,7 @@ impl State {
         let secret = if change == KeyChange::Keep { entry.secret.clone() } else { key };
         let saved = entry.saved;
         let Some(position) = self.position(slot) else { return };
-        let jobs: Vec<Job> = self.catalogue.of(slot).map(|job| (**job).clone()).collect();
+        let jobs = self.catalogue.of(slot).cloned().collect();
         // Dropping the entry closes the old connection.
         drop(self.take_out(slot));
         let from = match (state, secret) {

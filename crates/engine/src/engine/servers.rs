@@ -284,12 +284,12 @@ impl State {
         }
         self.learn_past(&entry.server.id, &known.jobs);
         for mut job in known.jobs {
-            job.source = Source::History;
             if let Some(machine) = &mut entry.machine {
-                self.catalogue.put(slot, machine.remember(job));
+                job = machine.remember(job);
             } else {
-                self.catalogue.put(slot, Arc::new(job));
+                Arc::make_mut(&mut job).source = Source::History;
             }
+            self.catalogue.put(slot, job);
         }
         let topics = entry.server.watch.clone();
         let (paused, waiting) = (entry.server.paused, entry.key == KeyState::Waiting);
@@ -524,14 +524,18 @@ impl State {
                 self.feed(slot, Input::Frames(link, frames));
                 self.views.frames_changed(slot);
             }
+            Reported::Part(id, part) => self.feed(slot, Input::Part(id, part)),
             Reported::Fetched(id, answer, said) => {
                 let Some(entry) = self.entry_mut(slot) else { return };
                 match &answer {
                     Ok(response) => {
                         let kind = response.content_type.as_deref().unwrap_or("");
-                        let body = entry.redactor.clean_head(&response.body, frames::MAX_TEXT);
+                        let (body, bytes) = match &said.parts {
+                            Some(whole) => (&whole.head, whole.bytes),
+                            None => (&response.body, response.body.len()),
+                        };
+                        let body = entry.redactor.clean_head(body, frames::MAX_TEXT);
                         let text = format!("{} {kind}\n{body}", response.status);
-                        let bytes = response.body.len();
                         entry.frames.http(true, &text, bytes, &entry.redactor, now);
                     }
                     Err(failure) => {
@@ -712,29 +716,8 @@ impl State {
         self.sink(|| Event::Status { server, status });
         if lost && let Some(entry) = self.entry(slot) {
             self.logs.unheard(entry.server.id.clone());
-            self.heard_last(slot);
-        }
-    }
-
-    /// While a server is heard, an answer that changes nothing of a job is not told on. Once it is
-    /// heard no more, its rows say as of when they are.
-    fn heard_last(&mut self, slot: Slot) {
-        let Some((entry, board)) =
-            self.entry(slot).and_then(|entry| Some((entry, entry.machine()?.board())))
-        else {
-            return;
-        };
-        let older = |job: &&Arc<Job>| {
-            let shown = self.catalogue.job(slot, &job.id);
-            shown.is_some_and(|shown| shown.heard_at < job.heard_at)
-        };
-        let mut jobs: Vec<Arc<Job>> = board.open_jobs().filter(older).cloned().collect();
-        for job in &mut jobs {
-            clean_job(job, &entry.redactor);
-        }
-        for job in jobs {
-            let number = self.catalogue.put(slot, Arc::clone(&job));
-            self.views.job_changed(slot, &job, number);
+            // From now on the rows say as of when they are.
+            self.views.everything_changed();
         }
     }
 
@@ -770,7 +753,7 @@ impl State {
         }
         for state in [Some(&mut step.to), step.from.as_mut()].into_iter().flatten() {
             if let JobState::Unknown(word) = state {
-                entry.redactor.clean_in_place(word);
+                *word = entry.redactor.clean(word).into();
             }
         }
         let server = entry.server.id.clone();
@@ -846,7 +829,7 @@ fn clean_job(job: &mut Arc<Job>, redactor: &Redactor) {
             redactor.clean_in_place(text);
         }
         if let JobState::Unknown(word) = &mut job.state {
-            redactor.clean_in_place(word);
+            *word = redactor.clean(word).into();
         }
         for json in [&mut job.detail, &mut job.data, &mut job.result].into_iter().flatten() {
             redactor.clean_json(json);
@@ -882,7 +865,7 @@ fn quotes_key(job: &Job, redactor: &Redactor) -> bool {
     let texts =
         [&job.external_id, &job.name, &job.queue, &job.user, &job.message, &job.error, &job.stack];
     let word = match &job.state {
-        JobState::Unknown(word) => Some(word.as_str()),
+        JobState::Unknown(word) => Some(&**word),
         _ => None,
     };
     let json = [&job.detail, &job.data, &job.result];

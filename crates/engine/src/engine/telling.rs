@@ -156,10 +156,10 @@ impl Engine {
 
 impl State {
     /// Learns from what was before this run: how jobs ended, and how long they took.
-    pub(super) fn learn_past(&mut self, server: &ServerId, jobs: &[Job]) {
+    pub(super) fn learn_past(&mut self, server: &ServerId, jobs: &[Arc<Job>]) {
         let ended = jobs.iter().filter(|job| job.state.terminal() && job.name.is_some());
         let mut ended: Vec<(Timestamp, &Job)> =
-            ended.map(|job| (job.finished_at.unwrap_or(job.heard_at), job)).collect();
+            ended.map(|job| (job.finished_at.unwrap_or(job.heard_at), &**job)).collect();
         ended.sort_by_key(|(at, _)| *at);
         for (at, job) in ended {
             self.telling.past.ended(server, job.title(), &job.state, at, job.took());

@@ -139,7 +139,7 @@ impl Announcement {
 #[derive(Clone, Debug, Default)]
 pub struct Remembered {
     /// Its last known jobs.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<Arc<Job>>,
     /// When each topic was last listed completely.
     pub listings: Vec<(Topic, Timestamp)>,
 }

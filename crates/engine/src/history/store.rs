@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use jobwatch_core::model::{Job, JobId, JobState, Topic};
+use jobwatch_core::model::{Job, JobId, JobState, Texts, Topic};
 use jobwatch_core::redact::Redactor;
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::{Transition, TransitionKind, cut, size};
@@ -33,6 +34,8 @@ const MAX_LOOKED: i64 = 20_000;
 const MAX_STEPS: i64 = 1_000;
 /// How often what is too old or too much is dropped.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+/// Jobs that are handed from thread to thread at a time.
+const BATCH: usize = 256;
 /// What is answered after the flush: reading sees everything asked for before it.
 pub(super) type Answer = Box<dyn FnOnce(&mut Store) + Send>;
 
@@ -514,28 +517,42 @@ impl Store {
 
     /// The jobs of a server, those heard of last at the end: a board that is full drops those
     /// known longest.
-    fn read_jobs(&self, server: &ServerId) -> rusqlite::Result<Vec<Job>> {
+    fn read_jobs(&self, server: &ServerId) -> rusqlite::Result<Vec<Arc<Job>>> {
         let limits = Limits::default();
         let mut all = Vec::new();
         for source in self.sources() {
-            let mut jobs = Vec::new();
-            let mut bytes = 0;
             let mut query = source.prepare_cached(
                 "SELECT body FROM jobs WHERE server = ?1 ORDER BY heard_at DESC LIMIT ?2",
             )?;
             let rows =
                 query.query_map(params![server.0, limits.jobs], |row| row.get::<_, String>(0))?;
-            for body in rows {
-                // A row that another version wrote in a way this one cannot read is passed over;
-                // the server will tell again.
-                let Ok(mut job) = serde_json::from_str::<Job>(&body?) else { continue };
-                // The file may hold more than this version lets it, until it is pruned.
-                if bytes > limits.bytes {
-                    cut(&mut job, CUT, &Redactor::default());
+            // What one thread has read from the file another makes jobs of: both take as long.
+            let mut jobs = std::thread::scope(|scope| {
+                let (bodies, taken) = sync_channel::<Vec<String>>(4);
+                let jobs = scope.spawn(move || {
+                    let mut jobs = Vec::new();
+                    let mut reader =
+                        BodyReader { bytes: 0, most: limits.bytes, texts: Texts::default() };
+                    for body in taken.into_iter().flatten() {
+                        jobs.extend(reader.read(&body));
+                    }
+                    jobs
+                });
+                let mut batch = Vec::with_capacity(BATCH);
+                for body in rows {
+                    batch.push(body?);
+                    if batch.len() == BATCH {
+                        // It ends only with what it is sent.
+                        let _ =
+                            bodies.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
+                    }
                 }
-                bytes += size(&job);
-                jobs.push(job);
-            }
+                let _ = bodies.send(batch);
+                drop(bodies);
+                Ok::<_, rusqlite::Error>(
+                    jobs.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                )
+            })?;
             jobs.reverse();
             all.append(&mut jobs);
         }
@@ -623,6 +640,29 @@ impl Store {
             steps.append(&mut part);
         }
         Ok(steps)
+    }
+}
+
+/// Makes jobs of what was kept of them.
+struct BodyReader {
+    /// Of all jobs so far.
+    bytes: usize,
+    most: usize,
+    texts: Texts,
+}
+
+impl BodyReader {
+    /// A job, unless another version wrote it in a way that this one cannot read: the server will
+    /// tell again.
+    fn read(&mut self, body: &str) -> Option<Arc<Job>> {
+        let mut job = serde_json::from_str::<Job>(body).ok()?;
+        // The file may hold more than this version lets it, until it is pruned.
+        if self.bytes > self.most {
+            cut(&mut job, CUT, &Redactor::default());
+        }
+        self.bytes += size(&job);
+        self.texts.share(&mut job.extra);
+        Some(Arc::new(job))
     }
 }
 

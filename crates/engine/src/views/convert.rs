@@ -40,7 +40,7 @@ impl StateKind {
 impl From<&JobState> for StateView {
     fn from(state: &JobState) -> StateView {
         let name = match state {
-            JobState::Unknown(name) => Some(name.clone()),
+            JobState::Unknown(name) => Some(name.to_string()),
             _ => None,
         };
         StateView { kind: StateKind::of(state), name }
@@ -331,7 +331,7 @@ mod tests {
         let shown = |state| row(&Job { detail: detail.clone(), ..job(state) }).stage;
         assert_eq!(shown(JobState::Running).as_deref(), Some("4235"));
         assert_eq!(shown(JobState::Completed), None);
-        assert_eq!(shown(JobState::Unknown(ENDED.to_owned())), None);
+        assert_eq!(shown(JobState::Unknown(ENDED.into())), None);
     }
 
     #[test]

@@ -360,7 +360,7 @@ mod tests {
                 1 => JobState::Running,
                 2 => JobState::Completed,
                 3 => JobState::Failed,
-                _ => JobState::Unknown("odd".to_owned()),
+                _ => JobState::Unknown("odd".into()),
             }
         }
     }

@@ -80,6 +80,7 @@ fn key() -> Secret {
 fn get(url: &str) -> FetchRequest {
     let address = Address::new(Url::parse(url).unwrap()).with_secret_query("api_key", &key());
     FetchRequest {
+        list: false,
         ask: Ask { topic: None, call: "test", args: Vec::new() },
         method: Method::Get,
         address,

@@ -1,20 +1,23 @@
 //! Servers and histories that have much to tell.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use jobwatch_core::model::Job;
 use jobwatch_core::secret::Secret;
-use jobwatch_core::server::DialectKind;
+use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Demo, DemoOptions};
 use jobwatch_engine::fetch::MAX_BODY;
 use jobwatch_engine::history::{History, Place};
 use jobwatch_engine::views::Rows;
 use jobwatch_engine::{Engine, Options, SettingsSource};
-use tokio::sync::mpsc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::common::{World, all_jobs, engine, pull, server, until};
+use crate::common::{DEADLINE, World, all_jobs, engine, pull, server, until};
 use crate::network::serve;
 
 /// A list of TriggerX jobs, each with so many bytes besides.
@@ -86,5 +89,98 @@ async fn the_engine_is_there_before_its_history_has_been_read_and_then_answers_w
     let engine = Engine::start(options).now_or_never().expect("it waits for nothing").unwrap();
     let Rows::Jobs { rows, .. } = pull(&engine, all_jobs()).await else { panic!("jobs") };
     assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["kept"]);
+    engine.stop().await;
+}
+
+/// A TriggerX server without a socket, whose list of all jobs is sent up to `held` and then, once
+/// told, to its end.
+async fn serve_held(body: String, held: usize, go_on: Arc<Semaphore>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let body = Arc::new(body);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (body, go_on) = (Arc::clone(&body), Arc::clone(&go_on));
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await?);
+                }
+                let head = String::from_utf8_lossy(&head).into_owned();
+                let (status, body) = match head.contains("/jobs/by-apikey") {
+                    true => ("200 OK", body.as_str()),
+                    false if head.contains("/ws/tasks") => ("404 Not Found", ""),
+                    false => ("200 OK", "{}"),
+                };
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n\
+                     content-length: {length}\r\nconnection: close\r\n\r\n"
+                );
+                let (first, rest) = body.split_at(held.min(length));
+                stream.write_all(head.as_bytes()).await?;
+                stream.write_all(first.as_bytes()).await?;
+                if !rest.is_empty() {
+                    let _turn = go_on.acquire().await;
+                    stream.write_all(rest.as_bytes()).await?;
+                }
+                stream.shutdown().await
+            });
+        }
+    });
+    port
+}
+
+/// A server of its own for [`serve_held`].
+fn held(port: u16) -> (Server, Option<Secret>) {
+    let server = server(DialectKind::TriggerX, port);
+    (server, Some(Secret::new("k".to_owned())))
+}
+
+async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < DEADLINE, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// How many jobs are shown.
+async fn total(engine: &Engine) -> u64 {
+    let view = engine.open_view(all_jobs()).await.unwrap();
+    let total = engine.view_window(view, 0, 1).await.unwrap().total;
+    engine.close_view(view).await;
+    total
+}
+
+#[tokio::test]
+async fn a_long_list_is_shown_as_it_comes_in_and_to_its_end() {
+    let body = list(10_000, 100);
+    let half = body.len() / 2;
+    let go_on = Arc::new(Semaphore::new(0));
+    let port = serve_held(body, half, Arc::clone(&go_on)).await;
+    let world = World::new();
+    let engine = engine(&world, vec![held(port)]).await;
+    eventually("the first jobs are shown", async || total(&engine).await > 3_000).await;
+    assert!(total(&engine).await < 6_000, "the others have not been sent");
+    go_on.add_permits(1_000);
+    eventually("all jobs are shown", async || total(&engine).await == 10_000).await;
+    world.until_link("s", Link::Polling).await;
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_listed_again_unchanged_is_as_of_the_last_listing() {
+    let body = list(1, 0).replace("running", "queued");
+    let port = serve_held(body, usize::MAX, Arc::new(Semaphore::new(0))).await;
+    let world = World::new();
+    let engine = engine(&world, vec![held(port)]).await;
+    let heard = async || match pull(&engine, all_jobs()).await {
+        Rows::Jobs { rows, .. } => rows.first().map(|row| row.heard_at),
+        _ => panic!("jobs"),
+    };
+    eventually("it is listed", async || heard().await.is_some()).await;
+    let first = heard().await;
+    eventually("it is listed again", async || heard().await > first).await;
     engine.stop().await;
 }

@@ -79,7 +79,7 @@ pub fn run(row: &Fields<'_>) -> Option<JobPatch> {
         JobState::Failed if succeeded => JobState::Completed,
         // The job has vanished from the queue: it is over, and its end was not seen.
         JobState::Unknown(_) if word.eq_ignore_ascii_case("unknown") => {
-            JobState::Unknown(ENDED.to_owned())
+            JobState::Unknown(ENDED.into())
         }
         state => state,
     });

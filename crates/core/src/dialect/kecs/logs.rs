@@ -258,7 +258,7 @@ impl Kecs {
         if !known {
             let mut patch = JobPatch::new(id.as_str());
             patch.name = Some(format!("{kind} {id}"));
-            patch.state = Some(JobState::Unknown(kind.to_owned()));
+            patch.state = Some(JobState::Unknown(kind.into()));
             all.push(Incoming::Update(Update::Job(Box::new(patch))));
         }
         Some(id)

@@ -134,11 +134,11 @@ pub fn task(
                     patch.error = Some(error);
                     JobState::Failed
                 }
-                Ending::Unknown | Ending::Open => JobState::Unknown(ENDED.to_owned()),
+                Ending::Unknown | Ending::Open => JobState::Unknown(ENDED.into()),
             });
         }
         "DELETED" => account.deleted = true,
-        _ => patch.state = Some(JobState::Unknown(word)),
+        _ => patch.state = Some(JobState::Unknown(word.into())),
     }
     Some(account)
 }

@@ -8,10 +8,12 @@ use serde_json::value::RawValue;
 use super::{Id, TriggerX, record};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
 use crate::dialect::{
-    Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method, Oversized,
+    Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method, Oversized, ReadMark,
+    pieces,
 };
 use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::{self, Fields};
+use crate::wire::rows;
 
 /// More jobs under way than these are not asked for their tasks one by one where all tasks of their
 /// owner can be had at once.
@@ -117,7 +119,8 @@ impl TriggerX {
         args: Vec<String>,
     ) -> FetchRequest {
         let ask = Ask { topic: Some(topic.clone()), call, args };
-        self.endpoint.request(ask, Method::Get, path, &[], None)
+        let list = matches!(call, "jobs" | "jobs-by-key" | "jobs-of-number");
+        FetchRequest { list, ..self.endpoint.request(ask, Method::Get, path, &[], None) }
     }
 
     /// The server serves no list in parts.
@@ -130,7 +133,12 @@ impl TriggerX {
         }
     }
 
-    pub(super) fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
+    pub(super) fn read_answer(
+        &mut self,
+        ask: &Ask,
+        response: &FetchResponse,
+        read: &mut ReadMark,
+    ) -> Vec<Incoming> {
         let arg = ask.args.first().map(String::as_str).unwrap_or_default();
         match (response.status, ask.call, &ask.topic) {
             (_, "cancel", _) => return cancelled(ask, response, arg),
@@ -173,7 +181,7 @@ impl TriggerX {
             }
             (404, "groups", _) if names_nothing(response) => return Vec::new(),
             (404, "jobs" | "jobs-by-key" | "jobs-of-number", _) if names_nothing(response) => {
-                return self.read_jobs(ask, response, "{}", arg);
+                return self.all_read(ask, read);
             }
             // The server reads custom jobs from a table it does not have: an owner who has no
             // others has jobs of which nothing can be told.
@@ -209,12 +217,12 @@ impl TriggerX {
                 None => vec![misshapen(ask, response)],
             },
             "tasks" => match serde_json::from_str::<&RawValue>(text) {
-                Ok(raw) if !text.starts_with('"') => rows(raw, arg),
+                Ok(raw) if !text.starts_with('"') => tasks(raw, arg),
                 _ => vec![misshapen(ask, response)],
             },
             "recent" => {
                 let Some(fields) = Fields::parse(text) else { return Vec::new() };
-                let mut all = fields.get("tasks").map(|raw| rows(raw, "")).unwrap_or_default();
+                let mut all = fields.get("tasks").map(|raw| tasks(raw, "")).unwrap_or_default();
                 let most = fields.whole("limit").filter(|most| *most > 0).unwrap_or(MOST_RECENT);
                 if all.len() >= most {
                     let why = format!(
@@ -250,72 +258,105 @@ impl TriggerX {
                     None => vec![misshapen(ask, response)],
                 }
             }
-            "jobs" | "jobs-by-key" | "jobs-of-number" => self.read_jobs(ask, response, text, arg),
+            "jobs" | "jobs-by-key" | "jobs-of-number" => match Fields::parse(text) {
+                Some(fields) => {
+                    let rows = fields.get("jobs");
+                    let place = |text| rows.and_then(|rows| rows::range(text, rows));
+                    read.rest = place(&response.body);
+                    if read.rest.is_some() {
+                        return self.read_rows(ask, &response.body, read);
+                    }
+                    // No list; or one in a body that is no text, of which this is a mended copy.
+                    read.rest = Some(place(text.as_bytes()).unwrap_or_default());
+                    let mut all = self.read_rows(ask, text.as_bytes(), read);
+                    while !read.done {
+                        all.append(&mut self.read_rows(ask, text.as_bytes(), read));
+                    }
+                    all
+                }
+                None => vec![misshapen(ask, response)],
+            },
             _ => Vec::new(),
         }
     }
 
-    fn read_jobs(
+    /// Reads the next rows of a list of jobs.
+    pub(super) fn read_rows(
         &mut self,
         ask: &Ask,
-        response: &FetchResponse,
-        text: &str,
-        only: &str,
+        body: &[u8],
+        read: &mut ReadMark,
     ) -> Vec<Incoming> {
-        let Some(fields) = Fields::parse(text) else { return vec![misshapen(ask, response)] };
+        let only = ask.args.first().map(String::as_str).unwrap_or_default();
         let mut patches: Vec<Box<JobPatch>> = Vec::new();
-        fields.each_row("jobs", |row| patches.extend(record::job(&row).map(Box::new)));
+        let rest = read.rest.get_or_insert_default();
+        rows::next(body, rest, pieces::ROWS, |row| {
+            patches.extend(record::job(&row).map(Box::new));
+        });
+        read.done = rest.start >= rest.end;
         if ask.call == "jobs-of-number" {
             patches.retain(|patch| patch.user.as_deref().is_none_or(|user| user == only));
         } else if !only.is_empty() {
             let id = record::job_id(only);
             let one =
                 patches.into_iter().find(|p| p.id.as_ref().map(|i| i.as_str()) == id.as_deref());
+            read.done |= one.is_some();
             return one.map(job_told).into_iter().collect();
-        }
-        if patches.is_empty()
-            && ask.call == "jobs-by-key"
-            && let (Some(user), Some(topic)) = (&self.user, &ask.topic)
-        {
-            return vec![Incoming::Follow(self.jobs_of(topic, user))];
         }
         if let ("jobs", Some(Topic::User(address))) = (ask.call, &ask.topic)
             && let Some(number) = patches.iter().find_map(|patch| patch.user.clone())
         {
             self.owners.remember(address.to_ascii_lowercase().into(), number);
         }
-        let mut all = Vec::with_capacity(patches.len() * 2 + 1);
-        let open = patches.iter().filter(|patch| !ended(patch)).count();
-        if let Some(topic @ Topic::Everything) = &ask.topic {
-            self.unlisted = false;
-            self.together = open > FEW && self.user.is_some();
-            if open > MANY && !(self.together && self.grouped != Some(false)) {
-                let remedy = match self.user.is_some() {
-                    false => "Set the user (the owner's address)",
-                    true => "The server lists no tasks of this user. Check the user",
-                };
-                let why = format!(
-                    "More than {MANY} jobs are under way, and their tasks are read one job at a time, \
-                     so some ends are reported late. {remedy} in the server's settings to read them \
-                     together."
-                );
-                // A task may have begun of which nothing was read yet.
-                all.push(Incoming::Partial { open: true, why: Some(why) });
-            }
-            let stats = self.get(topic, "stats", &["ws", "stats"], Vec::new());
-            all.push(Incoming::Follow(stats));
-        }
+        read.jobs += patches.len();
+        read.open += patches.iter().filter(|patch| !ended(patch)).count();
+        let mut all = Vec::with_capacity(patches.len() * 2 + 2);
         for patch in patches {
             let id = patch.id.clone();
             let ended = ended(&patch);
             all.push(job_told(patch));
             if let Some(id) = id {
-                self.listed.remember(id.clone(), ());
+                self.listed.add(id.as_str());
                 if !ended {
                     all.push(Incoming::Found(Topic::Job(id)));
                 }
             }
         }
+        if read.done && !read.goes_on {
+            all.append(&mut self.all_read(ask, read));
+        }
+        all
+    }
+
+    /// What is to be said and asked once a list of jobs has been read to its end.
+    fn all_read(&mut self, ask: &Ask, read: &ReadMark) -> Vec<Incoming> {
+        if !ask.args.is_empty() && ask.call != "jobs-of-number" {
+            return Vec::new();
+        }
+        if read.jobs == 0
+            && ask.call == "jobs-by-key"
+            && let (Some(user), Some(topic)) = (&self.user, &ask.topic)
+        {
+            return vec![Incoming::Follow(self.jobs_of(topic, user))];
+        }
+        let Some(topic @ Topic::Everything) = &ask.topic else { return Vec::new() };
+        let mut all = Vec::new();
+        self.unlisted = false;
+        self.together = read.open > FEW && self.user.is_some();
+        if read.open > MANY && !(self.together && self.grouped != Some(false)) {
+            let remedy = match self.user.is_some() {
+                false => "Set the user (the owner's address)",
+                true => "The server lists no tasks of this user. Check the user",
+            };
+            let why = format!(
+                "More than {MANY} jobs are under way, and their tasks are read one job at a time, \
+                 so some ends are reported late. {remedy} in the server's settings to read them \
+                 together."
+            );
+            // A task may have begun of which nothing was read yet.
+            all.push(Incoming::Partial { open: true, why: Some(why) });
+        }
+        all.push(Incoming::Follow(self.get(topic, "stats", &["ws", "stats"], Vec::new())));
         all
     }
 }
@@ -412,7 +453,7 @@ fn single(fields: &Fields<'_>, id: &str) -> Vec<Incoming> {
 }
 
 /// Rows of one job's tasks: a bare array, `null`, or wrapped in `tasks`.
-fn rows(raw: &RawValue, job: &str) -> Vec<Incoming> {
+fn tasks(raw: &RawValue, job: &str) -> Vec<Incoming> {
     let wrapped = Fields::of(raw).map(|fields| fields.rows("tasks"));
     wrapped
         .unwrap_or_else(|| fields::rows(raw))
@@ -435,7 +476,7 @@ fn groups(fields: &Fields<'_>) -> Vec<Incoming> {
         .into_iter()
         .filter_map(|group| {
             let job = Fields::of(group)?.string("job_id").unwrap_or_default();
-            Some(rows(group, &job))
+            Some(tasks(group, &job))
         })
         .flatten()
         .collect()

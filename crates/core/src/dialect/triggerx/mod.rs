@@ -21,10 +21,10 @@ use url::Url;
 
 use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::go;
-use super::memory::Memory;
+use super::memory::{Heard, Memory};
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
-    Outgoing, Oversized, holds_by_fields,
+    Outgoing, Oversized, ReadMark, holds_by_fields,
 };
 use crate::model::{Job, JobId, Topic, Update};
 use crate::secret::Secret;
@@ -50,7 +50,7 @@ pub struct TriggerX {
     /// Something was heard on the present link.
     greeted: bool,
     /// TriggerX jobs whose state came in the list of a watched topic: `job:<id>`.
-    listed: Memory<()>,
+    listed: Heard,
     /// Titles of TriggerX jobs.
     titles: Memory<String>,
     /// The numbers of the owners whose jobs were listed by their address, in lower case.
@@ -86,7 +86,7 @@ impl TriggerX {
             watched: BTreeSet::new(),
             asked: VecDeque::new(),
             greeted: false,
-            listed: Memory::default(),
+            listed: Heard::default(),
             titles: Memory::default(),
             owners: Memory::default(),
             numbers: Memory::default(),
@@ -352,8 +352,29 @@ impl Dialect for TriggerX {
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
-        let read = self.read_answer(ask, response);
-        self.name(read)
+        let mut read = ReadMark::default();
+        let mut all = Vec::new();
+        while !read.done {
+            all.append(&mut self.parse_piece(ask, response, &mut read));
+        }
+        all
+    }
+
+    /// Lists of jobs come whole, however long they are.
+    fn parse_piece(
+        &mut self,
+        ask: &Ask,
+        response: &FetchResponse,
+        read: &mut ReadMark,
+    ) -> Vec<Incoming> {
+        let piece = match read.rest {
+            Some(_) => self.read_rows(ask, &response.body, read),
+            None => {
+                read.done = true;
+                self.read_answer(ask, response, read)
+            }
+        };
+        self.name(piece)
     }
 
     fn oversized(&mut self, ask: &Ask) -> Oversized {

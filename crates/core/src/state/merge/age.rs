@@ -34,10 +34,10 @@ impl Entry {
         };
         let said = (at, patch.state.clone(), patch.progress);
         let stands =
-            self.http_said.as_ref().is_some_and(|before| before.0 == at && *before != said);
+            self.memo.http_said.as_ref().is_some_and(|before| before.0 == at && *before != said);
         // Once it stood still, it is not trusted again until it moves.
         if !stands {
-            self.http_said = Some(said);
+            self.memo.set().http_said = Some(said);
         }
         stands
     }
@@ -86,7 +86,7 @@ impl Entry {
             Some(state) if state.terminal() => patch.finished_at.or(patch.at),
             _ => patch.at.or(patch.started_at),
         };
-        if let (Some(moment), Some(boundary)) = (moment, self.boundary)
+        if let (Some(moment), Some(boundary)) = (moment, self.memo.boundary)
             && moment <= boundary
         {
             return Age::Older;
@@ -104,7 +104,7 @@ impl Entry {
                 _ if self.alive_after_end(patch, context) => return Age::Newer,
                 _ => {}
             }
-        } else if let Some(tentative) = &self.tentative {
+        } else if let Some(tentative) = &self.memo.tentative {
             if self.alive_after_failure(tentative, patch, context) {
                 return Age::Newer;
             }
@@ -112,7 +112,7 @@ impl Entry {
             && let (Some(start), Some(known)) = (patch.started_at, self.job.started_at)
             && let (Some(progress), Some(reached)) = (patch.progress, self.job.progress)
             && progress.clamp(0.0, 100.0) < reached
-            && patch.at.is_none_or(|at| self.state_at.is_none_or(|known| at >= known))
+            && patch.at.is_none_or(|at| self.memo.state_at.is_none_or(|known| at >= known))
             && start.duration_since(known) > signed(SAME_START)
         {
             // It began again from a lower progress: the failure between was not heard.

@@ -63,7 +63,8 @@ impl Entry {
         context: &Context,
         changes: &mut Vec<Change>,
     ) {
-        self.unexplained = self.job.error.is_none().then(|| attempt(&self.job));
+        let unexplained = self.job.error.is_none().then(|| attempt(&self.job));
+        self.memo.set().unexplained = unexplained;
         changes.push(Change::Transition(Transition {
             job: self.job.id.clone(),
             attempt: attempt(&self.job),

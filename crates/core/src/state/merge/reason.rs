@@ -24,7 +24,7 @@ impl Entry {
             return;
         }
         let earlier = self.job.extra.get(EARLIER_ERROR).is_some_and(|kept| kept == &text(error));
-        let failing = patch.state == Some(JobState::Failed) || self.tentative.is_some();
+        let failing = patch.state == Some(JobState::Failed) || self.memo.tentative.is_some();
         if earlier && !failing && !self.job.state.terminal() {
             return;
         }

@@ -29,7 +29,7 @@ impl Entry {
             return age;
         }
         let began = self.began_since(patch);
-        if let Some(tentative) = &self.tentative {
+        if let Some(tentative) = &self.memo.tentative {
             // What remembers this failure was said after it.
             let this = match (before.and_then(|before| before.at), tentative.at) {
                 (Some(at), Some(failed)) => at >= failed - SAME_FAILURE,
@@ -41,7 +41,7 @@ impl Entry {
         let waits = matches!(patch.state, Some(JobState::Queued | JobState::Scheduled));
         let unheard = match before {
             Some(FailedAttempt { at: Some(at), .. }) => {
-                self.failed_at.is_none_or(|known| *at > known + SAME_FAILURE)
+                self.memo.failed_at.is_none_or(|known| *at > known + SAME_FAILURE)
             }
             Some(_) => {
                 age == Age::Newer || ((waits || began) && self.job.state == JobState::Running)
@@ -58,9 +58,10 @@ impl Entry {
         let began = patch.started_at.filter(|_| began);
         let at = before.and_then(|before| before.at).or(began).or(patch.at);
         let at = at.unwrap_or(context.now.wall);
-        self.failed_at = self.failed_at.max(Some(at));
         let number = attempt(&self.job);
-        self.unexplained = error.is_none().then_some(number);
+        let memo = self.memo.set();
+        memo.failed_at = memo.failed_at.max(Some(at));
+        memo.unexplained = error.is_none().then_some(number);
         changes.push(self.failed_attempt(number, at, error.clone()));
         if let Some(error) = error {
             self.keep_earlier_error(error, &mut false);
@@ -70,23 +71,23 @@ impl Entry {
 
     /// Tells the reason of a failed attempt that was told of without one.
     fn explain_failure(&mut self, patch: &JobPatch, context: &Context, changes: &mut Vec<Change>) {
-        let Some(number) = self.unexplained else { return };
+        let Some(number) = self.memo.unexplained else { return };
         let retried = patch.state == Some(JobState::Failed)
             && patch.firmness == Firmness::MayRetry
-            && self.tentative.is_some();
+            && self.memo.tentative.is_some();
         let (error, at) = match &patch.failed_before {
             Some(before) => (&before.error, before.at),
             None if retried => (&patch.error, None),
             None => return,
         };
         let Some(error) = error.as_ref().filter(|error| !says_nothing(error)) else { return };
-        if let (Some(at), Some(failed)) = (at, self.failed_at)
+        if let (Some(at), Some(failed)) = (at, self.memo.failed_at)
             && at.duration_since(failed).abs() > SAME_FAILURE
         {
             return;
         }
-        self.unexplained = None;
-        let at = self.failed_at.unwrap_or(context.now.wall);
+        self.memo.set().unexplained = None;
+        let at = self.memo.failed_at.unwrap_or(context.now.wall);
         changes.push(self.failed_attempt(number, at, Some(error.clone())));
         if !retried {
             self.keep_earlier_error(error.clone(), &mut false);
@@ -108,7 +109,10 @@ impl Entry {
 
     /// Remembers the newest failure of an attempt.
     pub(super) fn note_failure(&mut self, before: Option<&FailedAttempt>) {
-        self.failed_at = before.and_then(|before| before.at).max(self.failed_at);
+        if let Some(at) = before.and_then(|before| before.at) {
+            let memo = self.memo.set();
+            memo.failed_at = memo.failed_at.max(Some(at));
+        }
     }
 
     /// Whether a worker took the job later than it was known to have.
