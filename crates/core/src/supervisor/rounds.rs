@@ -259,6 +259,8 @@ impl Supervisor {
                     if let (Some((id, newest)), Some(topic)) = (seen, topic)
                         && let Some(round) = self.polling.round(topic)
                     {
+                        // The board's own, so that the id of a job is there once.
+                        let id = self.board.job(&id).map_or(id, |job| job.id.clone());
                         round.seen.insert(id);
                         round.newest = round.newest.max(newest);
                     }

@@ -38,7 +38,7 @@ fn the_jobs_of_each_part_are_known_at_once_and_what_is_missing_shows_with_the_la
     assert_eq!(state(&bench, "4"), Some(JobState::Running));
     // The one that stood in no part is asked for, those that did are not.
     bench.secs(1);
-    assert_eq!(bench.asked(asked), ["job 3"]);
+    assert_eq!(bench.asked(asked), ["job job:3"]);
     assert_eq!(bench.status().link, Link::Live);
 }
 
