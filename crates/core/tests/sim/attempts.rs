@@ -59,6 +59,25 @@ fn a_higher_number_of_a_running_job_shows_a_failure_whose_reason_nobody_told() {
 }
 
 #[test]
+fn a_failure_that_a_row_remembers_before_its_event_comes_is_one_failure() {
+    for event in [8_990, 9_000, 9_020] {
+        let mut table = Table::new();
+        table.socket("id=1 state=running progress=40 at=1000");
+        table.secs(1).http("id=1 state=queued before=disk@9000 at=9000");
+        assert_eq!(table.steps(), [(AttemptFailed, Failed, 1), (Moved, Queued, 2)]);
+        table.socket(&format!("id=1 state=failed error=disk mayretry at={event}"));
+        assert_eq!(table.steps(), [], "{event}");
+        table.secs(20).http("id=1 state=queued before=disk@9000 at=9000");
+        assert_eq!(table.steps(), [], "{event}");
+        table.socket("id=1 state=running progress=1 at=12000");
+        assert_eq!(table.steps(), [(Moved, Running, 2)], "{event}");
+        // The next one is another, however soon.
+        table.socket("id=1 state=failed error=disk mayretry at=12100");
+        assert_eq!(table.steps(), [(AttemptFailed, Failed, 2)], "{event}");
+    }
+}
+
+#[test]
 fn a_failure_that_was_heard_is_not_told_again_by_the_row_that_remembers_it() {
     let mut table = Table::new();
     table.socket("id=1 state=running progress=40 at=1000");

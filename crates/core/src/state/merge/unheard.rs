@@ -28,6 +28,9 @@ impl Entry {
             self.note_failure(before);
             return age;
         }
+        if self.is_told_late(patch) {
+            return Age::Older;
+        }
         let began = self.began_since(patch);
         if let Some(tentative) = &self.memo.tentative {
             // What remembers this failure was said after it.
@@ -112,6 +115,19 @@ impl Entry {
         if let Some(at) = before.and_then(|before| before.at) {
             let memo = self.memo.set();
             memo.failed_at = memo.failed_at.max(Some(at));
+        }
+    }
+
+    /// Whether this is the event of a failure of which a row has told already: what waits now is the
+    /// next attempt, and has not failed.
+    fn is_told_late(&self, patch: &JobPatch) -> bool {
+        let fails = patch.state == Some(JobState::Failed) && patch.firmness == Firmness::MayRetry;
+        let waits_again = self.job.state != JobState::Running && attempt(&self.job) > 1;
+        match (patch.at, self.memo.failed_at) {
+            (Some(at), Some(failed)) if fails && waits_again && self.memo.tentative.is_none() => {
+                at.duration_since(failed).abs() <= SAME_FAILURE
+            }
+            _ => false,
         }
     }
 
