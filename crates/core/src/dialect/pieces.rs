@@ -86,11 +86,11 @@ impl Pieces {
         self.done = self.mark.done;
         let is_job = |item: &&Incoming| matches!(item, Incoming::Update(Update::Job(_)));
         self.jobs += incoming.iter().filter(is_job).count();
-        if let Some(limit) = limit {
-            if self.done {
-                let why = why(dialect, ask.topic.as_ref(), self.jobs, limit);
-                incoming.push(Incoming::Partial { open: true, why: Some(why) });
-            }
+        if let Some(limit) = limit
+            && self.done
+        {
+            let why = why(dialect, ask.topic.as_ref(), self.jobs, limit);
+            incoming.push(Incoming::Partial { open: true, why: Some(why) });
         }
         Some(Ok(incoming))
     }

@@ -72,10 +72,7 @@ impl Supervisor {
     pub(super) fn part_fetched(&mut self, id: FetchId, part: FetchResponse, now: Now) {
         self.last_heard = Some(now.wall);
         let part = Arc::new(Read::whole(part));
-        let Some((topics, mut read)) = self.polling.part_came(id) else { return };
-        for (topic, ask) in topics {
-            let at = read.iter().position(|(of, _)| *of == topic);
-            let mut read = at.map(|at| read.swap_remove(at).1).unwrap_or_default();
+        for (topic, ask, mut read) in self.polling.part_came(id) {
             read.pieces.next_part(true);
             self.intake.push_back(Intake {
                 topic,

@@ -446,17 +446,21 @@ impl Polling {
         Some(flight)
     }
 
-    /// Part of the answer to a request has come: who asked it, and what each of them has read of it.
+    /// Part of the answer to a request has come: who asked it, each with what it has read of it.
     /// Nobody asks the same any more, who would miss this part.
-    pub fn part_came(&mut self, id: FetchId) -> Option<(Vec<(Topic, Ask)>, Vec<(Topic, TakenIn)>)> {
-        let flight = self.flights.get_mut(&id)?;
-        let Purpose::Topic(topic) = &flight.purpose else { return None };
+    pub fn part_came(&mut self, id: FetchId) -> Vec<(Topic, Ask, TakenIn)> {
+        let Some(flight) = self.flights.get_mut(&id) else { return Vec::new() };
+        let Purpose::Topic(topic) = &flight.purpose else { return Vec::new() };
         let first = std::iter::once((topic.clone(), flight.ask.clone()));
-        let askers = first.chain(flight.also.iter().cloned()).collect();
+        let askers: Vec<(Topic, Ask)> = first.chain(flight.also.iter().cloned()).collect();
         if let Some((call, _)) = &flight.call {
             self.shared.part_came(call, id);
         }
-        Some((askers, std::mem::take(&mut flight.read)))
+        let read = |(topic, ask)| {
+            let read = take_read(&mut flight.read, &topic);
+            (topic, ask, read)
+        };
+        askers.into_iter().map(read).collect()
     }
 
     /// A topic has read part of an answer.
@@ -577,4 +581,10 @@ impl Polling {
     pub fn sizes(&self) -> (usize, usize, usize) {
         (self.work.len(), self.flights.len(), self.waiting.len())
     }
+}
+
+/// What a topic has read of an answer that comes in parts, taken from among what others have.
+pub(super) fn take_read(all: &mut Vec<(Topic, TakenIn)>, topic: &Topic) -> TakenIn {
+    let at = all.iter().position(|(of, _)| of == topic);
+    at.map(|at| all.swap_remove(at).1).unwrap_or_default()
 }

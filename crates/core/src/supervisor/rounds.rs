@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::polling::take_read;
 use super::shared::Call;
 use super::status::{Api, Fault, api_fault, refusal, sentence};
 use super::verdict::{Trouble, acted, signed_out};
@@ -146,8 +147,7 @@ impl Supervisor {
                 // Of these the answer is only the last.
                 let parts = !begun.is_empty();
                 for (topic, ask) in askers {
-                    let at = begun.iter().position(|(of, _)| *of == topic);
-                    let begun = at.map(|at| begun.swap_remove(at).1).unwrap_or_default();
+                    let begun = take_read(&mut begun, &topic);
                     self.take_answer(&topic, &ask, call, result.clone(), begun);
                 }
                 if let (Ok(read), Some((call, asked))) = (result, flight.call)

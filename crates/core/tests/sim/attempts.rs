@@ -78,6 +78,20 @@ fn a_failure_that_a_row_remembers_before_its_event_comes_is_one_failure() {
 }
 
 #[test]
+fn what_is_said_late_of_an_attempt_that_a_row_remembers_to_have_failed_does_not_begin_the_next() {
+    for back in ["before=disk@9000 at=9000", "before=disk@9000", "before=disk at=9000"] {
+        let mut table = Table::new();
+        table.socket("id=1 state=running progress=40 at=1000");
+        table.secs(20).http(&format!("id=1 state=queued {back}"));
+        assert_eq!(table.steps(), [(AttemptFailed, Failed, 1), (Moved, Queued, 2)], "{back}");
+        table.http("id=1 state=running progress=40 at=1000");
+        table.socket("id=1 state=running progress=60 at=8000");
+        assert_eq!(table.steps(), [], "{back}");
+        assert_eq!(table.job().progress, None, "{back}");
+    }
+}
+
+#[test]
 fn a_failure_that_was_heard_is_not_told_again_by_the_row_that_remembers_it() {
     let mut table = Table::new();
     table.socket("id=1 state=running progress=40 at=1000");

@@ -63,6 +63,9 @@ impl Entry {
         let at = at.unwrap_or(context.now.wall);
         let number = attempt(&self.job);
         let memo = self.memo.set();
+        // What was said of the failed attempt may still come in.
+        let said = before.and_then(|before| before.at).or(patch.at.filter(|_| waits));
+        memo.boundary = memo.boundary.max(said);
         memo.failed_at = memo.failed_at.max(Some(at));
         memo.unexplained = error.is_none().then_some(number);
         changes.push(self.failed_attempt(number, at, error.clone()));
