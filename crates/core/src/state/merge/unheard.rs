@@ -55,8 +55,6 @@ impl Entry {
         if !unheard {
             return age;
         }
-        // The event of it may still be on its way.
-        self.ended_at = self.ended_at.max(before.and_then(|before| before.at));
         let error = before.and_then(|before| before.error.clone());
         let began = patch.started_at.filter(|_| began);
         let at = before.and_then(|before| before.at).or(began).or(patch.at);
