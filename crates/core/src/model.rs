@@ -392,8 +392,7 @@ pub struct JobPatch {
     pub took_ms: Option<u64>,
     /// When the server says this became true. Orders patches; `None` means "as of arrival".
     pub at: Option<Timestamp>,
-    /// Whether this describes the present state as read (a list row, a snapshot, an HTTP object)
-    /// rather than something that has just happened.
+    /// Whether this is the present state as read (a row, an HTTP object), not an event.
     pub snapshot: bool,
     /// The newest failed attempt before this, where the server still remembers it.
     pub failed_before: Option<Box<FailedAttempt>>,

@@ -6,12 +6,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jobwatch_core::dialect::{Address, FetchRequest, FetchResponse, Header, Method};
 use jobwatch_core::supervisor::Failure;
-use jobwatch_core::wire::json::HEAD;
-use jobwatch_core::wire::parts::Splitter;
 use reqwest::header::{
     AGE, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
@@ -24,6 +21,12 @@ use crate::proxy::{self, Proxies, Proxy};
 use crate::redact::{Redactor, prefix};
 use crate::tls;
 
+mod body;
+
+pub use body::InParts;
+use body::{Parts, is_utf_8, read_parts};
+pub(crate) use body::{TakePart, read_up_to};
+
 /// For name resolution, TCP and TLS together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Without a byte of the answer.
@@ -32,8 +35,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer that is read, in bytes, decompressed.
 pub const MAX_BODY: usize = 32 << 20;
-/// A list that is longer than this is handed over in parts of this size.
-const PART: usize = 256 << 10;
 /// Redirects followed for one request.
 pub(crate) const MAX_REDIRECTS: usize = 5;
 /// A longer pause is taken for this: a server that says a year means "not now".
@@ -143,9 +144,6 @@ pub async fn fetch(
     (answer, said.pause)
 }
 
-/// Takes a part of a long list as it comes in; ready when there is room for the next.
-pub(crate) type TakePart<'a> = &'a (dyn Fn(FetchResponse) -> BoxFuture<'static, ()> + Send + Sync);
-
 /// What the headers of an answer said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
@@ -155,15 +153,6 @@ pub struct Said {
     pub date: Option<Timestamp>,
     /// The answer came in parts, of which what is given as the answer is the last.
     pub parts: Option<InParts>,
-}
-
-/// What is to be known of the whole of an answer that came in parts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InParts {
-    /// The beginning of its body, at most [`HEAD`] bytes.
-    pub head: Vec<u8>,
-    /// How many bytes its body had.
-    pub bytes: usize,
 }
 
 /// As [`fetch`], with all that the headers said. A long list is given to `take` in parts, if there is
@@ -311,75 +300,6 @@ fn is_sign_in(url: &Url) -> bool {
     ];
     let mut segments = url.path_segments().into_iter().flatten();
     segments.any(|segment| SEGMENTS.iter().any(|word| segment.eq_ignore_ascii_case(word)))
-}
-
-/// Reads at most `limit` bytes of `response`, and whether that is all of it.
-pub(crate) async fn read_up_to(
-    mut response: reqwest::Response,
-    limit: usize,
-    url: &Url,
-    redactor: &Redactor,
-) -> Result<(Vec<u8>, bool), Failure> {
-    let length = response.content_length().and_then(|length| usize::try_from(length).ok());
-    // Room for all of it at once, where that is known: growing would copy it again and again.
-    let mut body = Vec::with_capacity(length.unwrap_or(0).min(limit));
-    loop {
-        let chunk = timeout(READ_TIMEOUT, response.chunk())
-            .await
-            .map_err(|_| Failure::Timeout(READ_TIMEOUT))?
-            .map_err(|error| failure(&error, url, redactor))?;
-        let Some(chunk) = chunk else { return Ok((body, true)) };
-        let room = limit - body.len();
-        if chunk.len() > room {
-            body.extend_from_slice(&chunk[..room]);
-            return Ok((body, false));
-        }
-        body.extend_from_slice(&chunk);
-    }
-}
-
-/// Whether a list in this charset can be cut between its rows.
-fn is_utf_8(charset: Option<&str>) -> bool {
-    charset.is_none_or(|charset| ["utf-8", "utf8", "us-ascii"].contains(&charset))
-}
-
-/// Where the parts of a list go.
-struct Parts<'a> {
-    take: &'a (dyn Fn(Vec<u8>) -> BoxFuture<'static, ()> + Send + Sync),
-    came: InParts,
-}
-
-/// As [`read_up_to`], for the last part of a long list: the others are handed over as they come in.
-async fn read_parts(
-    mut response: reqwest::Response,
-    limit: usize,
-    url: &Url,
-    redactor: &Redactor,
-    parts: &mut Parts<'_>,
-) -> Result<(Vec<u8>, bool), Failure> {
-    let mut splitter = Splitter::new(PART);
-    let mut head = Vec::new();
-    let mut bytes = 0;
-    loop {
-        let chunk = timeout(READ_TIMEOUT, response.chunk())
-            .await
-            .map_err(|_| Failure::Timeout(READ_TIMEOUT))?
-            .map_err(|error| failure(&error, url, redactor))?;
-        let Some(chunk) = chunk else { return Ok((splitter.rest(), true)) };
-        let taken = &chunk[..chunk.len().min(limit - bytes)];
-        bytes += taken.len();
-        head.extend_from_slice(&taken[..taken.len().min(HEAD - head.len())]);
-        if let Some(part) = splitter.push(taken) {
-            parts.came.head.clone_from(&head);
-            (parts.take)(part).await;
-        }
-        if !parts.came.head.is_empty() {
-            parts.came.bytes = bytes;
-        }
-        if taken.len() < chunk.len() {
-            return Ok((splitter.rest(), false));
-        }
-    }
 }
 
 fn method(method: Method) -> reqwest::Method {

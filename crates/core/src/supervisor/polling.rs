@@ -12,7 +12,8 @@ use super::budget::Budget;
 use super::intake::TakenIn;
 use super::shared::{Call, Shared};
 use super::work::{COLLECT, Class, Flight, LOOKS, Purpose, Round, Step, Work};
-use crate::dialect::{Ask, FetchRequest, FetchResponse};
+use crate::dialect::oversized::Read;
+use crate::dialect::{Ask, FetchRequest};
 use crate::model::Topic;
 use crate::server::Policy;
 use crate::time::Mono;
@@ -360,8 +361,10 @@ impl Polling {
     }
 
     /// Keeps an answer for other topics that ask the same.
-    pub fn keep(&mut self, call: Call, asked: Mono, response: &FetchResponse) {
-        self.shared.keep(call, asked, response);
+    pub fn keep(&mut self, call: Call, asked: Mono, read: &Read) {
+        if read.limit.is_none() && (200..300).contains(&read.response.status) {
+            self.shared.keep(call, asked, &read.response);
+        }
     }
 
     /// From now on nothing that was asked before answers anything.

@@ -131,12 +131,11 @@ impl Supervisor {
         match flight.purpose {
             Purpose::Topic(topic) => {
                 let result = match result {
-                    Ok(response) => Ok(Arc::new(Read::whole(response))),
-                    Err(Failure::TooLarge { limit, begun }) => {
-                        Ok(Arc::new(Read::beginning(*begun, limit)))
-                    }
+                    Ok(response) => Ok(Read::whole(response)),
+                    Err(Failure::TooLarge { limit, begun }) => Ok(Read::beginning(*begun, limit)),
                     Err(failure) => Err(api_fault(&failure, self.api_proven)),
                 };
+                let result = result.map(Arc::new);
                 match &result {
                     Ok(_) => self.last_heard = Some(now.wall),
                     Err(_) => self.answered_at = None,
@@ -150,12 +149,8 @@ impl Supervisor {
                     let begun = take_read(&mut begun, &topic);
                     self.take_answer(&topic, &ask, call, result.clone(), begun);
                 }
-                if let (Ok(read), Some((call, asked))) = (result, flight.call)
-                    && read.limit.is_none()
-                    && !parts
-                    && (200..300).contains(&read.response.status)
-                {
-                    self.polling.keep(call, asked, &read.response);
+                if let (Ok(read), Some((call, asked)), false) = (result, flight.call, parts) {
+                    self.polling.keep(call, asked, &read);
                 }
             }
             Purpose::Alone => self.alone_fetched(&flight.ask, result, now),
