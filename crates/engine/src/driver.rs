@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
+use jiff::Timestamp;
 use jobwatch_core::dialect::{FetchRequest, FetchResponse, Frame, OpenRequest};
 use jobwatch_core::supervisor::{Failure, FetchId, LinkId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -47,7 +48,8 @@ pub struct Report {
     pub slot: Slot,
     /// What.
     pub what: Reported,
-    /// The frames' share of [`WAITING_BYTES`], given back when this is dropped.
+    /// The frames' share of [`WAITING_BYTES`], or the place of a part among [`WAITING_PARTS`]: given
+    /// back when this is dropped.
     pub(crate) share: Option<OwnedSemaphorePermit>,
 }
 
@@ -62,8 +64,9 @@ pub enum Reported {
     Frames(LinkId, Vec<Frame>),
     /// The socket died or was closed by the server.
     Closed(LinkId, String),
-    /// Part of the answer to a request came in, see [`FetchRequest::list`].
-    Part(FetchId, FetchResponse),
+    /// Part of the answer to a request came in, see [`FetchRequest::list`]; the first with what time
+    /// it is on the server.
+    Part(FetchId, FetchResponse, Option<Timestamp>),
     /// A request ended.
     Fetched(FetchId, Result<FetchResponse, Failure>, Said),
 }
@@ -232,12 +235,12 @@ async fn drive(mut context: Context, mut orders: mpsc::UnboundedReceiver<Order>)
                     let _turn = context.fetches.acquire().await;
                     let room = Arc::new(Semaphore::new(WAITING_PARTS));
                     let reports = context.clone();
-                    let take = move |part| {
+                    let take = move |part, date| {
                         let (room, reports) = (Arc::clone(&room), reports.clone());
                         async move {
                             // Never closed either; and an engine that has gone aborts this task.
                             let share = room.acquire_owned().await.ok();
-                            let _ = reports.report(Reported::Part(id, part), share).await;
+                            let _ = reports.report(Reported::Part(id, part, date), share).await;
                         }
                         .boxed()
                     };

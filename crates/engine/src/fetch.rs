@@ -4,6 +4,7 @@
 //! followed within the same origin only, so that the key never reaches another one.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -149,7 +150,7 @@ pub async fn fetch(
 pub struct Said {
     /// The pause that the server asked for, see [`pause_of`].
     pub pause: Option<Duration>,
-    /// What time it is on the server.
+    /// What time it is on the server, unless that came with the first part.
     pub date: Option<Timestamp>,
     /// The answer came in parts, of which what is given as the answer is the last.
     pub parts: Option<InParts>,
@@ -235,11 +236,14 @@ async fn ask(
         let take = take.filter(|_| (200..300).contains(&status) && is_utf_8(charset));
         let (body, whole) = match take {
             Some(take) => {
-                let take = |part| take(answer(part));
+                // The date is that of the beginning.
+                let (date, first) = (said.date, AtomicBool::new(true));
+                let date = || date.filter(|_| first.swap(false, Ordering::Relaxed));
+                let take = |part| take(answer(part), date());
                 let mut parts = Parts { take: &take, came: InParts { head: Vec::new(), bytes: 0 } };
                 let read = read_parts(response, MAX_BODY, &url, redactor, &mut parts).await;
                 if parts.came.bytes > 0 {
-                    said.parts = Some(parts.came);
+                    (said.parts, said.date) = (Some(parts.came), None);
                 }
                 read?
             }

@@ -8,7 +8,6 @@ use crate::model::JobId;
 /// Half of how many names each memory holds.
 const HALF: usize = 10_000;
 
-/// Twice as many names are more than one answer can hold jobs.
 const MOST: usize = 65_536;
 
 /// Which names have been heard of lately: at least the last 65,536, at most twice as many. Only their

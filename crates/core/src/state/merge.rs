@@ -56,6 +56,8 @@ pub(super) struct Entry {
     pub http_seen: bool,
     /// When anything was last heard of it; the start of the clock for what is only remembered.
     pub heard: Mono,
+    /// The same by the local clock, in milliseconds since 1970.
+    pub heard_at: i64,
     /// Known only from the history so far.
     remembered: bool,
     /// The server's own number of the attempt, as opposed to one inferred here.
@@ -149,6 +151,7 @@ impl Entry {
             due: None,
             http_seen: false,
             heard: Mono(0),
+            heard_at: i64::MIN,
             remembered: false,
             counted: None,
             ended_at: None,
@@ -444,7 +447,7 @@ impl Entry {
     }
 
     /// An HTTP answer without a time, soon after the socket spoke, may describe the past.
-    fn may_lag(&self, patch: &JobPatch, context: &Context) -> bool {
+    pub(super) fn may_lag(&self, patch: &JobPatch, context: &Context) -> bool {
         patch.snapshot
             && context.source == Source::Http
             && self.memo.socket_heard.is_some_and(|at| context.now.mono.since(at) < HTTP_LAG)
@@ -638,6 +641,7 @@ impl Entry {
             Source::History => {}
         }
         self.heard = context.now.mono;
+        self.heard_at = context.now.wall.as_millisecond();
         if let Some(memo) = self.memo.get_mut() {
             memo.missing_since = None;
         }

@@ -338,6 +338,15 @@ impl Board {
         self.jobs.get(id).map(|entry| entry.heard)
     }
 
+    /// When anything was last heard of a job by this run, also that nothing has changed, of which the
+    /// job takes no note: by the local clock, in milliseconds since 1970.
+    #[must_use]
+    pub fn heard_at(&self, id: &JobId) -> Option<i64> {
+        let entry = self.jobs.get(id)?;
+        (entry.job.source != Source::History)
+            .then(|| entry.heard_at.max(entry.job.heard_at.as_millisecond()))
+    }
+
     /// Drops a job as if it had never been heard of.
     pub fn forget(&mut self, id: &JobId) {
         if self.order.back() == Some(id) {

@@ -70,9 +70,9 @@ impl Supervisor {
 
     /// Part of the answer to a topic's request has come.
     pub(super) fn part_fetched(&mut self, id: FetchId, part: FetchResponse, now: Now) {
-        self.last_heard = Some(now.wall);
         let part = Arc::new(Read::whole(part));
         for (topic, ask, mut read) in self.polling.part_came(id) {
+            self.last_heard = Some(now.wall);
             read.pieces.next_part(true);
             self.intake.push_back(Intake {
                 topic,
@@ -100,8 +100,12 @@ impl Supervisor {
                 let read = Arc::clone(read);
                 if first.rest.as_slice().is_empty() {
                     match first.read.pieces.next(&mut *self.dialect, &first.ask, &read) {
-                        Some(Ok(piece)) => {
+                        Some(Ok(mut piece)) => {
                             first.read.said.count(&piece);
+                            if first.read.said.is_broken() {
+                                // All its parts are odd alike.
+                                piece.retain(|item| !matches!(item, Incoming::Unknown(_)));
+                            }
                             first.rest = piece.into_iter();
                         }
                         Some(Err(TooLarge)) => {
@@ -116,8 +120,9 @@ impl Supervisor {
                     self.intake.push_front(first);
                     return true;
                 }
+                first.read.said.part_ended();
                 if let Some(id) = first.part_of {
-                    self.polling.part_read(id, first.topic, first.read);
+                    self.polling.part_read(id, first.ask, first.read);
                     return true;
                 }
                 verdict(&read.response, first.read.said)

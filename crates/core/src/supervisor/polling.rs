@@ -460,16 +460,16 @@ impl Polling {
             self.shared.part_came(call, id);
         }
         let read = |(topic, ask)| {
-            let read = take_read(&mut flight.read, &topic);
+            let read = take_read(&mut flight.read, &ask);
             (topic, ask, read)
         };
         askers.into_iter().map(read).collect()
     }
 
-    /// A topic has read part of an answer.
-    pub fn part_read(&mut self, id: FetchId, topic: Topic, read: TakenIn) {
+    /// Part of an answer has been read by one who asked.
+    pub fn part_read(&mut self, id: FetchId, ask: Ask, read: TakenIn) {
         if let Some(flight) = self.flights.get_mut(&id) {
-            flight.read.push((topic, read));
+            flight.read.push((ask, read));
         }
     }
 
@@ -586,8 +586,8 @@ impl Polling {
     }
 }
 
-/// What a topic has read of an answer that comes in parts, taken from among what others have.
-pub(super) fn take_read(all: &mut Vec<(Topic, TakenIn)>, topic: &Topic) -> TakenIn {
-    let at = all.iter().position(|(of, _)| of == topic);
+/// What one who asked has read of an answer that comes in parts, taken from among what others have.
+pub(super) fn take_read(all: &mut Vec<(Ask, TakenIn)>, ask: &Ask) -> TakenIn {
+    let at = all.iter().position(|(of, _)| of == ask);
     at.map(|at| all.swap_remove(at).1).unwrap_or_default()
 }

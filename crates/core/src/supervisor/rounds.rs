@@ -146,7 +146,7 @@ impl Supervisor {
                 // Of these the answer is only the last.
                 let parts = !begun.is_empty();
                 for (topic, ask) in askers {
-                    let begun = take_read(&mut begun, &topic);
+                    let begun = take_read(&mut begun, &ask);
                     self.take_answer(&topic, &ask, call, result.clone(), begun);
                 }
                 if let (Ok(read), Some((call, asked)), false) = (result, flight.call, parts) {

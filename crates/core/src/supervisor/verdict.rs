@@ -17,10 +17,13 @@ pub(super) enum Trouble {
 /// What the pieces of an answer say together, as far as it matters to whether it was usable.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    odd: Option<String>,
     refused: Option<String>,
-    /// Something was understood.
+    /// What is odd about the part that is being read.
+    odd: Option<String>,
+    /// Something was understood of that part.
     useful: bool,
+    /// What is odd about a part of which nothing was understood.
+    broken: Option<String>,
     /// Something is asked besides.
     follows: bool,
     /// A topic is refused.
@@ -34,6 +37,20 @@ pub(super) struct Tally {
 impl Tally {
     pub fn too_large(&mut self, limit: usize) {
         self.too_large = Some(limit);
+    }
+
+    /// A part has been read to its end. One of which nothing is understood makes the whole useless:
+    /// what it would have said is missing.
+    pub fn part_ended(&mut self) {
+        let (odd, useful) = (self.odd.take(), std::mem::take(&mut self.useful));
+        if self.broken.is_none() && !useful {
+            self.broken = odd;
+        }
+    }
+
+    /// Whether it has been said already that a part is broken.
+    pub fn is_broken(&self) -> bool {
+        self.broken.is_some()
     }
 
     pub fn count(&mut self, incoming: &[Incoming]) {
@@ -67,7 +84,7 @@ pub(super) fn verdict(response: &FetchResponse, said: Tally) -> Result<(), Troub
     }
     let status = response.status;
     let wrong = Some(Remedy::SetApiUrl);
-    let (reason, remedy) = match (status, said.odd) {
+    let (reason, remedy) = match (status, said.broken) {
         (429, _) => ("The API asks for a pause: too many requests (HTTP 429).".to_owned(), None),
         // Of a real failure a dialect makes something, if only a diagnostic.
         (500.., _) if !said.any => return Ok(()),
@@ -77,14 +94,14 @@ pub(super) fn verdict(response: &FetchResponse, said: Tally) -> Result<(), Troub
         // It is about one topic, and anything else is answered.
         (403, _) if said.unwatchable => return Ok(()),
         (401 | 403, _) => (format!("The API does not allow this (HTTP {status})."), None),
-        (_, Some(_)) if !said.useful && is_page(response) => {
+        (_, Some(_)) if is_page(response) => {
             ("The API answered with a web page instead of data.".to_owned(), wrong)
         }
-        (404 | 405 | 410, Some(_)) if !said.useful => {
+        (404 | 405 | 410, Some(_)) => {
             (format!("The API does not know what was asked for (HTTP {status})."), wrong)
         }
-        (_, Some(text)) if !said.useful => (text, wrong),
-        _ => return Ok(()),
+        (_, Some(text)) => (text, wrong),
+        (_, None) => return Ok(()),
     };
     Err(Trouble::Failed(Fault { reason, remedy }))
 }

@@ -69,8 +69,8 @@ pub(super) struct Flight {
     pub also: Vec<(Topic, Ask)>,
     /// What was asked and when, where others may ask the same.
     pub call: Option<(Call, Mono)>,
-    /// For each topic what it has read of an answer that comes in parts.
-    pub read: Vec<(Topic, TakenIn)>,
+    /// What each of those who ask has read of an answer that comes in parts.
+    pub read: Vec<(Ask, TakenIn)>,
 }
 
 /// The next thing to do for a topic's round.

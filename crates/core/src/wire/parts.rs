@@ -158,6 +158,8 @@ impl Splitter {
                 self.over |= self.open.is_empty();
             }
             _ if self.open.is_empty() && !byte.is_ascii_whitespace() => self.over = true,
+            // Text of two bytes a character, which is cut nowhere.
+            0 => self.over = true,
             _ => {}
         }
     }
@@ -239,6 +241,7 @@ mod tests {
             r#"{"rows":[{"a":1}"#,
             r#"{"rows":[],"more":[{"a":1},{"a":2},{"a":3}]}"#,
             "null",
+            "{\0\"\0r\0\"\0:\0[\0{\0}\0,\0{\0}\0]\0}\0",
             &long,
         ] {
             for chunk in [1, 5, 10_000] {

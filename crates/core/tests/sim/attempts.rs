@@ -29,6 +29,9 @@ fn a_failure_that_only_the_row_remembers_is_a_step_between_two_attempts() {
         assert_eq!(table.steps(), [], "{back}");
         table.socket("id=1 state=running progress=1 at=12000");
         assert_eq!(table.steps(), [(Moved, Running, 2)], "{back}");
+        // Asked for before that, and answered after it.
+        table.http(&format!("id=1 state=queued {back}"));
+        assert_eq!(table.steps(), [], "{back}");
         table.http("id=1 state=completed at=20000 finished=20000 before=disk");
         assert_eq!(table.steps(), [(Outcome, Completed, 2)], "{back}");
     }
@@ -47,6 +50,17 @@ fn a_failure_between_two_looks_at_a_running_job_is_a_step_as_well() {
         assert_eq!(table.steps(), [(AttemptFailed, Failed, 1), (Moved, Running, 2)], "{then}");
         assert_eq!(reasons(&table), [Some("disk")], "{then}");
     }
+}
+
+#[test]
+fn a_reason_that_comes_with_a_further_attempt_is_not_that_of_the_one_before() {
+    let mut table = Table::new();
+    table.http("id=1 state=running attempt=1");
+    table.secs(20).http("id=1 state=running attempt=2");
+    assert_eq!(reasons(&table), [None]);
+    table.secs(20).http("id=1 state=running attempt=3 before=disk");
+    assert_eq!(table.steps(), [(AttemptFailed, Failed, 2), (Moved, Running, 3)]);
+    assert_eq!(reasons(&table), [Some("disk")]);
 }
 
 #[test]

@@ -524,7 +524,10 @@ impl State {
                 self.feed(slot, Input::Frames(link, frames));
                 self.views.frames_changed(slot);
             }
-            Reported::Part(id, part) => self.feed(slot, Input::Part(id, part)),
+            Reported::Part(id, part, date) => {
+                self.dated(slot, date);
+                self.feed(slot, Input::Part(id, part));
+            }
             Reported::Fetched(id, answer, said) => {
                 let Some(entry) = self.entry_mut(slot) else { return };
                 match &answer {
@@ -545,18 +548,22 @@ impl State {
                 }
                 trace_wire(entry);
                 self.views.frames_changed(slot);
-                if let Some(date) = said.date {
-                    let ahead = |state: &State| state.entry(slot).map(Entry::clock_ahead);
-                    let before = ahead(self).unwrap_or_default();
-                    self.feed(slot, Input::Dated(date));
-                    let now = ahead(self).unwrap_or_default();
-                    // A date has no fractions, so that every other answer differs by a second.
-                    if before.saturating_sub(now).abs() > CLOCK_STEP {
-                        self.views.overview_changed();
-                    }
-                }
+                self.dated(slot, said.date);
                 self.feed(slot, Input::Fetched(id, answer, said.pause));
             }
+        }
+    }
+
+    /// Takes note of what time it is on a server.
+    fn dated(&mut self, slot: Slot, date: Option<Timestamp>) {
+        let Some(date) = date else { return };
+        let ahead = |state: &State| state.entry(slot).map(Entry::clock_ahead);
+        let before = ahead(self).unwrap_or_default();
+        self.feed(slot, Input::Dated(date));
+        let now = ahead(self).unwrap_or_default();
+        // A date has no fractions, so that every other answer differs by a second.
+        if before.saturating_sub(now).abs() > CLOCK_STEP {
+            self.views.overview_changed();
         }
     }
 

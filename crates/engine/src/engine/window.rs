@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use jobwatch_core::dialect::ActionKind;
-use jobwatch_core::model::{Job, JobId, Source};
+use jobwatch_core::model::{Job, JobId};
 use jobwatch_core::notify::Notice;
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::Transition;
@@ -458,21 +457,9 @@ impl State {
         let watched = entry.watches_by_name(&job.id);
         let shown = entry.shown_id(job);
         let row = job_row(&entry.server.id.0, &entry.server.name, job, shown, watched);
-        let heard_at = self.heard_at(entry, job).unwrap_or(row.heard_at);
+        let heard_at = entry.machine().and_then(|machine| machine.board().heard_at(&job.id));
+        let heard_at = heard_at.unwrap_or(row.heard_at);
         Some(JobRow { asked: entry.actions.about(&job.id).cloned(), heard_at, ..row })
-    }
-
-    /// When this program last heard of a job, in milliseconds since 1970: also that it has not
-    /// changed, of which the job itself takes no note.
-    fn heard_at(&self, entry: &Entry, job: &Job) -> Option<i64> {
-        if job.source == Source::History {
-            return None;
-        }
-        let heard = entry.machine()?.board().heard(&job.id)?;
-        let now = self.clock.now();
-        let ago = SignedDuration::try_from(now.mono.since(heard)).ok()?;
-        let at = now.wall.saturating_sub(ago).ok()?.max(job.heard_at);
-        Some(at.as_millisecond())
     }
 
     fn detail(&self, server: &str, id: &JobId, timeline: Vec<TimelineRow>) -> Option<JobDetail> {

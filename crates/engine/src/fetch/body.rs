@@ -1,6 +1,7 @@
 //! The body of an answer, read up to a bound, and in parts where it is a long list.
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use jobwatch_core::dialect::FetchResponse;
 use jobwatch_core::supervisor::Failure;
 use jobwatch_core::wire::json::HEAD;
@@ -14,8 +15,10 @@ use crate::redact::Redactor;
 /// A list that is longer than this is handed over in parts of this size.
 const PART: usize = 256 << 10;
 
-/// Takes a part of a long list as it comes in; ready when there is room for the next.
-pub(crate) type TakePart<'a> = &'a (dyn Fn(FetchResponse) -> BoxFuture<'static, ()> + Send + Sync);
+/// Takes a part of a long list as it comes in, the first with what time it is on the server; ready
+/// when there is room for the next.
+pub(crate) type TakePart<'a> =
+    &'a (dyn Fn(FetchResponse, Option<Timestamp>) -> BoxFuture<'static, ()> + Send + Sync);
 
 /// What is to be known of the whole of an answer that came in parts.
 #[derive(Clone, Debug, PartialEq, Eq)]

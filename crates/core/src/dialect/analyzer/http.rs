@@ -387,7 +387,6 @@ impl Analyzer {
     }
 }
 
-/// More is under way in a queue than is read.
 /// None of the finished jobs that were there before is left.
 fn come_and_gone(queue: &str, list: &str, kept: usize) -> Incoming {
     let why = format!(
@@ -398,6 +397,7 @@ fn come_and_gone(queue: &str, list: &str, kept: usize) -> Incoming {
     Incoming::Partial { open: false, why: Some(why) }
 }
 
+/// More is under way in a queue than is read.
 fn too_much(queue: &str, read: usize, doing: Option<&str>) -> Incoming {
     let why = doing.map(|doing| {
         format!(

@@ -119,7 +119,9 @@ impl TriggerX {
         args: Vec<String>,
     ) -> FetchRequest {
         let ask = Ask { topic: Some(topic.clone()), call, args };
-        let list = matches!(call, "jobs" | "jobs-by-key" | "jobs-of-number");
+        // Those who look for one job in it share an answer, for which it must be whole.
+        let list = matches!(call, "jobs" | "jobs-by-key" | "jobs-of-number")
+            && !matches!(topic, Topic::Job(_));
         FetchRequest { list, ..self.endpoint.request(ask, Method::Get, path, &[], None) }
     }
 

@@ -360,7 +360,7 @@ impl Dialect for TriggerX {
         all
     }
 
-    /// Lists of jobs come whole, however long they are.
+    /// The server pages no list of jobs, however long it is.
     fn parse_piece(
         &mut self,
         ask: &Ask,

@@ -23,8 +23,8 @@ impl Entry {
     ) -> Age {
         let under_way = [JobState::Queued, JobState::Scheduled, JobState::Running];
         let before = patch.failed_before.as_deref();
-        self.explain_failure(patch, context, changes);
         if age == Age::Older || !under_way.contains(&self.job.state) {
+            self.explain_failure(patch, context, changes);
             self.note_failure(before);
             return age;
         }
@@ -38,6 +38,7 @@ impl Entry {
                 (Some(at), Some(failed)) => at >= failed - SAME_FAILURE,
                 _ => false,
             };
+            self.explain_failure(patch, context, changes);
             self.note_failure(before);
             return if this { Age::Newer } else { age };
         }
@@ -47,12 +48,14 @@ impl Entry {
                 self.memo.failed_at.is_none_or(|known| *at > known + SAME_FAILURE)
             }
             Some(_) => {
+                let waits = waits && !self.may_lag(patch, context);
                 age == Age::Newer || ((waits || began) && self.job.state == JobState::Running)
             }
             None => age == Age::Newer,
         };
-        self.note_failure(before);
         if !unheard {
+            self.explain_failure(patch, context, changes);
+            self.note_failure(before);
             return age;
         }
         let error = before.and_then(|before| before.error.clone());
