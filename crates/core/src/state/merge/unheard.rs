@@ -48,7 +48,9 @@ impl Entry {
                 self.memo.failed_at.is_none_or(|known| *at > known + SAME_FAILURE)
             }
             Some(_) => {
-                let waits = waits && !self.may_lag(patch, context);
+                // It may be the failure before this attempt, of which a late answer tells.
+                let late = attempt(&self.job) > 1 && self.may_lag(patch, context);
+                let waits = waits && !late;
                 age == Age::Newer || ((waits || began) && self.job.state == JobState::Running)
             }
             None => age == Age::Newer,
