@@ -130,7 +130,7 @@ fn a_list_that_comes_in_parts_means_the_same_as_one_that_comes_whole() {
     let ask = ask(Topic::Everything, "jobs-by-key", &[]);
     let whole = answered(&body).incoming(&mut *speaking(DialectKind::TriggerX, Some("key")), &ask);
     for size in [100, 20_000, 1 << 20] {
-        let mut splitter = Splitter::new(size);
+        let mut splitter = Splitter::new(size, size);
         let chunks = body.as_bytes().chunks(10_000);
         let mut parts: Vec<Vec<u8>> = chunks.filter_map(|chunk| splitter.push(chunk)).collect();
         parts.push(splitter.rest());
@@ -145,7 +145,7 @@ fn a_list_that_comes_in_parts_means_the_same_as_one_that_comes_whole() {
 #[test]
 fn of_a_list_in_parts_that_is_too_large_all_that_came_is_counted() {
     let body = jobs(4_000);
-    let mut splitter = Splitter::new(50_000);
+    let mut splitter = Splitter::new(100_000, 50_000);
     let mut parts: Vec<Read> = body.as_bytes()[..body.len() - 300]
         .chunks(10_000)
         .filter_map(|chunk| splitter.push(chunk))

@@ -30,6 +30,8 @@ const BATCH_BYTES: usize = 256 << 10;
 const WAITING_BYTES: usize = 2 * MAX_MESSAGE;
 /// Parts of one answer that may wait for the engine; the rest waits in the server's socket.
 const WAITING_PARTS: usize = 2;
+/// For room to come for one more part. Then it is handed over all the same.
+const ROOM_TIMEOUT: Duration = Duration::from_millis(250);
 /// A write that takes longer means that the server has stopped reading.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// For saying goodbye.
@@ -238,8 +240,9 @@ async fn drive(mut context: Context, mut orders: mpsc::UnboundedReceiver<Order>)
                     let take = move |part, date| {
                         let (room, reports) = (Arc::clone(&room), reports.clone());
                         async move {
-                            // Never closed either; and an engine that has gone aborts this task.
-                            let share = room.acquire_owned().await.ok();
+                            // A disk that hangs must not end the request.
+                            let share = timeout(ROOM_TIMEOUT, room.acquire_owned()).await;
+                            let share = share.ok().and_then(Result::ok);
                             let _ = reports.report(Reported::Part(id, part, date), share).await;
                         }
                         .boxed()

@@ -8,20 +8,22 @@ use crate::model::JobId;
 /// Half of how many names each memory holds.
 const HALF: usize = 10_000;
 
-const MOST: usize = 65_536;
+/// More names than one answer has held jobs.
+const MOST: usize = 131_072;
 
-/// Which names have been heard of lately: at least the last 65,536, at most twice as many. Only their
-/// hashes are kept, since one list may have a hundred thousand.
+/// Which names have been heard of lately: at least the last 131,072, at most twice as many. One list
+/// may have a hundred thousand, so only their hashes are kept, and short ones: of thirty thousand
+/// names that were never heard of one is taken for one that was.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    newer: HashSet<u64>,
-    older: HashSet<u64>,
+    newer: HashSet<u32>,
+    older: HashSet<u32>,
     hasher: RandomState,
 }
 
 impl Heard {
     pub(super) fn contains(&self, name: &str) -> bool {
-        let hash = self.hasher.hash_one(name);
+        let hash = self.hash(name);
         self.newer.contains(&hash) || self.older.contains(&hash)
     }
 
@@ -29,7 +31,12 @@ impl Heard {
         if self.newer.len() >= MOST {
             self.older = std::mem::take(&mut self.newer);
         }
-        self.newer.insert(self.hasher.hash_one(name));
+        self.newer.insert(self.hash(name));
+    }
+
+    fn hash(&self, name: &str) -> u32 {
+        // Half of a hash is as good as the whole.
+        self.hasher.hash_one(name) as u32
     }
 }
 

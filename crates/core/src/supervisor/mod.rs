@@ -55,6 +55,7 @@ mod work;
 pub use messages::{
     Failure, FetchId, Input, Link, LinkId, Load, LogReach, Looked, Output, Remedy, Status,
 };
+pub use shared::MAX_SHARED;
 pub use verdict::signed_out;
 
 use backoff::{Backoff, Jitter};

@@ -11,9 +11,10 @@ use crate::dialect::{Address, FetchRequest, FetchResponse, Method};
 use crate::model::Topic;
 use crate::time::Mono;
 
-/// Answers kept, and bytes of them.
+/// Answers kept.
 const MAX_ANSWERS: usize = 8;
-const MAX_BYTES: usize = 4 << 20;
+/// Bytes of the answers that are kept for others who ask the same; a larger one is not.
+pub const MAX_SHARED: usize = 4 << 20;
 
 /// Requests of which is known who asks them.
 const MAX_CALLS: usize = 4_000;
@@ -123,14 +124,15 @@ impl Shared {
     /// Keeps an answer if another topic asks the same, within bounds.
     pub fn keep(&mut self, call: Call, asked: Mono, response: &FetchResponse) {
         self.answers.retain(|(known, ..)| *known != call);
-        if !matches!(self.askers.get(&call), Some(Asker::Many)) || response.body.len() > MAX_BYTES {
+        if !matches!(self.askers.get(&call), Some(Asker::Many)) || response.body.len() > MAX_SHARED
+        {
             return;
         }
         self.answers.push_back((call, asked, response.clone()));
         let bytes = |answers: &VecDeque<(Call, Mono, FetchResponse)>| -> usize {
             answers.iter().map(|(_, _, response)| response.body.len()).sum()
         };
-        while self.answers.len() > MAX_ANSWERS || bytes(&self.answers) > MAX_BYTES {
+        while self.answers.len() > MAX_ANSWERS || bytes(&self.answers) > MAX_SHARED {
             self.answers.pop_front();
         }
     }

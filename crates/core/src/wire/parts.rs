@@ -8,7 +8,9 @@ const MAX_HEAD: usize = 4 << 10;
 /// some of its rows, and what closes both. What follows the list is in the last part only.
 #[derive(Debug)]
 pub struct Splitter {
-    /// How large a part is at least.
+    /// How large the next part is at least.
+    next: usize,
+    /// How large those after it are.
     size: usize,
     /// What stands before the rows of the list, once there is one.
     head: Option<Head>,
@@ -47,10 +49,12 @@ enum TextState {
 }
 
 impl Splitter {
-    /// Cuts parts of at least `size` bytes.
+    /// Cuts a first part of at least `first` bytes, so that what is shorter stays whole, and then
+    /// such of at least `size` bytes.
     #[must_use]
-    pub fn new(size: usize) -> Splitter {
+    pub fn new(first: usize, size: usize) -> Splitter {
         Splitter {
+            next: first,
             size,
             head: None,
             text: Vec::new(),
@@ -70,17 +74,17 @@ impl Splitter {
         self.text.extend_from_slice(bytes);
         self.scan();
         let head = self.head.as_ref()?;
-        if self.whole < self.size {
+        if self.whole < self.next {
             return None;
         }
-        let rows = &self.text[self.between()..self.whole];
-        let mut part = Vec::with_capacity(head.text.len() + rows.len() + head.tail.len());
-        part.extend_from_slice(&head.text);
-        part.extend_from_slice(rows);
+        let between = self.between();
+        let rest = self.text.split_off(self.whole);
+        let mut part = std::mem::replace(&mut self.text, rest);
+        part.splice(..between, head.text.iter().copied());
         part.extend_from_slice(&head.tail);
-        self.text.drain(..self.whole);
         self.at -= self.whole;
         self.whole = 0;
+        self.next = self.size;
         self.cut = true;
         Some(part)
     }
@@ -190,7 +194,7 @@ mod tests {
 
     /// The parts of a document that comes in chunks of so many bytes.
     fn parts(text: &str, chunk: usize, size: usize) -> Vec<String> {
-        let mut splitter = Splitter::new(size);
+        let mut splitter = Splitter::new(size, size);
         let mut parts: Vec<Vec<u8>> =
             text.as_bytes().chunks(chunk).filter_map(|chunk| splitter.push(chunk)).collect();
         parts.push(splitter.rest());

@@ -502,8 +502,13 @@ impl State {
     pub(super) fn reported(&mut self, mut report: Report) {
         // Given back once everything that came of the report is done, its log lines written.
         let share = report.share.take().map(Arc::new);
+        let is_part = matches!(report.what, Reported::Part(..));
         self.heard(report);
         self.store_lines(share.as_ref());
+        // Of a long list no more is read than the history keeps up with.
+        if is_part && let Some(share) = share {
+            self.history.then(move || drop(share));
+        }
     }
 
     fn heard(&mut self, report: Report) {

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jobwatch_core::dialect::FetchResponse;
-use jobwatch_core::supervisor::Failure;
+use jobwatch_core::supervisor::{Failure, MAX_SHARED};
 use jobwatch_core::wire::json::HEAD;
 use jobwatch_core::wire::parts::Splitter;
 use tokio::time::timeout;
@@ -12,7 +12,10 @@ use url::Url;
 use super::{READ_TIMEOUT, failure};
 use crate::redact::Redactor;
 
-/// A list that is longer than this is handed over in parts of this size.
+/// A list that is longer than this is handed over in parts: a shorter one is shared by all who ask for
+/// the same.
+const MAX_WHOLE: usize = MAX_SHARED;
+/// How large the parts after the first are.
 const PART: usize = 256 << 10;
 
 /// Takes a part of a long list as it comes in, the first with what time it is on the server; ready
@@ -73,7 +76,7 @@ pub(super) async fn read_parts(
     redactor: &Redactor,
     parts: &mut Parts<'_>,
 ) -> Result<(Vec<u8>, bool), Failure> {
-    let mut splitter = Splitter::new(PART);
+    let mut splitter = Splitter::new(MAX_WHOLE, PART);
     let mut head = Vec::new();
     let mut bytes = 0;
     loop {

@@ -155,7 +155,7 @@ async fn total(engine: &Engine) -> u64 {
 
 #[tokio::test]
 async fn a_long_list_is_shown_as_it_comes_in_and_to_its_end() {
-    let body = list(10_000, 100);
+    let body = list(10_000, 1_000);
     let half = body.len() / 2;
     let go_on = Arc::new(Semaphore::new(0));
     let port = serve_held(body, half, Arc::clone(&go_on)).await;

@@ -119,9 +119,7 @@ impl TriggerX {
         args: Vec<String>,
     ) -> FetchRequest {
         let ask = Ask { topic: Some(topic.clone()), call, args };
-        // Those who look for one job in it share an answer, for which it must be whole.
-        let list = matches!(call, "jobs" | "jobs-by-key" | "jobs-of-number")
-            && !matches!(topic, Topic::Job(_));
+        let list = matches!(call, "jobs" | "jobs-by-key" | "jobs-of-number");
         FetchRequest { list, ..self.endpoint.request(ask, Method::Get, path, &[], None) }
     }
 
