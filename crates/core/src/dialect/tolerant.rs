@@ -28,19 +28,11 @@ pub fn decode(dialect: &mut dyn Dialect, frame: &Frame) -> Vec<Incoming> {
 
 /// What an answer means to a dialect.
 pub fn parse(dialect: &mut dyn Dialect, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
-    let mended = || mended(response);
     if !accepted(response) {
         // An error's words are short, and a dialect would take what it cannot read for words.
-        return dialect.parse(ask, mended().as_ref().unwrap_or(response));
+        return dialect.parse(ask, mended(response).as_ref().unwrap_or(response));
     }
-    let incoming = dialect.parse(ask, response);
-    if !unread(&incoming) {
-        return incoming;
-    }
-    match mended() {
-        Some(mended) => joined(incoming, dialect.parse(ask, &mended)),
-        None => incoming,
-    }
+    read_again(response, |response| dialect.parse(ask, response)).0
 }
 
 /// What the next piece of an answer means to a dialect, and the answer of which all further pieces
@@ -60,14 +52,26 @@ pub(super) fn parse_piece(
         return (parse(dialect, ask, response), None);
     }
     let before = read.clone();
-    let incoming = dialect.parse_piece(ask, response, read);
-    if !unread(&incoming) {
-        return (incoming, None);
+    read_again(response, |response| {
+        read.clone_from(&before);
+        dialect.parse_piece(ask, response, read)
+    })
+}
+
+/// What `read` makes of an answer, and of the mended one, which is answered as well, where it cannot
+/// read something.
+fn read_again(
+    response: &FetchResponse,
+    mut read: impl FnMut(&FetchResponse) -> Vec<Incoming>,
+) -> (Vec<Incoming>, Option<FetchResponse>) {
+    let first = read(response);
+    if !unread(&first) {
+        return (first, None);
     }
-    let Some(mended) = mended(response) else { return (incoming, None) };
-    *read = before;
-    let again = dialect.parse_piece(ask, &mended, read);
-    (joined(incoming, again), Some(mended))
+    match mended(response) {
+        Some(mended) => (joined(first, read(&mended)), Some(mended)),
+        None => (first, None),
+    }
 }
 
 fn mended(response: &FetchResponse) -> Option<FetchResponse> {
