@@ -11,15 +11,15 @@ import type { ServerView } from "../generated/ServerView";
 import type { Tick } from "../generated/Tick";
 import type { UserError } from "../generated/UserError";
 import type { ServerField } from "../servers/fields";
-import { share } from "../shared/share";
+import { shareStructure } from "../shared/structuralSharing";
 import { Views } from "../shared/views.svelte";
 import { count } from "../shared/format";
-import { visible } from "../shared/visible";
+import { sanitize } from "../shared/sanitize";
 import { applyTheme } from "./theme";
 import { zoomed } from "./zoom";
 
 /** What the middle of the window shows. */
-export type Place =
+export type Page =
   | { kind: "jobs"; server: string | null; queue: string | null }
   | { kind: "queues" }
   | { kind: "notices" }
@@ -34,7 +34,7 @@ export type Overlay =
   | { kind: "removeServer"; id: string }
   | { kind: "cancelJob"; server: string; job: string; name: string }
   | { kind: "frames"; id: string }
-  | { kind: "oddities"; id: string }
+  | { kind: "messages"; id: string }
   | { kind: "palette" }
   | { kind: "shortcuts" };
 
@@ -57,7 +57,7 @@ export class App {
   overview = $state.raw<Overview | null>(null);
   /** Why the program does not answer. */
   failure = $state.raw<UserError | null>(null);
-  place = $state.raw<Place>({ kind: "jobs", server: null, queue: null });
+  page = $state.raw<Page>({ kind: "jobs", server: null, queue: null });
   /** The job whose detail is open. */
   selected = $state.raw<OpenJob | null>(null);
   /** Whether the detail fills the window. */
@@ -67,7 +67,7 @@ export class App {
   overlay = $state.raw<Overlay | null>(null);
   toasts = $state.raw<Toast[]>([]);
   /** What a screen reader is told next. */
-  spoken = $state("");
+  announcement = $state("");
 
   readonly views: Views;
   #pulling = false;
@@ -88,7 +88,7 @@ export class App {
     try {
       await this.#listen();
       await this.refresh();
-      this.look();
+      this.reportFocus();
     } catch (thrown) {
       this.failure = asUserError(thrown);
     }
@@ -109,25 +109,25 @@ export class App {
     return now + (this.server(server)?.clockAhead ?? 0);
   }
 
-  go(place: Place): void {
-    this.place = place;
+  go(page: Page): void {
+    this.page = page;
     this.full = false;
     this.selected = null;
-    this.look();
+    this.reportFocus();
   }
 
   select(job: OpenJob | null, full = false): void {
     const same = job?.server === this.selected?.server && job?.job === this.selected?.job;
     if (!same) this.selected = job;
     this.full = job !== null && full;
-    this.look();
+    this.reportFocus();
   }
 
   /** Opens a job in full from anywhere. */
   show(job: OpenJob): void {
     this.overlay = null;
-    if (this.place.kind !== "jobs" || (this.place.server !== null && this.place.server !== job.server)) {
-      this.place = { kind: "jobs", server: null, queue: null };
+    if (this.page.kind !== "jobs" || (this.page.server !== null && this.page.server !== job.server)) {
+      this.page = { kind: "jobs", server: null, queue: null };
     }
     this.select(job, true);
   }
@@ -144,7 +144,7 @@ export class App {
   }
 
   /** Tells the program what is on screen. */
-  look(): void {
+  reportFocus(): void {
     // Only a hint against a needless popup: when it fails, one popup more is shown.
     this.backend.lookingAt(document.hasFocus(), this.selected).catch(() => undefined);
   }
@@ -155,7 +155,7 @@ export class App {
       await command();
       return true;
     } catch (thrown) {
-      this.tell(asUserError(thrown).message, { failed: true });
+      this.toast(asUserError(thrown).message, { failed: true });
       return false;
     }
   }
@@ -166,13 +166,13 @@ export class App {
 
   /** Tries at once what is not live: the server in question, or all of them. */
   reconnectHere(): void {
-    const here = this.selected?.server ?? (this.place.kind === "jobs" ? this.place.server : null);
+    const here = this.selected?.server ?? (this.page.kind === "jobs" ? this.page.server : null);
     const servers = (this.overview?.servers ?? []).filter((server) =>
       here === null ? !["live", "paused"].includes(server.status.link) : server.id === here,
     );
     for (const server of servers) this.reconnect(server.id);
-    if (servers.length === 0) this.tell("Every server is connected.");
-    else this.tell(servers.length === 1 ? `Reconnecting ${visible(servers[0]?.name ?? "")}.` : `Reconnecting ${count(servers.length, "server")}.`);
+    if (servers.length === 0) this.toast("Every server is connected.");
+    else this.toast(servers.length === 1 ? `Reconnecting ${sanitize(servers[0]?.name ?? "")}.` : `Reconnecting ${count(servers.length, "server")}.`);
   }
 
   /** Changes some of the user's choices; the others stay as they are. */
@@ -185,8 +185,8 @@ export class App {
   zoom(step: 1 | 0 | -1): void {
     const now = this.#zoom ?? this.overview?.preferences.zoom ?? 100;
     this.#zoom = zoomed(now, step);
-    this.hush(this.#zoomToast);
-    this.#zoomToast = this.tell(`Zoom ${this.#zoom} %`, this.#zoom === 100 ? {} : { verb: "Reset", act: () => this.zoom(0) });
+    this.dismissToast(this.#zoomToast);
+    this.#zoomToast = this.toast(`Zoom ${this.#zoom} %`, this.#zoom === 100 ? {} : { verb: "Reset", act: () => this.zoom(0) });
     if (this.#zoom !== now) this.setPreferences({ zoom: this.#zoom });
   }
 
@@ -199,7 +199,7 @@ export class App {
   async mute(target: MuteTarget, by: MuteBy): Promise<void> {
     await this.run(async () => {
       const mute = await this.backend.mute(target, by);
-      this.tell(`Muted ${mutedWords(mute)}. Settings list what is muted.`, {
+      this.toast(`Muted ${describeMute(mute)}. Settings list what is muted.`, {
         verb: "Undo",
         act: () => this.setPreferences({ unmute: [mute] }),
       });
@@ -213,27 +213,27 @@ export class App {
   dismiss(ids: number[]): void {
     void this.run(async () => {
       await this.backend.dismiss(ids);
-      this.tell(ids.length === 1 ? "Notice dismissed." : `${count(ids.length, "notice")} dismissed.`, {
+      this.toast(ids.length === 1 ? "Notice dismissed." : `${count(ids.length, "notice")} dismissed.`, {
         verb: "Undo",
         act: () => void this.run(() => this.backend.restore(ids)),
       });
     });
   }
 
-  tell(text: string, { failed = false, verb = null as string | null, act = null as (() => void) | null } = {}): number {
+  toast(text: string, { failed = false, verb = null as string | null, act = null as (() => void) | null } = {}): number {
     const id = ++this.#lastToast;
     this.toasts = [...this.toasts.slice(-2), { id, text, failed, verb, act }];
-    setTimeout(() => this.hush(id), failed ? 2 * TOAST : TOAST);
+    setTimeout(() => this.dismissToast(id), failed ? 2 * TOAST : TOAST);
     return id;
   }
 
-  hush(id: number): void {
+  dismissToast(id: number): void {
     this.toasts = this.toasts.filter((toast) => toast.id !== id);
   }
 
   /** Speaks to a screen reader. */
-  say(text: string): void {
-    this.spoken = text;
+  announce(text: string): void {
+    this.announcement = text;
   }
 
   /** Pulls the overview; one pull at a time. */
@@ -245,7 +245,7 @@ export class App {
       while (this.#dirty) {
         this.#dirty = false;
         const overview = await this.backend.overview();
-        this.overview = share(this.overview, overview);
+        this.overview = shareStructure(this.overview, overview);
         applyTheme(overview.preferences.theme);
       }
       this.failure = null;
@@ -268,7 +268,7 @@ export class App {
     try {
       const overview = await this.backend.overview();
       if (ticks !== this.#ticks || sameButHeard(this.overview, overview)) return;
-      this.overview = share(this.overview, overview);
+      this.overview = shareStructure(this.overview, overview);
       await this.#listen();
       this.views.refreshAll();
     } catch (thrown) {
@@ -285,7 +285,7 @@ export class App {
     }
     this.views.tick(tick.views);
     if (tick.open?.kind === "notices") this.go({ kind: "notices" });
-    else if (tick.open?.kind === "nothing") this.tell(tick.open.message, { failed: true });
+    else if (tick.open?.kind === "nothing") this.toast(tick.open.message, { failed: true });
     else if (tick.open) {
       this.show({ server: tick.open.server, job: tick.open.job });
       if (tick.open.log) this.tab = "logs";
@@ -294,10 +294,10 @@ export class App {
 }
 
 /** What is muted, as a sentence goes on after "muted". */
-export function mutedWords({ name, error, queue }: Mute): string {
-  if (error !== null) return `failures with “${visible(error)}”`;
-  if (queue !== null) return `the queue “${visible(queue)}”`;
-  return `jobs named “${visible(name ?? "")}”`;
+export function describeMute({ name, error, queue }: Mute): string {
+  if (error !== null) return `failures with “${sanitize(error)}”`;
+  if (queue !== null) return `the queue “${sanitize(queue)}”`;
+  return `jobs named “${sanitize(name ?? "")}”`;
 }
 
 /** Whether two overviews differ at most in what no tick tells of: when a server was last heard, and how its clock runs. */

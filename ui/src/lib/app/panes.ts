@@ -24,8 +24,8 @@ function target(pane: HTMLElement): HTMLElement | null {
   const own = (element: HTMLElement) => element.closest(PANES) === pane && shown(element);
   const control = (within: HTMLElement) =>
     [within, ...within.querySelectorAll<HTMLElement>(CONTROLS)].find((element) => element.matches(CONTROLS) && element.tabIndex >= 0 && own(element)) ?? null;
-  const chosen = [...pane.querySelectorAll<HTMLElement>("[data-pane-focus]")].find(own);
-  return (chosen && control(chosen)) ?? control(pane);
+  const marked = [...pane.querySelectorAll<HTMLElement>("[data-pane-focus]")].find(own);
+  return (marked && control(marked)) ?? control(pane);
 }
 
 /** Whether it is drawn at all: what is hidden takes no focus. */

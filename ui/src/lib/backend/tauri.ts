@@ -6,7 +6,7 @@ import type { TestStep } from "../generated/TestStep";
 import type { Tick } from "../generated/Tick";
 import type { Backend } from "./backend";
 import { mask, type Masked } from "./masked";
-import { within } from "./within";
+import { withTimeout } from "./withTimeout";
 
 const masked = (secret: string | null): Masked | null => (secret === null ? null : mask(secret));
 
@@ -15,7 +15,7 @@ let begun = false;
 
 const overview = async (): Promise<Overview> => {
   const answer = invoke<Overview>("overview");
-  const first = await (begun ? within(answer) : answer);
+  const first = await (begun ? withTimeout(answer) : answer);
   begun = true;
   return first;
 };
@@ -24,12 +24,12 @@ const overview = async (): Promise<Overview> => {
 export const tauri: Backend = {
   subscribe: (onTick) => invoke("subscribe", { onTick: new Channel<Tick>(onTick) }),
   overview,
-  openView: (spec) => within(invoke<number>("open_view", { spec }), (view) => void tauri.closeView(view)),
-  viewWindow: (view, first, count) => within(invoke("view_window", { view, first, count })),
+  openView: (spec) => withTimeout(invoke<number>("open_view", { spec }), (view) => void tauri.closeView(view)),
+  viewWindow: (view, first, count) => withTimeout(invoke("view_window", { view, first, count })),
   closeView: (view) => invoke("close_view", { view }),
-  logSeek: (view, target, around) => within(invoke("log_seek", { view, target, around })),
-  logMap: (view, slices, buckets) => within(invoke("log_map", { view, slices, buckets })),
-  logText: (view, row) => within(invoke("log_text", { view, row })),
+  logSeek: (view, target, around) => withTimeout(invoke("log_seek", { view, target, around })),
+  logMap: (view, slices, buckets) => withTimeout(invoke("log_map", { view, slices, buckets })),
+  logText: (view, row) => withTimeout(invoke("log_text", { view, row })),
   logCopy: (view, first, count, format) => invoke("log_copy", { view, first, count, format }),
   logSave: (view, filtered, format, onProgress) =>
     invoke("log_save", { view, filtered, format, onProgress: new Channel<LogSaving>(onProgress) }),
@@ -56,9 +56,9 @@ export const tauri: Backend = {
   restore: (ids) => invoke("restore", { ids }),
   setPreferences: (patch) => invoke("set_preferences", { patch }),
   mute: (target, by) => invoke("mute", { target, by }),
-  tryRule: (rule) => within(invoke("try_rule", { rule })),
+  tryRule: (rule) => withTimeout(invoke("try_rule", { rule })),
   runRule: (rule) => invoke("run_rule", { rule }),
-  startsAtLogin: () => within(invoke("starts_at_login")),
+  startsAtLogin: () => withTimeout(invoke("starts_at_login")),
   setStartAtLogin: (on) => invoke("set_start_at_login", { on }),
   setDemo: (on) => invoke("set_demo", { on }),
   openLink: (url) => invoke("open_link", { url }),

@@ -34,7 +34,7 @@ export function whyNot(dialect: string | undefined, action: ActionView, state: S
 }
 
 /** What was asked of a server, in words. */
-export function askedWords(dialect: string | undefined, { action, state, message }: AskedView): string {
+export function describeAction(dialect: string | undefined, { action, state, message }: AskedView): string {
   const name = actionName(dialect, action);
   switch (state) {
     case "asked":

@@ -8,8 +8,8 @@ import type { TimelineRow } from "../generated/TimelineRow";
 import { plot, ticks } from "./chart";
 import MetricsPane from "./MetricsPane.svelte";
 import ProgressBar from "./ProgressBar.svelte";
-import { age, attemptWords, lostWords, rowWords, slots, stateWord } from "./states";
-import { Summary, words } from "./summary";
+import { age, attemptLabel, lostMessage, rowLabel, timeLabels, stateLabel } from "./states";
+import { describeChanges, Summary } from "./summary";
 import Timeline from "./Timeline.svelte";
 
 const none: Counts = { queued: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, unknown: 0 };
@@ -19,19 +19,19 @@ const row: JobRow = {
 };
 
 test("a summary names what ended and nothing else", () => {
-  expect(words(none, { ...none, completed: 3, failed: 1, running: 9 })).toBe("3 finished, 1 failed");
-  expect(words({ ...none, completed: 5 }, none)).toBe("");
+  expect(describeChanges(none, { ...none, completed: 3, failed: 1, running: 9 })).toBe("3 finished, 1 failed");
+  expect(describeChanges({ ...none, completed: 5 }, none)).toBe("");
 });
 
-test("a burst of endings is spoken once", () => {
+test("a burst of endings is announcement once", () => {
   vi.useFakeTimers();
   const said: string[] = [];
   const summary = new Summary((text) => said.push(text));
-  summary.heard("all", { ...none, running: 50 });
-  for (let completed = 1; completed <= 50; completed += 1) summary.heard("all", { ...none, running: 50 - completed, completed });
+  summary.update("all", { ...none, running: 50 });
+  for (let completed = 1; completed <= 50; completed += 1) summary.update("all", { ...none, running: 50 - completed, completed });
   vi.advanceTimersByTime(10_000);
   expect(said).toEqual(["50 finished"]);
-  summary.heard("another filter", { ...none, completed: 90 });
+  summary.update("another filter", { ...none, completed: 90 });
   vi.advanceTimersByTime(10_000);
   expect(said).toEqual(["50 finished"]);
   vi.useRealTimers();
@@ -85,11 +85,11 @@ test("a summary says nothing of jobs that a server lists as ended when it is con
   vi.useFakeTimers();
   const said: string[] = [];
   const summary = new Summary((text) => said.push(text));
-  summary.heard("all", none);
-  summary.heard("all", { ...none, completed: 32, failed: 3, running: 2 });
+  summary.update("all", none);
+  summary.update("all", { ...none, completed: 32, failed: 3, running: 2 });
   vi.advanceTimersByTime(20_000);
   expect(said).toEqual([]);
-  summary.heard("all", { ...none, completed: 33, failed: 3, running: 1 });
+  summary.update("all", { ...none, completed: 33, failed: 3, running: 1 });
   vi.advanceTimersByTime(20_000);
   expect(said).toEqual(["1 finished"]);
   vi.useRealTimers();
@@ -106,18 +106,18 @@ test("a job without a start has ended some time ago and took nobody knows how lo
 
 test("a job whose outcome is lost is unknown, does not tick, and says why", () => {
   const gone: JobRow = { ...row, state: { kind: "unknown", name: "gone" } };
-  expect(stateWord(gone.state)).toBe("Unknown");
-  expect(lostWords(gone.state)).toMatch(/not list this job any more/);
+  expect(stateLabel(gone.state)).toBe("Unknown");
+  expect(lostMessage(gone.state)).toMatch(/not list this job any more/);
   expect(age(gone, 65_000).fact).toBe("Last heard 1 m ago");
-  expect(stateWord({ kind: "unknown", name: "ended" })).toBe("Unknown");
-  expect(stateWord({ kind: "unknown", name: "mystery" })).toBe("mystery");
-  expect(lostWords({ kind: "unknown", name: "constructor" })).toBeNull();
+  expect(stateLabel({ kind: "unknown", name: "ended" })).toBe("Unknown");
+  expect(stateLabel({ kind: "unknown", name: "mystery" })).toBe("mystery");
+  expect(lostMessage({ kind: "unknown", name: "constructor" })).toBeNull();
 });
 
 test("an attempt beyond what the server counts stands alone", () => {
-  expect(attemptWords(2, 3)).toBe("Attempt 2 of 3");
-  expect(attemptWords(4, 3)).toBe("Attempt 4");
-  expect(attemptWords(2, null)).toBe("Attempt 2");
+  expect(attemptLabel(2, 3)).toBe("Attempt 2 of 3");
+  expect(attemptLabel(4, 3)).toBe("Attempt 4");
+  expect(attemptLabel(2, null)).toBe("Attempt 2");
 });
 
 test("a job that is unknown has no bar over its words, and a count is a number without a bar", () => {
@@ -137,25 +137,25 @@ test("a job that is unknown has no bar over its words, and a count is a number w
 
 test("how long a job took and how long ago it ended have a place of their own each, and labels", () => {
   const ended: JobRow = { ...row, state: { kind: "completed", name: null }, finishedAt: 34_000 };
-  expect(slots(ended, 334_000)).toEqual({ length: "ran 32 s", when: "5 m ago" });
-  expect(slots({ ...ended, startedAt: null }, 334_000)).toEqual({ length: "", when: "5 m ago" });
-  expect(slots(row, 34_000)).toEqual({ length: "for 32 s", when: "" });
-  expect(slots({ ...row, startedAt: null }, 34_000)).toEqual({ length: "", when: "created 33 s ago" });
-  expect(slots({ ...row, state: { kind: "queued", name: null }, startedAt: null }, 34_000)).toEqual({ length: "waits 33 s", when: "" });
-  expect(slots({ ...row, state: { kind: "unknown", name: "gone" } }, 65_000)).toEqual({ length: "", when: "heard 1 m ago" });
-  expect(slots({ ...row, startedAt: null, createdAt: null }, 65_000)).toEqual({ length: "", when: "" });
+  expect(timeLabels(ended, 334_000)).toEqual({ length: "ran 32 s", when: "5 m ago" });
+  expect(timeLabels({ ...ended, startedAt: null }, 334_000)).toEqual({ length: "", when: "5 m ago" });
+  expect(timeLabels(row, 34_000)).toEqual({ length: "for 32 s", when: "" });
+  expect(timeLabels({ ...row, startedAt: null }, 34_000)).toEqual({ length: "", when: "created 33 s ago" });
+  expect(timeLabels({ ...row, state: { kind: "queued", name: null }, startedAt: null }, 34_000)).toEqual({ length: "waits 33 s", when: "" });
+  expect(timeLabels({ ...row, state: { kind: "unknown", name: "gone" } }, 65_000)).toEqual({ length: "", when: "heard 1 m ago" });
+  expect(timeLabels({ ...row, startedAt: null, createdAt: null }, 65_000)).toEqual({ length: "", when: "" });
 });
 
 test("a row is called by its name, state, server, age and error, with nothing that hides in a text", () => {
   const failed: JobRow = { ...row, name: "reindex", about: "orders", serverName: "Shop", state: { kind: "failed", name: null }, finishedAt: 34_000, text: "disk \u202efull" };
-  expect(rowWords(failed, 334_000)).toBe("reindex, Failed, orders, on Shop, took 32 s, ended 5 m ago, disk ⟨U+202E⟩full");
-  expect(rowWords(row, 34_000)).toBe("a, Running, on S, running for 32 s");
+  expect(rowLabel(failed, 334_000)).toBe("reindex, Failed, orders, on Shop, took 32 s, ended 5 m ago, disk ⟨U+202E⟩full");
+  expect(rowLabel(row, 34_000)).toBe("a, Running, on S, running for 32 s");
 });
 
 test("an error that stands above is not told again in the timeline", () => {
   const step = (to: StateKind, attemptFailed: boolean, error: string | null): TimelineRow => ({ at: 1000, attempt: 1, from: null, to: { kind: to, name: null }, attemptFailed, error });
   const rows = [step("failed", true, "disk full"), step("failed", true, "boom"), step("failed", false, "boom")];
   cleanup();
-  const { container } = render(Timeline, { rows, told: "boom" });
+  const { container } = render(Timeline, { rows, shownError: "boom" });
   expect([...container.querySelectorAll(".error")].map((found) => found.textContent)).toEqual(["disk full"]);
 });

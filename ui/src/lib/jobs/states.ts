@@ -10,16 +10,16 @@ import type { JobRow } from "../generated/JobRow";
 import type { StateKind } from "../generated/StateKind";
 import type { StateView } from "../generated/StateView";
 import { duration, relative } from "../shared/format";
-import { visible } from "../shared/visible";
+import { sanitize } from "../shared/sanitize";
 
 /** How a state is said and drawn. */
-export interface StateLook {
+export interface StateStyle {
   word: string;
   tone: "good" | "bad" | "info" | "plain" | "faint" | "warn";
   icon: typeof Clock;
 }
 
-export const STATES: Record<StateKind, StateLook> = {
+export const STATES: Record<StateKind, StateStyle> = {
   queued: { word: "Queued", tone: "plain", icon: CircleDashed },
   scheduled: { word: "Scheduled", tone: "plain", icon: Clock },
   running: { word: "Running", tone: "info", icon: CirclePlay },
@@ -38,22 +38,22 @@ const LOST = new Map([
 ]);
 
 /** The state's word, or the server's own where there is none. */
-export function stateWord(state: StateView): string {
-  return state.kind === "unknown" && state.name && lostWords(state) === null ? visible(state.name) : STATES[state.kind].word;
+export function stateLabel(state: StateView): string {
+  return state.kind === "unknown" && state.name && lostMessage(state) === null ? sanitize(state.name) : STATES[state.kind].word;
 }
 
 /** What is known of a job whose outcome is lost; null for any other. */
-export function lostWords(state: StateView): string | null {
+export function lostMessage(state: StateView): string | null {
   return state.kind === "unknown" ? (LOST.get(state.name ?? "") ?? null) : null;
 }
 
 /** Whether the job does not run any more: it ended, or its outcome is lost. */
 export function isOver(state: StateView): boolean {
-  return isTerminal(state.kind) || lostWords(state) !== null;
+  return isTerminal(state.kind) || lostMessage(state) !== null;
 }
 
 /** `Attempt 2 of 3`. A retry by hand may go beyond what the server counts. */
-export function attemptWords(attempt: number, most: number | null): string {
+export function attemptLabel(attempt: number, most: number | null): string {
   return `Attempt ${attempt}${most === null || attempt > most ? "" : ` of ${most}`}`;
 }
 
@@ -74,30 +74,30 @@ export interface Age {
 /** How long it took, how long it has run, or how long it waits. */
 export function age(row: JobRow, now: number): Age {
   const { createdAt, startedAt, finishedAt, state } = row;
-  const told = (hint: string, text: string, at: number, fact = `${hint} ${text}`): Age => ({ text, hint, at, fact });
+  const made = (hint: string, text: string, at: number, fact = `${hint} ${text}`): Age => ({ text, hint, at, fact });
   if (isOver(state)) {
-    if (isTerminal(state.kind) && startedAt !== null && finishedAt !== null && finishedAt >= startedAt) return told("Took", duration(finishedAt - startedAt), finishedAt);
-    if (finishedAt !== null) return told("Ended", relative(finishedAt, now), finishedAt);
-    return told("Last heard", relative(row.heardAt, now), row.heardAt);
+    if (isTerminal(state.kind) && startedAt !== null && finishedAt !== null && finishedAt >= startedAt) return made("Took", duration(finishedAt - startedAt), finishedAt);
+    if (finishedAt !== null) return made("Ended", relative(finishedAt, now), finishedAt);
+    return made("Last heard", relative(row.heardAt, now), row.heardAt);
   }
   // Ticks by whole seconds; a server's clock ahead of ours is no negative age.
   const ticking = (since: number) => duration(Math.max(0, Math.floor((now - since) / 1000) * 1000));
-  if (state.kind === "running" && startedAt !== null) return told("Started", ticking(startedAt), startedAt, `Running for ${ticking(startedAt)}`);
+  if (state.kind === "running" && startedAt !== null) return made("Started", ticking(startedAt), startedAt, `Running for ${ticking(startedAt)}`);
   const since = createdAt ?? startedAt;
   if (since === null) return { text: "–", hint: "", at: null, fact: "" };
   const waits = state.kind === "queued" || state.kind === "scheduled";
-  return told("Created", ticking(since), since, waits ? `Waiting for ${ticking(since)}` : `Created ${relative(since, now)}`);
+  return made("Created", ticking(since), since, waits ? `Waiting for ${ticking(since)}` : `Created ${relative(since, now)}`);
 }
 
 /** How long a job took, or has run, and how long ago it ended: each in a place of its own, and labelled. */
-export interface Slots {
+export interface TimeLabels {
   /** `ran 32 s`, `for 32 s`, `waits 32 s`; empty where nobody knows. */
   length: string;
   /** `5 m ago`, `heard 5 m ago`; empty while it goes on. */
   when: string;
 }
 
-export function slots(row: JobRow, now: number): Slots {
+export function timeLabels(row: JobRow, now: number): TimeLabels {
   const { finishedAt, state } = row;
   const { hint, text, fact } = age(row, now);
   if (isOver(state)) {
@@ -110,13 +110,13 @@ export function slots(row: JobRow, now: number): Slots {
 }
 
 /** What a screen reader says of a row: which job, where it stands and since when, and what went wrong. */
-export function rowWords(row: JobRow, now: number): string {
+export function rowLabel(row: JobRow, now: number): string {
   const { hint, fact } = age(row, now);
   const lowered = fact.charAt(0).toLowerCase() + fact.slice(1);
   const ended = hint === "Took" && row.finishedAt !== null ? `ended ${relative(row.finishedAt, now)}` : "";
-  const error = row.state.kind === "failed" && row.text !== null ? visible(row.text) : "";
-  const about = row.about === null ? "" : visible(row.about);
-  return [visible(row.name), stateWord(row.state), about, `on ${visible(row.serverName)}`, lowered, ended, error].filter(Boolean).join(", ");
+  const error = row.state.kind === "failed" && row.text !== null ? sanitize(row.text) : "";
+  const about = row.about === null ? "" : sanitize(row.about);
+  return [sanitize(row.name), stateLabel(row.state), about, `on ${sanitize(row.serverName)}`, lowered, ended, error].filter(Boolean).join(", ");
 }
 
 /** Progress within 0 to 100, or null. */
@@ -125,7 +125,7 @@ export function percent(progress: number | null): number | null {
 }
 
 /** `45 %`; half a percent is neither none nor one. */
-export function percentWords(value: number): string {
+export function percentLabel(value: number): string {
   return `${value > 0 && value < 1 ? value.toFixed(1) : Math.floor(value)} %`;
 }
 

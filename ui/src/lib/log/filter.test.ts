@@ -1,26 +1,26 @@
 import { expect, test } from "vitest";
 
-import { clearedFor, everything, found, narrows, plain, summary, toggleLevel, widened, withChip, withoutChip } from "./filter";
+import { clearedFor, unfiltered, found, narrows, literal, summary, toggleLevel, widened, withChip, withoutChip } from "./filter";
 
 test("a filter that leaves nothing out says nothing", () => {
-  expect(narrows(everything(true))).toBe(false);
-  expect(summary(everything(true))).toBe("");
-  expect(narrows({ ...everything(true), find: plain("x") })).toBe(false);
-  expect(narrows({ ...everything(true), onlyMatching: true })).toBe(false);
+  expect(narrows(unfiltered(true))).toBe(false);
+  expect(summary(unfiltered(true))).toBe("");
+  expect(narrows({ ...unfiltered(true), find: literal("x") })).toBe(false);
+  expect(narrows({ ...unfiltered(true), onlyMatching: true })).toBe(false);
 });
 
 test("the same text is a chip once, and a changed chip keeps its place", () => {
-  let filter = withChip(everything(true), "include", plain("one"));
-  filter = withChip(filter, "include", plain("two"));
-  filter = withChip(filter, "include", plain("one"));
+  let filter = withChip(unfiltered(true), "include", literal("one"));
+  filter = withChip(filter, "include", literal("two"));
+  filter = withChip(filter, "include", literal("one"));
   expect(filter.include.map((chip) => chip.text)).toEqual(["two", "one"]);
-  filter = withChip(filter, "include", plain("three"), 0);
+  filter = withChip(filter, "include", literal("three"), 0);
   expect(filter.include.map((chip) => chip.text)).toEqual(["three", "one"]);
   expect(withoutChip(filter, "include", 0).include.map((chip) => chip.text)).toEqual(["one"]);
 });
 
 test("levels are chosen together, and all of them are the same as none", () => {
-  let filter = toggleLevel(toggleLevel(everything(true), "error"), "warn");
+  let filter = toggleLevel(toggleLevel(unfiltered(true), "error"), "warn");
   expect(filter.levels).toEqual(["warn", "error"]);
   filter = toggleLevel(filter, "warn");
   expect(filter.levels).toEqual(["error"]);
@@ -28,11 +28,11 @@ test("levels are chosen together, and all of them are the same as none", () => {
   expect(filter.levels).toEqual([]);
 });
 
-test("what is filtered reads as a sentence, and one step shows everything again", () => {
-  let filter = toggleLevel(everything(true), "error");
-  filter = withChip(filter, "include", plain("upload"));
-  filter = withChip(filter, "exclude", { ...plain("retry.*5"), regex: true });
-  filter = { ...filter, find: plain("db"), onlyMatching: true, context: 2, cleared: [7] };
+test("what is filtered reads as a sentence, and one step shows unfiltered again", () => {
+  let filter = toggleLevel(unfiltered(true), "error");
+  filter = withChip(filter, "include", literal("upload"));
+  filter = withChip(filter, "exclude", { ...literal("retry.*5"), regex: true });
+  filter = { ...filter, find: literal("db"), onlyMatching: true, context: 2, cleared: [7] };
   expect(summary(filter)).toBe("Only lines: level error, with “upload”, without /retry.*5/, matching “db” and 2 lines around");
   const wide = widened(filter);
   expect(narrows(wide)).toBe(false);

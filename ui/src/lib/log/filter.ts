@@ -1,7 +1,7 @@
 import type { LogFilter } from "../generated/LogFilter";
 import type { LogFind } from "../generated/LogFind";
 import { count } from "../shared/format";
-import { visible } from "../shared/visible";
+import { sanitize } from "../shared/sanitize";
 
 /** Levels in the order of `LogState.levels`: the word of the filter and how it reads. */
 export const LEVELS = [
@@ -15,11 +15,11 @@ export const LEVELS = [
 ] as const;
 
 /** Every line, stack traces folded or not, fields of structured lines taken out or not. */
-export function everything(fold: boolean, fields = true): LogFilter {
+export function unfiltered(fold: boolean, fields = true): LogFilter {
   return { find: null, onlyMatching: false, context: 0, include: [], exclude: [], levels: [], fold, raw: !fields, cleared: [] };
 }
 
-export function plain(text = ""): LogFind {
+export function literal(text = ""): LogFind {
   return { text, regex: false, case: false, word: false };
 }
 
@@ -65,8 +65,8 @@ export function widened(filter: LogFilter): LogFilter {
 }
 
 /** A chip as it reads. */
-export function chipText(find: LogFind): string {
-  return find.regex ? `/${visible(find.text)}/` : `“${visible(find.text)}”`;
+export function chipLabel(find: LogFind): string {
+  return find.regex ? `/${sanitize(find.text)}/` : `“${sanitize(find.text)}”`;
 }
 
 /** What is filtered, in a sentence; empty where nothing is. */
@@ -76,10 +76,10 @@ export function summary(filter: LogFilter): string {
     const words = LEVELS.filter(([word]) => filter.levels.includes(word)).map(([, label]) => label.toLowerCase());
     parts.push(`level ${words.join(" or ")}`);
   }
-  if (filter.include.length > 0) parts.push(`with ${filter.include.map(chipText).join(" and ")}`);
-  if (filter.exclude.length > 0) parts.push(`without ${filter.exclude.map(chipText).join(" or ")}`);
+  if (filter.include.length > 0) parts.push(`with ${filter.include.map(chipLabel).join(" and ")}`);
+  if (filter.exclude.length > 0) parts.push(`without ${filter.exclude.map(chipLabel).join(" or ")}`);
   if (filter.find !== null && filter.onlyMatching) {
-    parts.push(`matching ${chipText(filter.find)}${filter.context > 0 ? ` and ${count(filter.context, "line")} around` : ""}`);
+    parts.push(`matching ${chipLabel(filter.find)}${filter.context > 0 ? ` and ${count(filter.context, "line")} around` : ""}`);
   }
   return parts.length === 0 ? "" : `Only lines: ${parts.join(", ")}`;
 }

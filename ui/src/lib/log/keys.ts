@@ -1,4 +1,4 @@
-import { copy } from "./chosen";
+import { copy } from "./clipboard";
 import type { Log } from "./log.svelte";
 
 /** What the keys need of the pane. */
@@ -25,7 +25,7 @@ export function everywhere(log: Log, pane: Pane) {
 /** Keys of the list of lines. Says whether the event was one. */
 export function inList(log: Log, pane: Pane, event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey) {
-    if (event.key.toLowerCase() === "a") log.chooseAll();
+    if (event.key.toLowerCase() === "a") log.selectAll();
     else return false;
     return true;
   }

@@ -9,11 +9,11 @@ import type { ViewSpec } from "../generated/ViewSpec";
 import type { ViewWindow } from "../generated/ViewWindow";
 import { grouped } from "../shared/format";
 import { LiveView } from "../shared/views.svelte";
-import { clearedFor, everything } from "./filter";
-import { FarView } from "./far.svelte";
+import { clearedFor, unfiltered } from "./filter";
+import { LogOverview } from "./logOverview.svelte";
 import { moved, picked, type Selection, shifted } from "./selection";
 import { Settings } from "./settings.svelte";
-import { width } from "./times";
+import { timeWidth } from "./times";
 
 /** A job of the log, and what to call it. */
 export interface LogJob extends OpenJob {
@@ -30,7 +30,7 @@ const AROUND = 20;
 const [ERROR, FATAL] = [5, 6];
 
 /** What the list of rows can be told. */
-export interface Sight {
+export interface Viewport {
   /** Shows the row, moving as little as possible. */
   reveal(row: number): void;
   /** Has the row so many px below the top, or in the middle. */
@@ -47,9 +47,9 @@ const keyOf = (job: OpenJob) => `${job.server}/${job.job}`;
 export class Log {
   readonly settings = new Settings();
   readonly view: LiveView;
-  readonly far: FarView;
+  readonly overview: LogOverview;
   jobs = $state.raw<LogJob[]>([]);
-  filter = $state.raw<LogFilter>(everything(true));
+  filter = $state.raw<LogFilter>(unfiltered(true));
   /** The end is in sight and stays there. */
   follow = $state(true);
   /** How many rows there were when the view was paused; null while it is not. */
@@ -64,15 +64,15 @@ export class Log {
   /** Times marked in the histogram. */
   marked = $state.raw<[number, number] | null>(null);
   /** The rows in sight. */
-  seen = $state.raw({ first: 0, count: 0 });
-  sight: Sight | null = null;
+  visible = $state.raw({ first: 0, count: 0 });
+  viewport: Viewport | null = null;
   /** A line was seen that names its source: then all lines leave room for one, so that texts stand below each other. */
   origins = $state(false);
 
   /** The first row in sight, to notice when others are put in front of it. */
   #top: { row: number; line: LogRow } | null = null;
   /** Where to be once a new filter is answered. */
-  #place: { row: number; below: number } | null = null;
+  #restore: { row: number; below: number } | null = null;
   #seeking = false;
   /** A search was under way, or a new one had been asked for. */
   #searching = false;
@@ -88,14 +88,14 @@ export class Log {
     private startAtError = false,
   ) {
     this.jobs = jobs;
-    this.filter = everything(this.settings.current.fold, this.settings.current.fields);
+    this.filter = unfiltered(this.settings.current.fold, this.settings.current.fields);
     this.view = new LiveView(app.views, this.#spec(), 60);
     this.view.tail(60);
-    this.far = new FarView(app.backend, this.view);
+    this.overview = new LogOverview(app.backend, this.view);
   }
 
   close(): void {
-    this.far.close();
+    this.overview.close();
     this.view.close();
   }
 
@@ -118,7 +118,7 @@ export class Log {
   /** How many characters wide the columns are, and when the log began: the same for all rows. */
   readonly columns = $derived.by(() => {
     const span = this.state?.span ?? null;
-    return { number: grouped(this.state?.lines ?? 0).length, time: width(this.settings.current.time, span), start: span?.[0] ?? null };
+    return { number: grouped(this.state?.lines ?? 0).length, time: timeWidth(this.settings.current.time, span), start: span?.[0] ?? null };
   });
 
   /** Index of the first of `rows`. */
@@ -152,12 +152,12 @@ export class Log {
   /** The list wants these rows. */
   range(first: number, count: number): void {
     if (this.follow && this.paused === null) this.view.tail(count);
-    else this.view.look(first, count);
+    else this.view.setRange(first, count);
   }
 
   /** These rows are in sight now. */
-  sees(first: number, count: number): void {
-    if (first !== this.seen.first || count !== this.seen.count) this.seen = { first, count };
+  setVisible(first: number, count: number): void {
+    if (first !== this.visible.first || count !== this.visible.count) this.visible = { first, count };
     // The same place with another line: `arrived` finds out where the line went.
     if (this.#top?.row === first) return;
     const line = this.row(first);
@@ -196,7 +196,7 @@ export class Log {
     this.paused = null;
     this.follow = true;
     this.apply({ ...this.filter, cleared: end });
-    this.app.tell("The lines so far are hidden. Nothing is deleted.", { verb: "Undo", act: () => this.unclear(before) });
+    this.app.toast("The lines so far are hidden. Nothing is deleted.", { verb: "Undo", act: () => this.unclear(before) });
   }
 
   unclear(to: number[] = []): void {
@@ -205,7 +205,7 @@ export class Log {
 
   #ask(): void {
     const at = this.follow ? null : (this.selection && this.row(this.selection.head) ? { row: this.selection.head, line: this.current } : this.#top);
-    const below = at === null ? 0 : Math.max(0, at.row - this.seen.first);
+    const below = at === null ? 0 : Math.max(0, at.row - this.visible.first);
     const { line } = at ?? { line: null };
     // With several jobs a line's number says nothing about its place.
     const target: LogTarget | null =
@@ -214,8 +214,8 @@ export class Log {
     this.match = null;
     this.paused = null;
     this.#top = null;
-    this.#place = null;
-    this.far.forget();
+    this.#restore = null;
+    this.overview.forget();
     this.view.ask(
       this.#spec(),
       target === null
@@ -224,7 +224,7 @@ export class Log {
             const found = await this.app.backend.logSeek(view, target, 0);
             if (found === null) return null;
             const { place } = found;
-            this.#place = { row: place.row, below };
+            this.#restore = { row: place.row, below };
             return place.row - below - 10;
           },
     );
@@ -259,7 +259,7 @@ export class Log {
   toEnd(): void {
     this.paused = null;
     this.follow = true;
-    this.sight?.toEnd();
+    this.viewport?.toEnd();
   }
 
   /** Stays where it is. */
@@ -288,7 +288,7 @@ export class Log {
 
   /** A new window has arrived. */
   arrived(): void {
-    if (this.view.behind) return;
+    if (this.view.outdated) return;
     this.origins ||= this.rows.some((row) => row.origin !== null);
     const total = this.view.window?.total ?? 0;
     // Rows that a search finds, or that a server had from before, are not new, those of the last step
@@ -299,11 +299,11 @@ export class Log {
     if (!this.follow && old) this.left = total;
     this.#searching = searching;
     this.#asking = asking;
-    if (this.#place !== null) {
-      const { row, below } = this.#place;
-      this.#place = null;
+    if (this.#restore !== null) {
+      const { row, below } = this.#restore;
+      this.#restore = null;
       this.left = total;
-      this.sight?.toRow(row, below * this.settings.rowHeight);
+      this.viewport?.toRow(row, below * this.settings.rowHeight);
     } else this.#keepPlace(old);
     if (this.startAtError) this.#toError();
   }
@@ -359,7 +359,7 @@ export class Log {
     this.match = this.match && { ...this.match, row: this.match.row + by };
     if (!old) this.left += by;
     if (this.paused !== null) this.paused += by;
-    this.sight?.shift(by);
+    this.viewport?.shift(by);
   }
 
   // Going somewhere
@@ -369,10 +369,10 @@ export class Log {
     this.letGo();
     if (this.paused !== null && row >= this.paused) this.paused = null;
     if (choose) this.selection = picked(null, row, false);
-    const { first, count } = this.seen;
+    const { first, count } = this.visible;
     if (row >= first + 1 && row <= first + count - 3) return;
-    if (window !== null) this.view.take(window);
-    this.sight?.toRow(row, "middle");
+    if (window !== null) this.view.adopt(window);
+    this.viewport?.toRow(row, "middle");
   }
 
   /** Goes to a part of the rows, 0 to 1. */
@@ -387,10 +387,10 @@ export class Log {
     if (id === null) return null;
     let row: number | null = null;
     await this.app.run(async () => {
-      const found = await this.app.backend.logSeek(id, target, this.seen.count + AROUND);
+      const found = await this.app.backend.logSeek(id, target, this.visible.count + AROUND);
       if (this.view.id !== id) return;
       if (found === null) {
-        this.app.tell(nothing);
+        this.app.toast(nothing);
         return;
       }
       const { place, window } = found;
@@ -404,7 +404,7 @@ export class Log {
   /** From the row the keyboard is on, or from what is in sight. */
   #from(back: boolean): number {
     if (this.selection !== null) return this.selection.head;
-    return back ? this.seen.first + this.seen.count : this.seen.first - 1;
+    return back ? this.visible.first + this.visible.count : this.visible.first - 1;
   }
 
   nextLevel(back: boolean, level: LogLevel = "error"): Promise<number | null> {
@@ -433,16 +433,16 @@ export class Log {
 
   /** The keyboard moves the choice. */
   move(step: number, extend: boolean): void {
-    const { first, count: many } = this.seen;
+    const { first, count: many } = this.visible;
     const start = step > 0 ? first : first + many - 1;
     const next = moved(this.selection, step, extend, this.total, start);
     if (next === null) return;
     this.selection = next;
     if (step < 0) this.letGo();
-    this.sight?.reveal(next.head);
+    this.viewport?.reveal(next.head);
   }
 
-  chooseAll(): void {
+  selectAll(): void {
     if (this.total > 0) this.selection = { anchor: this.total - 1, head: 0 };
   }
 
@@ -456,7 +456,7 @@ export class Log {
   /** The very top was scrolled to: asks for what was before it, once for every top. */
   atTop(): void {
     const state = this.state;
-    if (state?.earlier !== "maybe" || this.view.behind || this.#asked === state.lines) return;
+    if (state?.earlier !== "maybe" || this.view.outdated || this.#asked === state.lines) return;
     this.#asked = state.lines;
     void this.askServer();
   }

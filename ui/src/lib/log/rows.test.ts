@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 
-import { bars, ticks } from "./far.svelte";
-import { look } from "./looks";
+import { bars, ticks } from "./logOverview.svelte";
+import { ansiStyle } from "./ansiStyles";
 import { holds, moved, picked, range, shifted } from "./selection";
-import { anchorAt, around, place } from "./wrapped";
+import { anchorAt, around, layOut } from "./wrapping";
 
 describe("chosen rows", () => {
   test("reach from the first click to the one with shift, in either direction", () => {
@@ -28,9 +28,9 @@ describe("rows of natural height", () => {
   const V = 500;
   test("begin at the top and end at the bottom", () => {
     const heights = Array.from({ length: 40 }, () => 60);
-    const top = place(anchorAt(0, 1000, V), { first: 0, heights }, 1000, V);
+    const top = layOut(anchorAt(0, 1000, V), { first: 0, heights }, 1000, V);
     expect(top).toMatchObject({ top: 0, part: 0, atEnd: false });
-    const end = place(anchorAt(1, 1000, V), { first: 960, heights }, 1000, V);
+    const end = layOut(anchorAt(1, 1000, V), { first: 960, heights }, 1000, V);
     expect(end.top).toBe(V - 40 * 60);
     expect(end.atEnd).toBe(true);
     expect(end.part).toBe(1);
@@ -38,14 +38,14 @@ describe("rows of natural height", () => {
   });
   test("never leave space above the first or below the last", () => {
     const heights = [20, 300, 20];
-    expect(place({ row: 0, y: 90 }, { first: 0, heights }, 3, V).top).toBe(0);
-    expect(place({ row: 1, y: -900 }, { first: 0, heights }, 3, V).top).toBe(0);
-    expect(place({ row: 9, y: 100 }, { first: 7, heights: [300, 300] }, 9, V).top).toBe(-100);
+    expect(layOut({ row: 0, y: 90 }, { first: 0, heights }, 3, V).top).toBe(0);
+    expect(layOut({ row: 1, y: -900 }, { first: 0, heights }, 3, V).top).toBe(0);
+    expect(layOut({ row: 9, y: 100 }, { first: 7, heights: [300, 300] }, 9, V).top).toBe(-100);
   });
   test("scroll within one that is taller than the window", () => {
-    const placed = place({ row: 5.5, y: 0 }, { first: 4, heights: [20, 4000, 20] }, 100, V);
-    expect(placed.top).toBe(-(20 + 2000));
-    expect(placed.anchor.row).toBe(5.5);
+    const laid = layOut({ row: 5.5, y: 0 }, { first: 4, heights: [20, 4000, 20] }, 100, V);
+    expect(laid.top).toBe(-(20 + 2000));
+    expect(laid.anchor.row).toBe(5.5);
   });
   test("are as many in the page as low ones would be, wherever it is scrolled", () => {
     for (const anchor of [anchorAt(0, 10_000_000, V), anchorAt(0.37, 10_000_000, V), anchorAt(1, 10_000_000, V), { row: 10_000_000, y: -9000 }, { row: 0, y: 9000 }]) {
@@ -60,19 +60,19 @@ describe("rows of natural height", () => {
     for (const part of [0, 0.2, 0.5, 0.999, 1]) {
       const anchor = anchorAt(part, total, V);
       const drawn = around(anchor, total, V, height, 8);
-      const placed = place(anchor, { first: drawn.first, heights: Array.from({ length: drawn.count }, () => height) }, total, V);
-      expect(drawn.first * height - placed.top).toBeCloseTo(part * (total * height - V));
-      expect(placed.part).toBeCloseTo(part);
+      const laid = layOut(anchor, { first: drawn.first, heights: Array.from({ length: drawn.count }, () => height) }, total, V);
+      expect(drawn.first * height - laid.top).toBeCloseTo(part * (total * height - V));
+      expect(laid.part).toBeCloseTo(part);
     }
   });
 });
 
 describe("looks", () => {
   test("colours of the palette are tokens, others are mixed with the text's, anything else is nothing", () => {
-    expect(look({ text: "", fg: "1", bg: "12", style: "bu" })).toEqual({ class: "fg bg bold underline", fg: "var(--ansi-1)", bg: "var(--ansi-12)" });
-    expect(look({ text: "", fg: "#ffd200" })).toEqual({ class: "fg own", fg: "#ffd200", bg: undefined });
-    expect(look({ text: "", fg: "red;--x:1", bg: "16", style: "zq" })).toEqual({ class: "", fg: undefined, bg: undefined });
-    expect(look({ text: "", mark: true }).class).toBe("mark");
+    expect(ansiStyle({ text: "", fg: "1", bg: "12", style: "bu" })).toEqual({ class: "fg bg bold underline", fg: "var(--ansi-1)", bg: "var(--ansi-12)" });
+    expect(ansiStyle({ text: "", fg: "#ffd200" })).toEqual({ class: "fg own", fg: "#ffd200", bg: undefined });
+    expect(ansiStyle({ text: "", fg: "red;--x:1", bg: "16", style: "zq" })).toEqual({ class: "", fg: undefined, bg: undefined });
+    expect(ansiStyle({ text: "", mark: true }).class).toBe("mark");
   });
 });
 

@@ -1,29 +1,29 @@
 import { expect, test } from "vitest";
 
-import { goal, onAxis, since, whole, width, written } from "./times";
+import { parseGoal, onAxis, since, fullTime, timeWidth, formatTime } from "./times";
 
 const START = Date.UTC(2026, 10, 20, 14, 0, 0);
 const span: [number, number] = [START, START + 3_600_000];
 const target = (text: string) => {
-  const found = goal(text, span, "utc");
+  const found = parseGoal(text, span, "utc");
   return found?.kind === "target" ? found.target : null;
 };
 
-test("a time is written as the user wants it", () => {
+test("a time is formatTime as the user wants it", () => {
   const at = START + 202_041;
-  expect(written(at, "absolute", "utc", at, START)).toBe("14:03:22.041");
-  expect(written(at, "since", "utc", at, START)).toBe("+3:22.041");
-  expect(written(at, "relative", "utc", at + 12_000, START)).toBe("12 s ago");
-  expect(written(at, "none", "utc", at, START)).toBe("");
-  expect(written(null, "absolute", "utc", at, START)).toBe("");
-  expect(whole(at, "utc")).toBe("20 Nov 2026, 14:03:22.041 UTC");
+  expect(formatTime(at, "absolute", "utc", at, START)).toBe("14:03:22.041");
+  expect(formatTime(at, "since", "utc", at, START)).toBe("+3:22.041");
+  expect(formatTime(at, "relative", "utc", at + 12_000, START)).toBe("12 s ago");
+  expect(formatTime(at, "none", "utc", at, START)).toBe("");
+  expect(formatTime(null, "absolute", "utc", at, START)).toBe("");
+  expect(fullTime(at, "utc")).toBe("20 Nov 2026, 14:03:22.041 UTC");
 });
 
 test("the time since the start is short at first and negative before it", () => {
   expect(since(START + 41, START)).toBe("+0.041");
   expect(since(START + 10_801_000, START)).toBe("+3:00:01.000");
   expect(since(START - 1500, START)).toBe("−1.500");
-  expect(width("since", span)).toBe("+1:00:00.000".length);
+  expect(timeWidth("since", span)).toBe("+1:00:00.000".length);
 });
 
 test("an axis of more than a day tells the day", () => {
@@ -38,9 +38,9 @@ test("goes to a line, whatever the number is grouped with", () => {
 });
 
 test("goes to a part of the log", () => {
-  expect(goal("50%", span, "utc")).toMatchObject({ kind: "part", part: 0.5 });
-  expect(goal("12,5 %", span, "utc")).toMatchObject({ part: 0.125 });
-  expect(goal("300%", span, "utc")).toMatchObject({ part: 1 });
+  expect(parseGoal("50%", span, "utc")).toMatchObject({ kind: "part", part: 0.5 });
+  expect(parseGoal("12,5 %", span, "utc")).toMatchObject({ part: 0.125 });
+  expect(parseGoal("300%", span, "utc")).toMatchObject({ part: 1 });
 });
 
 test("goes to a time of day, a date, or a length of time from either end", () => {
@@ -54,9 +54,9 @@ test("goes to a time of day, a date, or a length of time from either end", () =>
 
 test("a time of day that has not come on the last day is that of the day before", () => {
   const days: [number, number] = [START - 86_400_000, START];
-  expect(goal("23:00", days, "utc")).toMatchObject({ target: { at: Date.UTC(2026, 10, 19, 23) } });
+  expect(parseGoal("23:00", days, "utc")).toMatchObject({ target: { at: Date.UTC(2026, 10, 19, 23) } });
 });
 
 test("what is none of these leads nowhere", () => {
-  for (const text of ["", "soon", "25:00", "14:61", "%", "-5 parsecs"]) expect(goal(text, span, "utc")).toBeNull();
+  for (const text of ["", "soon", "25:00", "14:61", "%", "-5 parsecs"]) expect(parseGoal(text, span, "utc")).toBeNull();
 });

@@ -1,7 +1,7 @@
 import type { LogTarget } from "../generated/LogTarget";
 import { relative } from "../shared/format";
 
-/** How times are written beside the lines. */
+/** How times are formatTime beside the lines. */
 export type TimeStyle = "absolute" | "relative" | "since" | "none";
 export type Zone = "local" | "utc";
 
@@ -20,7 +20,7 @@ const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const
 const DATE = { day: "numeric", month: "short", year: "numeric" } as const;
 const valid = (at: number) => Math.abs(at) <= 8.64e15;
 
-/** The last second that was written: lines beside each other mostly share it. */
+/** The last second that was formatTime: lines beside each other mostly share it. */
 let last: { second: number; zone: Zone; text: string } | null = null;
 
 /** `14:03:22`. */
@@ -44,7 +44,7 @@ export function onAxis(at: number, span: [number, number], zone: Zone): string {
 }
 
 /** Date and time to the millisecond, and where. */
-export function whole(at: number, zone: Zone): string {
+export function fullTime(at: number, zone: Zone): string {
   return valid(at) ? `${format(zone, DATE).format(at)}, ${clockMs(at, zone)} ${zone === "utc" ? "UTC" : "local time"}` : "";
 }
 
@@ -59,7 +59,7 @@ export function since(at: number, start: number): string {
 }
 
 /** A line's time as the user wants it. */
-export function written(at: number | null, style: TimeStyle, zone: Zone, now: number, start: number | null): string {
+export function formatTime(at: number | null, style: TimeStyle, zone: Zone, now: number, start: number | null): string {
   if (at === null || style === "none") return "";
   if (style === "relative") return relative(at, now);
   if (style === "since" && start !== null) return since(at, start);
@@ -67,7 +67,7 @@ export function written(at: number | null, style: TimeStyle, zone: Zone, now: nu
 }
 
 /** How wide the column of times is, in characters. */
-export function width(style: TimeStyle, span: [number, number] | null): number {
+export function timeWidth(style: TimeStyle, span: [number, number] | null): number {
   if (style === "since" && span !== null) return Math.max(6, since(span[1], span[0]).length);
   return style === "relative" ? 9 : 12;
 }
@@ -79,7 +79,7 @@ export type Goal = { kind: "target"; target: LogTarget; text: string } | { kind:
  * What was typed into *Go to*: a line number, a percentage, a time of day, a date with a time, or a
  * length of time from the end (`-5m`) or the start (`+90s`). Null where it is none of these.
  */
-export function goal(typed: string, span: [number, number] | null, zone: Zone): Goal | null {
+export function parseGoal(typed: string, span: [number, number] | null, zone: Zone): Goal | null {
   const text = typed.trim().toLowerCase();
   const share = /^(\d+(?:[.,]\d+)?)\s*%$/.exec(text);
   if (share) {
@@ -91,13 +91,13 @@ export function goal(typed: string, span: [number, number] | null, zone: Zone): 
     const number = Number((line[1] ?? "").replace(/\D/g, ""));
     return { kind: "target", target: { kind: "line", line: Math.max(1, number) }, text: `Line ${number.toLocaleString("en-US")}` };
   }
-  const at = moment(text, span, zone);
-  return at === null ? null : { kind: "target", target: { kind: "time", at }, text: whole(at, zone) };
+  const at = parseMoment(text, span, zone);
+  return at === null ? null : { kind: "target", target: { kind: "time", at }, text: fullTime(at, zone) };
 }
 
 const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-function moment(text: string, span: [number, number] | null, zone: Zone): number | null {
+function parseMoment(text: string, span: [number, number] | null, zone: Zone): number | null {
   const away = /^([+-−])\s*(\d+(?:\.\d+)?)\s*([smhd])\w*$/.exec(text);
   if (away) {
     if (span === null) return null;

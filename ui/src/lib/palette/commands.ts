@@ -1,7 +1,7 @@
 import { SNOOZES, snoozed } from "../notices/snooze";
 import type { App } from "../app/app.svelte";
-import { LINKS } from "../status/words";
-import { visible } from "../shared/visible";
+import { CONNECTIONS } from "../status/labels";
+import { sanitize } from "../shared/sanitize";
 
 /** One thing the palette can do. */
 export interface Command {
@@ -25,12 +25,12 @@ export function commands(app: App): Command[] {
   ];
   for (const server of overview.servers) {
     const { id } = server;
-    const name = visible(server.name);
+    const name = sanitize(server.name);
     all.push({
       key: `server ${id}`,
       group: "Servers",
       name,
-      hint: `${LINKS[server.status.link].word} · server`,
+      hint: `${CONNECTIONS[server.status.link].word} · server`,
       run: () => app.go({ kind: "jobs", server: id, queue: null }),
     });
     if (server.status.link === "paused") all.push(action(`Resume ${name}`, () => void app.run(() => app.backend.resumeServer(id))));

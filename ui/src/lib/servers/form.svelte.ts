@@ -45,7 +45,7 @@ export class ServerForm {
   socket = $state("");
   watch = $state("all");
   /** Whether the user chose the kind, so that no probe does any more. */
-  chosen = $state(false);
+  kindChosen = $state(false);
   probing = $state(false);
   probed = $state.raw<ProbeView | null>(null);
   testing = $state(false);
@@ -67,12 +67,12 @@ export class ServerForm {
   #before = "";
   #watchBefore = "all";
   /** Later probes and tests, and closing, make the answers of earlier ones meaningless. */
-  #probe = 0;
-  #trial = 0;
-  #looked = "";
-  #looking: Promise<void> | null = null;
+  #probeNumber = 0;
+  #testNumber = 0;
+  #probedUrl = "";
+  #pendingProbe: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #asked = false;
+  #keyRequested = false;
 
   constructor(app: App, id: string | null) {
     this.#app = app;
@@ -89,8 +89,8 @@ export class ServerForm {
       this.address = this.draft.ws;
       this.watch = this.draft.watch.join("\n");
       this.#watchBefore = this.watch;
-      this.chosen = true;
-      this.#looked = this.address;
+      this.kindChosen = true;
+      this.#probedUrl = this.address;
       this.#before = this.#connection();
     } catch (thrown) {
       this.error = asUserError(thrown);
@@ -99,8 +99,8 @@ export class ServerForm {
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#probe += 1;
-    this.#trial += 1;
+    this.#probeNumber += 1;
+    this.#testNumber += 1;
     this.key?.clear();
     this.key?.clearPassword();
     this.headers?.clear();
@@ -129,62 +129,62 @@ export class ServerForm {
     return this.probed?.found.find((one) => one.dialect === this.draft?.dialect) ?? null;
   }
 
-  typed(text: string): void {
+  setAddress(text: string): void {
     this.address = text;
     this.probed = null;
     this.note = null;
-    this.#asked = false;
-    const guessed = this.chosen || this.draft === null ? null : guess(text);
+    this.#keyRequested = false;
+    const guessed = this.kindChosen || this.draft === null ? null : guess(text);
     if (guessed !== null && this.draft) this.draft.dialect = guessed;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.look(), PAUSE);
+    this.#timer = setTimeout(() => void this.probe(), PAUSE);
   }
 
-  choose(kind: string): void {
-    this.chosen = true;
+  setKind(kind: string): void {
+    this.kindChosen = true;
     if (this.draft) this.draft.dialect = kind;
   }
 
   /** Takes another address that a probe proposed. */
-  async take(url: string): Promise<void> {
+  async useAddress(url: string): Promise<void> {
     this.address = url;
-    await this.look();
+    await this.probe();
   }
 
   /** Asks what is behind the URL, unless that was asked already, or is being asked. */
-  async look(): Promise<void> {
+  async probe(): Promise<void> {
     clearTimeout(this.#timer);
     const url = this.address.trim();
     if (this.draft === null || url === "") return;
-    if (url === this.#looked && this.#looking !== null) return this.#looking;
-    if (url === this.#looked && (this.probed !== null || this.#id !== null)) return;
-    this.#looked = url;
-    const looking = this.#ask(url).finally(() => {
-      if (this.#looking === looking) this.#looking = null;
+    if (url === this.#probedUrl && this.#pendingProbe !== null) return this.#pendingProbe;
+    if (url === this.#probedUrl && (this.probed !== null || this.#id !== null)) return;
+    this.#probedUrl = url;
+    const pending = this.#ask(url).finally(() => {
+      if (this.#pendingProbe === pending) this.#pendingProbe = null;
     });
-    this.#looking = looking;
-    return looking;
+    this.#pendingProbe = pending;
+    return pending;
   }
 
   async #ask(url: string): Promise<void> {
     if (this.draft === null) return;
-    const mine = ++this.#probe;
+    const mine = ++this.#probeNumber;
     this.probing = true;
     try {
       const probed = await this.#app.backend.probeServer(url, this.draft.extraCa.trim());
-      if (mine !== this.#probe) return;
+      if (mine !== this.#probeNumber) return;
       this.probed = probed;
       const best = probed.found[0];
-      if (best !== undefined && best.sure && !this.chosen) this.draft.dialect = best.dialect;
+      if (best !== undefined && best.sure && !this.kindChosen) this.draft.dialect = best.dialect;
     } catch (thrown) {
-      if (mine === this.#probe) this.error = asUserError(thrown);
+      if (mine === this.#probeNumber) this.error = asUserError(thrown);
     } finally {
-      if (mine === this.#probe) this.probing = false;
+      if (mine === this.#probeNumber) this.probing = false;
     }
   }
 
   /** The draft to send: only what is filled in, completed by what was found. */
-  filled(): ServerDraft | null {
+  toDraft(): ServerDraft | null {
     if (this.draft === null) return null;
     const plain = $state.snapshot(this.draft);
     const found = this.found;
@@ -206,7 +206,7 @@ export class ServerForm {
   /** Signs in where e-mail and password are filled in; false where that did not work. */
   async #signIn(): Promise<boolean> {
     const login = this.key?.login() ?? null;
-    const sent = this.filled();
+    const sent = this.toDraft();
     if (login === null || sent === null || this.draft === null) return true;
     this.key?.clearPassword();
     try {
@@ -246,37 +246,37 @@ export class ServerForm {
 
   /** Tries the server as it is filled in. Whether that went well; null where it did not come to it. */
   async test(): Promise<boolean | null> {
-    await this.look();
+    await this.probe();
     this.error = null;
     this.note = null;
-    const mine = ++this.#trial;
+    const mine = ++this.#testNumber;
     this.testing = true;
     this.steps = null;
     this.missing = null;
     try {
       if (!(await this.#signIn())) return null;
-      const sent = this.filled();
-      if (sent === null || mine !== this.#trial) return null;
+      const sent = this.toDraft();
+      if (sent === null || mine !== this.#testNumber) return null;
       this.steps = {};
       const verdict = await this.#app.backend.testServer(sent, this.#change(), this.key?.read() ?? null, this.#headers(), (step) => {
-        if (mine === this.#trial) this.steps = { ...this.steps, [step.step]: step };
+        if (mine === this.#testNumber) this.steps = { ...this.steps, [step.step]: step };
       });
-      if (mine !== this.#trial) return null;
+      if (mine !== this.#testNumber) return null;
       this.missing = verdict.ok ? null : verdict.missing;
       return verdict.ok;
     } catch (thrown) {
-      if (mine === this.#trial) this.#failed(thrown);
+      if (mine === this.#testNumber) this.#failed(thrown);
       return null;
     } finally {
-      if (mine === this.#trial) this.testing = false;
+      if (mine === this.#testNumber) this.testing = false;
     }
   }
 
   /** Whether a key is wanted that nobody has entered. The first time, that is asked for. */
   #wantsKey(present: boolean): boolean {
-    if (this.#asked || present || this.found?.wantsKey !== true || this.draft?.signIn != null) return false;
+    if (this.#keyRequested || present || this.found?.wantsKey !== true || this.draft?.signIn != null) return false;
     if (this.key?.read() !== null || this.key.login() !== null || this.#headers() !== null) return false;
-    this.#asked = true;
+    this.#keyRequested = true;
     this.note = `${this.found.title} wants a key.`;
     this.key.focus();
     return true;
@@ -285,7 +285,7 @@ export class ServerForm {
   /** Tests, and saves where the test went well; resolves to the server's id once it is saved. */
   async connect(hasKey: boolean): Promise<string | null> {
     if (this.saving || this.testing || this.draft === null) return null;
-    await this.look();
+    await this.probe();
     if (this.#wantsKey(hasKey)) return null;
     const unchanged = this.#id !== null && this.#connection() === this.#before && this.#change() === "keep" && this.key?.login() === null;
     if (!unchanged && (await this.test()) !== true) return null;
@@ -294,7 +294,7 @@ export class ServerForm {
 
   /** Saves without a test. What was typed stays where it is until that has worked. */
   async save(): Promise<string | null> {
-    const sent = this.filled();
+    const sent = this.toDraft();
     if (sent === null || this.saving) return null;
     this.saving = true;
     this.error = null;

@@ -1,7 +1,7 @@
 import type { KeyState } from "../generated/KeyState";
 
 /** Where a server's key is, in a sentence. */
-export const KEY_WORDS: Record<KeyState, string> = {
+export const KEY_MESSAGES: Record<KeyState, string> = {
   none: "No key is set.",
   waiting: "Waiting for the keyring. It may be showing a prompt.",
   stored: "A key is in the keyring.",

@@ -7,7 +7,7 @@ import type { Mock } from "../backend/mock";
 import type { NoticeRule } from "../generated/NoticeRule";
 import type { Preferences } from "../generated/Preferences";
 import { show } from "../shared/testing";
-import { blank, inWords, patterns } from "./rules";
+import { blank, describeRule, patterns } from "./rules";
 
 const user = userEvent.setup({ delay: null });
 
@@ -23,7 +23,7 @@ test("patterns are apart by commas, but for those within a regular expression", 
 
 test("a rule is said in a sentence", () => {
   const named = (id: string) => ({ a: "Lectures", b: "Tasks" })[id] ?? "?";
-  const say = (rule: Partial<NoticeRule>) => inWords({ ...blank(), ...rule }, named);
+  const say = (rule: Partial<NoticeRule>) => describeRule({ ...blank(), ...rule }, named);
   expect(say({})).toBe("Any job fails or fails again.");
   expect(say({ kinds: ["completed"], watched: true, atLeastSeconds: 90 })).toBe("A job that I watch completes after at least 1 min 30 s.");
   expect(say({ kinds: ["failed"], servers: ["a", "b"], names: ["x*", "y"], queues: ["mail"], users: ["ann"] })).toBe(

@@ -1,6 +1,6 @@
 import type { NoticeKind } from "../generated/NoticeKind";
 import type { NoticeRule } from "../generated/NoticeRule";
-import { visible } from "../shared/visible";
+import { sanitize } from "../shared/sanitize";
 
 /** What can be told: its word, how a choice names it, and how a sentence goes on after "a job". */
 export const OF_JOBS: readonly [NoticeKind, string, string][] = [
@@ -32,13 +32,13 @@ export function either(words: readonly string[]): string {
 }
 
 /** What a rule tells, and what it does, in sentences. `named` knows the servers' names. */
-export function inWords(rule: NoticeRule, named: (server: string) => string): string {
+export function describeRule(rule: NoticeRule, named: (server: string) => string): string {
   const of = (kinds: readonly [NoticeKind, string, string][]) => kinds.filter(([kind]) => rule.kinds.includes(kind)).map(([, , phrase]) => phrase);
   const [jobs, connections] = [of(OF_JOBS), of(OF_CONNECTIONS)];
-  const where = rule.servers.length > 0 ? ` on ${either(rule.servers.map((server) => visible(named(server))))}` : "";
+  const where = rule.servers.length > 0 ? ` on ${either(rule.servers.map((server) => sanitize(named(server))))}` : "";
   const sentences: string[] = [];
   if (jobs.length > 0) {
-    const like = (word: string, patterns: string[]) => (patterns.length > 0 ? ` ${word} ${either(patterns.map((pattern) => `“${visible(pattern)}”`))}` : "");
+    const like = (word: string, patterns: string[]) => (patterns.length > 0 ? ` ${word} ${either(patterns.map((pattern) => `“${sanitize(pattern)}”`))}` : "");
     const which = `${rule.watched ? "A job that I watch" : "Any job"}${like("called", rule.names)}${like("in the queue", rule.queues)}${like("of", rule.users)}${where}`;
     const long = rule.atLeastSeconds > 0 ? ` after at least ${seconds(rule.atLeastSeconds)}` : "";
     sentences.push(`${which} ${either(jobs)}${long}.`);
@@ -50,7 +50,7 @@ export function inWords(rule: NoticeRule, named: (server: string) => string): st
   if (sentences.length === 0) sentences.push("It tells nothing.");
   if (!rule.popup) sentences.push("Listed without a popup.");
   else if (rule.breaches) sentences.push("Also during quiet hours.");
-  if (rule.run.length > 0) sentences.push(`Runs ${visible(rule.run[0] ?? "")}.`);
+  if (rule.run.length > 0) sentences.push(`Runs ${sanitize(rule.run[0] ?? "")}.`);
   if (rule.post !== "") sentences.push("Posts to an address.");
   return sentences.join(" ");
 }

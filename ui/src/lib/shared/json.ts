@@ -20,7 +20,7 @@ export function parseJson(text: string): Json | null {
 }
 
 /** What fits a line: a number, a word or a short text, as people write it. Null for anything larger. */
-export function plain(text: string): string | null {
+export function inlineValue(text: string): string | null {
   if (text.length > 200) return null;
   const value = parseJson(text);
   if (value === null || value.kind === "object" || value.kind === "array") return null;

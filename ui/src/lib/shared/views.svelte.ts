@@ -2,7 +2,7 @@ import type { UserError } from "../generated/UserError";
 import type { ViewSpec } from "../generated/ViewSpec";
 import type { ViewWindow } from "../generated/ViewWindow";
 import { asUserError, type Backend } from "../backend/backend";
-import { share } from "./share";
+import { shareStructure } from "./structuralSharing";
 
 /** The most rows one pull may ask for. */
 export const MOST_ROWS = 500;
@@ -19,7 +19,7 @@ const FLOOD_PACE = 50;
 const END = Number.MAX_SAFE_INTEGER;
 
 /** Says where a view is to look that has just been opened, by its number; null to leave that as it is. */
-export type Place = (view: number) => Promise<number | null>;
+export type Locate = (view: number) => Promise<number | null>;
 
 /** All open views of the page: passes ticks on to them. */
 export class Views {
@@ -55,12 +55,12 @@ export class Views {
 export class LiveView {
   /** The last window pulled, or null before the first. Kept while the spec changes. */
   window = $state.raw<ViewWindow | null>(null);
-  /** The question that `window` answers. While `behind`, it is an earlier one. */
+  /** The question that `window` answers. While `outdated`, it is an earlier one. */
   answered = $state.raw<ViewSpec | null>(null);
   /** Why the last pull failed. */
   error = $state.raw<UserError | null>(null);
   /** Whether `window` still answers an earlier spec. */
-  behind = $state(true);
+  outdated = $state(true);
   /** Whether `window` was pulled as the end of the view. */
   tailed = $state.raw(false);
 
@@ -74,12 +74,12 @@ export class LiveView {
   #count: number;
   /** Rows wanted at the end, wherever that is; 0 for a fixed range. */
   #tail = 0;
-  #place: Place | null = null;
+  #locate: Locate | null = null;
   #generation = 0;
   #running = false;
   #dirty = false;
   #closed = false;
-  #held = false;
+  #paused = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(views: Views, spec: ViewSpec, count = 40) {
@@ -91,11 +91,11 @@ export class LiveView {
   }
 
   /** Looks at another range. */
-  look(first: number, count: number): void {
+  setRange(first: number, count: number): void {
     const from = Math.max(0, Math.floor(first));
     const many = Math.min(MOST_ROWS, Math.max(1, Math.ceil(count)));
     if (from === this.#first && many === this.#count && this.#tail === 0) return;
-    const had = this.#tail === 0 && !this.#running && this.#holds(from, many);
+    const had = this.#tail === 0 && !this.#running && this.#covers(from, many);
     this.#first = from;
     this.#count = many;
     this.#tail = 0;
@@ -103,8 +103,8 @@ export class LiveView {
   }
 
   /** Takes rows that came with another answer, and looks at them from now on. */
-  take(window: ViewWindow): void {
-    if (this.behind || window.view !== this.#id || window.version < (this.window?.version ?? 0)) return;
+  adopt(window: ViewWindow): void {
+    if (this.outdated || window.view !== this.#id || window.version < (this.window?.version ?? 0)) return;
     this.window = window;
     this.tailed = false;
     this.#tail = 0;
@@ -112,9 +112,9 @@ export class LiveView {
     this.#count = Math.max(1, lengthOf(window));
   }
 
-  #holds(first: number, count: number): boolean {
+  #covers(first: number, count: number): boolean {
     const { window } = this;
-    if (window === null || this.behind || this.error !== null || this.tailed) return false;
+    if (window === null || this.outdated || this.error !== null || this.tailed) return false;
     return first >= window.first && Math.min(first + count, window.total) <= window.first + lengthOf(window);
   }
 
@@ -131,16 +131,16 @@ export class LiveView {
     return this.#id;
   }
 
-  /** Asks another question; the old rows stay until the new ones are there. `place` says where to look then. */
-  ask(spec: ViewSpec, place: Place | null = null): void {
+  /** Asks another question; the old rows stay until the new ones are there. `locate` says where to look then. */
+  ask(spec: ViewSpec, locate: Locate | null = null): void {
     const key = JSON.stringify(spec);
     if (key === this.#key) return;
     this.#key = key;
     this.#spec = spec;
     this.#generation += 1;
     this.#first = 0;
-    this.#place = place;
-    this.behind = true;
+    this.#locate = locate;
+    this.outdated = true;
     if (this.#id !== null && this.#before === null) {
       this.#views.forget(this.#id);
       this.#before = this.#id;
@@ -150,15 +150,15 @@ export class LiveView {
   }
 
   /** Stops following changes; the rows stay as they are. `false` catches up. */
-  hold(held: boolean): void {
-    if (this.#held === held) return;
-    this.#held = held;
-    if (!held) this.refresh();
+  setPaused(paused: boolean): void {
+    if (this.#paused === paused) return;
+    this.#paused = paused;
+    if (!paused) this.refresh();
   }
 
   /** Pulls now, or once more after the pull in flight. */
   refresh(): void {
-    if (this.#closed || (this.#held && this.window !== null)) return;
+    if (this.#closed || (this.#paused && this.window !== null)) return;
     this.#dirty = true;
     if (!this.#running) void this.#run();
   }
@@ -211,8 +211,8 @@ export class LiveView {
         this.#dropBefore();
         this.#id = id;
         this.#views.register(id, this);
-        const place = this.#place;
-        this.#place = null;
+        const place = this.#locate;
+        this.#locate = null;
         const first = place === null ? null : await place(id).catch(() => null);
         if (stale()) return;
         if (first !== null) this.#first = Math.max(0, Math.floor(first));
@@ -221,9 +221,9 @@ export class LiveView {
       const window = await backend.viewWindow(this.#id, tailed ? END : this.#first, tailed ? this.#tail : this.#count);
       if (stale()) return;
       this.tailed = tailed;
-      this.window = this.behind ? window : share(this.window, window);
+      this.window = this.outdated ? window : shareStructure(this.window, window);
       this.answered = spec;
-      this.behind = false;
+      this.outdated = false;
       this.error = null;
     } catch (thrown) {
       if (stale()) return;

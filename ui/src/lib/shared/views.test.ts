@@ -54,7 +54,7 @@ test("an answer to an earlier question is not shown, and its view is closed", as
   pulls[1]?.answer(7);
   await vi.waitFor(() => expect(view.window?.version).toBe(7));
   expect(view.answered).toEqual(spec("other"));
-  expect(view.behind).toBe(false);
+  expect(view.outdated).toBe(false);
 });
 
 test("the view of the question before is closed once the next is open, and with the page", async () => {
@@ -63,7 +63,7 @@ test("the view of the question before is closed once the next is open, and with 
   const view = new LiveView(new Views(backend), spec());
   await vi.waitFor(() => expect(pulls).toHaveLength(1));
   pulls[0]?.answer(1);
-  await vi.waitFor(() => expect(view.behind).toBe(false));
+  await vi.waitFor(() => expect(view.outdated).toBe(false));
   backend.openView = () => new Promise((resolve) => (opened = resolve));
   // What it is of stays open in the program meanwhile.
   view.ask(spec("other"));
@@ -95,12 +95,12 @@ test("a held view keeps its rows and catches up afterwards", async () => {
   await vi.waitFor(() => expect(pulls).toHaveLength(1));
   pulls[0]?.answer(1);
   await vi.waitFor(() => expect(view.window?.version).toBe(1));
-  view.hold(true);
+  view.setPaused(true);
   views.tick([1]);
-  view.look(50, 20);
+  view.setRange(50, 20);
   await new Promise((done) => setTimeout(done, 10));
   expect(pulls).toHaveLength(1);
-  view.hold(false);
+  view.setPaused(false);
   await vi.waitFor(() => expect(pulls[1]).toMatchObject({ first: 50, count: 20 }));
 });
 
@@ -108,7 +108,7 @@ test("never asks for more rows than one pull may carry", async () => {
   const { backend, pulls } = slow();
   const view = new LiveView(new Views(backend), spec(), 10);
   await vi.waitFor(() => expect(pulls).toHaveLength(1));
-  view.look(0, 1_000_000);
+  view.setRange(0, 1_000_000);
   pulls[0]?.answer(1);
   await vi.waitFor(() => expect(pulls[1]?.count).toBe(500));
 });
@@ -171,11 +171,11 @@ test("rows that came with another answer are not pulled again", async () => {
   pulls[0]?.answer(1);
   await vi.waitFor(() => expect(view.window?.version).toBe(1));
   const notice = {} as NoticeRow;
-  view.take({ view: 1, version: 1, total: 1000, first: 500, rows: { kind: "notices", rows: Array.from({ length: 60 }, () => notice) } });
+  view.adopt({ view: 1, version: 1, total: 1000, first: 500, rows: { kind: "notices", rows: Array.from({ length: 60 }, () => notice) } });
   expect(view.window?.first).toBe(500);
-  view.look(505, 50);
+  view.setRange(505, 50);
   expect(pulls).toHaveLength(1);
-  view.look(505, 60);
+  view.setRange(505, 60);
   await vi.waitFor(() => expect(pulls).toHaveLength(2));
   expect(pulls[1]).toMatchObject({ first: 505, count: 60 });
 });
@@ -187,7 +187,7 @@ test("rows of another view, or older than those that are here, are not taken", a
   pulls[0]?.answer(5);
   await vi.waitFor(() => expect(view.window?.version).toBe(5));
   for (const [of, version] of [[2, 6], [1, 4]] as const) {
-    view.take({ view: of, version, total: 1000, first: 500, rows: { kind: "notices", rows: [] } });
+    view.adopt({ view: of, version, total: 1000, first: 500, rows: { kind: "notices", rows: [] } });
     expect(view.window?.first).toBe(0);
   }
 });

@@ -6,7 +6,7 @@ const ODD = new RegExp(`\\r(?=\\n)|[\\u0000-\\u001f\\u007f-\\u009f]|${DECEPTIVE.
  * A server's text with everything that prints as nothing, or turns the direction, made visible as
  * `⟨U+202E⟩`. Line breaks and tabs stay what they are with `lines`, and are spaces without.
  */
-export function visible(text: string, lines = false): string {
+export function sanitize(text: string, lines = false): string {
   return text.replace(ODD, (character, at: number) => {
     // The first half of a Windows line break.
     if (character === "\r" && text[at + 1] === "\n") return "";
@@ -25,14 +25,14 @@ export function shorten(text: string, limit = 18): string {
 }
 
 /** A piece of text, or a link that may be offered. */
-export interface Piece {
+export interface LinkPart {
   text: string;
   url: string | null;
 }
 
 /** `text` cut into plain pieces and http or https links. */
-export function pieces(text: string): Piece[] {
-  const found: Piece[] = [];
+export function splitLinks(text: string): LinkPart[] {
+  const found: LinkPart[] = [];
   let from = 0;
   for (const match of text.matchAll(/\bhttps?:\/\/[^\s<>"'`\\{}|^]+/gi)) {
     // Punctuation at the end belongs to the sentence around the link.

@@ -2,15 +2,15 @@ import type { LinkView } from "../generated/LinkView";
 import type { Remedy } from "../generated/Remedy";
 import type { StatusView } from "../generated/StatusView";
 import type { ServerField } from "../servers/fields";
-import { visible } from "../shared/visible";
+import { sanitize } from "../shared/sanitize";
 
-/** How a status is said and coloured; its shape is in StatusDot. */
-export interface LinkLook {
+/** How a status is reason and coloured; its shape is in StatusDot. */
+export interface ConnectionStyle {
   word: string;
   tone: "good" | "warn" | "orange" | "bad" | "faint";
 }
 
-export const LINKS: Record<LinkView, LinkLook> = {
+export const CONNECTIONS: Record<LinkView, ConnectionStyle> = {
   live: { word: "Live", tone: "good" },
   partly: { word: "Partly connected", tone: "warn" },
   connecting: { word: "Connecting…", tone: "warn" },
@@ -32,13 +32,13 @@ export const REMEDIES: Record<Remedy, { verb: string; field: ServerField | null 
 };
 
 /** The reason in a sentence, and what is not shown besides. */
-export function sentence(status: StatusView): string {
-  const said = reasonOf(status);
-  return status.incomplete ? `${said} ${finished(visible(status.incomplete))}` : said;
+export function describeStatus(status: StatusView): string {
+  const reason = describeReason(status);
+  return status.incomplete ? `${reason} ${finished(sanitize(status.incomplete))}` : reason;
 }
 
-function reasonOf(status: StatusView): string {
-  const reason = status.reason ? finished(visible(status.reason)) : null;
+function describeReason(status: StatusView): string {
+  const reason = status.reason ? finished(sanitize(status.reason)) : null;
   switch (status.link) {
     case "live":
       return reason ?? "Updates arrive over the socket as they happen.";
@@ -62,7 +62,7 @@ export function troubled(status: StatusView): boolean {
   return status.link !== "live" && status.link !== "polling";
 }
 
-/** What a connection that is not live does to the age of what it last said. */
+/** What a connection that is not live does to the age of what it last reason. */
 export function isStale(link: LinkView): boolean {
   return link === "offline" || link === "refused" || link === "paused";
 }

@@ -8,7 +8,7 @@ const AIMING = 4000;
  * Keeps rows where they are while the pointer moves over them: nothing slides away under a click.
  * What the rows say stays current; only their order waits.
  */
-export class HeldOrder {
+export class StableOrder {
   #rows = $state.raw<JobRow[] | null>(null);
   #first = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -18,7 +18,7 @@ export class HeldOrder {
   waiting = $state(false);
 
   /** Holds the order on screen from now until the pointer rests. */
-  hold(rows: JobRow[], first: number): void {
+  freeze(rows: JobRow[], first: number): void {
     if (this.#rows === null) {
       this.#rows = rows;
       this.#first = first;
@@ -36,25 +36,25 @@ export class HeldOrder {
 
   /** `rows` in the held order, or as they are when nothing is held or another range is shown. */
   arrange(rows: JobRow[], first: number): JobRow[] {
-    const held = this.#rows;
-    if (held === null || first !== this.#first) return rows;
+    const frozen = this.#rows;
+    if (frozen === null || first !== this.#first) return rows;
     const present = new Map(rows.map((row) => [jobKey(row), row]));
-    const kept = held.map((row) => present.get(jobKey(row)) ?? row);
+    const kept = frozen.map((row) => present.get(jobKey(row)) ?? row);
     // A list that was made taller shows more of them than were held.
-    for (const row of held) present.delete(jobKey(row));
+    for (const row of frozen) present.delete(jobKey(row));
     return [...kept, ...[...present.values()].slice(0, Math.max(0, rows.length - kept.length))];
   }
 
   /** Counts what waits behind the held order. */
   compare(rows: JobRow[], first: number): void {
-    const held = this.#rows;
-    if (held === null || first !== this.#first) {
+    const frozen = this.#rows;
+    if (frozen === null || first !== this.#first) {
       this.newer = 0;
       this.waiting = false;
       return;
     }
-    const known = new Set(held.map(jobKey));
+    const known = new Set(frozen.map(jobKey));
     this.newer = rows.filter((row) => !known.has(jobKey(row))).length;
-    this.waiting = rows.length !== held.length || rows.some((row, index) => jobKey(row) !== jobKey(held[index] ?? row));
+    this.waiting = rows.length !== frozen.length || rows.some((row, index) => jobKey(row) !== jobKey(frozen[index] ?? row));
   }
 }

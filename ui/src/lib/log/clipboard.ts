@@ -7,7 +7,7 @@ import { range } from "./selection";
 const MOST_COPIED = 100_000;
 
 /** Chooses all rows of the marked times. */
-export async function chooseMarked(log: Log): Promise<void> {
+export async function selectMarked(log: Log): Promise<void> {
   const { id } = log.view;
   if (log.marked === null || id === null) return;
   const [from, to] = log.marked;
@@ -18,7 +18,7 @@ export async function chooseMarked(log: Log): Promise<void> {
     const last = Math.max(first.place.row, (beyond?.place.row ?? log.total) - 1);
     log.letGo();
     log.selection = { anchor: last, head: first.place.row };
-    log.sight?.toRow(first.place.row, 0);
+    log.viewport?.toRow(first.place.row, 0);
   });
 }
 
@@ -27,12 +27,12 @@ export async function copy(log: Log, format: LogFormat): Promise<void> {
   const { id } = log.view;
   const rows = range(log.selection);
   if (rows === null || id === null) {
-    log.app.tell("Select lines first: click one, and another with Shift.");
+    log.app.toast("Select lines first: click one, and another with Shift.");
     return;
   }
   await log.app.run(async () => {
     const many = Math.min(rows.count, MOST_COPIED);
     await navigator.clipboard.writeText(await log.app.backend.logCopy(id, rows.first, many, format));
-    log.app.tell(many < rows.count ? `The first ${count(many, "line")} copied, of ${count(rows.count, "line")}. Save the log to have all.` : `${count(many, "line")} copied.`);
+    log.app.toast(many < rows.count ? `The first ${count(many, "line")} copied, of ${count(rows.count, "line")}. Save the log to have all.` : `${count(many, "line")} copied.`);
   });
 }

@@ -6,7 +6,7 @@ import type { Attachment } from "svelte/attachments";
  * same, but some versions of WebKit ask it of the zoomed size, so that a page drawn at 200 % looks
  * to it as if there were room.
  */
-export function under(name: string, widths: number[], heights: number[] = []): Attachment<HTMLElement> {
+export function breakpoints(name: string, widths: number[], heights: number[] = []): Attachment<HTMLElement> {
   return (element) => {
     const measure = () => {
       const wide = widths.filter((width) => element.clientWidth <= width).map((width) => `w${width}`);

@@ -2,7 +2,7 @@
  * `next` with every part that equals the same part of `previous` replaced by it, so that what did
  * not change keeps its identity and is not drawn again. Rows are matched by identity, not place.
  */
-export function share<T>(previous: unknown, next: T): T {
+export function shareStructure<T>(previous: unknown, next: T): T {
   if (Object.is(previous, next)) return next;
   if (typeof previous !== "object" || typeof next !== "object" || previous === null || next === null) return next;
   if (Array.isArray(next)) return Array.isArray(previous) ? (shareArray(previous, next) as T) : next;
@@ -13,7 +13,7 @@ export function share<T>(previous: unknown, next: T): T {
   let same = names.length === Object.keys(before).length;
   const shared: Record<string, unknown> = {};
   for (const name of names) {
-    shared[name] = share(before[name], after[name]);
+    shared[name] = shareStructure(before[name], after[name]);
     if (!(name in before) || !Object.is(shared[name], before[name])) same = false;
   }
   return (same ? previous : shared) as T;
@@ -28,7 +28,7 @@ function shareArray(previous: unknown[], next: unknown[]): unknown[] {
   let same = previous.length === next.length;
   const shared = next.map((item, index) => {
     const key = rowKey(item);
-    const result = share(key === null ? previous[index] : byKey.get(key), item);
+    const result = shareStructure(key === null ? previous[index] : byKey.get(key), item);
     if (!Object.is(result, previous[index])) same = false;
     return result;
   });

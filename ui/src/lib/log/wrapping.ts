@@ -32,7 +32,7 @@ export function around(anchor: Anchor, total: number, viewport: number, rowHeigh
   return { first: from, count: Math.max(0, to - from) };
 }
 
-export interface Placed {
+export interface Layout {
   /** Where the top of the first drawn row lies in the viewport, in px. */
   top: number;
   /** The same place, said by the row at the viewport's top. */
@@ -44,7 +44,7 @@ export interface Placed {
 }
 
 /** Lays the drawn rows out around the anchor, and never beyond the first or the last row. */
-export function place(anchor: Anchor, drawn: Drawn, total: number, viewport: number): Placed {
+export function layOut(anchor: Anchor, drawn: Drawn, total: number, viewport: number): Layout {
   const { first, heights } = drawn;
   const all = heights.reduce((sum, height) => sum + height, 0);
   const last = first + heights.length;

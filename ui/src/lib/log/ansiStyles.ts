@@ -1,7 +1,7 @@
 import type { Span } from "../generated/Span";
 
 /** How a piece of a line is drawn: classes for what the tokens name, colours for what only the line names. */
-export interface Look {
+export interface AnsiStyle {
   class: string;
   fg: string | undefined;
   bg: string | undefined;
@@ -11,7 +11,7 @@ const STYLES: Record<string, string> = { b: "bold", d: "dim", i: "italic", u: "u
 const HEX = /^#[0-9a-f]{6}$/i;
 
 /** Colours of the palette are tokens that read well in either theme; others are mixed with the text's. */
-export function look(span: Span): Look {
+export function ansiStyle(span: Span): AnsiStyle {
   const classes: string[] = [];
   const colour = (value: string | undefined, name: "fg" | "bg"): string | undefined => {
     if (value === undefined) return undefined;

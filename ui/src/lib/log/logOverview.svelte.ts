@@ -8,7 +8,7 @@ export const SLICES = 200;
 export const BUCKETS = 120;
 
 /** A log from afar, kept up to date as long as somebody looks at it. */
-export class FarView {
+export class LogOverview {
   map = $state.raw<LogMap | null>(null);
   #running = false;
   #dirty = false;
