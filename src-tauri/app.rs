@@ -14,13 +14,13 @@ use tauri::{AppHandle, Manager, RunEvent, WindowEvent};
 use tauri_plugin_window_state::StateFlags;
 use tokio::sync::Mutex;
 
-use crate::background::{self, Presence, show_window};
+use crate::background::{self, WindowState, show_window};
+use crate::deep_link::DeepLink;
 use crate::ipc::{self, views::Page};
-use crate::link::Link;
 use crate::os::badge::Badge;
-use crate::os::notifier::{Look, Notifier, Told};
+use crate::os::dnd::{self, DndSource, DoNotDisturb};
+use crate::os::notifier::{DesktopEvent, Notifier, PopupSettings};
 use crate::os::paths::Paths;
-use crate::os::quiet::{self, Quiet};
 use crate::os::secrets::Keyring;
 use crate::tray::menu::Choice;
 use crate::tray::native::{self, Tray};
@@ -44,7 +44,7 @@ pub struct Start {
     /// Whether it starts in the tray.
     pub hidden: bool,
     /// What to show first.
-    pub link: Option<Link>,
+    pub deep_link: Option<DeepLink>,
 }
 
 /// Shows the window until it is closed.
@@ -66,7 +66,7 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("jobwatch")
-        .on_thread_start(stand_back)
+        .on_thread_start(lower_priority)
         .build()
         .context("The program's threads could not be started")?;
     tauri::async_runtime::set(runtime.handle().clone());
@@ -83,13 +83,13 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
         .invoke_handler(ipc::handler())
         // Not earlier: a second instance ends while its plugins are set up, and must not have
         // touched the history by then.
-        .setup(move |app| Ok(set_up(app.handle(), start)?))
+        .setup(move |app| Ok(setup(app.handle(), start)?))
         .on_window_event(|window, event| {
             let app = window.app_handle();
             match event {
                 WindowEvent::Focused(focused) => focus_changed(app, *focused),
                 WindowEvent::CloseRequested { api, .. } => background::close_requested(app, api),
-                WindowEvent::Destroyed => page_gone(app),
+                WindowEvent::Destroyed => page_closed(app),
                 _ => {}
             }
         })
@@ -99,7 +99,7 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
         RunEvent::Exit => stop(app),
         // The last window was closed, into the tray.
         RunEvent::ExitRequested { code: None, api, .. }
-            if app.state::<Presence>().in_background() =>
+            if app.state::<WindowState>().in_background() =>
         {
             api.prevent_exit();
         }
@@ -112,17 +112,17 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
 
 /// Lets the page go first where both want a processor: a flood of lines must not make the window
 /// sluggish. Threads inherit it from the one that starts them.
-fn stand_back() {
+fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(3) {
         tracing::debug!(%error, "a thread keeps its priority");
     }
 }
 
-fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
+fn setup(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     let page = Arc::new(Page::default());
     let desktop = desktop(app, &start.paths.data);
-    app.manage(Presence::new(desktop.port.clone()));
+    app.manage(WindowState::new(desktop.port.clone()));
     app.manage(start.paths.clone());
     let secrets: Arc<dyn Secrets> = Arc::new(Keyring::default());
     let options = Options {
@@ -137,24 +137,24 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
         .context("Jobwatch could not be started")?
         .context("Jobwatch could not be started")?;
     app.manage(engine.clone());
-    app.state::<Presence>().set_zoom(app, engine.preferences_at_start().zoom);
-    app.state::<Presence>().set_theme(engine.preferences_at_start().theme);
+    app.state::<WindowState>().set_zoom(app, engine.preferences_at_start().zoom);
+    app.state::<WindowState>().set_theme(engine.preferences_at_start().theme);
     app.manage(page);
     app.manage(DemoSwitch::default());
     app.manage(ipc::logs::Saving::default());
-    app.manage(Quiet::default());
+    app.manage(DoNotDisturb::default());
     #[cfg(target_os = "linux")]
     {
         let (app, engine) = (app.clone(), engine.clone());
-        quiet::follow(move |quiet| {
-            app.state::<Quiet>().set(&engine, quiet::By::Session, quiet);
+        dnd::watch_session(move |quiet| {
+            app.state::<DoNotDisturb>().set(&engine, DndSource::Session, quiet);
         });
     }
     if let Some(problem) = desktop.problem {
         engine.report_notifications(Some(problem));
     }
     // From here on what the desktop tells reaches the engine; what it told before comes now.
-    desktop.heard.ready(app.clone(), engine.clone());
+    desktop.events.attach(app.clone(), engine.clone());
     if start.demo {
         let (app, engine) = (app.clone(), engine.clone());
         tauri::async_runtime::spawn(async move {
@@ -165,26 +165,26 @@ fn set_up(app: &AppHandle, start: Start) -> anyhow::Result<()> {
         });
     }
     end_on_signal(app.clone());
-    let tray = Tray::start(app, background::chosen);
+    let tray = Tray::start(app, background::on_choice);
     match &tray {
-        Ok(_) => app.state::<Presence>().has_icon(),
+        Ok(_) => app.state::<WindowState>().set_tray_icon(),
         Err(problem) => tracing::warn!("{problem}"),
     }
     let badge = Badge::new(app.clone());
-    engine.attach_tray(Arc::new(native::Told { tray: tray.ok(), badge }));
-    give_shortcut(app, &engine);
-    if start.hidden && start.link.is_none() {
+    engine.attach_tray(Arc::new(native::TrayPort { tray: tray.ok(), badge }));
+    register_shortcut(app, &engine);
+    if start.hidden && start.deep_link.is_none() {
         background::start_hidden(app);
     } else {
         background::open_window(app)?;
     }
-    if let Some(link) = start.link {
-        background::follow(app, link);
+    if let Some(link) = start.deep_link {
+        background::open_deep_link(app, link);
     }
     Ok(())
 }
 
-fn give_shortcut(app: &AppHandle, engine: &Engine) {
+fn register_shortcut(app: &AppHandle, engine: &Engine) {
     if let Err(error) = background::prepare_shortcuts(app) {
         tracing::warn!("{error:#}");
     }
@@ -201,7 +201,7 @@ fn give_shortcut(app: &AppHandle, engine: &Engine) {
 /// subscribes, which ends everything of the page before it. The start of a load must not end
 /// anything: WebKitGTK holds that event back while it does not know the main resource, so nothing
 /// promises that it comes before the page subscribes.
-fn page_gone(app: &AppHandle) {
+fn page_closed(app: &AppHandle) {
     let (Some(engine), Some(page)) = (app.try_state::<Engine>(), app.try_state::<Arc<Page>>())
     else {
         return;
@@ -245,12 +245,12 @@ fn end_on_signal(app: AppHandle) {
 fn single_instance(paths: &Paths) -> tauri::plugin::TauriPlugin<tauri::Wry> {
     let mut builder =
         tauri_plugin_single_instance::Builder::new().callback(|app, arguments, _directory| {
-            match arguments.iter().find_map(|argument| Link::read(argument)) {
-                Some(link) => background::follow(app, link),
+            match arguments.iter().find_map(|argument| DeepLink::read(argument)) {
+                Some(link) => background::open_deep_link(app, link),
                 None => background::show_window(app),
             }
         });
-    if paths.apart {
+    if paths.is_custom {
         // One program per data directory: the name's tail is a digest of the path.
         let tail = digest(paths.data.as_os_str().as_encoded_bytes());
         builder = builder.dbus_id(format!("dev.jobwatch.desktop.d{tail:016x}"));
@@ -282,63 +282,65 @@ fn window_state(paths: &Paths) -> tauri::plugin::TauriPlugin<tauri::Wry> {
 /// The desktop's port, what it tells, and why there is none.
 struct Popups {
     port: Option<Arc<dyn Desktop>>,
-    heard: Arc<Heard>,
+    events: Arc<DesktopEvents>,
     problem: Option<String>,
 }
 
 fn desktop(_app: &AppHandle, data: &Path) -> Popups {
-    let heard = Arc::new(Heard::default());
-    let into = Arc::clone(&heard);
-    let look = Look { icon: icon_file(data), remembered: Some(data.join(POPUPS)) };
-    match Notifier::start(look, move |told| into.hear(told)) {
-        Ok(notifier) => Popups { port: Some(Arc::new(notifier)), heard, problem: None },
+    let events = Arc::new(DesktopEvents::default());
+    let into = Arc::clone(&events);
+    let settings = PopupSettings { icon: icon_file(data), registry_file: Some(data.join(POPUPS)) };
+    match Notifier::start(settings, move |event| into.push(event)) {
+        Ok(notifier) => Popups { port: Some(Arc::new(notifier)), events, problem: None },
         Err(error) => {
             let problem = format!("Popups cannot be shown: no thread for them ({error}).");
-            Popups { port: None, heard, problem: Some(problem) }
+            Popups { port: None, events, problem: Some(problem) }
         }
     }
 }
 
 /// Carries what the desktop tells to the engine, and keeps it while there is no engine yet.
 #[derive(Default)]
-struct Heard {
+struct DesktopEvents {
     to: OnceLock<(AppHandle, Engine)>,
-    early: std::sync::Mutex<Vec<Told>>,
+    pending: std::sync::Mutex<Vec<DesktopEvent>>,
 }
 
-impl Heard {
-    fn hear(&self, told: Told) {
-        let mut early = self.early.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+impl DesktopEvents {
+    fn push(&self, event: DesktopEvent) {
+        let mut pending = self.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match self.to.get() {
-            Some((app, engine)) => pass_on(app, engine, told),
+            Some((app, engine)) => handle_desktop_event(app, engine, event),
             // A change of health, and what becomes of an earlier run's popups.
-            None => early.push(told),
+            None => pending.push(event),
         }
     }
 
-    fn ready(&self, app: AppHandle, engine: Engine) {
-        let mut early = self.early.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for told in early.drain(..) {
-            pass_on(&app, &engine, told);
+    fn attach(&self, app: AppHandle, engine: Engine) {
+        let mut pending = self.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for event in pending.drain(..) {
+            handle_desktop_event(&app, &engine, event);
         }
         // Set once, here.
         let _ = self.to.set((app, engine));
     }
 }
 
-fn pass_on(app: &AppHandle, engine: &Engine, told: Told) {
-    match told {
-        Told::Health(problem) => engine.report_notifications(problem),
-        Told::Closed { slot } => engine.popup_closed(slot),
-        Told::Left { slots } => engine.popups_left(slots),
-        Told::Quiet(quiet) => app.state::<Quiet>().set(engine, quiet::By::Daemon, quiet),
-        Told::Clicked { id, server, job, button } => {
+fn handle_desktop_event(app: &AppHandle, engine: &Engine, event: DesktopEvent) {
+    match event {
+        DesktopEvent::Health(problem) => engine.report_notifications(problem),
+        DesktopEvent::Closed { slot } => engine.popup_closed(slot),
+        DesktopEvent::Left { slots } => engine.popups_left(slots),
+        DesktopEvent::DoNotDisturb(quiet) => {
+            app.state::<DoNotDisturb>().set(engine, DndSource::Daemon, quiet)
+        }
+        DesktopEvent::Clicked { id, server, job, button } => {
             tracing::debug!(id, server, job, ?button, "a popup was clicked");
             let (app, engine) = (app.clone(), engine.clone());
             tauri::async_runtime::spawn(async move {
                 match (job, button) {
                     (_, Some(Button::Snooze)) => {
-                        background::chosen(&app, Choice::SnoozeHour);
+                        background::on_choice(&app, Choice::SnoozeHour);
                         return;
                     }
                     (_, Some(button @ (Button::MuteJob | Button::MuteError))) => {
@@ -436,7 +438,7 @@ fn log_to_file(directory: &Path) -> Option<tracing_appender::non_blocking::Worke
                 .max_log_files(5)
                 .build(directory)?)
         })
-        .map_err(|error| crate::tell(format_args!("There will be no log file: {error}.")))
+        .map_err(|error| crate::print_stderr(format_args!("There will be no log file: {error}.")))
         .ok()?;
     let (writer, guard) = tracing_appender::non_blocking(appender);
     let subscriber = tracing_subscriber::fmt()
@@ -444,7 +446,7 @@ fn log_to_file(directory: &Path) -> Option<tracing_appender::non_blocking::Worke
         .with_env_filter(crate::log_filter("info"))
         .with_writer(writer);
     if subscriber.try_init().is_err() {
-        crate::tell("There will be no log file: a log is already being written.");
+        crate::print_stderr("There will be no log file: a log is already being written.");
     }
     Some(guard)
 }

@@ -17,7 +17,7 @@ use tauri::{AppHandle, CloseRequestApi, Manager, WebviewUrl, WebviewWindow, Webv
 use tauri_plugin_dialog::{DialogExt as _, MessageDialogButtons, MessageDialogKind};
 use tauri_plugin_global_shortcut::GlobalShortcutExt as _;
 
-use crate::link::Link;
+use crate::deep_link::DeepLink;
 use crate::os;
 use crate::os::paths::Paths;
 use crate::tray::menu::Choice;
@@ -27,22 +27,22 @@ const TITLE: &str = "Jobwatch";
 /// The one window's label.
 pub const MAIN: &str = "main";
 /// A desktop that is just starting may show its tray this much later than the program starts.
-const TRAY_COMES: Duration = Duration::from_secs(30);
+const TRAY_TIMEOUT: Duration = Duration::from_secs(30);
 /// So long after it was closed the window's processes have ended, and few come back at once.
-const SETTLES: Duration = Duration::from_secs(5);
+const RELEASE_AFTER: Duration = Duration::from_secs(5);
 /// Popups come again at this hour of the next day.
 const MORNING: i8 = 8;
 /// How small and how large the page is drawn, in percent.
-const SMALLEST: u32 = 50;
-const LARGEST: u32 = 200;
+const MIN_ZOOM: u32 = 50;
+const MAX_ZOOM: u32 = 200;
 /// What the page is drawn on, light and dark, as its styles have it.
-const PAPER: [Color; 2] = [Color(0xff, 0xff, 0xff, 0xff), Color(0x18, 0x18, 0x1b, 0xff)];
+const BACKGROUND: [Color; 2] = [Color(0xff, 0xff, 0xff, 0xff), Color(0x18, 0x18, 0x1b, 0xff)];
 /// The number of the popup that tells what closing the window does: no notice's.
 const TRAY_POPUP: u64 = u64::MAX;
 
 /// What the program knows of its own place on the desktop.
 #[derive(Default)]
-pub struct Presence {
+pub struct WindowState {
     /// It goes on without a window.
     background: AtomicBool,
     /// The window is being closed, or the user asked about that.
@@ -58,7 +58,7 @@ pub struct Presence {
     desktop: Option<Arc<dyn Desktop>>,
 }
 
-impl Presence {
+impl WindowState {
     /// What the window is called now.
     #[must_use]
     pub fn title(&self) -> String {
@@ -77,7 +77,7 @@ impl Presence {
     pub fn set_zoom(&self, app: &AppHandle, percent: u32) {
         self.zoom.store(percent, Ordering::Relaxed);
         if let Some(window) = app.get_webview_window(MAIN) {
-            self.draw(&window);
+            self.apply_zoom(&window);
         }
     }
 
@@ -105,19 +105,19 @@ impl Presence {
 
     /// Gives a new window the colour of its page, which takes a moment: a dark one would begin with a
     /// flash of white.
-    fn paint(&self, window: &WebviewWindow) {
+    fn paint_background(&self, window: &WebviewWindow) {
         let dark = self.dark().unwrap_or_else(desktop_is_dark);
-        if let Err(error) = window.set_background_color(Some(PAPER[usize::from(dark)])) {
+        if let Err(error) = window.set_background_color(Some(BACKGROUND[usize::from(dark)])) {
             tracing::debug!(%error, "the window begins in another colour than its page");
         }
     }
 
-    fn draw(&self, window: &WebviewWindow) {
+    fn apply_zoom(&self, window: &WebviewWindow) {
         let percent = match self.zoom.load(Ordering::Relaxed) {
             0 => 100,
             // A file written by hand may say anything; a page that fills no window can be mended
             // by nobody.
-            other => other.clamp(SMALLEST, LARGEST),
+            other => other.clamp(MIN_ZOOM, MAX_ZOOM),
         };
         if let Err(error) = window.set_zoom(f64::from(percent) / 100.0) {
             tracing::warn!(%error, "the page keeps its size");
@@ -126,8 +126,8 @@ impl Presence {
 
     /// The popups' port is for telling the user once what closing the window does.
     #[must_use]
-    pub fn new(desktop: Option<Arc<dyn Desktop>>) -> Presence {
-        Presence { desktop, ..Presence::default() }
+    pub fn new(desktop: Option<Arc<dyn Desktop>>) -> WindowState {
+        WindowState { desktop, ..WindowState::default() }
     }
 
     /// Whether the program goes on without a window.
@@ -136,12 +136,12 @@ impl Presence {
     }
 
     /// There is an icon that a tray could show.
-    pub fn has_icon(&self) {
+    pub fn set_tray_icon(&self) {
         self.icon.store(true, Ordering::Release);
     }
 
     async fn in_tray(&self) -> bool {
-        self.icon.load(Ordering::Acquire) && os::tray::is_shown().await
+        self.icon.load(Ordering::Acquire) && os::tray::is_available().await
     }
 }
 
@@ -167,11 +167,11 @@ fn desktop_is_dark() -> bool {
 pub fn open_window(app: &AppHandle) -> tauri::Result<()> {
     let data = app.state::<Paths>().data.join("webview");
     let builder = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
-        .title(app.state::<Presence>().title())
+        .title(app.state::<WindowState>().title())
         .inner_size(1180.0, 760.0)
         .min_inner_size(720.0, 480.0)
         .data_directory(data)
-        .initialization_script(app.state::<Presence>().theme_script())
+        .initialization_script(app.state::<WindowState>().theme_script())
         // The page is ours alone: it goes nowhere and opens nothing.
         .on_navigation(|url| {
             url.scheme() == "tauri" || url.host_str().is_some_and(|host| host == "tauri.localhost")
@@ -179,10 +179,10 @@ pub fn open_window(app: &AppHandle) -> tauri::Result<()> {
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_page_load(|_, load| tracing::debug!(event = ?load.event(), "the page loads"));
     let window = builder.build()?;
-    app.state::<Presence>().paint(&window);
-    app.state::<Presence>().draw(&window);
+    app.state::<WindowState>().paint_background(&window);
+    app.state::<WindowState>().apply_zoom(&window);
     // How much is unread may have been told while there was no window to write it on.
-    window.set_title(&app.state::<Presence>().title())
+    window.set_title(&app.state::<WindowState>().title())
 }
 
 /// Brings the window to the front, and makes it again where it was closed.
@@ -190,7 +190,7 @@ pub fn show_window(app: &AppHandle) {
     let app_there = app.clone();
     let shown = app.run_on_main_thread(move || {
         let app = &app_there;
-        app.state::<Presence>().background.store(false, Ordering::Release);
+        app.state::<WindowState>().background.store(false, Ordering::Release);
         let Some(window) = app.get_webview_window(MAIN) else {
             if let Err(error) = open_window(app) {
                 tracing::error!(%error, "the window could not be opened again");
@@ -210,21 +210,21 @@ pub fn show_window(app: &AppHandle) {
 
 /// Starts without a window where a tray shows that the program runs, else with one.
 pub fn start_hidden(app: &AppHandle) {
-    app.state::<Presence>().background.store(true, Ordering::Release);
+    app.state::<WindowState>().background.store(true, Ordering::Release);
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
-        let presence = app.state::<Presence>();
+        let window = app.state::<WindowState>();
         let shown = async {
-            while !presence.in_tray().await {
+            while !window.in_tray().await {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         };
-        if tokio::time::timeout(TRAY_COMES, shown).await.is_err() {
+        if tokio::time::timeout(TRAY_TIMEOUT, shown).await.is_err() {
             tracing::info!("no tray has come, so the window is shown");
             show_window(&app);
             return;
         }
-        settle(&app).await;
+        release_memory(&app).await;
     });
 }
 
@@ -232,61 +232,61 @@ pub fn start_hidden(app: &AppHandle) {
 /// first time the user is told, or asked.
 pub fn close_requested(app: &AppHandle, api: &CloseRequestApi) {
     api.prevent_close();
-    if app.state::<Presence>().closing.swap(true, Ordering::AcqRel) {
+    if app.state::<WindowState>().closing.swap(true, Ordering::AcqRel) {
         return;
     }
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         close(&app).await;
-        app.state::<Presence>().closing.store(false, Ordering::Release);
+        app.state::<WindowState>().closing.store(false, Ordering::Release);
     });
 }
 
 /// How long a window that is to be closed waits for the user's choices.
-const ANSWERS_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
+const PREFERENCES_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
 
 async fn close(app: &AppHandle) {
-    let (engine, presence) = (app.state::<Engine>(), app.state::<Presence>());
+    let (engine, window) = (app.state::<Engine>(), app.state::<WindowState>());
     // Once the engine has ended, so does the program.
     // While the history is read, the engine answers nothing yet.
-    let preferences = match tokio::time::timeout(ANSWERS_WITHIN, engine.preferences()).await {
+    let preferences = match tokio::time::timeout(PREFERENCES_TIMEOUT, engine.preferences()).await {
         Ok(preferences) => preferences.unwrap_or_default(),
         Err(_) => engine.preferences_at_start().clone(),
     };
     let told = preferences.told_of_tray;
-    if preferences.close_to_tray && presence.in_tray().await {
-        presence.background.store(true, Ordering::Release);
+    if preferences.close_to_tray && window.in_tray().await {
+        window.background.store(true, Ordering::Release);
         destroy_window(app);
-        if !told && let Some(desktop) = &presence.desktop {
+        if !told && let Some(desktop) = &window.desktop {
             desktop.show(tray_popup(), Box::new(|| {}));
-            now_told(&engine).await;
+            remember_tray_notice(&engine).await;
         }
         let app = app.clone();
-        tauri::async_runtime::spawn(async move { settle(&app).await });
+        tauri::async_runtime::spawn(async move { release_memory(&app).await });
         return;
     }
     if preferences.close_to_tray && !told {
-        if !asked_to_quit(app).await {
+        if !confirm_quit(app).await {
             return;
         }
-        now_told(&engine).await;
+        remember_tray_notice(&engine).await;
     }
     app.exit(0);
 }
 
 /// Once it has been without a window for a moment, what only the window needs is let go.
-async fn settle(app: &AppHandle) {
-    tokio::time::sleep(SETTLES).await;
+async fn release_memory(app: &AppHandle) {
+    tokio::time::sleep(RELEASE_AFTER).await;
     let of = app.clone();
     // Where the window's thread has ended, the program ends.
     let _ = app.run_on_main_thread(move || {
-        if of.state::<Presence>().in_background() {
-            os::memory::let_go_of_code();
+        if of.state::<WindowState>().in_background() {
+            os::code_pages::release();
         }
     });
 }
 
-async fn now_told(engine: &Engine) {
+async fn remember_tray_notice(engine: &Engine) {
     let told = PreferencesPatch { told_of_tray: Some(true), ..PreferencesPatch::default() };
     if let Err(error) = engine.set_preferences(told).await {
         tracing::warn!(error.message, "the user will be told again what closing the window does");
@@ -319,7 +319,7 @@ fn tray_popup() -> Popup {
     Popup { slot: TRAY_POPUP, id: 0, notice, buttons: Vec::new(), sound: false, urgent: false }
 }
 
-async fn asked_to_quit(app: &AppHandle) -> bool {
+async fn confirm_quit(app: &AppHandle) -> bool {
     let (answer, answered) = tokio::sync::oneshot::channel();
     let mut question = app
         .dialog()
@@ -341,7 +341,7 @@ async fn asked_to_quit(app: &AppHandle) -> bool {
 }
 
 /// Something was chosen in the tray.
-pub fn chosen(app: &AppHandle, choice: Choice) {
+pub fn on_choice(app: &AppHandle, choice: Choice) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         let engine = app.state::<Engine>();
@@ -364,7 +364,7 @@ pub fn chosen(app: &AppHandle, choice: Choice) {
             }
             Choice::SnoozeHour => snooze(&app, &engine, Some(&hour_later(&Zoned::now()))).await,
             Choice::SnoozeDay => snooze(&app, &engine, next_morning(&Zoned::now()).as_ref()).await,
-            Choice::Wake => snooze(&app, &engine, None).await,
+            Choice::Resume => snooze(&app, &engine, None).await,
         }
     });
 }
@@ -389,7 +389,7 @@ fn next_morning(now: &Zoned) -> Option<Zoned> {
 }
 
 /// Shows what a link names.
-pub fn follow(app: &AppHandle, link: Link) {
+pub fn open_deep_link(app: &AppHandle, link: DeepLink) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         let engine = app.state::<Engine>();
@@ -483,7 +483,7 @@ mod tests {
     #[test]
     fn a_window_begins_in_the_colours_that_its_page_is_drawn_on() {
         let styles = include_str!("../ui/src/styles/tokens.css");
-        for Color(red, green, blue, _) in PAPER {
+        for Color(red, green, blue, _) in BACKGROUND {
             let paper = format!(" --bg: #{red:02x}{green:02x}{blue:02x};");
             assert!(styles.contains(&paper), "{paper}");
         }

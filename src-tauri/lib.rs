@@ -3,8 +3,8 @@
 pub mod app;
 pub mod background;
 pub mod cli;
+pub mod deep_link;
 pub mod ipc;
-pub mod link;
 pub mod os;
 pub mod tray;
 
@@ -13,14 +13,14 @@ use std::io::{self, Write as _};
 
 /// Says something to the user on stderr. `eprintln!` would panic where stderr takes nothing, as
 /// with a full disk or a reader that has gone.
-pub fn tell(what: impl fmt::Display) {
+pub fn print_stderr(what: impl fmt::Display) {
     // Nobody is left to tell when even this cannot be written.
     let _ = writeln!(io::stderr(), "jobwatch: {what}");
 }
 
 /// The verifier logs every refused certificate as an error of its own; the connection's status says
 /// it better.
-fn quiet_about_certificates(
+fn silence_certificate_verifier(
     filter: tracing_subscriber::EnvFilter,
 ) -> tracing_subscriber::EnvFilter {
     match "rustls_platform_verifier=off".parse() {
@@ -35,7 +35,9 @@ pub(crate) fn log_filter(default: &str) -> tracing_subscriber::EnvFilter {
     let wanted = std::env::var("JOBWATCH_LOG").unwrap_or_default();
     let wanted = if wanted.trim().is_empty() { default } else { wanted.trim() };
     let filter = tracing_subscriber::EnvFilter::try_new(wanted).unwrap_or_else(|error| {
-        tell(format_args!("JOBWATCH_LOG is not understood, so \"{default}\" is used: {error}"));
+        print_stderr(format_args!(
+            "JOBWATCH_LOG is not understood, so \"{default}\" is used: {error}"
+        ));
         tracing_subscriber::EnvFilter::new(default)
     });
     // The libraries' own warnings may be left out, but not brought back by this list.
@@ -43,7 +45,7 @@ pub(crate) fn log_filter(default: &str) -> tracing_subscriber::EnvFilter {
         .max_level_hint()
         .is_none_or(|level| level <= tracing::level_filters::LevelFilter::WARN)
     {
-        return quiet_about_certificates(filter);
+        return silence_certificate_verifier(filter);
     }
     let filter = [
         "hyper",
@@ -58,5 +60,5 @@ pub(crate) fn log_filter(default: &str) -> tracing_subscriber::EnvFilter {
     .into_iter()
     .filter_map(|library| format!("{library}=warn").parse().ok())
     .fold(filter, tracing_subscriber::EnvFilter::add_directive);
-    quiet_about_certificates(filter)
+    silence_certificate_verifier(filter)
 }

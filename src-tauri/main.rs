@@ -7,7 +7,8 @@ use jobwatch_app::os::paths::Paths;
 use jobwatch_app::{app, cli};
 
 #[global_allocator]
-static ALLOCATOR: jobwatch_app::os::wiping::Wiping = jobwatch_app::os::wiping::Wiping;
+static ALLOCATOR: jobwatch_app::os::zeroizing_allocator::ZeroizingAllocator =
+    jobwatch_app::os::zeroizing_allocator::ZeroizingAllocator;
 
 fn main() -> ExitCode {
     let args = match Args::read(std::env::args_os()) {
@@ -19,12 +20,12 @@ fn main() -> ExitCode {
         Some(command) => cli::run(command, paths),
         None => match paths.map_err(anyhow::Error::from).and_then(|paths| {
             choose_renderer();
-            let link = args.link();
-            app::run(app::Start { paths, demo: args.demo, hidden: args.hidden, link })
+            let deep_link = args.deep_link();
+            app::run(app::Start { paths, demo: args.demo, hidden: args.hidden, deep_link })
         }) {
             Ok(code) => code,
             Err(error) => {
-                jobwatch_app::tell(format_args!("{error:#}."));
+                jobwatch_app::print_stderr(format_args!("{error:#}."));
                 ExitCode::from(args::EXIT_UNAVAILABLE)
             }
         },

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use jobwatch_core::model::{Level, Topic};
 use jobwatch_core::server::{DialectKind, KeyPlacement};
 
-use crate::link::{Link, SCHEME};
+use crate::deep_link::{DeepLink, SCHEME};
 
 /// `wait`: the job completed. Every other command: all went well.
 pub const EXIT_OK: u8 = 0;
@@ -337,7 +337,7 @@ impl Answer {
             Ok(()) => EXIT_OK,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => EXIT_OK,
             Err(error) => {
-                crate::tell(format_args!("The output could not be written: {error}."));
+                crate::print_stderr(format_args!("The output could not be written: {error}."));
                 EXIT_OUTPUT
             }
         })
@@ -370,8 +370,8 @@ impl Args {
 
     /// The link to be shown, where it is one.
     #[must_use]
-    pub fn link(&self) -> Option<Link> {
-        Link::read(self.open.as_deref()?)
+    pub fn deep_link(&self) -> Option<DeepLink> {
+        DeepLink::read(self.open.as_deref()?)
     }
 }
 
@@ -471,10 +471,10 @@ mod tests {
 
     #[test]
     fn a_link_is_followed_as_the_desktop_passes_it() {
-        let link = Some(Link { server: "a".to_owned(), job: Some("b/c".to_owned()) });
-        assert_eq!(read("jobwatch jobwatch://a/b/c").unwrap().link(), link);
-        assert_eq!(read("jobwatch --open jobwatch://a/b/c").unwrap().link(), link);
-        assert_eq!(read("jobwatch --hidden").unwrap().link(), None);
+        let link = Some(DeepLink { server: "a".to_owned(), job: Some("b/c".to_owned()) });
+        assert_eq!(read("jobwatch jobwatch://a/b/c").unwrap().deep_link(), link);
+        assert_eq!(read("jobwatch --open jobwatch://a/b/c").unwrap().deep_link(), link);
+        assert_eq!(read("jobwatch --hidden").unwrap().deep_link(), None);
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Target {
                 let text = format!("{}{}", found.text, instead.unwrap_or_default());
                 return Err(Failure::new(EXIT_UNAVAILABLE, text));
             };
-            crate::tell(&found.text);
+            crate::print_stderr(&found.text);
             self.server.dialect = kind;
             if !known.ws.is_empty() {
                 self.server.ws.clone_from(&known.ws);
@@ -148,7 +148,9 @@ impl Target {
         let token = sign_in::key_for(clients, &self.server, &login, self.key.as_ref()).await;
         let token = token.map_err(no_key)?;
         if let Err(error) = keyring.store(&id, &self.server.name, &token) {
-            crate::tell(format_args!("The new token could not be kept in the keyring: {error}."));
+            crate::print_stderr(format_args!(
+                "The new token could not be kept in the keyring: {error}."
+            ));
         }
         self.key = Some(token);
         Ok(())
@@ -269,7 +271,7 @@ pub fn saved(paths: Result<Paths, NoHome>) -> Result<Vec<SavedServer>, Failure> 
     match problem {
         Some(problem) if settings.servers.is_empty() => Err(Failure::new(EXIT_SETTINGS, problem)),
         Some(problem) => {
-            crate::tell(&problem);
+            crate::print_stderr(&problem);
             Ok(settings.servers)
         }
         None => Ok(settings.servers),

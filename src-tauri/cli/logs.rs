@@ -21,38 +21,38 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::args::{EXIT_KEY, EXIT_OK, EXIT_PARTIAL, EXIT_SEVERAL, EXIT_TIMEOUT, Logs};
-use super::choice::{self, Choice};
+use super::candidates::{self, Resolution};
 use super::connection::{Target, job_topic, job_topics};
 use super::text;
-use super::wait::{Seen, refused_words, unknown};
-use super::{Failure, Outcome, patience};
+use super::wait::{Seen, key_refused, unknown_job};
+use super::{Failure, Outcome, wait_reason};
 use crate::os::paths::{NoHome, Paths};
 
+mod line_filter;
 mod printer;
-mod wanted;
+use line_filter::LineFilter;
 use printer::{Batch, Printer};
-use wanted::Wanted;
 
 /// Where the socket alone brings lines, and after the end of a job, nothing more is expected once
 /// nothing has come for this long.
-const QUIET: Duration = Duration::from_millis(1_500);
+const IDLE: Duration = Duration::from_millis(1_500);
 /// How long lines that come are held back for those of before, which the server is asked for.
-const HOLD: Duration = Duration::from_secs(2);
+const HOLD_BACK: Duration = Duration::from_secs(2);
 /// A server that has not answered by then is not waited for where lines are stored.
-const SILENT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// One that says, or of which is known, why it does not answer is not waited for longer than this;
 /// that may pass.
-const GIVE_UP: Duration = Duration::from_secs(10);
+const FAILING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the log of a known job may take to begin.
-const BEGIN: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the reader may take for what still waits at the end.
 const DRAIN: Duration = Duration::from_secs(1);
 /// Rows read at a time.
-const STEP: u64 = 1_000;
+const PAGE: u64 = 1_000;
 
-/// What is heard of the log.
+/// What is progress of the log.
 #[derive(Clone, Debug, Default)]
-struct Heard {
+struct LogProgress {
     /// Counts the batches of lines.
     batches: u64,
     /// How much is there of the log of each job that may be meant.
@@ -64,7 +64,7 @@ struct Heard {
 /// # Errors
 /// For people.
 pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
-    let wanted = Wanted::new(&args)?;
+    let line_filter = LineFilter::new(&args)?;
     let target = Target::find(&args.connection, vec![job_topic(&args.job)?], paths)?;
     // What the id may mean depends on the kind, which may have to be found out.
     let mut target = target.ready().await?;
@@ -72,12 +72,12 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
     target.server.watch.clone_from(&topics);
     let (server, name) = (target.server.id.0.clone(), target.server.name.clone());
     let given = args.job.strip_prefix("job:").unwrap_or(&args.job).to_owned();
-    let sure = topics.len() == 1 && choice::means_one(&given, target.server.dialect);
-    let (hear, heard) = watch::channel(Heard::default());
+    let sure = topics.len() == 1 && candidates::is_unique(&given, target.server.dialect);
+    let (hear, progress) = watch::channel(LogProgress::default());
     let (ports, seen) = Seen::ports(topics, move |event| match event {
-        Event::Log { named: true, .. } => hear.send_modify(|heard| heard.batches += 1),
-        Event::LogReach { named: true, job, reach, .. } => hear.send_modify(|heard| {
-            heard.reach.insert(job.clone(), reach.clone());
+        Event::Log { named: true, .. } => hear.send_modify(|progress| progress.batches += 1),
+        Event::LogReach { named: true, job, reach, .. } => hear.send_modify(|progress| {
+            progress.reach.insert(job.clone(), reach.clone());
         }),
         _ => {}
     });
@@ -89,10 +89,10 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
     let mut log = Log {
         engine: &engine,
         server: &server,
-        wanted: Arc::new(wanted),
+        line_filter: Arc::new(line_filter),
         to_print,
         seen,
-        heard,
+        progress,
         job: given,
         sure,
         chosen: None,
@@ -111,7 +111,7 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
             _ => Ok(EXIT_OK),
         },
         () = super::elapsed(args.timeout) => Some(Ended::TimedOut),
-        never = patience::explain(&name, also_seen) => match never {},
+        never = wait_reason::report(&name, also_seen) => match never {},
         () = crate::os::ended() => None,
     };
     let any = log.any;
@@ -122,12 +122,12 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
     if let Ok(Ok(Err(failure))) = tokio::time::timeout(DRAIN, printed).await {
         return Err(failure);
     }
-    let job = text::plain(&args.job);
+    let job = text::sanitize(&args.job);
     let partial = |text: String| Err(Failure::new(EXIT_PARTIAL, text));
     match ended {
         None | Some(Ended::Whole) => Ok(EXIT_OK),
         Some(Ended::Never(reason)) => {
-            crate::tell(reason);
+            crate::print_stderr(reason);
             Ok(EXIT_OK)
         }
         Some(Ended::Cut(missing, reason)) => {
@@ -136,7 +136,7 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
                 Some(missing) => format!("{missing} lines of the log are missing"),
                 None => "Lines of the log may be missing".to_owned(),
             };
-            partial(format!("{what}: {}", sentence(&reason)))
+            partial(format!("{what}: {}", as_sentence(&reason)))
         }
         Some(Ended::Gap(None, to)) => partial(format!(
             "The beginning of the log is missing: {name} has no lines from before {to}."
@@ -144,10 +144,10 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
         Some(Ended::Gap(Some(from), to)) => partial(format!(
             "Lines between {from} and {to} are missing: {name} does not have them any more."
         )),
-        Some(Ended::Silent) => {
+        Some(Ended::NoAnswer) => {
             let answers = status.as_ref().is_some_and(Status::answers);
             let reason = status.and_then(|status| status.reason);
-            let reason = reason.map(|reason| format!(": {}", sentence(&reason)));
+            let reason = reason.map(|reason| format!(": {}", as_sentence(&reason)));
             let stored = match any {
                 true => "These are the lines stored earlier.",
                 false => "No line of this log is stored.",
@@ -157,10 +157,10 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
             partial(format!("{name} {what}{reason} {stored}"))
         }
         Some(Ended::Several(jobs)) => {
-            Err(Failure::new(EXIT_SEVERAL, choice::several(&name, &args.job, &jobs, now)))
+            Err(Failure::new(EXIT_SEVERAL, candidates::several(&name, &args.job, &jobs, now)))
         }
-        Some(Ended::Unknown(denied)) => Err(unknown(&name, &args.job, denied)),
-        Some(Ended::Refused(reason)) => Err(Failure::new(EXIT_KEY, refused_words(&name, &reason))),
+        Some(Ended::Unknown(denied)) => Err(unknown_job(&name, &args.job, denied)),
+        Some(Ended::Refused(reason)) => Err(Failure::new(EXIT_KEY, key_refused(&name, &reason))),
         Some(Ended::TimedOut) => Err(Failure::new(
             EXIT_TIMEOUT,
             format!("The log of {job} was not complete when the time was over."),
@@ -169,10 +169,10 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
 }
 
 /// A reason as a sentence of its own.
-fn sentence(reason: &str) -> String {
+fn as_sentence(reason: &str) -> String {
     let reason = reason.trim();
     let stop = if reason.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{}{stop}", text::plain(reason))
+    format!("{}{stop}", text::sanitize(reason))
 }
 
 /// How the log ends.
@@ -187,7 +187,7 @@ enum Ended {
     /// The server no longer has the lines between these times, or those before the second.
     Gap(Option<Timestamp>, Timestamp),
     /// The server does not answer; what is stored, if anything, is there.
-    Silent,
+    NoAnswer,
     /// The id means several jobs.
     Several(Vec<Arc<Job>>),
     /// The server does not know the job, or does not show it, for this reason.
@@ -201,10 +201,10 @@ enum Ended {
 struct Log<'a> {
     engine: &'a Engine,
     server: &'a str,
-    wanted: Arc<Wanted>,
+    line_filter: Arc<LineFilter>,
     to_print: mpsc::Sender<Batch>,
     seen: watch::Receiver<Seen>,
-    heard: watch::Receiver<Heard>,
+    progress: watch::Receiver<LogProgress>,
     /// The job's id, as it is known so far.
     job: String,
     /// The id as it was given can mean one job only.
@@ -219,14 +219,14 @@ struct Log<'a> {
     next: u64,
     /// Stored lines after this time are held back, since lines are missing there.
     held: Option<i64>,
-    /// There is a line, printed or not wanted.
+    /// There is a line, printed or not line_filter.
     any: bool,
     /// The job had not begun when it was first seen.
     from_start: bool,
 }
 
 /// What is known of the job, the server and the log.
-struct Now {
+struct Snapshot {
     seen: Seen,
     /// The job that is meant, once that is certain.
     job: Option<Arc<Job>>,
@@ -235,7 +235,7 @@ struct Now {
     reach: Option<LogReach>,
 }
 
-impl Now {
+impl Snapshot {
     /// Whether the job has ended, or is gone.
     fn over(&self) -> bool {
         self.job.as_ref().is_none_or(|job| job.state.over())
@@ -251,7 +251,7 @@ impl Now {
 
 impl Log<'_> {
     async fn run(&mut self, follow: bool) -> Result<Ended, Failure> {
-        if self.wanted.is_relative() {
+        if self.line_filter.is_relative() {
             self.learn_clock().await;
         }
         if self.sure {
@@ -269,10 +269,10 @@ impl Log<'_> {
     async fn learn_clock(&mut self) {
         let answered = self.seen.wait_for(|seen| seen.answers() || seen.refused().is_some());
         // Without an answer ours has to do.
-        let _ = tokio::time::timeout(SILENT, answered).await;
+        let _ = tokio::time::timeout(ANSWER_TIMEOUT, answered).await;
         let ahead = super::ahead(self.engine).await;
-        if let Some(wanted) = Arc::get_mut(&mut self.wanted) {
-            wanted.shift(ahead);
+        if let Some(line_filter) = Arc::get_mut(&mut self.line_filter) {
+            line_filter.apply_clock_offset(ahead);
         }
     }
 
@@ -312,38 +312,40 @@ impl Log<'_> {
         self.engine.log_stored(view).await.map_err(failure)
     }
 
-    fn now(&mut self) -> Now {
+    fn now(&mut self) -> Snapshot {
         let seen = self.seen.borrow_and_update().clone();
-        let heard = self.heard.borrow_and_update().reach.clone();
+        let progress = self.progress.borrow_and_update().reach.clone();
         let mut candidates = seen.candidates.clone();
-        self.chosen.iter().for_each(|job| candidates.settle(job));
+        self.chosen.iter().for_each(|job| candidates.pin(job));
         // Until the server has said which jobs there are, the only one known so far may not be it.
         let certain = self.sure || self.late(seen.answers()) || (seen.listed && seen.answers());
-        let (job, several) = match candidates.choice(false) {
-            Choice::One { job, .. } if certain || self.chosen.is_some() => (Some(job), Vec::new()),
-            Choice::Several(jobs) if certain => (None, jobs),
+        let (job, several) = match candidates.resolve(false) {
+            Resolution::One { job, .. } if certain || self.chosen.is_some() => {
+                (Some(job), Vec::new())
+            }
+            Resolution::Several(jobs) if certain => (None, jobs),
             _ => (None, Vec::new()),
         };
         let waits = |job: &Arc<Job>| matches!(job.state, JobState::Queued | JobState::Scheduled);
         self.from_start |= job.as_ref().is_some_and(waits);
         let reach = match &job {
-            Some(job) => heard.get(&job.id),
+            Some(job) => progress.get(&job.id),
             // It may be known by another spelling of its id.
-            None => heard.values().next().filter(|_| self.sure && heard.len() == 1),
+            None => progress.values().next().filter(|_| self.sure && progress.len() == 1),
         };
-        Now { reach: reach.cloned(), seen, job, several }
+        Snapshot { reach: reach.cloned(), seen, job, several }
     }
 
     /// Whether the server has had the time to say which jobs there are.
     fn late(&self, answers: bool) -> bool {
-        self.begun.elapsed() >= if answers { BEGIN } else { SILENT }
+        self.begun.elapsed() >= if answers { START_TIMEOUT } else { ANSWER_TIMEOUT }
     }
 
     /// Waits for something to happen, or until then. Answers whether anything still can.
     async fn wait(&mut self, until: Option<Instant>) -> bool {
         tokio::select! {
             changed = self.seen.changed() => changed.is_ok(),
-            changed = self.heard.changed() => changed.is_ok(),
+            changed = self.progress.changed() => changed.is_ok(),
             () = sleep_until(until) => true,
         }
     }
@@ -383,15 +385,15 @@ impl Log<'_> {
                 Some(LogReach::Cut { missing, reason, .. }) => {
                     let (missing, reason) = (*missing, reason.clone());
                     // Perhaps the socket brings what HTTP does not.
-                    tokio::time::sleep(QUIET).await;
+                    tokio::time::sleep(IDLE).await;
                     return Ok(Some(Ended::Cut(missing, reason)));
                 }
                 Some(LogReach::Unserved) => {
                     if follow && !over {
                         return Ok(None);
                     }
-                    tokio::time::sleep(QUIET).await;
-                    return Ok(Some(self.heard_only().await?));
+                    tokio::time::sleep(IDLE).await;
+                    return Ok(Some(self.socket_only().await?));
                 }
                 Some(LogReach::Asking) | None => {}
             }
@@ -400,19 +402,19 @@ impl Log<'_> {
                 |moment: Instant| until = Some(until.map_or(moment, |u: Instant| u.min(moment)));
             if let Some(known) = known {
                 if follow {
-                    at(known + HOLD);
-                    if known.elapsed() >= HOLD {
+                    at(known + HOLD_BACK);
+                    if known.elapsed() >= HOLD_BACK {
                         return Ok(None);
                     }
                 } else {
-                    at(known + BEGIN);
-                    if known.elapsed() >= BEGIN && now.reach.is_none() {
+                    at(known + START_TIMEOUT);
+                    if known.elapsed() >= START_TIMEOUT && now.reach.is_none() {
                         let reason = "The server did not answer.".to_owned();
                         return Ok(Some(Ended::Cut(None, reason)));
                     }
                 }
             } else if let Some(listed) = listed {
-                let late = listed + QUIET;
+                let late = listed + IDLE;
                 at(late);
                 if Instant::now() >= late || now.seen.denied.is_some() {
                     // What is stored of a job that the server has forgotten is all there is.
@@ -423,15 +425,18 @@ impl Log<'_> {
                 let passed = self.begun.elapsed();
                 let hopeless = now.seen.status.as_ref().is_some_and(|it| it.reason.is_some());
                 let enough = match (self.any, hopeless) {
-                    (true, _) => SILENT,
-                    (false, true) => GIVE_UP,
-                    (false, false) => BEGIN,
+                    (true, _) => ANSWER_TIMEOUT,
+                    (false, true) => FAILING_TIMEOUT,
+                    (false, false) => START_TIMEOUT,
                 };
                 // What is followed may still begin, and what has a timeout of its own ends by that.
                 if passed >= enough && (self.any || !(follow || self.patient)) {
-                    return Ok(Some(Ended::Silent));
+                    return Ok(Some(Ended::NoAnswer));
                 }
-                if let Some(then) = [SILENT, GIVE_UP, BEGIN].into_iter().find(|it| passed < *it) {
+                if let Some(then) = [ANSWER_TIMEOUT, FAILING_TIMEOUT, START_TIMEOUT]
+                    .into_iter()
+                    .find(|it| passed < *it)
+                {
                     at(self.begun + then);
                 }
             }
@@ -452,7 +457,7 @@ impl Log<'_> {
     }
 
     /// No server can be asked for what was written before somebody listened.
-    async fn heard_only(&mut self) -> Result<Ended, Failure> {
+    async fn socket_only(&mut self) -> Result<Ended, Failure> {
         self.print().await?;
         if self.any || self.from_start {
             return self.whole().await;
@@ -464,7 +469,7 @@ impl Log<'_> {
 
     /// Prints what an earlier run stored, up to the first place where lines are missing.
     async fn print_stored(&self, end: u64) -> Result<(), Failure> {
-        let view = self.view_of(self.wanted.filter.clone()).await?;
+        let view = self.view_of(self.line_filter.filter.clone()).await?;
         // The store tells how the log is, and the search goes through it.
         loop {
             let window = self.engine.view_window(view, 0, 1).await.map_err(failure)?;
@@ -477,13 +482,13 @@ impl Log<'_> {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let mut row = 0;
-        if let Some(at) = self.wanted.since {
+        if let Some(at) = self.line_filter.since {
             let target = LogTarget::Time { at };
             let found = self.engine.log_seek(view, target, 0).await.map_err(failure)?;
             row = found.map_or(u64::MAX, |found| found.place.row);
         }
         loop {
-            let rows = self.engine.log_lines(view, row, STEP).await.map_err(failure)?;
+            let rows = self.engine.log_lines(view, row, PAGE).await.map_err(failure)?;
             let read = rows.numbers.len() as u64;
             if read == 0 {
                 break;
@@ -493,7 +498,7 @@ impl Log<'_> {
             for (line, number) in rows.lines.iter().zip(&rows.numbers) {
                 let time = line.at.map(|at| at.as_nanosecond());
                 let held = self.held.zip(time).is_some_and(|(held, at)| at > i128::from(held));
-                if !held && *number < end && self.wanted.since_then(&line) {
+                if !held && *number < end && self.line_filter.is_recent(&line) {
                     batch.lines.push(line);
                     batch.numbers.push(*number);
                 }
@@ -516,14 +521,14 @@ impl Log<'_> {
         let (from, held) = (self.next, self.held.take());
         // What was held is anywhere among the stored lines.
         let first = if held.is_some() { 0 } else { from };
-        let (wanted, to_print) = (Arc::clone(&self.wanted), self.to_print.clone());
+        let (line_filter, to_print) = (Arc::clone(&self.line_filter), self.to_print.clone());
         let job = JobId::from(&*self.job);
         let pick =
             move |number: u64, time: i64| number >= from || held.is_some_and(|held| time > held);
         let each = move |lines: jobwatch_engine::logs::stored::Lines| {
             let mut batch = Batch { job: job.clone(), lines: LogLines::new(), numbers: Vec::new() };
             for (line, number) in lines.lines.iter().zip(&lines.numbers) {
-                if wanted.takes(&line) {
+                if line_filter.matches(&line) {
                     batch.lines.push(line);
                     batch.numbers.push(*number);
                 }
@@ -542,9 +547,9 @@ impl Log<'_> {
         let mut batches = 0;
         loop {
             let now = self.now();
-            let heard = self.heard.borrow().batches;
-            if heard != batches {
-                (batches, last) = (heard, Instant::now());
+            let progress = self.progress.borrow().batches;
+            if progress != batches {
+                (batches, last) = (progress, Instant::now());
             }
             self.print().await?;
             if let Some(reason) = now.seen.refused() {
@@ -553,7 +558,7 @@ impl Log<'_> {
             let mut until = None;
             if now.over() {
                 // Where HTTP serves the log it is known when it is whole.
-                let quiet = last + QUIET;
+                let quiet = last + IDLE;
                 match now.settled() {
                     Some(LogReach::Whole { settled: true }) => return self.whole().await,
                     Some(LogReach::Never(reason)) => return Ok(Ended::Never(reason.clone())),
@@ -561,7 +566,7 @@ impl Log<'_> {
                         return Ok(Ended::Cut(*missing, reason.clone()));
                     }
                     Some(LogReach::Unserved) if Instant::now() >= quiet => {
-                        return self.heard_only().await;
+                        return self.socket_only().await;
                     }
                     None if now.reach.is_none() && Instant::now() >= quiet => {
                         return Ok(Ended::Whole);

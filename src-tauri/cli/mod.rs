@@ -1,17 +1,17 @@
 //! The command line: the same engine without a window. Nothing here needs a display.
 
 pub mod args;
-mod changes;
-mod choice;
+mod candidates;
 mod connection;
 mod demo;
+mod job_lines;
 pub mod json;
 mod logs;
-mod patience;
+mod output_queue;
 mod servers;
-mod stream;
 mod text;
 mod wait;
+mod wait_reason;
 mod watch;
 
 use std::fmt;
@@ -81,7 +81,7 @@ fn end(outcome: Outcome) -> ExitCode {
     ExitCode::from(match outcome {
         Ok(code) => code,
         Err(failure) => {
-            crate::tell(failure.message);
+            crate::print_stderr(failure.message);
             failure.code
         }
     })

@@ -33,7 +33,7 @@ struct Line<'a> {
 pub fn run(args: &Servers, paths: Result<Paths, NoHome>) -> Outcome {
     let servers = connection::saved(paths)?;
     if servers.is_empty() {
-        crate::tell("No server is saved yet. Add one in the window.");
+        crate::print_stderr("No server is saved yet. Add one in the window.");
     }
     let keyring = Keyring::default();
     for saved in &servers {
@@ -56,9 +56,9 @@ pub fn run(args: &Servers, paths: Result<Paths, NoHome>) -> Outcome {
             let paused = if line.paused { "  paused" } else { "" };
             format!(
                 "{:<20} {:<12} {:<44} key {}{paused}",
-                super::text::plain(line.name),
+                super::text::sanitize(line.name),
                 line.dialect,
-                super::text::plain(&line.ws),
+                super::text::sanitize(&line.ws),
                 line.key
             )
         };

@@ -53,7 +53,7 @@ enum Colour {
 /// Text from a server as one line that cannot command a terminal or turn its reading direction:
 /// escape sequences are removed, other control and bidi characters replaced.
 #[must_use]
-pub fn plain(text: &str) -> Cow<'_, str> {
+pub fn sanitize(text: &str) -> Cow<'_, str> {
     if !text.chars().any(unsafe_to_print) {
         return Cow::Borrowed(text);
     }
@@ -75,7 +75,7 @@ pub fn plain(text: &str) -> Cow<'_, str> {
 /// A log message as a terminal would show it, line by line, with its tabs up to their stops, and
 /// nothing in it that commands the terminal or turns its reading direction.
 #[must_use]
-pub fn shown(message: &str) -> Vec<String> {
+pub fn terminal_lines(message: &str) -> Vec<String> {
     let seen = log_text::plain(message);
     let line = |line: &str| {
         let line = log_text::expanded(line, &mut 0);
@@ -86,9 +86,9 @@ pub fn shown(message: &str) -> Vec<String> {
 
 /// A message's lines, the later ones below the first behind a head of so many columns.
 #[must_use]
-pub fn below(message: &str, columns: usize) -> String {
+pub fn hanging_indent(message: &str, columns: usize) -> String {
     let mut out = String::with_capacity(message.len());
-    for (nth, line) in shown(message).iter().enumerate() {
+    for (nth, line) in terminal_lines(message).iter().enumerate() {
         if nth > 0 {
             let _ = write!(out, "\n{:columns$}", "");
         }
@@ -100,7 +100,7 @@ pub fn below(message: &str, columns: usize) -> String {
 /// A message as it goes into a file: byte for byte, but for line breaks at its end, which would be
 /// empty lines there.
 #[must_use]
-pub fn in_file(mut message: &str) -> &str {
+pub fn file_text(mut message: &str) -> &str {
     while let Some(rest) = message.strip_suffix('\n') {
         message = rest.strip_suffix('\r').unwrap_or(rest);
     }
@@ -122,7 +122,7 @@ fn unsafe_to_print(c: char) -> bool {
 #[must_use]
 pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option<String> {
     let mut line = style.paint(Colour::Grey, &clock(now), 9);
-    let _ = write!(line, " {:<14} ", plain(server));
+    let _ = write!(line, " {:<14} ", sanitize(server));
     match event {
         Event::Status { status, .. } => {
             let colour = match status.link {
@@ -133,10 +133,10 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
             };
             line += &style.paint(colour, link_word(status.link), 10);
             if let Some(reason) = &status.reason {
-                let _ = write!(line, " {}", plain(reason));
+                let _ = write!(line, " {}", sanitize(reason));
             }
             if let Some(why) = &status.incomplete {
-                let _ = write!(line, " {}", plain(why));
+                let _ = write!(line, " {}", sanitize(why));
             }
             if let Some(ms) = status.retry_in_ms {
                 let _ = write!(line, " (next try in {} s)", ms.div_ceil(1_000));
@@ -145,19 +145,19 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
         Event::Job { job, .. } => {
             line += &style.paint(state_colour(&job.state), &state(&job.state), 10);
             let progress = if job.state.over() { String::new() } else { progress(job) };
-            let _ = write!(line, " {progress:>5}  {}", plain(job.title()));
+            let _ = write!(line, " {progress:>5}  {}", sanitize(job.title()));
             if job.title() != job.id.as_str() {
-                let _ = write!(line, " ({})", plain(job.id.as_str()));
+                let _ = write!(line, " ({})", sanitize(job.id.as_str()));
             }
             let said = job.message.as_deref().map(headline).filter(|said| !said.is_empty());
             if let Some(text) = explain(job).or(said) {
-                let _ = write!(line, ": {}", plain(&text));
+                let _ = write!(line, ": {}", sanitize(&text));
             }
         }
         Event::Log { job, lines, .. } => {
             let head = std::mem::take(&mut line);
             for (nth, log) in lines.iter().enumerate() {
-                let mut begin = format!("{head}{} ", plain(job.as_str()));
+                let mut begin = format!("{head}{} ", sanitize(job.as_str()));
                 if let Some(level) = level_of(&log) {
                     let _ = write!(begin, "{} ", style.paint(level_colour(level), level.word(), 5));
                 }
@@ -165,7 +165,7 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
                     line.push('\n');
                 }
                 line += &begin;
-                line += &below(log.text, columns(&begin));
+                line += &hanging_indent(log.text, columns(&begin));
             }
         }
         Event::Metric { metric, .. } => {
@@ -174,14 +174,14 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
             let _ = write!(
                 line,
                 "metric     {} {} {} {}",
-                plain(of),
-                plain(&metric.name),
+                sanitize(of),
+                sanitize(&metric.name),
                 metric.value,
-                plain(unit)
+                sanitize(unit)
             );
         }
         Event::Queue { queue, .. } => {
-            let _ = write!(line, "queue      {}:", plain(&queue.name));
+            let _ = write!(line, "queue      {}:", sanitize(&queue.name));
             for (count, word) in [
                 (queue.waiting, "waiting"),
                 (queue.active, "active"),
@@ -205,14 +205,14 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
                 Tone::Plain => Colour::Cyan,
             };
             line += &style.paint(colour, "notice", 10);
-            let _ = write!(line, " {}", plain(&notice.title));
+            let _ = write!(line, " {}", sanitize(&notice.title));
             if !notice.body.is_empty() {
-                let _ = write!(line, ": {}", plain(&notice.body));
+                let _ = write!(line, ": {}", sanitize(&notice.body));
             }
         }
         Event::Diagnostic { diagnostic, .. } => {
             line += &style.paint(Colour::Yellow, "odd", 10);
-            let _ = write!(line, " {}: {}", diagnostic.kind, plain(&diagnostic.text));
+            let _ = write!(line, " {}: {}", diagnostic.kind, sanitize(&diagnostic.text));
         }
         Event::Listed { .. } | Event::LogReach { .. } => return None,
     }
@@ -232,7 +232,7 @@ pub fn state(state: &JobState) -> String {
     match state {
         JobState::Unknown(word) if **word == *ENDED => "ended, outcome unknown".to_owned(),
         JobState::Unknown(word) if **word == *GONE => "gone, outcome unknown".to_owned(),
-        state => plain(&state.word()).into_owned(),
+        state => sanitize(&state.word()).into_owned(),
     }
 }
 
@@ -303,20 +303,20 @@ mod tests {
             ("unended \u{1b}[12", "unended "),
             ("\u{1b}", ""),
         ] {
-            assert_eq!(plain(sent), shown, "{sent:?}");
+            assert_eq!(sanitize(sent), shown, "{sent:?}");
         }
     }
 
     #[test]
     fn a_message_of_several_lines_is_several_lines_with_its_indentation_and_its_tabs() {
-        assert_eq!(shown("first\n  second\n  third"), ["first", "  second", "  third"]);
-        assert_eq!(shown("a\tb\tc\n"), ["a       b       c"]);
-        assert_eq!(shown("alpha\tb\tc"), ["alpha   b       c"]);
-        assert_eq!(shown("hello\u{1b}[1Cworld"), ["hello world"]);
-        assert_eq!(shown("10 %\r20 %"), ["20 %"]);
-        assert_eq!(shown("evil\u{202e}txt.exe\u{7}"), ["evil\u{fffd}txt.exe"]);
-        assert_eq!(shown("\u{1b}]0;title\u{7}\u{9b}2Jx"), ["x"]);
-        assert_eq!(below("a\n  b", 4), "a\n      b");
+        assert_eq!(terminal_lines("first\n  second\n  third"), ["first", "  second", "  third"]);
+        assert_eq!(terminal_lines("a\tb\tc\n"), ["a       b       c"]);
+        assert_eq!(terminal_lines("alpha\tb\tc"), ["alpha   b       c"]);
+        assert_eq!(terminal_lines("hello\u{1b}[1Cworld"), ["hello world"]);
+        assert_eq!(terminal_lines("10 %\r20 %"), ["20 %"]);
+        assert_eq!(terminal_lines("evil\u{202e}txt.exe\u{7}"), ["evil\u{fffd}txt.exe"]);
+        assert_eq!(terminal_lines("\u{1b}]0;title\u{7}\u{9b}2Jx"), ["x"]);
+        assert_eq!(hanging_indent("a\n  b", 4), "a\n      b");
     }
 
     #[test]
@@ -331,7 +331,7 @@ mod tests {
             ("10 %\r", "10 %\r"),
             ("\u{1b}[31ma\n", "\u{1b}[31ma"),
         ] {
-            assert_eq!(in_file(message), written, "{message:?}");
+            assert_eq!(file_text(message), written, "{message:?}");
         }
     }
 

@@ -16,19 +16,19 @@ use super::args::{
     EXIT_CANCELLED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_KEY, EXIT_LOST, EXIT_OK, EXIT_SEVERAL,
     EXIT_TIMEOUT, Wait,
 };
-use super::choice::{self, Candidates, Choice, certain};
+use super::candidates::{self, Candidates, Resolution, certain};
 use super::connection::{Target, job_topic, job_topics};
-use super::stream::Each;
-use super::{Failure, Outcome, json, patience, print, text};
+use super::output_queue::SinkFn;
+use super::{Failure, Outcome, json, print, text, wait_reason};
 use crate::os::paths::{NoHome, Paths};
 
 /// After the server's list came without the job: how long something else may still name it. A
 /// job's own event may be on its way while the list is read.
-const LATE: Duration = Duration::from_secs(2);
+const LATE_EVENTS: Duration = Duration::from_secs(2);
 
 /// How late a job may be that was just added: Better Bull Board copies what queues hold, and its rows
 /// follow by 3 to 30 s.
-const LAG: Duration = Duration::from_secs(30);
+const ROW_DELAY: Duration = Duration::from_secs(30);
 
 /// What is known of one job.
 #[derive(Clone, Debug, Default)]
@@ -54,11 +54,11 @@ impl Seen {
     ) -> (Ports, watch::Receiver<Seen>) {
         let unlisted = std::sync::Mutex::new((wanted.clone(), wanted));
         let (seen, watching) = watch::channel(Seen::default());
-        let sink = Each(move |event: Event| {
+        let sink = SinkFn(move |event: Event| {
             also(&event);
             match event {
                 Event::Job { job, named: true, .. } => {
-                    seen.send_modify(|seen| seen.heard(job));
+                    seen.send_modify(|seen| seen.job_received(job));
                 }
                 Event::Status { status, .. } => {
                     seen.send_modify(|seen| seen.status = Some(status));
@@ -82,11 +82,11 @@ impl Seen {
         (Ports { sink: Some(Arc::new(sink)), ..Ports::default() }, watching)
     }
 
-    fn heard(&mut self, job: Arc<Job>) {
-        self.candidates.heard(Arc::clone(&job));
-        self.job = match self.candidates.choice(false) {
-            Choice::One { job, .. } => Some(job),
-            Choice::Nobody | Choice::Several(_) => Some(job),
+    fn job_received(&mut self, job: Arc<Job>) {
+        self.candidates.add(Arc::clone(&job));
+        self.job = match self.candidates.resolve(false) {
+            Resolution::One { job, .. } => Some(job),
+            Resolution::Unknown | Resolution::Several(_) => Some(job),
         };
     }
 
@@ -123,16 +123,16 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
             Ended::Job(job) => report(&name, &job, args.json),
             Ended::Several(jobs) => Err(Failure::new(
                 EXIT_SEVERAL,
-                choice::several(&name, &args.job, &jobs, super::clock_of(&engine).await),
+                candidates::several(&name, &args.job, &jobs, super::clock_of(&engine).await),
             )),
-            Ended::Unknown(denied) => Err(unknown(&name, &args.job, denied)),
+            Ended::Unknown(denied) => Err(unknown_job(&name, &args.job, denied)),
             Ended::Refused(reason) => Err(Failure::new(
                 EXIT_KEY,
-                refused_words(&name, &reason),
+                key_refused(&name, &reason),
             )),
             Ended::Gone => Err(Failure::internal("The engine ended by itself.")),
         },
-        never = patience::explain(&name, also_seen) => match never {},
+        never = wait_reason::report(&name, also_seen) => match never {},
         () = super::elapsed(args.timeout) => Err(Failure::new(EXIT_TIMEOUT, unfinished(&name, &args.job, &seen))),
         () = crate::os::ended() => Err(Failure::new(EXIT_INTERRUPTED, unfinished(&name, &args.job, &seen))),
     };
@@ -142,19 +142,19 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
 
 /// That nobody accepts the key, and what to do.
 #[must_use]
-pub fn refused_words(server: &str, reason: &str) -> String {
+pub fn key_refused(server: &str, reason: &str) -> String {
     format!("{server}: {} Give the right key with --key-env.", reason.trim())
 }
 
 /// That the outcome of a job cannot be known: the server does not know it, or does not show it, in
 /// its words.
 #[must_use]
-pub fn unknown(server: &str, job: &str, denied: Option<String>) -> Failure {
-    let job = text::plain(job);
+pub fn unknown_job(server: &str, job: &str, denied: Option<String>) -> Failure {
+    let job = text::sanitize(job);
     let words = match denied {
         Some(reason) => format!(
             "{server} does not show the job {job} to whoever has this key: {}.",
-            text::plain(reason.trim().trim_end_matches('.'))
+            text::sanitize(reason.trim().trim_end_matches('.'))
         ),
         None => format!("{server} does not know the job {job}."),
     };
@@ -194,33 +194,33 @@ async fn outcome(
             let now = seen.borrow_and_update();
             let listed = now.listed && now.answers();
             let mut candidates = now.candidates.clone();
-            chosen.iter().for_each(|job| candidates.settle(job));
-            match candidates.choice(args.new) {
-                Choice::One { job, old } if choice::over(&job) => {
+            chosen.iter().for_each(|job| candidates.pin(job));
+            match candidates.resolve(args.new) {
+                Resolution::One { job, old } if candidates::over(&job) => {
                     let sure = certain(given, &job, kind) || certain(&args.job, &job, kind);
                     let alone = matches!(kind, DialectKind::Kecs | DialectKind::TriggerX);
                     if !old || alone || (listed && sure) {
                         return Ended::Job(job);
                     }
                     if listed && lag.is_none() {
-                        lag = Some(tokio::time::Instant::now() + LAG);
+                        lag = Some(tokio::time::Instant::now() + ROW_DELAY);
                         tell = Some(Arc::clone(&job));
                     }
                     if lag.is_some_and(|until| until <= tokio::time::Instant::now()) {
                         return Ended::Job(job);
                     }
                 }
-                Choice::One { .. } if now.denied.is_some() => {
+                Resolution::One { .. } if now.denied.is_some() => {
                     return Ended::Unknown(now.denied.clone());
                 }
-                Choice::One { job, .. } if listed => chosen = Some(job.id.clone()),
-                Choice::One { .. } => {}
-                Choice::Several(jobs) if listed => return Ended::Several(jobs),
-                Choice::Several(_) => {}
-                Choice::Nobody if listed && now.denied.is_some() => {
+                Resolution::One { job, .. } if listed => chosen = Some(job.id.clone()),
+                Resolution::One { .. } => {}
+                Resolution::Several(jobs) if listed => return Ended::Several(jobs),
+                Resolution::Several(_) => {}
+                Resolution::Unknown if listed && now.denied.is_some() => {
                     return Ended::Unknown(now.denied.clone());
                 }
-                Choice::Nobody => late = listed && !args.new,
+                Resolution::Unknown => late = listed && !args.new,
             }
             // What is known of the job is worth more than that the key is refused for the rest.
             if let Some(reason) = now.refused() {
@@ -228,31 +228,31 @@ async fn outcome(
             }
         }
         if let Some(job) = tell {
-            crate::tell(another(server, given, &job, super::clock_of(engine).await));
+            crate::print_stderr(maybe_newer(server, given, &job, super::clock_of(engine).await));
         }
         let until = lag.unwrap_or_else(tokio::time::Instant::now);
         tokio::select! {
             changed = seen.changed() => if changed.is_err() {
                 return Ended::Gone;
             },
-            () = tokio::time::sleep(LATE), if late => return Ended::Unknown(None),
+            () = tokio::time::sleep(LATE_EVENTS), if late => return Ended::Unknown(None),
             () = tokio::time::sleep_until(until), if lag.is_some() => {}
         }
     }
 }
 
 /// What is said while a job that had ended is known and another may follow.
-fn another(server: &str, given: &str, job: &Job, now: Timestamp) -> String {
-    let given = text::plain(given);
+fn maybe_newer(server: &str, given: &str, job: &Job, now: Timestamp) -> String {
+    let given = text::sanitize(given);
     let queue = job.queue.as_deref().unwrap_or_default();
-    let at = choice::when(job, now);
+    let at = candidates::when(job, now);
     let state = job.state.word();
     format!(
         "The {given} that {server} has is {}/{given}, {} ({at}). Waiting {} s for a newer one, whose row \
          may follow late; name the job as QUEUE/{given} to have no doubt, or use --new.",
-        text::plain(queue),
-        text::plain(&state),
-        LAG.as_secs()
+        text::sanitize(queue),
+        text::sanitize(&state),
+        ROW_DELAY.as_secs()
     )
 }
 
@@ -267,7 +267,7 @@ fn report(server: &str, job: &Job, as_json: bool) -> Outcome {
         print(&json::job(server, job).text())?;
         return Ok(code);
     }
-    let name = text::plain(job.title());
+    let name = text::sanitize(job.title());
     if job.state.lost() {
         let why = match job.state.is_gone() {
             true => format!("{server} does not know it any more"),
@@ -276,12 +276,12 @@ fn report(server: &str, job: &Job, as_json: bool) -> Outcome {
         print(&format!("{name}: outcome unknown. {why}."))?;
         return Ok(code);
     }
-    let mut line = format!("{name} {}", text::plain(&job.state.word()));
+    let mut line = format!("{name} {}", text::sanitize(&job.state.word()));
     if let Some(took) = job.took() {
         line += &format!(" after {}", duration_words(took));
     }
     if let Some(error) = explain(job) {
-        line += &format!(": {}", text::plain(&error));
+        line += &format!(": {}", text::sanitize(&error));
     }
     print(&line)?;
     Ok(code)
@@ -289,13 +289,13 @@ fn report(server: &str, job: &Job, as_json: bool) -> Outcome {
 
 fn unfinished(server: &str, job: &str, seen: &watch::Receiver<Seen>) -> String {
     let seen = seen.borrow();
-    let job = text::plain(job);
+    let job = text::sanitize(job);
     match (&seen.job, &seen.status) {
         (Some(known), _) => {
-            format!("{job} has not ended: it is {}.", text::plain(&known.state.word()))
+            format!("{job} has not ended: it is {}.", text::sanitize(&known.state.word()))
         }
         (None, Some(status)) => {
-            let stands = patience::stands(status);
+            let stands = wait_reason::describe(status);
             let reason = status.reason.as_deref().map(|reason| format!(" {reason}"));
             let reason = reason.unwrap_or_default();
             format!("Nothing is known of {job}: {server} {stands}.{reason}")

@@ -8,9 +8,9 @@ use jobwatch_engine::ports::{Event, Ports};
 use tokio::sync::oneshot;
 
 use super::args::{EXIT_OK, Watch};
-use super::changes::Changes;
 use super::connection::Target;
-use super::stream::{self, Next, Stream};
+use super::job_lines::JobLines;
+use super::output_queue::{self, Next, OutputQueue};
 use super::text::Style;
 use super::{Failure, Outcome, Output, json, print};
 use crate::os::paths::{NoHome, Paths};
@@ -25,9 +25,9 @@ const DRAIN: Duration = Duration::from_secs(1);
 pub async fn run(args: Watch, paths: Result<Paths, NoHome>) -> Outcome {
     let target = Target::find(&args.connection, args.topics, paths)?;
     let name = target.server.name.clone();
-    let stream = Arc::new(Stream::default());
+    let stream = Arc::new(OutputQueue::default());
     let mut printed = print_all(Arc::clone(&stream), name, args.json)?;
-    let ports = Ports { sink: Some(stream::port(&stream)), ..Ports::default() };
+    let ports = Ports { sink: Some(output_queue::port(&stream)), ..Ports::default() };
     let engine = super::engine(target, ports).await?;
     let ended = tokio::select! {
         ended = &mut printed => Some(ended),
@@ -49,7 +49,7 @@ pub async fn run(args: Watch, paths: Result<Paths, NoHome>) -> Outcome {
 
 /// Prints on a thread of its own: a reader that takes nothing blocks it, and nothing else.
 fn print_all(
-    stream: Arc<Stream>,
+    stream: Arc<OutputQueue>,
     server: String,
     json: bool,
 ) -> Result<oneshot::Receiver<Result<(), Failure>>, Failure> {
@@ -58,7 +58,7 @@ fn print_all(
     std::thread::Builder::new()
         .name("output".to_owned())
         .spawn(move || {
-            let mut changes = Changes::default();
+            let mut changes = JobLines::default();
             let result = loop {
                 let line = match stream.next() {
                     Next::Closed => break Ok(()),

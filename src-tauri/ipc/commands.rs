@@ -14,8 +14,8 @@ use tauri_plugin_opener::OpenerExt;
 use url::Url;
 
 use crate::app::DemoSwitch;
-use crate::background::{Presence, set_shortcut};
-use crate::ipc::masked::Masked;
+use crate::background::{WindowState, set_shortcut};
+use crate::ipc::masked_secret::MaskedSecret;
 
 type Done = Result<(), UserError>;
 
@@ -31,8 +31,8 @@ pub async fn save_server(
     engine: State<'_, Engine>,
     draft: ServerDraft,
     change: KeyChange,
-    key: Option<Masked>,
-    headers: Option<Masked>,
+    key: Option<MaskedSecret>,
+    headers: Option<MaskedSecret>,
 ) -> Result<String, UserError> {
     engine.save_server(draft, change, typed(key, headers)?).await
 }
@@ -43,8 +43,8 @@ pub async fn test_server(
     engine: State<'_, Engine>,
     draft: ServerDraft,
     change: KeyChange,
-    key: Option<Masked>,
-    headers: Option<Masked>,
+    key: Option<MaskedSecret>,
+    headers: Option<MaskedSecret>,
     on_step: Channel<TestStep>,
 ) -> Result<TestVerdict, UserError> {
     let typed = typed(key, headers)?;
@@ -70,17 +70,17 @@ pub async fn probe_server(
 pub async fn sign_in(
     engine: State<'_, Engine>,
     draft: ServerDraft,
-    email: Masked,
-    password: Masked,
-    headers: Option<Masked>,
+    email: MaskedSecret,
+    password: MaskedSecret,
+    headers: Option<MaskedSecret>,
     stay: bool,
 ) -> Result<u32, UserError> {
-    let headers = headers.map(Masked::reveal).transpose()?;
+    let headers = headers.map(MaskedSecret::reveal).transpose()?;
     engine.sign_in(draft, email.reveal()?, password.reveal()?, headers, stay).await
 }
 
-fn typed(key: Option<Masked>, headers: Option<Masked>) -> Result<Typed, UserError> {
-    let reveal = |masked: Option<Masked>| masked.map(Masked::reveal).transpose();
+fn typed(key: Option<MaskedSecret>, headers: Option<MaskedSecret>) -> Result<Typed, UserError> {
+    let reveal = |masked: Option<MaskedSecret>| masked.map(MaskedSecret::reveal).transpose();
     Ok(Typed { key: reveal(key)?, headers: reveal(headers)? })
 }
 
@@ -178,10 +178,10 @@ pub async fn set_preferences(
     let (zoom, theme) = (patch.zoom, patch.theme);
     engine.set_preferences(patch).await?;
     if let Some(theme) = theme {
-        app.state::<Presence>().set_theme(theme);
+        app.state::<WindowState>().set_theme(theme);
     }
     if let Some(percent) = zoom {
-        app.state::<Presence>().set_zoom(&app, percent);
+        app.state::<WindowState>().set_zoom(&app, percent);
     }
     Ok(())
 }
@@ -214,7 +214,7 @@ pub async fn run_rule(
 /// Whether the program starts with the user's session.
 #[tauri::command]
 pub async fn starts_at_login(app: AppHandle) -> Result<bool, UserError> {
-    app.autolaunch().is_enabled().map_err(|error| unchanged(&error))
+    app.autolaunch().is_enabled().map_err(|error| autostart_error(&error))
 }
 
 /// Has the program start with the user's session, in the tray, or not.
@@ -222,10 +222,10 @@ pub async fn starts_at_login(app: AppHandle) -> Result<bool, UserError> {
 pub async fn set_start_at_login(app: AppHandle, on: bool) -> Done {
     let autostart = app.autolaunch();
     let set = if on { autostart.enable() } else { autostart.disable() };
-    set.map_err(|error| unchanged(&error))
+    set.map_err(|error| autostart_error(&error))
 }
 
-fn unchanged(error: &dyn std::fmt::Display) -> UserError {
+fn autostart_error(error: &dyn std::fmt::Display) -> UserError {
     let message = format!("Starting at login cannot be set: {error}.");
     UserError { code: ErrorCode::Internal, message }
 }

@@ -2,7 +2,7 @@
 
 pub mod commands;
 pub mod logs;
-pub mod masked;
+pub mod masked_secret;
 mod names;
 pub mod views;
 

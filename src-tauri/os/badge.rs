@@ -8,7 +8,7 @@ use tauri::{AppHandle, Manager};
 #[cfg(target_os = "linux")]
 use tokio::sync::OnceCell;
 
-use crate::background::{MAIN, Presence};
+use crate::background::{MAIN, WindowState};
 
 /// Shows the number.
 pub struct Badge {
@@ -31,12 +31,12 @@ impl Badge {
 
     /// Shows the number. Does not block.
     pub fn show(&self, unread: u32) {
-        let presence = self.app.state::<Presence>();
-        if !presence.set_unread(unread) {
+        let state = self.app.state::<WindowState>();
+        if !state.set_unread(unread) {
             return;
         }
         if let Some(window) = self.app.get_webview_window(MAIN)
-            && let Err(error) = window.set_title(&presence.title())
+            && let Err(error) = window.set_title(&state.title())
         {
             tracing::debug!(%error, "the window's title stays");
         }

@@ -1,14 +1,14 @@
 //! The desktop underneath: where files go, the keyring, popups.
 
 pub mod badge;
-pub mod memory;
+pub mod code_pages;
+pub mod dnd;
 pub mod notifier;
 pub mod paths;
 pub mod proxy;
-pub mod quiet;
 pub mod secrets;
 pub mod tray;
-pub mod wiping;
+pub mod zeroizing_allocator;
 
 /// Waits until the program is asked to end: Ctrl-C, or the session's SIGTERM or SIGHUP.
 pub async fn ended() {

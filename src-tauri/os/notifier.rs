@@ -24,7 +24,7 @@ const QUEUE: usize = 64;
 
 /// What the desktop tells back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum DesktopEvent {
     /// A popup was clicked, or one of its buttons.
     Clicked {
         /// The notice's number.
@@ -49,7 +49,7 @@ pub enum Told {
     /// Popups cannot be shown, and why; `None` when they can (again).
     Health(Option<String>),
     /// Whether the desktop is set not to disturb, where it tells.
-    Quiet(bool),
+    DoNotDisturb(bool),
 }
 
 /// Shows notices as popups of the desktop.
@@ -67,12 +67,12 @@ enum Request {
 
 /// How popups look.
 #[derive(Clone, Debug, Default)]
-pub struct Look {
+pub struct PopupSettings {
     /// A picture file to show; the icon theme's `jobwatch` where there is none.
     pub icon: Option<PathBuf>,
     /// Where it is kept what popups stand for, so that a later run understands clicks on those that
     /// this one shows; `None` where that is not wanted.
-    pub remembered: Option<PathBuf>,
+    pub registry_file: Option<PathBuf>,
 }
 
 impl Notifier {
@@ -81,15 +81,15 @@ impl Notifier {
     /// # Errors
     /// The system's, when it grants no thread.
     pub fn start(
-        look: Look,
-        tell: impl Fn(Told) + Send + Sync + 'static,
+        settings: PopupSettings,
+        report: impl Fn(DesktopEvent) + Send + Sync + 'static,
     ) -> std::io::Result<Notifier> {
         let (queue, requests) = mpsc::channel(QUEUE);
-        let tell: Arc<dyn Fn(Told) + Send + Sync> = Arc::new(tell);
+        let report: Arc<dyn Fn(DesktopEvent) + Send + Sync> = Arc::new(report);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new()
             .name("notifier".to_owned())
-            .spawn(move || runtime.block_on(sender::run(look, requests, tell)))?;
+            .spawn(move || runtime.block_on(sender::run(settings, requests, report)))?;
         Ok(Notifier { queue })
     }
 }
@@ -122,7 +122,7 @@ const BUTTONS: [Button; 5] =
     [Button::Log, Button::Retry, Button::MuteJob, Button::MuteError, Button::Snooze];
 
 /// A button's word for the daemon, and its label.
-fn button_words(button: Button) -> (&'static str, &'static str) {
+fn button_action(button: Button) -> (&'static str, &'static str) {
     match button {
         Button::Log => ("log", "Open log"),
         Button::Retry => ("retry", "Retry"),
@@ -133,14 +133,14 @@ fn button_words(button: Button) -> (&'static str, &'static str) {
 }
 
 /// What is routine stands for so long, in milliseconds. How long the rest stands the desktop decides.
-const ROUTINE: u32 = 8_000;
+const ROUTINE_TIMEOUT_MS: u32 = 8_000;
 
 /// The popup for a notice. `markup` says that the daemon reads the body as markup, `urgent` that it
 /// stays until the user has dealt with it.
 fn popup(
     notice: &Notice,
     buttons: &[Button],
-    look: &Look,
+    settings: &PopupSettings,
     markup: bool,
     urgent: bool,
 ) -> Notification {
@@ -152,17 +152,17 @@ fn popup(
         .body(&if markup { escape(&body) } else { body })
         .action("default", "Open");
     for button in buttons {
-        let (word, label) = button_words(*button);
+        let (word, label) = button_action(*button);
         popup.action(word, label);
     }
     #[cfg(not(target_os = "macos"))]
     popup.urgency(urgency(urgent));
     popup.timeout(match (urgent, notice.routine()) {
         (true, _) => Timeout::Never,
-        (false, true) => Timeout::Milliseconds(ROUTINE),
+        (false, true) => Timeout::Milliseconds(ROUTINE_TIMEOUT_MS),
         (false, false) => Timeout::Default,
     });
-    match &look.icon {
+    match &settings.icon {
         Some(path) => popup.icon(&path.to_string_lossy()),
         None => popup.icon("jobwatch"),
     };
@@ -212,7 +212,7 @@ fn escape(text: &str) -> String {
 }
 
 #[cfg(target_os = "linux")]
-mod screen;
+mod registry;
 #[cfg(target_os = "linux")]
 mod sender;
 
@@ -222,31 +222,33 @@ mod sender {
 
     use tokio::sync::mpsc::Receiver;
 
-    use super::{Look, Request, Told, popup};
+    use super::{DesktopEvent, PopupSettings, Request, popup};
 
     /// Shows what comes through `requests` until the queue closes.
     pub async fn run(
-        look: Look,
+        settings: PopupSettings,
         mut requests: Receiver<Request>,
-        tell: Arc<dyn Fn(Told) + Send + Sync>,
+        report: Arc<dyn Fn(DesktopEvent) + Send + Sync>,
     ) {
         let mut well = true;
         while let Some(request) = requests.recv().await {
             // These systems neither replace nor close what was shown.
             let Request::Show(wanted, settled) = request else { continue };
-            let shown = popup(&wanted.notice, &[], &look, false, wanted.urgent).show();
+            let shown = popup(&wanted.notice, &[], &settings, false, wanted.urgent).show();
             let id = wanted.id;
             settled();
             match shown {
                 Ok(_) if well => {}
                 Ok(_) => {
                     well = true;
-                    tell(Told::Health(None));
+                    report(DesktopEvent::Health(None));
                 }
                 Err(error) => {
                     tracing::warn!(id, %error, "popup not shown");
                     if std::mem::replace(&mut well, false) {
-                        tell(Told::Health(Some(format!("Popups cannot be shown: {error}."))));
+                        report(DesktopEvent::Health(Some(format!(
+                            "Popups cannot be shown: {error}."
+                        ))));
                     }
                 }
             }
@@ -277,10 +279,10 @@ mod tests {
     #[test]
     fn markup_from_a_server_is_shown_as_text() {
         let notice = notice("<b>x</b> & y", "<img src=x> & <a href='y'>", Tone::Bad);
-        let shown = popup(&notice, &[], &Look::default(), true, false);
+        let shown = popup(&notice, &[], &PopupSettings::default(), true, false);
         assert_eq!(shown.summary, "<b>x</b> & y", "a summary is never markup");
         assert_eq!(shown.body, "&lt;img src=x&gt; &amp; &lt;a href='y'&gt;");
-        let shown = popup(&notice, &[], &Look::default(), false, false);
+        let shown = popup(&notice, &[], &PopupSettings::default(), false, false);
         assert_eq!(shown.body, "<img src=x> & <a href='y'>");
     }
 
@@ -289,7 +291,7 @@ mod tests {
         let shown = popup(
             &notice("a\0b\u{1b}[31mc", &"x".repeat(5_000), Tone::Good),
             &[],
-            &Look::default(),
+            &PopupSettings::default(),
             false,
             false,
         );
@@ -300,9 +302,10 @@ mod tests {
     #[test]
     fn a_click_on_the_popup_itself_opens_it() {
         let about = notice("a", "b", Tone::Plain);
-        let shown = popup(&about, &[], &Look::default(), false, false);
+        let shown = popup(&about, &[], &PopupSettings::default(), false, false);
         assert_eq!(shown.actions, ["default", "Open"]);
-        let shown = popup(&about, &[Button::Log, Button::Retry], &Look::default(), false, false);
+        let shown =
+            popup(&about, &[Button::Log, Button::Retry], &PopupSettings::default(), false, false);
         assert_eq!(shown.actions, ["default", "Open", "log", "Open log", "retry", "Retry"]);
     }
 }

@@ -11,7 +11,7 @@ pub struct Paths {
     pub settings: PathBuf,
     /// Whether the user chose another data directory than the system's: such a program may run
     /// beside the usual one.
-    pub apart: bool,
+    pub is_custom: bool,
 }
 
 /// No directory for files could be found.
@@ -39,14 +39,14 @@ impl Paths {
     ) -> Result<Paths, NoHome> {
         let variable = |name: &str| variable(name).filter(|path| !path.as_os_str().is_empty());
         let given = data_dir.map(Path::to_path_buf).or_else(|| variable("JOBWATCH_DATA_DIR"));
-        let apart = given.is_some();
+        let is_custom = given.is_some();
         let data = given.or_else(|| system_data(&variable)).ok_or(NoHome)?;
         let settings = settings
             .map(Path::to_path_buf)
             .or_else(|| variable("JOBWATCH_CONFIG_DIR").map(|dir| dir.join("settings.toml")))
             .or_else(|| system_config(&variable).map(|dir| dir.join("settings.toml")))
             .ok_or(NoHome)?;
-        Ok(Paths { data, settings, apart })
+        Ok(Paths { data, settings, is_custom })
     }
 
     /// Where the program writes its own log.
@@ -114,7 +114,7 @@ mod tests {
         let paths = find((None, None), &[("HOME", "/home/ann")]).unwrap();
         assert_eq!(paths.data, Path::new("/home/ann/.local/share/jobwatch"));
         assert_eq!(paths.settings, Path::new("/home/ann/.config/jobwatch/settings.toml"));
-        assert!(!paths.apart);
+        assert!(!paths.is_custom);
         let env = [("HOME", "/home/ann"), ("XDG_DATA_HOME", "/d"), ("XDG_CONFIG_HOME", "not/abs")];
         let paths = find((None, None), &env).unwrap();
         assert_eq!(paths.data, Path::new("/d/jobwatch"));
@@ -127,7 +127,7 @@ mod tests {
         let paths = find((None, None), &env).unwrap();
         assert_eq!(paths.data, Path::new("/v"));
         assert_eq!(paths.settings, Path::new("/c/settings.toml"));
-        assert!(paths.apart);
+        assert!(paths.is_custom);
         let paths = find((Some("/f"), Some("/f/s.toml")), &env).unwrap();
         assert_eq!((paths.data, paths.settings), ("/f".into(), "/f/s.toml".into()));
     }

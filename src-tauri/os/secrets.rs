@@ -19,31 +19,31 @@ use keyring_core::Error;
 pub const SERVICE: &str = "dev.jobwatch.desktop";
 
 /// How long a call may take: long enough to type a password into a prompt.
-const PATIENCE: Duration = Duration::from_secs(120);
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Calls that may wait behind one that hangs in a prompt.
 const QUEUE: usize = 32;
 
-type Work = Box<dyn FnOnce() + Send>;
+type Call = Box<dyn FnOnce() + Send>;
 
 /// The OS keyring.
 #[derive(Debug)]
 pub struct Keyring {
-    worker: Mutex<Option<SyncSender<Work>>>,
-    patience: Duration,
+    worker: Mutex<Option<SyncSender<Call>>>,
+    timeout: Duration,
 }
 
 impl Default for Keyring {
     fn default() -> Keyring {
-        Keyring::with_patience(PATIENCE)
+        Keyring::with_timeout(CALL_TIMEOUT)
     }
 }
 
 impl Keyring {
-    /// A keyring whose calls give up after `patience`.
+    /// A keyring whose calls give up after `timeout`.
     #[must_use]
-    pub fn with_patience(patience: Duration) -> Keyring {
-        Keyring { worker: Mutex::new(None), patience }
+    pub fn with_timeout(timeout: Duration) -> Keyring {
+        Keyring { worker: Mutex::new(None), timeout }
     }
 
     /// Runs `work` on the keyring's thread and waits for it.
@@ -54,7 +54,7 @@ impl Keyring {
         let (answer, answered) = mpsc::sync_channel(1);
         let abandoned = Arc::new(AtomicBool::new(false));
         let gone = Arc::clone(&abandoned);
-        let work: Work = Box::new(move || {
+        let work: Call = Box::new(move || {
             if !gone.load(Ordering::Acquire) {
                 // The receiver may have given up meanwhile; then nobody wants the answer.
                 let _ = answer.send(work());
@@ -67,7 +67,7 @@ impl Keyring {
                 return Err(SecretsError::Failed("its thread has ended".to_owned()));
             }
         }
-        answered.recv_timeout(self.patience).unwrap_or_else(|error| {
+        answered.recv_timeout(self.timeout).unwrap_or_else(|error| {
             abandoned.store(true, Ordering::Release);
             Err(match error {
                 RecvTimeoutError::Timeout => SecretsError::Timeout,
@@ -78,12 +78,12 @@ impl Keyring {
         })
     }
 
-    fn worker(&self) -> Result<SyncSender<Work>, SecretsError> {
+    fn worker(&self) -> Result<SyncSender<Call>, SecretsError> {
         let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = &*worker {
             return Ok(sender.clone());
         }
-        let (sender, receiver): (SyncSender<Work>, Receiver<Work>) = mpsc::sync_channel(QUEUE);
+        let (sender, receiver): (SyncSender<Call>, Receiver<Call>) = mpsc::sync_channel(QUEUE);
         std::thread::Builder::new()
             .name("keyring".to_owned())
             .spawn(move || {
@@ -107,13 +107,13 @@ impl Secrets for Keyring {
             // the library's own prompt does not tell a dismissed one from any other refusal.
             unlock()?;
             let mut unreadable = None;
-            for entry in entries(&entry).map_err(|error| failed(&error))? {
+            for entry in entries(&entry).map_err(|error| secrets_error(&error))? {
                 match entry.get_password() {
                     Ok(key) => return Ok(Some(Secret::new(key))),
                     Err(Error::NoEntry) => {}
                     // Another of them may do.
                     Err(error) => {
-                        unreadable.get_or_insert_with(|| failed(&error));
+                        unreadable.get_or_insert_with(|| secrets_error(&error));
                     }
                 }
             }
@@ -126,15 +126,15 @@ impl Secrets for Keyring {
         self.call(move || {
             let entry = entry(&user, Some(&label))?;
             unlock()?;
-            let known = entries(&entry).map_err(|error| failed(&error))?;
+            let known = entries(&entry).map_err(|error| secrets_error(&error))?;
             let Some((first, others)) = known.split_first() else {
-                return entry.set_password(key.expose()).map_err(|error| failed(&error));
+                return entry.set_password(key.expose()).map_err(|error| secrets_error(&error));
             };
-            first.set_password(key.expose()).map_err(|error| failed(&error))?;
+            first.set_password(key.expose()).map_err(|error| secrets_error(&error))?;
             // The old key is not to come back with a copy of it, wherever that lies.
             for other in others {
                 if let Err(error) = other.set_password(key.expose()) {
-                    tracing::warn!(error = %failed(&error), "a second copy of a key stays as it was");
+                    tracing::warn!(error = %secrets_error(&error), "a second copy of a key stays as it was");
                 }
             }
             Ok(())
@@ -147,10 +147,10 @@ impl Secrets for Keyring {
             let entry = entry(&user, None)?;
             unlock()?;
             let mut outcome = Ok(());
-            for entry in entries(&entry).map_err(|error| failed(&error))? {
+            for entry in entries(&entry).map_err(|error| secrets_error(&error))? {
                 match entry.delete_credential() {
                     Ok(()) | Err(Error::NoEntry) => {}
-                    Err(error) => outcome = Err(failed(&error)),
+                    Err(error) => outcome = Err(secrets_error(&error)),
                 }
             }
             outcome
@@ -165,7 +165,7 @@ fn entry(user: &str, label: Option<&str>) -> Result<keyring_core::Entry, Secrets
     let modifiers: HashMap<&str, &str> =
         label.iter().filter(|_| LABELS).map(|label| ("label", label.as_str())).collect();
     keyring_core::Entry::new_with_modifiers(SERVICE, user, &modifiers)
-        .map_err(|error| failed(&error))
+        .map_err(|error| secrets_error(&error))
 }
 
 /// What the keyring holds for an entry, the one to use first: none, one, or several where items were
@@ -174,13 +174,13 @@ fn entries(entry: &keyring_core::Entry) -> Result<Vec<keyring_core::Entry>, Erro
     match entry.get_credential() {
         Ok(found) => Ok(vec![found]),
         Err(Error::NoEntry) => Ok(Vec::new()),
-        Err(Error::Ambiguous(found)) => Ok(ranked(found)),
+        Err(Error::Ambiguous(found)) => Ok(by_rank(found)),
         Err(error) => Err(error),
     }
 }
 
 #[cfg(target_os = "linux")]
-fn ranked(entries: Vec<keyring_core::Entry>) -> Vec<keyring_core::Entry> {
+fn by_rank(entries: Vec<keyring_core::Entry>) -> Vec<keyring_core::Entry> {
     use zbus_secret_service_keyring_store::cred::Wrapper;
     let path_of = |entry: &keyring_core::Entry| {
         entry.as_any().downcast_ref::<Wrapper>().map(Wrapper::get_path).unwrap_or_default()
@@ -192,7 +192,7 @@ fn ranked(entries: Vec<keyring_core::Entry>) -> Vec<keyring_core::Entry> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn ranked(entries: Vec<keyring_core::Entry>) -> Vec<keyring_core::Entry> {
+fn by_rank(entries: Vec<keyring_core::Entry>) -> Vec<keyring_core::Entry> {
     entries
 }
 
@@ -233,7 +233,7 @@ fn connect_again() -> Result<(), SecretsError> {
 
 /// The keyring's error in the engine's words. Only kinds and texts that cannot hold a key are used:
 /// some variants carry the stored bytes.
-fn failed(error: &Error) -> SecretsError {
+fn secrets_error(error: &Error) -> SecretsError {
     match error {
         Error::NoStorageAccess(_) => SecretsError::Locked,
         Error::NoDefaultStore => SecretsError::Missing,

@@ -12,7 +12,7 @@ const LIBRARIES: [&str; 4] = [
 /// Whether the library is there. Without it the first use of it panics, which nobody can catch.
 #[cfg(target_os = "linux")]
 #[must_use]
-pub fn library_is_there() -> bool {
+pub fn library_available() -> bool {
     LIBRARIES.iter().any(|name| {
         // SAFETY: the library's own initialisers run, as they would when the icon is made.
         #[allow(unsafe_code)]
@@ -25,7 +25,7 @@ pub fn library_is_there() -> bool {
 /// Whether somebody shows tray icons now: a watcher of status notifiers on the bus, or the manager
 /// of a tray on the X display.
 #[cfg(target_os = "linux")]
-pub async fn is_shown() -> bool {
+pub async fn is_available() -> bool {
     if watcher().await.unwrap_or(false) {
         return true;
     }
@@ -60,12 +60,12 @@ fn manager() -> Result<bool, Box<dyn std::error::Error>> {
 
 #[cfg(not(target_os = "linux"))]
 #[must_use]
-pub fn library_is_there() -> bool {
+pub fn library_available() -> bool {
     true
 }
 
 /// Elsewhere the system has one.
 #[cfg(not(target_os = "linux"))]
-pub async fn is_shown() -> bool {
+pub async fn is_available() -> bool {
     true
 }

@@ -5,9 +5,9 @@ use jobwatch_core::supervisor::Link;
 use jobwatch_engine::views::{Glance, GlanceJob, GlanceNotice, GlanceServer};
 
 /// The longest words of an item, in characters.
-const LONGEST: usize = 48;
+const MAX_LABEL: usize = 48;
 /// What separates the parts of an item's id: no server's or job's id may be taken for another's.
-const APART: char = '\u{1f}';
+const ID_SEPARATOR: char = '\u{1f}';
 
 /// One line of the menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,31 +15,31 @@ pub enum Item {
     /// To be read.
     Text(String),
     /// To be chosen.
-    Act(Choice, String),
+    Action(Choice, String),
     /// More lines.
-    Sub(String, Vec<Item>),
+    Submenu(String, Vec<Item>),
     /// Between groups.
-    Line,
+    Separator,
 }
 
 impl Item {
     /// Whether one can be made from the other by changing its words.
     #[must_use]
-    pub fn same_but_words(&self, other: &Item) -> bool {
+    pub fn same_item(&self, other: &Item) -> bool {
         match (self, other) {
-            (Item::Text(_), Item::Text(_)) | (Item::Line, Item::Line) => true,
-            (Item::Act(one, _), Item::Act(other, _)) => one == other,
-            (Item::Sub(_, one), Item::Sub(_, other)) => one == other,
+            (Item::Text(_), Item::Text(_)) | (Item::Separator, Item::Separator) => true,
+            (Item::Action(one, _), Item::Action(other, _)) => one == other,
+            (Item::Submenu(_, one), Item::Submenu(_, other)) => one == other,
             _ => false,
         }
     }
 
     /// Its words.
     #[must_use]
-    pub fn words(&self) -> &str {
+    pub fn label(&self) -> &str {
         match self {
-            Item::Text(words) | Item::Act(_, words) | Item::Sub(words, _) => words,
-            Item::Line => "",
+            Item::Text(words) | Item::Action(_, words) | Item::Submenu(words, _) => words,
+            Item::Separator => "",
         }
     }
 }
@@ -47,8 +47,8 @@ impl Item {
 /// How one menu becomes another without touching what stays: so many items at the beginning and at
 /// the end are the same but for their words, what is between is replaced.
 #[must_use]
-pub fn change(old: &[Item], new: &[Item]) -> (usize, usize) {
-    let same = |(old, new): &(&Item, &Item)| old.same_but_words(new);
+pub fn diff(old: &[Item], new: &[Item]) -> (usize, usize) {
+    let same = |(old, new): &(&Item, &Item)| old.same_item(new);
     let first = old.iter().zip(new).take_while(same).count();
     let rest = old.len().min(new.len()) - first;
     let last = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(same).count();
@@ -74,7 +74,7 @@ pub enum Choice {
     /// No popups until tomorrow morning.
     SnoozeDay,
     /// Popups again.
-    Wake,
+    Resume,
     /// To try a server's socket at once.
     Reconnect(String),
     /// To end the program.
@@ -87,12 +87,12 @@ impl Choice {
     pub fn id(&self) -> String {
         match self {
             Choice::Open => "open".to_owned(),
-            Choice::Job { server, job } => format!("job{APART}{server}{APART}{job}"),
+            Choice::Job { server, job } => format!("job{ID_SEPARATOR}{server}{ID_SEPARATOR}{job}"),
             Choice::Notices => "notices".to_owned(),
             Choice::SnoozeHour => "hour".to_owned(),
             Choice::SnoozeDay => "day".to_owned(),
-            Choice::Wake => "wake".to_owned(),
-            Choice::Reconnect(server) => format!("reconnect{APART}{server}"),
+            Choice::Resume => "wake".to_owned(),
+            Choice::Reconnect(server) => format!("reconnect{ID_SEPARATOR}{server}"),
             Choice::Quit => "quit".to_owned(),
         }
     }
@@ -100,7 +100,7 @@ impl Choice {
     /// The choice of an id.
     #[must_use]
     pub fn from_id(id: &str) -> Option<Choice> {
-        let mut parts = id.splitn(3, APART);
+        let mut parts = id.splitn(3, ID_SEPARATOR);
         Some(match (parts.next()?, parts.next(), parts.next()) {
             ("open", None, None) => Choice::Open,
             ("job", Some(server), Some(job)) => {
@@ -109,7 +109,7 @@ impl Choice {
             ("notices", None, None) => Choice::Notices,
             ("hour", None, None) => Choice::SnoozeHour,
             ("day", None, None) => Choice::SnoozeDay,
-            ("wake", None, None) => Choice::Wake,
+            ("wake", None, None) => Choice::Resume,
             ("reconnect", Some(server), None) => Choice::Reconnect(server.to_owned()),
             ("quit", None, None) => Choice::Quit,
             _ => return None,
@@ -147,14 +147,14 @@ pub fn icon(glance: &Glance) -> Icon {
 /// The menu. `now` is the local time: it says what "until" means.
 #[must_use]
 pub fn menu(glance: &Glance, now: &Zoned) -> Vec<Item> {
-    let mut items = vec![Item::Text(summary(glance)), Item::Line];
+    let mut items = vec![Item::Text(summary(glance)), Item::Separator];
     items.extend(glance.running.iter().map(job_item));
     let more = glance.running_total.saturating_sub(glance.running.len());
     if more > 0 {
-        items.push(Item::Act(Choice::Open, format!("{more} more running")));
+        items.push(Item::Action(Choice::Open, format!("{more} more running")));
     }
     if !glance.running.is_empty() {
-        items.push(Item::Line);
+        items.push(Item::Separator);
     }
     if !glance.notices.is_empty() {
         items.extend(glance.notices.iter().map(notice_item));
@@ -162,32 +162,32 @@ pub fn menu(glance: &Glance, now: &Zoned) -> Vec<Item> {
             0 => "All notices".to_owned(),
             unread => format!("All notices ({unread} unread)"),
         };
-        items.extend([Item::Act(Choice::Notices, all), Item::Line]);
+        items.extend([Item::Action(Choice::Notices, all), Item::Separator]);
     }
     items.extend(glance.servers.iter().map(server_item));
     if !glance.servers.is_empty() {
-        items.push(Item::Line);
+        items.push(Item::Separator);
     }
     items.push(match glance.quiet_until {
-        Some(until) => Item::Sub(
-            format!("No popups until {}", moment(until, now)),
+        Some(until) => Item::Submenu(
+            format!("No popups until {}", describe_time(until, now)),
             vec![
-                Item::Act(Choice::SnoozeHour, "For another hour".to_owned()),
-                Item::Act(Choice::SnoozeDay, "Until tomorrow".to_owned()),
-                Item::Act(Choice::Wake, "Popups again".to_owned()),
+                Item::Action(Choice::SnoozeHour, "For another hour".to_owned()),
+                Item::Action(Choice::SnoozeDay, "Until tomorrow".to_owned()),
+                Item::Action(Choice::Resume, "Popups again".to_owned()),
             ],
         ),
-        None => Item::Sub(
+        None => Item::Submenu(
             "Pause popups".to_owned(),
             vec![
-                Item::Act(Choice::SnoozeHour, "For an hour".to_owned()),
-                Item::Act(Choice::SnoozeDay, "Until tomorrow".to_owned()),
+                Item::Action(Choice::SnoozeHour, "For an hour".to_owned()),
+                Item::Action(Choice::SnoozeDay, "Until tomorrow".to_owned()),
             ],
         ),
     });
-    items.push(Item::Line);
-    items.push(Item::Act(Choice::Open, "Open Jobwatch".to_owned()));
-    items.push(Item::Act(Choice::Quit, "Quit".to_owned()));
+    items.push(Item::Separator);
+    items.push(Item::Action(Choice::Open, "Open Jobwatch".to_owned()));
+    items.push(Item::Action(Choice::Quit, "Quit".to_owned()));
     items
 }
 
@@ -210,8 +210,8 @@ fn summary(glance: &Glance) -> String {
 
 fn job_item(job: &GlanceJob) -> Item {
     let choice = Choice::Job { server: job.server.clone(), job: job.job.clone() };
-    let title = words(&job.title);
-    Item::Act(
+    let title = one_line(&job.title);
+    Item::Action(
         choice,
         match job.percent {
             Some(percent) => format!("{title}  {percent} %"),
@@ -226,16 +226,16 @@ fn notice_item(notice: &GlanceNotice) -> Item {
         None => Choice::Notices,
     };
     let unread = if notice.read { "" } else { "\u{25cf} " };
-    Item::Act(choice, format!("{unread}{}", words(&notice.title)))
+    Item::Action(choice, format!("{unread}{}", one_line(&notice.title)))
 }
 
 fn server_item(server: &GlanceServer) -> Item {
-    let (name, word) = (words(&server.name), link_word(server.link));
+    let (name, word) = (one_line(&server.name), link_word(server.link));
     let line = format!("{name}: {word}");
     match server.link {
-        Link::Partly | Link::Offline | Link::Refused | Link::Polling => Item::Sub(
+        Link::Partly | Link::Offline | Link::Refused | Link::Polling => Item::Submenu(
             line,
-            vec![Item::Act(Choice::Reconnect(server.id.clone()), "Reconnect now".to_owned())],
+            vec![Item::Action(Choice::Reconnect(server.id.clone()), "Reconnect now".to_owned())],
         ),
         Link::Live | Link::Connecting | Link::Paused => Item::Text(line),
     }
@@ -255,7 +255,7 @@ fn link_word(link: Link) -> &'static str {
 }
 
 /// A moment as one would say it today.
-fn moment(ms: i64, now: &Zoned) -> String {
+fn describe_time(ms: i64, now: &Zoned) -> String {
     let Ok(at) = jiff::Timestamp::from_millisecond(ms) else { return "then".to_owned() };
     let at = at.to_zoned(now.time_zone().clone());
     let time = format!("{:02}:{:02}", at.hour(), at.minute());
@@ -268,10 +268,10 @@ fn moment(ms: i64, now: &Zoned) -> String {
 }
 
 /// Text of a server as an item's words: one short line without control characters.
-fn words(text: &str) -> String {
+fn one_line(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    let mut words: String = clean.chars().take(LONGEST).collect();
-    if clean.chars().count() > LONGEST {
+    let mut words: String = clean.chars().take(MAX_LABEL).collect();
+    if clean.chars().count() > MAX_LABEL {
         words.push('\u{2026}');
     }
     words
@@ -301,12 +301,12 @@ mod tests {
     fn read(items: &[Item]) -> Vec<String> {
         let lines = items.iter().flat_map(|item| match item {
             Item::Text(text) => vec![format!("[{text}]")],
-            Item::Act(_, text) => vec![text.clone()],
-            Item::Sub(text, items) => {
+            Item::Action(_, text) => vec![text.clone()],
+            Item::Submenu(text, items) => {
                 let below = read(items).into_iter().map(|line| format!("> {line}"));
                 std::iter::once(format!("{text}:")).chain(below).collect()
             }
-            Item::Line => vec!["--".to_owned()],
+            Item::Separator => vec!["--".to_owned()],
         });
         lines.collect()
     }
@@ -377,19 +377,19 @@ mod tests {
     #[test]
     fn a_menu_changes_where_it_differs_and_nowhere_else() {
         let text = |words: &str| Item::Text(words.to_owned());
-        let act = |choice, words: &str| Item::Act(choice, words.to_owned());
+        let act = |choice, words: &str| Item::Action(choice, words.to_owned());
         let job = |id: &str, words: &str| {
             act(Choice::Job { server: "s".to_owned(), job: id.to_owned() }, words)
         };
         let quit = || act(Choice::Quit, "Quit");
-        let before = [text("1 runs"), job("1", "a 10 %"), Item::Line, quit()];
-        let moved = [text("1 runs"), job("1", "a 20 %"), Item::Line, quit()];
-        let more = [text("2 run"), job("2", "b"), job("1", "a 20 %"), Item::Line, quit()];
-        assert_eq!(change(&before, &moved), (4, 0), "only words");
-        assert_eq!(change(&moved, &more), (1, 3), "one is new");
-        assert_eq!(change(&more, &moved), (1, 3), "one has gone");
-        assert_eq!(change(&[], &more), (0, 0));
-        assert_eq!(change(&[quit(), quit()], &[quit()]), (1, 0), "none is counted twice");
+        let before = [text("1 runs"), job("1", "a 10 %"), Item::Separator, quit()];
+        let moved = [text("1 runs"), job("1", "a 20 %"), Item::Separator, quit()];
+        let more = [text("2 run"), job("2", "b"), job("1", "a 20 %"), Item::Separator, quit()];
+        assert_eq!(diff(&before, &moved), (4, 0), "only words");
+        assert_eq!(diff(&moved, &more), (1, 3), "one is new");
+        assert_eq!(diff(&more, &moved), (1, 3), "one has gone");
+        assert_eq!(diff(&[], &more), (0, 0));
+        assert_eq!(diff(&[quit(), quit()], &[quit()]), (1, 0), "none is counted twice");
     }
 
     #[test]
@@ -417,7 +417,7 @@ mod tests {
             Choice::Notices,
             Choice::SnoozeHour,
             Choice::SnoozeDay,
-            Choice::Wake,
+            Choice::Resume,
             Choice::Reconnect(server),
             Choice::Quit,
         ] {
@@ -434,8 +434,8 @@ mod tests {
             running_total: 1,
             ..Glance::default()
         };
-        let Item::Act(_, text) = &menu(&glance, &now())[2] else { panic!("a job") };
+        let Item::Action(_, text) = &menu(&glance, &now())[2] else { panic!("a job") };
         assert!(text.starts_with("two\u{fffd}lines x") && text.ends_with("x\u{2026}  7 %"));
-        assert_eq!(text.chars().count(), LONGEST + 1 + "  7 %".len());
+        assert_eq!(text.chars().count(), MAX_LABEL + 1 + "  7 %".len());
     }
 }

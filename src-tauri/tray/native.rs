@@ -11,9 +11,9 @@ use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Wry};
 
-use super::menu::{Choice, Icon, Item, change, icon, menu};
+use super::menu::{Choice, Icon, Item, diff, icon, menu};
 use crate::os::badge::Badge;
-use crate::os::tray::library_is_there;
+use crate::os::tray::library_available;
 
 /// The pictures, made from those in `icons/tray` by `cargo xtask icons`.
 const LIVE: &[u8] = include_bytes!("../../icons/tray/live.png");
@@ -27,14 +27,14 @@ pub struct Tray {
     app: AppHandle,
     icon: TrayIcon,
     menu: Menu<Wry>,
-    shown: Mutex<Shown>,
+    shown: Mutex<Drawn>,
     /// What is to be shown once the window's thread gets to it.
     next: Mutex<Option<Glance>>,
     scheduled: AtomicBool,
 }
 
 /// What is in the tray now.
-struct Shown {
+struct Drawn {
     icon: Icon,
     items: Vec<Item>,
     native: Vec<Native>,
@@ -49,20 +49,20 @@ enum Native {
 
 impl Native {
     fn make(app: &AppHandle, item: &Item) -> tauri::Result<Native> {
-        let words = plain(item.words());
+        let words = escape_mnemonic(item.label());
         Ok(match item {
             Item::Text(_) => Native::Item(MenuItem::new(app, words, false, None::<&str>)?),
-            Item::Act(choice, _) => {
+            Item::Action(choice, _) => {
                 Native::Item(MenuItem::with_id(app, choice.id(), words, true, None::<&str>)?)
             }
-            Item::Sub(_, items) => {
+            Item::Submenu(_, items) => {
                 let below = Submenu::new(app, words, true)?;
                 for item in items {
                     below.append(Native::make(app, item)?.as_item())?;
                 }
                 Native::Sub(below)
             }
-            Item::Line => Native::Line(PredefinedMenuItem::separator(app)?),
+            Item::Separator => Native::Line(PredefinedMenuItem::separator(app)?),
         })
     }
 
@@ -74,10 +74,10 @@ impl Native {
         }
     }
 
-    fn say(&self, words: &str) -> tauri::Result<()> {
+    fn set_label(&self, words: &str) -> tauri::Result<()> {
         match self {
-            Native::Item(item) => item.set_text(plain(words)),
-            Native::Sub(below) => below.set_text(plain(words)),
+            Native::Item(item) => item.set_text(escape_mnemonic(words)),
+            Native::Sub(below) => below.set_text(escape_mnemonic(words)),
             Native::Line(_) => Ok(()),
         }
     }
@@ -93,7 +93,7 @@ impl Tray {
         app: &AppHandle,
         chosen: impl Fn(&AppHandle, Choice) + Send + Sync + 'static,
     ) -> Result<Arc<Tray>, String> {
-        if !library_is_there() {
+        if !library_available() {
             return Err(
                 "There is no tray icon: the library for it is missing (on Debian and Ubuntu \
                         libayatana-appindicator3-1)."
@@ -108,8 +108,8 @@ impl Tray {
         chosen: impl Fn(&AppHandle, Choice) + Send + Sync + 'static,
     ) -> tauri::Result<Arc<Tray>> {
         let menu = Menu::new(app)?;
-        let mut shown = Shown { icon: Icon::Live, items: Vec::new(), native: Vec::new() };
-        shown.become_menu(app, &menu, menu_of(&Glance::default()))?;
+        let mut shown = Drawn { icon: Icon::Live, items: Vec::new(), native: Vec::new() };
+        shown.update(app, &menu, menu_of(&Glance::default()))?;
         let icon = TrayIconBuilder::with_id("jobwatch")
             .icon(picture(shown.icon)?)
             .menu(&menu)
@@ -144,7 +144,7 @@ impl Tray {
                 self.icon.set_icon(Some(picture(now)?))?;
                 shown.icon = now;
             }
-            shown.become_menu(&self.app, &self.menu, menu_of(&glance))
+            shown.update(&self.app, &self.menu, menu_of(&glance))
         };
         if let Err(error) = draw() {
             tracing::warn!(%error, "the tray could not be drawn");
@@ -152,14 +152,9 @@ impl Tray {
     }
 }
 
-impl Shown {
+impl Drawn {
     /// Changes the menu in place: one that is open would be closed by being replaced.
-    fn become_menu(
-        &mut self,
-        app: &AppHandle,
-        menu: &Menu<Wry>,
-        items: Vec<Item>,
-    ) -> tauri::Result<()> {
+    fn update(&mut self, app: &AppHandle, menu: &Menu<Wry>, items: Vec<Item>) -> tauri::Result<()> {
         let changed = self.change_items(app, menu, items);
         if changed.is_err() {
             // What is in the menu is not known any more: the next one is made from nothing.
@@ -176,7 +171,7 @@ impl Shown {
         menu: &Menu<Wry>,
         items: Vec<Item>,
     ) -> tauri::Result<()> {
-        let (first, last) = change(&self.items, &items);
+        let (first, last) = diff(&self.items, &items);
         let (old_end, new_end) = (self.items.len() - last, items.len() - last);
         for _ in first..old_end {
             // By its place: several may lead to the same job, and by the id all of them would go.
@@ -191,8 +186,8 @@ impl Shown {
             self.items.insert(first + at, item.clone());
         }
         for ((old, new), native) in self.items.iter().zip(&items).zip(&self.native) {
-            if old.words() != new.words() {
-                native.say(new.words())?;
+            if old.label() != new.label() {
+                native.set_label(new.label())?;
             }
         }
         self.items = items;
@@ -205,14 +200,14 @@ fn menu_of(glance: &Glance) -> Vec<Item> {
 }
 
 /// The port, which the engine holds.
-pub struct Told {
+pub struct TrayPort {
     /// The icon; `None` where there can be none.
     pub tray: Option<Arc<Tray>>,
     /// The number of unread notices elsewhere on the desktop.
     pub badge: Badge,
 }
 
-impl Port for Told {
+impl Port for TrayPort {
     fn show(&self, glance: Glance) {
         self.badge.show(glance.unread);
         let Some(tray) = &self.tray else { return };
@@ -238,6 +233,6 @@ fn picture(icon: Icon) -> tauri::Result<Image<'static>> {
 }
 
 /// An ampersand would underline the letter that follows it.
-fn plain(text: &str) -> String {
+fn escape_mnemonic(text: &str) -> String {
     text.replace('&', "&&")
 }

@@ -163,7 +163,7 @@ fn a_dismissed_prompt_is_called_dismissed_and_asked_again_the_next_time() {
                     .await
                     .unwrap()
             });
-            let keyring = Keyring::with_patience(Duration::from_secs(8));
+            let keyring = Keyring::with_timeout(Duration::from_secs(8));
             keyring.store(&id("a"), "Production", &key("sk-a")).unwrap();
             assert_eq!(asked.load(Ordering::SeqCst), 0, "an open keyring asks nothing");
             lock();
@@ -179,7 +179,7 @@ fn a_dismissed_prompt_is_called_dismissed_and_asked_again_the_next_time() {
 fn a_prompt_that_cannot_be_shown_is_no_empty_keyring() {
     on_private_bus("keyring::a_prompt_that_cannot_be_shown_is_no_empty_keyring", |_| {
         let _daemon = unlocked_keyring("pw");
-        let keyring = Keyring::with_patience(Duration::from_secs(8));
+        let keyring = Keyring::with_timeout(Duration::from_secs(8));
         keyring.store(&id("a"), "Production", &key("sk-a")).unwrap();
         lock();
         assert_eq!(keyring.load(&id("a")), Err(SecretsError::Dismissed));
@@ -197,7 +197,7 @@ fn a_prompt_that_cannot_be_shown_is_no_empty_keyring() {
 fn a_keyring_that_hangs_is_given_up_and_found_again() {
     on_private_bus("keyring::a_keyring_that_hangs_is_given_up_and_found_again", |_| {
         let daemon = unlocked_keyring("pw");
-        let keyring = Keyring::with_patience(Duration::from_millis(700));
+        let keyring = Keyring::with_timeout(Duration::from_millis(700));
         keyring.store(&id("a"), "Production", &key("sk-a")).unwrap();
         let signal = |name: &str| {
             let pid = daemon.0.id().to_string();

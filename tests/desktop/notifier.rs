@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jobwatch_app::os::notifier::{Look, Notifier, Told};
+use jobwatch_app::os::notifier::{DesktopEvent, Notifier, PopupSettings};
 use jobwatch_core::model::JobState;
 use jobwatch_core::notify::popups::Popups;
 use jobwatch_core::notify::{Notice, NoticeKey, Subject, Tone};
@@ -189,10 +189,10 @@ impl Fake {
 }
 
 /// A notifier; what it tells of popups that have left the screen is not part of it.
-fn notifier() -> (Notifier, Receiver<Told>) {
+fn notifier() -> (Notifier, Receiver<DesktopEvent>) {
     let (tell, told) = channel();
-    let notifier = Notifier::start(Look::default(), move |what| {
-        if !matches!(what, Told::Closed { .. }) {
+    let notifier = Notifier::start(PopupSettings::default(), move |what| {
+        if !matches!(what, DesktopEvent::Closed { .. }) {
             // The test may have ended.
             let _ = tell.send(what);
         }
@@ -201,7 +201,7 @@ fn notifier() -> (Notifier, Receiver<Told>) {
 }
 
 /// The same with what closes.
-fn telling_all(look: Look) -> (Notifier, Receiver<Told>) {
+fn telling_all(look: PopupSettings) -> (Notifier, Receiver<DesktopEvent>) {
     let (tell, told) = channel();
     let notifier = Notifier::start(look, move |what| {
         // The test may have ended.
@@ -211,15 +211,15 @@ fn telling_all(look: Look) -> (Notifier, Receiver<Told>) {
 }
 
 /// A run of the program that keeps what its popups stand for, and tells all.
-fn run_over(file: &std::path::Path) -> (Notifier, Receiver<Told>) {
-    telling_all(Look { remembered: Some(file.to_owned()), ..Look::default() })
+fn run_over(file: &std::path::Path) -> (Notifier, Receiver<DesktopEvent>) {
+    telling_all(PopupSettings { registry_file: Some(file.to_owned()), ..PopupSettings::default() })
 }
 
 /// A notification server that does nothing by itself, and a notifier that has found it.
-fn with_fake() -> (Fake, Notifier, Receiver<Told>) {
+fn with_fake() -> (Fake, Notifier, Receiver<DesktopEvent>) {
     let fake = Fake::start(false, Clicks::Never);
     let (notifier, told) = notifier();
-    assert_eq!(next(&told), Told::Health(None));
+    assert_eq!(next(&told), DesktopEvent::Health(None));
     (fake, notifier, told)
 }
 
@@ -261,11 +261,11 @@ fn notice(job: &str, body: &str, tone: Tone) -> Notice {
     }
 }
 
-fn clicked(id: i64, job: &str) -> Told {
-    Told::Clicked { id, server: "s1".to_owned(), job: Some(job.to_owned()), button: None }
+fn clicked(id: i64, job: &str) -> DesktopEvent {
+    DesktopEvent::Clicked { id, server: "s1".to_owned(), job: Some(job.to_owned()), button: None }
 }
 
-fn next(told: &Receiver<Told>) -> Told {
+fn next(told: &Receiver<DesktopEvent>) -> DesktopEvent {
     told.recv_timeout(PATIENCE).expect("the notifier tells something")
 }
 
@@ -302,11 +302,11 @@ fn a_popup_is_settled_once_the_daemon_has_it_or_nobody_is_there_to_take_it() {
             let popup = popup(id, id.unsigned_abs(), notice("j", "", Tone::Good), vec![]);
             notifier.show(popup, Box::new(settle));
         };
-        assert!(matches!(next(&told), Told::Health(Some(_))));
+        assert!(matches!(next(&told), DesktopEvent::Health(Some(_))));
         show(1);
         assert_eq!(settles.recv_timeout(PATIENCE), Ok(1), "nobody takes it, and that is certain");
         let fake = Fake::start(false, Clicks::Never);
-        assert_eq!(next(&told), Told::Health(None));
+        assert_eq!(next(&told), DesktopEvent::Health(None));
         show(2);
         assert_eq!(settles.recv_timeout(PATIENCE), Ok(2));
         assert_eq!(fake.popups().len(), 1, "it is on the screen by then");
@@ -352,7 +352,7 @@ fn a_click_that_comes_before_the_answer_counts() {
     on_private_bus("notifier::a_click_that_comes_before_the_answer_counts", |_| {
         let _fake = Fake::start(false, Clicks::AtOnce);
         let (notifier, told) = notifier();
-        assert_eq!(next(&told), Told::Health(None));
+        assert_eq!(next(&told), DesktopEvent::Health(None));
         for id in 0..10 {
             show(&notifier, id, &notice("quick", "", Tone::Plain));
             assert_eq!(next(&told), clicked(id, "quick"));
@@ -399,25 +399,25 @@ fn a_click_in_the_desktops_history_names_its_job_until_the_popup_was_closed() {
         let fake = Fake::start(false, Clicks::Never);
         let file = dir.join("popups.json");
         let (notifier, told) = run_over(&file);
-        assert_eq!(next(&told), Told::Health(None));
+        assert_eq!(next(&told), DesktopEvent::Health(None));
         for id in 1..=3 {
             show(&notifier, id, &notice(&format!("job-{id}"), "", Tone::Bad));
         }
         until("all are shown", || fake.popups().len() == 3);
         let numbers: Vec<u32> = fake.popups().iter().map(|popup| popup.number).collect();
         fake.expire(numbers[0]);
-        assert_eq!(next(&told), Told::Closed { slot: 1 });
+        assert_eq!(next(&told), DesktopEvent::Closed { slot: 1 });
         fake.click(numbers[0], "default");
         assert_eq!(next(&told), clicked(1, "job-1"));
         fake.close(numbers[1]);
-        assert_eq!(next(&told), Told::Closed { slot: 2 });
+        assert_eq!(next(&told), DesktopEvent::Closed { slot: 2 });
         fake.click(numbers[1], "default");
         drop(notifier);
 
         // The next run of the program knows them too, the one still on the screen first.
         let (_notifier, told) = run_over(&file);
-        assert_eq!(next(&told), Told::Health(None));
-        assert_eq!(next(&told), Told::Left { slots: vec![3] });
+        assert_eq!(next(&told), DesktopEvent::Health(None));
+        assert_eq!(next(&told), DesktopEvent::Left { slots: vec![3] });
         fake.click(numbers[1], "default");
         fake.click(numbers[0], "default");
         assert_eq!(next(&told), clicked(1, "job-1"));
@@ -458,7 +458,10 @@ fn a_button_says_which_it_was() {
             fake.click(shown.number, word);
             let job = Some("nightly".to_owned());
             let server = "s1".to_owned();
-            assert_eq!(next(&told), Told::Clicked { id: 5, server, job, button: Some(button) });
+            assert_eq!(
+                next(&told),
+                DesktopEvent::Clicked { id: 5, server, job, button: Some(button) }
+            );
         }
         fake.click(shown.number, "unheard-of");
         fake.click(shown.number, "default");
@@ -473,10 +476,10 @@ fn that_the_desktop_is_set_not_to_disturb_is_told_and_when_it_no_longer_is() {
         |_| {
             let fake = Fake::start(false, Clicks::Never);
             let (_notifier, told) = notifier();
-            assert_eq!(next(&told), Told::Health(None));
+            assert_eq!(next(&told), DesktopEvent::Health(None));
             for quiet in [true, false] {
                 fake.set_quiet(quiet);
-                assert_eq!(next(&told), Told::Quiet(quiet));
+                assert_eq!(next(&told), DesktopEvent::DoNotDisturb(quiet));
             }
         },
     );
@@ -508,13 +511,15 @@ fn a_failure_sounds_unlike_a_success_and_without_sounds_none_is_made() {
 fn a_missing_server_is_reported_once_and_used_when_it_comes() {
     on_private_bus("notifier::a_missing_server_is_reported_once_and_used_when_it_comes", |_| {
         let (notifier, told) = notifier();
-        let Told::Health(Some(problem)) = next(&told) else { panic!("a problem comes first") };
+        let DesktopEvent::Health(Some(problem)) = next(&told) else {
+            panic!("a problem comes first")
+        };
         assert!(problem.contains("no notification service is running"), "{problem}");
         for id in 0..5 {
             show(&notifier, id, &notice("unseen", "", Tone::Bad));
         }
         let fake = Fake::start(false, Clicks::Never);
-        assert_eq!(next(&told), Told::Health(None), "said once, then mended");
+        assert_eq!(next(&told), DesktopEvent::Health(None), "said once, then mended");
         show(&notifier, 9, &notice("seen", "", Tone::Bad));
         until("the next one is shown", || {
             fake.popups().iter().any(|popup| popup.summary == "seen failed")
@@ -532,7 +537,9 @@ fn without_a_bus_it_is_said_once_and_nothing_blocks() {
             show(&notifier, id, &notice("unseen", "", Tone::Bad));
         }
         assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
-        let Told::Health(Some(problem)) = next(&told) else { panic!("a problem comes first") };
+        let DesktopEvent::Health(Some(problem)) = next(&told) else {
+            panic!("a problem comes first")
+        };
         assert!(problem.contains("no message bus"), "{problem}");
         assert!(told.recv_timeout(Duration::from_millis(300)).is_err(), "said once");
     });
@@ -543,7 +550,7 @@ fn a_click_in_dunst_names_its_job() {
     on_private_bus("notifier::a_click_in_dunst_names_its_job", |_| {
         let (_dunst, _screen) = dunst();
         let (notifier, told) = notifier();
-        assert_eq!(next(&told), Told::Health(None));
+        assert_eq!(next(&told), DesktopEvent::Health(None));
         for (id, job) in [(1, "first"), (2, "second"), (3, "third")] {
             show(&notifier, id, &notice(job, "<b>4 m 12 s</b>", Tone::Bad));
         }
@@ -584,7 +591,7 @@ fn after_fifteen_minutes_of_the_demo_dunst_holds_three_popups_at_most_and_idles(
         "notifier::after_fifteen_minutes_of_the_demo_dunst_holds_three_popups_at_most_and_idles";
     on_private_bus(name, |_| {
         let (dunst, _screen) = dunst();
-        let (notifier, told) = telling_all(Look::default());
+        let (notifier, told) = telling_all(PopupSettings::default());
         let dunstctl = |what: &str| {
             let output = Command::new(tool("dunstctl", "dunst")).args(["count", what]).output();
             String::from_utf8(output.unwrap().stdout).unwrap().trim().parse::<usize>().unwrap()
@@ -609,7 +616,7 @@ fn after_fifteen_minutes_of_the_demo_dunst_holds_three_popups_at_most_and_idles(
                 notifier.show(popup(id, due.slot, due.notice, vec![]), Box::new(|| {}));
             }
             for what in told.try_iter() {
-                if let Told::Closed { slot } = what {
+                if let DesktopEvent::Closed { slot } = what {
                     popups.closed(slot);
                 }
             }

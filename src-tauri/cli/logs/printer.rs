@@ -59,8 +59,8 @@ impl Printer {
                 all += &head;
                 // A terminal must not be commanded; a file gets every byte.
                 match style.terminal {
-                    true => all += &text::below(line.text, text::columns(&head)),
-                    false => all += text::in_file(line.text),
+                    true => all += &text::hanging_indent(line.text, text::columns(&head)),
+                    false => all += text::file_text(line.text),
                 }
             }
             all.push('\n');

@@ -10,47 +10,52 @@ use tokio::sync::mpsc::Receiver;
 use zbus::message::{Message, Type};
 use zbus::{Connection, MatchRule, MessageStream, Variant};
 
-use super::screen::{Screen, Shown};
-use super::{BUTTONS, Look, Request, Told, button_words, popup, sound_name, urgency};
+use super::registry::{PopupRegistry, ShownPopup};
+use super::{
+    BUTTONS, DesktopEvent, PopupSettings, Request, button_action, popup, sound_name, urgency,
+};
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 
 /// A daemon that does not answer within this time counts as broken.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a missing bus is looked for again.
 const RETRY: Duration = Duration::from_secs(30);
 /// Why a popup was closed: its time was over.
 const EXPIRED: u32 = 1;
 /// How often it is looked whether the desktop is to be quiet, besides whenever it says that
 /// something has changed.
-const LOOK: Duration = Duration::from_secs(30);
+const DND_INTERVAL: Duration = Duration::from_secs(30);
 /// Where desktops tell that they are set not to disturb: Plasma, and dunst.
-const QUIET: [(&str, &str); 2] = [(NAME, "Inhibited"), ("org.dunstproject.cmd0", "paused")];
+const DND_PROPERTIES: [(&str, &str); 2] =
+    [(NAME, "Inhibited"), ("org.dunstproject.cmd0", "paused")];
 
 /// The number of a popup where this program chooses it: high, so that it is nobody else's.
-fn own(slot: u64) -> u32 {
+fn own_number(slot: u64) -> u32 {
     const FIRST: u32 = 1 << 30;
     FIRST + (slot % u64::from(FIRST)) as u32
 }
 
-type Tell = Arc<dyn Fn(Told) + Send + Sync>;
+type Report = Arc<dyn Fn(DesktopEvent) + Send + Sync>;
 
 /// Shows what comes through `requests` until the queue closes.
-pub async fn run(look: Look, mut requests: Receiver<Request>, tell: Tell) {
-    let mut health = Health { tell: Arc::clone(&tell), told: None };
+pub async fn run(settings: PopupSettings, mut requests: Receiver<Request>, report: Report) {
+    let mut health = Health { report: Arc::clone(&report), reported: None };
     loop {
-        let problem = match Session::open(&look).await {
-            Ok(session) => match session.serve(&look, &mut requests, &tell, &mut health).await {
-                End::Stopped => return,
-                End::Lost(problem) => problem,
-            },
+        let problem = match Session::open(&settings).await {
+            Ok(session) => {
+                match session.serve(&settings, &mut requests, &report, &mut health).await {
+                    End::Stopped => return,
+                    End::Lost(problem) => problem,
+                }
+            }
             Err(error) => format!(
                 "Popups cannot be shown: this session has no message bus ({error}). \
                  Everything else works."
             ),
         };
-        health.is(Some(problem));
+        health.set(Some(problem));
         // While there is no bus nothing can be shown: what comes stays in the notice list.
         let pause = tokio::time::sleep(RETRY);
         tokio::pin!(pause);
@@ -72,18 +77,18 @@ pub async fn run(look: Look, mut requests: Receiver<Request>, tell: Tell) {
 
 /// Tells a change of health once.
 struct Health {
-    tell: Tell,
-    told: Option<Option<String>>,
+    report: Report,
+    reported: Option<Option<String>>,
 }
 
 impl Health {
-    fn is(&mut self, problem: Option<String>) {
-        if self.told.as_ref() != Some(&problem) {
+    fn set(&mut self, problem: Option<String>) {
+        if self.reported.as_ref() != Some(&problem) {
             if let Some(problem) = &problem {
                 tracing::warn!(problem, "notifications");
             }
-            (self.tell)(Told::Health(problem.clone()));
-            self.told = Some(problem);
+            (self.report)(DesktopEvent::Health(problem.clone()));
+            self.reported = Some(problem);
         }
     }
 }
@@ -105,14 +110,14 @@ struct Session {
     changes: MessageStream,
     /// Whether it was set not to disturb when it was last looked.
     quiet: bool,
-    screen: Screen,
+    popups: PopupRegistry,
     /// Whether the daemon reads bodies as markup; unknown until it was asked.
     markup: Option<bool>,
 }
 
 impl Session {
-    async fn open(look: &Look) -> zbus::Result<Session> {
-        let bus = zbus::connection::Builder::session().method_timeout(PATIENCE).build().await?;
+    async fn open(settings: &PopupSettings) -> zbus::Result<Session> {
+        let bus = zbus::connection::Builder::session().method_timeout(CALL_TIMEOUT).build().await?;
         let signals =
             MatchRule::builder().msg_type(Type::Signal).interface(NAME).path(PATH).build()?;
         let owners = MatchRule::builder()
@@ -133,45 +138,45 @@ impl Session {
             signals: MessageStream::for_match_rule(signals, &bus, None).await?,
             owners: MessageStream::for_match_rule(owners, &bus, None).await?,
             bus,
-            screen: Screen::new(look.remembered.as_deref()),
+            popups: PopupRegistry::new(settings.registry_file.as_deref()),
             markup: None,
         })
     }
 
     async fn serve(
         mut self,
-        look: &Look,
+        settings: &PopupSettings,
         requests: &mut Receiver<Request>,
-        tell: &Tell,
+        report: &Report,
         health: &mut Health,
     ) -> End {
         self.ask_capabilities(health).await;
-        self.know_daemon(tell).await;
-        let mut look_again = tokio::time::interval(LOOK);
+        self.identify_daemon(report).await;
+        let mut dnd_interval = tokio::time::interval(DND_INTERVAL);
         loop {
             tokio::select! {
                 // A click is handled before the next popup is sent.
                 biased;
                 signal = self.signals.next() => match signal {
-                    Some(Ok(signal)) => self.heard(&signal, tell),
+                    Some(Ok(signal)) => self.on_signal(&signal, report),
                     Some(Err(_)) => {}
                     None => return End::Lost(lost()),
                 },
                 change = self.owners.next() => match change {
-                    Some(Ok(change)) => self.owner_changed(&change, tell, health).await,
+                    Some(Ok(change)) => self.owner_changed(&change, report, health).await,
                     Some(Err(_)) => {}
                     None => return End::Lost(lost()),
                 },
                 request = requests.recv() => match request {
                     Some(Request::Show(popup, settled)) => {
-                        self.show(&popup, look, tell, health).await;
+                        self.show(&popup, settings, report, health).await;
                         settled();
                     }
                     Some(Request::Withdraw(slot)) => self.withdraw(slot).await,
                     None => return End::Stopped,
                 },
-                Some(_) = self.changes.next() => self.look_for_quiet(tell).await,
-                _ = look_again.tick() => self.look_for_quiet(tell).await,
+                Some(_) = self.changes.next() => self.check_dnd(report).await,
+                _ = dnd_interval.tick() => self.check_dnd(report).await,
             }
         }
     }
@@ -184,31 +189,31 @@ impl Session {
         match capabilities {
             Ok(capabilities) => {
                 self.markup = Some(capabilities.iter().any(|name| name == "body-markup"));
-                health.is(None);
+                health.set(None);
             }
-            Err(error) => health.is(Some(problem(&error))),
+            Err(error) => health.set(Some(problem(&error))),
         }
     }
 
     /// Asks whether the desktop is set not to disturb. One that does not know the question is
     /// not.
-    async fn look_for_quiet(&mut self, tell: &Tell) {
+    async fn check_dnd(&mut self, report: &Report) {
         let mut quiet = false;
-        for question in QUIET {
+        for question in DND_PROPERTIES {
             let properties = Some("org.freedesktop.DBus.Properties");
             let answer = self.bus.call_method(Some(NAME), PATH, properties, "Get", &question);
-            let said: zbus::Result<zbus::OwnedVariant> =
+            let answer: zbus::Result<zbus::OwnedVariant> =
                 answer.await.and_then(|reply| reply.body().deserialize());
-            quiet |= said.is_ok_and(|said| matches!(&*said, Variant::Bool(true)));
+            quiet |= answer.is_ok_and(|answer| matches!(&*answer, Variant::Bool(true)));
         }
         if std::mem::replace(&mut self.quiet, quiet) != quiet {
             tracing::info!(quiet, "the desktop's do-not-disturb");
-            tell(Told::Quiet(quiet));
+            report(DesktopEvent::DoNotDisturb(quiet));
         }
     }
 
     /// Finds out which daemon shows popups: its numbers mean something as long as it runs.
-    async fn know_daemon(&mut self, tell: &Tell) {
+    async fn identify_daemon(&mut self, report: &Report) {
         const BUS: &str = "org.freedesktop.DBus";
         let path = "/org/freedesktop/DBus";
         let bus = self.bus.call_method(Some(BUS), path, Some(BUS), "GetId", &()).await;
@@ -216,43 +221,43 @@ impl Session {
         let owner = self.bus.call_method(Some(BUS), path, Some(BUS), "GetNameOwner", &NAME).await;
         let owner: zbus::Result<String> = owner.and_then(|reply| reply.body().deserialize());
         let (Ok(bus), Ok(owner)) = (bus, owner) else { return };
-        let slots = self.screen.daemon(format!("{bus} {owner}"));
+        let slots = self.popups.daemon(format!("{bus} {owner}"));
         if !slots.is_empty() {
-            tell(Told::Left { slots });
+            report(DesktopEvent::Left { slots });
         }
     }
 
-    async fn owner_changed(&mut self, change: &Message, tell: &Tell, health: &mut Health) {
+    async fn owner_changed(&mut self, change: &Message, report: &Report, health: &mut Health) {
         let Ok((_, _, new)) = change.body().deserialize::<(String, String, String)>() else {
             return;
         };
         // Another daemon counts its popups anew; what the one before showed has gone with it.
-        for slot in self.screen.standing() {
-            tell(Told::Closed { slot });
+        for slot in self.popups.on_screen() {
+            report(DesktopEvent::Closed { slot });
         }
-        self.screen.clear();
+        self.popups.clear();
         self.markup = None;
         if new.is_empty() {
             // The bus may start another one for the next popup, so this is no problem yet.
             tracing::info!("the notification daemon has gone");
         } else {
             self.ask_capabilities(health).await;
-            self.know_daemon(tell).await;
+            self.identify_daemon(report).await;
         }
     }
 
-    fn heard(&mut self, signal: &Message, tell: &Tell) {
+    fn on_signal(&mut self, signal: &Message, report: &Report) {
         let header = signal.header();
         match header.member().map(|member| member.as_str()) {
             Some("ActionInvoked") => {
                 let Ok((number, action)) = signal.body().deserialize::<(u32, String)>() else {
                     return;
                 };
-                let button = BUTTONS.into_iter().find(|it| button_words(*it).0 == action);
+                let button = BUTTONS.into_iter().find(|it| button_action(*it).0 == action);
                 let known = button.is_some() || action == "default";
-                if let Some(shown) = self.screen.shown(number).filter(|_| known) {
-                    let Shown { id, server, job, .. } = shown.clone();
-                    tell(Told::Clicked { id, server, job, button });
+                if let Some(shown) = self.popups.shown(number).filter(|_| known) {
+                    let ShownPopup { id, server, job, .. } = shown.clone();
+                    report(DesktopEvent::Clicked { id, server, job, button });
                 }
             }
             Some("NotificationClosed") => {
@@ -261,11 +266,11 @@ impl Session {
                 };
                 // One whose time is over can still be clicked in the desktop's history.
                 let gone = match reason {
-                    EXPIRED => self.screen.expire(number),
-                    _ => self.screen.remove(number),
+                    EXPIRED => self.popups.expire(number),
+                    _ => self.popups.remove(number),
                 };
                 if let Some(slot) = gone {
-                    tell(Told::Closed { slot });
+                    report(DesktopEvent::Closed { slot });
                 }
             }
             _ => {}
@@ -274,8 +279,8 @@ impl Session {
 
     /// Takes a popup away. One that has gone already is no matter.
     async fn withdraw(&mut self, slot: u64) {
-        let Some(number) = self.screen.number(slot) else { return };
-        self.screen.remove(number);
+        let Some(number) = self.popups.number(slot) else { return };
+        self.popups.remove(number);
         let name = "CloseNotification";
         let closed = self.bus.call_method(Some(NAME), PATH, Some(NAME), name, &number).await;
         if let Err(error) = closed {
@@ -283,17 +288,23 @@ impl Session {
         }
     }
 
-    async fn show(&mut self, wanted: &Popup, look: &Look, tell: &Tell, health: &mut Health) {
+    async fn show(
+        &mut self,
+        wanted: &Popup,
+        settings: &PopupSettings,
+        report: &Report,
+        health: &mut Health,
+    ) {
         let Popup { slot, id, notice, buttons, sound, urgent } = wanted;
         if self.markup.is_none() {
             self.ask_capabilities(health).await;
-            self.know_daemon(tell).await;
+            self.identify_daemon(report).await;
         }
         // Without an answer the body is escaped: shown entities do no harm, markup might.
-        let popup = popup(notice, buttons, look, self.markup.unwrap_or(true), *urgent);
+        let popup = popup(notice, buttons, settings, self.markup.unwrap_or(true), *urgent);
         // One that an earlier run of the program may have shown before it was killed is replaced,
         // where the daemon lets programs number their popups; where it does not, it is new.
-        let replaces = self.screen.number(*slot).unwrap_or_else(|| own(*slot));
+        let replaces = self.popups.number(*slot).unwrap_or_else(|| own_number(*slot));
         let hints: HashMap<&str, Variant<'_>> = HashMap::from([
             ("urgency", Variant::U8(urgency(*urgent) as u8)),
             ("desktop-entry", Variant::from("Jobwatch")),
@@ -317,15 +328,15 @@ impl Session {
             Ok(number) => {
                 let server = notice.server.0.clone();
                 let job = notice.job.as_ref().map(|job| job.as_str().to_owned());
-                let (slot, id, stands) = (*slot, *id, true);
-                self.screen.add(number, Shown { slot, id, server, job, stands });
-                health.is(None);
+                let (slot, id, on_screen) = (*slot, *id, true);
+                self.popups.add(number, ShownPopup { slot, id, server, job, on_screen });
+                health.set(None);
             }
             Err(error) => {
                 tracing::warn!(id, %error, "popup not shown");
                 // It takes no room on the screen.
-                tell(Told::Closed { slot: *slot });
-                health.is(Some(problem(&error)));
+                report(DesktopEvent::Closed { slot: *slot });
+                health.set(Some(problem(&error)));
             }
         }
     }

@@ -8,16 +8,16 @@ use jiff::Timestamp;
 use jobwatch_core::model::{Extra, Job, JobId, Json};
 use jobwatch_engine::ports::Event;
 
-use super::text::{self, Style, plain};
+use super::text::{self, Style, sanitize};
 
 /// Jobs whose last line is remembered; beyond that all are forgotten, and said once more.
-const REMEMBERED: usize = 20_000;
+const MAX_REMEMBERED: usize = 20_000;
 /// Characters of one field's value.
-const WIDTH: usize = 120;
+const MAX_VALUE: usize = 120;
 
 /// What was printed last.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub struct JobLines {
     last: HashMap<JobId, Last>,
 }
 
@@ -28,7 +28,7 @@ struct Last {
     job: Arc<Job>,
 }
 
-impl Changes {
+impl JobLines {
     /// `event` as a line for people; `None` where it says nothing new to them.
     pub fn line(
         &mut self,
@@ -43,7 +43,7 @@ impl Changes {
         let before = self.last.get(&job.id);
         let changed = before.map(|last| changed(&last.job, job)).unwrap_or_default();
         let same = before.is_some_and(|last| last.line == timeless);
-        if self.last.len() >= REMEMBERED && before.is_none() {
+        if self.last.len() >= MAX_REMEMBERED && before.is_none() {
             self.last.clear();
         }
         self.last.insert(job.id.clone(), Last { line: timeless, job: Arc::clone(job) });
@@ -58,7 +58,7 @@ impl Changes {
 /// The fields that are new, or have another value.
 fn changed(before: &Job, job: &Job) -> Vec<String> {
     let detail = match (&before.detail, &job.detail) {
-        (before, Some(now)) if before.as_ref() != Some(now) => words(now),
+        (before, Some(now)) if before.as_ref() != Some(now) => describe_fields(now),
         _ => Vec::new(),
     };
     let extra = differing(&before.extra, &job.extra);
@@ -68,30 +68,32 @@ fn changed(before: &Job, job: &Job) -> Vec<String> {
 fn differing(before: &Extra, now: &Extra) -> Vec<String> {
     now.iter()
         .filter(|(name, value)| before.get(name) != Some(*value))
-        .map(|(name, value)| format!("{} {}", plain(name), value_words(value)))
+        .map(|(name, value)| format!("{} {}", sanitize(name), describe_value(value)))
         .collect()
 }
 
 /// Progress that is no number: the plain fields of an object, or the whole.
-fn words(detail: &Json) -> Vec<String> {
+fn describe_fields(detail: &Json) -> Vec<String> {
     match detail.to_value() {
         serde_json::Value::Object(fields) => fields
             .iter()
             .filter(|(_, value)| !value.is_object() && !value.is_array())
-            .map(|(name, value)| format!("{} {}", plain(name), value_words(&Json::from(value))))
+            .map(|(name, value)| {
+                format!("{} {}", sanitize(name), describe_value(&Json::from(value)))
+            })
             .collect(),
-        _ => vec![value_words(detail)],
+        _ => vec![describe_value(detail)],
     }
 }
 
-fn value_words(value: &Json) -> String {
+fn describe_value(value: &Json) -> String {
     let text = match value.to_value() {
         serde_json::Value::String(text) => text,
         // As it was sent: numbers keep their digits.
         _ => value.as_str().to_owned(),
     };
-    let text = plain(text.trim()).into_owned();
-    match text.char_indices().nth(WIDTH) {
+    let text = sanitize(text.trim()).into_owned();
+    match text.char_indices().nth(MAX_VALUE) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
@@ -119,7 +121,7 @@ mod tests {
     }
 
     fn lines(events: &[Event]) -> Vec<Option<String>> {
-        let mut changes = Changes::default();
+        let mut changes = JobLines::default();
         let line = |(second, event)| {
             let now = Timestamp::from_second(second).unwrap();
             let line = changes.line("s", event, PLAIN, now)?;
@@ -158,7 +160,7 @@ mod tests {
     fn a_field_cannot_command_the_terminal_and_is_cut() {
         let long = format!(r#""\u001b]0;t\u0007{}""#, "x".repeat(500));
         let said = lines(&[task(&[], "running"), task(&[("a\u{1b}[31mb", &long)], "running")]);
-        let expected = format!("task:7 [ab {}…]", "x".repeat(WIDTH));
+        let expected = format!("task:7 [ab {}…]", "x".repeat(MAX_VALUE));
         assert_eq!(said[1].as_deref(), Some(expected.as_str()));
     }
 }

@@ -11,14 +11,14 @@ use super::text;
 use super::wait::Seen;
 
 /// A server may take this long before it is worth a word.
-const PATIENCE: Duration = Duration::from_secs(5);
+const QUIET_PERIOD: Duration = Duration::from_secs(5);
 
 /// So many reasons are said; what changes more often helps nobody.
-const REASONS: usize = 8;
+const MAX_REASONS: usize = 8;
 
 /// How a server is connected, as the end of a sentence that begins with its name.
 #[must_use]
-pub fn stands(status: &Status) -> &'static str {
+pub fn describe(status: &Status) -> &'static str {
     match status.link {
         Link::Live | Link::Polling => "is connected",
         Link::Partly => "is only partly connected",
@@ -31,24 +31,24 @@ pub fn stands(status: &Status) -> &'static str {
 
 /// Says on the standard error why `server` does not say what is waited for, each reason once, for
 /// as long as nothing is known of the job. Never ends.
-pub async fn explain(server: &str, mut seen: watch::Receiver<Seen>) -> Infallible {
-    tokio::time::sleep(PATIENCE).await;
+pub async fn report(server: &str, mut seen: watch::Receiver<Seen>) -> Infallible {
+    tokio::time::sleep(QUIET_PERIOD).await;
     let mut told = Vec::new();
     loop {
         let reason = {
             let now = seen.borrow_and_update();
             match &now.status {
                 Some(status) if now.job.is_none() && !now.listed => {
-                    status.reason.as_ref().map(|reason| (stands(status), reason.clone()))
+                    status.reason.as_ref().map(|reason| (describe(status), reason.clone()))
                 }
                 _ => None,
             }
         };
         if let Some((stands, reason)) = reason
-            && told.len() < REASONS
+            && told.len() < MAX_REASONS
             && !told.contains(&reason)
         {
-            crate::tell(format!("{server} {stands}, waiting. {}", text::plain(&reason)));
+            crate::print_stderr(format!("{server} {stands}, waiting. {}", text::sanitize(&reason)));
             told.push(reason);
         }
         if seen.changed().await.is_err() {

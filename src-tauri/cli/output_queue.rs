@@ -17,7 +17,7 @@ const BOUND: usize = 16_384;
 
 /// The queue.
 #[derive(Debug)]
-pub struct Stream {
+pub struct OutputQueue {
     state: Mutex<State>,
     changed: Condvar,
     bound: usize,
@@ -65,15 +65,15 @@ pub enum Next {
     Closed,
 }
 
-impl Default for Stream {
-    fn default() -> Stream {
-        Stream::bounded(BOUND)
+impl Default for OutputQueue {
+    fn default() -> OutputQueue {
+        OutputQueue::bounded(BOUND)
     }
 }
 
-impl Stream {
-    fn bounded(bound: usize) -> Stream {
-        Stream { state: Mutex::default(), changed: Condvar::new(), bound }
+impl OutputQueue {
+    fn bounded(bound: usize) -> OutputQueue {
+        OutputQueue { state: Mutex::default(), changed: Condvar::new(), bound }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -110,7 +110,7 @@ impl Stream {
     }
 }
 
-impl Sink for Stream {
+impl Sink for OutputQueue {
     fn event(&self, event: Event) {
         let mut state = self.state();
         if state.closed {
@@ -134,9 +134,9 @@ impl Sink for Stream {
 }
 
 /// A sink that hands every event to a function.
-pub struct Each<F>(pub F);
+pub struct SinkFn<F>(pub F);
 
-impl<F: Fn(Event) + Send + Sync + 'static> Sink for Each<F> {
+impl<F: Fn(Event) + Send + Sync + 'static> Sink for SinkFn<F> {
     fn event(&self, event: Event) {
         (self.0)(event);
     }
@@ -144,7 +144,7 @@ impl<F: Fn(Event) + Send + Sync + 'static> Sink for Each<F> {
 
 /// `stream` as the engine's port.
 #[must_use]
-pub fn port(stream: &Arc<Stream>) -> Arc<dyn Sink> {
+pub fn port(stream: &Arc<OutputQueue>) -> Arc<dyn Sink> {
     Arc::clone(stream) as Arc<dyn Sink>
 }
 
@@ -172,7 +172,7 @@ mod tests {
         Event::Metric { server: ServerId("s".to_owned()), metric }
     }
 
-    fn drain(stream: &Stream) -> Vec<String> {
+    fn drain(stream: &OutputQueue) -> Vec<String> {
         stream.close();
         let mut all = Vec::new();
         loop {
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_slow_reader_still_gets_every_outcome_and_is_told_what_was_left_out() {
-        let stream = Stream::bounded(2);
+        let stream = OutputQueue::bounded(2);
         for event in [
             job("a", JobState::Running),
             odd(),
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_newer_state_never_comes_before_an_older_one() {
-        let stream = Stream::bounded(1);
+        let stream = OutputQueue::bounded(1);
         stream.event(odd());
         stream.event(job("a", JobState::Queued));
         assert!(matches!(stream.next(), Next::Event(Event::Diagnostic { .. })));

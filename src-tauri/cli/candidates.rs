@@ -11,12 +11,12 @@ use jobwatch_core::dialect::own_id;
 use jobwatch_core::model::{Job, JobId, Source};
 use jobwatch_core::server::DialectKind;
 
-use super::text::plain;
+use super::text::sanitize;
 
 /// Jobs that may be meant, at most. The server's pages have bounds of their own.
-const MOST: usize = 5_000;
+const MAX_CANDIDATES: usize = 5_000;
 /// Candidates named in a message.
-const NAMED: usize = 20;
+const MAX_LISTED: usize = 20;
 
 /// A job that may be meant.
 #[derive(Clone, Debug)]
@@ -35,9 +35,9 @@ pub struct Candidates {
 
 /// Which job is meant.
 #[derive(Clone, Debug)]
-pub enum Choice {
+pub enum Resolution {
     /// None is known yet.
-    Nobody,
+    Unknown,
     /// This one.
     One {
         /// The job.
@@ -51,8 +51,8 @@ pub enum Choice {
 
 impl Candidates {
     /// Takes note of a job that may be meant.
-    pub fn heard(&mut self, job: Arc<Job>) {
-        let room = self.all.len() < MOST;
+    pub fn add(&mut self, job: Arc<Job>) {
+        let room = self.all.len() < MAX_CANDIDATES;
         match self.all.iter_mut().find(|known| known.job.id == job.id) {
             Some(known) => known.job = job,
             None if room => {
@@ -66,10 +66,10 @@ impl Candidates {
 
     /// Which one is meant, by what is known by now. `fresh` leaves out those that had ended before.
     #[must_use]
-    pub fn choice(&self, fresh: bool) -> Choice {
+    pub fn resolve(&self, fresh: bool) -> Resolution {
         let chosen = self.chosen.as_ref();
         if let Some(known) = self.all.iter().find(|known| Some(&known.job.id) == chosen) {
-            return Choice::One { job: Arc::clone(&known.job), old: known.old };
+            return Resolution::One { job: Arc::clone(&known.job), old: known.old };
         }
         let newest = self.newest_of_each();
         let open = |known: &&Candidate| !over(&known.job);
@@ -80,18 +80,18 @@ impl Candidates {
             let left: Vec<&Candidate> = newest.iter().copied().filter(|it| stage(it)).collect();
             match left[..] {
                 [] => {}
-                [one] => return Choice::One { job: Arc::clone(&one.job), old: one.old },
+                [one] => return Resolution::One { job: Arc::clone(&one.job), old: one.old },
                 _ => {
                     let jobs = left.iter().map(|known| Arc::clone(&known.job));
-                    return Choice::Several(jobs.collect());
+                    return Resolution::Several(jobs.collect());
                 }
             }
         }
-        Choice::Nobody
+        Resolution::Unknown
     }
 
     /// From now on this one is meant, whatever else comes.
-    pub fn settle(&mut self, job: &JobId) {
+    pub fn pin(&mut self, job: &JobId) {
         self.chosen.get_or_insert_with(|| job.clone());
     }
 
@@ -132,7 +132,7 @@ pub fn certain(given: &str, job: &Job, kind: DialectKind) -> bool {
 
 /// Whether an id can mean one job only, whatever jobs there are: Better Bull Board alone knows its
 /// runs by ids that queues give out again. A run's own is a UUID.
-pub fn means_one(given: &str, kind: DialectKind) -> bool {
+pub fn is_unique(given: &str, kind: DialectKind) -> bool {
     let uuid = given.len() == 36
         && given.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',
@@ -148,16 +148,16 @@ pub fn several(server: &str, given: &str, jobs: &[Arc<Job>], now: Timestamp) -> 
     rows.sort();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths = [0, 1, 2].map(|column| width(column).unwrap_or(0));
-    let mut text = format!("{} means several jobs on {}:", plain(given), plain(server));
-    for row in rows.iter().take(NAMED) {
+    let mut text = format!("{} means several jobs on {}:", sanitize(given), sanitize(server));
+    for row in rows.iter().take(MAX_LISTED) {
         let mut line = String::from("\n ");
         for (cell, width) in row.iter().zip(widths.iter().chain([&0])) {
             line += &format!(" {cell:<width$} ");
         }
         text += line.trim_end();
     }
-    if rows.len() > NAMED {
-        text += &format!("\n  and {} more", rows.len() - NAMED);
+    if rows.len() > MAX_LISTED {
+        text += &format!("\n  and {} more", rows.len() - MAX_LISTED);
     }
     let first = rows.first().map(|row| row[0].as_str()).unwrap_or_default();
     text + &format!("\nName one of them, such as '{first}'.")
@@ -171,7 +171,7 @@ fn row(job: &Job, now: Timestamp) -> [String; 4] {
         None => job.id.as_str().to_owned(),
     };
     let id = if name == job.id.as_str() { String::new() } else { job.id.as_str().to_owned() };
-    [name, job.state.word(), when(job, now), id].map(|text| plain(&text).into_owned())
+    [name, job.state.word(), when(job, now), id].map(|text| sanitize(&text).into_owned())
 }
 
 /// When it ended, or began, as long ago as its server would say.
@@ -205,11 +205,11 @@ mod tests {
 
     fn chosen(heard: &[Arc<Job>], fresh: bool) -> String {
         let mut all = Candidates::default();
-        heard.iter().for_each(|job| all.heard(Arc::clone(job)));
-        match all.choice(fresh) {
-            Choice::Nobody => "nobody".to_owned(),
-            Choice::One { job, old } => format!("{}{}", job.id, if old { " old" } else { "" }),
-            Choice::Several(jobs) => {
+        heard.iter().for_each(|job| all.add(Arc::clone(job)));
+        match all.resolve(fresh) {
+            Resolution::Unknown => "nobody".to_owned(),
+            Resolution::One { job, old } => format!("{}{}", job.id, if old { " old" } else { "" }),
+            Resolution::Several(jobs) => {
                 jobs.iter().map(|job| job.id.as_str()).collect::<Vec<_>>().join(" or ")
             }
         }
@@ -249,10 +249,12 @@ mod tests {
     #[test]
     fn what_was_settled_stays() {
         let mut all = Candidates::default();
-        all.heard(run("b", "{reports}", "running", 500));
-        all.settle(&"b".into());
-        all.heard(run("c", "{sms}", "running", 600));
-        assert!(matches!(all.choice(false), Choice::One { job, .. } if job.id.as_str() == "b"));
+        all.add(run("b", "{reports}", "running", 500));
+        all.pin(&"b".into());
+        all.add(run("c", "{sms}", "running", 600));
+        assert!(
+            matches!(all.resolve(false), Resolution::One { job, .. } if job.id.as_str() == "b")
+        );
     }
 
     #[test]
@@ -272,9 +274,9 @@ mod tests {
     fn an_id_that_queues_give_out_may_mean_several_runs() {
         let uuid = "01999d2e-7d0c-7b11-8d3a-2f8a1f0e9c11";
         for (given, one) in [("5", false), ("nightly", false), ("{email}/5", true), (uuid, true)] {
-            assert_eq!(means_one(given, DialectKind::BullBoard), one, "{given}");
+            assert_eq!(is_unique(given, DialectKind::BullBoard), one, "{given}");
         }
-        assert!(means_one("5", DialectKind::Kecs));
+        assert!(is_unique("5", DialectKind::Kecs));
     }
 
     #[test]

@@ -7,18 +7,18 @@ pub const SCHEME: &str = "jobwatch:";
 
 /// What a link names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct DeepLink {
     /// A server's id or name.
     pub server: String,
     /// A job's id; `None` where the link names the server alone.
     pub job: Option<String>,
 }
 
-impl Link {
+impl DeepLink {
     /// Reads a link. Everything behind the server is the job's id, whatever characters it holds;
     /// `%2F` and the like stand for what they encode.
     #[must_use]
-    pub fn read(text: &str) -> Option<Link> {
+    pub fn read(text: &str) -> Option<DeepLink> {
         let rest = text.trim().strip_prefix(SCHEME)?.strip_prefix("//")?;
         let (server, job) = rest.split_once('/').unwrap_or((rest, ""));
         let decode = |text: &str| -> Option<String> {
@@ -26,7 +26,7 @@ impl Link {
             Some(Cow::into_owned(text))
         };
         let (server, job) = (decode(server)?, decode(job)?);
-        (!server.is_empty()).then(|| Link { server, job: (!job.is_empty()).then_some(job) })
+        (!server.is_empty()).then(|| DeepLink { server, job: (!job.is_empty()).then_some(job) })
     }
 }
 
@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn a_link_names_a_server_and_a_job_whatever_the_job_is_called() {
         let link = |server: &str, job: Option<&str>| {
-            Some(Link { server: server.to_owned(), job: job.map(str::to_owned) })
+            Some(DeepLink { server: server.to_owned(), job: job.map(str::to_owned) })
         };
         for (text, read) in [
             ("jobwatch://lectures/7", link("lectures", Some("7"))),
@@ -53,7 +53,7 @@ mod tests {
             ("https://s/7", None),
             ("jobwatch:s/7", None),
         ] {
-            assert_eq!(Link::read(text), read, "{text}");
+            assert_eq!(DeepLink::read(text), read, "{text}");
         }
     }
 }

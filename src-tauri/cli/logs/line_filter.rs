@@ -10,8 +10,8 @@ use jobwatch_engine::views::{LogFilter, LogFind};
 use super::super::args::{EXIT_USAGE, Logs, Since};
 use super::super::{Failure, text};
 
-/// Which lines are wanted.
-pub struct Wanted {
+/// Which lines are line_filter.
+pub struct LineFilter {
     pub filter: LogFilter,
     grep: Option<Needle>,
     level: Option<Level>,
@@ -20,8 +20,8 @@ pub struct Wanted {
     relative: bool,
 }
 
-impl Wanted {
-    pub fn new(args: &Logs) -> Result<Wanted, Failure> {
+impl LineFilter {
+    pub fn new(args: &Logs) -> Result<LineFilter, Failure> {
         let find = args.grep.as_ref().map(|text| LogFind {
             text: text.clone(),
             regex: true,
@@ -47,7 +47,7 @@ impl Wanted {
             }
         });
         let relative = matches!(args.since, Some(Since::Ago(_)));
-        Ok(Wanted { filter, grep, level: args.level, since, relative })
+        Ok(LineFilter { filter, grep, level: args.level, since, relative })
     }
 
     /// Whether it matters what the server's clock shows.
@@ -56,7 +56,7 @@ impl Wanted {
     }
 
     /// Takes note of how far the server's clock is ahead.
-    pub fn shift(&mut self, ahead: SignedDuration) {
+    pub fn apply_clock_offset(&mut self, ahead: SignedDuration) {
         if std::mem::take(&mut self.relative) {
             let ahead = i64::try_from(ahead.as_millis()).unwrap_or_default();
             self.since = self.since.map(|since| since.saturating_add(ahead));
@@ -64,13 +64,13 @@ impl Wanted {
     }
 
     /// Whether a line is not older than asked for. One without a time may be.
-    pub fn since_then(&self, line: &LogLine<'_>) -> bool {
+    pub fn is_recent(&self, line: &LogLine<'_>) -> bool {
         let at = line.at.map(Timestamp::as_millisecond);
         self.since.is_none_or(|since| at.is_none_or(|at| at >= since))
     }
 
-    pub fn takes(&self, line: &LogLine<'_>) -> bool {
-        if !self.since_then(line) {
+    pub fn matches(&self, line: &LogLine<'_>) -> bool {
+        if !self.is_recent(line) {
             return false;
         }
         let level = text::level_of(line);

@@ -9,12 +9,12 @@ use serde::Deserialize;
 
 /// A secret that the page has masked: each byte of its UTF-8 XORed with one of the pad.
 #[derive(Deserialize)]
-pub struct Masked {
+pub struct MaskedSecret {
     masked: Vec<u8>,
     pad: Vec<u8>,
 }
 
-impl Masked {
+impl MaskedSecret {
     /// The secret.
     ///
     /// # Errors
@@ -24,7 +24,7 @@ impl Masked {
             code: ErrorCode::Invalid,
             message: "What was typed arrived damaged: enter it again.".to_owned(),
         };
-        let Masked { masked: mut bytes, pad } = self;
+        let MaskedSecret { masked: mut bytes, pad } = self;
         if bytes.len() != pad.len() {
             return Err(invalid());
         }
@@ -40,7 +40,7 @@ impl Masked {
 mod tests {
     use super::*;
 
-    fn masked(json: &str) -> Masked {
+    fn masked(json: &str) -> MaskedSecret {
         serde_json::from_str(json).unwrap()
     }
 

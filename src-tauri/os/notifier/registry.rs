@@ -2,7 +2,7 @@
 //!
 //! A popup that has left the screen because its time was over is still in the history of many
 //! desktops, where it can be clicked. So it is forgotten only when the user closes it, or too many
-//! others have come. What is known is kept in a file, with which daemon it was: a later run finds
+//! others have come. What is known is stored in a file, with which daemon it was: a later run finds
 //! its popups again as long as that daemon runs.
 
 use std::collections::{HashMap, VecDeque};
@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// Popups whose clicks are still understood.
-const REMEMBERED: usize = 512;
+const MAX_REMEMBERED: usize = 512;
 /// Of an earlier run, so many may still stand on the screen.
-const STANDING: usize = 3;
+const MAX_ON_SCREEN: usize = 3;
 
 /// Which notice a popup stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
+pub struct ShownPopup {
     /// Its number, as the engine knows it.
     pub slot: u64,
     /// The notice.
@@ -27,32 +27,33 @@ pub struct Shown {
     /// The job to open, where it is about one.
     pub job: Option<String>,
     /// Whether it is on the screen, and not only in the desktop's history.
-    pub stands: bool,
+    #[serde(rename = "stands")]
+    pub on_screen: bool,
 }
 
 /// The file, as it is written.
 #[derive(Default, Serialize, Deserialize)]
-struct Kept {
+struct Stored {
     /// Which daemon on which bus gave the numbers: another one counts anew.
     daemon: String,
     /// Oldest first, by the daemon's number.
-    popups: Vec<(u32, Shown)>,
+    popups: Vec<(u32, ShownPopup)>,
 }
 
 /// Popups by the daemon's number for them.
 #[derive(Default)]
-pub struct Screen {
-    by_number: HashMap<u32, Shown>,
-    by_slot: HashMap<u64, u32>,
+pub struct PopupRegistry {
+    by_number: HashMap<u32, ShownPopup>,
+    by_id: HashMap<u64, u32>,
     order: VecDeque<u32>,
     daemon: String,
     file: Option<PathBuf>,
 }
 
-impl Screen {
-    /// What is kept in this file, from now on; nothing is read yet.
-    pub fn new(file: Option<&Path>) -> Screen {
-        Screen { file: file.map(Path::to_owned), ..Screen::default() }
+impl PopupRegistry {
+    /// What is stored in this file, from now on; nothing is read yet.
+    pub fn new(file: Option<&Path>) -> PopupRegistry {
+        PopupRegistry { file: file.map(Path::to_owned), ..PopupRegistry::default() }
     }
 
     /// This daemon shows popups from now on. Answers which popups of an earlier run it may still
@@ -62,52 +63,53 @@ impl Screen {
             return Vec::new();
         }
         let file = self.file.take();
-        *self = Screen { daemon: name, ..Screen::new(file.as_deref()) };
-        let Some(kept) = file.as_deref().and_then(read).filter(|kept| kept.daemon == self.daemon)
+        *self = PopupRegistry { daemon: name, ..PopupRegistry::new(file.as_deref()) };
+        let Some(stored) =
+            file.as_deref().and_then(read).filter(|stored| stored.daemon == self.daemon)
         else {
             return Vec::new();
         };
-        for (number, shown) in kept.popups {
+        for (number, shown) in stored.popups {
             self.insert(number, shown);
         }
-        let standing = |number: &u32| self.by_number.get(number).filter(|shown| shown.stands);
+        let on_screen = |number: &u32| self.by_number.get(number).filter(|shown| shown.on_screen);
         let slots: Vec<u64> =
-            self.order.iter().filter_map(standing).map(|shown| shown.slot).collect();
-        slots[slots.len().saturating_sub(STANDING)..].to_vec()
+            self.order.iter().filter_map(on_screen).map(|shown| shown.slot).collect();
+        slots[slots.len().saturating_sub(MAX_ON_SCREEN)..].to_vec()
     }
 
     /// The daemon's number for a popup.
     pub fn number(&self, slot: u64) -> Option<u32> {
-        self.by_slot.get(&slot).copied()
+        self.by_id.get(&slot).copied()
     }
 
     /// What a popup stands for.
-    pub fn shown(&self, number: u32) -> Option<&Shown> {
+    pub fn shown(&self, number: u32) -> Option<&ShownPopup> {
         self.by_number.get(&number)
     }
 
     /// The popups on the screen.
-    pub fn standing(&self) -> Vec<u64> {
-        self.by_number.values().filter(|shown| shown.stands).map(|shown| shown.slot).collect()
+    pub fn on_screen(&self) -> Vec<u64> {
+        self.by_number.values().filter(|shown| shown.on_screen).map(|shown| shown.slot).collect()
     }
 
     /// The daemon has ended, and nothing that it showed can be clicked any more.
     pub fn clear(&mut self) {
-        *self = Screen::new(self.file.take().as_deref());
+        *self = PopupRegistry::new(self.file.take().as_deref());
     }
 
     /// A popup is on the screen.
-    pub fn add(&mut self, number: u32, shown: Shown) {
+    pub fn add(&mut self, number: u32, shown: ShownPopup) {
         self.insert(number, shown);
-        self.keep();
+        self.save();
     }
 
-    fn insert(&mut self, number: u32, shown: Shown) {
+    fn insert(&mut self, number: u32, shown: ShownPopup) {
         self.forget(number);
-        self.by_slot.insert(shown.slot, number);
+        self.by_id.insert(shown.slot, number);
         self.by_number.insert(number, shown);
         self.order.push_back(number);
-        while self.order.len() > REMEMBERED {
+        while self.order.len() > MAX_REMEMBERED {
             if let Some(oldest) = self.order.front().copied() {
                 self.forget(oldest);
             }
@@ -118,9 +120,9 @@ impl Screen {
     /// was on the screen.
     pub fn expire(&mut self, number: u32) -> Option<u64> {
         let shown = self.by_number.get_mut(&number)?;
-        let stood = std::mem::replace(&mut shown.stands, false);
+        let stood = std::mem::replace(&mut shown.on_screen, false);
         let slot = shown.slot;
-        self.keep();
+        self.save();
         stood.then_some(slot)
     }
 
@@ -128,37 +130,37 @@ impl Screen {
     pub fn remove(&mut self, number: u32) -> Option<u64> {
         let slot = self.by_number.get(&number)?.slot;
         self.forget(number);
-        self.keep();
+        self.save();
         Some(slot)
     }
 
     fn forget(&mut self, number: u32) {
         if let Some(shown) = self.by_number.remove(&number) {
-            if self.by_slot.get(&shown.slot) == Some(&number) {
-                self.by_slot.remove(&shown.slot);
+            if self.by_id.get(&shown.slot) == Some(&number) {
+                self.by_id.remove(&shown.slot);
             }
             self.order.retain(|other| *other != number);
         }
     }
 
     /// Writes the file. Without it only a later run is worse off.
-    fn keep(&self) {
+    fn save(&self) {
         let Some(file) = &self.file else { return };
         let of = |number: &u32| Some((*number, self.by_number.get(number)?.clone()));
         let popups = self.order.iter().filter_map(of).collect();
-        let kept = Kept { daemon: self.daemon.clone(), popups };
+        let stored = Stored { daemon: self.daemon.clone(), popups };
         let new = file.with_extension("new");
-        let written = serde_json::to_vec(&kept)
+        let written = serde_json::to_vec(&stored)
             .map_err(std::io::Error::from)
             .and_then(|text| std::fs::write(&new, text))
             .and_then(|()| std::fs::rename(&new, file));
         if let Err(error) = written {
-            tracing::debug!(%error, "it is not kept what popups stand for");
+            tracing::debug!(%error, "the list of popups could not be saved");
         }
     }
 }
 
-fn read(file: &Path) -> Option<Kept> {
+fn read(file: &Path) -> Option<Stored> {
     serde_json::from_slice(&std::fs::read(file).ok()?).ok()
 }
 
@@ -166,39 +168,39 @@ fn read(file: &Path) -> Option<Kept> {
 mod tests {
     use super::*;
 
-    fn shown(slot: u64) -> Shown {
+    fn shown(slot: u64) -> ShownPopup {
         let (id, server) = (slot as i64, "s".to_owned());
-        Shown { slot, id, server, job: None, stands: true }
+        ShownPopup { slot, id, server, job: None, on_screen: true }
     }
 
     #[test]
     fn a_later_run_knows_the_popups_of_this_one_as_long_as_the_daemon_runs() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("popups.json");
-        let mut screen = Screen::new(Some(&file));
-        assert!(screen.daemon("bus :1.5".to_owned()).is_empty());
+        let mut popups = PopupRegistry::new(Some(&file));
+        assert!(popups.daemon("bus :1.5".to_owned()).is_empty());
         for slot in 1..=5 {
-            screen.add(100 + slot as u32, shown(slot));
+            popups.add(100 + slot as u32, shown(slot));
         }
-        assert_eq!(screen.expire(104), Some(4));
-        assert_eq!(screen.expire(104), None, "it has left the screen once");
-        assert_eq!(screen.remove(105), Some(5));
-        let mut later = Screen::new(Some(&file));
+        assert_eq!(popups.expire(104), Some(4));
+        assert_eq!(popups.expire(104), None, "it has left the screen once");
+        assert_eq!(popups.remove(105), Some(5));
+        let mut later = PopupRegistry::new(Some(&file));
         assert_eq!(later.daemon("bus :1.5".to_owned()), [1, 2, 3]);
         assert_eq!(later.shown(104).map(|shown| shown.id), Some(4), "in the desktop's history");
         assert_eq!((later.shown(105), later.number(2)), (None, Some(102)));
-        let mut other = Screen::new(Some(&file));
+        let mut other = PopupRegistry::new(Some(&file));
         assert!(other.daemon("bus :1.9".to_owned()).is_empty());
         assert_eq!(other.shown(104), None, "another daemon counts anew");
     }
 
     #[test]
     fn what_is_remembered_is_bounded_and_the_oldest_goes() {
-        let mut screen = Screen::new(None);
+        let mut popups = PopupRegistry::new(None);
         for slot in 0..2_000 {
-            screen.add(slot as u32, shown(slot));
+            popups.add(slot as u32, shown(slot));
         }
-        assert_eq!((screen.order.len(), screen.by_slot.len()), (REMEMBERED, REMEMBERED));
-        assert!(screen.shown(1_999).is_some() && screen.shown(1_000).is_none());
+        assert_eq!((popups.order.len(), popups.by_id.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
+        assert!(popups.shown(1_999).is_some() && popups.shown(1_000).is_none());
     }
 }

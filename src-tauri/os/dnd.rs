@@ -8,7 +8,7 @@ use jobwatch_engine::Engine;
 /// Who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum By {
+pub enum DndSource {
     /// The notification daemon, over the message bus.
     Daemon = 1,
     /// The session's settings.
@@ -17,15 +17,15 @@ pub enum By {
 
 /// What they have said: it is quiet while one of them says so.
 #[derive(Debug, Default)]
-pub struct Quiet(AtomicU8);
+pub struct DoNotDisturb(AtomicU8);
 
-impl Quiet {
+impl DoNotDisturb {
     /// One of them says whether it is quiet; passes on what that makes of it.
-    pub fn set(&self, engine: &Engine, by: By, quiet: bool) {
-        engine.desktop_quiet(self.taken(by, quiet));
+    pub fn set(&self, engine: &Engine, by: DndSource, quiet: bool) {
+        engine.desktop_quiet(self.update(by, quiet));
     }
 
-    fn taken(&self, by: By, quiet: bool) -> bool {
+    fn update(&self, by: DndSource, quiet: bool) -> bool {
         let bit = by as u8;
         let now = if quiet {
             self.0.fetch_or(bit, Ordering::AcqRel) | bit
@@ -37,7 +37,7 @@ impl Quiet {
 }
 
 #[cfg(target_os = "linux")]
-pub use session::follow;
+pub use session::watch_session;
 
 /// The desktops whose do-not-disturb is a setting.
 #[cfg(target_os = "linux")]
@@ -62,7 +62,7 @@ mod session {
 
     /// Tells whether the session is set not to disturb, now and whenever that changes, where it has
     /// such a setting. To be called on the toolkit's thread, which is also where it tells.
-    pub fn follow(tell: impl Fn(bool) + 'static) {
+    pub fn watch_session(tell: impl Fn(bool) + 'static) {
         let desktop = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
         let of = |name: &str| desktop.split(':').any(|part| part.eq_ignore_ascii_case(name));
         let Some((_, schema, key, quiet)) = SETTINGS.into_iter().find(|(name, ..)| of(name)) else {
@@ -94,11 +94,11 @@ mod tests {
 
     #[test]
     fn it_is_quiet_while_one_of_them_says_so() {
-        let quiet = Quiet::default();
-        assert!(!quiet.taken(By::Session, false));
-        assert!(quiet.taken(By::Session, true));
-        assert!(quiet.taken(By::Daemon, true));
-        assert!(quiet.taken(By::Session, false));
-        assert!(!quiet.taken(By::Daemon, false));
+        let quiet = DoNotDisturb::default();
+        assert!(!quiet.update(DndSource::Session, false));
+        assert!(quiet.update(DndSource::Session, true));
+        assert!(quiet.update(DndSource::Daemon, true));
+        assert!(quiet.update(DndSource::Session, false));
+        assert!(!quiet.update(DndSource::Daemon, false));
     }
 }

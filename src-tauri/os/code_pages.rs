@@ -4,8 +4,8 @@
 /// program or draws its window, and what is needed again is read from its file, mostly from the
 /// system's cache of it.
 #[cfg(target_os = "linux")]
-pub fn let_go_of_code() {
-    match linux::let_go_of_code() {
+pub fn release() {
+    match linux::release() {
         Ok(let_go) => tracing::debug!(let_go, "bytes of code let go"),
         Err(error) => tracing::debug!(%error, "the code stays in memory"),
     }
@@ -13,7 +13,7 @@ pub fn let_go_of_code() {
 
 /// Elsewhere the system does it by itself.
 #[cfg(not(target_os = "linux"))]
-pub fn let_go_of_code() {}
+pub fn release() {}
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -27,7 +27,7 @@ mod linux {
     const CONSTANTS: &str = "r--p";
 
     /// Answers how many bytes are mapped, in memory or not.
-    pub fn let_go_of_code() -> io::Result<usize> {
+    pub fn release() -> io::Result<usize> {
         let mappings = std::fs::read_to_string("/proc/self/smaps")?;
         let mut sum = 0;
         for code in code(&mappings) {
@@ -130,7 +130,7 @@ mod linux {
                 line.split_ascii_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
             };
             let before = in_memory();
-            assert!(let_go_of_code().unwrap() > 0);
+            assert!(release().unwrap() > 0);
             assert!(in_memory() < before);
         }
     }

@@ -18,7 +18,7 @@ const LARGEST: usize = 1 << 20;
 /// allocator takes locks. Mimalloc is built without huge pages: a program that mostly waits uses a
 /// little of each, and in the tray they are a third of its memory.
 #[derive(Debug)]
-pub struct Wiping;
+pub struct ZeroizingAllocator;
 
 /// Overwrites a block that is about to be freed.
 ///
@@ -37,7 +37,7 @@ unsafe fn wipe(block: *mut u8, size: usize) {
 // SAFETY: every block comes from `MiMalloc` and goes back to it with the layout it came with; a
 // wiped block is written to only within its size, before it is freed.
 #[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Wiping {
+unsafe impl GlobalAlloc for ZeroizingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promises are passed on.
         unsafe { MiMalloc.alloc(layout) }
@@ -97,7 +97,7 @@ mod tests {
         // SAFETY: the size is not zero; the block is written to within its size; what is read after it
         // was freed is still mapped, and these tests alone use this allocator.
         unsafe {
-            let block = Wiping.alloc(layout);
+            let block = ZeroizingAllocator.alloc(layout);
             block.write_bytes(b'k', size);
             free(block, layout);
             (32..size).map(|at| block.add(at).read_volatile()).collect()
@@ -109,11 +109,12 @@ mod tests {
     fn what_is_freed_or_moved_away_from_holds_nothing_any_more() {
         for size in [64, 500, 4_000, 100_000] {
             // SAFETY: a block of this layout.
-            let freed = left(size, |block, layout| unsafe { Wiping.dealloc(block, layout) });
+            let freed =
+                left(size, |block, layout| unsafe { ZeroizingAllocator.dealloc(block, layout) });
             assert!(!freed.contains(&b'k'), "{size} freed");
             let moved = left(size, |block, layout| {
                 // SAFETY: a block of this layout.
-                let moved = unsafe { Wiping.realloc(block, layout, size * 3) };
+                let moved = unsafe { ZeroizingAllocator.realloc(block, layout, size * 3) };
                 assert_ne!(moved, block);
                 // SAFETY: it holds at least `size` bytes.
                 let copied = unsafe { std::slice::from_raw_parts(moved, size) };
