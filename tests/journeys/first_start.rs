@@ -8,7 +8,7 @@ fn a_first_start_offers_to_connect_a_server_or_to_look_around() {
     journey("first-start", async |desktop| {
         let window = desktop.open(&[]).await;
         window.find("button", "Connect a server").await;
-        window.find("button", "Look around with the demo").await;
+        window.find("button", "Try the demo").await;
     });
 }
 
@@ -16,7 +16,7 @@ fn a_first_start_offers_to_connect_a_server_or_to_look_around() {
 fn the_demo_is_one_click_away_and_its_jobs_run_to_their_end() {
     journey("demo", async |desktop| {
         let window = desktop.open(&[]).await;
-        window.click("button", "Look around with the demo").await;
+        window.click("button", "Try the demo").await;
         eventually("five servers that are live", async || {
             (window.count("button", ", Live,").await == 5).then_some(())
         })

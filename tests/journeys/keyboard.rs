@@ -15,7 +15,7 @@ async fn width(window: &Window) -> u64 {
 fn the_page_is_zoomed_to_twice_its_size_by_the_keys_and_still_is_after_a_restart() {
     journey("zoom", async |desktop| {
         let window = desktop.open(&[]).await;
-        window.click("button", "Look around with the demo").await;
+        window.click("button", "Try the demo").await;
         window.find_like("row", ", Running").await;
         let before = width(window).await;
         for _ in 0..5 {
@@ -51,7 +51,7 @@ fn the_page_is_zoomed_to_twice_its_size_by_the_keys_and_still_is_after_a_restart
 fn the_parts_of_the_window_are_reached_one_after_another_by_one_key() {
     journey("panes", async |desktop| {
         let window = desktop.open(&[]).await;
-        window.click("button", "Look around with the demo").await;
+        window.click("button", "Try the demo").await;
         window.click_like("row", ", Running").await;
         window.find("tab", "Overview").await;
         window.find("region", "Timeline").await;

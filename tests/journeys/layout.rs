@@ -45,7 +45,7 @@ async fn check(desktop: &Desktop, name: &str) {
 fn no_screen_is_too_narrow_for_what_is_on_it_at_any_size_and_zoom() {
     journey("layout", async |desktop| {
         desktop.open(&[]).await;
-        desktop.window().click("button", "Look around with the demo").await;
+        desktop.window().click("button", "Try the demo").await;
         desktop.window().find_like("row", ", Failed").await;
         for (wide, tall) in [(1180, 760), (720, 480)] {
             for zoom in [1, 2] {
@@ -78,7 +78,7 @@ fn no_screen_is_too_narrow_for_what_is_on_it_at_any_size_and_zoom() {
                     check(desktop, &at("failed")).await;
                     // In the smallest page it does so by itself.
                     if wide / zoom > 360 {
-                        window.push("button", "Fill the window").await;
+                        window.push("button", "Expand").await;
                     }
                     window.find("region", "Overview").await;
                     check(desktop, &at("job")).await;

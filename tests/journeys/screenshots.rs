@@ -8,9 +8,9 @@ use super::window::{Window, save_picture};
 fn screenshots_of_the_main_screens() {
     journey("screenshots", async |desktop| {
         let window = desktop.open(&[]).await;
-        window.find("button", "Look around with the demo").await;
+        window.find("button", "Try the demo").await;
         picture(window, "first-start").await;
-        window.click("button", "Look around with the demo").await;
+        window.click("button", "Try the demo").await;
         eventually("five servers that are live", async || {
             (window.count("button", ", Live,").await == 5).then_some(())
         })
@@ -33,7 +33,7 @@ fn screenshots_of_the_main_screens() {
         picture(window, "notices-dark").await;
         theme(window, "Light").await;
         window.click("button", "Edit Jobs I watch").await;
-        window.find("dialog", "Edit the rule").await;
+        window.find("dialog", "Edit rule").await;
         window.read("would have told you").await;
         picture(window, "rule").await;
         window.click("button", "Cancel").await;

@@ -199,7 +199,7 @@ export class App {
   async mute(target: MuteTarget, by: MuteBy): Promise<void> {
     await this.run(async () => {
       const mute = await this.backend.mute(target, by);
-      this.toast(`Muted ${describeMute(mute)}. Settings list what is muted.`, {
+      this.toast(`Muted ${describeMute(mute)}. Unmute in Settings.`, {
         verb: "Undo",
         act: () => this.setPreferences({ unmute: [mute] }),
       });

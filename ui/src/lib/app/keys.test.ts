@@ -37,14 +37,14 @@ describe("the size of the page", () => {
   test("is in the settings, the palette and the sheet of keys", async () => {
     const mock = await show();
     await user.click(screen.getByRole("button", { name: "Settings" }));
-    await user.click(await screen.findByRole("button", { name: /^Larger/ }));
+    await user.click(await screen.findByRole("button", { name: /^Zoom in/ }));
     await screen.findByText("110 %");
     await user.keyboard("{Control>}k{/Control}");
     await user.type(await screen.findByRole("combobox", { name: "Find" }), "zoom out");
     await user.keyboard("{Enter}");
     await waitFor(() => expect(mock.calls.filter((call) => call.name === "setPreferences").at(-1)?.args).toMatchObject([{ zoom: 100 }]));
     await user.keyboard("?");
-    expect((await screen.findByRole("dialog", { name: "Keyboard" })).textContent).toMatch(/Ctrl\+\+\s*Larger/);
+    expect((await screen.findByRole("dialog", { name: "Keyboard shortcuts" })).textContent).toMatch(/Ctrl\+\+\s*Zoom in/);
   });
 });
 
@@ -81,7 +81,7 @@ describe("the keyboard alone", () => {
     }
     expect(stops.at(-1)).toBe("All jobs");
     expect(focused().getAttribute("role")).toBe("grid");
-    const places = screen.getByRole("navigation", { name: "Places" });
+    const places = screen.getByRole("navigation", { name: "Main" });
     within(places).getByRole("button", { name: /^All jobs/ }).focus();
     await user.keyboard("{End}");
     expect(focused()).toBe(within(places).getByRole("button", { name: "Settings" }));
@@ -95,15 +95,15 @@ describe("the keyboard alone", () => {
   test("scrolls the sheet of keys at once, since the sheet and not its Close has the focus", async () => {
     await show();
     await user.keyboard("?");
-    const sheet = await screen.findByRole("dialog", { name: "Keyboard" });
-    expect(focused().contains(within(sheet).getByText("Show this sheet"))).toBe(true);
+    const sheet = await screen.findByRole("dialog", { name: "Keyboard shortcuts" });
+    expect(focused().contains(within(sheet).getByText("Show keyboard shortcuts"))).toBe(true);
     expect(focused()).not.toBe(within(sheet).getByRole("button", { name: "Close" }));
   });
 
   test("scrolls the frames of a server at once", async () => {
     await show();
     await user.click(screen.getByRole("button", { name: /^Demo TriggerX/ }));
-    await user.click(await screen.findByRole("button", { name: "Show the frames" }));
+    await user.click(await screen.findByRole("button", { name: "Show frames" }));
     const frames = await screen.findByRole("log", { name: "Frames" });
     await waitFor(() => expect(focused()).toBe(frames));
   });

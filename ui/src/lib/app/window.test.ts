@@ -25,7 +25,7 @@ describe("every screen passes axe", () => {
     const mock = await show();
     const job = mock.world.jobs.find((job) => job.row.state.kind === "running")!;
     mock.touch({ kind: "job", server: job.row.server, job: job.row.id, log: false });
-    await user.click(await screen.findByRole("button", { name: "Show the list again" }));
+    await user.click(await screen.findByRole("button", { name: "Show the list" }));
     for (const tab of [/^Logs/, /^Metrics/, /^Frames/, /^Overview/]) {
       await user.click(screen.getByRole("tab", { name: tab }));
       expect(await faults(screen.getByRole("tabpanel"))).toEqual([]);
@@ -52,14 +52,14 @@ describe("every screen passes axe", () => {
     await screen.findByRole("combobox", { name: "Find" });
     expect(await faults(screen.getByRole("dialog"))).toEqual([]);
     await user.keyboard("{Control>}k{/Control}?");
-    expect(await faults(await screen.findByRole("dialog", { name: "Keyboard" }))).toEqual([]);
+    expect(await faults(await screen.findByRole("dialog", { name: "Keyboard shortcuts" }))).toEqual([]);
   });
 });
 
 describe("the window", () => {
   test("offers a server and the demo at the first start", async () => {
     const mock = await show({ scene: "first" });
-    await user.click(screen.getByRole("button", { name: "Look around with the demo" }));
+    await user.click(screen.getByRole("button", { name: "Try the demo" }));
     await screen.findByRole("grid", { name: "All jobs" });
     expect(mock.calls.find((call) => call.name === "setDemo")?.args).toEqual([true]);
   });
@@ -103,7 +103,7 @@ describe("the window", () => {
     await waitFor(() => expect(mock.world.notices).toHaveLength(many));
     const back = await screen.findByRole("row", { name: `Unread: ${notice!.title}` });
     await user.click(back);
-    await screen.findByRole("button", { name: "Show the list again" });
+    await screen.findByRole("button", { name: "Show the list" });
     expect(mock.calls.find((call) => call.name === "markRead")?.args).toEqual([[notice!.id], true]);
   });
 
@@ -147,7 +147,7 @@ describe("the window", () => {
     await show({ scene: "troubled" });
     const text = "No notification service answers on this desktop. Everything else works.";
     await screen.findByText(text);
-    for (const close of screen.getAllByRole("button", { name: "Close this message" })) await user.click(close);
+    for (const close of screen.getAllByRole("button", { name: "Dismiss this message" })) await user.click(close);
     expect(screen.queryByText(text)).toBeNull();
   });
 

@@ -12,7 +12,7 @@ export function withTimeout<T>(answer: Promise<T>, late?: (value: T) => void, li
     let over = false;
     const timer = setTimeout(() => {
       over = true;
-      const error: UserError = { code: "internal", message: "The program did not answer in time." };
+      const error: UserError = { code: "internal", message: "Jobwatch did not respond in time. Try again." };
       reject(error);
     }, limit);
     answer.then(

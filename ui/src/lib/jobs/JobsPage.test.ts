@@ -62,11 +62,11 @@ describe("the job list", () => {
     await user.keyboard("j");
     await waitFor(() => expect(second!.getAttribute("aria-selected")).toBe("true"));
     await user.keyboard("k{Enter}");
-    await screen.findByRole("button", { name: "Show the list again" });
+    await screen.findByRole("button", { name: "Show the list" });
     await user.keyboard("{Escape}");
-    await screen.findByRole("button", { name: "Fill the window" });
+    await screen.findByRole("button", { name: "Expand" });
     await user.keyboard("{Escape}");
-    await waitFor(() => expect(screen.queryByRole("button", { name: "Fill the window" })).toBeNull());
+    await waitFor(() => expect(screen.queryByRole("button", { name: "Expand" })).toBeNull());
   });
 
   test("keeps rows in their places while the pointer moves over them, with what they say kept current", async () => {
@@ -174,7 +174,7 @@ describe("a job's detail", () => {
 
   test("is opened in full when a popup was clicked", async () => {
     const { mock, running } = await open();
-    await screen.findByRole("button", { name: "Show the list again" });
+    await screen.findByRole("button", { name: "Show the list" });
     expect(mock.calls.filter((call) => call.name === "lookingAt").at(-1)?.args[1]).toEqual({ server: running.row.server, job: running.row.id });
   });
 

@@ -30,7 +30,7 @@ export function whyNot(dialect: string | undefined, action: ActionView, state: S
   if (action === "retry" && !(state === "failed" || state === "cancelled")) return null;
   const absent = ABSENT[dialect ?? ""]?.[action];
   if (absent) return absent;
-  return action === "retry" ? "The server does not offer a retry of this job now." : "The server does not offer to cancel this job now.";
+  return action === "retry" ? "The server does not allow a retry of this job right now." : "The server does not allow cancelling this job right now.";
 }
 
 /** What was asked of a server, in words. */

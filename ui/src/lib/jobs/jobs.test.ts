@@ -100,15 +100,15 @@ test("a job without a start has ended some time ago and took nobody knows how lo
   expect(age(ended, 610_000).fact).toBe("Ended 10 m ago");
   expect(age({ ...ended, startedAt: 4_000 }, 610_000).fact).toBe("Took 6 s");
   expect(age({ ...ended, startedAt: 11_000 }, 610_000).fact, "a clock that ran ahead").toBe("Ended 10 m ago");
-  expect(age({ ...ended, finishedAt: null }, 65_000).fact).toBe("Last heard 1 m ago");
+  expect(age({ ...ended, finishedAt: null }, 65_000).fact).toBe("Last update 1 m ago");
   expect(age({ ...row, startedAt: null }, 61_000).fact, "it may have waited").toBe("Created 1 m ago");
 });
 
 test("a job whose outcome is lost is unknown, does not tick, and says why", () => {
   const gone: JobRow = { ...row, state: { kind: "unknown", name: "gone" } };
   expect(stateLabel(gone.state)).toBe("Unknown");
-  expect(lostMessage(gone.state)).toMatch(/not list this job any more/);
-  expect(age(gone, 65_000).fact).toBe("Last heard 1 m ago");
+  expect(lostMessage(gone.state)).toMatch(/no longer lists this job/);
+  expect(age(gone, 65_000).fact).toBe("Last update 1 m ago");
   expect(stateLabel({ kind: "unknown", name: "ended" })).toBe("Unknown");
   expect(stateLabel({ kind: "unknown", name: "mystery" })).toBe("mystery");
   expect(lostMessage({ kind: "unknown", name: "constructor" })).toBeNull();
@@ -141,8 +141,8 @@ test("how long a job took and how long ago it ended have a place of their own ea
   expect(timeLabels({ ...ended, startedAt: null }, 334_000)).toEqual({ length: "", when: "5 m ago" });
   expect(timeLabels(row, 34_000)).toEqual({ length: "for 32 s", when: "" });
   expect(timeLabels({ ...row, startedAt: null }, 34_000)).toEqual({ length: "", when: "created 33 s ago" });
-  expect(timeLabels({ ...row, state: { kind: "queued", name: null }, startedAt: null }, 34_000)).toEqual({ length: "waits 33 s", when: "" });
-  expect(timeLabels({ ...row, state: { kind: "unknown", name: "gone" } }, 65_000)).toEqual({ length: "", when: "heard 1 m ago" });
+  expect(timeLabels({ ...row, state: { kind: "queued", name: null }, startedAt: null }, 34_000)).toEqual({ length: "waiting 33 s", when: "" });
+  expect(timeLabels({ ...row, state: { kind: "unknown", name: "gone" } }, 65_000)).toEqual({ length: "", when: "updated 1 m ago" });
   expect(timeLabels({ ...row, startedAt: null, createdAt: null }, 65_000)).toEqual({ length: "", when: "" });
 });
 

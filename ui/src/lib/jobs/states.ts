@@ -33,8 +33,8 @@ export const STATE_ORDER: StateKind[] = ["running", "queued", "scheduled", "comp
 
 /** Names of unknown states that are over: the server forgot the job, or does not say how it ended. */
 const LOST = new Map([
-  ["gone", "The server does not list this job any more. How it ended is not known."],
-  ["ended", "The job is over. The server does not say how it ended."],
+  ["gone", "The server no longer lists this job. Its outcome is unknown."],
+  ["ended", "The job has ended. The server does not report its outcome."],
 ]);
 
 /** The state's word, or the server's own where there is none. */
@@ -78,7 +78,7 @@ export function age(row: JobRow, now: number): Age {
   if (isOver(state)) {
     if (isTerminal(state.kind) && startedAt !== null && finishedAt !== null && finishedAt >= startedAt) return made("Took", duration(finishedAt - startedAt), finishedAt);
     if (finishedAt !== null) return made("Ended", relative(finishedAt, now), finishedAt);
-    return made("Last heard", relative(row.heardAt, now), row.heardAt);
+    return made("Last update", relative(row.heardAt, now), row.heardAt);
   }
   // Ticks by whole seconds; a server's clock ahead of ours is no negative age.
   const ticking = (since: number) => duration(Math.max(0, Math.floor((now - since) / 1000) * 1000));
@@ -91,9 +91,9 @@ export function age(row: JobRow, now: number): Age {
 
 /** How long a job took, or has run, and how long ago it ended: each in a place of its own, and labelled. */
 export interface TimeLabels {
-  /** `ran 32 s`, `for 32 s`, `waits 32 s`; empty where nobody knows. */
+  /** `ran 32 s`, `for 32 s`, `waiting 32 s`; empty where nobody knows. */
   length: string;
-  /** `5 m ago`, `heard 5 m ago`; empty while it goes on. */
+  /** `5 m ago`, `updated 5 m ago`; empty while it goes on. */
   when: string;
 }
 
@@ -101,12 +101,12 @@ export function timeLabels(row: JobRow, now: number): TimeLabels {
   const { finishedAt, state } = row;
   const { hint, text, fact } = age(row, now);
   if (isOver(state)) {
-    const ended = finishedAt === null ? `heard ${relative(row.heardAt, now)}` : relative(finishedAt, now);
+    const ended = finishedAt === null ? `updated ${relative(row.heardAt, now)}` : relative(finishedAt, now);
     return { length: hint === "Took" ? `ran ${text}` : "", when: ended };
   }
   if (hint === "Started") return { length: `for ${text}`, when: "" };
   if (hint !== "Created") return { length: "", when: "" };
-  return state.kind === "queued" || state.kind === "scheduled" ? { length: `waits ${text}`, when: "" } : { length: "", when: fact.replace("Created", "created") };
+  return state.kind === "queued" || state.kind === "scheduled" ? { length: `waiting ${text}`, when: "" } : { length: "", when: fact.replace("Created", "created") };
 }
 
 /** What a screen reader says of a row: which job, where it stands and since when, and what went wrong. */

@@ -1,5 +1,5 @@
 import type { LogFormat } from "../generated/LogFormat";
-import { count } from "../shared/format";
+import { count, grouped } from "../shared/format";
 import type { Log } from "./log.svelte";
 import { range } from "./selection";
 
@@ -27,12 +27,12 @@ export async function copy(log: Log, format: LogFormat): Promise<void> {
   const { id } = log.view;
   const rows = range(log.selection);
   if (rows === null || id === null) {
-    log.app.toast("Select lines first: click one, and another with Shift.");
+    log.app.toast("Select lines first: click one, then Shift-click another.");
     return;
   }
   await log.app.run(async () => {
     const many = Math.min(rows.count, MOST_COPIED);
     await navigator.clipboard.writeText(await log.app.backend.logCopy(id, rows.first, many, format));
-    log.app.toast(many < rows.count ? `The first ${count(many, "line")} copied, of ${count(rows.count, "line")}. Save the log to have all.` : `${count(many, "line")} copied.`);
+    log.app.toast(many < rows.count ? `Copied the first ${grouped(many)} of ${count(rows.count, "line")}. Save the log to get all of them.` : `${count(many, "line")} copied.`);
   });
 }

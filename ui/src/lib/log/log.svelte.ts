@@ -196,7 +196,7 @@ export class Log {
     this.paused = null;
     this.follow = true;
     this.apply({ ...this.filter, cleared: end });
-    this.app.toast("The lines so far are hidden. Nothing is deleted.", { verb: "Undo", act: () => this.unclear(before) });
+    this.app.toast("Earlier lines are hidden, not deleted.", { verb: "Undo", act: () => this.unclear(before) });
   }
 
   unclear(to: number[] = []): void {

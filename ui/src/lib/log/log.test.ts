@@ -131,7 +131,7 @@ describe("the viewport", () => {
     await fireEvent.click(lines()[14]!);
     const chosen = lines()[14]!.textContent!.slice(-20);
     await user.keyboard("w");
-    await user.click(screen.getByRole("button", { name: "How the log is shown" }));
+    await user.click(screen.getByRole("button", { name: "View options" }));
     await user.selectOptions(screen.getByRole("combobox", { name: "Times" }), "None");
     await user.keyboard("{Escape}");
     await waitFor(() => expect(grid().querySelector(".at")).toBeNull());
@@ -185,7 +185,7 @@ describe("following", () => {
     const { mock, job } = await open(0);
     const end = job.logLines;
     await user.click(screen.getByRole("button", { name: "Clear the view" }));
-    await screen.findByText("The view is cleared");
+    await screen.findByText("View cleared");
     job.logLines += 2;
     mock.touch();
     await waitFor(() => expect(lines()).toHaveLength(2));
@@ -279,9 +279,9 @@ describe("reading", () => {
     await user.click(link);
     expect(mock.calls.at(-1)).toEqual({ name: "openLink", args: ["https://example.com/runbook?id=oom&x=1"] });
     await fireEvent.click(lines().find((row) => row.textContent!.includes("request handled"))!);
-    const detail = await screen.findByRole("region", { name: "Whole line" });
+    const detail = await screen.findByRole("region", { name: "Full line" });
     await within(detail).findByText("u-104");
-    await user.click(within(detail).getByRole("button", { name: "Close the line" }));
+    await user.click(within(detail).getByRole("button", { name: "Close line" }));
     await user.click(screen.getAllByRole("button", { name: "+3 lines" })[0]!);
     await screen.findByText("HINT: run the migrations first");
   });
@@ -290,7 +290,7 @@ describe("reading", () => {
     await open(1);
     expect(text()).not.toContain("handle.ts:88");
     await user.click(screen.getAllByRole("button", { name: "+4 folded lines" })[0]!);
-    const whole = await screen.findByRole("region", { name: "Whole line" });
+    const whole = await screen.findByRole("region", { name: "Full line" });
     await within(whole).findByText(/handle\.ts:88/);
     expect(text()).not.toContain("handle.ts:88");
   });
@@ -331,7 +331,7 @@ describe("reading", () => {
     expect(await navigator.clipboard.readText()).toContain("(2)");
     await user.keyboard("{Control>}a{/Control}");
     await menu("More", /^Copy with times/);
-    await screen.findByText(/^The first 100,000 lines copied, of 10,000,000 lines/);
+    await screen.findByText(/^Copied the first 100,000 of 10,000,000 lines/);
     expect(mock.calls.filter((call) => call.name === "logCopy").map((call) => call.args)).toEqual([[0, 3, "text"], [0, 100_000, "textWithTimes"]]);
   });
 });
@@ -375,7 +375,7 @@ describe("what is not here", () => {
     const at = job.log!.findIndex((entry) => entry.gap);
     await user.keyboard("g");
     await user.type(await screen.findByRole("textbox", { name: "Line, time or percentage" }), `${at + 1}{Enter}`);
-    const row = (await screen.findByText(/^Nothing was heard from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d$/)).closest<HTMLElement>("[role=row]")!;
+    const row = (await screen.findByText(/^No lines received from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d$/)).closest<HTMLElement>("[role=row]")!;
     await user.click(within(row).getByRole("button", { name: "Fetch" }));
     await screen.findByText("Fetching…");
     await waitFor(() => expect(text()).toContain("heard late: linking"));
@@ -391,7 +391,7 @@ describe("what is not here", () => {
     mock.touch();
     await user.keyboard("g");
     await user.type(await screen.findByRole("textbox", { name: "Line, time or percentage" }), `${at + 1}{Enter}`);
-    const row = (await screen.findByText(/^The server has no lines from before \d\d:\d\d:\d\d$/)).closest<HTMLElement>("[role=row]")!;
+    const row = (await screen.findByText(/^The server has no lines before \d\d:\d\d:\d\d$/)).closest<HTMLElement>("[role=row]")!;
     expect(within(row).queryByRole("button")).toBeNull();
   });
 
@@ -406,7 +406,7 @@ describe("several jobs and the way out", () => {
   test("shows a parent with its children in one click, adds another and removes one", async () => {
     const { mock } = await open(3);
     await user.click(screen.getByRole("button", { name: "Log with 2 children" }));
-    const jobs = await screen.findByRole("list", { name: "Jobs of this log" });
+    const jobs = await screen.findByRole("list", { name: "Jobs in this log" });
     await waitFor(() => expect(within(jobs).getAllByRole("listitem")).toHaveLength(3));
     await menu("More", /^Add a job/);
     const dialog = await screen.findByRole("dialog", { name: "Add a job to this log" });
@@ -420,7 +420,7 @@ describe("several jobs and the way out", () => {
   test("saves with progress and tells the path, or stops and keeps nothing", async () => {
     const { mock } = await open(1);
     await menu("More", /^Save the log/);
-    await user.selectOptions(await screen.findByRole("combobox", { name: "As" }), "NDJSON, one object a line");
+    await user.selectOptions(await screen.findByRole("combobox", { name: "Format" }), "NDJSON, one object per line");
     await user.click(screen.getByRole("button", { name: "Save…" }));
     await screen.findByRole("progressbar", { name: "Saving" });
     await screen.findByText("/home/ada/logs/job.log");
@@ -429,7 +429,7 @@ describe("several jobs and the way out", () => {
     await menu("More", /^Save the log/);
     await user.click(await screen.findByRole("button", { name: "Save…" }));
     await user.click(await screen.findByRole("button", { name: "Stop" }));
-    await screen.findByText("Stopped. Nothing was kept.");
+    await screen.findByText("Cancelled. No file was saved.");
   });
 
   test("goes to a time in the histogram by keyboard, and marks a range", async () => {
@@ -448,7 +448,7 @@ test("the log passes axe, with everything open", async () => {
   await user.click(screen.getByRole("button", { name: "Filters" }));
   await user.keyboard("{Control>}f{/Control}");
   await user.click(lines().at(-1)!);
-  await screen.findByRole("region", { name: "Whole line" });
+  await screen.findByRole("region", { name: "Full line" });
   const faults = async () => {
     const { violations } = await axe.run(document.body, { rules: { "color-contrast": { enabled: false }, region: { enabled: false } }, resultTypes: ["violations"], preload: false });
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(" | ")}`);
@@ -457,6 +457,6 @@ test("the log passes axe, with everything open", async () => {
   await user.click(screen.getByRole("button", { name: "More" }));
   expect(await faults()).toEqual([]);
   await user.keyboard("{Escape}");
-  await user.click(screen.getByRole("button", { name: "How the log is shown" }));
+  await user.click(screen.getByRole("button", { name: "View options" }));
   expect(await faults()).toEqual([]);
 });

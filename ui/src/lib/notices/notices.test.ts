@@ -66,7 +66,7 @@ test("what was muted from a popup is listed in the settings, and can be unmuted"
   const muted = await screen.findByRole("list", { name: "Muted" });
   expect(within(muted).getAllByRole("listitem").map((item) => item.textContent?.replace(/\s+/g, " ").trim())).toEqual([
     `Jobs named “warm” ${server.name}`,
-    "Failures with “timeout after … ms” a server that is gone",
+    "Failures with “timeout after … ms” a removed server",
   ]);
   await user.click(within(muted).getByRole("button", { name: "Unmute warm" }));
   await waitFor(async () => expect((await mock.overview()).preferences.muted).toEqual([{ server: "gone", name: null, error: "timeout after … ms", queue: null }]));
@@ -162,7 +162,7 @@ describe("a notice", () => {
     const words = within(row).getAllByRole("menuitem").map((item) => item.textContent);
     expect(words).toEqual([expect.stringContaining("Mute “"), "Mute this error", "Mute the queue “mail”"]);
     await user.click(within(row).getByRole("menuitem", { name: "Mute the queue “mail”" }));
-    await screen.findByText("Muted the queue “mail”. Settings list what is muted.");
+    await screen.findByText("Muted the queue “mail”. Unmute in Settings.");
     await user.click(screen.getByRole("button", { name: "Undo" }));
     await waitFor(async () => expect((await mock.overview()).preferences.muted).toEqual([]));
     await user.click(within(row).getByRole("button", { name: "Open log" }));

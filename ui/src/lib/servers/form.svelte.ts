@@ -277,7 +277,7 @@ export class ServerForm {
     if (this.#keyRequested || present || this.found?.wantsKey !== true || this.draft?.signIn != null) return false;
     if (this.key?.read() !== null || this.key.login() !== null || this.#headers() !== null) return false;
     this.#keyRequested = true;
-    this.note = `${this.found.title} wants a key.`;
+    this.note = `${this.found.title} requires a key.`;
     this.key.focus();
     return true;
   }

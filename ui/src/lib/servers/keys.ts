@@ -5,7 +5,7 @@ export const KEY_MESSAGES: Record<KeyState, string> = {
   none: "No key is set.",
   waiting: "Waiting for the keyring. It may be showing a prompt.",
   stored: "A key is in the keyring.",
-  session: "A key is kept in memory until Jobwatch ends.",
-  locked: "The key is in the keyring, which is locked or does not answer. Unlock it, or enter the key for this session only.",
-  missing: "A key was stored, but no keyring answers now. Enter the key for this session only.",
+  session: "A key is kept in memory until Jobwatch quits.",
+  locked: "The key is in the keyring, which is locked or not responding. Unlock it, or enter the key for this session only.",
+  missing: "A key was stored, but the keyring is not available. Enter the key for this session only.",
 };

@@ -81,7 +81,7 @@ describe("connecting a server", () => {
     await paste(dialog, "127.0.0.1:3002");
     await within(dialog).findByText(/Better Bull Board: /);
     await press(dialog, "Connect");
-    await within(dialog).findByText("Better Bull Board wants a key.");
+    await within(dialog).findByText("Better Bull Board requires a key.");
     expect(document.activeElement).toBe(within(dialog).getByLabelText("Key"));
     expect(dialog.textContent).toContain("cookie bbb-token");
     expect(calls(mock, "testServer")).toHaveLength(0);
@@ -175,7 +175,7 @@ describe("connecting a server", () => {
     await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
     // What Escape is to a dialog.
     await fireEvent(dialog, new Event("cancel", { cancelable: true }));
-    within(dialog).getByText("Discard what you typed?");
+    within(dialog).getByText("Discard your changes?");
     await press(dialog, "Keep editing");
     expect(field(dialog, "URL").value).toBe("ws://127.0.0.1:3000");
     await user.click(within(dialog).getAllByRole("button", { name: "Close" })[0]!);
@@ -303,7 +303,7 @@ describe("a server's status", () => {
     const server = mock.world.servers[0]!;
     server.status = { ...server.status, link: "partly", reason: "The API cannot be reached: nothing listens at 127.0.0.1:3000.", remedy: "setApiUrl" };
     mock.touch();
-    const main = await screen.findByRole("list", { name: "Why something may be missing" });
+    const main = await screen.findByRole("list", { name: "Why jobs may be missing" });
     expect(main.textContent).toContain("Staging: Partly connected. The API cannot be reached: nothing listens at 127.0.0.1:3000.");
     await user.click(screen.getByRole("button", { name: /^Staging, Partly connected/ }));
     const heading = await screen.findByRole("heading", { name: "Partly connected" });
@@ -340,7 +340,7 @@ describe("a server's status", () => {
     await user.click(screen.getByRole("button", { name: /^Staging/ }));
     await user.click(await screen.findByRole("button", { name: "Remove the server" }));
     const dialog = screen.getByRole("dialog", { name: "Remove “Staging”?" });
-    expect(dialog.textContent).toContain("its history and its key");
+    expect(dialog.textContent).toContain("history and key");
     await user.click(within(dialog).getByRole("button", { name: "Remove the server" }));
     await waitFor(() => expect(mock.world.servers).toHaveLength(0));
     await screen.findByRole("button", { name: "Connect a server" });

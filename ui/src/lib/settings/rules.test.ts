@@ -25,12 +25,12 @@ test("a rule is said in a sentence", () => {
   const named = (id: string) => ({ a: "Lectures", b: "Tasks" })[id] ?? "?";
   const say = (rule: Partial<NoticeRule>) => describeRule({ ...blank(), ...rule }, named);
   expect(say({})).toBe("Any job fails or fails again.");
-  expect(say({ kinds: ["completed"], watched: true, atLeastSeconds: 90 })).toBe("A job that I watch completes after at least 1 min 30 s.");
+  expect(say({ kinds: ["completed"], watched: true, atLeastSeconds: 90 })).toBe("A job I watch completes after at least 1 min 30 s.");
   expect(say({ kinds: ["failed"], servers: ["a", "b"], names: ["x*", "y"], queues: ["mail"], users: ["ann"] })).toBe(
-    "Any job called “x*” or “y” in the queue “mail” of “ann” on Lectures or Tasks fails.",
+    "Any job named “x*” or “y” in the queue “mail” of “ann” on Lectures or Tasks fails.",
   );
   expect(say({ kinds: ["lost", "back"], popup: false })).toBe("A connection is lost or is back, after at least 10 min. Listed without a popup.");
-  expect(say({ kinds: [], run: ["notify.sh", "x"], post: "https://host/" })).toBe("It tells nothing. Runs notify.sh. Posts to an address.");
+  expect(say({ kinds: [], run: ["notify.sh", "x"], post: "https://host/" })).toBe("Matches nothing. Runs notify.sh. Posts to an address.");
 });
 
 test("a new rule says what it would have told before it is saved", async () => {
@@ -38,37 +38,37 @@ test("a new rule says what it would have told before it is saved", async () => {
   await user.click(screen.getByRole("button", { name: "Settings" }));
   await user.click(await screen.findByRole("button", { name: "Add a rule" }));
   const dialog = await screen.findByRole("dialog", { name: "New rule" });
-  await within(dialog).findByText(/would have told you/);
+  await within(dialog).findByText(/would have notified you/);
   await user.type(within(dialog).getByRole("textbox", { name: "Name" }), "Nights");
-  await user.type(within(dialog).getByRole("textbox", { name: "Called" }), "nightly-*, /^n/");
-  await within(dialog).findByText(/called “nightly-\*” or “\/\^n\/”/);
+  await user.type(within(dialog).getByRole("textbox", { name: "Job name" }), "nightly-*, /^n/");
+  await within(dialog).findByText(/named “nightly-\*” or “\/\^n\/”/);
   await user.click(within(dialog).getByRole("checkbox", { name: "Fails again" }));
   expect((await axe.run(dialog)).violations).toEqual([]);
-  await user.click(within(dialog).getByRole("button", { name: "Save the rule" }));
+  await user.click(within(dialog).getByRole("button", { name: "Save rule" }));
   await waitFor(() => expect(rules(mock).at(-1)).toMatchObject({ name: "Nights", kinds: ["failed"], names: ["nightly-*", "/^n/"] }));
   expect(rules(mock)).toHaveLength(4);
-  await screen.findByText("Any job called “nightly-*” or “/^n/” fails.");
+  await screen.findByText("Any job named “nightly-*” or “/^n/” fails.");
 });
 
 test("a rule that cannot be used is not saved, and says why", async () => {
   await show();
   await user.click(screen.getByRole("button", { name: "Settings" }));
   await user.click(await screen.findByRole("button", { name: "Edit Failures" }));
-  const dialog = await screen.findByRole("dialog", { name: "Edit the rule" });
-  await user.type(within(dialog).getByRole("textbox", { name: "Called" }), "/(/");
+  const dialog = await screen.findByRole("dialog", { name: "Edit rule" });
+  await user.type(within(dialog).getByRole("textbox", { name: "Job name" }), "/(/");
   await within(dialog).findByText(/is no pattern/);
-  expect(within(dialog).getByRole("button", { name: "Save the rule" })).toHaveProperty("disabled", true);
+  expect(within(dialog).getByRole("button", { name: "Save rule" })).toHaveProperty("disabled", true);
 });
 
 test("a program is tried on the last job before it is saved", async () => {
   const mock = await show();
   await user.click(screen.getByRole("button", { name: "Settings" }));
   await user.click(await screen.findByRole("button", { name: "Edit Failures" }));
-  const dialog = await screen.findByRole("dialog", { name: "Edit the rule" });
-  await user.click(within(dialog).getByText("Run a program, or post"));
+  const dialog = await screen.findByRole("dialog", { name: "Edit rule" });
+  await user.click(within(dialog).getByText("Run a program or post to a URL"));
   await user.type(within(dialog).getByRole("textbox", { name: "Program" }), "notify.sh");
   await user.type(within(dialog).getByRole("textbox", { name: "Arguments" }), "one two{Enter}three");
-  await user.click(within(dialog).getByRole("button", { name: "Try it on the last job" }));
+  await user.click(within(dialog).getByRole("button", { name: "Test with the last job" }));
   await within(dialog).findByText(/notify.sh: done/);
   expect(mock.calls.find((call) => call.name === "runRule")?.args).toMatchObject([{ run: ["notify.sh", "one two", "three"] }]);
 });
@@ -76,7 +76,7 @@ test("a program is tried on the last job before it is saved", async () => {
 test("a rule is switched off, removed, and put back", async () => {
   const mock = await show();
   await user.click(screen.getByRole("button", { name: "Settings" }));
-  await user.click(await screen.findByRole("checkbox", { name: "Failures: in force" }));
+  await user.click(await screen.findByRole("checkbox", { name: "Failures: enabled" }));
   await waitFor(() => expect(rules(mock)[0]).toMatchObject({ name: "Failures", on: false }));
   await user.click(screen.getByRole("button", { name: "Remove Connections" }));
   await waitFor(() => expect(rules(mock)).toHaveLength(2));

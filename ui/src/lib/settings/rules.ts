@@ -6,7 +6,7 @@ import { sanitize } from "../shared/sanitize";
 export const OF_JOBS: readonly [NoticeKind, string, string][] = [
   ["failed", "Fails, the first time", "fails"],
   ["stillFailing", "Fails again", "fails again"],
-  ["fixed", "Works again", "works again"],
+  ["fixed", "Recovers", "recovers"],
   ["completed", "Completes", "completes"],
   ["cancelled", "Is cancelled", "is cancelled"],
   ["gone", "Disappears, outcome unknown", "disappears"],
@@ -39,7 +39,7 @@ export function describeRule(rule: NoticeRule, named: (server: string) => string
   const sentences: string[] = [];
   if (jobs.length > 0) {
     const like = (word: string, patterns: string[]) => (patterns.length > 0 ? ` ${word} ${either(patterns.map((pattern) => `“${sanitize(pattern)}”`))}` : "");
-    const which = `${rule.watched ? "A job that I watch" : "Any job"}${like("called", rule.names)}${like("in the queue", rule.queues)}${like("of", rule.users)}${where}`;
+    const which = `${rule.watched ? "A job I watch" : "Any job"}${like("named", rule.names)}${like("in the queue", rule.queues)}${like("of", rule.users)}${where}`;
     const long = rule.atLeastSeconds > 0 ? ` after at least ${seconds(rule.atLeastSeconds)}` : "";
     sentences.push(`${which} ${either(jobs)}${long}.`);
   }
@@ -47,7 +47,7 @@ export function describeRule(rule: NoticeRule, named: (server: string) => string
     const long = rule.lostMinutes > 0 ? `, after at least ${seconds(60 * rule.lostMinutes)}` : "";
     sentences.push(`A connection${where} ${either(connections)}${long}.`);
   }
-  if (sentences.length === 0) sentences.push("It tells nothing.");
+  if (sentences.length === 0) sentences.push("Matches nothing.");
   if (!rule.popup) sentences.push("Listed without a popup.");
   else if (rule.breaches) sentences.push("Also during quiet hours.");
   if (rule.run.length > 0) sentences.push(`Runs ${sanitize(rule.run[0] ?? "")}.`);

@@ -43,7 +43,7 @@ function describeReason(status: StatusView): string {
     case "live":
       return reason ?? "Updates arrive over the socket as they happen.";
     case "partly":
-      return reason ?? "The server answers only a part of what is asked.";
+      return reason ?? "The server answers only some requests.";
     case "connecting":
       return reason ?? (status.attempt > 1 ? `Connecting, attempt ${status.attempt}.` : "Opening the connection.");
     case "polling":
@@ -53,7 +53,7 @@ function describeReason(status: StatusView): string {
     case "refused":
       return reason ?? "The server does not accept the key.";
     case "paused":
-      return reason ?? "Not connected until you resume it.";
+      return reason ?? "Not connected. Resume to connect.";
   }
 }
 
