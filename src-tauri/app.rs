@@ -329,8 +329,8 @@ impl DesktopEvents {
 fn handle_desktop_event(app: &AppHandle, engine: &Engine, event: DesktopEvent) {
     match event {
         DesktopEvent::Health(problem) => engine.report_notifications(problem),
-        DesktopEvent::Closed { slot } => engine.popup_closed(slot),
-        DesktopEvent::Left { slots } => engine.popups_left(slots),
+        DesktopEvent::Closed { popup_id } => engine.popup_closed(popup_id),
+        DesktopEvent::Left { popup_ids } => engine.popups_left(popup_ids),
         DesktopEvent::DoNotDisturb(quiet) => {
             app.state::<DoNotDisturb>().set(engine, DndSource::Daemon, quiet)
         }

@@ -314,9 +314,9 @@ fn tray_popup() -> Popup {
         tone: Tone::Plain,
         at: jiff::Timestamp::now(),
         subject: None,
-        why: None,
+        trigger: None,
     };
-    Popup { slot: TRAY_POPUP, id: 0, notice, buttons: Vec::new(), sound: false, urgent: false }
+    Popup { popup_id: TRAY_POPUP, id: 0, notice, buttons: Vec::new(), sound: false, urgent: false }
 }
 
 async fn confirm_quit(app: &AppHandle) -> bool {

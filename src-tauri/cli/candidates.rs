@@ -178,7 +178,7 @@ fn row(job: &Job, now: Timestamp) -> [String; 4] {
 pub fn when(job: &Job, now: Timestamp) -> String {
     let ago = |at: Timestamp| {
         let passed = now.duration_since(at).unsigned_abs();
-        format!("{} ago", jobwatch_core::notify::duration_words(passed))
+        format!("{} ago", jobwatch_core::notify::format_duration(passed))
     };
     match (job.finished_at, job.started_at, job.created_at) {
         (Some(at), ..) => format!("ended {}", ago(at)),

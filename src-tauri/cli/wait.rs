@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState, Topic};
-use jobwatch_core::notify::{duration_words, explain};
+use jobwatch_core::notify::{explain, format_duration};
 use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::Status;
 use jobwatch_engine::Engine;
@@ -278,7 +278,7 @@ fn report(server: &str, job: &Job, as_json: bool) -> Outcome {
     }
     let mut line = format!("{name} {}", text::sanitize(&job.state.word()));
     if let Some(took) = job.took() {
-        line += &format!(" after {}", duration_words(took));
+        line += &format!(" after {}", format_duration(took));
     }
     if let Some(error) = explain(job) {
         line += &format!(": {}", text::sanitize(&error));

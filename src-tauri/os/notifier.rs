@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jobwatch_core::escape;
 #[cfg(target_os = "linux")]
-use jobwatch_core::notify::rules::Kind;
+use jobwatch_core::notify::rules::EventKind;
 use jobwatch_core::notify::{Notice, Tone};
 use jobwatch_engine::ports::{Button, Desktop, Popup, Settled};
 use notify_rust::{Notification, Timeout, Urgency};
@@ -39,12 +39,12 @@ pub enum DesktopEvent {
     /// A popup has left the screen: the user closed it, or its time was over.
     Closed {
         /// Its number, as the engine knows it.
-        slot: u64,
+        popup_id: u64,
     },
     /// An earlier run of the program left these on the screen, as far as is known; oldest first.
     Left {
         /// Their numbers.
-        slots: Vec<u64>,
+        popup_ids: Vec<u64>,
     },
     /// Popups cannot be shown, and why; `None` when they can (again).
     Health(Option<String>),
@@ -109,9 +109,9 @@ impl Desktop for Notifier {
         }
     }
 
-    fn withdraw(&self, slot: u64) {
-        if self.queue.try_send(Request::Withdraw(slot)).is_err() {
-            tracing::debug!(slot, "a popup stays: the notifier is busy, or has ended");
+    fn withdraw(&self, popup_id: u64) {
+        if self.queue.try_send(Request::Withdraw(popup_id)).is_err() {
+            tracing::debug!(popup_id, "a popup stays: the notifier is busy, or has ended");
         }
     }
 }
@@ -172,9 +172,9 @@ fn popup(
 /// The sound, by its name in the desktop's sound theme.
 #[cfg(target_os = "linux")]
 fn sound_name(notice: &Notice) -> &'static str {
-    match (notice.why.as_ref().map(|why| why.kind), notice.tone) {
-        (Some(Kind::Lost), _) => "network-connectivity-lost",
-        (Some(Kind::Back), _) => "network-connectivity-established",
+    match (notice.trigger.as_ref().map(|trigger| trigger.kind), notice.tone) {
+        (Some(EventKind::Lost), _) => "network-connectivity-lost",
+        (Some(EventKind::Back), _) => "network-connectivity-established",
         (_, Tone::Bad) => "dialog-error",
         (_, Tone::Warn) => "dialog-warning",
         (_, Tone::Good) => "complete",
@@ -272,7 +272,7 @@ mod tests {
             tone,
             at: jiff::Timestamp::UNIX_EPOCH,
             subject: None,
-            why: None,
+            trigger: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use jiff::Zoned;
 use jobwatch_core::supervisor::Link;
-use jobwatch_engine::views::{Glance, GlanceJob, GlanceNotice, GlanceServer};
+use jobwatch_engine::views::{TrayJob, TrayNotice, TrayServer, TraySnapshot};
 
 /// The longest words of an item, in characters.
 const MAX_LABEL: usize = 48;
@@ -134,41 +134,41 @@ pub enum Icon {
 
 /// The picture: the worst status, and where that is well, whether something wants to be read.
 #[must_use]
-pub fn icon(glance: &Glance) -> Icon {
-    match glance.worst {
+pub fn icon(snapshot: &TraySnapshot) -> Icon {
+    match snapshot.worst {
         Some(Link::Refused) => Icon::Refused,
         Some(Link::Offline) => Icon::Offline,
         Some(Link::Partly | Link::Polling | Link::Connecting) => Icon::Polling,
-        Some(Link::Live | Link::Paused) | None if glance.failed => Icon::Attention,
+        Some(Link::Live | Link::Paused) | None if snapshot.failed => Icon::Attention,
         Some(Link::Live | Link::Paused) | None => Icon::Live,
     }
 }
 
 /// The menu. `now` is the local time: it says what "until" means.
 #[must_use]
-pub fn menu(glance: &Glance, now: &Zoned) -> Vec<Item> {
-    let mut items = vec![Item::Text(summary(glance)), Item::Separator];
-    items.extend(glance.running.iter().map(job_item));
-    let more = glance.running_total.saturating_sub(glance.running.len());
+pub fn menu(snapshot: &TraySnapshot, now: &Zoned) -> Vec<Item> {
+    let mut items = vec![Item::Text(summary(snapshot)), Item::Separator];
+    items.extend(snapshot.running.iter().map(job_item));
+    let more = snapshot.running_total.saturating_sub(snapshot.running.len());
     if more > 0 {
         items.push(Item::Action(Choice::Open, format!("{more} more running")));
     }
-    if !glance.running.is_empty() {
+    if !snapshot.running.is_empty() {
         items.push(Item::Separator);
     }
-    if !glance.notices.is_empty() {
-        items.extend(glance.notices.iter().map(notice_item));
-        let all = match glance.unread {
+    if !snapshot.notices.is_empty() {
+        items.extend(snapshot.notices.iter().map(notice_item));
+        let all = match snapshot.unread {
             0 => "All notices".to_owned(),
             unread => format!("All notices ({unread} unread)"),
         };
         items.extend([Item::Action(Choice::Notices, all), Item::Separator]);
     }
-    items.extend(glance.servers.iter().map(server_item));
-    if !glance.servers.is_empty() {
+    items.extend(snapshot.servers.iter().map(server_item));
+    if !snapshot.servers.is_empty() {
         items.push(Item::Separator);
     }
-    items.push(match glance.quiet_until {
+    items.push(match snapshot.quiet_until {
         Some(until) => Item::Submenu(
             format!("No popups until {}", describe_time(until, now)),
             vec![
@@ -192,23 +192,23 @@ pub fn menu(glance: &Glance, now: &Zoned) -> Vec<Item> {
 }
 
 /// What is most worth knowing, in a line.
-fn summary(glance: &Glance) -> String {
-    let running = match glance.running_total {
+fn summary(snapshot: &TraySnapshot) -> String {
+    let running = match snapshot.running_total {
         0 => "nothing runs".to_owned(),
         1 => "1 job runs".to_owned(),
         many => format!("{many} jobs run"),
     };
-    let at = |link: Link| glance.servers.iter().filter(|server| server.link == link).count();
+    let at = |link: Link| snapshot.servers.iter().filter(|server| server.link == link).count();
     let trouble = [(at(Link::Refused), "refused"), (at(Link::Offline), "offline")];
-    let trouble = jobwatch_core::notify::counted(&trouble);
-    match (glance.servers.is_empty(), trouble.is_empty()) {
+    let trouble = jobwatch_core::notify::format_counts(&trouble);
+    match (snapshot.servers.is_empty(), trouble.is_empty()) {
         (true, _) => "Jobwatch: no servers yet".to_owned(),
         (_, true) => format!("Jobwatch: {running}"),
         (_, false) => format!("Jobwatch: {running}, {trouble}"),
     }
 }
 
-fn job_item(job: &GlanceJob) -> Item {
+fn job_item(job: &TrayJob) -> Item {
     let choice = Choice::Job { server: job.server.clone(), job: job.job.clone() };
     let title = one_line(&job.title);
     Item::Action(
@@ -220,7 +220,7 @@ fn job_item(job: &GlanceJob) -> Item {
     )
 }
 
-fn notice_item(notice: &GlanceNotice) -> Item {
+fn notice_item(notice: &TrayNotice) -> Item {
     let choice = match &notice.job {
         Some(job) => Choice::Job { server: notice.server.clone(), job: job.clone() },
         None => Choice::Notices,
@@ -229,7 +229,7 @@ fn notice_item(notice: &GlanceNotice) -> Item {
     Item::Action(choice, format!("{unread}{}", one_line(&notice.title)))
 }
 
-fn server_item(server: &GlanceServer) -> Item {
+fn server_item(server: &TrayServer) -> Item {
     let (name, word) = (one_line(&server.name), link_word(server.link));
     let line = format!("{name}: {word}");
     match server.link {
@@ -288,13 +288,13 @@ mod tests {
         date(2026, 11, 26).at(21, 30, 0, 0).to_zoned(TimeZone::UTC).unwrap()
     }
 
-    fn server(name: &str, link: Link) -> GlanceServer {
-        GlanceServer { id: format!("id-{name}"), name: name.to_owned(), link }
+    fn server(name: &str, link: Link) -> TrayServer {
+        TrayServer { id: format!("id-{name}"), name: name.to_owned(), link }
     }
 
-    fn job(title: &str, percent: Option<u8>) -> GlanceJob {
+    fn job(title: &str, percent: Option<u8>) -> TrayJob {
         let (server, job) = ("s".to_owned(), "7".to_owned());
-        GlanceJob { server, job, title: title.to_owned(), percent }
+        TrayJob { server, job, title: title.to_owned(), percent }
     }
 
     /// The menu as somebody reads it, an item a line, those that cannot be chosen in brackets.
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn without_servers_the_menu_says_so_and_offers_the_window() {
         assert_eq!(
-            read(&menu(&Glance::default(), &now())),
+            read(&menu(&TraySnapshot::default(), &now())),
             [
                 "[Jobwatch: no servers yet]",
                 "--",
@@ -330,13 +330,13 @@ mod tests {
 
     #[test]
     fn jobs_notices_servers_and_the_quiet_are_all_told() {
-        let notice = |title: &str, read| GlanceNotice {
+        let notice = |title: &str, read| TrayNotice {
             server: "s".to_owned(),
             job: None,
             title: title.to_owned(),
             read,
         };
-        let glance = Glance {
+        let snapshot = TraySnapshot {
             worst: Some(Link::Offline),
             servers: vec![server("Lectures", Link::Live), server("Tasks", Link::Offline)],
             running: vec![job("nightly", Some(40)), job("index", None)],
@@ -347,7 +347,7 @@ mod tests {
             quiet_until: Some(now().timestamp().as_millisecond() + 9 * 3_600_000),
         };
         assert_eq!(
-            read(&menu(&glance, &now())),
+            read(&menu(&snapshot, &now())),
             [
                 "[Jobwatch: 5 jobs run, 1 offline]",
                 "--",
@@ -404,7 +404,11 @@ mod tests {
             (Some(Link::Offline), true, Icon::Offline),
             (Some(Link::Refused), false, Icon::Refused),
         ] {
-            assert_eq!(icon(&Glance { worst, failed, ..Glance::default() }), shown, "{worst:?}");
+            assert_eq!(
+                icon(&TraySnapshot { worst, failed, ..TraySnapshot::default() }),
+                shown,
+                "{worst:?}"
+            );
         }
     }
 
@@ -428,13 +432,13 @@ mod tests {
 
     #[test]
     fn what_servers_call_things_stays_one_short_line() {
-        let glance = Glance {
+        let snapshot = TraySnapshot {
             servers: vec![server("s", Link::Live)],
             running: vec![job(&format!("two\nlines {}", "x".repeat(99)), Some(7))],
             running_total: 1,
-            ..Glance::default()
+            ..TraySnapshot::default()
         };
-        let Item::Action(_, text) = &menu(&glance, &now())[2] else { panic!("a job") };
+        let Item::Action(_, text) = &menu(&snapshot, &now())[2] else { panic!("a job") };
         assert!(text.starts_with("two\u{fffd}lines x") && text.ends_with("x\u{2026}  7 %"));
         assert_eq!(text.chars().count(), MAX_LABEL + 1 + "  7 %".len());
     }

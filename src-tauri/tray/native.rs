@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Zoned;
 use jobwatch_engine::ports::Tray as Port;
-use jobwatch_engine::views::Glance;
+use jobwatch_engine::views::TraySnapshot;
 use tauri::image::Image;
 use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
@@ -29,7 +29,7 @@ pub struct Tray {
     menu: Menu<Wry>,
     shown: Mutex<Drawn>,
     /// What is to be shown once the window's thread gets to it.
-    next: Mutex<Option<Glance>>,
+    next: Mutex<Option<TraySnapshot>>,
     scheduled: AtomicBool,
 }
 
@@ -109,7 +109,7 @@ impl Tray {
     ) -> tauri::Result<Arc<Tray>> {
         let menu = Menu::new(app)?;
         let mut shown = Drawn { icon: Icon::Live, items: Vec::new(), native: Vec::new() };
-        shown.update(app, &menu, menu_of(&Glance::default()))?;
+        shown.update(app, &menu, menu_of(&TraySnapshot::default()))?;
         let icon = TrayIconBuilder::with_id("jobwatch")
             .icon(picture(shown.icon)?)
             .menu(&menu)
@@ -135,16 +135,16 @@ impl Tray {
     fn draw(&self) {
         self.scheduled.store(false, Ordering::Release);
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(glance) = next else { return };
+        let Some(snapshot) = next else { return };
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let mut draw = || -> tauri::Result<()> {
             // Every picture is a file that the tray's program reads.
-            let now = icon(&glance);
+            let now = icon(&snapshot);
             if shown.icon != now {
                 self.icon.set_icon(Some(picture(now)?))?;
                 shown.icon = now;
             }
-            shown.update(&self.app, &self.menu, menu_of(&glance))
+            shown.update(&self.app, &self.menu, menu_of(&snapshot))
         };
         if let Err(error) = draw() {
             tracing::warn!(%error, "the tray could not be drawn");
@@ -195,8 +195,8 @@ impl Drawn {
     }
 }
 
-fn menu_of(glance: &Glance) -> Vec<Item> {
-    menu(glance, &Zoned::now())
+fn menu_of(snapshot: &TraySnapshot) -> Vec<Item> {
+    menu(snapshot, &Zoned::now())
 }
 
 /// The port, which the engine holds.
@@ -208,10 +208,10 @@ pub struct TrayPort {
 }
 
 impl Port for TrayPort {
-    fn show(&self, glance: Glance) {
-        self.badge.show(glance.unread);
+    fn show(&self, snapshot: TraySnapshot) {
+        self.badge.show(snapshot.unread);
         let Some(tray) = &self.tray else { return };
-        *tray.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(glance);
+        *tray.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
         if tray.scheduled.swap(true, Ordering::AcqRel) {
             return;
         }

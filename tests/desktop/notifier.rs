@@ -239,8 +239,8 @@ fn dunst() -> (Running, Running) {
     (dunst, screen)
 }
 
-fn popup(id: i64, slot: u64, notice: Notice, buttons: Vec<Button>) -> ToShow {
-    ToShow { slot, id, notice, buttons, sound: true, urgent: false }
+fn popup(id: i64, popup_id: u64, notice: Notice, buttons: Vec<Button>) -> ToShow {
+    ToShow { popup_id, id, notice, buttons, sound: true, urgent: false }
 }
 
 fn show(notifier: &Notifier, id: i64, notice: &Notice) {
@@ -257,7 +257,7 @@ fn notice(job: &str, body: &str, tone: Tone) -> Notice {
         tone,
         at: jiff::Timestamp::UNIX_EPOCH,
         subject: None,
-        why: None,
+        trigger: None,
     }
 }
 
@@ -366,9 +366,9 @@ fn a_popup_is_replaced_in_place_until_it_was_closed_and_is_withdrawn_once_seen()
         "notifier::a_popup_is_replaced_in_place_until_it_was_closed_and_is_withdrawn_once_seen";
     on_private_bus(name, |_| {
         let (fake, notifier, told) = with_fake();
-        let show = |id, slot, title: &str| {
+        let show = |id, popup_id, title: &str| {
             let about = notice(title, "", Tone::Bad);
-            notifier.show(popup(id, slot, about, vec![]), Box::new(|| {}));
+            notifier.show(popup(id, popup_id, about, vec![]), Box::new(|| {}));
             let summary = format!("{title} failed");
             until("it is shown", || fake.popups().iter().any(|popup| popup.summary == summary));
             fake.popups().last().unwrap().number
@@ -406,18 +406,18 @@ fn a_click_in_the_desktops_history_names_its_job_until_the_popup_was_closed() {
         until("all are shown", || fake.popups().len() == 3);
         let numbers: Vec<u32> = fake.popups().iter().map(|popup| popup.number).collect();
         fake.expire(numbers[0]);
-        assert_eq!(next(&told), DesktopEvent::Closed { slot: 1 });
+        assert_eq!(next(&told), DesktopEvent::Closed { popup_id: 1 });
         fake.click(numbers[0], "default");
         assert_eq!(next(&told), clicked(1, "job-1"));
         fake.close(numbers[1]);
-        assert_eq!(next(&told), DesktopEvent::Closed { slot: 2 });
+        assert_eq!(next(&told), DesktopEvent::Closed { popup_id: 2 });
         fake.click(numbers[1], "default");
         drop(notifier);
 
         // The next run of the program knows them too, the one still on the screen first.
         let (_notifier, told) = run_over(&file);
         assert_eq!(next(&told), DesktopEvent::Health(None));
-        assert_eq!(next(&told), DesktopEvent::Left { slots: vec![3] });
+        assert_eq!(next(&told), DesktopEvent::Left { popup_ids: vec![3] });
         fake.click(numbers[1], "default");
         fake.click(numbers[0], "default");
         assert_eq!(next(&told), clicked(1, "job-1"));
@@ -433,8 +433,9 @@ fn a_popup_is_critical_and_stays_only_where_the_user_chose_that() {
         |_| {
             let fake = Fake::start(false, Clicks::Never);
             let (notifier, _told) = notifier();
-            for (slot, urgent) in [(1, false), (2, true)] {
-                let popup = ToShow { urgent, ..popup(1, slot, notice("a", "", Tone::Bad), vec![]) };
+            for (popup_id, urgent) in [(1, false), (2, true)] {
+                let popup =
+                    ToShow { urgent, ..popup(1, popup_id, notice("a", "", Tone::Bad), vec![]) };
                 notifier.show(popup, Box::new(|| {}));
             }
             until("two popups", || fake.popups().len() == 2);
@@ -493,8 +494,9 @@ fn a_failure_sounds_unlike_a_success_and_without_sounds_none_is_made() {
             let fake = Fake::start(false, Clicks::Never);
             let (notifier, _told) = notifier();
             let tones = [(Tone::Bad, true), (Tone::Good, true), (Tone::Bad, false)];
-            for (slot, (tone, sound)) in (1..).zip(tones) {
-                let popup = ToShow { sound, ..popup(1, slot, notice("a", "", tone), Vec::new()) };
+            for (popup_id, (tone, sound)) in (1..).zip(tones) {
+                let popup =
+                    ToShow { sound, ..popup(1, popup_id, notice("a", "", tone), Vec::new()) };
                 notifier.show(popup, Box::new(|| {}));
             }
             until("three popups", || fake.popups().len() == 3);
@@ -610,14 +612,14 @@ fn after_fifteen_minutes_of_the_demo_dunst_holds_three_popups_at_most_and_idles(
                 next += 1;
             }
             while let Some(due) = popups.poll(Mono(now)) {
-                due.withdraw.iter().for_each(|slot| notifier.withdraw(*slot));
+                due.withdraw.iter().for_each(|popup_id| notifier.withdraw(*popup_id));
                 shown += 1;
                 let id = due.ids.first().copied().unwrap_or(0);
-                notifier.show(popup(id, due.slot, due.notice, vec![]), Box::new(|| {}));
+                notifier.show(popup(id, due.popup_id, due.notice, vec![]), Box::new(|| {}));
             }
             for what in told.try_iter() {
-                if let DesktopEvent::Closed { slot } = what {
-                    popups.closed(slot);
+                if let DesktopEvent::Closed { popup_id } = what {
+                    popups.closed(popup_id);
                 }
             }
             if next % 50 == 0 {

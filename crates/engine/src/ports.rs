@@ -22,14 +22,14 @@ pub trait Desktop: Send + Sync + 'static {
 
     /// Takes the popup with this number from the screen, if it is still there: the user has seen what
     /// it is about. Must not block.
-    fn withdraw(&self, slot: u64);
+    fn withdraw(&self, popup_id: u64);
 }
 
 /// A popup.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Popup {
     /// Its number: it replaces one with the same number in place.
-    pub slot: u64,
+    pub popup_id: u64,
     /// The newest notice that it tells of, as [`crate::views`] name it.
     pub id: i64,
     /// What it says. `job` is set where it tells of one job alone.
@@ -207,7 +207,7 @@ pub trait Window: Send + Sync + 'static {
 /// The desktop's tray. Told from the engine's loop, at most once a second, so it must not block.
 pub trait Tray: Send + Sync + 'static {
     /// Shows this from now on.
-    fn show(&self, glance: crate::views::Glance);
+    fn show(&self, snapshot: crate::views::TraySnapshot);
 }
 
 /// The ports of one engine. Those left out do nothing.

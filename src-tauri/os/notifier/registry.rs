@@ -19,7 +19,7 @@ const MAX_ON_SCREEN: usize = 3;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownPopup {
     /// Its number, as the engine knows it.
-    pub slot: u64,
+    pub popup_id: u64,
     /// The notice.
     pub id: i64,
     /// On which server.
@@ -73,14 +73,14 @@ impl PopupRegistry {
             self.insert(number, shown);
         }
         let on_screen = |number: &u32| self.by_number.get(number).filter(|shown| shown.on_screen);
-        let slots: Vec<u64> =
-            self.order.iter().filter_map(on_screen).map(|shown| shown.slot).collect();
-        slots[slots.len().saturating_sub(MAX_ON_SCREEN)..].to_vec()
+        let popup_ids: Vec<u64> =
+            self.order.iter().filter_map(on_screen).map(|shown| shown.popup_id).collect();
+        popup_ids[popup_ids.len().saturating_sub(MAX_ON_SCREEN)..].to_vec()
     }
 
     /// The daemon's number for a popup.
-    pub fn number(&self, slot: u64) -> Option<u32> {
-        self.by_id.get(&slot).copied()
+    pub fn number(&self, popup_id: u64) -> Option<u32> {
+        self.by_id.get(&popup_id).copied()
     }
 
     /// What a popup stands for.
@@ -90,7 +90,11 @@ impl PopupRegistry {
 
     /// The popups on the screen.
     pub fn on_screen(&self) -> Vec<u64> {
-        self.by_number.values().filter(|shown| shown.on_screen).map(|shown| shown.slot).collect()
+        self.by_number
+            .values()
+            .filter(|shown| shown.on_screen)
+            .map(|shown| shown.popup_id)
+            .collect()
     }
 
     /// The daemon has ended, and nothing that it showed can be clicked any more.
@@ -106,7 +110,7 @@ impl PopupRegistry {
 
     fn insert(&mut self, number: u32, shown: ShownPopup) {
         self.forget(number);
-        self.by_id.insert(shown.slot, number);
+        self.by_id.insert(shown.popup_id, number);
         self.by_number.insert(number, shown);
         self.order.push_back(number);
         while self.order.len() > MAX_REMEMBERED {
@@ -121,23 +125,23 @@ impl PopupRegistry {
     pub fn expire(&mut self, number: u32) -> Option<u64> {
         let shown = self.by_number.get_mut(&number)?;
         let stood = std::mem::replace(&mut shown.on_screen, false);
-        let slot = shown.slot;
+        let popup_id = shown.popup_id;
         self.save();
-        stood.then_some(slot)
+        stood.then_some(popup_id)
     }
 
     /// A popup was closed, and can be clicked no more. Answers which it was.
     pub fn remove(&mut self, number: u32) -> Option<u64> {
-        let slot = self.by_number.get(&number)?.slot;
+        let popup_id = self.by_number.get(&number)?.popup_id;
         self.forget(number);
         self.save();
-        Some(slot)
+        Some(popup_id)
     }
 
     fn forget(&mut self, number: u32) {
         if let Some(shown) = self.by_number.remove(&number) {
-            if self.by_id.get(&shown.slot) == Some(&number) {
-                self.by_id.remove(&shown.slot);
+            if self.by_id.get(&shown.popup_id) == Some(&number) {
+                self.by_id.remove(&shown.popup_id);
             }
             self.order.retain(|other| *other != number);
         }
@@ -168,9 +172,9 @@ fn read(file: &Path) -> Option<Stored> {
 mod tests {
     use super::*;
 
-    fn shown(slot: u64) -> ShownPopup {
-        let (id, server) = (slot as i64, "s".to_owned());
-        ShownPopup { slot, id, server, job: None, on_screen: true }
+    fn shown(popup_id: u64) -> ShownPopup {
+        let (id, server) = (popup_id as i64, "s".to_owned());
+        ShownPopup { popup_id, id, server, job: None, on_screen: true }
     }
 
     #[test]
@@ -179,8 +183,8 @@ mod tests {
         let file = dir.path().join("popups.json");
         let mut popups = PopupRegistry::new(Some(&file));
         assert!(popups.daemon("bus :1.5".to_owned()).is_empty());
-        for slot in 1..=5 {
-            popups.add(100 + slot as u32, shown(slot));
+        for popup_id in 1..=5 {
+            popups.add(100 + popup_id as u32, shown(popup_id));
         }
         assert_eq!(popups.expire(104), Some(4));
         assert_eq!(popups.expire(104), None, "it has left the screen once");
@@ -197,8 +201,8 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded_and_the_oldest_goes() {
         let mut popups = PopupRegistry::new(None);
-        for slot in 0..2_000 {
-            popups.add(slot as u32, shown(slot));
+        for popup_id in 0..2_000 {
+            popups.add(popup_id as u32, shown(popup_id));
         }
         assert_eq!((popups.order.len(), popups.by_id.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
         assert!(popups.shown(1_999).is_some() && popups.shown(1_000).is_none());

@@ -32,9 +32,9 @@ const DND_PROPERTIES: [(&str, &str); 2] =
     [(NAME, "Inhibited"), ("org.dunstproject.cmd0", "paused")];
 
 /// The number of a popup where this program chooses it: high, so that it is nobody else's.
-fn own_number(slot: u64) -> u32 {
+fn own_number(popup_id: u64) -> u32 {
     const FIRST: u32 = 1 << 30;
-    FIRST + (slot % u64::from(FIRST)) as u32
+    FIRST + (popup_id % u64::from(FIRST)) as u32
 }
 
 type Report = Arc<dyn Fn(DesktopEvent) + Send + Sync>;
@@ -172,7 +172,7 @@ impl Session {
                         self.show(&popup, settings, report, health).await;
                         settled();
                     }
-                    Some(Request::Withdraw(slot)) => self.withdraw(slot).await,
+                    Some(Request::Withdraw(popup_id)) => self.withdraw(popup_id).await,
                     None => return End::Stopped,
                 },
                 Some(_) = self.changes.next() => self.check_dnd(report).await,
@@ -221,9 +221,9 @@ impl Session {
         let owner = self.bus.call_method(Some(BUS), path, Some(BUS), "GetNameOwner", &NAME).await;
         let owner: zbus::Result<String> = owner.and_then(|reply| reply.body().deserialize());
         let (Ok(bus), Ok(owner)) = (bus, owner) else { return };
-        let slots = self.popups.daemon(format!("{bus} {owner}"));
-        if !slots.is_empty() {
-            report(DesktopEvent::Left { slots });
+        let popup_ids = self.popups.daemon(format!("{bus} {owner}"));
+        if !popup_ids.is_empty() {
+            report(DesktopEvent::Left { popup_ids });
         }
     }
 
@@ -232,8 +232,8 @@ impl Session {
             return;
         };
         // Another daemon counts its popups anew; what the one before showed has gone with it.
-        for slot in self.popups.on_screen() {
-            report(DesktopEvent::Closed { slot });
+        for popup_id in self.popups.on_screen() {
+            report(DesktopEvent::Closed { popup_id });
         }
         self.popups.clear();
         self.markup = None;
@@ -269,8 +269,8 @@ impl Session {
                     EXPIRED => self.popups.expire(number),
                     _ => self.popups.remove(number),
                 };
-                if let Some(slot) = gone {
-                    report(DesktopEvent::Closed { slot });
+                if let Some(popup_id) = gone {
+                    report(DesktopEvent::Closed { popup_id });
                 }
             }
             _ => {}
@@ -278,13 +278,13 @@ impl Session {
     }
 
     /// Takes a popup away. One that has gone already is no matter.
-    async fn withdraw(&mut self, slot: u64) {
-        let Some(number) = self.popups.number(slot) else { return };
+    async fn withdraw(&mut self, popup_id: u64) {
+        let Some(number) = self.popups.number(popup_id) else { return };
         self.popups.remove(number);
         let name = "CloseNotification";
         let closed = self.bus.call_method(Some(NAME), PATH, Some(NAME), name, &number).await;
         if let Err(error) = closed {
-            tracing::debug!(slot, %error, "a popup was not withdrawn");
+            tracing::debug!(popup_id, %error, "a popup was not withdrawn");
         }
     }
 
@@ -295,7 +295,7 @@ impl Session {
         report: &Report,
         health: &mut Health,
     ) {
-        let Popup { slot, id, notice, buttons, sound, urgent } = wanted;
+        let Popup { popup_id, id, notice, buttons, sound, urgent } = wanted;
         if self.markup.is_none() {
             self.ask_capabilities(health).await;
             self.identify_daemon(report).await;
@@ -304,7 +304,7 @@ impl Session {
         let popup = popup(notice, buttons, settings, self.markup.unwrap_or(true), *urgent);
         // One that an earlier run of the program may have shown before it was killed is replaced,
         // where the daemon lets programs number their popups; where it does not, it is new.
-        let replaces = self.popups.number(*slot).unwrap_or_else(|| own_number(*slot));
+        let replaces = self.popups.number(*popup_id).unwrap_or_else(|| own_number(*popup_id));
         let hints: HashMap<&str, Variant<'_>> = HashMap::from([
             ("urgency", Variant::U8(urgency(*urgent) as u8)),
             ("desktop-entry", Variant::from("Jobwatch")),
@@ -328,14 +328,14 @@ impl Session {
             Ok(number) => {
                 let server = notice.server.0.clone();
                 let job = notice.job.as_ref().map(|job| job.as_str().to_owned());
-                let (slot, id, on_screen) = (*slot, *id, true);
-                self.popups.add(number, ShownPopup { slot, id, server, job, on_screen });
+                let (popup_id, id, on_screen) = (*popup_id, *id, true);
+                self.popups.add(number, ShownPopup { popup_id, id, server, job, on_screen });
                 health.set(None);
             }
             Err(error) => {
                 tracing::warn!(id, %error, "popup not shown");
                 // It takes no room on the screen.
-                report(DesktopEvent::Closed { slot: *slot });
+                report(DesktopEvent::Closed { popup_id: *popup_id });
                 health.set(Some(problem(&error)));
             }
         }

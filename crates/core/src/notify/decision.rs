@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Why;
-use super::rules::{Happening, Rule};
+use super::Trigger;
+use super::rules::{Event, Rule};
 
 /// A rule that is in force, and what it does besides listing what it wants told.
 #[derive(Clone, Debug)]
@@ -14,17 +14,18 @@ pub struct ActiveRule {
     /// What it wants told.
     pub rule: Rule,
     /// What it does then.
-    pub effects: Effects,
+    pub actions: Actions,
 }
 
 /// What a rule does with what it wants told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Effects {
+pub struct Actions {
     /// Whether it pops up, or is only listed.
     pub popup: bool,
     /// Whether it pops up even while popups are held back.
-    pub breaches: bool,
+    #[serde(rename = "breaches")]
+    pub breaks_through: bool,
     /// A program to run and its arguments; empty for none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub run: Vec<String>,
@@ -41,7 +42,7 @@ pub struct Match {
     pub rule: String,
     /// What it did.
     #[serde(flatten)]
-    pub effects: Effects,
+    pub actions: Actions,
 }
 
 /// What was decided about something that happened.
@@ -49,7 +50,7 @@ pub struct Match {
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     /// What happened, as it was then.
-    pub event: Happening,
+    pub event: Event,
     /// The rules that want it told, in the user's order.
     pub rules: Vec<Match>,
     /// Whether the user had muted it.
@@ -59,38 +60,38 @@ pub struct Decision {
 impl Decision {
     /// What these rules decide about an event.
     #[must_use]
-    pub fn of(event: Happening, rules: &[ActiveRule], muted: bool) -> Decision {
-        let wants = rules.iter().filter(|active| active.rule.tells(&event));
+    pub fn of(event: Event, rules: &[ActiveRule], muted: bool) -> Decision {
+        let wants = rules.iter().filter(|active| active.rule.matches(&event));
         let rules = wants.map(|active| Match {
             rule: active.rule.name.clone(),
-            effects: active.effects.clone(),
+            actions: active.actions.clone(),
         });
         Decision { rules: rules.collect(), event, muted }
     }
 
     /// Whether it is told at all.
     #[must_use]
-    pub fn told(&self) -> bool {
+    pub fn notifies(&self) -> bool {
         !self.rules.is_empty()
     }
 
     /// Why it is told: by the first rule that wants it.
     #[must_use]
-    pub fn why(&self) -> Why {
+    pub fn trigger(&self) -> Trigger {
         let rule = self.rules.first().map(|first| first.rule.clone()).unwrap_or_default();
-        Why { kind: self.event.kind, rule }
+        Trigger { kind: self.event.kind, rule }
     }
 
     /// Whether it pops up: not where only rules want it that do no more than list it.
     #[must_use]
     pub fn pops_up(&self) -> bool {
-        !self.muted && self.rules.iter().any(|of| of.effects.popup)
+        !self.muted && self.rules.iter().any(|of| of.actions.popup)
     }
 
     /// Whether it pops up even while popups are held back.
     #[must_use]
-    pub fn breaches_quiet(&self) -> bool {
-        self.rules.iter().any(|of| of.effects.popup && of.effects.breaches)
+    pub fn breaks_through(&self) -> bool {
+        self.rules.iter().any(|of| of.actions.popup && of.actions.breaks_through)
     }
 }
 
@@ -99,12 +100,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::notify::rules::Kind;
+    use crate::notify::rules::EventKind;
     use crate::server::ServerId;
 
-    fn event(seconds: u64) -> Happening {
-        Happening {
-            kind: Kind::Failed,
+    fn event(seconds: u64) -> Event {
+        Event {
+            kind: EventKind::Failed,
             server: ServerId("s".to_owned()),
             name: "warm".to_owned(),
             queue: None,
@@ -114,14 +115,14 @@ mod tests {
         }
     }
 
-    fn active(name: &str, at_least: u64, popup: bool, breaches: bool) -> ActiveRule {
+    fn active(name: &str, at_least: u64, popup: bool, breaks_through: bool) -> ActiveRule {
         let rule = Rule {
             name: name.to_owned(),
-            kinds: vec![Kind::Failed],
+            kinds: vec![EventKind::Failed],
             at_least: Duration::from_secs(at_least),
             ..Rule::default()
         };
-        ActiveRule { rule, effects: Effects { popup, breaches, ..Effects::default() } }
+        ActiveRule { rule, actions: Actions { popup, breaks_through, ..Actions::default() } }
     }
 
     #[test]
@@ -129,25 +130,25 @@ mod tests {
         let rules = [active("list", 0, false, false), active("long", 60, true, true)];
         let short = Decision::of(event(59), &rules, false);
         assert_eq!(short.rules.iter().map(|of| &*of.rule).collect::<Vec<_>>(), ["list"]);
-        assert!(short.told() && !short.pops_up() && !short.breaches_quiet());
+        assert!(short.notifies() && !short.pops_up() && !short.breaks_through());
         let long = Decision::of(event(60), &rules, false);
         assert_eq!(long.rules.len(), 2);
-        assert!(long.pops_up() && long.breaches_quiet());
-        assert_eq!(long.why().rule, "list");
-        assert!(!Decision::of(event(60), &[], false).told());
+        assert!(long.pops_up() && long.breaks_through());
+        assert_eq!(long.trigger().rule, "list");
+        assert!(!Decision::of(event(60), &[], false).notifies());
     }
 
     #[test]
     fn what_is_muted_is_listed_without_a_popup() {
         let muted = Decision::of(event(1), &[active("all", 0, true, true)], true);
-        assert!(muted.told() && !muted.pops_up());
+        assert!(muted.notifies() && !muted.pops_up());
     }
 
     #[test]
     fn a_decision_is_read_back_as_it_was_written() {
         let mut rule = active("all", 0, true, false);
-        rule.effects.run = vec!["lamp".to_owned(), "red".to_owned()];
-        rule.effects.post = Some("https://example.org/hook".to_owned());
+        rule.actions.run = vec!["lamp".to_owned(), "red".to_owned()];
+        rule.actions.post = Some("https://example.org/hook".to_owned());
         let decision = Decision::of(event(61), &[rule], false);
         let text = serde_json::to_string(&decision).unwrap();
         assert_eq!(serde_json::from_str::<Decision>(&text).unwrap(), decision);

@@ -1,12 +1,12 @@
 //! Which transitions become notices, and in what words.
 
 pub mod decision;
+pub mod dnd;
 mod family;
 mod headline;
-pub mod past;
 pub mod popups;
-pub mod quiet;
 pub mod rules;
+pub mod stats;
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::escape;
 use crate::model::{Job, JobId, JobState};
 use crate::server::ServerId;
 use crate::state::{Transition, TransitionKind};
-use rules::Kind;
+use rules::EventKind;
 
 pub use family::family;
 pub use headline::{explain, headline, says_nothing};
@@ -63,7 +63,7 @@ pub struct Notice {
     /// What it is about, for telling several as one. `None` for what is not about a job.
     pub subject: Option<Box<Subject>>,
     /// Why it is told; `None` for what a server says of its own accord, and for summaries.
-    pub why: Option<Why>,
+    pub trigger: Option<Trigger>,
 }
 
 impl Notice {
@@ -77,16 +77,16 @@ impl Notice {
     /// cannot, nor what may go wrong.
     #[must_use]
     pub fn routine(&self) -> bool {
-        let slow = self.why.as_ref().is_some_and(|why| why.kind == Kind::Slow);
+        let slow = self.trigger.as_ref().is_some_and(|trigger| trigger.kind == EventKind::Slow);
         !self.tone.troubles() && !slow
     }
 }
 
 /// Why something is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Why {
+pub struct Trigger {
     /// What sort of thing happened.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// The first rule that wants it told, as the user calls it.
     pub rule: String,
 }
@@ -147,16 +147,16 @@ pub fn outcome(
     server_name: &str,
     job: &Job,
     transition: &Transition,
-    why: Why,
+    trigger: Trigger,
 ) -> Option<Notice> {
     let lost = transition.to.lost();
     if transition.kind != TransitionKind::Outcome && !lost {
         return None;
     }
-    let (word, tone) = match (&transition.to, why.kind) {
-        (JobState::Completed, Kind::Fixed) => ("works again", Tone::Good),
+    let (word, tone) = match (&transition.to, trigger.kind) {
+        (JobState::Completed, EventKind::Fixed) => ("works again", Tone::Good),
         (JobState::Completed, _) => ("completed", Tone::Good),
-        (JobState::Failed, Kind::StillFailing) => ("failed again", Tone::Bad),
+        (JobState::Failed, EventKind::StillFailing) => ("failed again", Tone::Bad),
         (JobState::Failed, _) => ("failed", Tone::Bad),
         (JobState::Cancelled, _) => ("was cancelled", Tone::Plain),
         (to, _) if to.is_gone() => ("has disappeared", Tone::Bad),
@@ -164,9 +164,9 @@ pub fn outcome(
         _ => return None,
     };
     let mut body = if lost {
-        lost_words(&transition.to, transition.from.as_ref(), server_name)
+        describe_lost(&transition.to, transition.from.as_ref(), server_name)
     } else {
-        place_words(job.took(), server_name)
+        describe_run(job.took(), server_name)
     };
     let mut error = String::new();
     if transition.to == JobState::Failed {
@@ -174,7 +174,7 @@ pub fn outcome(
         let said = transition.error.as_deref().map(headline).filter(|said| !said.is_empty());
         let said = explain(job).filter(|_| job.state == JobState::Failed).or(said);
         error = one_line(&said.unwrap_or_default(), ERROR);
-        body = facts([body, error.clone()]);
+        body = join_facts([body, error.clone()]);
     }
     let name = title(job);
     Some(Notice {
@@ -191,7 +191,7 @@ pub fn outcome(
         tone,
         at: transition.at,
         subject: Some(Box::new(Subject { name, error })),
-        why: Some(why),
+        trigger: Some(trigger),
     })
 }
 
@@ -204,17 +204,17 @@ pub fn running(
     job: &Job,
     times: Option<(Duration, Duration)>,
     at: Timestamp,
-    why: Why,
+    trigger: Trigger,
 ) -> Notice {
     let name = title(job);
     let (title, body) = match times {
-        None => (format!("{name} started"), place_words(None, server_name)),
+        None => (format!("{name} started"), describe_run(None, server_name)),
         Some((runs, usual)) => (
             format!("{name} takes unusually long"),
-            facts([
-                place_words(None, server_name),
-                format!("running for {}", duration_words(runs)),
-                format!("usually at most {}", duration_words(usual)),
+            join_facts([
+                describe_run(None, server_name),
+                format!("running for {}", format_duration(runs)),
+                format!("usually at most {}", format_duration(usual)),
             ]),
         ),
     };
@@ -227,7 +227,7 @@ pub fn running(
         tone: Tone::Plain,
         at,
         subject: Some(Box::new(Subject { name, error: String::new() })),
-        why: Some(why),
+        trigger: Some(trigger),
     }
 }
 
@@ -239,53 +239,53 @@ pub fn connection(
     lasted: Duration,
     reason: &str,
     at: Timestamp,
-    why: Why,
+    trigger: Trigger,
 ) -> Notice {
-    let place = one_line(server_name, SERVER);
-    let for_so_long = duration_words(lasted);
-    let (title, body, tone) = if why.kind == Kind::Back {
+    let name = one_line(server_name, SERVER);
+    let for_so_long = format_duration(lasted);
+    let (title, body, tone) = if trigger.kind == EventKind::Back {
         let body = format!("It could not be reached for {for_so_long}.");
-        (format!("{place} is connected again"), body, Tone::Good)
+        (format!("{name} is connected again"), body, Tone::Good)
     } else {
         let reason = one_line(&headline(reason), ERROR);
         let colon = if reason.is_empty() { "" } else { ": " };
         let body = format!("For {for_so_long} now{colon}{reason}");
-        (format!("{place} cannot be reached"), body, Tone::Bad)
+        (format!("{name} cannot be reached"), body, Tone::Bad)
     };
-    let (server, why) = (server.clone(), Some(why));
-    Notice { key: None, server, job: None, title, body, tone, at, subject: None, why }
+    let (server, trigger) = (server.clone(), Some(trigger));
+    Notice { key: None, server, job: None, title, body, tone, at, subject: None, trigger }
 }
 
 /// That nobody knows how a job ended, since its server does not say it or does not know the job any
 /// more.
-fn lost_words(now: &JobState, before: Option<&JobState>, server_name: &str) -> String {
-    let place = one_line(server_name, SERVER);
-    let place = if place.is_empty() { "The server".to_owned() } else { place };
+fn describe_lost(now: &JobState, before: Option<&JobState>, server_name: &str) -> String {
+    let name = one_line(server_name, SERVER);
+    let name = if name.is_empty() { "The server".to_owned() } else { name };
     if !now.is_gone() {
-        return format!("{place} does not say how it ended.");
+        return format!("{name} does not say how it ended.");
     }
     let before = match before {
         Some(JobState::Running) => "It was running when last seen; the",
         Some(JobState::Queued | JobState::Scheduled) => "It was waiting when last seen; the",
         _ => "The",
     };
-    format!("{place} does not know this job any more. {before} outcome is unknown.")
+    format!("{name} does not know this job any more. {before} outcome is unknown.")
 }
 
 /// `staging · 4 m`, as far as that is known.
-fn place_words(time: Option<Duration>, server_name: &str) -> String {
-    facts([one_line(server_name, SERVER), time.map(duration_words).unwrap_or_default()])
+fn describe_run(time: Option<Duration>, server_name: &str) -> String {
+    join_facts([one_line(server_name, SERVER), time.map(format_duration).unwrap_or_default()])
 }
 
 /// Facts in one line; those that are empty are left out.
-fn facts<const N: usize>(parts: [String; N]) -> String {
+fn join_facts<const N: usize>(parts: [String; N]) -> String {
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join(" \u{b7} ")
 }
 
 /// How many of each, in words: `32 completed, 5 failed`. What there is none of is left out.
 #[must_use]
-pub fn counted(parts: &[(usize, &str)]) -> String {
+pub fn format_counts(parts: &[(usize, &str)]) -> String {
     let some = parts.iter().filter(|(many, _)| *many > 0);
     let words: Vec<String> = some.map(|(many, word)| format!("{many} {word}")).collect();
     words.join(", ")
@@ -293,8 +293,8 @@ pub fn counted(parts: &[(usize, &str)]) -> String {
 
 /// The body of a notice that tells of several: where, and the first few failures, a line each.
 #[must_use]
-pub fn listed<'a>(place: &str, failures: impl IntoIterator<Item = &'a str>) -> String {
-    let mut lines = format!("On {place}");
+pub fn list_failures<'a>(server_name: &str, failures: impl IntoIterator<Item = &'a str>) -> String {
+    let mut lines = format!("On {server_name}");
     for title in failures.into_iter().take(NAMED) {
         lines.push('\n');
         lines.push_str(title);
@@ -352,7 +352,7 @@ fn misleading(char: char) -> bool {
 /// A duration in words: `850 ms`, `12 s`, `4 m 12 s`, `3 h 5 m`, `2 d 4 h`. At most two units,
 /// rounded down; a second unit of zero is left out.
 #[must_use]
-pub fn duration_words(duration: Duration) -> String {
+pub fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (big, big_unit, small, small_unit) = match seconds {
         0 => return format!("{} ms", duration.subsec_millis()),
@@ -416,21 +416,21 @@ mod tests {
         }
     }
 
-    fn why(kind: Kind) -> Why {
-        Why { kind, rule: "all".to_owned() }
+    fn trigger(kind: EventKind) -> Trigger {
+        Trigger { kind, rule: "all".to_owned() }
     }
 
     fn server() -> ServerId {
         ServerId("s1".to_owned())
     }
 
-    fn told_as(job: &Job, transition: &Transition, kind: Kind) -> Option<(String, String)> {
-        let notice = outcome(&server(), "staging", job, transition, why(kind))?;
+    fn told_as(job: &Job, transition: &Transition, kind: EventKind) -> Option<(String, String)> {
+        let notice = outcome(&server(), "staging", job, transition, trigger(kind))?;
         Some((notice.title, notice.body))
     }
 
     fn told(job: &Job, transition: &Transition) -> Option<(String, String)> {
-        told_as(job, transition, Kind::Failed)
+        told_as(job, transition, EventKind::Failed)
     }
 
     #[test]
@@ -439,16 +439,16 @@ mod tests {
         let title = |to, kind| {
             told_as(&job, &transition(to, TransitionKind::Outcome, None), kind).unwrap().0
         };
-        assert_eq!(title(JobState::Failed, Kind::StillFailing), "nightly failed again");
-        assert_eq!(title(JobState::Completed, Kind::Fixed), "nightly works again");
-        assert_eq!(title(JobState::Cancelled, Kind::Cancelled), "nightly was cancelled");
+        assert_eq!(title(JobState::Failed, EventKind::StillFailing), "nightly failed again");
+        assert_eq!(title(JobState::Completed, EventKind::Fixed), "nightly works again");
+        assert_eq!(title(JobState::Cancelled, EventKind::Cancelled), "nightly was cancelled");
     }
 
     #[test]
     fn of_a_job_that_disappeared_it_is_said_that_its_outcome_is_unknown() {
         let gone = JobState::gone();
         let step = transition(gone, TransitionKind::Moved, None);
-        let (title, body) = told_as(&job(Some("sync"), None), &step, Kind::Gone).unwrap();
+        let (title, body) = told_as(&job(Some("sync"), None), &step, EventKind::Gone).unwrap();
         assert_eq!(title, "sync has disappeared");
         assert_eq!(
             body,
@@ -461,7 +461,7 @@ mod tests {
     fn of_a_job_that_is_over_without_a_word_how_it_is_said_that_its_outcome_is_unknown() {
         let ended = JobState::Unknown(crate::model::ENDED.into());
         let step = transition(ended, TransitionKind::Moved, None);
-        let (title, body) = told_as(&job(Some("sync"), None), &step, Kind::Gone).unwrap();
+        let (title, body) = told_as(&job(Some("sync"), None), &step, EventKind::Gone).unwrap();
         assert_eq!(title, "sync ended, outcome unknown");
         assert_eq!(body, "staging does not say how it ended.");
     }
@@ -472,10 +472,10 @@ mod tests {
         let minutes = |n: u64| Duration::from_secs(60 * n);
         let at = Timestamp::UNIX_EPOCH;
         let times = Some((minutes(25), minutes(12)));
-        let slow = running(&server(), "staging", &job, times, at, why(Kind::Slow));
+        let slow = running(&server(), "staging", &job, times, at, trigger(EventKind::Slow));
         assert_eq!(slow.title, "nightly takes unusually long");
         assert_eq!(slow.body, "staging \u{b7} running for 25 m \u{b7} usually at most 12 m");
-        let began = running(&server(), "staging", &job, None, at, why(Kind::Started));
+        let began = running(&server(), "staging", &job, None, at, trigger(EventKind::Started));
         assert_eq!((&*began.title, &*began.body), ("nightly started", "staging"));
     }
 
@@ -483,16 +483,16 @@ mod tests {
     fn a_connection_is_told_with_how_long_it_was_lost_and_why() {
         let told = |kind, reason| {
             let (lasted, at) = (Duration::from_secs(720), Timestamp::UNIX_EPOCH);
-            let notice = connection(&server(), "staging", lasted, reason, at, why(kind));
+            let notice = connection(&server(), "staging", lasted, reason, at, trigger(kind));
             (notice.title, notice.body, notice.tone)
         };
         let text = |title: &str, body: &str, tone| (title.to_owned(), body.to_owned(), tone);
         assert_eq!(
-            told(Kind::Lost, "connection refused"),
+            told(EventKind::Lost, "connection refused"),
             text("staging cannot be reached", "For 12 m now: connection refused", Tone::Bad)
         );
         assert_eq!(
-            told(Kind::Back, "whatever"),
+            told(EventKind::Back, "whatever"),
             text("staging is connected again", "It could not be reached for 12 m.", Tone::Good)
         );
     }
@@ -545,7 +545,7 @@ mod tests {
 
     #[test]
     fn durations_have_at_most_two_units() {
-        let words = |ms| duration_words(Duration::from_millis(ms));
+        let words = |ms| format_duration(Duration::from_millis(ms));
         assert_eq!(words(0), "0 ms");
         assert_eq!(words(850), "850 ms");
         assert_eq!(words(12_999), "12 s");

@@ -10,8 +10,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::rules::Kind as Event;
-use super::{NAMED, Notice, Tone, counted, family, listed};
+use super::rules::EventKind;
+use super::{NAMED, Notice, Tone, family, format_counts, list_failures};
 use crate::model::{JobId, JobState};
 use crate::server::ServerId;
 use crate::time::Mono;
@@ -50,7 +50,7 @@ pub struct Popup {
     /// Which popup it is: one with the same number replaces the earlier one in place. It is made of
     /// the first notice's number, so that one that is told of again after a crash replaces what the
     /// earlier run may have shown.
-    pub slot: u64,
+    pub popup_id: u64,
     /// The notices that it tells of and no popup has told of before.
     pub ids: Vec<i64>,
     /// Its words. `job` is set where it tells of one job alone.
@@ -63,7 +63,7 @@ pub struct Popup {
 
 /// What may be told together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
+enum GroupKind {
     /// Outcomes of one sort: failures by the family of their error, others by the job's name.
     Outcome(Tone, String),
     /// Jobs of one name that began, or are slow.
@@ -92,23 +92,26 @@ const ENDS: usize = 4;
 const OTHER: usize = 6;
 
 fn word(notice: &Notice) -> usize {
-    match (notice.key.as_ref().map(|key| &key.outcome), notice.why.as_ref().map(|why| why.kind)) {
+    match (
+        notice.key.as_ref().map(|key| &key.outcome),
+        notice.trigger.as_ref().map(|trigger| trigger.kind),
+    ) {
         (Some(JobState::Completed), _) => 0,
         (Some(JobState::Failed), _) => FAILED,
         (Some(JobState::Cancelled), _) => 2,
         (Some(_), _) => 3,
-        (_, Some(Event::Started)) => 4,
-        (_, Some(Event::Slow)) => 5,
+        (_, Some(EventKind::Started)) => 4,
+        (_, Some(EventKind::Slow)) => 5,
         _ => OTHER,
     }
 }
 
 #[derive(Clone, Debug)]
 struct Group {
-    slot: u64,
+    popup_id: u64,
     server: ServerId,
-    place: String,
-    kind: Kind,
+    server_name: String,
+    kind: GroupKind,
     newest: Notice,
     /// What all of them are called, where that is the same.
     name: Option<String>,
@@ -208,49 +211,52 @@ pub struct Popups {
 
 /// A notice's number as a popup's. Preliminary numbers, which are negative, have a range of their
 /// own.
-fn slot_of(id: i64) -> u64 {
+fn popup_id_of(id: i64) -> u64 {
     id.unsigned_abs() | (u64::from(id < 0) << 40)
 }
 
 /// With what a notice may be told together.
-fn kind_of(notice: &Notice) -> Kind {
+fn group_kind(notice: &Notice) -> GroupKind {
     match (&notice.key, &notice.subject) {
         (Some(_), Some(about)) if notice.tone == Tone::Bad => {
-            Kind::Outcome(notice.tone, family(&about.error))
+            GroupKind::Outcome(notice.tone, family(&about.error))
         }
         (Some(_), about) => {
             let name = about.as_ref().map(|about| about.name.clone());
-            Kind::Outcome(notice.tone, name.unwrap_or_default())
+            GroupKind::Outcome(notice.tone, name.unwrap_or_default())
         }
-        (None, Some(about)) => Kind::Running(word(notice), about.name.clone()),
-        (None, None) if of_connection(notice) => Kind::Connection,
-        (None, None) => Kind::Alone,
+        (None, Some(about)) => GroupKind::Running(word(notice), about.name.clone()),
+        (None, None) if of_connection(notice) => GroupKind::Connection,
+        (None, None) => GroupKind::Alone,
     }
 }
 
 fn of_connection(notice: &Notice) -> bool {
-    notice.why.as_ref().is_some_and(|why| why.kind.of_connection())
+    notice.trigger.as_ref().is_some_and(|trigger| trigger.kind.of_connection())
 }
 
 impl Popups {
-    /// Takes a notice that is worth a popup. `place` is its server's name.
-    pub fn offer(&mut self, id: i64, notice: Notice, place: &str, now: Mono) {
+    /// Takes a notice that is worth a popup. `server_name` is its server's name.
+    pub fn offer(&mut self, id: i64, notice: Notice, server_name: &str, now: Mono) {
         // That a connection is back is told where it was told to be lost, however long ago.
         self.groups.retain(|group| {
             let fresh = now.since(group.added) < REMEMBERED;
-            group.stands || !group.waiting.is_empty() || fresh || group.kind == Kind::Connection
+            group.stands
+                || !group.waiting.is_empty()
+                || fresh
+                || group.kind == GroupKind::Connection
         });
-        let (kind, of_connection) = (kind_of(&notice), of_connection(&notice));
+        let (kind, of_connection) = (group_kind(&notice), of_connection(&notice));
         // What happens next to the job that a popup is about, or to the connection, takes that
         // popup's place.
         let same_job = |group: &Group| {
             let same = group.newest.job.is_some() && group.newest.job == notice.job;
             group.server == notice.server
                 && group.count() == 1
-                && (same || (of_connection && group.kind == Kind::Connection))
+                && (same || (of_connection && group.kind == GroupKind::Connection))
         };
         let same_kind = |group: &Group| {
-            kind != Kind::Alone
+            kind != GroupKind::Alone
                 && group.server == notice.server
                 && group.kind == kind
                 && group.takes_more(now)
@@ -258,7 +264,8 @@ impl Popups {
         let again = self.groups.iter().position(same_job);
         if let Some(at) = again {
             let old = self.groups.remove(at);
-            let mut group = Group::new(old.slot, notice.server.clone(), place, kind, &notice, now);
+            let mut group =
+                Group::new(old.popup_id, notice.server.clone(), server_name, kind, &notice, now);
             group.add(id, notice, now);
             group.waiting.extend(old.waiting);
             (group.stands, group.earlier) = (old.stands, old.earlier);
@@ -269,8 +276,9 @@ impl Popups {
             group.add(id, notice, now);
             return;
         }
-        let slot = slot_of(id);
-        let mut group = Group::new(slot, notice.server.clone(), place, kind, &notice, now);
+        let popup_id = popup_id_of(id);
+        let mut group =
+            Group::new(popup_id, notice.server.clone(), server_name, kind, &notice, now);
         group.add(id, notice, now);
         self.groups.push(group);
         if self.fresh() > MAX_FRESH {
@@ -289,17 +297,17 @@ impl Popups {
     /// of, oldest first; `waiting` those of which nobody knows whether they were seen.
     pub fn restore(
         &mut self,
-        slot: u64,
-        place: &str,
+        popup_id: u64,
+        server_name: &str,
         told: Vec<(i64, Notice)>,
         waiting: Vec<i64>,
         now: Mono,
     ) {
         let Some((_, first)) = told.first() else { return };
-        let kind = kind_of(first);
-        let same = told.iter().all(|(_, notice)| kind_of(notice) == kind);
-        let kind = if same { kind } else { Kind::Rest };
-        let mut group = Group::new(slot, first.server.clone(), place, kind, first, now);
+        let kind = group_kind(first);
+        let same = told.iter().all(|(_, notice)| group_kind(notice) == kind);
+        let kind = if same { kind } else { GroupKind::Rest };
+        let mut group = Group::new(popup_id, first.server.clone(), server_name, kind, first, now);
         for (id, notice) in told {
             group.add(id, notice, now);
         }
@@ -307,19 +315,19 @@ impl Popups {
         // It stands already, as far as one knows: nothing else may take it in.
         group.shown = Some(now);
         group.stands = true;
-        self.strangers.retain(|other| *other != slot);
+        self.strangers.retain(|other| *other != popup_id);
         self.groups.push(group);
     }
 
     /// Popups that an earlier run left on the screen, oldest first: they make room before any other.
-    pub fn adopt(&mut self, slots: impl IntoIterator<Item = u64>) {
-        self.strangers.extend(slots);
+    pub fn adopt(&mut self, popup_ids: impl IntoIterator<Item = u64>) {
+        self.strangers.extend(popup_ids);
     }
 
     /// A popup has left the screen: the user closed it, or its time was over.
-    pub fn closed(&mut self, slot: u64) {
-        self.strangers.retain(|other| *other != slot);
-        if let Some(group) = self.groups.iter_mut().find(|group| group.slot == slot) {
+    pub fn closed(&mut self, popup_id: u64) {
+        self.strangers.retain(|other| *other != popup_id);
+        if let Some(group) = self.groups.iter_mut().find(|group| group.popup_id == popup_id) {
             group.stands = false;
             group.earlier = [0; WORDS.len()];
         }
@@ -348,17 +356,18 @@ impl Popups {
         group.stands = true;
         group.times = group.times.saturating_add(1).min(2);
         let ids = std::mem::take(&mut group.waiting);
-        Some(Popup { slot: group.slot, ids, notice, count: group.count(), withdraw })
+        Some(Popup { popup_id: group.popup_id, ids, notice, count: group.count(), withdraw })
     }
 
     /// Folds what stands longest into the group that is shown next, until there is room for that.
     /// Answers where it is from then on, and what must leave the screen.
     fn make_room(&mut self, mut at: usize) -> (usize, Vec<u64>) {
         let mut withdraw = std::mem::take(&mut self.superseded);
-        let slot = self.groups[at].slot;
-        self.strangers.retain(|stranger| *stranger != slot);
+        let popup_id = self.groups[at].popup_id;
+        self.strangers.retain(|stranger| *stranger != popup_id);
         let others = |popups: &Popups| {
-            let stands = popups.groups.iter().filter(|group| group.stands && group.slot != slot);
+            let stands =
+                popups.groups.iter().filter(|group| group.stands && group.popup_id != popup_id);
             popups.strangers.len() + stands.count()
         };
         while others(self) >= SCREEN {
@@ -367,14 +376,14 @@ impl Popups {
                 continue;
             }
             let standing = self.groups.iter().enumerate();
-            let standing = standing.filter(|(_, group)| group.stands && group.slot != slot);
+            let standing = standing.filter(|(_, group)| group.stands && group.popup_id != popup_id);
             let Some((oldest, _)) = standing.min_by_key(|(_, group)| group.shown) else { break };
             let old = self.groups.remove(oldest);
             at -= usize::from(oldest < at);
-            withdraw.push(old.slot);
+            withdraw.push(old.popup_id);
             self.groups[at].fold(old);
         }
-        withdraw.retain(|gone| *gone != slot);
+        withdraw.retain(|gone| *gone != popup_id);
         (at, withdraw)
     }
 
@@ -397,7 +406,7 @@ impl Popups {
         };
         let Some(at) = self.groups.iter().position(about) else { return (None, Vec::new()) };
         let group = self.groups.remove(at);
-        (group.stands.then_some(group.slot), group.waiting)
+        (group.stands.then_some(group.popup_id), group.waiting)
     }
 
     /// Forgets a server: answers the popups to be withdrawn, and the notices that need none any more.
@@ -406,8 +415,8 @@ impl Popups {
             .into_iter()
             .partition::<Vec<_>, _>(|group| group.server == *server);
         self.groups = kept;
-        let slots = gone.iter().filter(|group| group.stands).map(|group| group.slot);
-        (slots.collect(), gone.iter().flat_map(|group| group.waiting.iter().copied()).collect())
+        let popup_ids = gone.iter().filter(|group| group.stands).map(|group| group.popup_id);
+        (popup_ids.collect(), gone.iter().flat_map(|group| group.waiting.iter().copied()).collect())
     }
 
     /// How many popups may still be shown now, if any.
@@ -429,18 +438,18 @@ impl Popups {
         for mut group in fresh {
             let rest = |other: &&mut Group| {
                 other.server == group.server
-                    && other.kind == Kind::Rest
+                    && other.kind == GroupKind::Rest
                     && other.takes_more(group.added)
             };
             match groups.iter_mut().find(rest) {
                 Some(rest) => {
                     if group.stands {
-                        self.superseded.push(group.slot);
+                        self.superseded.push(group.popup_id);
                     }
                     rest.take_in(group);
                 }
                 None => {
-                    group.kind = Kind::Rest;
+                    group.kind = GroupKind::Rest;
                     groups.push(group);
                 }
             }
@@ -459,7 +468,7 @@ impl Popups {
             if !notice.body.is_empty() {
                 notice.body.push('\n');
             }
-            notice.body.push_str(&format!("And {many} earlier: {}", counted(&parts)));
+            notice.body.push_str(&format!("And {many} earlier: {}", format_counts(&parts)));
         }
         notice
     }
@@ -472,7 +481,7 @@ impl Popups {
         }
         let mut notice = group.newest.clone();
         (notice.key, notice.job) = (None, None);
-        let place = &group.place;
+        let server_name = &group.server_name;
         let failures = || group.failures.iter().map(String::as_str);
         let jobs = |many: usize| match &group.name {
             Some(name) => format!("{many} \u{201c}{name}\u{201d} jobs"),
@@ -490,12 +499,12 @@ impl Popups {
                 let error = notice.subject.as_ref().map(|subject| subject.error.as_str());
                 let error = error.filter(|error| !error.is_empty() && word == FAILED);
                 match (&group.kind, error) {
-                    (Kind::Outcome(..), Some(error)) => {
+                    (GroupKind::Outcome(..), Some(error)) => {
                         notice.title.push_str(", same error");
-                        notice.body = format!("On {place}: {error}");
+                        notice.body = format!("On {server_name}: {error}");
                     }
                     _ => {
-                        notice.body = listed(place, failures());
+                        notice.body = list_failures(server_name, failures());
                         notice.subject = None;
                     }
                 }
@@ -509,8 +518,8 @@ impl Popups {
                     () if group.counts[OTHER] == 0 => "jobs",
                     () => "notices",
                 };
-                notice.title = format!("{count} {what}: {}", counted(&parts));
-                notice.body = listed(place, failures());
+                notice.title = format!("{count} {what}: {}", format_counts(&parts));
+                notice.body = list_failures(server_name, failures());
                 notice.tone = if group.counts[FAILED] > 0 { Tone::Bad } else { notice.tone };
                 notice.subject = None;
             }
@@ -533,17 +542,17 @@ impl Popups {
 
 impl Group {
     fn new(
-        slot: u64,
+        popup_id: u64,
         server: ServerId,
-        place: &str,
-        kind: Kind,
+        server_name: &str,
+        kind: GroupKind,
         notice: &Notice,
         now: Mono,
     ) -> Group {
         Group {
-            slot,
+            popup_id,
             server,
-            place: place.to_owned(),
+            server_name: server_name.to_owned(),
             kind,
             newest: notice.clone(),
             name: None,

@@ -12,7 +12,7 @@ use crate::server::ServerId;
 /// A sort of happening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Kind {
+pub enum EventKind {
     /// A job failed, and the last of its name had not.
     Failed,
     /// A job failed as the last of its name had.
@@ -36,47 +36,47 @@ pub enum Kind {
     Back,
 }
 
-impl Kind {
+impl EventKind {
     /// All of them, with the words they are stored as.
-    pub const WORDS: [(Kind, &str); 10] = [
-        (Kind::Failed, "failed"),
-        (Kind::StillFailing, "stillFailing"),
-        (Kind::Fixed, "fixed"),
-        (Kind::Completed, "completed"),
-        (Kind::Cancelled, "cancelled"),
-        (Kind::Gone, "gone"),
-        (Kind::Started, "started"),
-        (Kind::Slow, "slow"),
-        (Kind::Lost, "lost"),
-        (Kind::Back, "back"),
+    pub const WORDS: [(EventKind, &str); 10] = [
+        (EventKind::Failed, "failed"),
+        (EventKind::StillFailing, "stillFailing"),
+        (EventKind::Fixed, "fixed"),
+        (EventKind::Completed, "completed"),
+        (EventKind::Cancelled, "cancelled"),
+        (EventKind::Gone, "gone"),
+        (EventKind::Started, "started"),
+        (EventKind::Slow, "slow"),
+        (EventKind::Lost, "lost"),
+        (EventKind::Back, "back"),
     ];
 
     /// The word it is stored as.
     #[must_use]
     pub fn word(self) -> &'static str {
-        let found = Kind::WORDS.iter().find(|(kind, _)| *kind == self);
+        let found = EventKind::WORDS.iter().find(|(kind, _)| *kind == self);
         found.map_or("", |(_, word)| word)
     }
 
     /// The sort of this word.
     #[must_use]
-    pub fn from_word(word: &str) -> Option<Kind> {
-        Kind::WORDS.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
+    pub fn from_word(word: &str) -> Option<EventKind> {
+        EventKind::WORDS.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
     }
 
     /// Whether it is about a connection, and not about a job.
     #[must_use]
     pub fn of_connection(self) -> bool {
-        matches!(self, Kind::Lost | Kind::Back)
+        matches!(self, EventKind::Lost | EventKind::Back)
     }
 }
 
 /// Something that may be worth telling, in the words that rules know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Happening {
+pub struct Event {
     /// What sort of thing it is.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// On which server.
     pub server: ServerId,
     /// What the job is called: its id where it has no name.
@@ -171,7 +171,7 @@ pub struct Rule {
     /// What the user calls it.
     pub name: String,
     /// Sorts of happenings; none of them: nothing is told.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<EventKind>,
     /// On these servers.
     pub servers: Vec<ServerId>,
     /// Jobs called like this,
@@ -191,14 +191,14 @@ pub struct Rule {
 impl Rule {
     /// Whether this is to be told.
     #[must_use]
-    pub fn tells(&self, what: &Happening) -> bool {
+    pub fn matches(&self, what: &Event) -> bool {
         let wants = |kind| self.kinds.contains(&kind);
         let kind = wants(what.kind)
             || match what.kind {
                 // What is fixed has completed.
-                Kind::Fixed => wants(Kind::Completed),
+                EventKind::Fixed => wants(EventKind::Completed),
                 // Who wants to know of success and failure wants to know that neither is known.
-                Kind::Gone => wants(Kind::Completed) && wants(Kind::Failed),
+                EventKind::Gone => wants(EventKind::Completed) && wants(EventKind::Failed),
                 _ => false,
             };
         if !kind || !(self.servers.is_empty() || self.servers.contains(&what.server)) {
@@ -216,7 +216,7 @@ impl Rule {
             && fits(&self.queues, what.queue.as_deref())
             && fits(&self.users, what.user.as_deref())
             // When it begins, nobody knows how long it will take.
-            && (what.kind == Kind::Started
+            && (what.kind == EventKind::Started
                 || what.lasted.is_none_or(|lasted| lasted >= self.at_least))
     }
 }
@@ -225,8 +225,8 @@ impl Rule {
 mod tests {
     use super::*;
 
-    fn ended(kind: Kind, name: &str) -> Happening {
-        Happening {
+    fn ended(kind: EventKind, name: &str) -> Event {
+        Event {
             kind,
             server: ServerId("s".to_owned()),
             name: name.to_owned(),
@@ -237,7 +237,7 @@ mod tests {
         }
     }
 
-    fn rule(kinds: &[Kind]) -> Rule {
+    fn rule(kinds: &[EventKind]) -> Rule {
         Rule { kinds: kinds.to_vec(), ..Rule::default() }
     }
 
@@ -247,28 +247,36 @@ mod tests {
 
     #[test]
     fn a_rule_tells_of_its_kinds_alone() {
-        let failures = rule(&[Kind::Failed, Kind::StillFailing]);
-        assert!(failures.tells(&ended(Kind::Failed, "a")));
-        assert!(failures.tells(&ended(Kind::StillFailing, "a")));
-        for other in [Kind::Completed, Kind::Fixed, Kind::Cancelled, Kind::Started, Kind::Slow] {
-            assert!(!failures.tells(&ended(other, "a")), "{other:?}");
+        let failures = rule(&[EventKind::Failed, EventKind::StillFailing]);
+        assert!(failures.matches(&ended(EventKind::Failed, "a")));
+        assert!(failures.matches(&ended(EventKind::StillFailing, "a")));
+        for other in [
+            EventKind::Completed,
+            EventKind::Fixed,
+            EventKind::Cancelled,
+            EventKind::Started,
+            EventKind::Slow,
+        ] {
+            assert!(!failures.matches(&ended(other, "a")), "{other:?}");
         }
-        assert!(!rule(&[]).tells(&ended(Kind::Failed, "a")));
+        assert!(!rule(&[]).matches(&ended(EventKind::Failed, "a")));
     }
 
     #[test]
     fn what_is_fixed_has_completed() {
-        assert!(rule(&[Kind::Completed]).tells(&ended(Kind::Fixed, "a")));
-        assert!(!rule(&[Kind::Fixed]).tells(&ended(Kind::Completed, "a")));
+        assert!(rule(&[EventKind::Completed]).matches(&ended(EventKind::Fixed, "a")));
+        assert!(!rule(&[EventKind::Fixed]).matches(&ended(EventKind::Completed, "a")));
     }
 
     #[test]
     fn who_wants_to_know_of_success_and_failure_is_told_that_the_outcome_is_unknown() {
-        let gone = ended(Kind::Gone, "a");
-        assert!(rule(&[Kind::Gone]).tells(&gone));
-        assert!(rule(&[Kind::Completed, Kind::Failed]).tells(&gone));
-        for kinds in [[Kind::Failed, Kind::StillFailing], [Kind::Completed, Kind::Fixed]] {
-            assert!(!rule(&kinds).tells(&gone), "{kinds:?}");
+        let gone = ended(EventKind::Gone, "a");
+        assert!(rule(&[EventKind::Gone]).matches(&gone));
+        assert!(rule(&[EventKind::Completed, EventKind::Failed]).matches(&gone));
+        for kinds in
+            [[EventKind::Failed, EventKind::StillFailing], [EventKind::Completed, EventKind::Fixed]]
+        {
+            assert!(!rule(&kinds).matches(&gone), "{kinds:?}");
         }
     }
 
@@ -302,9 +310,9 @@ mod tests {
 
     #[test]
     fn every_list_narrows_and_an_empty_one_does_not() {
-        let all = rule(&[Kind::Failed]);
-        let job = ended(Kind::Failed, "send");
-        assert!(all.tells(&job));
+        let all = rule(&[EventKind::Failed]);
+        let job = ended(EventKind::Failed, "send");
+        assert!(all.matches(&job));
         let narrowed = [
             Rule { servers: vec![ServerId("other".to_owned())], ..all.clone() },
             Rule { names: patterns(&["re*"]), ..all.clone() },
@@ -315,7 +323,7 @@ mod tests {
             Rule { at_least: Duration::from_secs(31), ..all.clone() },
         ];
         for rule in narrowed {
-            assert!(!rule.tells(&job), "{rule:?}");
+            assert!(!rule.matches(&job), "{rule:?}");
         }
         let fits = Rule {
             servers: vec![ServerId("s".to_owned())],
@@ -325,13 +333,13 @@ mod tests {
             at_least: Duration::from_secs(30),
             ..all
         };
-        assert!(fits.tells(&Happening { watched: true, ..job }));
+        assert!(fits.matches(&Event { watched: true, ..job }));
     }
 
     #[test]
     fn a_job_of_unknown_length_may_have_been_long() {
-        let long = Rule { at_least: Duration::from_secs(600), ..rule(&[Kind::Failed]) };
-        assert!(long.tells(&Happening { lasted: None, ..ended(Kind::Failed, "a") }));
+        let long = Rule { at_least: Duration::from_secs(600), ..rule(&[EventKind::Failed]) };
+        assert!(long.matches(&Event { lasted: None, ..ended(EventKind::Failed, "a") }));
     }
 
     #[test]
@@ -341,11 +349,11 @@ mod tests {
             names: patterns(&["nightly"]),
             watched: true,
             lost_for: Duration::from_secs(300),
-            ..rule(&[Kind::Lost, Kind::Back])
+            ..rule(&[EventKind::Lost, EventKind::Back])
         };
         for (lasted, told) in [(minutes(4), false), (minutes(5), true), (None, false)] {
-            assert_eq!(rule.tells(&Happening { lasted, ..ended(Kind::Lost, "") }), told);
+            assert_eq!(rule.matches(&Event { lasted, ..ended(EventKind::Lost, "") }), told);
         }
-        assert!(rule.tells(&Happening { lasted: minutes(9), ..ended(Kind::Back, "") }));
+        assert!(rule.matches(&Event { lasted: minutes(9), ..ended(EventKind::Back, "") }));
     }
 }

@@ -453,7 +453,7 @@ impl State {
         drop(self.take_out(slot));
         self.history.forget(id.clone());
         self.forget_notices(id);
-        self.telling.forget(id, slot);
+        self.notifier.forget(id, slot);
         tracing::info!(server = %id, "a server was removed");
         Ok(had_key)
     }
@@ -578,9 +578,9 @@ impl State {
 
     pub(super) fn set_preferences(&mut self, patch: PreferencesPatch) {
         patch.apply(&mut self.preferences);
-        self.telling.set_rules(&self.preferences);
+        self.notifier.set_rules(&self.preferences);
         self.set_log_budget();
-        self.end_quiet();
+        self.end_dnd();
         self.views.overview_changed();
     }
 
@@ -591,7 +591,7 @@ impl State {
         self.views.everything_changed();
         let Some(ids) = read.ids else { return };
         self.preferences = read.settings.preferences;
-        self.telling.set_rules(&self.preferences);
+        self.notifier.set_rules(&self.preferences);
         self.set_log_budget();
         // Taken out by hand, a server is gone as it would be after a restart: its history and its
         // key stay.

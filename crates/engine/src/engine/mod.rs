@@ -4,23 +4,23 @@
 //! from the servers. There is no lock around state, because nobody else has it.
 
 mod actions;
-mod bursts;
 mod change;
 mod configure;
-mod glance;
-mod hooking;
+mod digest;
+mod dnd;
 mod logs;
 mod logview;
 mod looking;
 mod meant;
 mod notices;
+mod notify;
 mod oddities;
+mod programs;
 mod queues;
-mod quiet;
 mod servers;
 mod signing;
 mod state;
-mod telling;
+mod tray;
 mod window;
 
 pub use configure::Typed;
@@ -170,7 +170,7 @@ impl Engine {
                 let known = history.remembered(server.id.clone()).await;
                 remembered.push((server, key, known));
             }
-            let (notices, ends) = (history.notices().await, history.ends(telling::RECENT).await);
+            let (notices, ends) = (history.notices().await, history.ends(notify::RECENT).await);
             // All of it is read before the first server is dialled: what comes of a connection
             // would wait, and be taken for late.
             for (server, key, known) in remembered {
@@ -311,13 +311,13 @@ impl Engine {
     }
 
     /// A popup has left the screen: the user closed it, or its time was over.
-    pub fn popup_closed(&self, slot: u64) {
-        self.tell(move |state| state.popup_closed(slot));
+    pub fn popup_closed(&self, popup_id: u64) {
+        self.tell(move |state| state.popup_closed(popup_id));
     }
 
     /// An earlier run of the program left these popups on the screen, oldest first.
-    pub fn popups_left(&self, slots: Vec<u64>) {
-        self.tell(move |state| state.popups_left(slots));
+    pub fn popups_left(&self, popup_ids: Vec<u64>) {
+        self.tell(move |state| state.popups_left(popup_ids));
     }
 
     /// The desktop is set not to disturb, or no longer: popups wait until then.

@@ -11,15 +11,15 @@ use std::sync::Arc;
 
 use jobwatch_core::dialect::ActionKind;
 use jobwatch_core::model::{Job, JobId, JobState, ServerNotice};
+use jobwatch_core::notify::dnd::Deferred;
 use jobwatch_core::notify::popups::Popups;
-use jobwatch_core::notify::quiet::Held;
 use jobwatch_core::notify::{Notice, Tone, family};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::time::{Mono, Now};
 
 use std::time::Duration;
 
-use super::bursts::Bursts;
+use super::digest::Digests;
 use super::state::State;
 use crate::driver::Slot;
 use crate::history::{Announcement, Handed, StoredNotice};
@@ -105,20 +105,20 @@ pub(super) struct Notices {
     unread: u32,
     /// The marks of servers' notices that are read on their servers, and not in the list.
     read_early: VecDeque<(ServerId, String)>,
-    pub(super) bursts: Bursts,
+    pub(super) digests: Digests,
     /// Which popups are shown, and when.
     popups: Popups,
     /// The desktop has not taken the last few popups: until then no other is shown.
     behind: Option<Mono>,
     /// What waits for the end of the quiet, and until when it was last said to last.
-    pub(super) held: Held<StoredNotice>,
-    pub(super) quiet_told: Option<i64>,
+    pub(super) deferred: Deferred<StoredNotice>,
+    pub(super) quiet_shown: Option<i64>,
 }
 
 impl Notices {
     pub(super) fn deadline(&self) -> Option<Mono> {
         let popup = self.popups.deadline().map(|due| due.max(self.behind.unwrap_or(due)));
-        [self.bursts.deadline(), popup].into_iter().flatten().min()
+        [self.digests.deadline(), popup].into_iter().flatten().min()
     }
 
     pub(super) fn by_id(&self, id: i64) -> Option<&StoredNotice> {
@@ -304,7 +304,7 @@ fn apart(one: &Notice, other: &Notice) -> Duration {
 
 /// Whether neither an end nor a rule makes it told: a server says it of its own accord, or it sums up.
 fn is_servers_own(notice: &Notice) -> bool {
-    notice.key.is_none() && notice.why.is_none()
+    notice.key.is_none() && notice.trigger.is_none()
 }
 
 /// Where a notice stands in the list. Preliminary numbers are negative and count down.
@@ -322,7 +322,7 @@ fn likeness(notice: &Notice) -> Option<Likeness> {
         return own.then(|| Likeness { name: name(), error: None });
     };
     let kind = notice.key.as_ref().map_or_else(
-        || notice.why.as_ref().map_or("", |why| why.kind.word()).to_owned(),
+        || notice.trigger.as_ref().map_or("", |trigger| trigger.kind.word()).to_owned(),
         |key| key.outcome.word(),
     );
     let error = (!about.error.is_empty()).then(|| family(&about.error));
@@ -335,37 +335,37 @@ impl State {
     /// part of the summary, or waits on for the end of the quiet.
     pub(super) fn take_notices(&mut self, mut stored: Vec<StoredNotice>) {
         stored.reverse();
-        let untold = |stored: &&StoredNotice| !stored.shown && !stored.read;
-        let untold: Vec<_> = stored.iter().filter(untold).cloned().collect();
+        let unsent = |stored: &&StoredNotice| !stored.shown && !stored.read;
+        let unsent: Vec<_> = stored.iter().filter(unsent).cloned().collect();
         for stored in stored {
             self.notices.push(stored);
         }
-        self.tell_untold(untold);
+        self.send_unsent(unsent);
     }
 
     /// What another program on the same data announced is listed; where that has ended, what it did
     /// not get to show is told.
     pub(super) fn elsewhere(&mut self, mut notices: Vec<StoredNotice>, taken_over: bool) {
         notices.reverse();
-        let untold = |stored: &&StoredNotice| taken_over && !stored.shown && !stored.read;
-        let untold: Vec<_> = notices.iter().filter(untold).cloned().collect();
+        let unsent = |stored: &&StoredNotice| taken_over && !stored.shown && !stored.read;
+        let unsent: Vec<_> = notices.iter().filter(unsent).cloned().collect();
         for stored in notices {
             if self.notices.by_id(stored.id).is_none() {
                 self.notices.push(stored);
             }
         }
-        self.tell_untold(untold);
+        self.send_unsent(unsent);
         self.views.notices_changed();
     }
 
     /// Tells what an earlier run, or another program, did not get to show.
-    fn tell_untold(&mut self, untold: Vec<StoredNotice>) {
+    fn send_unsent(&mut self, unsent: Vec<StoredNotice>) {
         if self.ports.desktop.is_none() {
             return;
         }
         let (now, mut handed) = (self.clock.now(), Vec::new());
-        for stored in untold {
-            if self.hold_if_quiet(&stored) {
+        for stored in unsent {
+            if self.defer_if_quiet(&stored) {
                 continue;
             }
             if stored.popup.is_some() {
@@ -373,9 +373,9 @@ impl State {
                 continue;
             }
             match self.notices.summed_up_by(&stored) {
-                members if members.is_empty() => self.notices.bursts.hold_earlier(stored, now),
+                members if members.is_empty() => self.notices.digests.add_earlier(stored, now),
                 // A summary that nobody saw is part of the next one.
-                members => self.notices.bursts.hold_again(stored.id, members, now),
+                members => self.notices.digests.add_again(stored.id, members, now),
             }
         }
         self.show_again(handed);
@@ -389,11 +389,11 @@ impl State {
         let mut popups: BTreeMap<u64, (usize, Vec<StoredNotice>)> = BTreeMap::new();
         for stored in unsettled {
             let Some(popup) = stored.popup else { continue };
-            let (count, waiting) = popups.entry(popup.slot).or_default();
+            let (count, waiting) = popups.entry(popup.popup_id).or_default();
             *count = popup.count;
             waiting.push(stored);
         }
-        for (slot, (count, waiting)) in popups {
+        for (popup_id, (count, waiting)) in popups {
             let ids = waiting.iter().map(|stored| stored.id).collect();
             let Some(place) = waiting.last().and_then(|stored| self.place(&stored.notice.server))
             else {
@@ -401,12 +401,13 @@ impl State {
                 self.history.shown(ids);
                 continue;
             };
-            let of_it = |stored: &&StoredNotice| stored.popup.is_some_and(|of| of.slot == slot);
+            let of_it =
+                |stored: &&StoredNotice| stored.popup.is_some_and(|of| of.popup_id == popup_id);
             // What was told before it by a popup in the same place is not part of it.
             let mut told: Vec<_> = self.notices.newest().filter(of_it).take(count).collect();
             told.reverse();
             let told = told.into_iter().map(|stored| (stored.id, stored.notice.clone())).collect();
-            self.notices.popups.restore(slot, &place, told, ids, now);
+            self.notices.popups.restore(popup_id, &place, told, ids, now);
         }
         self.show_popups();
     }
@@ -438,7 +439,7 @@ impl State {
             tone: from.tone,
             at,
             subject: None,
-            why: None,
+            trigger: None,
         };
         let server = notice.server.clone();
         let known = mark.as_ref().filter(|_| from.read).cloned();
@@ -512,7 +513,7 @@ impl State {
         let pops_up = stored.decision.as_ref().is_none_or(|made| made.pops_up());
         if away && pops_up {
             let listed = self.has_listed(&stored.notice.server);
-            self.notices.bursts.hold(stored.clone(), listed, now);
+            self.notices.digests.add(stored.clone(), listed, now);
         } else {
             self.show(&stored);
         }
@@ -523,7 +524,7 @@ impl State {
         }
         if !away {
             // What ended while nobody watched is told, and no program is run for it.
-            self.hook(&stored, job);
+            self.run_programs(&stored, job);
         }
         self.views.notices_changed();
     }
@@ -541,7 +542,7 @@ impl State {
         // A server's plain information is for the list, and so are its good news, what somebody has
         // read on the server, and what it says about a job: it is the job's outcome that rings, and
         // it rings once.
-        let loud = match (&stored.decision, &notice.why) {
+        let loud = match (&stored.decision, &notice.trigger) {
             (Some(decision), _) => decision.pops_up(),
             // Written by an earlier version, because a rule wanted it.
             (None, Some(_)) => true,
@@ -567,7 +568,7 @@ impl State {
                 self.history.shown(vec![stored.id]);
                 return;
             }
-            if self.hold_if_quiet(stored) {
+            if self.defer_if_quiet(stored) {
                 return;
             }
             let now = self.clock.now().mono;
@@ -589,23 +590,23 @@ impl State {
                 return;
             }
             let Some(due) = self.notices.popups.poll(now) else { return };
-            let (slot, ids) = (due.slot, due.ids);
+            let (popup_id, ids) = (due.popup_id, due.ids);
             for folded in due.withdraw {
                 self.withdraw(folded);
             }
             if self.focused && due.notice.routine() {
                 // The window shows it. What stood in its place is out of date.
-                self.notices.popups.closed(slot);
-                self.withdraw(slot);
+                self.notices.popups.closed(popup_id);
+                self.withdraw(popup_id);
                 self.history.shown(ids);
                 continue;
             }
             let (buttons, sound) = (self.buttons(&due.notice), self.preferences.sound);
             let id = ids.iter().copied().max_by_key(|id| id.unsigned_abs()).unwrap_or(0);
             let urgent = self.preferences.critical_failures && due.notice.tone == Tone::Bad;
-            let popup = Popup { slot, id, notice: due.notice, buttons, sound, urgent };
+            let popup = Popup { popup_id, id, notice: due.notice, buttons, sound, urgent };
             let (history, showing) = (self.history(), self.popups.token());
-            history.handed(Handed { slot, count: due.count }, ids.clone());
+            history.handed(Handed { popup_id, count: due.count }, ids.clone());
             let (desktop, told) = (Arc::clone(&desktop), self.history());
             let settled = move || {
                 told.shown(ids);
@@ -639,28 +640,28 @@ impl State {
     }
 
     /// A popup has left the screen.
-    pub(super) fn popup_closed(&mut self, slot: u64) {
-        self.notices.popups.closed(slot);
+    pub(super) fn popup_closed(&mut self, popup_id: u64) {
+        self.notices.popups.closed(popup_id);
     }
 
     /// An earlier run of the program left these on the screen, as far as is known.
-    pub(super) fn popups_left(&mut self, slots: Vec<u64>) {
-        self.notices.popups.adopt(slots);
+    pub(super) fn popups_left(&mut self, popup_ids: Vec<u64>) {
+        self.notices.popups.adopt(popup_ids);
     }
 
     /// The user looks at a job: its popup has served its purpose.
     pub(super) fn looked_at(&mut self, server: &ServerId, job: &JobId) {
-        let (slot, ids) = self.notices.popups.seen(server, job);
-        slot.into_iter().for_each(|slot| self.withdraw(slot));
+        let (popup_id, ids) = self.notices.popups.seen(server, job);
+        popup_id.into_iter().for_each(|popup_id| self.withdraw(popup_id));
         if !ids.is_empty() {
             self.history.shown(ids);
         }
     }
 
     /// Takes a popup from the screen, after it got there.
-    fn withdraw(&self, slot: u64) {
+    fn withdraw(&self, popup_id: u64) {
         if let Some(desktop) = self.desktop() {
-            self.history.then(move || desktop.withdraw(slot));
+            self.history.then(move || desktop.withdraw(popup_id));
         }
     }
 
@@ -732,11 +733,11 @@ impl State {
         for list in [&mut notices.list, &mut notices.dismissed] {
             list.retain(|stored| stored.notice.server != *server);
         }
-        notices.bursts.forget(server);
-        let (slots, mut ids) = notices.popups.forget(server);
-        ids.extend(notices.held.forget(server).iter().map(|stored| stored.id));
+        notices.digests.forget(server);
+        let (popup_ids, mut ids) = notices.popups.forget(server);
+        ids.extend(notices.deferred.forget(server).iter().map(|stored| stored.id));
         notices.recount();
-        slots.into_iter().for_each(|slot| self.withdraw(slot));
+        popup_ids.into_iter().for_each(|popup_id| self.withdraw(popup_id));
         self.history.shown(ids);
         self.views.notices_changed();
     }

@@ -282,7 +282,7 @@ impl State {
                 machine.remember_listing(topic, at);
             }
         }
-        self.learn_past(&entry.server.id, &known.jobs);
+        self.learn_stats(&entry.server.id, &known.jobs);
         for mut job in known.jobs {
             if let Some(machine) = &mut entry.machine {
                 job = machine.remember(job);
@@ -698,7 +698,7 @@ impl State {
             Output::Listed { topic, ok, denied } => {
                 let server = entry.server.id.clone();
                 if ok && self.has_listed(&server) {
-                    self.notices.bursts.listed(&server, now);
+                    self.notices.digests.listed(&server, now);
                 }
                 self.sink(|| Event::Listed { server, topic, ok, denied });
             }
@@ -772,7 +772,7 @@ impl State {
         let job = self.catalogue.job(slot, &step.job).filter(|job| entry.watches(job)).cloned();
         self.views.step(slot, &step);
         if let Some(job) = job
-            && self.tell_of_step(slot, &job, &step)
+            && self.step_happened(slot, &job, &step)
         {
             return;
         }

@@ -14,12 +14,12 @@ use tokio_util::task::TaskTracker;
 
 use super::Command;
 use super::change::FileInTurn;
-use super::glance::Glances;
-use super::hooking::Hooks;
 use super::notices::Notices;
+use super::notify::Notifier;
+use super::programs::Programs;
 use super::servers::{Entry, Tasks};
 use super::signing::SignedIn;
-use super::telling::Telling;
+use super::tray::TrayFeed;
 use super::window::Views;
 use crate::clock::{Clock, SleepWatch};
 use crate::driver::{Report, Slot};
@@ -79,9 +79,9 @@ pub(crate) struct State {
     pub(super) log_lines: HashMap<Owner, u64>,
     pub(super) metrics: Metrics,
     pub(super) notices: Notices,
-    pub(super) telling: Telling,
-    pub(super) hooks: Hooks,
-    pub(super) glances: Glances,
+    pub(super) notifier: Notifier,
+    pub(super) programs: Programs,
+    pub(super) tray: TrayFeed,
     /// The desktop is set not to disturb.
     pub(super) desktop_quiet: bool,
     pub(super) views: Views,
@@ -103,8 +103,8 @@ pub(crate) struct State {
 impl State {
     pub(super) fn new(parts: Parts) -> State {
         let (reports, incoming) = mpsc::channel(MAX_REPORTS);
-        let mut telling = Telling::default();
-        telling.set_rules(&parts.preferences);
+        let mut notifier = Notifier::default();
+        notifier.set_rules(&parts.preferences);
         State {
             clock: parts.clock,
             commands: parts.commands,
@@ -125,9 +125,9 @@ impl State {
             log_lines: HashMap::new(),
             metrics: Metrics::default(),
             notices: Notices::default(),
-            telling,
-            hooks: Hooks::default(),
-            glances: Glances::default(),
+            notifier,
+            programs: Programs::default(),
+            tray: TrayFeed::default(),
             desktop_quiet: false,
             views: Views::default(),
             looking_at: None,
@@ -202,7 +202,7 @@ impl State {
                 self.tick(slot);
             }
         }
-        self.tell_if_due();
+        self.notify_if_due();
     }
 
     fn pulse(&mut self, slept: bool, moved: bool) {
@@ -213,9 +213,9 @@ impl State {
             self.woke();
         }
         self.reload_settings();
-        self.end_quiet();
-        self.tell_of_time();
-        self.tell_tray();
+        self.end_dnd();
+        self.watch_time();
+        self.update_tray();
         self.note_listings(LISTINGS);
         self.give_up_actions();
         self.renew_tokens();

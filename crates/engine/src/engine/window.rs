@@ -116,7 +116,7 @@ pub(super) struct Views {
     overview: bool,
     overview_told: Option<Instant>,
     /// Changed since the tray was told.
-    glance: bool,
+    tray_stale: bool,
     wanted: Option<Wanted>,
     last: Option<Instant>,
 }
@@ -124,12 +124,12 @@ pub(super) struct Views {
 impl Views {
     pub(super) fn overview_changed(&mut self) {
         self.overview = true;
-        self.glance = true;
+        self.tray_stale = true;
     }
 
     /// Whether anything has changed that the tray may show, since this was last asked.
-    pub(super) fn take_glance(&mut self) -> bool {
-        std::mem::take(&mut self.glance)
+    pub(super) fn take_tray_stale(&mut self) -> bool {
+        std::mem::take(&mut self.tray_stale)
     }
 
     pub(super) fn everything_changed(&mut self) {
@@ -143,7 +143,7 @@ impl Views {
     }
 
     pub(super) fn job_changed(&mut self, slot: Slot, job: &Job, number: u32) {
-        self.glance = true;
+        self.tray_stale = true;
         for view in self.open.values_mut() {
             if let Kind::Jobs(index) = &mut view.kind {
                 index.touch(number);

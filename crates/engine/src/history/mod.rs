@@ -101,7 +101,7 @@ impl StoredNotice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handed {
     /// Its number, below 2^63.
-    pub slot: u64,
+    pub popup_id: u64,
     /// How many notices it told of, this the newest of them or one before.
     pub count: usize,
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jobwatch_core::model::{Job, JobId, JobState};
-use jobwatch_core::notify::rules::Kind;
-use jobwatch_core::notify::{Notice, NoticeKey, Subject, Tone, Why};
+use jobwatch_core::notify::rules::EventKind;
+use jobwatch_core::notify::{Notice, NoticeKey, Subject, Tone, Trigger};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::{Transition, TransitionKind, cut, size};
 use rusqlite::{Connection, Row, params};
@@ -122,8 +122,8 @@ pub(super) fn announce(
             notice.at.as_millisecond(),
             what.read,
             Timestamp::now().as_millisecond(),
-            notice.why.as_ref().map(|why| why.kind.word()),
-            notice.why.as_ref().map(|why| &why.rule),
+            notice.trigger.as_ref().map(|trigger| trigger.kind.word()),
+            notice.trigger.as_ref().map(|trigger| &trigger.rule),
             notice.subject.as_ref().map(|about| &about.name),
             notice.subject.as_ref().map(|about| &about.error),
             // A decision holds nothing that JSON cannot hold.
@@ -169,16 +169,16 @@ pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
     let tone = Tone::from_word(&row.get::<_, String>(7)?);
     let (title, body) = (row.get(5)?, row.get(6)?);
     let at = timestamp(row.get(8)?);
-    let kind = row.get::<_, Option<String>>(12)?.as_deref().and_then(Kind::from_word);
-    let why = match (kind, row.get(13)?) {
-        (Some(kind), Some(rule)) => Some(Why { kind, rule }),
+    let kind = row.get::<_, Option<String>>(12)?.as_deref().and_then(EventKind::from_word);
+    let trigger = match (kind, row.get(13)?) {
+        (Some(kind), Some(rule)) => Some(Trigger { kind, rule }),
         _ => None,
     };
     let subject = match (row.get(14)?, row.get(15)?) {
         (Some(name), Some(error)) => Some(Box::new(Subject { name, error })),
         _ => None,
     };
-    let notice = Notice { key, server, job, title, body, tone, at, subject, why };
+    let notice = Notice { key, server, job, title, body, tone, at, subject, trigger };
     Ok(StoredNotice {
         id: row.get(0)?,
         notice,
@@ -187,8 +187,8 @@ pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
         shown: row.get(11)?,
         output: row.get(16)?,
         popup: match (row.get::<_, Option<i64>>(17)?, row.get::<_, Option<i64>>(18)?) {
-            (Some(slot), Some(count)) => Some(Handed {
-                slot: slot.unsigned_abs(),
+            (Some(popup_id), Some(count)) => Some(Handed {
+                popup_id: popup_id.unsigned_abs(),
                 count: usize::try_from(count).unwrap_or(1),
             }),
             _ => None,

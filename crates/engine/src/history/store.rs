@@ -434,7 +434,7 @@ impl Store {
                             "UPDATE notices SET slot = ?2, told = ?3 WHERE id = ?1",
                         )?;
                         for id in ids.iter().map(renumber) {
-                            hand.execute(params![id, popup.slot as i64, popup.count as i64])?;
+                            hand.execute(params![id, popup.popup_id as i64, popup.count as i64])?;
                         }
                     }
                     Write::Shown(ids) => {

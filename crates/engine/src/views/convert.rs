@@ -232,7 +232,7 @@ pub(crate) fn notice_row(server_name: &str, stored: &StoredNotice) -> NoticeRow 
         tone: notice.tone.word().to_owned(),
         at: ms(notice.at),
         read: stored.read,
-        rule: notice.why.as_ref().map(|why| why.rule.clone()),
+        rule: notice.trigger.as_ref().map(|trigger| trigger.rule.clone()),
         name: about.map(|about| about.name.clone()),
         failed: about.is_some_and(|about| !about.error.is_empty()),
         queue: stored.decision.as_ref().and_then(|made| made.event.queue.clone()),

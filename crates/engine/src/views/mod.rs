@@ -5,14 +5,14 @@
 mod about;
 pub(crate) mod catalogue;
 pub(crate) mod convert;
-mod glance;
 pub(crate) mod jobs;
 mod log;
 mod rules;
 pub(crate) mod search;
+mod tray;
 mod types;
 
-pub use glance::*;
 pub use log::*;
 pub use rules::*;
+pub use tray::*;
 pub use types::*;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobwatch_core::notify::rules::{Kind, Pattern, Rule};
+use jobwatch_core::notify::rules::{self, Pattern, Rule};
 use jobwatch_core::server::ServerId;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -11,12 +11,12 @@ use url::Url;
 /// Connections are told of after this many minutes where a rule does not say.
 const LOST_MINUTES: u32 = 10;
 
-/// A sort of happening; see [`Kind`].
+/// What happened to a job or a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
 #[allow(missing_docs)]
-pub enum NoticeKind {
+pub enum EventKind {
     Failed,
     StillFailing,
     Fixed,
@@ -29,21 +29,21 @@ pub enum NoticeKind {
     Back,
 }
 
-impl NoticeKind {
+impl EventKind {
     /// As core knows it.
     #[must_use]
-    pub fn kind(self) -> Kind {
+    pub fn kind(self) -> rules::EventKind {
         match self {
-            NoticeKind::Failed => Kind::Failed,
-            NoticeKind::StillFailing => Kind::StillFailing,
-            NoticeKind::Fixed => Kind::Fixed,
-            NoticeKind::Completed => Kind::Completed,
-            NoticeKind::Cancelled => Kind::Cancelled,
-            NoticeKind::Gone => Kind::Gone,
-            NoticeKind::Started => Kind::Started,
-            NoticeKind::Slow => Kind::Slow,
-            NoticeKind::Lost => Kind::Lost,
-            NoticeKind::Back => Kind::Back,
+            EventKind::Failed => rules::EventKind::Failed,
+            EventKind::StillFailing => rules::EventKind::StillFailing,
+            EventKind::Fixed => rules::EventKind::Fixed,
+            EventKind::Completed => rules::EventKind::Completed,
+            EventKind::Cancelled => rules::EventKind::Cancelled,
+            EventKind::Gone => rules::EventKind::Gone,
+            EventKind::Started => rules::EventKind::Started,
+            EventKind::Slow => rules::EventKind::Slow,
+            EventKind::Lost => rules::EventKind::Lost,
+            EventKind::Back => rules::EventKind::Back,
         }
     }
 }
@@ -58,7 +58,7 @@ pub struct NoticeRule {
     /// Whether it is in force.
     pub on: bool,
     /// What is told.
-    pub kinds: Vec<NoticeKind>,
+    pub kinds: Vec<EventKind>,
     /// Ids of servers.
     pub servers: Vec<String>,
     /// Jobs called like this: `nightly-*`, or `/regular expression/`.
@@ -145,7 +145,7 @@ impl NoticeRule {
     /// Every end but those that somebody asked for.
     #[must_use]
     pub fn every_end() -> NoticeRule {
-        use NoticeKind::{Completed, Failed, Fixed, Gone, StillFailing};
+        use EventKind::{Completed, Failed, Fixed, Gone, StillFailing};
         let kinds = vec![Failed, StillFailing, Fixed, Completed, Gone];
         NoticeRule { name: "Every end".to_owned(), kinds, ..NoticeRule::default() }
     }
@@ -154,8 +154,8 @@ impl NoticeRule {
     /// blind; and ready to be switched on, whatever completes.
     #[must_use]
     pub fn usual() -> Vec<NoticeRule> {
-        use NoticeKind::{Back, Cancelled, Completed, Failed, Fixed, Gone, Lost, StillFailing};
-        let rule = |name: &str, kinds: &[NoticeKind], watched| NoticeRule {
+        use EventKind::{Back, Cancelled, Completed, Failed, Fixed, Gone, Lost, StillFailing};
+        let rule = |name: &str, kinds: &[EventKind], watched| NoticeRule {
             name: name.to_owned(),
             kinds: kinds.to_vec(),
             watched,

@@ -1,7 +1,7 @@
 //! The types that cross to the page. Generated into TypeScript by the tests; times are
 //! milliseconds since 1970, durations milliseconds, ids text. Nothing here can hold a secret.
 
-use jobwatch_core::notify::quiet::Hours;
+use jobwatch_core::notify::dnd::Hours;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 

@@ -142,8 +142,8 @@ impl Desktop for Port {
         settled();
     }
 
-    fn withdraw(&self, slot: u64) {
-        self.0.withdrawn.lock().unwrap().push(slot);
+    fn withdraw(&self, popup_id: u64) {
+        self.0.withdrawn.lock().unwrap().push(popup_id);
     }
 }
 

@@ -118,7 +118,7 @@ struct Kept {
 impl Desktop for Kept {
     fn show(&self, popup: Popup, settled: Settled) {
         let mut file = OpenOptions::new().create(true).append(true).open(&self.file).unwrap();
-        file.write_all(format!("{} {}\n", popup.slot, popup.notice.title).as_bytes()).unwrap();
+        file.write_all(format!("{} {}\n", popup.popup_id, popup.notice.title).as_bytes()).unwrap();
         if self.kills {
             std::process::abort();
         }
@@ -146,14 +146,14 @@ async fn announcing_child() {
 fn times_told(path: &Path) -> (BTreeMap<String, BTreeSet<String>>, usize) {
     let (mut alone, mut counted) = (BTreeMap::<_, BTreeSet<String>>::new(), BTreeMap::new());
     for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
-        let (slot, title) = line.split_once(' ').unwrap();
+        let (popup_id, title) = line.split_once(' ').unwrap();
         match title.strip_prefix("While Jobwatch was off").and_then(|rest| rest.split_once(": ")) {
             Some((_, counts)) => {
                 let many = counts.split(' ').next().unwrap().parse::<usize>().unwrap();
-                counted.insert(slot.to_owned(), many);
+                counted.insert(popup_id.to_owned(), many);
             }
             None => {
-                alone.entry(title.to_owned()).or_default().insert(slot.to_owned());
+                alone.entry(title.to_owned()).or_default().insert(popup_id.to_owned());
             }
         }
     }
@@ -212,7 +212,7 @@ async fn whenever_the_process_is_killed_each_end_is_told_once() {
     last.kill().unwrap();
     last.wait().unwrap();
     let (alone, counted) = times_told(&told);
-    let doubled: Vec<_> = alone.iter().filter(|(_, slots)| slots.len() > 1).collect();
+    let doubled: Vec<_> = alone.iter().filter(|(_, popup_ids)| popup_ids.len() > 1).collect();
     assert!(doubled.is_empty(), "{doubled:?}");
     assert_eq!(alone.len() + counted, KILLS as usize, "{} alone, {counted} counted", alone.len());
     println!("{} told alone, {counted} in summaries", alone.len());
@@ -271,7 +271,7 @@ async fn of_two_processes_on_one_data_directory_one_announces_and_the_other_take
         process.wait().unwrap();
     }
     let (alone, counted) = times_told(&told);
-    let doubled: Vec<_> = alone.iter().filter(|(_, slots)| slots.len() > 1).collect();
+    let doubled: Vec<_> = alone.iter().filter(|(_, popup_ids)| popup_ids.len() > 1).collect();
     assert!(doubled.is_empty(), "{doubled:?}");
     assert_eq!(alone.len() + counted, ROUNDS, "{alone:?}, {counted} counted");
     demo.stop().await;

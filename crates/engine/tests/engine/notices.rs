@@ -163,7 +163,7 @@ async fn hundreds_of_failures_are_few_popups_replaced_in_place_and_each_is_told_
     until("the exact count", || world.titles().last().is_some_and(|title| title == all)).await;
     let shown = world.popups.lock().unwrap().clone();
     assert!(shown.len() <= 4, "{:?}", world.titles());
-    assert!(shown.iter().all(|popup| popup.slot == shown[0].slot), "{shown:?}");
+    assert!(shown.iter().all(|popup| popup.popup_id == shown[0].popup_id), "{shown:?}");
     assert_eq!(shown[0].notice.title, "warm:7 failed");
     assert_eq!(shown[0].buttons, [Button::Log, Button::MuteJob, Button::Snooze]);
     assert_eq!(shown.last().unwrap().buttons, [Button::MuteError, Button::Snooze]);
@@ -193,7 +193,7 @@ async fn a_popup_is_withdrawn_when_its_job_is_looked_at_and_offers_what_the_serv
     let job = popup.notice.job.clone().expect("one job").as_str().to_owned();
     assert!(world.withdrawn.lock().unwrap().is_empty());
     engine.looking_at(true, Some(OpenJob { server: id, job })).await;
-    until("the popup to go", || *world.withdrawn.lock().unwrap() == [popup.slot]).await;
+    until("the popup to go", || *world.withdrawn.lock().unwrap() == [popup.popup_id]).await;
     engine.stop().await;
     demo.stop().await;
 }
@@ -310,7 +310,7 @@ async fn what_the_desktop_may_have_taken_is_shown_again_in_its_place_and_the_res
     control.fail(&ids[1], "disk full", None);
     control.fail(&ids[2], "disk full", None);
     until("the second popup", || !world.unsettled.lock().unwrap().is_empty()).await;
-    let slot = world.popups.lock().unwrap()[0].slot;
+    let popup_id = world.popups.lock().unwrap()[0].popup_id;
     engine.stop().await;
     // With the program, whom the desktop would answer is gone.
     world.unsettled.lock().unwrap().clear();
@@ -320,7 +320,7 @@ async fn what_the_desktop_may_have_taken_is_shown_again_in_its_place_and_the_res
     let engine = start(&world).await;
     until("both", || world.titles().len() > 1).await;
     let popups = world.popups.lock().unwrap().clone();
-    let again = popups.iter().find(|popup| popup.slot == slot).expect("in its place");
+    let again = popups.iter().find(|popup| popup.popup_id == popup_id).expect("in its place");
     assert_eq!(again.notice.title, "3 \u{201c}warm:7\u{201d} jobs failed, same error");
     assert!(world.titles().contains(&"late:7 completed".to_owned()), "{:?}", world.titles());
     engine.stop().await;

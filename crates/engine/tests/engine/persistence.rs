@@ -298,7 +298,7 @@ fn announcement(job: &str) -> Announcement {
         tone: Tone::Good,
         at: jiff::Timestamp::now(),
         subject: None,
-        why: None,
+        trigger: None,
     })
 }
 

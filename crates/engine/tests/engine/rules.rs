@@ -9,7 +9,7 @@ use jobwatch_core::server::DialectKind;
 use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{DemoOptions, Ports};
 use jobwatch_engine::views::{
-    ErrorCode, NoticeKind, NoticeRow, NoticeRule, Preferences, Rows, ViewSpec,
+    ErrorCode, EventKind, NoticeRow, NoticeRule, Preferences, Rows, ViewSpec,
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -71,7 +71,7 @@ fn titles(rows: &[NoticeRow]) -> Vec<&str> {
     rows.iter().map(|row| row.title.as_str()).collect()
 }
 
-fn rule(kinds: &[NoticeKind]) -> NoticeRule {
+fn rule(kinds: &[EventKind]) -> NoticeRule {
     NoticeRule { name: "mine".to_owned(), kinds: kinds.to_vec(), ..NoticeRule::default() }
 }
 
@@ -101,7 +101,7 @@ async fn the_first_failure_the_next_and_their_end_are_told_apart() {
     let expected = ["completed", "failed", "failed again", "works again", "completed"];
     assert_eq!(titles(&rows), expected.map(|end| format!("nightly:7 {end}")));
     // Only what began to go wrong, and what went well again.
-    scene.set_rules(vec![rule(&[NoticeKind::Failed, NoticeKind::Fixed])]).await;
+    scene.set_rules(vec![rule(&[EventKind::Failed, EventKind::Fixed])]).await;
     scene.end_one_after_another("nightly", &[Some("c"), Some("d"), None, None]).await;
     let rows = scene.notices_of(7).await;
     assert_eq!(titles(&rows)[5..], ["nightly:7 failed", "nightly:7 works again"]);
@@ -112,7 +112,7 @@ async fn the_first_failure_the_next_and_their_end_are_told_apart() {
 async fn a_start_is_told_where_a_rule_wants_it_and_names_narrow() {
     let scene = Scene::live(DialectKind::Kecs).await;
     let names = vec!["night*".to_owned()];
-    scene.set_rules(vec![NoticeRule { names, ..rule(&[NoticeKind::Started]) }]).await;
+    scene.set_rules(vec![NoticeRule { names, ..rule(&[EventKind::Started]) }]).await;
     scene.end_one_after_another("nightly", &[None]).await;
     scene.end_one_after_another("daily", &[None]).await;
     scene.end_one_after_another("nightly", &[None]).await;
@@ -132,7 +132,7 @@ async fn a_rule_that_is_tried_says_what_it_would_have_told_and_changes_nothing()
         let titles: Vec<String> = trial.examples.into_iter().map(|e| e.title).collect();
         (trial.told, titles.join(", "))
     };
-    let failures = rule(&[NoticeKind::Failed, NoticeKind::StillFailing]);
+    let failures = rule(&[EventKind::Failed, EventKind::StillFailing]);
     let expected = "nightly:7 failed again, nightly:7 failed";
     assert_eq!(tried(failures.clone()).await, (2, expected.to_owned()));
     let others = NoticeRule { names: vec!["daily".to_owned()], ..failures.clone() };
@@ -154,7 +154,7 @@ async fn a_rule_that_is_tried_says_what_it_would_have_told_and_changes_nothing()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_is_told_and_when_it_is_back_that_takes_its_place() {
     let scene = Scene::live(DialectKind::Kecs).await;
-    let connections = rule(&[NoticeKind::Lost, NoticeKind::Back]);
+    let connections = rule(&[EventKind::Lost, EventKind::Back]);
     scene.set_rules(vec![NoticeRule { lost_minutes: 0, ..connections }]).await;
     scene.control.refuse(Ports::All).await;
     until("the loss", || scene.world.titles().len() == 1).await;
@@ -165,7 +165,7 @@ async fn a_lost_connection_is_told_and_when_it_is_back_that_takes_its_place() {
     let name = scene.engine.overview().await.unwrap().servers[0].name.clone();
     assert_eq!(popups[0].notice.title, format!("{name} cannot be reached"));
     assert_eq!(popups[1].notice.title, format!("{name} is connected again"));
-    assert_eq!(popups[0].slot, popups[1].slot);
+    assert_eq!(popups[0].popup_id, popups[1].popup_id);
     scene.stop().await;
 }
 
@@ -174,7 +174,7 @@ async fn what_a_rule_runs_is_told_of_the_job_and_its_output_is_kept_with_the_not
     let scene = Scene::live(DialectKind::Kecs).await;
     let script = "cat; echo; echo \"$JOBWATCH_KIND $JOBWATCH_JOB_NAME $JOBWATCH_JOB_STATE\"";
     let run = ["sh", "-c", script].map(str::to_owned).to_vec();
-    let mine = NoticeRule { run, popup: false, ..rule(&[NoticeKind::Failed]) };
+    let mine = NoticeRule { run, popup: false, ..rule(&[EventKind::Failed]) };
     scene.set_rules(vec![mine.clone()]).await;
     scene.end_one_after_another("nightly", &[Some("disk full")]).await;
     let output = loop {
@@ -195,7 +195,7 @@ async fn what_a_rule_runs_is_told_of_the_job_and_its_output_is_kept_with_the_not
     // It can be tried on what happened last.
     let tried = scene.engine.run_rule(mine).await.unwrap();
     assert!(tried[0].contains("failed nightly:7 failed"), "{tried:?}");
-    let nothing = scene.engine.run_rule(rule(&[NoticeKind::Failed])).await.unwrap_err();
+    let nothing = scene.engine.run_rule(rule(&[EventKind::Failed])).await.unwrap_err();
     assert_eq!(nothing.code, ErrorCode::Invalid);
     scene.stop().await;
 }
@@ -214,7 +214,7 @@ async fn a_rule_posts_the_job_to_an_address() {
     let address = format!("http://{}/hook?token=t0ken", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
     let scene = Scene::live(DialectKind::Kecs).await;
-    let mine = NoticeRule { post: address, ..rule(&[NoticeKind::Completed]) };
+    let mine = NoticeRule { post: address, ..rule(&[EventKind::Completed]) };
     scene.set_rules(vec![mine]).await;
     scene.end_one_after_another("nightly", &[None]).await;
     let body = tokio::time::timeout(Duration::from_secs(30), heard.recv()).await.unwrap().unwrap();
@@ -271,7 +271,7 @@ async fn how_long_a_job_runs_is_measured_by_the_clock_of_its_server() {
 }
 
 async fn a_slow_job_is_told_once(scene: Scene) {
-    scene.set_rules(vec![rule(&[NoticeKind::Slow])]).await;
+    scene.set_rules(vec![rule(&[EventKind::Slow])]).await;
     scene.end_one_after_another("nightly", &[None; 5]).await;
     let begun = std::time::Instant::now();
     let ids = start_all(&scene.world, &scene.control, &["nightly".to_owned()]).await;
@@ -289,8 +289,8 @@ async fn a_slow_job_is_told_once(scene: Scene) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_may_break_the_quiet_and_the_desktop_s_quiet_holds_the_others_back() {
     let scene = Scene::live(DialectKind::Kecs).await;
-    let breaching = NoticeRule { breaches: true, ..rule(&[NoticeKind::Failed]) };
-    scene.set_rules(vec![rule(&[NoticeKind::Completed]), breaching]).await;
+    let breaching = NoticeRule { breaches: true, ..rule(&[EventKind::Failed]) };
+    scene.set_rules(vec![rule(&[EventKind::Completed]), breaching]).await;
     scene.engine.desktop_quiet(true);
     scene.end_one_after_another("calm", &[None]).await;
     scene.notices_of(1).await;

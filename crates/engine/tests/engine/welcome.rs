@@ -8,7 +8,7 @@ use jobwatch_core::supervisor::Link;
 use jobwatch_demo::JobSpec;
 use jobwatch_engine::ports::Event;
 use jobwatch_engine::views::{
-    ActionView, AskedState, ErrorCode, Mute, MuteBy, MuteTarget, NoticeKind, NoticeRow, NoticeRule,
+    ActionView, AskedState, ErrorCode, EventKind, Mute, MuteBy, MuteTarget, NoticeRow, NoticeRule,
     PreferencesPatch, Rows, ViewSpec,
 };
 
@@ -40,7 +40,7 @@ async fn list_of(scene: &Scene, many: usize) -> Vec<NoticeRow> {
     }
 }
 
-fn rule(kinds: &[NoticeKind]) -> NoticeRule {
+fn rule(kinds: &[EventKind]) -> NoticeRule {
     NoticeRule { name: "mine".to_owned(), kinds: kinds.to_vec(), ..NoticeRule::default() }
 }
 
@@ -144,17 +144,17 @@ async fn while_the_user_works_in_the_window_only_what_went_wrong_pops_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_is_edited_while_popups_are_held_back_does_not_change_what_it_decided() {
     let scene = Scene::live(DialectKind::Kecs).await;
-    set_rules(&scene, vec![rule(&[NoticeKind::Failed])]).await;
+    set_rules(&scene, vec![rule(&[EventKind::Failed])]).await;
     scene.engine.set_preferences(snooze(in_an_hour())).await.unwrap();
     let names = ["told", "listed"].map(str::to_owned);
     let ids = start_all(&scene.world, &scene.control, &names).await;
     scene.control.fail(&ids[0], "disk full", None);
     list_of(&scene, 1).await;
     // From now on failures are only listed.
-    set_rules(&scene, vec![NoticeRule { popup: false, ..rule(&[NoticeKind::Failed]) }]).await;
+    set_rules(&scene, vec![NoticeRule { popup: false, ..rule(&[EventKind::Failed]) }]).await;
     scene.control.fail(&ids[1], "no route", None);
     list_of(&scene, 2).await;
-    set_rules(&scene, vec![rule(&[NoticeKind::Failed])]).await;
+    set_rules(&scene, vec![rule(&[EventKind::Failed])]).await;
     scene.engine.set_preferences(snooze(None)).await.unwrap();
     until("the popup", || !scene.world.titles().is_empty()).await;
     assert_eq!(scene.world.titles(), ["told:7 failed"]);
@@ -170,10 +170,10 @@ async fn a_program_of_a_rule_for_long_jobs_is_not_run_for_a_short_one() {
         name: "long".to_owned(),
         at_least_seconds: 3_600,
         run: run.clone(),
-        ..rule(&[NoticeKind::Failed])
+        ..rule(&[EventKind::Failed])
     };
     let listed =
-        NoticeRule { name: "any".to_owned(), popup: false, run, ..rule(&[NoticeKind::Failed]) };
+        NoticeRule { name: "any".to_owned(), popup: false, run, ..rule(&[EventKind::Failed]) };
     set_rules(&scene, vec![long, listed]).await;
     let ids = start_all(&scene.world, &scene.control, &["short".to_owned()]).await;
     scene.control.fail(&ids[0], "disk full", None);

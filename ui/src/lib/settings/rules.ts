@@ -1,9 +1,9 @@
-import type { NoticeKind } from "../generated/NoticeKind";
+import type { EventKind } from "../generated/EventKind";
 import type { NoticeRule } from "../generated/NoticeRule";
 import { sanitize } from "../shared/sanitize";
 
 /** What can be told: its word, how a choice names it, and how a sentence goes on after "a job". */
-export const OF_JOBS: readonly [NoticeKind, string, string][] = [
+export const OF_JOBS: readonly [EventKind, string, string][] = [
   ["failed", "Fails, the first time", "fails"],
   ["stillFailing", "Fails again", "fails again"],
   ["fixed", "Recovers", "recovers"],
@@ -13,7 +13,7 @@ export const OF_JOBS: readonly [NoticeKind, string, string][] = [
   ["started", "Starts", "starts"],
   ["slow", "Takes unusually long", "takes unusually long"],
 ];
-export const OF_CONNECTIONS: readonly [NoticeKind, string, string][] = [
+export const OF_CONNECTIONS: readonly [EventKind, string, string][] = [
   ["lost", "Is lost", "is lost"],
   ["back", "Is back", "is back"],
 ];
@@ -33,7 +33,7 @@ export function either(words: readonly string[]): string {
 
 /** What a rule tells, and what it does, in sentences. `named` knows the servers' names. */
 export function describeRule(rule: NoticeRule, named: (server: string) => string): string {
-  const of = (kinds: readonly [NoticeKind, string, string][]) => kinds.filter(([kind]) => rule.kinds.includes(kind)).map(([, , phrase]) => phrase);
+  const of = (kinds: readonly [EventKind, string, string][]) => kinds.filter(([kind]) => rule.kinds.includes(kind)).map(([, , phrase]) => phrase);
   const [jobs, connections] = [of(OF_JOBS), of(OF_CONNECTIONS)];
   const where = rule.servers.length > 0 ? ` on ${either(rule.servers.map((server) => sanitize(named(server))))}` : "";
   const sentences: string[] = [];

@@ -1,5 +1,5 @@
 use super::*;
-use crate::notify::{NoticeKey, Subject, Why};
+use crate::notify::{NoticeKey, Subject, Trigger};
 
 fn ms(ms: u64) -> Mono {
     Mono(ms)
@@ -23,7 +23,7 @@ fn notice(server: &str, job: &str, name: &str, error: Option<&str>) -> Notice {
             name: name.to_owned(),
             error: error.unwrap_or_default().to_owned(),
         })),
-        why: None,
+        trigger: None,
     }
 }
 
@@ -52,7 +52,7 @@ fn run(offers: Vec<(u64, Notice)>, end: u64) -> Vec<(u64, Popup)> {
 }
 
 fn told(shown: &[(u64, Popup)]) -> Vec<(u64, u64, &str)> {
-    shown.iter().map(|(at, popup)| (*at, popup.slot, popup.notice.title.as_str())).collect()
+    shown.iter().map(|(at, popup)| (*at, popup.popup_id, popup.notice.title.as_str())).collect()
 }
 
 fn never_more_than_most(shown: &[(u64, Popup)]) {
@@ -82,7 +82,7 @@ fn six_hundred_and_eighty_failures_in_five_seconds_are_three_popups_the_last_wit
     assert_eq!(shown.len(), 3, "{:?}", told(&shown));
     never_more_than_most(&shown);
     assert!(shown[0].0 < 1_000);
-    assert!(shown.iter().all(|(_, popup)| popup.slot == 1), "replaced in place");
+    assert!(shown.iter().all(|(_, popup)| popup.popup_id == 1), "replaced in place");
     let last = &shown[2].1;
     assert_eq!(last.notice.title, "680 \u{201c}warm\u{201d} jobs failed, same error");
     assert_eq!(last.notice.body, "On Mill: timeout after 4753 ms");
@@ -150,8 +150,8 @@ fn servers_and_outcomes_are_told_apart() {
         60_000,
     );
     assert_eq!(shown.len(), 3);
-    let slots: Vec<u64> = shown.iter().map(|(_, popup)| popup.slot).collect();
-    assert_eq!(slots, [1, 2, 3]);
+    let popup_ids: Vec<u64> = shown.iter().map(|(_, popup)| popup.popup_id).collect();
+    assert_eq!(popup_ids, [1, 2, 3]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn the_same_job_takes_its_popups_place_and_one_that_is_looked_at_needs_none() {
     };
     let failed = next(&mut popups, 1, notice("s", "1", "warm", Some("full")), 0);
     let completed = next(&mut popups, 2, notice("s", "1", "warm", None), 9_000);
-    assert_eq!(failed.slot, completed.slot);
+    assert_eq!(failed.popup_id, completed.popup_id);
     assert_eq!(completed.notice.title, "warm completed");
     let server = ServerId("s".to_owned());
     assert_eq!(popups.seen(&server, &"other".into()), (None, vec![]));
@@ -192,7 +192,7 @@ fn what_comes_now_and_then_is_told_one_by_one() {
     let burst = vec![at(0, "1"), at(100, "2"), at(200, "3"), at(20_000, "4")];
     let shown = run(burst, 90_000);
     let last = &shown.last().expect("a last one").1;
-    assert_eq!((last.slot, last.count), (1, 4));
+    assert_eq!((last.popup_id, last.count), (1, 4));
 }
 
 #[test]
@@ -244,15 +244,15 @@ fn any_flow_is_told_of_completely_and_within_bounds() {
     }
 }
 
-fn running(job: &str, kind: Event) -> Notice {
-    let why = Some(Why { kind, rule: "all".to_owned() });
+fn running(job: &str, kind: EventKind) -> Notice {
+    let trigger = Some(Trigger { kind, rule: "all".to_owned() });
     let base = notice("s", job, "warm", None);
-    Notice { key: None, tone: Tone::Plain, title: "warm runs".to_owned(), why, ..base }
+    Notice { key: None, tone: Tone::Plain, title: "warm runs".to_owned(), trigger, ..base }
 }
 
 #[test]
 fn jobs_that_start_together_are_told_as_one() {
-    let offers = (0..5).map(|n| (n * 100, running(&n.to_string(), Event::Started))).collect();
+    let offers = (0..5).map(|n| (n * 100, running(&n.to_string(), EventKind::Started))).collect();
     let shown = run(offers, 60_000);
     assert_eq!(
         told(&shown),
@@ -263,8 +263,8 @@ fn jobs_that_start_together_are_told_as_one() {
 #[test]
 fn the_end_of_a_job_takes_the_place_of_its_start() {
     let offers = vec![
-        (0, running("1", Event::Started)),
-        (9_000, running("1", Event::Slow)),
+        (0, running("1", EventKind::Started)),
+        (9_000, running("1", EventKind::Slow)),
         (20_000, notice("s", "1", "warm", None)),
     ];
     let shown = run(offers, 60_000);
@@ -279,12 +279,12 @@ fn a_connection_that_is_back_takes_the_place_of_its_loss_however_long_it_was_los
     let connection = |kind, tone| Notice { job: None, subject: None, tone, ..running("1", kind) };
     let day = 86_400_000;
     let offers = vec![
-        (0, connection(Event::Lost, Tone::Bad)),
+        (0, connection(EventKind::Lost, Tone::Bad)),
         (10, notice("s", "1", "warm", None)),
-        (day, connection(Event::Back, Tone::Good)),
+        (day, connection(EventKind::Back, Tone::Good)),
     ];
     let shown = run(offers, day + 60_000);
-    assert_eq!(shown.iter().map(|(_, popup)| popup.slot).collect::<Vec<_>>(), [1, 2, 1]);
+    assert_eq!(shown.iter().map(|(_, popup)| popup.popup_id).collect::<Vec<_>>(), [1, 2, 1]);
 }
 
 #[test]
@@ -297,11 +297,11 @@ fn what_the_desktop_may_have_taken_is_told_again_by_the_same_popup_in_the_same_w
         last = before.poll(ms(if n == 3 { 2_000 } else { 0 })).or(last);
     }
     let last = last.unwrap();
-    assert_eq!((last.slot, &*last.ids, last.count), (1, &[2, 3][..], 3));
+    assert_eq!((last.popup_id, &*last.ids, last.count), (1, &[2, 3][..], 3));
 
     let mut after = Popups::default();
     let all = (1..=3).map(|n| (n, failed(n))).collect();
-    after.restore(last.slot, "Mill", all, last.ids.clone(), ms(0));
+    after.restore(last.popup_id, "Mill", all, last.ids.clone(), ms(0));
     // What comes meanwhile neither swallows it nor is hindered by it.
     after.offer(4, notice("s", "4", "cold", None), "Mill", ms(0));
     assert_eq!(after.poll(ms(0)).unwrap().notice.title, "cold completed");
@@ -353,7 +353,7 @@ fn a_popup_that_has_left_the_screen_makes_room() {
     assert_eq!((fourth.withdraw, &*fourth.notice.body), (vec![], ""));
     // What happens next to its job is shown in its place all the same.
     let again = shown(&mut popups, 5, notice("s", "1", "job1", None), 3 * minute + 9_000);
-    assert_eq!((again.slot, again.withdraw), (2, vec![1]));
+    assert_eq!((again.popup_id, again.withdraw), (2, vec![1]));
 }
 
 #[test]
@@ -387,18 +387,18 @@ fn however_they_come_three_stand_on_the_screen_at_most() {
             let about = notice(&server, &random(60).to_string(), &name, error);
             popups.offer(id as i64, about, "Mill", ms(now));
             let gone = screen.iter().nth(random(9) as usize).copied();
-            if let Some(slot) = gone {
-                screen.remove(&slot);
-                popups.closed(slot);
+            if let Some(popup_id) = gone {
+                screen.remove(&popup_id);
+                popups.closed(popup_id);
             }
             let end = if id == many { now + 120_000 } else { now };
             while now <= end {
                 while let Some(popup) = popups.poll(ms(now)) {
                     told += popup.ids.len();
-                    popup.withdraw.iter().for_each(|slot| {
-                        screen.remove(slot);
+                    popup.withdraw.iter().for_each(|popup_id| {
+                        screen.remove(popup_id);
                     });
-                    screen.insert(popup.slot);
+                    screen.insert(popup.popup_id);
                     assert!(screen.len() <= SCREEN, "{screen:?}");
                 }
                 now = popups.deadline().map_or(end + 1, |at| at.0.max(now + 1).min(end + 1));

@@ -8,7 +8,7 @@ use jobwatch_core::supervisor::Link;
 
 use super::state::State;
 use crate::ports::Tray;
-use crate::views::{Glance, GlanceJob, GlanceNotice, GlanceServer};
+use crate::views::{TrayJob, TrayNotice, TrayServer, TraySnapshot};
 
 /// Running jobs that are named,
 const JOBS: usize = 8;
@@ -17,31 +17,31 @@ const NOTICES: usize = 5;
 
 /// The tray, and what it was last told.
 #[derive(Default)]
-pub(super) struct Glances {
+pub(super) struct TrayFeed {
     tray: Option<Arc<dyn Tray>>,
-    last: Option<Glance>,
+    last: Option<TraySnapshot>,
 }
 
 impl State {
     pub(super) fn attach_tray(&mut self, tray: Arc<dyn Tray>) {
-        self.glances = Glances { tray: Some(tray), last: None };
-        self.tell_tray();
+        self.tray = TrayFeed { tray: Some(tray), last: None };
+        self.update_tray();
     }
 
     /// Tells the tray what has changed. To be called about once a second: it need not be sooner.
-    pub(super) fn tell_tray(&mut self) {
-        let Some(tray) = self.glances.tray.clone() else { return };
-        if !self.views.take_glance() && self.glances.last.is_some() {
+    pub(super) fn update_tray(&mut self) {
+        let Some(tray) = self.tray.tray.clone() else { return };
+        if !self.views.take_tray_stale() && self.tray.last.is_some() {
             return;
         }
-        let glance = self.glance();
-        if self.glances.last.as_ref() != Some(&glance) {
-            tray.show(glance.clone());
-            self.glances.last = Some(glance);
+        let snapshot = self.tray_snapshot();
+        if self.tray.last.as_ref() != Some(&snapshot) {
+            tray.show(snapshot.clone());
+            self.tray.last = Some(snapshot);
         }
     }
 
-    fn glance(&self) -> Glance {
+    fn tray_snapshot(&self) -> TraySnapshot {
         let mut running = Vec::new();
         let mut total = 0;
         for entry in &self.servers {
@@ -57,25 +57,25 @@ impl State {
         running.sort_by(|(one, of, job), (other, beside, neighbour)| {
             other.cmp(one).then(of.slot.cmp(&beside.slot)).then_with(|| job.id.cmp(&neighbour.id))
         });
-        let running = running.into_iter().take(JOBS).map(|(_, entry, job)| GlanceJob {
+        let running = running.into_iter().take(JOBS).map(|(_, entry, job)| TrayJob {
             server: entry.server.id.0.clone(),
             job: job.id.as_str().to_owned(),
             title: job.title().to_owned(),
             percent: job.progress.map(|progress| progress.clamp(0.0, 100.0) as u8),
         });
-        let servers = self.servers.iter().map(|entry| GlanceServer {
+        let servers = self.servers.iter().map(|entry| TrayServer {
             id: entry.server.id.0.clone(),
             name: entry.server.name.clone(),
             link: entry.status.link,
         });
-        let notices = self.notices.newest().take(NOTICES).map(|stored| GlanceNotice {
+        let notices = self.notices.newest().take(NOTICES).map(|stored| TrayNotice {
             server: stored.notice.server.0.clone(),
             job: stored.notice.job.as_ref().map(|job| job.as_str().to_owned()),
             title: stored.notice.title.clone(),
             read: stored.read,
         });
-        let servers: Vec<GlanceServer> = servers.collect();
-        Glance {
+        let servers: Vec<TrayServer> = servers.collect();
+        TraySnapshot {
             worst: servers.iter().map(|server| server.link).max_by_key(|link| badness(*link)),
             servers,
             running: running.collect(),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::model::{Job, JobId, JobState};
-use jobwatch_core::notify::decision::{ActiveRule, Decision, Effects};
-use jobwatch_core::notify::past::Past;
-use jobwatch_core::notify::rules::{Happening, Kind, Rule};
+use jobwatch_core::notify::decision::{Actions, ActiveRule, Decision};
+use jobwatch_core::notify::rules::{Event, EventKind, Rule};
+use jobwatch_core::notify::stats::RunStats;
 use jobwatch_core::notify::{self, Notice};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::state::{Transition, TransitionKind};
@@ -39,8 +39,8 @@ const MAX_SLOW: usize = 10_000;
 
 /// Something that happened lately.
 #[derive(Debug)]
-pub(super) struct Heard {
-    what: Happening,
+pub(super) struct RecentEvent {
+    what: Event,
     /// What it was told as, or would have been.
     notice: Notice,
     place: String,
@@ -50,16 +50,16 @@ pub(super) struct Heard {
 #[derive(Debug)]
 struct Outage {
     since: Mono,
-    told: bool,
+    notified: bool,
 }
 
 /// What happened before, and which of what happens now is told.
 #[derive(Debug, Default)]
-pub(super) struct Telling {
+pub(super) struct Notifier {
     rules: Vec<ActiveRule>,
-    past: Past,
-    recent: VecDeque<Heard>,
-    slow_told: HashSet<(Slot, JobId, u32)>,
+    stats: RunStats,
+    recent: VecDeque<RecentEvent>,
+    slow_notified: HashSet<(Slot, JobId, u32)>,
     slow_looked: Option<Mono>,
     outages: HashMap<Slot, Outage>,
     /// When jobs that run were heard to begin, for those of which the server does not say it (yet).
@@ -68,54 +68,54 @@ pub(super) struct Telling {
     unnamed: Vec<(Slot, Transition, Mono)>,
 }
 
-impl Telling {
+impl Notifier {
     /// Puts the user's rules in force. One that cannot be used tells nothing; the settings say so.
     pub(super) fn set_rules(&mut self, preferences: &Preferences) {
         let rules = preferences.rules.iter().filter(|rule| rule.on);
         let active = |rule: &NoticeRule| {
-            let effects = Effects {
+            let actions = Actions {
                 popup: rule.popup,
-                breaches: rule.breaches,
+                breaks_through: rule.breaches,
                 run: rule.run.clone(),
                 post: rule.post_url().ok().map(String::from),
             };
-            Some(ActiveRule { rule: rule.rule().ok()?, effects })
+            Some(ActiveRule { rule: rule.rule().ok()?, actions })
         };
         self.rules = rules.filter_map(active).collect();
     }
 
-    fn wants(&self, kind: Kind) -> bool {
+    fn wants(&self, kind: EventKind) -> bool {
         self.rules.iter().any(|rule| rule.rule.kinds.contains(&kind))
     }
 
     /// What the rules decide about something; whether it is muted is known once it has words.
-    fn decide(&self, what: &Happening) -> Decision {
+    fn decide(&self, what: &Event) -> Decision {
         Decision::of(what.clone(), &self.rules, false)
     }
 
-    fn remember(&mut self, heard: Heard) {
+    fn remember(&mut self, event: RecentEvent) {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back(heard);
+        self.recent.push_back(event);
     }
 
     /// The last happening that a rule would tell, or the last of a job at all.
-    pub(super) fn last(&self, rule: &Rule) -> Option<&Heard> {
-        let of_jobs = || self.recent.iter().rev().filter(|heard| heard.notice.job.is_some());
-        of_jobs().find(|heard| rule.tells(&heard.what)).or_else(|| of_jobs().next())
+    pub(super) fn last(&self, rule: &Rule) -> Option<&RecentEvent> {
+        let of_jobs = || self.recent.iter().rev().filter(|recent| recent.notice.job.is_some());
+        of_jobs().find(|recent| rule.matches(&recent.what)).or_else(|| of_jobs().next())
     }
 
     pub(super) fn forget(&mut self, server: &ServerId, slot: Slot) {
-        self.past.forget(server);
-        self.recent.retain(|heard| heard.what.server != *server);
-        self.slow_told.retain(|(of, ..)| *of != slot);
+        self.stats.forget(server);
+        self.recent.retain(|recent| recent.what.server != *server);
+        self.slow_notified.retain(|(of, ..)| *of != slot);
         self.began.retain(|(of, _), _| *of != slot);
         self.outages.remove(&slot);
     }
 }
 
-impl Heard {
+impl RecentEvent {
     /// Where it happened, and the notice of it.
     pub(super) fn as_notice(&self) -> (String, Notice) {
         (self.place.clone(), self.notice.clone())
@@ -123,8 +123,8 @@ impl Heard {
 }
 
 /// What a job's happening is, in the words of rules.
-fn happening(entry: &Entry, job: &Job, kind: Kind, lasted: Option<Duration>) -> Happening {
-    Happening {
+fn event_of(entry: &Entry, job: &Job, kind: EventKind, lasted: Option<Duration>) -> Event {
+    Event {
         kind,
         server: entry.server.id.clone(),
         name: job.title().to_owned(),
@@ -150,115 +150,122 @@ impl Engine {
     /// # Errors
     /// When the rule cannot be used or does nothing, or nothing has happened yet.
     pub async fn run_rule(&self, rule: NoticeRule) -> Result<Vec<String>, UserError> {
-        Ok(self.ask(move |state| state.plan_hook(&rule)).await??.await)
+        Ok(self.ask(move |state| state.plan_run(&rule)).await??.await)
     }
 }
 
 impl State {
     /// Learns from what was before this run: how jobs ended, and how long they took.
-    pub(super) fn learn_past(&mut self, server: &ServerId, jobs: &[Arc<Job>]) {
+    pub(super) fn learn_stats(&mut self, server: &ServerId, jobs: &[Arc<Job>]) {
         let ended = jobs.iter().filter(|job| job.state.terminal() && job.name.is_some());
         let mut ended: Vec<(Timestamp, &Job)> =
             ended.map(|job| (job.finished_at.unwrap_or(job.heard_at), &**job)).collect();
         ended.sort_by_key(|(at, _)| *at);
         for (at, job) in ended {
-            self.telling.past.ended(server, job.title(), &job.state, at, job.took());
+            self.notifier.stats.ended(server, job.title(), &job.state, at, job.took());
         }
     }
 
     /// Takes in what happened last in earlier runs, so that a rule can be tried at once.
     pub(super) fn take_ends(&mut self, ends: Vec<End>) {
-        let mut past = Past::default();
+        let mut stats = RunStats::default();
         for (server, step, job) in ends {
-            let kind = past.ended(&server, job.title(), &step.to, step.at, job.took());
+            let kind = stats.ended(&server, job.title(), &step.to, step.at, job.took());
             let (Some(kind), Ok(entry)) = (kind, self.named(&server)) else { continue };
-            let what = happening(entry, &job, kind, job.took());
+            let what = event_of(entry, &job, kind, job.took());
             let place = entry.server.name.clone();
-            let why = Decision::of(what.clone(), &[], false).why();
-            let Some(notice) = notify::outcome(&server, &place, &job, &step, why) else { continue };
-            self.telling.remember(Heard { what, notice, place });
+            let trigger = Decision::of(what.clone(), &[], false).trigger();
+            let Some(notice) = notify::outcome(&server, &place, &job, &step, trigger) else {
+                continue;
+            };
+            self.notifier.remember(RecentEvent { what, notice, place });
         }
     }
 
     /// A step of a job that is watched; answers whether it was handed to the history with a notice.
-    pub(super) fn tell_of_step(&mut self, slot: Slot, job: &Arc<Job>, step: &Transition) -> bool {
+    pub(super) fn step_happened(&mut self, slot: Slot, job: &Arc<Job>, step: &Transition) -> bool {
         let Some(server) = self.entry(slot).map(|entry| entry.server.id.clone()) else {
             return false;
         };
         let mut lasted = job.took();
         let kind = match step.kind {
             TransitionKind::Outcome | TransitionKind::Found => {
-                let began = self.telling.began.remove(&(slot, job.id.clone()));
+                let began = self.notifier.began.remove(&(slot, job.id.clone()));
                 let heard = |began| Duration::try_from(step.at.duration_since(began)).ok();
                 lasted = lasted.or_else(|| heard(job.started_at.or(began)?));
                 let (name, to) = (job.title(), &step.to);
-                let kind = self.telling.past.ended(&server, name, to, step.at, lasted);
+                let kind = self.notifier.stats.ended(&server, name, to, step.at, lasted);
                 kind.filter(|_| step.kind == TransitionKind::Outcome)
             }
             TransitionKind::Moved if step.to.lost() => {
-                self.telling.began.remove(&(slot, job.id.clone()));
-                Some(Kind::Gone)
+                self.notifier.began.remove(&(slot, job.id.clone()));
+                Some(EventKind::Gone)
             }
             TransitionKind::Moved => {
                 let begins = step.to == JobState::Running && step.from != Some(JobState::Running);
-                if begins && self.telling.began.len() < MAX_RUNNING {
-                    self.telling.began.insert((slot, job.id.clone()), step.at);
+                if begins && self.notifier.began.len() < MAX_RUNNING {
+                    self.notifier.began.insert((slot, job.id.clone()), step.at);
                 }
-                begins.then_some(Kind::Started)
+                begins.then_some(EventKind::Started)
             }
             TransitionKind::AttemptFailed => None,
         };
         let Some(kind) = kind else { return false };
         // The socket often tells that a job began before HTTP tells what it is called.
-        if kind == Kind::Started && job.name.is_none() && self.telling.unnamed.len() < MAX_UNNAMED {
+        if kind == EventKind::Started
+            && job.name.is_none()
+            && self.notifier.unnamed.len() < MAX_UNNAMED
+        {
             let now = self.clock.now().mono;
-            self.telling.unnamed.push((slot, step.clone(), now));
+            self.notifier.unnamed.push((slot, step.clone(), now));
             return false;
         }
-        self.tell_of(slot, job, step, kind, lasted)
+        self.notify_of(slot, job, step, kind, lasted)
     }
 
     /// Tells of jobs that began, once they have a name or it was waited for long enough.
-    fn tell_of_unnamed(&mut self) {
+    fn watch_unnamed(&mut self) {
         let now = self.clock.now().mono;
-        for (slot, step, since) in std::mem::take(&mut self.telling.unnamed) {
+        for (slot, step, since) in std::mem::take(&mut self.notifier.unnamed) {
             let Some(job) = self.catalogue.job(slot, &step.job).cloned() else { continue };
             if job.name.is_none() && now.since(since) < NAME {
-                self.telling.unnamed.push((slot, step, since));
+                self.notifier.unnamed.push((slot, step, since));
             } else {
                 // Its step was written when it began.
-                self.tell_of(slot, &job, &step, Kind::Started, None);
+                self.notify_of(slot, &job, &step, EventKind::Started, None);
             }
         }
     }
 
     /// Tells of a step if a rule wants it; answers whether it was handed to the history with it.
-    fn tell_of(
+    fn notify_of(
         &mut self,
         slot: Slot,
         job: &Arc<Job>,
         step: &Transition,
-        kind: Kind,
+        kind: EventKind,
         lasted: Option<Duration>,
     ) -> bool {
         let Some(entry) = self.entry(slot) else { return false };
         let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
-        let what = happening(entry, job, kind, lasted);
-        let decision = self.telling.decide(&what);
-        let why = decision.why();
+        let what = event_of(entry, job, kind, lasted);
+        let decision = self.notifier.decide(&what);
+        let trigger = decision.trigger();
         let notice = match kind {
-            Kind::Started => Some(notify::running(&server, &place, job, None, step.at, why)),
-            _ => notify::outcome(&server, &place, job, step, why),
+            EventKind::Started => {
+                Some(notify::running(&server, &place, job, None, step.at, trigger))
+            }
+            _ => notify::outcome(&server, &place, job, step, trigger),
         };
         let Some(notice) = notice else { return false };
-        self.telling.remember(Heard { what, notice: notice.clone(), place });
-        if !decision.told() {
+        self.notifier.remember(RecentEvent { what, notice: notice.clone(), place });
+        if !decision.notifies() {
             return false;
         }
-        if kind == Kind::Started {
+        if kind == EventKind::Started {
             // Its step is written as any other.
             let mark = Some(format!("started {} {}", job.id, step.attempt));
-            self.announce_plain(notice, mark, decision);
+            self.announce(notice, mark, decision);
             return false;
         }
         let away = step.while_away;
@@ -283,18 +290,18 @@ impl State {
 
     /// Looks for what happens without anybody saying so: jobs that take unusually long, connections
     /// that stay lost. To be called about once a second.
-    pub(super) fn tell_of_time(&mut self) {
-        self.tell_of_connections();
-        self.tell_of_unnamed();
+    pub(super) fn watch_time(&mut self) {
+        self.watch_connections();
+        self.watch_unnamed();
         let now = self.clock.now();
-        let due = self.telling.slow_looked.is_none_or(|last| now.mono.since(last) >= SLOW);
-        if due && self.telling.wants(Kind::Slow) {
-            self.telling.slow_looked = Some(now.mono);
-            self.tell_of_slow_jobs();
+        let due = self.notifier.slow_looked.is_none_or(|last| now.mono.since(last) >= SLOW);
+        if due && self.notifier.wants(EventKind::Slow) {
+            self.notifier.slow_looked = Some(now.mono);
+            self.watch_slow_jobs();
         }
     }
 
-    fn tell_of_slow_jobs(&mut self) {
+    fn watch_slow_jobs(&mut self) {
         let now = self.clock.now();
         let mut slow = Vec::new();
         for entry in &self.servers {
@@ -305,7 +312,7 @@ impl State {
             let Some(machine) = entry.machine() else { continue };
             for id in machine.board().unended() {
                 let Some(job) = self.catalogue.job(entry.slot, id) else { continue };
-                let began = self.telling.began.get(&(entry.slot, id.clone())).copied();
+                let began = self.notifier.began.get(&(entry.slot, id.clone())).copied();
                 // What the server says is by its clock, what we saw by ours.
                 let said = job.started_at.map(|at| (at, entry.clock_ahead()));
                 let began = said.or(began.map(|at| (at, SignedDuration::ZERO)));
@@ -314,12 +321,14 @@ impl State {
                 let runs = now.wall.duration_since(began).saturating_add(ahead);
                 let Ok(runs) = Duration::try_from(runs) else { continue };
                 let (server, name) = (&entry.server.id, job.title());
-                let Some((usual, slow_from)) = self.telling.past.slow(server, name) else {
+                let Some((usual, slow_from)) = self.notifier.stats.slow(server, name) else {
                     continue;
                 };
                 let attempt = job.attempt.unwrap_or(1);
                 let key = (entry.slot, id.clone(), attempt);
-                if runs >= slow_from && entry.watches(job) && !self.telling.slow_told.contains(&key)
+                if runs >= slow_from
+                    && entry.watches(job)
+                    && !self.notifier.slow_notified.contains(&key)
                 {
                     slow.push((key, Arc::clone(job), runs, usual));
                 }
@@ -329,24 +338,24 @@ impl State {
             let (slot, id, attempt) = key.clone();
             let Some(entry) = self.entry(slot) else { continue };
             let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
-            let what = happening(entry, &job, Kind::Slow, Some(runs));
-            if self.telling.slow_told.len() >= MAX_SLOW {
-                self.telling.slow_told.clear();
+            let what = event_of(entry, &job, EventKind::Slow, Some(runs));
+            if self.notifier.slow_notified.len() >= MAX_SLOW {
+                self.notifier.slow_notified.clear();
             }
-            self.telling.slow_told.insert(key);
-            let decision = self.telling.decide(&what);
+            self.notifier.slow_notified.insert(key);
+            let decision = self.notifier.decide(&what);
             let times = Some((runs, usual));
-            let why = decision.why();
-            let notice = notify::running(&server, &place, &job, times, now.wall, why);
-            self.telling.remember(Heard { what, notice: notice.clone(), place });
-            if decision.told() {
+            let trigger = decision.trigger();
+            let notice = notify::running(&server, &place, &job, times, now.wall, trigger);
+            self.notifier.remember(RecentEvent { what, notice: notice.clone(), place });
+            if decision.notifies() {
                 let mark = Some(format!("slow {id} {attempt}"));
-                self.announce_plain(notice, mark, decision);
+                self.announce(notice, mark, decision);
             }
         }
     }
 
-    fn tell_of_connections(&mut self) {
+    fn watch_connections(&mut self) {
         let now = self.clock.now();
         for slot in self.slots() {
             let Some(entry) = self.entry(slot) else { continue };
@@ -355,25 +364,25 @@ impl State {
             let link = entry.status.link;
             match link {
                 Link::Live | Link::Polling => {
-                    let Some(outage) = self.telling.outages.remove(&slot) else { continue };
-                    if outage.told {
+                    let Some(outage) = self.notifier.outages.remove(&slot) else { continue };
+                    if outage.notified {
                         let lasted = now.mono.since(outage.since);
-                        self.tell_of_connection(Kind::Back, server, place, "", lasted);
+                        self.connection_changed(EventKind::Back, server, place, "", lasted);
                     }
                 }
                 // The user wants it so.
                 Link::Paused => {
-                    self.telling.outages.remove(&slot);
+                    self.notifier.outages.remove(&slot);
                 }
                 Link::Partly | Link::Connecting | Link::Offline | Link::Refused => {
-                    let new = Outage { since: now.mono, told: false };
-                    let outage = self.telling.outages.entry(slot).or_insert(new);
+                    let new = Outage { since: now.mono, notified: false };
+                    let outage = self.notifier.outages.entry(slot).or_insert(new);
                     let lasted = now.mono.since(outage.since);
-                    if !outage.told
-                        && self.tell_of_connection(Kind::Lost, server, place, &reason, lasted)
-                        && let Some(outage) = self.telling.outages.get_mut(&slot)
+                    if !outage.notified
+                        && self.connection_changed(EventKind::Lost, server, place, &reason, lasted)
+                        && let Some(outage) = self.notifier.outages.get_mut(&slot)
                     {
-                        outage.told = true;
+                        outage.notified = true;
                     }
                 }
             }
@@ -381,9 +390,9 @@ impl State {
     }
 
     /// Answers whether a rule wants it told.
-    fn tell_of_connection(
+    fn connection_changed(
         &mut self,
-        kind: Kind,
+        kind: EventKind,
         server: ServerId,
         place: String,
         reason: &str,
@@ -391,19 +400,19 @@ impl State {
     ) -> bool {
         let (name, lasted_for) = (String::new(), Some(lasted));
         let (queue, user, watched) = (None, None, false);
-        let what = Happening { kind, server, name, queue, user, lasted: lasted_for, watched };
-        let decision = self.telling.decide(&what);
-        if !decision.told() {
+        let what = Event { kind, server, name, queue, user, lasted: lasted_for, watched };
+        let decision = self.notifier.decide(&what);
+        if !decision.notifies() {
             return false;
         }
-        let (at, why) = (self.clock.now().wall, decision.why());
-        let notice = notify::connection(&what.server, &place, lasted, reason, at, why);
-        self.telling.remember(Heard { what, notice: notice.clone(), place });
-        self.announce_plain(notice, None, decision);
+        let (at, trigger) = (self.clock.now().wall, decision.trigger());
+        let notice = notify::connection(&what.server, &place, lasted, reason, at, trigger);
+        self.notifier.remember(RecentEvent { what, notice: notice.clone(), place });
+        self.announce(notice, None, decision);
         true
     }
 
-    fn announce_plain(&self, notice: Notice, mark: Option<String>, decision: Decision) {
+    fn announce(&self, notice: Notice, mark: Option<String>, decision: Decision) {
         let read = self.sees(&notice.server, notice.job.as_ref().map(JobId::as_str));
         let decision = self.decided(&notice, decision);
         self.history.announce(Announcement { mark, read, decision, ..Announcement::of(notice) });
@@ -418,12 +427,12 @@ impl State {
     /// What a rule would have told of what happened lately.
     pub(super) fn try_rule(&self, rule: &NoticeRule) -> Result<RuleTrial, UserError> {
         let rule = rule.rule().map_err(super::configure::invalid)?;
-        let recent = &self.telling.recent;
-        let told = || recent.iter().rev().filter(|heard| rule.tells(&heard.what));
-        let examples = told().take(EXAMPLES).map(|heard| RuleExample {
-            title: heard.notice.title.clone(),
-            server_name: heard.place.clone(),
-            at: heard.notice.at.as_millisecond(),
+        let recent = &self.notifier.recent;
+        let told = || recent.iter().rev().filter(|recent| rule.matches(&recent.what));
+        let examples = told().take(EXAMPLES).map(|recent| RuleExample {
+            title: recent.notice.title.clone(),
+            server_name: recent.place.clone(),
+            at: recent.notice.at.as_millisecond(),
         });
         let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
         Ok(RuleTrial {

@@ -1,32 +1,32 @@
 //! What ended while the program was off, or while popups were held back, is told as one.
 //!
-//! Of what ended while it was off, each server has its own bursts, so that one that answers late, behind a keyring's prompt for
+//! Of what ended while it was off, each server has its own digests, so that one that answers late, behind a keyring's prompt for
 //! instance, is summarised as well as one that answers at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jobwatch_core::model::JobState;
-use jobwatch_core::notify::{Notice, Tone, counted, listed};
+use jobwatch_core::notify::{Notice, Tone, format_counts, list_failures};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::time::{Mono, Now};
 
 use super::state::State;
 use crate::history::{Announcement, StoredNotice};
 
-/// A burst is told once nothing was added to it for this long,
+/// A digest is told once nothing was added to it for this long,
 const QUIET: Duration = Duration::from_secs(2);
 /// or this long while its server has not listed what is watched and more is to be expected.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// A burst that never falls quiet is told this long after its first notice, or so many times later
+/// A digest that never falls quiet is told this long after its first notice, or so many times later
 /// while its server has not listed what is watched.
 const UNLISTED: u32 = 4;
-/// Notices of one burst that are kept in memory. What is beyond stays unshown in the history, and
+/// Notices of one digest that are kept in memory. What is beyond stays unshown in the history, and
 /// is told at the next start.
 const MAX_HELD: usize = 20_000;
 
 #[derive(Debug)]
-struct Burst {
+struct Digest {
     notices: Vec<StoredNotice>,
     /// Whether some of it became known to an earlier run, which did not get to tell it.
     earlier: bool,
@@ -38,78 +38,78 @@ struct Burst {
 
 /// What waits to be told as one.
 #[derive(Debug, Default)]
-pub(super) struct Bursts {
-    held: BTreeMap<ServerId, Burst>,
+pub(super) struct Digests {
+    open: BTreeMap<ServerId, Digest>,
 }
 
-impl Bursts {
+impl Digests {
     /// Keeps a notice back. `listed` says whether its server has listed all that is watched.
-    pub(super) fn hold(&mut self, stored: StoredNotice, listed: bool, now: Now) {
-        self.hold_in(stored, listed, now);
+    pub(super) fn add(&mut self, stored: StoredNotice, listed: bool, now: Now) {
+        self.add_to(stored, listed, now);
     }
 
     /// Keeps back what an earlier run did not get to tell, for what its server lists now.
-    pub(super) fn hold_earlier(&mut self, stored: StoredNotice, now: Now) {
-        self.hold_in(stored, false, now).earlier = true;
+    pub(super) fn add_earlier(&mut self, stored: StoredNotice, now: Now) {
+        self.add_to(stored, false, now).earlier = true;
     }
 
     /// Keeps back what an unseen summary of an earlier run told of.
-    pub(super) fn hold_again(&mut self, summary: i64, members: Vec<StoredNotice>, now: Now) {
+    pub(super) fn add_again(&mut self, summary: i64, members: Vec<StoredNotice>, now: Now) {
         for stored in members {
-            let burst = self.hold_in(stored, false, now);
-            burst.earlier = true;
-            if !burst.unseen.contains(&summary) {
-                burst.unseen.push(summary);
+            let digest = self.add_to(stored, false, now);
+            digest.earlier = true;
+            if !digest.unseen.contains(&summary) {
+                digest.unseen.push(summary);
             }
         }
     }
 
-    fn hold_in(&mut self, stored: StoredNotice, listed: bool, now: Now) -> &mut Burst {
+    fn add_to(&mut self, stored: StoredNotice, listed: bool, now: Now) -> &mut Digest {
         let (notices, unseen, earlier) = (Vec::new(), Vec::new(), false);
-        let new = || Burst { notices, earlier, unseen, first: now.mono, due: now.mono };
-        let burst = self.held.entry(stored.notice.server.clone()).or_insert_with(new);
+        let new = || Digest { notices, earlier, unseen, first: now.mono, due: now.mono };
+        let digest = self.open.entry(stored.notice.server.clone()).or_insert_with(new);
         let (quiet, longest) =
             if listed { (QUIET, PATIENCE) } else { (PATIENCE, PATIENCE * UNLISTED) };
-        burst.due = now.mono.after(quiet).min(burst.first.after(longest));
-        if burst.notices.len() < MAX_HELD {
-            burst.notices.push(stored);
+        digest.due = now.mono.after(quiet).min(digest.first.after(longest));
+        if digest.notices.len() < MAX_HELD {
+            digest.notices.push(stored);
         }
-        burst
+        digest
     }
 
     /// A server has listed all that is watched: what it has to tell of the past is here, or on its
     /// way through the history.
     pub(super) fn listed(&mut self, server: &ServerId, now: Now) {
-        if let Some(burst) = self.held.get_mut(server) {
-            burst.due = burst.due.min(now.mono.after(QUIET));
+        if let Some(digest) = self.open.get_mut(server) {
+            digest.due = digest.due.min(now.mono.after(QUIET));
         }
     }
 
     /// Drops what was to be told of a server.
     pub(super) fn forget(&mut self, server: &ServerId) {
-        self.held.remove(server);
+        self.open.remove(server);
     }
 
-    /// When the next burst is due.
+    /// When the next digest is due.
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.held.values().map(|burst| burst.due).min()
+        self.open.values().map(|digest| digest.due).min()
     }
 
     /// Takes out what is due.
-    fn take_due(&mut self, now: Now) -> Vec<(ServerId, Burst)> {
-        self.held.extract_if(.., |_, burst| burst.due <= now.mono).collect()
+    fn take_due(&mut self, now: Now) -> Vec<(ServerId, Digest)> {
+        self.open.extract_if(.., |_, digest| digest.due <= now.mono).collect()
     }
 }
 
 impl State {
     /// Tells what is due.
-    pub(super) fn tell_if_due(&mut self) {
+    pub(super) fn notify_if_due(&mut self) {
         let now = self.clock.now();
         if self.notices.deadline().is_none_or(|due| due > now.mono) {
             return;
         }
-        for (server, burst) in self.notices.bursts.take_due(now) {
-            let Burst { notices, earlier, unseen, .. } = burst;
+        for (server, digest) in self.notices.digests.take_due(now) {
+            let Digest { notices, earlier, unseen, .. } = digest;
             let when = match earlier {
                 true => "While Jobwatch was off or quiet",
                 false => "While Jobwatch was off",
@@ -130,7 +130,7 @@ impl State {
                 [] => {}
                 // One is best told in its own words.
                 [only] => self.show(only),
-                several => self.sum_up(when, several, &unseen),
+                several => self.summarize(when, several, &unseen),
             }
             if told.len() < 2 && !unseen.is_empty() {
                 self.history.shown(unseen.clone());
@@ -142,7 +142,7 @@ impl State {
 
     /// Tells several notices as one; `when` says what kept them from being told, and `unseen` which
     /// summaries that nobody saw it replaces.
-    pub(super) fn sum_up(&mut self, when: &str, several: &[StoredNotice], unseen: &[i64]) {
+    pub(super) fn summarize(&mut self, when: &str, several: &[StoredNotice], unseen: &[i64]) {
         let now = self.clock.now();
         let place = |server: &ServerId| self.place(server).unwrap_or_default();
         let notice = summary(when, several, place, now);
@@ -176,7 +176,7 @@ fn summary(
         }] += 1;
     }
     let parts: Vec<_> = counts.into_iter().zip(WORDS).collect();
-    let title = format!("{when}: {}", counted(&parts));
+    let title = format!("{when}: {}", format_counts(&parts));
     let servers: BTreeSet<&ServerId> = notices.iter().map(|stored| &stored.notice.server).collect();
     let alone = servers.first().filter(|_| servers.len() == 1).copied();
     let bad = notices.iter().filter(|stored| stored.notice.tone == Tone::Bad);
@@ -191,7 +191,7 @@ fn summary(
         Some(server) => place(server),
         None => format!("{} servers", servers.len()),
     };
-    let body = listed(&name, bad.iter().map(String::as_str));
+    let body = list_failures(&name, bad.iter().map(String::as_str));
     let server = alone.cloned().unwrap_or_else(|| ServerId(String::new()));
     Notice {
         key: None,
@@ -202,7 +202,7 @@ fn summary(
         tone,
         at: now.wall,
         subject: None,
-        why: None,
+        trigger: None,
     }
 }
 
@@ -233,48 +233,48 @@ mod tests {
             tone,
             at: jiff::Timestamp::UNIX_EPOCH,
             subject: None,
-            why: None,
+            trigger: None,
         };
         StoredNotice::new(id, notice, false)
     }
 
-    fn taken(bursts: &mut Bursts, ms: u64) -> Vec<(String, usize)> {
-        let taken = bursts.take_due(at(ms));
-        taken.into_iter().map(|(server, burst)| (server.0, burst.notices.len())).collect()
+    fn taken(digests: &mut Digests, ms: u64) -> Vec<(String, usize)> {
+        let taken = digests.take_due(at(ms));
+        taken.into_iter().map(|(server, digest)| (server.0, digest.notices.len())).collect()
     }
 
     #[test]
     fn a_server_that_answers_late_has_a_summary_of_its_own() {
-        let mut bursts = Bursts::default();
+        let mut digests = Digests::default();
         for id in 0..3 {
-            bursts.hold(stored("early", id, JobState::Completed), true, at(0));
+            digests.add(stored("early", id, JobState::Completed), true, at(0));
         }
-        assert_eq!(taken(&mut bursts, 2_000), [("early".to_owned(), 3)]);
+        assert_eq!(taken(&mut digests, 2_000), [("early".to_owned(), 3)]);
         for id in 0..40 {
-            let held = stored("late", id, JobState::Completed);
-            bursts.hold(held, false, at(20_000 + 100 * id as u64));
+            let stored = stored("late", id, JobState::Completed);
+            digests.add(stored, false, at(20_000 + 100 * id as u64));
         }
-        bursts.listed(&ServerId("late".to_owned()), at(24_000));
-        assert_eq!(taken(&mut bursts, 25_900), []);
-        assert_eq!(taken(&mut bursts, 26_000), [("late".to_owned(), 40)]);
+        digests.listed(&ServerId("late".to_owned()), at(24_000));
+        assert_eq!(taken(&mut digests, 25_900), []);
+        assert_eq!(taken(&mut digests, 26_000), [("late".to_owned(), 40)]);
     }
 
     #[test]
     fn what_an_earlier_run_left_untold_waits_for_what_its_server_lists() {
-        let mut bursts = Bursts::default();
-        bursts.hold(stored("s", 1, JobState::Failed), false, at(0));
-        assert_eq!(taken(&mut bursts, 10_000), []);
-        bursts.hold(stored("s", 2, JobState::Failed), true, at(10_000));
-        assert_eq!(taken(&mut bursts, 12_000), [("s".to_owned(), 2)]);
+        let mut digests = Digests::default();
+        digests.add(stored("s", 1, JobState::Failed), false, at(0));
+        assert_eq!(taken(&mut digests, 10_000), []);
+        digests.add(stored("s", 2, JobState::Failed), true, at(10_000));
+        assert_eq!(taken(&mut digests, 12_000), [("s".to_owned(), 2)]);
     }
 
     #[test]
     fn a_server_that_never_lists_holds_nothing_back_for_ever() {
-        let mut bursts = Bursts::default();
+        let mut digests = Digests::default();
         for ms in (0..60_000).step_by(1_000) {
-            bursts.hold(stored("s", ms, JobState::Failed), false, at(ms as u64));
+            digests.add(stored("s", ms, JobState::Failed), false, at(ms as u64));
         }
-        assert_eq!(taken(&mut bursts, 60_000), [("s".to_owned(), 60)]);
+        assert_eq!(taken(&mut digests, 60_000), [("s".to_owned(), 60)]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Muted {
 
 /// When popups are held back, and which are not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Quiet {
+pub struct DoNotDisturb {
     /// Regular hours.
     pub hours: Vec<Hours>,
     /// The user wants none until then.
@@ -80,10 +80,10 @@ pub struct Quiet {
     /// The desktop is set not to disturb.
     pub desktop: bool,
     /// Failures are told all the same.
-    pub failures_breach: bool,
+    pub failures_break_through: bool,
 }
 
-impl Quiet {
+impl DoNotDisturb {
     /// Until when it is quiet by the clocks, if it is now.
     #[must_use]
     pub fn until(&self, now: &Zoned) -> Option<Timestamp> {
@@ -94,8 +94,8 @@ impl Quiet {
 
     /// Whether a notice waits for the end of the quiet.
     #[must_use]
-    pub fn holds(&self, notice: &Notice, now: &Zoned) -> bool {
-        let breaches = self.failures_breach && notice.tone == Tone::Bad;
+    pub fn defers(&self, notice: &Notice, now: &Zoned) -> bool {
+        let breaches = self.failures_break_through && notice.tone == Tone::Bad;
         !breaches && self.is_now(now)
     }
 
@@ -106,22 +106,22 @@ impl Quiet {
 
 /// What waits for the end of the quiet, of each server.
 #[derive(Debug)]
-pub struct Held<T>(BTreeMap<ServerId, Vec<T>>);
+pub struct Deferred<T>(BTreeMap<ServerId, Vec<T>>);
 
-impl<T> Default for Held<T> {
-    fn default() -> Held<T> {
-        Held(BTreeMap::new())
+impl<T> Default for Deferred<T> {
+    fn default() -> Deferred<T> {
+        Deferred(BTreeMap::new())
     }
 }
 
-impl<T> Held<T> {
+impl<T> Deferred<T> {
     /// Keeps something of a server back.
-    pub fn hold(&mut self, server: ServerId, what: T) {
+    pub fn defer(&mut self, server: ServerId, what: T) {
         self.0.entry(server).or_default().push(what);
     }
 
     /// Lets go of everything, of each server in the order in which it came, once it is quiet no more.
-    pub fn release(&mut self, quiet: &Quiet, now: &Zoned) -> BTreeMap<ServerId, Vec<T>> {
+    pub fn release(&mut self, quiet: &DoNotDisturb, now: &Zoned) -> BTreeMap<ServerId, Vec<T>> {
         if self.0.is_empty() || quiet.is_now(now) {
             return BTreeMap::new();
         }
@@ -221,7 +221,7 @@ mod tests {
                 name: name.to_owned(),
                 error: error.to_owned(),
             })),
-            why: None,
+            trigger: None,
         };
         let job =
             Muted { server: server("a"), name: Some("warm".to_owned()), error: None, queue: None };
@@ -251,7 +251,7 @@ mod tests {
             tone,
             at: Timestamp::UNIX_EPOCH,
             subject: None,
-            why: None,
+            trigger: None,
         }
     }
 
@@ -261,9 +261,12 @@ mod tests {
         for (evening, hours) in
             [(at(3, 28, 21, 0), 9), (at(10, 24, 21, 0), 11), (at(6, 1, 21, 0), 10)]
         {
-            let quiet =
-                Quiet { hours: vec![nights([true; 7])], failures_breach: true, ..Quiet::default() };
-            let mut held = Held::default();
+            let quiet = DoNotDisturb {
+                hours: vec![nights([true; 7])],
+                failures_break_through: true,
+                ..DoNotDisturb::default()
+            };
+            let mut held = Deferred::default();
             let (mut at_once, mut later) = (Vec::new(), Vec::new());
             // Something completes each minute, and each tenth time something fails.
             for minute in 0..13 * 60 {
@@ -274,8 +277,8 @@ mod tests {
                 }
                 let tone = if minute % 10 == 0 { Tone::Bad } else { Tone::Good };
                 let what = notice(tone);
-                if quiet.holds(&what, &now) {
-                    held.hold(what.server.clone(), minute);
+                if quiet.defers(&what, &now) {
+                    held.defer(what.server.clone(), minute);
                 } else {
                     at_once.push((minute, tone));
                 }
@@ -293,11 +296,11 @@ mod tests {
     #[test]
     fn while_the_desktop_is_set_not_to_disturb_it_is_quiet_at_any_hour() {
         let noon = at(11, 26, 12, 0);
-        let mut quiet = Quiet { desktop: true, ..Quiet::default() };
-        let mut held = Held::default();
-        assert!(quiet.holds(&notice(Tone::Bad), &noon));
-        held.hold(ServerId("s".to_owned()), 1);
-        held.hold(ServerId("gone".to_owned()), 2);
+        let mut quiet = DoNotDisturb { desktop: true, ..DoNotDisturb::default() };
+        let mut held = Deferred::default();
+        assert!(quiet.defers(&notice(Tone::Bad), &noon));
+        held.defer(ServerId("s".to_owned()), 1);
+        held.defer(ServerId("gone".to_owned()), 2);
         assert_eq!(held.forget(&ServerId("gone".to_owned())), [2]);
         assert!(held.release(&quiet, &noon).is_empty());
         quiet.desktop = false;
@@ -309,14 +312,17 @@ mod tests {
     fn the_later_of_snooze_and_hours_ends_the_quiet_and_failures_may_breach_it() {
         let now = at(11, 26, 23, 0);
         let snoozed = Some(at(11, 27, 8, 0).timestamp());
-        let mut quiet =
-            Quiet { hours: vec![nights([true; 7])], snoozed_until: snoozed, ..Quiet::default() };
+        let mut quiet = DoNotDisturb {
+            hours: vec![nights([true; 7])],
+            snoozed_until: snoozed,
+            ..DoNotDisturb::default()
+        };
         assert_eq!(quiet.until(&now), snoozed);
         quiet.snoozed_until = Some(at(11, 26, 22, 59).timestamp());
         assert_eq!(quiet.until(&now), Some(at(11, 27, 7, 0).timestamp()));
-        assert!(quiet.holds(&notice(Tone::Bad), &now) && quiet.holds(&notice(Tone::Good), &now));
-        quiet.failures_breach = true;
-        assert!(!quiet.holds(&notice(Tone::Bad), &now) && quiet.holds(&notice(Tone::Good), &now));
-        assert!(!quiet.holds(&notice(Tone::Good), &at(11, 27, 12, 0)));
+        assert!(quiet.defers(&notice(Tone::Bad), &now) && quiet.defers(&notice(Tone::Good), &now));
+        quiet.failures_break_through = true;
+        assert!(!quiet.defers(&notice(Tone::Bad), &now) && quiet.defers(&notice(Tone::Good), &now));
+        assert!(!quiet.defers(&notice(Tone::Good), &at(11, 27, 12, 0)));
     }
 }

@@ -21,16 +21,16 @@ const MAX_VARIABLE: usize = 100 << 10;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hook {
+pub enum Program {
     /// To run a program: its name or path, and its arguments as they are.
     Run(Vec<String>),
     /// To post to an address.
     Post(Url),
 }
 
-/// What it is told.
+/// What it is input.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct ProgramInput {
     /// The whole, as JSON: given to a program on its standard input, posted as a body.
     pub json: Value,
     /// Names and values for the environment.
@@ -38,13 +38,18 @@ pub struct Told {
 }
 
 /// Does it; answers how it went, in a sentence, and under it what was printed or answered.
-pub async fn perform(hook: Hook, told: Told, limit: Duration, clients: Arc<Clients>) -> String {
+pub async fn run(
+    program: Program,
+    input: ProgramInput,
+    limit: Duration,
+    clients: Arc<Clients>,
+) -> String {
     let begun = Instant::now();
-    let took = || jobwatch_core::notify::duration_words(begun.elapsed());
-    match hook {
-        Hook::Run(words) => {
+    let took = || jobwatch_core::notify::format_duration(begun.elapsed());
+    match program {
+        Program::Run(words) => {
             let name = words.first().cloned().unwrap_or_default();
-            match run(&words, told, limit).await {
+            match run_command(&words, input, limit).await {
                 Ok((Some(status), printed)) => {
                     with(format!("{name}: {}, after {}.", ended(status), took()), &printed)
                 }
@@ -55,13 +60,13 @@ pub async fn perform(hook: Hook, told: Told, limit: Duration, clients: Arc<Clien
                 Err(error) => format!("{name}: it could not be run: {error}."),
             }
         }
-        Hook::Post(url) => {
+        Program::Post(url) => {
             let place = url.host_str().unwrap_or_default().to_owned();
-            match tokio::time::timeout(limit, post(url, &told.json, &clients)).await {
+            match tokio::time::timeout(limit, post(url, &input.json, &clients)).await {
                 Ok(Ok((status, body))) => {
                     with(format!("{place}: answered {status}, after {}.", took()), &body)
                 }
-                Ok(Err(error)) => format!("{place}: it could not be told: {error}."),
+                Ok(Err(error)) => format!("{place}: it could not be input: {error}."),
                 Err(_) => format!("{place}: no answer within {}.", took()),
             }
         }
@@ -84,20 +89,20 @@ fn ended(status: ExitStatus) -> String {
 
 /// Runs a program to its end, or to the limit, which ends it and all that it has started. What it
 /// printed comes as it was printed: standard output, then standard error.
-async fn run(
+async fn run_command(
     words: &[String],
-    told: Told,
+    input: ProgramInput,
     limit: Duration,
 ) -> std::io::Result<(Option<ExitStatus>, Vec<u8>)> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(std::io::Error::other("no program is named"));
     };
-    let json = told.json.to_string();
+    let json = input.json.to_string();
     let mut command = Command::new(program);
     command.args(arguments).kill_on_drop(true);
     #[cfg(unix)]
     command.process_group(0);
-    for (name, value) in told.variables.into_iter().chain([("JOBWATCH_JSON", json.clone())]) {
+    for (name, value) in input.variables.into_iter().chain([("JOBWATCH_JSON", json.clone())]) {
         let value = crate::redact::prefix(&value, MAX_VARIABLE);
         command.env(name, value.replace('\0', ""));
     }
@@ -109,7 +114,7 @@ async fn run(
     let all = async {
         let write = async {
             if let Some(mut input) = input {
-                // A program need not read what it is told.
+                // A program need not read what it is input.
                 let _ = input.write_all(json.as_bytes()).await;
             }
         };
@@ -166,10 +171,10 @@ async fn post(url: Url, json: &Value, clients: &Clients) -> Result<(u16, Vec<u8>
     let client = clients.for_url(&url).await.map_err(|failure| failure.to_string())?;
     let answer = client.post(url).json(json).send().await;
     // The address may hold a token.
-    let mut answer = answer.map_err(|error| words(&error.without_url()))?;
+    let mut answer = answer.map_err(|error| describe(&error.without_url()))?;
     let mut body = Vec::new();
     while body.len() < KEPT
-        && let Some(part) = answer.chunk().await.map_err(|error| words(&error.without_url()))?
+        && let Some(part) = answer.chunk().await.map_err(|error| describe(&error.without_url()))?
     {
         body.extend_from_slice(&part);
     }
@@ -178,7 +183,7 @@ async fn post(url: Url, json: &Value, clients: &Clients) -> Result<(u16, Vec<u8>
 }
 
 /// An error with what it came from.
-fn words(error: &dyn std::error::Error) -> String {
+fn describe(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
@@ -192,23 +197,23 @@ fn words(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
 
-    fn told() -> Told {
-        Told {
+    fn input() -> ProgramInput {
+        ProgramInput {
             json: serde_json::json!({ "title": "it failed", "job": { "id": "7" } }),
             variables: vec![("JOBWATCH_TITLE", "it\0 failed".to_owned())],
         }
     }
 
-    async fn perform_run(words: &[&str], limit: Duration) -> String {
+    async fn run_words(words: &[&str], limit: Duration) -> String {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
-        perform(Hook::Run(words), told(), limit, Arc::default()).await
+        run(Program::Run(words), input(), limit, Arc::default()).await
     }
 
     #[tokio::test]
     async fn a_program_is_told_on_its_input_and_in_its_environment() {
         let script = "cat; echo; echo \"$JOBWATCH_TITLE\"; echo \"$JOBWATCH_JSON\" >&2";
-        let said = perform_run(&["sh", "-c", script], LIMIT).await;
-        let json = told().json.to_string();
+        let said = run_words(&["sh", "-c", script], LIMIT).await;
+        let json = input().json.to_string();
         let (sentence, printed) = said.split_once('\n').unwrap();
         assert!(sentence.starts_with("sh: done, after "), "{sentence}");
         assert_eq!(printed, format!("{json}\nit failed\n{json}"));
@@ -216,16 +221,16 @@ mod tests {
 
     #[tokio::test]
     async fn arguments_are_passed_as_they_are_and_no_shell_reads_them() {
-        let said = perform_run(&["echo", "$HOME; rm *", "a  b"], LIMIT).await;
+        let said = run_words(&["echo", "$HOME; rm *", "a  b"], LIMIT).await;
         assert!(said.ends_with("\n$HOME; rm * a  b"), "{said}");
     }
 
     #[tokio::test]
     async fn how_a_program_ended_is_said() {
-        assert!(perform_run(&["sh", "-c", "exit 3"], LIMIT).await.starts_with("sh: ended with 3"));
-        let missing = perform_run(&["/no/such/program"], LIMIT).await;
+        assert!(run_words(&["sh", "-c", "exit 3"], LIMIT).await.starts_with("sh: ended with 3"));
+        let missing = run_words(&["/no/such/program"], LIMIT).await;
         assert!(missing.starts_with("/no/such/program: it could not be run: "), "{missing}");
-        assert!(perform_run(&[], LIMIT).await.contains("no program is named"));
+        assert!(run_words(&[], LIMIT).await.contains("no program is named"));
     }
 
     #[tokio::test]
@@ -233,7 +238,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mark = directory.path().join("mark");
         let script = format!("echo begun; (sleep 2; touch {0}) & sleep 100", mark.display());
-        let said = perform_run(&["sh", "-c", &script], Duration::from_millis(300)).await;
+        let said = run_words(&["sh", "-c", &script], Duration::from_millis(300)).await;
         assert!(said.starts_with("sh: stopped, because it took longer than 3"), "{said}");
         assert!(said.ends_with("\nbegun"), "{said}");
         tokio::time::sleep(Duration::from_millis(2_500)).await;
@@ -242,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_what_is_printed_the_beginning_is_kept_and_nothing_waits_for_the_rest_to_be_read() {
-        let said = perform_run(&["sh", "-c", "yes abcdefg | head -c 3000000"], LIMIT).await;
+        let said = run_words(&["sh", "-c", "yes abcdefg | head -c 3000000"], LIMIT).await;
         let (_, printed) = said.split_once('\n').unwrap();
         assert!(printed.starts_with("abcdefg\nabcdefg") && printed.len() <= KEPT);
     }

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::configure::invalid;
 use super::state::State;
 use crate::history::StoredNotice;
-use crate::hooks::{Hook, LIMIT, Told, perform};
+use crate::programs::{LIMIT, Program, ProgramInput, run};
 use crate::views::{ErrorCode, NoticeRule, UserError};
 
 /// In this time
@@ -26,13 +26,13 @@ const TRY_LIMIT: Duration = Duration::from_secs(10);
 
 /// What was done lately, and what is being done.
 #[derive(Debug, Default)]
-pub(super) struct Hooks {
+pub(super) struct Programs {
     recent: VecDeque<Mono>,
     running: usize,
-    waiting: VecDeque<(i64, Hook, Told)>,
+    waiting: VecDeque<(i64, Program, ProgramInput)>,
 }
 
-impl Hooks {
+impl Programs {
     /// Whether one more may be done now.
     fn admits(&mut self, now: Mono) -> bool {
         while self.recent.front().is_some_and(|at| now.since(*at) >= WINDOW) {
@@ -47,17 +47,17 @@ impl Hooks {
 }
 
 /// What a rule has done.
-fn hooks_of(run: &[String], post: Option<url::Url>) -> Vec<Hook> {
-    let run = (!run.is_empty()).then(|| Hook::Run(run.to_vec()));
-    run.into_iter().chain(post.map(Hook::Post)).collect()
+fn programs_of(run: &[String], post: Option<url::Url>) -> Vec<Program> {
+    let run = (!run.is_empty()).then(|| Program::Run(run.to_vec()));
+    run.into_iter().chain(post.map(Program::Post)).collect()
 }
 
-/// What is told of a notice, to what a rule of this name runs.
-fn told(notice: &Notice, rule: &str, place: &str, job: Option<&Job>) -> Told {
-    let kind = notice.why.as_ref().map_or("", |why| why.kind.word());
+/// What is input of a notice, to what a rule of this name runs.
+fn input_of(notice: &Notice, rule: &str, place: &str, job: Option<&Job>) -> ProgramInput {
+    let kind = notice.trigger.as_ref().map_or("", |trigger| trigger.kind.word());
     let error = notice.subject.as_ref().map_or("", |about| &about.error);
     let job_text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    Told {
+    ProgramInput {
         json: json!({
             "kind": kind,
             "rule": rule,
@@ -84,52 +84,52 @@ fn told(notice: &Notice, rule: &str, place: &str, job: Option<&Job>) -> Told {
 }
 
 impl State {
-    /// Does what the rules want done that told a notice, as it was decided then. `job` is what was
+    /// Does what the rules want done that input a notice, as it was decided then. `job` is what was
     /// known of its job.
-    pub(super) fn hook(&mut self, stored: &StoredNotice, job: Option<&Arc<Job>>) {
+    pub(super) fn run_programs(&mut self, stored: &StoredNotice, job: Option<&Arc<Job>>) {
         let notice = &stored.notice;
         let Some(decision) = &stored.decision else { return };
         let Ok(entry) = self.named(&notice.server) else { return };
         let place = entry.server.name.clone();
         let job = job.or_else(|| self.job_of(notice)).cloned();
-        let mut hooks = Vec::new();
+        let mut programs = Vec::new();
         for of in &decision.rules {
-            let post = of.effects.post.as_ref().and_then(|url| url.parse().ok());
-            let told = told(notice, &of.rule, &place, job.as_deref());
-            let all = hooks_of(&of.effects.run, post);
-            hooks.extend(all.into_iter().map(|hook| (hook, told.clone())));
+            let post = of.actions.post.as_ref().and_then(|url| url.parse().ok());
+            let input = input_of(notice, &of.rule, &place, job.as_deref());
+            let all = programs_of(&of.actions.run, post);
+            programs.extend(all.into_iter().map(|program| (program, input.clone())));
         }
         let now = self.clock.now().mono;
-        for (hook, told) in hooks {
-            if self.hooks.admits(now) {
-                self.hooks.waiting.push_back((stored.id, hook, told));
+        for (program, input) in programs {
+            if self.programs.admits(now) {
+                self.programs.waiting.push_back((stored.id, program, input));
             } else {
                 let words = format!(
                     "Not done: {MOST} programs and addresses a minute are the most that Jobwatch \
                      runs and posts to."
                 );
-                self.hooked(stored.id, words);
+                self.ran(stored.id, words);
             }
         }
-        self.next_hook();
+        self.run_next();
     }
 
-    fn next_hook(&mut self) {
-        while self.hooks.running < AT_ONCE
-            && let Some((id, hook, told)) = self.hooks.waiting.pop_front()
+    fn run_next(&mut self) {
+        while self.programs.running < AT_ONCE
+            && let Some((id, program, input)) = self.programs.waiting.pop_front()
         {
-            self.hooks.running += 1;
-            let performed = perform(hook, told, LIMIT, self.tasks.clients(None));
-            self.beside(performed, move |state, words| {
-                state.hooks.running -= 1;
-                state.hooked(id, words);
-                state.next_hook();
+            self.programs.running += 1;
+            let task = run(program, input, LIMIT, self.tasks.clients(None));
+            self.beside(task, move |state, words| {
+                state.programs.running -= 1;
+                state.ran(id, words);
+                state.run_next();
             });
         }
     }
 
     /// Keeps how it went with the notice.
-    fn hooked(&mut self, id: i64, words: String) {
+    fn ran(&mut self, id: i64, words: String) {
         tracing::info!(id, "{words}");
         self.notices.add_output(id, &words);
         self.history.output(id, words);
@@ -138,28 +138,28 @@ impl State {
 
     /// What it takes to try what a rule does on the last happening it would tell, or on the last at
     /// all.
-    pub(super) fn plan_hook(
+    pub(super) fn plan_run(
         &mut self,
         rule: &NoticeRule,
     ) -> Result<impl Future<Output = Vec<String>> + Send + use<>, UserError> {
         let compiled = rule.rule().map_err(invalid)?;
         // An address that is none was refused with the rule.
-        let hooks = hooks_of(&rule.run, rule.post_url().ok());
-        if hooks.is_empty() {
+        let programs = programs_of(&rule.run, rule.post_url().ok());
+        if programs.is_empty() {
             return Err(invalid("The rule runs no program and posts nowhere."));
         }
         let none = || UserError {
             code: ErrorCode::NotFound,
             message: "Nothing has happened yet that it could be tried on.".to_owned(),
         };
-        let heard = self.telling.last(&compiled).ok_or_else(none)?;
-        let (place, notice) = heard.as_notice();
-        let told = told(&notice, &rule.name, &place, self.job_of(&notice).map(Arc::as_ref));
+        let recent = self.notifier.last(&compiled).ok_or_else(none)?;
+        let (place, notice) = recent.as_notice();
+        let input = input_of(&notice, &rule.name, &place, self.job_of(&notice).map(Arc::as_ref));
         let clients = self.tasks.clients(None);
         Ok(async move {
-            let all = hooks
+            let all = programs
                 .into_iter()
-                .map(|hook| perform(hook, told.clone(), TRY_LIMIT, Arc::clone(&clients)));
+                .map(|program| run(program, input.clone(), TRY_LIMIT, Arc::clone(&clients)));
             futures_util::future::join_all(all).await
         })
     }
@@ -171,10 +171,10 @@ mod tests {
 
     #[test]
     fn no_more_is_done_in_a_minute_than_there_is_a_limit_to() {
-        let mut hooks = Hooks::default();
-        let admitted = (0..100).filter(|n| hooks.admits(Mono(n * 100))).count();
+        let mut programs = Programs::default();
+        let admitted = (0..100).filter(|n| programs.admits(Mono(n * 100))).count();
         assert_eq!(admitted, MOST);
-        assert!(!hooks.admits(Mono(59_999)));
-        assert!(hooks.admits(Mono(60_000)));
+        assert!(!programs.admits(Mono(59_999)));
+        assert!(programs.admits(Mono(60_000)));
     }
 }

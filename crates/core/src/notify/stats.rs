@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::rules::Kind;
+use super::rules::EventKind;
 use crate::model::JobState;
 use crate::server::ServerId;
 
@@ -22,7 +22,7 @@ const MORE: Duration = Duration::from_secs(10);
 
 /// The past of all names on all servers.
 #[derive(Debug, Default)]
-pub struct Past(HashMap<(ServerId, String), Name>);
+pub struct RunStats(HashMap<(ServerId, String), Name>);
 
 #[derive(Debug, Default)]
 struct Name {
@@ -31,7 +31,7 @@ struct Name {
     times: VecDeque<Duration>,
 }
 
-impl Past {
+impl RunStats {
     /// Takes the end of a job in; answers what it means after those before it. `None` for a state
     /// that is no end. One that ended before the last that is known changes nothing but the times.
     pub fn ended(
@@ -41,12 +41,12 @@ impl Past {
         state: &JobState,
         at: Timestamp,
         took: Option<Duration>,
-    ) -> Option<Kind> {
+    ) -> Option<EventKind> {
         let failed = match state {
             JobState::Completed => false,
             JobState::Failed => true,
             // Somebody wanted it: it says nothing about how the next will end.
-            JobState::Cancelled => return Some(Kind::Cancelled),
+            JobState::Cancelled => return Some(EventKind::Cancelled),
             _ => return None,
         };
         if self.0.len() >= MAX_NAMES {
@@ -65,10 +65,10 @@ impl Past {
             past.times.push_back(took);
         }
         Some(match (failed, before) {
-            (true, false) => Kind::Failed,
-            (true, true) => Kind::StillFailing,
-            (false, true) => Kind::Fixed,
-            (false, false) => Kind::Completed,
+            (true, false) => EventKind::Failed,
+            (true, true) => EventKind::StillFailing,
+            (false, true) => EventKind::Fixed,
+            (false, false) => EventKind::Completed,
         })
     }
 
@@ -112,7 +112,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn kinds(past: &mut Past, ends: &[(i64, JobState)]) -> Vec<Option<Kind>> {
+    fn kinds(past: &mut RunStats, ends: &[(i64, JobState)]) -> Vec<Option<EventKind>> {
         let end = |(second, state): &(i64, JobState)| {
             past.ended(&server(), "nightly", state, at(*second), None)
         };
@@ -132,15 +132,15 @@ mod tests {
             (7, Completed),
             (8, Running),
         ];
-        let told = kinds(&mut Past::default(), &ends);
+        let told = kinds(&mut RunStats::default(), &ends);
         let expected = [
-            Some(Kind::Completed),
-            Some(Kind::Failed),
-            Some(Kind::StillFailing),
-            Some(Kind::Cancelled),
-            Some(Kind::StillFailing),
-            Some(Kind::Fixed),
-            Some(Kind::Completed),
+            Some(EventKind::Completed),
+            Some(EventKind::Failed),
+            Some(EventKind::StillFailing),
+            Some(EventKind::Cancelled),
+            Some(EventKind::StillFailing),
+            Some(EventKind::Fixed),
+            Some(EventKind::Completed),
             None,
         ];
         assert_eq!(told, expected);
@@ -148,26 +148,26 @@ mod tests {
 
     #[test]
     fn an_end_heard_late_does_not_undo_a_later_one() {
-        let mut past = Past::default();
+        let mut past = RunStats::default();
         kinds(&mut past, &[(10, JobState::Failed), (5, JobState::Completed)]);
-        assert_eq!(kinds(&mut past, &[(11, JobState::Failed)]), [Some(Kind::StillFailing)]);
+        assert_eq!(kinds(&mut past, &[(11, JobState::Failed)]), [Some(EventKind::StillFailing)]);
     }
 
     #[test]
     fn names_of_different_servers_have_nothing_to_do_with_each_other() {
-        let mut past = Past::default();
+        let mut past = RunStats::default();
         kinds(&mut past, &[(1, JobState::Failed)]);
         let other = ServerId("other".to_owned());
         let told = past.ended(&other, "nightly", &JobState::Failed, at(2), None);
-        assert_eq!(told, Some(Kind::Failed));
+        assert_eq!(told, Some(EventKind::Failed));
         past.forget(&server());
-        assert_eq!(kinds(&mut past, &[(3, JobState::Failed)]), [Some(Kind::Failed)]);
+        assert_eq!(kinds(&mut past, &[(3, JobState::Failed)]), [Some(EventKind::Failed)]);
     }
 
     #[test]
     fn a_run_is_slow_when_it_takes_twice_as_long_as_nearly_all_before_it() {
-        let mut past = Past::default();
-        let take = |past: &mut Past, state: &JobState, second: u64| {
+        let mut past = RunStats::default();
+        let take = |past: &mut RunStats, state: &JobState, second: u64| {
             let took = Some(Duration::from_secs(second));
             past.ended(&server(), "nightly", state, at(1), took);
             past.slow(&server(), "nightly").map(|(usual, slow)| (usual.as_secs(), slow.as_secs()))
@@ -177,7 +177,7 @@ mod tests {
         }
         assert_eq!(take(&mut past, &JobState::Failed, 1), None, "a failure says nothing");
         assert_eq!(take(&mut past, &JobState::Completed, 60), Some((62, 124)));
-        let mut short = Past::default();
+        let mut short = RunStats::default();
         for _ in 0..5 {
             take(&mut short, &JobState::Completed, 1);
         }
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn there_is_a_limit_to_names_and_the_oldest_go() {
-        let mut past = Past::default();
+        let mut past = RunStats::default();
         for n in 0..=MAX_NAMES as i64 {
             past.ended(&server(), &n.to_string(), &JobState::Failed, at(n), None);
         }

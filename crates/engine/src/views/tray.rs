@@ -2,19 +2,19 @@
 
 use jobwatch_core::supervisor::Link;
 
-/// Everything at a glance.
+/// Everything that the tray shows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Glance {
+pub struct TraySnapshot {
     /// The worst status of all servers; `None` where there are none.
     pub worst: Option<Link>,
     /// In the user's order.
-    pub servers: Vec<GlanceServer>,
+    pub servers: Vec<TrayServer>,
     /// The running jobs that began last.
-    pub running: Vec<GlanceJob>,
+    pub running: Vec<TrayJob>,
     /// How many run.
     pub running_total: usize,
     /// The last notices, newest first.
-    pub notices: Vec<GlanceNotice>,
+    pub notices: Vec<TrayNotice>,
     /// How many are unread.
     pub unread: u32,
     /// Whether a failure is among those.
@@ -25,7 +25,7 @@ pub struct Glance {
 
 /// A server.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GlanceServer {
+pub struct TrayServer {
     /// Its id.
     pub id: String,
     /// Its name.
@@ -36,7 +36,7 @@ pub struct GlanceServer {
 
 /// A running job.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GlanceJob {
+pub struct TrayJob {
     /// On which server.
     pub server: String,
     /// Its id.
@@ -49,7 +49,7 @@ pub struct GlanceJob {
 
 /// A notice.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GlanceNotice {
+pub struct TrayNotice {
     /// On which server.
     pub server: String,
     /// The job it opens.

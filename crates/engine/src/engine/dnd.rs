@@ -2,7 +2,7 @@
 
 use jiff::Zoned;
 use jiff::tz::TimeZone;
-use jobwatch_core::notify::quiet::{Muted, Quiet};
+use jobwatch_core::notify::dnd::{DoNotDisturb, Muted};
 use jobwatch_core::notify::{self, Notice, family};
 use jobwatch_core::server::ServerId;
 
@@ -11,14 +11,14 @@ use crate::history::StoredNotice;
 use crate::views::{ErrorCode, Mute, MuteBy, MuteTarget, Preferences, QuietHours, UserError};
 
 /// The user's choices, as core knows them. Hours that cannot be read are none.
-fn quiet(preferences: &Preferences, desktop: bool) -> Quiet {
-    Quiet {
+fn dnd(preferences: &Preferences, desktop: bool) -> DoNotDisturb {
+    DoNotDisturb {
         desktop,
         hours: preferences.quiet_hours.iter().filter_map(QuietHours::hours).collect(),
         snoozed_until: preferences
             .snoozed_until
             .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()),
-        failures_breach: preferences.quiet_lets_failures,
+        failures_break_through: preferences.quiet_lets_failures,
     }
 }
 
@@ -73,11 +73,11 @@ impl State {
     pub(super) fn set_desktop_quiet(&mut self, quiet: bool) {
         self.desktop_quiet = quiet;
         self.views.overview_changed();
-        self.end_quiet();
+        self.end_dnd();
     }
 
-    fn quiet(&self) -> Quiet {
-        quiet(&self.preferences, self.desktop_quiet)
+    fn dnd(&self) -> DoNotDisturb {
+        dnd(&self.preferences, self.desktop_quiet)
     }
 
     fn local(&self) -> Zoned {
@@ -86,31 +86,31 @@ impl State {
 
     /// Until when popups are held back, in ms since 1970; `None` while they are not.
     pub(super) fn quiet_until(&self) -> Option<i64> {
-        let until = self.quiet().until(&self.local())?;
+        let until = self.dnd().until(&self.local())?;
         Some(until.as_millisecond())
     }
 
     /// Keeps a notice for the end of the quiet; answers whether it is quiet for it.
-    pub(super) fn hold_if_quiet(&mut self, stored: &StoredNotice) -> bool {
-        let breaches = stored.decision.as_ref().is_some_and(|made| made.breaches_quiet());
-        if breaches || !self.quiet().holds(&stored.notice, &self.local()) {
+    pub(super) fn defer_if_quiet(&mut self, stored: &StoredNotice) -> bool {
+        let breaks_through = stored.decision.as_ref().is_some_and(|made| made.breaks_through());
+        if breaks_through || !self.dnd().defers(&stored.notice, &self.local()) {
             return false;
         }
-        self.notices.held.hold(stored.notice.server.clone(), stored.clone());
+        self.notices.deferred.defer(stored.notice.server.clone(), stored.clone());
         true
     }
 
     /// Tells what was held, once the quiet is over. To be called about once a second: the wall
     /// clock may be set, and the machine may sleep.
-    pub(super) fn end_quiet(&mut self) {
-        let (quiet, local) = (self.quiet(), self.local());
+    pub(super) fn end_dnd(&mut self) {
+        let (quiet, local) = (self.dnd(), self.local());
         let until = quiet.until(&local).map(|until| until.as_millisecond());
-        if self.notices.quiet_told != until {
-            self.notices.quiet_told = until;
+        if self.notices.quiet_shown != until {
+            self.notices.quiet_shown = until;
             self.views.overview_changed();
         }
         // Of all servers as one: the user comes back to one summary.
-        let released = self.notices.held.release(&quiet, &local).into_values().flatten();
+        let released = self.notices.deferred.release(&quiet, &local).into_values().flatten();
         // What was read meanwhile is known, and of a server that is gone nobody wants to hear.
         let (unread, dealt_with): (Vec<_>, Vec<_>) = released.partition(|stored: &StoredNotice| {
             !self.notices.is_read(stored.id) && self.place(&stored.notice.server).is_some()
@@ -134,7 +134,7 @@ impl State {
             [] => {}
             // One is best told in its own words.
             [only] => self.show(only),
-            several => self.sum_up("While quiet", several, &unseen),
+            several => self.summarize("While quiet", several, &unseen),
         }
     }
 }
