@@ -42,24 +42,24 @@ pub(super) struct NoticeFilter {
     pub failures: bool,
     /// In lower case.
     pub search: String,
-    /// Bursts that are not folded; `None`: none are.
-    pub unfolded: Option<Vec<i64>>,
+    /// Groups that are not folded; `None`: none are.
+    pub expanded: Option<Vec<i64>>,
 }
 
 /// Among so many of the newest notices others about the same job are looked for.
 const LOOKED_BACK: usize = 1_500;
 /// What a server says of an end and what is told of it are at most this far apart,
 const APART: Duration = Duration::from_secs(60);
-/// and each notice of a burst from the next.
-const BURST: Duration = Duration::from_secs(300);
-/// So many different jobs with the same error are a burst.
+/// and each notice of a group from the next.
+const GROUP: Duration = Duration::from_secs(300);
+/// So many different jobs with the same error are a group.
 const SAME_ERROR: usize = 3;
 
 /// A row of the list.
 pub(super) struct Listed<'a> {
     pub stored: &'a StoredNotice,
-    /// The burst it belongs to.
-    pub burst: Option<i64>,
+    /// The group it belongs to.
+    pub group: Option<i64>,
     /// Others of it that are folded into this row.
     pub folded: Vec<i64>,
     /// Whether all of them were read.
@@ -67,8 +67,8 @@ pub(super) struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn alone(stored: &'a StoredNotice, burst: Option<i64>) -> Listed<'a> {
-        Listed { stored, burst, folded: Vec::new(), read: stored.read }
+    fn alone(stored: &'a StoredNotice, group: Option<i64>) -> Listed<'a> {
+        Listed { stored, group, folded: Vec::new(), read: stored.read }
     }
 }
 
@@ -100,7 +100,7 @@ pub(super) struct Notices {
     /// Newest last.
     list: Vec<StoredNotice>,
     dismissed: Vec<StoredNotice>,
-    /// What each notice is like, for folding bursts.
+    /// What each notice is like, for folding groups.
     likes: HashMap<i64, Likeness>,
     unread: u32,
     /// The marks of servers' notices that are read on their servers, and not in the list.
@@ -159,47 +159,47 @@ impl Notices {
         count: usize,
     ) -> (u64, Vec<Listed<'a>>) {
         let passing = self.list.iter().rev().filter(|stored| filter.passes(stored, &place));
-        let rows = match &filter.unfolded {
+        let rows = match &filter.expanded {
             None => passing.map(|stored| Listed::alone(stored, None)).collect(),
-            Some(unfolded) => self.folded(passing, unfolded),
+            Some(expanded) => self.folded(passing, expanded),
         };
         let skip = usize::try_from(first).unwrap_or(usize::MAX);
         (rows.len() as u64, rows.into_iter().skip(skip).take(count).collect())
     }
 
     /// Folds what happened together into its newest: the same end of jobs of one name, however many
-    /// others ended in between; and of different jobs the same end with the same error. A burst is
+    /// others ended in between; and of different jobs the same end with the same error. A group is
     /// named by its oldest, which stays.
     fn folded<'a>(
         &'a self,
         newest_first: impl Iterator<Item = &'a StoredNotice>,
-        unfolded: &[i64],
+        expanded: &[i64],
     ) -> Vec<Listed<'a>> {
         let singles = newest_first.map(|stored| vec![stored]).collect();
-        let bursts = self.gather(singles, |like| Some(&like.name), |_| true);
+        let groups = self.gather(singles, |like| Some(&like.name), |_| true);
         // Of those that no other of its name joined, those with one error.
         let mut many = HashMap::<&str, usize>::new();
-        let error = |burst: &[&StoredNotice]| match burst {
+        let error = |group: &[&StoredNotice]| match group {
             [alone] => self.likes.get(&alone.id).and_then(|like| like.error.as_deref()),
             _ => None,
         };
-        for burst in &bursts {
-            if let Some(error) = error(burst) {
+        for group in &groups {
+            if let Some(error) = error(group) {
                 *many.entry(error).or_default() += 1;
             }
         }
         let enough = |like: &str| many.get(like).is_some_and(|many| *many >= SAME_ERROR);
-        let bursts = self.gather(bursts, |like| like.error.as_ref(), enough);
+        let groups = self.gather(groups, |like| like.error.as_ref(), enough);
         let mut rows = Vec::new();
-        for burst in bursts {
-            let [newest, rest @ ..] = burst.as_slice() else { continue };
+        for group in groups {
+            let [newest, rest @ ..] = group.as_slice() else { continue };
             let name = rest.last().map(|oldest| oldest.id);
-            if name.is_none_or(|name| unfolded.contains(&name)) {
-                rows.extend(burst.iter().map(|stored| Listed::alone(stored, name)));
+            if name.is_none_or(|name| expanded.contains(&name)) {
+                rows.extend(group.iter().map(|stored| Listed::alone(stored, name)));
             } else {
                 let folded = rest.iter().map(|stored| stored.id).collect();
-                let read = burst.iter().all(|stored| stored.read);
-                rows.push(Listed { stored: newest, burst: name, folded, read });
+                let read = group.iter().all(|stored| stored.read);
+                rows.push(Listed { stored: newest, group: name, folded, read });
             }
         }
         rows
@@ -208,30 +208,30 @@ impl Notices {
     /// Joins what is alone to the last of its like, where that is not too long after it.
     fn gather<'a>(
         &'a self,
-        bursts: Vec<Vec<&'a StoredNotice>>,
+        groups: Vec<Vec<&'a StoredNotice>>,
         like: impl Fn(&'a Likeness) -> Option<&'a String>,
         joins: impl Fn(&str) -> bool,
     ) -> Vec<Vec<&'a StoredNotice>> {
         let mut gathered: Vec<Vec<&StoredNotice>> = Vec::new();
         let mut last = HashMap::<&str, usize>::new();
-        for burst in bursts {
-            let alike = match burst.as_slice() {
+        for group in groups {
+            let alike = match group.as_slice() {
                 [alone] => self.likes.get(&alone.id).and_then(&like).filter(|like| joins(like)),
                 _ => None,
             };
-            if let (Some(alike), [alone]) = (alike, burst.as_slice()) {
+            if let (Some(alike), [alone]) = (alike, group.as_slice()) {
                 let open = last.get(alike.as_str()).and_then(|at| gathered.get_mut(*at));
                 if let Some(open) = open
                     && open
                         .last()
-                        .is_some_and(|before| apart(&before.notice, &alone.notice) <= BURST)
+                        .is_some_and(|before| apart(&before.notice, &alone.notice) <= GROUP)
                 {
                     open.push(alone);
                     continue;
                 }
                 last.insert(alike, gathered.len());
             }
-            gathered.push(burst);
+            gathered.push(group);
         }
         gathered
     }

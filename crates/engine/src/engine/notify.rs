@@ -436,8 +436,8 @@ impl State {
         });
         let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
         Ok(RuleTrial {
-            of: count(recent.len()),
-            told: count(told().count()),
+            total: count(recent.len()),
+            matched: count(told().count()),
             examples: examples.collect(),
         })
     }

@@ -298,9 +298,9 @@ impl State {
             }
             ViewSpec::Log { jobs, filter } => self.open_log(&jobs, &filter)?,
             ViewSpec::Queues { server } => Kind::Queues { server },
-            ViewSpec::Notices { unread, failures, search, unfolded } => {
+            ViewSpec::Notices { unread, failures, search, expanded } => {
                 let search = search.trim().to_lowercase();
-                Kind::Notices(NoticeFilter { unread, failures, search, unfolded })
+                Kind::Notices(NoticeFilter { unread, failures, search, expanded })
             }
             ViewSpec::Frames { server, job } => Kind::Frames { server, job },
         };
@@ -436,9 +436,9 @@ impl State {
                 let row = |listed: super::notices::Listed<'_>| {
                     let notice = &listed.stored.notice;
                     let row = notice_row(name(&notice.server), listed.stored);
-                    let (burst, folded, read) = (listed.burst, listed.folded, listed.read);
+                    let (group, folded, read) = (listed.group, listed.folded, listed.read);
                     let (actions, asked) = self.actions_about(notice);
-                    NoticeRow { burst, folded, read, actions, asked, ..row }
+                    NoticeRow { group, folded, read, actions, asked, ..row }
                 };
                 let rows = stored.into_iter().map(row).collect();
                 (total, Rows::Notices { rows })

@@ -217,7 +217,7 @@ pub(crate) fn source_word(source: Source) -> &'static str {
     }
 }
 
-/// A row of the list of notices; its place in a burst and what can be done with its job are added by
+/// A row of the list of notices; its group and what can be done with its job are added by
 /// who knows them.
 pub(crate) fn notice_row(server_name: &str, stored: &StoredNotice) -> NoticeRow {
     let notice = &stored.notice;
@@ -239,7 +239,7 @@ pub(crate) fn notice_row(server_name: &str, stored: &StoredNotice) -> NoticeRow 
         actions: Vec::new(),
         asked: None,
         output: stored.output.clone(),
-        burst: None,
+        group: None,
         folded: Vec::new(),
     }
 }

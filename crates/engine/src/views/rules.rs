@@ -171,20 +171,20 @@ impl NoticeRule {
     }
 }
 
-/// What a rule would have told of what happened lately.
+/// What a rule would have notified of lately.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
 pub struct RuleTrial {
-    /// How many happenings are remembered.
-    pub of: u32,
-    /// How many of them it would have told.
-    pub told: u32,
+    /// How many events are remembered.
+    pub total: u32,
+    /// How many of them it matches.
+    pub matched: u32,
     /// The last few of those.
     pub examples: Vec<RuleExample>,
 }
 
-/// Something that a rule would have told.
+/// An event that a rule matches.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]

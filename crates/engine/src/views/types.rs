@@ -496,9 +496,9 @@ pub enum ViewSpec {
         failures: bool,
         /// Only those that hold this, whatever the case; empty for any.
         search: String,
-        /// Bursts are folded into their newest notice, but for these; `null`: none are.
+        /// Groups are folded into their newest notice, but for these; `null`: none are.
         #[ts(type = "Array<number> | null")]
-        unfolded: Option<Vec<i64>>,
+        expanded: Option<Vec<i64>>,
     },
     /// What came over the wire lately.
     Frames {
@@ -846,10 +846,10 @@ pub struct NoticeRow {
     pub asked: Option<AskedView>,
     /// What the programs of its rules printed.
     pub output: Option<String>,
-    /// What names the burst it belongs to; `null` where it is alone.
+    /// What names the group it belongs to; `null` where it is alone.
     #[ts(type = "number | null")]
-    pub burst: Option<i64>,
-    /// Others of the same burst that are folded into it.
+    pub group: Option<i64>,
+    /// Others of the same group that are folded into it.
     #[ts(type = "Array<number>")]
     pub folded: Vec<i64>,
 }

@@ -470,7 +470,7 @@ async fn the_job_on_screen_in_a_focused_window_rings_no_popup() {
     assert!(popups[0].notice.job.as_ref().unwrap().as_str().ends_with(&unseen));
     let Rows::Notices { rows } = pull(
         &scene.engine,
-        ViewSpec::Notices { unread: false, failures: false, search: String::new(), unfolded: None },
+        ViewSpec::Notices { unread: false, failures: false, search: String::new(), expanded: None },
     )
     .await
     else {

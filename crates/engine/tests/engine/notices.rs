@@ -245,7 +245,7 @@ async fn what_ends_while_popups_are_snoozed_is_summed_up_afterwards_and_failures
     // They are in the list, and are found by what they say and by how they ended.
     let found = async |unread: bool, failures: bool, search: &str| {
         let spec =
-            ViewSpec::Notices { unread, failures, search: search.to_owned(), unfolded: None };
+            ViewSpec::Notices { unread, failures, search: search.to_owned(), expanded: None };
         let view = engine.open_view(spec).await.unwrap();
         let window = engine.view_window(view, 0, 10).await.unwrap();
         engine.close_view(view).await;
@@ -354,7 +354,7 @@ async fn what_quiet_held_when_the_program_ended_is_summed_up_later_and_not_as_if
     engine.set_preferences(snoozed).await.unwrap();
     let listed = async |engine: &Engine, search: &str, many: u64| {
         let search = search.to_owned();
-        let spec = ViewSpec::Notices { unread: false, failures: false, search, unfolded: None };
+        let spec = ViewSpec::Notices { unread: false, failures: false, search, expanded: None };
         let view = engine.open_view(spec).await.unwrap();
         while engine.view_window(view, 0, 10).await.unwrap().total != many {
             tokio::time::sleep(Duration::from_millis(20)).await;

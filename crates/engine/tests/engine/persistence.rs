@@ -98,7 +98,7 @@ async fn an_outcome_is_told_once_across_restarts() {
     assert_eq!(titles.len(), 1, "{titles:?}");
     assert!(titles[0].contains("failed"));
     let spec =
-        ViewSpec::Notices { unread: false, failures: false, search: String::new(), unfolded: None };
+        ViewSpec::Notices { unread: false, failures: false, search: String::new(), expanded: None };
     let Rows::Notices { rows } = pull(&engine, spec).await else { panic!() };
     // KECS sends a notification of its own about the failure; the outcomes are there once each.
     let listed = rows.iter().filter(|row| row.body.contains("Demo: KECS")).count();
@@ -157,7 +157,7 @@ async fn what_ended_while_the_program_was_off_is_told_as_one() {
     until("the summary", || !world.titles().is_empty()).await;
     assert_eq!(world.titles(), ["While Jobwatch was off: 2 completed, 1 failed"]);
     let spec =
-        ViewSpec::Notices { unread: false, failures: false, search: String::new(), unfolded: None };
+        ViewSpec::Notices { unread: false, failures: false, search: String::new(), expanded: None };
     let Rows::Notices { rows } = pull(&engine, spec).await else { panic!() };
     assert_eq!(rows.len(), 4, "each is in the list, and the summary: {rows:?}");
     engine.stop().await;

@@ -36,9 +36,9 @@ impl Scene {
         }
     }
 
-    async fn notices(&self, unfolded: Option<Vec<i64>>) -> Vec<NoticeRow> {
+    async fn notices(&self, expanded: Option<Vec<i64>>) -> Vec<NoticeRow> {
         let search = String::new();
-        let spec = ViewSpec::Notices { unread: false, failures: false, search, unfolded };
+        let spec = ViewSpec::Notices { unread: false, failures: false, search, expanded };
         let view = self.engine.open_view(spec).await.unwrap();
         let window = self.engine.view_window(view, 0, 100).await.unwrap();
         self.engine.close_view(view).await;
@@ -130,7 +130,7 @@ async fn a_rule_that_is_tried_says_what_it_would_have_told_and_changes_nothing()
     let tried = async |rule| {
         let trial = scene.engine.try_rule(rule).await.unwrap();
         let titles: Vec<String> = trial.examples.into_iter().map(|e| e.title).collect();
-        (trial.told, titles.join(", "))
+        (trial.matched, titles.join(", "))
     };
     let failures = rule(&[EventKind::Failed, EventKind::StillFailing]);
     let expected = "nightly:7 failed again, nightly:7 failed";
@@ -139,7 +139,7 @@ async fn a_rule_that_is_tried_says_what_it_would_have_told_and_changes_nothing()
     assert_eq!(tried(others).await, (0, String::new()));
     // Four ends and, once their names are known, four starts.
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
-    while scene.engine.try_rule(failures.clone()).await.unwrap().of != 8 {
+    while scene.engine.try_rule(failures.clone()).await.unwrap().total != 8 {
         assert!(std::time::Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -245,12 +245,12 @@ async fn what_happened_together_is_folded_into_its_newest_and_can_be_laid_open()
     scene.notices_of(6).await;
     let folded = scene.notices(Some(Vec::new())).await;
     assert_eq!(folded.len(), 2);
-    assert_eq!((folded[0].burst, folded[0].folded.len()), (None, 0));
-    let (burst, others) = (folded[1].burst.unwrap(), &folded[1].folded);
-    assert_eq!((others.len(), others.last()), (4, Some(&burst)), "its oldest names it");
-    let open = scene.notices(Some(vec![burst])).await;
+    assert_eq!((folded[0].group, folded[0].folded.len()), (None, 0));
+    let (group, others) = (folded[1].group.unwrap(), &folded[1].folded);
+    assert_eq!((others.len(), others.last()), (4, Some(&group)), "its oldest names it");
+    let open = scene.notices(Some(vec![group])).await;
     assert_eq!(open.len(), 6);
-    assert!(open[1..].iter().all(|row| row.burst == Some(burst) && row.folded.is_empty()));
+    assert!(open[1..].iter().all(|row| row.group == Some(group) && row.folded.is_empty()));
     scene.stop().await;
 }
 

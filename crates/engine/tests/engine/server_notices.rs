@@ -19,7 +19,7 @@ fn say(scene: &Scene, kind: &str, payload: Value) {
 
 async fn listed(engine: &Engine) -> Vec<NoticeRow> {
     let search = String::new();
-    let spec = ViewSpec::Notices { unread: false, failures: false, search, unfolded: None };
+    let spec = ViewSpec::Notices { unread: false, failures: false, search, expanded: None };
     let view = engine.open_view(spec).await.unwrap();
     let window = engine.view_window(view, 0, 50).await.unwrap();
     engine.close_view(view).await;

@@ -15,10 +15,10 @@ use jobwatch_engine::views::{
 use crate::common::{World, engine, until};
 use crate::notices::{Scene, start_all};
 
-/// All rows of the list, bursts folded.
+/// All rows of the list, groups folded.
 async fn list(scene: &Scene) -> Vec<NoticeRow> {
-    let (search, unfolded) = (String::new(), Some(Vec::new()));
-    let spec = ViewSpec::Notices { unread: false, failures: false, search, unfolded };
+    let (search, expanded) = (String::new(), Some(Vec::new()));
+    let spec = ViewSpec::Notices { unread: false, failures: false, search, expanded };
     let view = scene.engine.open_view(spec).await.unwrap();
     let window = scene.engine.view_window(view, 0, 500).await.unwrap();
     scene.engine.close_view(view).await;

@@ -467,7 +467,7 @@ export class Mock implements Backend {
     if (broken !== undefined) throw error("invalid", `“${broken}” is no pattern: unclosed group.`);
     const bad = rule.kinds.includes("failed");
     const told = this.world.notices.filter((notice) => (notice.tone === "bad") === bad);
-    return { of: this.world.notices.length, told: told.length, examples: told.slice(0, 5).map(({ title, serverName, at }) => ({ title, serverName, at })) };
+    return { total: this.world.notices.length, matched: told.length, examples: told.slice(0, 5).map(({ title, serverName, at }) => ({ title, serverName, at })) };
   }
 
   async runRule(...[rule]: Parameters<Backend["runRule"]>) {

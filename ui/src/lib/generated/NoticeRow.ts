@@ -71,10 +71,10 @@ asked: AskedView | null,
  */
 output: string | null, 
 /**
- * What names the burst it belongs to; `null` where it is alone.
+ * What names the group it belongs to; `null` where it is alone.
  */
-burst: number | null, 
+group: number | null, 
 /**
- * Others of the same burst that are folded into it.
+ * Others of the same group that are folded into it.
  */
 folded: Array<number>, };

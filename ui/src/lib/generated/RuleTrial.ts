@@ -2,17 +2,17 @@
 import type { RuleExample } from "./RuleExample";
 
 /**
- * What a rule would have told of what happened lately.
+ * What a rule would have notified of lately.
  */
 export type RuleTrial = { 
 /**
- * How many happenings are remembered.
+ * How many events are remembered.
  */
-of: number, 
+total: number, 
 /**
- * How many of them it would have told.
+ * How many of them it matches.
  */
-told: number, 
+matched: number, 
 /**
  * The last few of those.
  */

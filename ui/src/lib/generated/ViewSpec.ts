@@ -61,9 +61,9 @@ failures: boolean,
  */
 search: string, 
 /**
- * Bursts are folded into their newest notice, but for these; `null`: none are.
+ * Groups are folded into their newest notice, but for these; `null`: none are.
  */
-unfolded: Array<number> | null, } | { "kind": "frames", 
+expanded: Array<number> | null, } | { "kind": "frames", 
 /**
  * On which server.
  */

@@ -114,11 +114,11 @@ test("where no notice is listed, the reason is that of the question answered", a
   await waitFor(() => expect(screen.getAllByRole("row").length).toBeGreaterThan(1));
 });
 
-describe("a burst", () => {
+describe("a group", () => {
   test("is one row that is laid open, read and dismissed as a whole", async () => {
     const mock = await show();
     const [newest, ...others] = mock.world.notices;
-    mock.world.notices = [{ ...newest!, burst: 7, folded: [8, 7], read: false }, ...others];
+    mock.world.notices = [{ ...newest!, group: 7, folded: [8, 7], read: false }, ...others];
     mock.touch();
     await user.click(screen.getByRole("button", { name: /^Notices/ }));
     const more = await screen.findByRole("button", { name: "+2 similar" });

@@ -265,7 +265,7 @@ export class World {
       id: this.#nextNotice++, server: job.row.server, serverName: job.row.serverName, job: job.row.id,
       title: `${job.row.name} ${failed ? "failed" : "completed"}`,
       body: `${job.row.serverName} · 4 m 12 s${failed ? ` · ${job.error ?? ""}` : ""}`, tone: failed ? "bad" : "good", at, read,
-      rule: failed ? "Failures" : "Jobs I watch", output: null, burst: null, folded: [],
+      rule: failed ? "Failures" : "Jobs I watch", output: null, group: null, folded: [],
       name: job.row.name, failed, queue: job.row.queue, actions: failed ? ["retry"] : [], asked: null,
     });
   }
