@@ -18,14 +18,14 @@ import { sanitize } from "../shared/sanitize";
 import { applyTheme } from "./theme";
 import { zoomed } from "./zoom";
 
-/** What the middle of the window shows. */
+/** The page shown beside the sidebar. */
 export type Page =
   | { kind: "jobs"; server: string | null; queue: string | null }
   | { kind: "queues" }
   | { kind: "notices" }
   | { kind: "settings" };
 
-/** A part of a job's detail. */
+/** A tab of a job's detail. */
 export type DetailTab = "overview" | "logs" | "metrics" | "frames";
 
 /** A dialog on top of the window. */
@@ -38,7 +38,7 @@ export type Overlay =
   | { kind: "palette" }
   | { kind: "shortcuts" };
 
-/** A word in the corner, perhaps with one thing to do about it. */
+/** A short message in the corner, optionally with one action. */
 export interface Toast {
   id: number;
   text: string;
@@ -48,25 +48,25 @@ export interface Toast {
 }
 
 const TOAST = 6000;
-/** How often the page makes sure that it still hears the program. */
+/** How often the page checks that ticks still arrive, in ms. */
 const CHECK = 5000;
 
-/** The page's state and its verbs. Everything that outlives a component is here. */
+/** The page's state and actions: everything that outlives a component. */
 export class App {
-  /** Servers, counts and health; null until first heard. */
+  /** Servers, counts and health; null until loaded. */
   overview = $state.raw<Overview | null>(null);
-  /** Why the program does not answer. */
+  /** Why the program does not respond. */
   failure = $state.raw<UserError | null>(null);
   page = $state.raw<Page>({ kind: "jobs", server: null, queue: null });
   /** The job whose detail is open. */
   selected = $state.raw<OpenJob | null>(null);
   /** Whether the detail fills the window. */
   full = $state(false);
-  /** The part of the detail on screen: stays from job to job. */
+  /** The selected tab of the detail, kept from job to job. */
   tab = $state<DetailTab>("overview");
   overlay = $state.raw<Overlay | null>(null);
   toasts = $state.raw<Toast[]>([]);
-  /** What a screen reader is told next. */
+  /** The next announcement for screen readers. */
   announcement = $state("");
 
   readonly views: Views;
@@ -74,7 +74,7 @@ export class App {
   #dirty = false;
   #lastToast = 0;
   #ticks = 0;
-  /** The size of the page that was asked for last. */
+  /** The zoom last requested. */
   #zoom: number | null = null;
   #zoomToast = 0;
 
@@ -94,7 +94,7 @@ export class App {
     }
   }
 
-  /** Checks now and then until the returned function is called. */
+  /** Checks periodically that ticks arrive, until the returned function is called. */
   keepListening(): () => void {
     const timer = setInterval(() => void this.#check(), CHECK);
     return () => clearInterval(timer);
@@ -104,7 +104,7 @@ export class App {
     return this.overview?.servers.find((server) => server.id === id);
   }
 
-  /** A moment of our clock as the server's clock shows it: its own times are compared with that. */
+  /** Converts a time of our clock to the server's clock, to compare with the server's own times. */
   nowOn(server: string, now: number): number {
     return now + (this.server(server)?.clockAhead ?? 0);
   }
@@ -123,7 +123,7 @@ export class App {
     this.reportFocus();
   }
 
-  /** Opens a job in full from anywhere. */
+  /** Opens a job in the full window, from any page. */
   show(job: OpenJob): void {
     this.overlay = null;
     if (this.page.kind !== "jobs" || (this.page.server !== null && this.page.server !== job.server)) {
@@ -132,7 +132,7 @@ export class App {
     this.select(job, true);
   }
 
-  /** One step back: full, detail. Says whether there was one. */
+  /** Leaves the full window, then closes the detail. Returns whether there was anything to leave. */
   back(): boolean {
     if (this.full) {
       this.full = false;
@@ -143,13 +143,13 @@ export class App {
     return true;
   }
 
-  /** Tells the program what is on screen. */
+  /** Reports to the program which job is on screen. */
   reportFocus(): void {
-    // Only a hint against a needless popup: when it fails, one popup more is shown.
+    // Only avoids a redundant popup, so a failure is harmless.
     this.backend.lookingAt(document.hasFocus(), this.selected).catch(() => undefined);
   }
 
-  /** Runs a command; a failure is told in a toast. Says whether it went well. */
+  /** Runs a command and shows a failure in a toast. Returns whether it succeeded. */
   async run(command: () => Promise<unknown>): Promise<boolean> {
     try {
       await command();
@@ -164,7 +164,7 @@ export class App {
     void this.run(() => this.backend.reconnect(id));
   }
 
-  /** Tries at once what is not live: the server in question, or all of them. */
+  /** Reconnects the server on screen, or all servers that are not live. */
   reconnectHere(): void {
     const here = this.selected?.server ?? (this.page.kind === "jobs" ? this.page.server : null);
     const servers = (this.overview?.servers ?? []).filter((server) =>
@@ -175,13 +175,13 @@ export class App {
     else this.toast(servers.length === 1 ? `Reconnecting ${sanitize(servers[0]?.name ?? "")}.` : `Reconnecting ${count(servers.length, "server")}.`);
   }
 
-  /** Changes some of the user's choices; the others stay as they are. */
+  /** Changes some preferences and leaves the others as they are. */
   setPreferences(patch: PreferencesPatch): void {
     if (patch.theme) applyTheme(patch.theme);
     void this.run(() => this.backend.setPreferences(patch));
   }
 
-  /** Draws the page a step larger or smaller, or as designed; kept over restarts. */
+  /** Zooms in, out, or back to 100 %; kept across restarts. */
   zoom(step: 1 | 0 | -1): void {
     const now = this.#zoom ?? this.overview?.preferences.zoom ?? 100;
     this.#zoom = zoomed(now, step);
@@ -190,12 +190,12 @@ export class App {
     if (this.#zoom !== now) this.setPreferences({ zoom: this.#zoom });
   }
 
-  /** Asks a server to do something with a job. The job's row shows that it was asked, and how it went. */
+  /** Requests an action on a job. The job's row shows the request and its result. */
   async act(server: string, job: string, action: ActionView): Promise<void> {
     await this.run(() => this.backend.act(server, job, action));
   }
 
-  /** Shows no more popups about jobs like this one, with a way back. */
+  /** Mutes popups about jobs like this one, with Undo. */
   async mute(target: MuteTarget, by: MuteBy): Promise<void> {
     await this.run(async () => {
       const mute = await this.backend.mute(target, by);
@@ -231,7 +231,7 @@ export class App {
     this.toasts = this.toasts.filter((toast) => toast.id !== id);
   }
 
-  /** Speaks to a screen reader. */
+  /** Announces text to screen readers. */
   announce(text: string): void {
     this.announcement = text;
   }
@@ -259,8 +259,8 @@ export class App {
   }
 
   /**
-   * A channel that lost one message delivers none after it, and nobody is told. When the program's
-   * answer differs from what is on screen and no tick said so, the page listens anew.
+  * A channel that loses one message silently delivers none after it. When the program's overview
+  * differs from the one on screen without a tick, the page subscribes again.
    */
   async #check(): Promise<void> {
     if (document.hidden || this.overview === null || this.#pulling) return;
@@ -293,14 +293,14 @@ export class App {
   }
 }
 
-/** What is muted, as a sentence goes on after "muted". */
+/** Describes a mute, to follow the word "Muted". */
 export function describeMute({ name, error, queue }: Mute): string {
   if (error !== null) return `failures with “${sanitize(error)}”`;
   if (queue !== null) return `the queue “${sanitize(queue)}”`;
   return `jobs named “${sanitize(name ?? "")}”`;
 }
 
-/** Whether two overviews differ at most in what no tick tells of: when a server was last heard, and how its clock runs. */
+/** Whether two overviews are equal, apart from fields that cause no tick. */
 function sameButHeard(one: Overview, other: Overview): boolean {
   const plain = (overview: Overview) => JSON.stringify(overview, (name, value: unknown) => (name === "lastHeard" || name === "clockAhead" ? null : value));
   return plain(one) === plain(other);

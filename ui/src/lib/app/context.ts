@@ -8,12 +8,12 @@ export function provideApp(app: App): void {
   setContext(KEY, app);
 }
 
-/** The page's one controller. Call while a component is being made. */
+/** The page's controller. Call during component initialisation. */
 export function useApp(): App {
   return getContext<App>(KEY);
 }
 
-/** The context of a component that is shown alone. */
+/** The context for a component rendered alone. */
 export function contextOf(app: App): Map<symbol, App> {
   return new Map([[KEY, app]]);
 }

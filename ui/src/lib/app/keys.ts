@@ -2,7 +2,7 @@ import type { App } from "./app.svelte";
 import { nextPane } from "./panes";
 import { zoomKey } from "./zoom";
 
-/** The shortcut sheet: what each key does, by part of the window. */
+/** Contents of the shortcut sheet: what each key does, by part of the window. */
 export const SHORTCUTS: { part: string; keys: [string[], string][] }[] = [
   {
     part: "Everywhere",
@@ -56,11 +56,11 @@ export const SHORTCUTS: { part: string; keys: [string[], string][] }[] = [
   },
 ];
 
-/** Keys of the part on screen, tried before the window's own. */
+/** Keys of the components on screen, tried before the window's own. */
 export type LocalKeys = Partial<Record<string, (event: KeyboardEvent) => void>>;
 const local: LocalKeys[] = [];
 
-/** Offers keys while a component lives. Later ones win. Returns how to take them back. */
+/** Registers keys while a component is mounted; later ones win. Returns a function to remove them. */
 export function offerKeys(keys: LocalKeys): () => void {
   local.push(keys);
   return () => {
@@ -68,7 +68,7 @@ export function offerKeys(keys: LocalKeys): () => void {
   };
 }
 
-/** Whether the event is meant for something that takes text or has keys of its own. */
+/** Whether the event's target takes text or has keys of its own. */
 function typing(event: KeyboardEvent): boolean {
   const target = event.target;
   return target instanceof HTMLElement && (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable);
@@ -98,7 +98,7 @@ export function handleKey(app: App, event: KeyboardEvent): void {
     if (event.key === "Escape") (event.target as HTMLElement).blur();
     return;
   }
-  // Space and Enter press the button that has the focus; on the tab already open they would do nothing.
+  // Space and Enter press the focused button, except on the selected tab, where they would do nothing.
   const pressed = event.target instanceof HTMLElement ? event.target.closest("button, a, summary, [role=separator]") : null;
   if ((event.key === " " || event.key === "Enter") && pressed !== null && pressed.getAttribute("aria-selected") !== "true") return;
   for (const keys of local.toReversed()) {

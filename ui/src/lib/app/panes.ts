@@ -1,21 +1,21 @@
 /**
- * Parts of the window that F6 goes through, in the order of the page. An element is one by
- * `data-pane`; the part of it that takes the focus has `data-pane-focus`, else its first control.
+* The panes that F6 cycles through, in page order. An element is a pane by
+* `data-pane`; within it `data-pane-focus` takes the focus, else its first control.
  */
 const PANES = "[data-pane]";
 const CONTROLS = "button:not(:disabled), input:not(:disabled), select:not(:disabled), a[href], [tabindex]";
 
-/** Moves the focus to the next part of the window, or to the one before; at the end it starts over. */
+/** Moves the focus to the next or previous pane, wrapping around. */
 export function nextPane(back: boolean): void {
   const panes = [...document.querySelectorAll<HTMLElement>(PANES)].filter((pane) => shown(pane) && target(pane) !== null);
-  // Of parts within parts, the focus is in the innermost, which comes last.
+  // Of nested panes, the innermost has the focus, which comes last.
   const at = panes.findLastIndex((pane) => pane.contains(document.activeElement));
   const next = at < 0 ? (back ? panes.length - 1 : 0) : (at + (back ? -1 : 1) + panes.length) % panes.length;
   const pane = panes[next];
   const to = pane && target(pane);
   if (!to) return;
   to.focus();
-  // After a click the engine of the page shows no ring on what a script focuses.
+  // After a click WebKit shows no focus ring on an element focused by script.
   to.dataset.ring = "";
   to.addEventListener("blur", () => delete to.dataset.ring, { once: true });
 }
@@ -28,7 +28,7 @@ function target(pane: HTMLElement): HTMLElement | null {
   return (marked && control(marked)) ?? control(pane);
 }
 
-/** Whether it is drawn at all: what is hidden takes no focus. */
+/** Whether the element is rendered: hidden ones cannot take the focus. */
 function shown(element: HTMLElement): boolean {
   return element.closest("[hidden], [inert]") === null && element.checkVisibility?.() !== false;
 }

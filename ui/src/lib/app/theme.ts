@@ -1,6 +1,6 @@
 import type { Theme } from "../generated/Theme";
 
-/** Draws the page in a theme. The program does so before the page is there, so that no start flashes. */
+/** Applies a theme. The program does so before the page loads, to avoid a flash at startup. */
 export function applyTheme(theme: Theme): void {
   const root = document.documentElement;
   if (theme === "system") delete root.dataset.theme;

@@ -10,7 +10,7 @@ import { show } from "../shared/testing";
 const user = userEvent.setup({ delay: null });
 beforeEach(() => vi.restoreAllMocks());
 
-/** What axe finds wrong; happy-dom cannot judge colours, `tokens.test.ts` does. */
+/** Violations found by axe. Colours are checked by `tokens.test.ts`, as happy-dom has none. */
 async function faults(part: Element = document.body): Promise<string[]> {
   const { violations } = await axe.run(part, {
     rules: { "color-contrast": { enabled: false }, region: { enabled: false } },

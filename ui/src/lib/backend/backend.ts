@@ -29,42 +29,42 @@ import type { ViewWindow } from "../generated/ViewWindow";
  * {@link UserError}; pass what was caught through {@link asUserError}.
  */
 export interface Backend {
-  /** Ticks from now on. A second call replaces the first. */
+  /** Delivers ticks from now on. A second call replaces the first. */
   subscribe(onTick: (tick: Tick) => void): Promise<void>;
   overview(): Promise<Overview>;
   openView(spec: ViewSpec): Promise<number>;
   viewWindow(view: number, first: number, count: number): Promise<ViewWindow>;
   closeView(view: number): Promise<void>;
   /**
-   * Where something is in a log, and so many rows around it; null when it is nowhere. Like all `log…`
-   * calls, for `log` views.
+  * Finds a position in a log, with `around` rows; null if there is none. Like all `log…` calls, only
+  * for `log` views.
    */
   logSeek(view: number, target: LogTarget, around: number): Promise<LogFound | null>;
-  /** A log from afar, in so many slices of its rows and so many buckets of its time. */
+  /** Level counts of a log, in so many slices of its rows and so many buckets of its time. */
   logMap(view: number, slices: number, buckets: number): Promise<LogMap>;
-  /** A row, whole. */
+  /** The full text of a row. */
   logText(view: number, row: number): Promise<LogText>;
   /** Rows as text for the clipboard, at most 100,000. */
   logCopy(view: number, first: number, count: number, format: LogFormat): Promise<string>;
   /**
-   * Asks where to save, and saves all rows, or all lines whatever the filter. Resolves when that has
-   * ended; with `ended` and `cancelled` when nobody wants it. One at a time.
+  * Asks where to save, then saves the filtered rows or all lines. Resolves when done;
+  * with `ended` and `cancelled` if the user cancels. One at a time.
    */
   logSave(view: number, filtered: boolean, format: LogFormat, onProgress: (saving: LogSaving) => void): Promise<LogSaving>;
-  /** Stops saving; nothing is left of what was saved. */
+  /** Cancels saving and removes the partial file. */
   logSaveCancel(): Promise<void>;
-  /** Asks the servers for lines before the first, or for those of gaps. */
+  /** Fetches lines before the first, and those of gaps, from the servers. */
   logFetch(view: number): Promise<void>;
-  /** Tells whether the window has the focus and which job it shows, so that no popup repeats it. */
+  /** Reports whether the window has the focus and which job it shows, so that no popup repeats it. */
   lookingAt(focused: boolean, job: OpenJob | null): Promise<void>;
   serverDraft(id: string): Promise<ServerDraft>;
-  /** Resolves to the server's id. The key and further headers, a line each, are handed on and not kept; no headers keep the present ones. */
+  /** Resolves to the server's id. Key and further headers (one per line) are passed on, not kept; null headers keep the current ones. */
   saveServer(draft: ServerDraft, change: KeyChange, key: string | null, headers: string | null): Promise<string>;
-  /** Resolves when the last step was reported. */
+  /** Resolves after the last step was reported. */
   testServer(draft: ServerDraft, change: KeyChange, key: string | null, headers: string | null, onStep: (step: TestStep) => void): Promise<TestVerdict>;
-  /** What is behind an address as it was pasted; asked without a key, within five seconds. */
+  /** Detects the kind of server at a pasted address, without a key, within five seconds. */
   probeServer(url: string, extraCa: string): Promise<ProbeView>;
-  /** Signs in; resolves to the number of the token, for {@link ServerDraft.signIn}. Neither e-mail nor password is kept. */
+  /** Signs in and resolves to the token's number, for {@link ServerDraft.signIn}. E-mail and password are not kept. */
   signIn(draft: ServerDraft, email: string, password: string, headers: string | null, stay: boolean): Promise<number>;
   removeServer(id: string): Promise<void>;
   pauseServer(id: string): Promise<void>;
@@ -76,15 +76,15 @@ export interface Backend {
   markRead(ids: number[], read: boolean): Promise<void>;
   markAllRead(): Promise<void>;
   dismiss(ids: number[]): Promise<void>;
-  /** Takes a dismissal back. */
+  /** Undoes a dismissal. */
   restore(ids: number[]): Promise<void>;
-  /** Changes some of the user's choices; what is left out stays as it is. */
+  /** Changes the given preferences and leaves the others as they are. */
   setPreferences(patch: PreferencesPatch): Promise<void>;
-  /** Shows no more popups about jobs like this one; resolves to what was muted. */
+  /** Mutes popups about jobs like this one; resolves to what was muted. */
   mute(target: MuteTarget, by: MuteBy): Promise<Mute>;
-  /** What a rule would have told of what happened lately. */
+  /** Which recent events a rule would have matched. */
   tryRule(rule: NoticeRule): Promise<RuleTrial>;
-  /** Does what a rule does besides telling, on the last happening; resolves to how each went. */
+  /** Runs a rule's program and post on the last event; resolves to their results. */
   runRule(rule: NoticeRule): Promise<string[]>;
   startsAtLogin(): Promise<boolean>;
   setStartAtLogin(on: boolean): Promise<void>;
@@ -94,9 +94,9 @@ export interface Backend {
 }
 
 /**
- * Whatever was thrown, as an error the page can show. What is no {@link UserError} was written for
- * developers (by the IPC layer about a command's arguments, by the engine of the page): it goes to
- * the console, and a sentence takes its place.
+* Converts whatever was thrown to an error the page can show. Anything but a {@link UserError} was
+* written for developers (by the IPC layer or WebKit): it goes to the console, and a generic
+* message replaces it.
  */
 export function asUserError(thrown: unknown): UserError {
   if (typeof thrown === "object" && thrown !== null && "code" in thrown && "message" in thrown && typeof thrown.code === "string") {

@@ -1,4 +1,4 @@
-/** A secret on its way to the program: neither half says anything without the other. */
+/** A secret split in two for sending: neither half reveals anything without the other. */
 export interface Masked {
   masked: number[];
   pad: number[];
@@ -11,7 +11,7 @@ export interface Masked {
 export function mask(secret: string): Masked {
   const bytes = new TextEncoder().encode(secret);
   const pad = new Uint8Array(bytes.length);
-  // The browser gives no more at once.
+  // The limit of one `getRandomValues` call.
   for (let at = 0; at < pad.length; at += 65_536) crypto.getRandomValues(pad.subarray(at, at + 65_536));
   const sent = { masked: Array.from(bytes, (byte, at) => byte ^ pad[at]!), pad: Array.from(pad) };
   bytes.fill(0);

@@ -10,7 +10,7 @@ import { withTimeout } from "./withTimeout";
 
 const masked = (secret: string | null): Masked | null => (secret === null ? null : mask(secret));
 
-/** The first pull waits for the history, however long it is; the later ones get lost on the way or come. */
+/** The first overview waits for the history, however long that takes; only later ones time out. */
 let begun = false;
 
 const overview = async (): Promise<Overview> => {
@@ -20,7 +20,7 @@ const overview = async (): Promise<Overview> => {
   return first;
 };
 
-/** The program itself, over Tauri's IPC. */
+/** Talks to the program over Tauri's IPC. */
 export const tauri: Backend = {
   subscribe: (onTick) => invoke("subscribe", { onTick: new Channel<Tick>(onTick) }),
   overview,

@@ -1,11 +1,11 @@
 import type { UserError } from "../generated/UserError";
 
-/** The program answers pulls from memory; one that takes this long got lost on the way. */
+/** The program answers from memory: a call that takes this long was lost. In ms. */
 export const TIMEOUT = 10_000;
 
 /**
- * The answer, or a failure when it does not come in time, so that whoever pulls can pull again. An
- * answer that comes later is handed to `late`.
+* Resolves to the answer, or rejects after `limit` ms so that the caller can retry. A later
+* answer is passed to `late`.
  */
 export function withTimeout<T>(answer: Promise<T>, late?: (value: T) => void, limit = TIMEOUT): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@ import type { AskedView } from "../generated/AskedView";
 import { isTerminal } from "./states";
 import type { StateKind } from "../generated/StateKind";
 
-/** How an action is named: as the server names it. */
+/** The server's own name for an action, where it differs. */
 const NAMES: Record<string, Partial<Record<ActionView, string>>> = {
   kecs: { cancel: "Stop task" },
 };
@@ -12,7 +12,7 @@ export function actionName(dialect: string | undefined, action: ActionView): str
   return NAMES[dialect ?? ""]?.[action] ?? (action === "cancel" ? "Cancel" : "Retry");
 }
 
-/** Why kinds of servers have no such action at all. */
+/** Why a kind of server lacks an action. */
 const ABSENT: Record<string, Partial<Record<ActionView, string>>> = {
   triggerx: { retry: "TriggerX has no retry: its next trigger starts a new task." },
   "study-buddy": {
@@ -23,7 +23,7 @@ const ABSENT: Record<string, Partial<Record<ActionView, string>>> = {
   kecs: { retry: "Amazon ECS cannot retry a task: run its task definition again, or let its service start another." },
 };
 
-/** Why a server does not accept an action for a job now; null where there is nothing to explain. */
+/** Why an action is not available for a job; null if there is nothing to explain. */
 export function whyNot(dialect: string | undefined, action: ActionView, state: StateKind): string | null {
   const ended = isTerminal(state);
   if (action === "cancel" && ended) return null;
@@ -33,7 +33,7 @@ export function whyNot(dialect: string | undefined, action: ActionView, state: S
   return action === "retry" ? "The server does not allow a retry of this job right now." : "The server does not allow cancelling this job right now.";
 }
 
-/** What was asked of a server, in words. */
+/** Describes the state of a requested action. */
 export function describeAction(dialect: string | undefined, { action, state, message }: AskedView): string {
   const name = actionName(dialect, action);
   switch (state) {

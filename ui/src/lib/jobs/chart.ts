@@ -1,4 +1,4 @@
-/** A value of a curve and where it is drawn. */
+/** A value of a series and its position in the plot. */
 export interface PlotPoint {
   at: number;
   value: number;
@@ -6,7 +6,7 @@ export interface PlotPoint {
   y: number;
 }
 
-/** A series drawn in a box, time from left to right. */
+/** A series laid out in a box, time from left to right. */
 export interface Plot {
   points: PlotPoint[];
   line: string;
@@ -17,14 +17,14 @@ export interface Plot {
   from: number;
   to: number;
   y: (value: number) => number;
-  /** Index of the value nearest to this place. */
+  /** Index of the value nearest to this x position. */
   nearest: (x: number) => number;
 }
 
-/** Space above the highest number, so that its label fits. */
+/** Space above the highest value, so that its label fits. */
 const TOP = 8;
 
-/** Lays a series out; null where there is nothing to draw. What is no number is left out. */
+/** Lays out a series, ignoring what is not a number; null if nothing remains. */
 export function plot(series: [number, number][], width: number, height: number): Plot | null {
   const usable = series.filter(([at, value]) => Number.isFinite(at) && Number.isFinite(value)).sort(([one], [other]) => one - other);
   const [head] = usable;
@@ -40,7 +40,7 @@ export function plot(series: [number, number][], width: number, height: number):
   const points = usable.map(([at, value]) => ({ at, value, x: x(at), y: y(value) }));
   const round = (number: number) => Math.round(number * 10) / 10;
   const path = points.map((point) => `${round(point.x)},${round(point.y)}`);
-  // One value is a level line: it holds for as long as nothing else was said.
+  // Draw a single value as a level line.
   if (span === 0) path.unshift(`0,${round(y(tail[1]))}`);
   const nearest = (to: number) => {
     let best = 0;
@@ -54,7 +54,7 @@ export function plot(series: [number, number][], width: number, height: number):
 
 /** Three to six round numbers that enclose a range. */
 export function ticks(least: number, most: number): number[] {
-  // What floating point cannot tell apart is no range.
+  // A range below floating point precision is no range.
   const size = Math.max(Math.abs(least), Math.abs(most));
   if (most - least < size * 1e-9) most = least;
   const spread = most - least || size || 1;
@@ -63,7 +63,7 @@ export function ticks(least: number, most: number): number[] {
   const step = ([1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough) ?? 10) * power;
   const first = Math.floor(least / step);
   const last = most === least ? first + 1 : Math.ceil(most / step);
-  // Products, not sums: those would gather the errors of fractions.
+  // Multiply instead of adding up, which would accumulate rounding errors.
   const steps = Math.min(last - first, 12);
   const found = Array.from({ length: steps + 1 }, (_, index) => Number(((first + index) * step).toPrecision(12)));
   return [...new Set(found)];

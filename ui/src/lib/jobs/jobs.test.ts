@@ -57,7 +57,7 @@ test("an axis has a few round numbers around what was measured", () => {
   expect(ticks(22, 62)).toEqual([20, 40, 60, 80]);
   expect(ticks(0.1, 0.34)).toEqual([0.1, 0.2, 0.3, 0.4]);
   expect(ticks(0, 0)).toEqual([0, 0.5]);
-  // What floating point makes of equal values, and numbers near the end of its digits.
+  // Values equal but for rounding, and numbers at the limits of floating point.
   expect(ticks(0.3, 0.1 + 0.2)).toHaveLength(2);
   expect(ticks(33.3, 33.300000000000004)).toHaveLength(2);
   const ranges: [number, number][] = [[123456789012, 123456789013], [1e15, 1e15 + 1], [-1e300, 1e300], [5e-324, 1e-323]];

@@ -1,23 +1,23 @@
 import type { JobRow } from "../generated/JobRow";
 import { jobKey } from "./states";
 
-/** How long after its last movement the pointer still counts as aiming. */
+/** How long rows stay frozen after the pointer last moved, in ms. */
 const AIMING = 4000;
 
 /**
- * Keeps rows where they are while the pointer moves over them: nothing slides away under a click.
- * What the rows say stays current; only their order waits.
+* Keeps rows in place while the pointer moves over them, so that nothing slides away under a click.
+* The content of rows stays current; only their order is frozen.
  */
 export class StableOrder {
   #rows = $state.raw<JobRow[] | null>(null);
   #first = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** How many rows in the present window are not among the held ones. */
+  /** Number of rows in the current window that are not among the frozen ones. */
   newer = $state(0);
-  /** Whether the present order differs from the held one. */
+  /** Whether the current order differs from the frozen one. */
   waiting = $state(false);
 
-  /** Holds the order on screen from now until the pointer rests. */
+  /** Freezes the order on screen until the pointer rests. */
   freeze(rows: JobRow[], first: number): void {
     if (this.#rows === null) {
       this.#rows = rows;
@@ -34,18 +34,18 @@ export class StableOrder {
     this.waiting = false;
   }
 
-  /** `rows` in the held order, or as they are when nothing is held or another range is shown. */
+  /** `rows` in the frozen order, or unchanged if none is frozen or another range is shown. */
   arrange(rows: JobRow[], first: number): JobRow[] {
     const frozen = this.#rows;
     if (frozen === null || first !== this.#first) return rows;
     const present = new Map(rows.map((row) => [jobKey(row), row]));
     const kept = frozen.map((row) => present.get(jobKey(row)) ?? row);
-    // A list that was made taller shows more of them than were held.
+    // A list that became taller shows more rows than were frozen.
     for (const row of frozen) present.delete(jobKey(row));
     return [...kept, ...[...present.values()].slice(0, Math.max(0, rows.length - kept.length))];
   }
 
-  /** Counts what waits behind the held order. */
+  /** Compares the current rows with the frozen ones. */
   compare(rows: JobRow[], first: number): void {
     const frozen = this.#rows;
     if (frozen === null || first !== this.#first) {

@@ -12,7 +12,7 @@ import type { StateView } from "../generated/StateView";
 import { duration, relative } from "../shared/format";
 import { sanitize } from "../shared/sanitize";
 
-/** How a state is said and drawn. */
+/** Label, tone and icon of a state. */
 export interface StateStyle {
   word: string;
   tone: "good" | "bad" | "info" | "plain" | "faint" | "warn";
@@ -31,47 +31,47 @@ export const STATES: Record<StateKind, StateStyle> = {
 
 export const STATE_ORDER: StateKind[] = ["running", "queued", "scheduled", "completed", "failed", "cancelled", "unknown"];
 
-/** Names of unknown states that are over: the server forgot the job, or does not say how it ended. */
+/** Messages for states of ended jobs with an unknown outcome. */
 const LOST = new Map([
   ["gone", "The server no longer lists this job. Its outcome is unknown."],
   ["ended", "The job has ended. The server does not report its outcome."],
 ]);
 
-/** The state's word, or the server's own where there is none. */
+/** The state's label, or the server's own word for an unknown state. */
 export function stateLabel(state: StateView): string {
   return state.kind === "unknown" && state.name && lostMessage(state) === null ? sanitize(state.name) : STATES[state.kind].word;
 }
 
-/** What is known of a job whose outcome is lost; null for any other. */
+/** Explains an unknown outcome; null for other states. */
 export function lostMessage(state: StateView): string | null {
   return state.kind === "unknown" ? (LOST.get(state.name ?? "") ?? null) : null;
 }
 
-/** Whether the job does not run any more: it ended, or its outcome is lost. */
+/** Whether the job has ended, with a known outcome or not. */
 export function isOver(state: StateView): boolean {
   return isTerminal(state.kind) || lostMessage(state) !== null;
 }
 
-/** `Attempt 2 of 3`. A retry by hand may go beyond what the server counts. */
+/** `Attempt 2 of 3`. A manual retry may exceed the maximum, which is left out then. */
 export function attemptLabel(attempt: number, most: number | null): string {
   return `Attempt ${attempt}${most === null || attempt > most ? "" : ` of ${most}`}`;
 }
 
-/** Whether nothing more is expected of the job. */
+/** Whether the job has ended with a known outcome. */
 export function isTerminal(kind: StateKind): boolean {
   return kind === "completed" || kind === "failed" || kind === "cancelled";
 }
 
-/** A time of a job in words, the moment it counts from, and whether it ticks. */
+/** How long something took or how long ago it was, as text, and since when. */
 export interface Age {
   text: string;
   hint: string;
   at: number | null;
-  /** The same as a fact: `Took 4 m`, `Ended 7 d ago`. */
+  /** The same with a verb: `Took 4 m`, `Ended 7 d ago`. */
   fact: string;
 }
 
-/** How long it took, how long it has run, or how long it waits. */
+/** How long a job took, has been running or has been waiting. */
 export function age(row: JobRow, now: number): Age {
   const { createdAt, startedAt, finishedAt, state } = row;
   const made = (hint: string, text: string, at: number, fact = `${hint} ${text}`): Age => ({ text, hint, at, fact });
@@ -80,7 +80,7 @@ export function age(row: JobRow, now: number): Age {
     if (finishedAt !== null) return made("Ended", relative(finishedAt, now), finishedAt);
     return made("Last update", relative(row.heardAt, now), row.heardAt);
   }
-  // Ticks by whole seconds; a server's clock ahead of ours is no negative age.
+  // Tick in whole seconds, and never below zero if the server's clock is ahead of ours.
   const ticking = (since: number) => duration(Math.max(0, Math.floor((now - since) / 1000) * 1000));
   if (state.kind === "running" && startedAt !== null) return made("Started", ticking(startedAt), startedAt, `Running for ${ticking(startedAt)}`);
   const since = createdAt ?? startedAt;
@@ -89,11 +89,11 @@ export function age(row: JobRow, now: number): Age {
   return made("Created", ticking(since), since, waits ? `Waiting for ${ticking(since)}` : `Created ${relative(since, now)}`);
 }
 
-/** How long a job took, or has run, and how long ago it ended: each in a place of its own, and labelled. */
+/** Labels of a row's time column: duration, and how long ago the job ended. */
 export interface TimeLabels {
-  /** `ran 32 s`, `for 32 s`, `waiting 32 s`; empty where nobody knows. */
+  /** `ran 32 s`, `for 32 s`, `waiting 32 s`; empty if unknown. */
   length: string;
-  /** `5 m ago`, `updated 5 m ago`; empty while it goes on. */
+  /** `5 m ago`, `updated 5 m ago`; empty while the job has not ended. */
   when: string;
 }
 
@@ -109,7 +109,7 @@ export function timeLabels(row: JobRow, now: number): TimeLabels {
   return state.kind === "queued" || state.kind === "scheduled" ? { length: `waiting ${text}`, when: "" } : { length: "", when: fact.replace("Created", "created") };
 }
 
-/** What a screen reader says of a row: which job, where it stands and since when, and what went wrong. */
+/** A row's accessible name: job, state, server, age and error. */
 export function rowLabel(row: JobRow, now: number): string {
   const { hint, fact } = age(row, now);
   const lowered = fact.charAt(0).toLowerCase() + fact.slice(1);
@@ -124,7 +124,7 @@ export function percent(progress: number | null): number | null {
   return progress === null || !Number.isFinite(progress) ? null : Math.min(100, Math.max(0, progress));
 }
 
-/** `45 %`; half a percent is neither none nor one. */
+/** `45 %`, with a decimal below one percent. */
 export function percentLabel(value: number): string {
   return `${value > 0 && value < 1 ? value.toFixed(1) : Math.floor(value)} %`;
 }

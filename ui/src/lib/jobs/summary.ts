@@ -1,11 +1,11 @@
 import type { Counts } from "../generated/Counts";
 
-/** How long endings are gathered before they are announcement. */
+/** How long ends of jobs are collected before they are announced, in ms. */
 const GATHER = 5000;
 
 /**
- * Turns changing counts into "3 finished, 1 failed", announced now and then. Only what ends while it
- * listens is news: what a server lists when it is connected, or connected again, ended before.
+* Announces changing counts as "3 finished, 1 failed" at intervals. Only jobs that end while it
+* runs count: those that a server lists on connecting or reconnecting ended before.
  */
 export class Summary {
   #question = "";
@@ -15,7 +15,7 @@ export class Summary {
 
   constructor(private readonly announce: (text: string) => void) {}
 
-  /** The counts under a question (filter and search); another question starts anew. */
+  /** Records the counts for a query (filter and search); another query starts over. */
   update(question: string, counts: Counts): void {
     if (question !== this.#question || this.#announced === null) {
       this.stop();
@@ -44,7 +44,7 @@ export class Summary {
 
 const ENDS = ["completed", "failed", "cancelled"] as const;
 
-/** What was announced, with jobs that came ended already: they were listed, nobody saw them end. */
+/** Adds jobs that appeared as ended to the announced counts, since nobody saw them end. */
 function listed(announced: Counts, before: Counts, after: Counts): Counts {
   const total = (counts: Counts) => Object.values(counts).reduce((sum, many) => sum + many, 0);
   let fresh = total(after) - total(before);
@@ -57,7 +57,7 @@ function listed(announced: Counts, before: Counts, after: Counts): Counts {
   return known;
 }
 
-/** What ended between two counts. */
+/** Describes what ended between two counts. */
 export function describeChanges(before: Counts, after: Counts): string {
   const parts: string[] = [];
   const add = (many: number, word: string) => {

@@ -1,6 +1,6 @@
 import type { Span } from "../generated/Span";
 
-/** How a piece of a line is drawn: classes for what the tokens name, colours for what only the line names. */
+/** Classes and inline colours of a span of a log line. */
 export interface AnsiStyle {
   class: string;
   fg: string | undefined;
@@ -10,7 +10,7 @@ export interface AnsiStyle {
 const STYLES: Record<string, string> = { b: "bold", d: "dim", i: "italic", u: "underline", s: "struck", r: "inverse", o: "overline" };
 const HEX = /^#[0-9a-f]{6}$/i;
 
-/** Colours of the palette are tokens that read well in either theme; others are mixed with the text's. */
+/** Palette colours use tokens that are readable in both themes; others are mixed with the text colour. */
 export function ansiStyle(span: Span): AnsiStyle {
   const classes: string[] = [];
   const colour = (value: string | undefined, name: "fg" | "bg"): string | undefined => {
@@ -31,12 +31,12 @@ export function ansiStyle(span: Span): AnsiStyle {
   return { class: classes.join(" "), fg, bg };
 }
 
-/** The levels' words and tones; a colour never stands without its word. */
+/** Tone of each log level. Colour always accompanies the level's word. */
 export const TONES: Record<string, "bad" | "warn" | "faint" | "plain"> = {
   fatal: "bad", error: "bad", warn: "warn", info: "plain", debug: "faint", trace: "faint",
 };
 
-/** The line without its looks. */
+/** The plain text of a line. */
 export function textOf(spans: readonly Span[]): string {
   return spans.map((span) => span.text).join("");
 }

@@ -3,10 +3,10 @@ import { count, grouped } from "../shared/format";
 import type { Log } from "./log.svelte";
 import { range } from "./selection";
 
-/** The most rows that are copied at once. */
+/** Maximum number of rows copied at once. */
 const MOST_COPIED = 100_000;
 
-/** Chooses all rows of the marked times. */
+/** Selects all rows in the marked time range. */
 export async function selectMarked(log: Log): Promise<void> {
   const { id } = log.view;
   if (log.marked === null || id === null) return;
@@ -22,7 +22,7 @@ export async function selectMarked(log: Log): Promise<void> {
   });
 }
 
-/** Copies the chosen rows, whether they are loaded or not. */
+/** Copies the selected rows, loaded or not. */
 export async function copy(log: Log, format: LogFormat): Promise<void> {
   const { id } = log.view;
   const rows = range(log.selection);

@@ -3,7 +3,7 @@ import type { LogFind } from "../generated/LogFind";
 import { count } from "../shared/format";
 import { sanitize } from "../shared/sanitize";
 
-/** Levels in the order of `LogState.levels`: the word of the filter and how it reads. */
+/** Levels in the order of `LogState.levels`: filter value and label. */
 export const LEVELS = [
   ["none", "No level"],
   ["trace", "Trace"],
@@ -14,7 +14,7 @@ export const LEVELS = [
   ["fatal", "Fatal"],
 ] as const;
 
-/** Every line, stack traces folded or not, fields of structured lines taken out or not. */
+/** A filter that lets every line through. */
 export function unfiltered(fold: boolean, fields = true): LogFilter {
   return { find: null, onlyMatching: false, context: 0, include: [], exclude: [], levels: [], fold, raw: !fields, cleared: [] };
 }
@@ -23,14 +23,14 @@ export function literal(text = ""): LogFind {
   return { text, regex: false, case: false, word: false };
 }
 
-/** Which chips a filter is made of. */
+/** Whether a chip keeps matching lines or removes them. */
 export type Side = "include" | "exclude";
 
 export function sameFind(one: LogFind, other: LogFind): boolean {
   return one.text === other.text && one.regex === other.regex && one.case === other.case && one.word === other.word;
 }
 
-/** `filter` with the chip added, or put in the place of the one at `index`. The same text is there once. */
+/** `filter` with the chip added, or replacing the one at `index`. Duplicates are dropped. */
 export function withChip(filter: LogFilter, side: Side, chip: LogFind, index: number | null = null): LogFilter {
   const others = filter[side].filter((known, at) => at === index || !sameFind(known, chip));
   const place = index === null ? -1 : others.indexOf(filter[side][index] as LogFind);
@@ -42,34 +42,34 @@ export function withoutChip(filter: LogFilter, side: Side, index: number): LogFi
   return { ...filter, [side]: filter[side].toSpliced(index, 1) };
 }
 
-/** Adds or takes away a level; all of them are the same as none. */
+/** Adds or removes a level. All levels are the same as none. */
 export function toggleLevel(filter: LogFilter, level: string): LogFilter {
   const levels = filter.levels.includes(level) ? filter.levels.filter((known) => known !== level) : [...filter.levels, level];
   const ordered = LEVELS.map(([word]) => word as string).filter((word) => levels.includes(word));
   return { ...filter, levels: ordered.length === LEVELS.length ? [] : ordered };
 }
 
-/** Whether lines are left out, besides those that were cleared. */
+/** Whether the filter hides lines, apart from cleared ones. */
 export function narrows(filter: LogFilter): boolean {
   return filter.levels.length > 0 || filter.include.length > 0 || filter.exclude.length > 0 || onlyMatching(filter);
 }
 
-/** Whether lines that `find` does not mark are left out. */
+/** Whether only lines that match `find` are shown. */
 export function onlyMatching(filter: LogFilter): boolean {
   return filter.onlyMatching && filter.find !== null;
 }
 
-/** Everything shown again: what is looked for stays marked, what was cleared stays hidden. */
+/** Removes all filters. Matches stay highlighted and cleared lines stay hidden. */
 export function widened(filter: LogFilter): LogFilter {
   return { ...filter, levels: [], include: [], exclude: [], onlyMatching: false };
 }
 
-/** A chip as it reads. */
+/** A chip's label. */
 export function chipLabel(find: LogFind): string {
   return find.regex ? `/${sanitize(find.text)}/` : `“${sanitize(find.text)}”`;
 }
 
-/** What is filtered, in a sentence; empty where nothing is. */
+/** Describes the filter in a sentence; empty where nothing is filtered. */
 export function summary(filter: LogFilter): string {
   const parts: string[] = [];
   if (filter.levels.length > 0) {
@@ -84,14 +84,14 @@ export function summary(filter: LogFilter): string {
   return parts.length === 0 ? "" : `Only lines: ${parts.join(", ")}`;
 }
 
-/** The marks of *Clear* after the jobs of the view have changed. */
+/** The cleared line numbers after the jobs of the view have changed. */
 export function clearedFor(cleared: number[], before: readonly string[], after: readonly string[]): number[] {
   if (cleared.length === 0) return [];
   const next = after.map((key) => cleared[before.indexOf(key)] ?? 0);
   return next.some((line) => line > 0) ? next : [];
 }
 
-/** `3 of 1,204`, with how much has been searched while that runs. */
+/** `3 of 1,204`, with the progress while a search runs. */
 export function found(nth: number | null, matches: number, searched: number): string {
   const some = matches === 0 ? "No match" : nth === null ? count(matches, "match", "matches") : `${grouped(nth)} of ${grouped(matches)}`;
   if (searched >= 1) return some;

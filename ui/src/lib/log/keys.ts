@@ -1,7 +1,7 @@
 import { copy } from "./clipboard";
 import type { Log } from "./log.svelte";
 
-/** What the keys need of the pane. */
+/** What the keys need from the pane. */
 export interface Pane {
   find(): void;
   goTo(): void;
@@ -9,7 +9,7 @@ export interface Pane {
   toStart(): void;
 }
 
-/** Keys that work wherever the focus is, as long as the log is on screen. */
+/** Keys that work anywhere while the log is on screen. */
 export function everywhere(log: Log, pane: Pane) {
   return {
     f: () => log.toggleFollow(),
@@ -22,7 +22,7 @@ export function everywhere(log: Log, pane: Pane) {
   };
 }
 
-/** Keys of the list of lines. Says whether the event was one. */
+/** Keys of the list of lines. Returns whether the event was handled. */
 export function inList(log: Log, pane: Pane, event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey) {
     if (event.key.toLowerCase() === "a") log.selectAll();
@@ -73,7 +73,7 @@ export function inList(log: Log, pane: Pane, event: KeyboardEvent): boolean {
   }
 }
 
-/** Keys with Ctrl, which the window leaves to its parts. Says whether the event was one. */
+/** Keys with Ctrl. Returns whether the event was handled. */
 export function withCtrl(log: Log, pane: Pane, event: KeyboardEvent): boolean {
   if (!(event.ctrlKey || event.metaKey) || event.altKey) return false;
   const key = event.key.toLowerCase();

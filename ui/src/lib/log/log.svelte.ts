@@ -15,73 +15,73 @@ import { moved, picked, type Selection, shifted } from "./selection";
 import { Settings } from "./settings.svelte";
 import { timeWidth } from "./times";
 
-/** A job of the log, and what to call it. */
+/** A job of the log, with its name. */
 export interface LogJob extends OpenJob {
   name: string;
 }
 
-/** The most jobs one log is made of. */
+/** Maximum number of jobs in one log. */
 export const MOST_JOBS = 16;
 
-/** Rows beyond those in sight that come with a place that was looked for: as many as the list has in reserve. */
+/** Extra rows requested around a found position: the list's overscan. */
 const AROUND = 20;
 
-/** Their places in `LogState.levels`. */
+/** Their indices in `LogState.levels`. */
 const [ERROR, FATAL] = [5, 6];
 
-/** What the list of rows can be told. */
+/** Commands for the list of rows. */
 export interface Viewport {
-  /** Shows the row, moving as little as possible. */
+  /** Scrolls as little as possible to show the row. */
   reveal(row: number): void;
-  /** Has the row so many px below the top, or in the middle. */
+  /** Scrolls the row to so many px below the top, or to the middle. */
   toRow(row: number, below: number | "middle"): void;
   toEnd(): void;
-  /** Rows were put in front of what is in sight, which stays where it is. */
+  /** Compensates for rows inserted above, so that the visible ones stay where they are. */
   shift(by: number): void;
   focus(): void;
 }
 
 const keyOf = (job: OpenJob) => `${job.server}/${job.job}`;
 
-/** One log on screen: what it is of, what is filtered, where it stands and what is chosen in it. */
+/** One log on screen: its jobs, filter, scroll position and selection. */
 export class Log {
   readonly settings = new Settings();
   readonly view: LiveView;
   readonly overview: LogOverview;
   jobs = $state.raw<LogJob[]>([]);
   filter = $state.raw<LogFilter>(unfiltered(true));
-  /** The end is in sight and stays there. */
+  /** Whether the end stays in view. */
   follow = $state(true);
-  /** How many rows there were when the view was paused; null while it is not. */
+  /** Number of rows when the view was paused; null while it is not. */
   paused = $state<number | null>(null);
-  /** How many rows there were when following ended. */
+  /** Number of rows when following ended. */
   left = $state(0);
   selection = $state.raw<Selection | null>(null);
-  /** The chosen line is shown whole. */
+  /** Whether the selected line is shown in full. */
   detailed = $state(false);
-  /** The match gone to last. */
+  /** The match last jumped to. */
   match = $state.raw<{ row: number; nth: number | null } | null>(null);
-  /** Times marked in the histogram. */
+  /** The time range marked in the histogram. */
   marked = $state.raw<[number, number] | null>(null);
-  /** The rows in sight. */
+  /** The visible rows. */
   visible = $state.raw({ first: 0, count: 0 });
   viewport: Viewport | null = null;
-  /** A line was seen that names its source: then all lines leave room for one, so that texts stand below each other. */
+  /** Whether any line named a source. Then all lines reserve that column, so that their texts align. */
   origins = $state(false);
 
-  /** The first row in sight, to notice when others are put in front of it. */
+  /** The first visible row, to detect rows inserted above it. */
   #top: { row: number; line: LogRow } | null = null;
-  /** Where to be once a new filter is answered. */
+  /** Scroll position to restore when the new filter is answered. */
   #restore: { row: number; below: number } | null = null;
   #seeking = false;
-  /** A search was under way, or a new one had been asked for. */
+  /** Whether a search was running or requested. */
   #searching = false;
-  /** The server was being asked for earlier lines. */
+  /** Whether earlier lines were being fetched. */
   #asking = false;
-  /** The number of rows for which earlier lines were asked for by scrolling. */
+  /** Number of rows when scrolling last requested earlier lines. */
   #asked = -1;
 
-  /** `startAtError`: what failed is looked at where it failed, at its last error, instead of at its end. */
+  /** With `startAtError`, the log opens at its last error instead of its end. */
   constructor(
     readonly app: App,
     jobs: LogJob[],
@@ -109,13 +109,13 @@ export class Log {
     return rows?.kind === "log" ? rows.state : null;
   }
 
-  /** The filter that the rows are of: until a new one is answered, the one before. */
+  /** The filter of the rows shown: the previous one until a new one is answered. */
   get answered(): LogFilter {
     const asked = this.view.answered;
     return asked?.kind === "log" ? asked.filter : this.filter;
   }
 
-  /** How many characters wide the columns are, and when the log began: the same for all rows. */
+  /** Column widths in characters, and the log's start: the same for all rows. */
   readonly columns = $derived.by(() => {
     const span = this.state?.span ?? null;
     return { number: grouped(this.state?.lines ?? 0).length, time: timeWidth(this.settings.current.time, span), start: span?.[0] ?? null };
@@ -126,7 +126,7 @@ export class Log {
     return this.view.window?.first ?? 0;
   }
 
-  /** Rows to show: those up to the pause, or up to where the last pull reached. */
+  /** Number of rows to show: up to the pause, or up to the end of the last pull. */
   get total(): number {
     const window = this.view.window;
     if (window === null) return 0;
@@ -134,13 +134,13 @@ export class Log {
     return this.follow && this.view.tailed ? window.first + this.rows.length : window.total;
   }
 
-  /** Rows that came since following ended, or since the pause. */
+  /** Number of rows that arrived since following ended or the view was paused. */
   get newer(): number {
     const since = this.paused ?? (this.follow ? null : this.left);
     return since === null ? 0 : Math.max(0, (this.view.window?.total ?? 0) - since);
   }
 
-  /** The row that the keyboard is on, where it is loaded. */
+  /** The row with the keyboard focus, if it is loaded. */
   get current(): LogRow | null {
     return this.selection === null ? null : this.row(this.selection.head);
   }
@@ -149,16 +149,16 @@ export class Log {
     return this.rows[index - this.first] ?? null;
   }
 
-  /** The list wants these rows. */
+  /** Loads these rows for the list. */
   range(first: number, count: number): void {
     if (this.follow && this.paused === null) this.view.tail(count);
     else this.view.setRange(first, count);
   }
 
-  /** These rows are in sight now. */
+  /** Records which rows are visible. */
   setVisible(first: number, count: number): void {
     if (first !== this.visible.first || count !== this.visible.count) this.visible = { first, count };
-    // The same place with another line: `arrived` finds out where the line went.
+    // Same position, other line: `arrived` finds out where the line went.
     if (this.#top?.row === first) return;
     const line = this.row(first);
     if (line) this.#top = { row: first, line };
@@ -166,7 +166,7 @@ export class Log {
 
   // Filters
 
-  /** Filters anew. What is in sight stays in sight, as far as it passes. */
+  /** Applies a filter. Visible lines that pass it stay visible. */
   apply(filter: LogFilter): void {
     if (JSON.stringify(filter) === JSON.stringify(this.filter)) return;
     this.filter = filter;
@@ -188,7 +188,7 @@ export class Log {
     return this.jobs.some((known) => keyOf(known) === keyOf(job));
   }
 
-  /** Hides what is there, without deleting it; offers the way back. */
+  /** Hides the lines so far without deleting them, and offers Undo. */
   clear(): void {
     const end = this.state?.end;
     if (!end) return;
@@ -207,7 +207,7 @@ export class Log {
     const at = this.follow ? null : (this.selection && this.row(this.selection.head) ? { row: this.selection.head, line: this.current } : this.#top);
     const below = at === null ? 0 : Math.max(0, at.row - this.visible.first);
     const { line } = at ?? { line: null };
-    // With several jobs a line's number says nothing about its place.
+    // With several jobs a line's number does not determine its position.
     const target: LogTarget | null =
       line === null || line.gap !== null ? null : this.jobs.length === 1 ? { kind: "line", line: line.line } : line.at === null ? null : { kind: "time", at: line.at };
     this.selection = null;
@@ -234,19 +234,19 @@ export class Log {
     return { kind: "log", jobs: this.jobs.map(({ server, job }) => ({ server, job })), filter: this.filter };
   }
 
-  /** Takes the fields of structured lines out of their text, or leaves lines as they came. */
+  /** Shows the fields of structured lines separately, or leaves lines as they came. */
   takeFields(fields: boolean): void {
     this.settings.set({ fields });
     this.apply({ ...this.filter, raw: !fields });
   }
 
-  /** Folds stack traces into the line they begin with, or unfolds all of them. */
+  /** Folds or unfolds all stack traces. */
   fold(folded: boolean): void {
     this.settings.set({ fold: folded });
     this.apply({ ...this.filter, fold: folded });
   }
 
-  /** Shows the line whole, below the list. */
+  /** Shows the full line below the list. */
   detail(row: number): void {
     this.selection = picked(null, row, false);
     this.detailed = true;
@@ -255,14 +255,14 @@ export class Log {
 
   // Following
 
-  /** Has the end in sight from now on. */
+  /** Follows the end. */
   toEnd(): void {
     this.paused = null;
     this.follow = true;
     this.viewport?.toEnd();
   }
 
-  /** Stays where it is. */
+  /** Stops following the end. */
   letGo(): void {
     if (!this.follow) return;
     this.left = this.total;
@@ -274,7 +274,7 @@ export class Log {
     else this.toEnd();
   }
 
-  /** Freezes the view while the store goes on; a second time goes on where it was. */
+  /** Pauses the view while lines are still stored, or resumes it. */
   togglePause(): void {
     if (this.paused === null) {
       this.paused = this.total;
@@ -286,13 +286,13 @@ export class Log {
     else this.left = paused;
   }
 
-  /** A new window has arrived. */
+  /** Handles a new window of rows. */
   arrived(): void {
     if (this.view.outdated) return;
     this.origins ||= this.rows.some((row) => row.origin !== null);
     const total = this.view.window?.total ?? 0;
-    // Rows that a search finds, or that a server had from before, are not new, those of the last step
-    // among them.
+    // Rows found by a search or fetched from before are not new, including those of the step that
+    // completes it.
     const asking = this.state?.earlier === "asking";
     const searching = (this.state?.searched ?? 1) < 1;
     const old = searching || this.#searching || asking || this.#asking;
@@ -308,7 +308,7 @@ export class Log {
     if (this.startAtError) this.#toError();
   }
 
-  /** Once the lines are here, unless the user has gone somewhere before. */
+  /** Jumps to the last error once lines are loaded, unless the user has moved. */
   #toError(): void {
     const { state } = this;
     const moved = !this.follow || this.selection !== null;
@@ -318,7 +318,7 @@ export class Log {
     if (!moved && errors > 0) void this.seek({ kind: "level", from: this.total, back: true, level: "error" }, "No error before this.");
   }
 
-  /** Notices rows that were put in front of those in sight, or dropped there; `old` where all that came is known not to be new. */
+  /** Detects rows inserted or dropped above the visible ones; `old` if none of the arrived rows are new. */
   #keepPlace(old: boolean): void {
     const top = this.#top;
     if (top === null || this.follow || this.#seeking) return;
@@ -347,7 +347,7 @@ export class Log {
         if (found === null || found.place.row === top.row) this.#top = { row: top.row, line: here };
         else this.#shift(found.place.row - top.row, old);
       })
-      // The rows in sight are others then; nothing is lost.
+      // Only the scroll position shifts; nothing is lost.
       .catch(() => undefined)
       .finally(() => (this.#seeking = false));
   }
@@ -362,9 +362,9 @@ export class Log {
     this.viewport?.shift(by);
   }
 
-  // Going somewhere
+  // Navigation
 
-  /** Goes to a row and chooses it. `window` holds the rows around it, where they are known already. */
+  /** Jumps to a row and selects it. `window` holds the rows around it, if already known. */
   go(row: number, choose = true, window: ViewWindow | null = null): void {
     this.letGo();
     if (this.paused !== null && row >= this.paused) this.paused = null;
@@ -375,13 +375,13 @@ export class Log {
     this.viewport?.toRow(row, "middle");
   }
 
-  /** Goes to a part of the rows, 0 to 1. */
+  /** Jumps to a fraction of the rows, 0 to 1. */
   goPart(part: number): void {
     if (part >= 1) this.toEnd();
     else this.go(Math.floor(part * this.total), part > 0);
   }
 
-  /** Goes to what the program finds; `nothing` is said where that is nowhere. */
+  /** Jumps to what the program finds, or shows `nothing` when it finds nothing. */
   async seek(target: LogTarget, nothing: string, choose = true): Promise<number | null> {
     const { id } = this.view;
     if (id === null) return null;
@@ -401,7 +401,7 @@ export class Log {
     return row;
   }
 
-  /** From the row the keyboard is on, or from what is in sight. */
+  /** Where a search starts: at the focused row, or at the visible ones. */
   #from(back: boolean): number {
     if (this.selection !== null) return this.selection.head;
     return back ? this.visible.first + this.visible.count : this.visible.first - 1;
@@ -416,13 +416,13 @@ export class Log {
     return this.seek({ kind: "match", from: this.match?.row ?? this.#from(back), back }, "No line matches.");
   }
 
-  /** Marks the times in the log and goes to the first row of them. */
+  /** Marks a time range and jumps to its first row. */
   mark(from: number, to: number): void {
     this.marked = from <= to ? [from, to] : [to, from];
     void this.seek({ kind: "time", at: this.marked[0] }, "No line at that time.");
   }
 
-  // Choosing and copying
+  // Selecting and copying
 
   pick(row: number, extend: boolean): void {
     const same = this.selection?.anchor === row && this.selection.head === row;
@@ -431,7 +431,7 @@ export class Log {
     if (this.follow) this.letGo();
   }
 
-  /** The keyboard moves the choice. */
+  /** Moves the selection by keyboard. */
   move(step: number, extend: boolean): void {
     const { first, count: many } = this.visible;
     const start = step > 0 ? first : first + many - 1;
@@ -446,14 +446,14 @@ export class Log {
     if (this.total > 0) this.selection = { anchor: this.total - 1, head: 0 };
   }
 
-  // Lines that are not here
+  // Missing lines
 
   async askServer(): Promise<void> {
     const { id } = this.view;
     if (id !== null) await this.app.run(() => this.app.backend.logFetch(id));
   }
 
-  /** The very top was scrolled to: asks for what was before it, once for every top. */
+  /** Fetches earlier lines when scrolled to the very top, once per top. */
   atTop(): void {
     const state = this.state;
     if (state?.earlier !== "maybe" || this.view.outdated || this.#asked === state.lines) return;

@@ -26,7 +26,7 @@ async function open(which: number) {
   return { mock, job };
 }
 
-/** A key for the list of lines; elsewhere it may mean something else. */
+/** Presses keys with the focus on the list of lines. */
 async function press(keys: string) {
   grid().focus();
   await user.keyboard(keys);
@@ -76,7 +76,7 @@ describe("the viewport", () => {
       return;
     }
     await waitFor(() => expect(chosen()?.textContent).toMatch(/error/i));
-    // What the user does afterwards is not undone.
+    // Later movements of the user are kept.
     await press("{Home}");
     await waitFor(() => expect(index(lines()[0])).toBe(1));
     mock.touch();
@@ -247,7 +247,7 @@ describe("finding and filtering", () => {
     await user.click(screen.getByRole("button", { name: "Filter" }));
     await user.type(screen.getByRole("textbox", { name: "Text" }), "nothing like this{Enter}");
     await screen.findByRole("heading", { name: "No line matches the filter" });
-    // Until the next answer the screen stays, and after a glance something is on its way.
+    // The old message stays until the next answer, and a loading message appears if that takes long.
     const go = stall();
     await user.click(screen.getByRole("button", { name: /^Error/ }));
     expect(screen.getByText(/^Only lines: with “nothing like this”\. /)).toBeTruthy();
@@ -307,7 +307,7 @@ describe("reading", () => {
     };
     tell([null, "app", null, null]);
     await waitFor(() => expect(sources()).toEqual(["", "app", "", ""]));
-    // It stays where those that name one have scrolled away.
+    // It stays when the lines that name a source have scrolled away.
     tell([null, null]);
     await waitFor(() => expect(sources()).toEqual(["", ""]));
   });
@@ -360,7 +360,7 @@ describe("what is not here", () => {
     await screen.findByText("347 lines");
     await waitFor(() => expect(text()).toContain("Building"));
     expect(screen.getByRole("button", { name: "To the newest" })).toBeTruthy();
-    // What was put in front is not new, and what comes afterwards is.
+    // Lines inserted before are not new; lines appended afterwards are.
     const last = job.log!.at(-1)!;
     job.log = [...job.log!, { ...last, id: "fresh", line: last.line + 1 }];
     job.logLines += 1;

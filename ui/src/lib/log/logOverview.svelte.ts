@@ -2,12 +2,12 @@ import type { Backend } from "../backend/backend";
 import type { LogMap } from "../generated/LogMap";
 import type { LiveView } from "../shared/views.svelte";
 
-/** At most twice a second. */
+/** Minimum time between two maps, in ms. */
 const PACE = 500;
 export const SLICES = 200;
 export const BUCKETS = 120;
 
-/** A log from afar, kept up to date as long as somebody looks at it. */
+/** Level counts over a whole log, kept up to date while it is shown. */
 export class LogOverview {
   map = $state.raw<LogMap | null>(null);
   #running = false;
@@ -19,15 +19,15 @@ export class LogOverview {
     private readonly view: LiveView,
   ) {}
 
-  /** Something has changed. */
+  /** Fetches a new map, now or after the one in flight. */
   refresh(): void {
-    // A view that is being opened tells of its first window, and is looked at then.
+    // Refreshed again when the view's first window arrives.
     if (this.view.id === null) return;
     this.#dirty = true;
     if (!this.#running) void this.#run();
   }
 
-  /** The next map is of another filter: the old one tells nothing. */
+  /** Drops the map of an earlier filter. */
   forget(): void {
     this.map = null;
   }
@@ -46,7 +46,7 @@ export class LogOverview {
           const map = await this.backend.logMap(id, SLICES, BUCKETS);
           if (this.view.id === id) this.map = map;
         } catch {
-          // Only a picture: the next change draws it.
+          // Decoration only: the next change retries.
         }
       }
       await new Promise((done) => setTimeout(done, PACE));
@@ -55,7 +55,7 @@ export class LogOverview {
   }
 }
 
-/** Pieces of an SVG path: a rectangle per entry, merged where neighbours are alike. */
+/** An SVG path of bars, one unit wide each. */
 export function bars(values: readonly number[], most: number, height: number): string {
   let path = "";
   values.forEach((value, index) => {
@@ -66,7 +66,7 @@ export function bars(values: readonly number[], most: number, height: number): s
   return path;
 }
 
-/** Marks of the slices that hold something, the more the wider, in a picture 10 wide. */
+/** An SVG path of marks for the slices with entries, wider for more, in a picture 10 wide. */
 export function ticks(values: readonly number[]): string {
   const most = Math.max(1, ...values);
   let path = "";

@@ -1,10 +1,10 @@
-/** Rows that are chosen: from where it was begun to where it reaches. */
+/** Selected rows: from where the selection started to where it reaches. */
 export interface Selection {
   anchor: number;
   head: number;
 }
 
-/** A click on a row, or with shift the end of a range. */
+/** A click on a row, or with Shift the end of a range. */
 export function picked(selection: Selection | null, row: number, extend: boolean): Selection {
   return extend && selection !== null ? { anchor: selection.anchor, head: row } : { anchor: row, head: row };
 }
@@ -17,7 +17,7 @@ export function moved(selection: Selection | null, step: number, extend: boolean
   return picked({ anchor: within(selection.anchor), head: within(selection.head) }, within(selection.head + step), extend);
 }
 
-/** The rows, first and how many. */
+/** The selected range. */
 export function range(selection: Selection | null): { first: number; count: number } | null {
   if (selection === null) return null;
   const first = Math.min(selection.anchor, selection.head);
@@ -28,7 +28,7 @@ export function holds(selection: Selection | null, row: number): boolean {
   return selection !== null && row >= Math.min(selection.anchor, selection.head) && row <= Math.max(selection.anchor, selection.head);
 }
 
-/** The same rows after `by` rows were put in front of them, or taken away. */
+/** The selection after `by` rows were inserted (or removed, if negative) above it. */
 export function shifted(selection: Selection | null, by: number): Selection | null {
   if (selection === null || by === 0) return selection;
   const { anchor, head } = { anchor: selection.anchor + by, head: selection.head + by };

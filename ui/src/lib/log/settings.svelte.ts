@@ -1,7 +1,7 @@
 import { Persisted } from "../shared/persisted.svelte";
 import type { TimeStyle, Zone } from "./times";
 
-/** How logs are shown, for all of them. */
+/** Display settings for all logs. */
 export interface LogSettings {
   wrap: boolean;
   time: TimeStyle;
@@ -11,9 +11,9 @@ export interface LogSettings {
   fields: boolean;
   fold: boolean;
   histogram: boolean;
-  /** Whether the levels and chips are open. */
+  /** Whether the filter bar is open. */
   filters: boolean;
-  /** Of the text, in px. */
+  /** Text size in px. */
   size: number;
 }
 
@@ -36,7 +36,7 @@ function usable(value: unknown): value is LogSettings {
   );
 }
 
-/** The viewer's settings, remembered in this window's storage. */
+/** The log settings, kept in the window's local storage. */
 export class Settings {
   readonly #stored = new Persisted<LogSettings>("log", DEFAULTS, usable);
 

@@ -1,7 +1,7 @@
 import type { LogTarget } from "../generated/LogTarget";
 import { relative } from "../shared/format";
 
-/** How times are formatTime beside the lines. */
+/** How times are shown beside the lines. */
 export type TimeStyle = "absolute" | "relative" | "since" | "none";
 export type Zone = "local" | "utc";
 
@@ -20,7 +20,7 @@ const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const
 const DATE = { day: "numeric", month: "short", year: "numeric" } as const;
 const valid = (at: number) => Math.abs(at) <= 8.64e15;
 
-/** The last second that was formatTime: lines beside each other mostly share it. */
+/** The last formatted second: neighbouring lines mostly share it. */
 let last: { second: number; zone: Zone; text: string } | null = null;
 
 /** `14:03:22`. */
@@ -37,13 +37,13 @@ export function clockMs(at: number, zone: Zone): string {
   return valid(at) ? `${clock(at, zone)}.${String(ms).padStart(3, "0")}` : "–";
 }
 
-/** A time on an axis from `span[0]` to `span[1]`: with its day where that is more than one. */
+/** A time on an axis from `span[0]` to `span[1]`, with its day if the span is long. */
 export function onAxis(at: number, span: [number, number], zone: Zone): string {
   if (!valid(at)) return "–";
   return span[1] - span[0] < 20 * 3_600_000 ? clock(at, zone) : format(zone, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(at);
 }
 
-/** Date and time to the millisecond, and where. */
+/** Date, time to the millisecond, and time zone. */
 export function fullTime(at: number, zone: Zone): string {
   return valid(at) ? `${format(zone, DATE).format(at)}, ${clockMs(at, zone)} ${zone === "utc" ? "UTC" : "local time"}` : "";
 }
@@ -58,7 +58,7 @@ export function since(at: number, start: number): string {
   return `${at < start ? "−" : "+"}${clock}.${String(Math.floor(away % 1000)).padStart(3, "0")}`;
 }
 
-/** A line's time as the user wants it. */
+/** A line's time in the chosen style. */
 export function formatTime(at: number | null, style: TimeStyle, zone: Zone, now: number, start: number | null): string {
   if (at === null || style === "none") return "";
   if (style === "relative") return relative(at, now);
@@ -66,18 +66,18 @@ export function formatTime(at: number | null, style: TimeStyle, zone: Zone, now:
   return clockMs(at, zone);
 }
 
-/** How wide the column of times is, in characters. */
+/** Width of the time column, in characters. */
 export function timeWidth(style: TimeStyle, span: [number, number] | null): number {
   if (style === "since" && span !== null) return Math.max(6, since(span[1], span[0]).length);
   return style === "relative" ? 9 : 12;
 }
 
-/** Where *Go to* leads: somewhere in the log, or to a part of its rows. */
+/** Destination of *Go to*: a position in the log, or a fraction of its rows. */
 export type Goal = { kind: "target"; target: LogTarget; text: string } | { kind: "part"; part: number; text: string };
 
 /**
- * What was typed into *Go to*: a line number, a percentage, a time of day, a date with a time, or a
- * length of time from the end (`-5m`) or the start (`+90s`). Null where it is none of these.
+* Parses the input of *Go to*: a line number, a percentage, a time of day, a date with a time, or a
+* duration from the end (`-5m`) or the start (`+90s`). Null if it is none of these.
  */
 export function parseGoal(typed: string, span: [number, number] | null, zone: Zone): Goal | null {
   const text = typed.trim().toLowerCase();
@@ -113,7 +113,7 @@ function parseMoment(text: string, span: [number, number] | null, zone: Zone): n
   const on = (year: number, month: number, date: number) => (utc ? Date.UTC(year, month, date, ...clock) : new Date(year, month, date, ...clock).getTime());
   if (year !== undefined) return on(Number(year), Number(month) - 1, Number(date));
   if (span === null) return null;
-  // A time of day: on the log's last day, or on an earlier one where the last has not come so far.
+  // A time of day means the log's last day, or the day before if the log ends earlier than that.
   const end = new Date(span[1]);
   const [y, m, d] = utc ? [end.getUTCFullYear(), end.getUTCMonth(), end.getUTCDate()] : [end.getFullYear(), end.getMonth(), end.getDate()];
   const today = on(y, m, d);

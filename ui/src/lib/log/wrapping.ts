@@ -1,14 +1,14 @@
 /**
- * Where a list whose rows differ in height is scrolled to: the point `row` (2.5 is the middle of the
- * third row) lies `y` px below the top of the viewport. Heights of rows that are not drawn are never
- * needed, so ten million rows cost what forty do.
+* Scroll position of a list whose rows differ in height: the point `row` (2.5 is the middle of the
+* third row) is `y` px below the top of the viewport. Heights of rows that are not drawn are never
+* needed, so ten million rows cost as much as forty.
  */
 export interface Anchor {
   row: number;
   y: number;
 }
 
-/** The drawn rows: heights of as many as there are from `first` on. */
+/** The drawn rows: index of the first, and their heights. */
 export interface Drawn {
   first: number;
   heights: readonly number[];
@@ -23,9 +23,9 @@ export function anchorAt(part: number, total: number, viewport: number): Anchor 
   return { row: within * total, y: within * viewport };
 }
 
-/** The rows to draw around the anchor, were they all as low as rows can be. */
+/** The rows to draw around the anchor, assuming minimum row height. */
 export function around(anchor: Anchor, total: number, viewport: number, rowHeight: number, overscan: number): { first: number; count: number } {
-  // However far it was scrolled, there are rows to lay out and to measure.
+  // However far it was scrolled, there must be rows to measure.
   const top = Math.max(0, Math.min(anchor.row - anchor.y / rowHeight, total - viewport / rowHeight));
   const from = Math.max(0, Math.floor(top) - overscan);
   const to = Math.min(total, Math.ceil(top + viewport / rowHeight) + overscan);
@@ -33,17 +33,17 @@ export function around(anchor: Anchor, total: number, viewport: number, rowHeigh
 }
 
 export interface Layout {
-  /** Where the top of the first drawn row lies in the viewport, in px. */
+  /** Top of the first drawn row, in px below the viewport's top. */
   top: number;
-  /** The same place, said by the row at the viewport's top. */
+  /** The same position, as the row at the viewport's top. */
   anchor: Anchor;
-  /** Where the scroll bar stands, 0 to 1. */
+  /** Scroll bar position, 0 to 1. */
   part: number;
-  /** The last row's end is in sight. */
+  /** Whether the end of the last row is visible. */
   atEnd: boolean;
 }
 
-/** Lays the drawn rows out around the anchor, and never beyond the first or the last row. */
+/** Lays the drawn rows out around the anchor, never past the first or last row. */
 export function layOut(anchor: Anchor, drawn: Drawn, total: number, viewport: number): Layout {
   const { first, heights } = drawn;
   const all = heights.reduce((sum, height) => sum + height, 0);
@@ -62,7 +62,7 @@ export function layOut(anchor: Anchor, drawn: Drawn, total: number, viewport: nu
   };
 }
 
-/** How far the point `row` is below the first drawn row's top. */
+/** Distance of the point `row` from the top of the first drawn row, in px. */
 function before({ first, heights }: Drawn, row: number): number {
   let sum = 0;
   for (const [index, height] of heights.entries()) {
@@ -73,7 +73,7 @@ function before({ first, heights }: Drawn, row: number): number {
   return sum;
 }
 
-/** Which row lies `y` px below the first drawn row's top. */
+/** The row `y` px below the top of the first drawn row. */
 function rowAt({ first, heights }: Drawn, y: number): number {
   let rest = y;
   for (const [index, height] of heights.entries()) {

@@ -125,7 +125,7 @@ describe("a group", () => {
     const row = more.closest<HTMLElement>("[role=row]")!;
     await user.click(within(row).getByRole("button", { name: "Mark read" }));
     await waitFor(() => expect(mock.calls.find((call) => call.name === "markRead")?.args).toEqual([[newest!.id, 8, 7], true]));
-    // What stands for many opens none of them.
+    // A group opens no job.
     await user.click(within(row).getByText(newest!.title));
     expect(screen.queryByRole("region", { name: /^Job / })).toBeNull();
     await user.click(within(row).getByRole("button", { name: "Dismiss" }));

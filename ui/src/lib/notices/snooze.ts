@@ -1,6 +1,6 @@
 import type { Overview } from "../generated/Overview";
 
-/** Eight in the morning of the next day, in local time: what "tomorrow" means for popups. */
+/** 8:00 the next day, local time: the end of a snooze until tomorrow. */
 export function tomorrow(now: number): number {
   const at = new Date(now);
   at.setDate(at.getDate() + 1);
@@ -8,13 +8,13 @@ export function tomorrow(now: number): number {
   return at.getTime();
 }
 
-/** How long popups can be snoozed, and until when that is. */
+/** Snooze options: label, and end time. */
 export const SNOOZES: readonly [string, (now: number) => number][] = [
   ["for 1 hour", (now) => now + 3_600_000],
   ["until tomorrow", tomorrow],
 ];
 
-/** Whether it is the user's snooze that keeps popups back, which can be ended. */
+/** Whether popups are snoozed by the user, which can be ended. */
 export function snoozed({ quietUntil, preferences }: Overview): boolean {
   return quietUntil !== null && preferences.snoozedUntil === quietUntil;
 }

@@ -3,7 +3,7 @@ import type { App } from "../app/app.svelte";
 import { CONNECTIONS } from "../status/labels";
 import { sanitize } from "../shared/sanitize";
 
-/** One thing the palette can do. */
+/** A command of the palette. */
 export interface Command {
   key: string;
   group: string;
@@ -12,7 +12,7 @@ export interface Command {
   run: () => void;
 }
 
-/** What can be done now, besides opening jobs. */
+/** The commands available now, apart from opening jobs. */
 export function commands(app: App): Command[] {
   const { overview } = app;
   if (overview === null) return [];
@@ -58,7 +58,7 @@ export function commands(app: App): Command[] {
   return all;
 }
 
-/** Commands whose name holds every word typed, best first; a few when nothing is typed. */
+/** Commands whose name contains every word typed, best first; a default list if nothing is typed. */
 export function matching(all: Command[], text: string): Command[] {
   const words = text.toLowerCase().split(/\s+/).filter((word) => word !== "");
   if (words.length === 0) return all.filter((command) => command.hint === "Go to" || command.group === "Servers");

@@ -9,23 +9,23 @@ import type { TestStepKind } from "../generated/TestStepKind";
 import type { UserError } from "../generated/UserError";
 import { completed, guess, topics } from "./dialects";
 
-/** What the key's own fields know; the key itself is never state of the page. */
+/** Access to the key's fields. The key itself is never part of the page's state. */
 export interface KeyFields {
   change(): KeyChange;
-  /** Where a key would be kept. */
+  /** Where a key would be stored. */
   keeps(): "store" | "session";
   read(): string | null;
   put(key: string): void;
   clear(): void;
   offerSession(): void;
   focus(): void;
-  /** E-mail, password and whether to stay signed in, where both are filled in. */
+  /** E-mail, password and whether to stay signed in, if both are filled in. */
   login(): { email: string; password: string; stay: boolean } | null;
-  /** The password, gone from the page. */
+  /** Removes the password from the page. */
   clearPassword(): void;
 }
 
-/** The field of further headers, which are as secret as the key and no state either. */
+/** Access to the further headers, which are as secret as the key. */
 export interface HeaderFields {
   read(): string | null;
   clear(): void;
@@ -33,40 +33,40 @@ export interface HeaderFields {
 
 const BLANK: ServerDraft = { id: null, name: "", dialect: "triggerx", ws: "", api: "", watch: ["all"], keyPlacement: null, namespace: "", options: [], extraCa: "", signIn: null };
 
-/** How long nobody has typed before a URL is looked at. */
+/** Debounce before a URL is probed, in ms. */
 const PAUSE = 900;
 
-/** A server's form: what is filled in, what a probe found out, and how a test went. */
+/** A server's form: its draft, and the results of probe and test. */
 export class ServerForm {
   draft = $state<ServerDraft | null>(null);
   /** The URL as typed. */
   address = $state("");
-  /** The socket's own URL, where it is given apart. */
+  /** The socket's URL, if given separately. */
   socket = $state("");
   watch = $state("all");
-  /** Whether the user chose the kind, so that no probe does any more. */
+  /** Whether the user chose the kind, so that probes leave it alone. */
   kindChosen = $state(false);
   probing = $state(false);
   probed = $state.raw<ProbeView | null>(null);
   testing = $state(false);
   steps = $state.raw<Partial<Record<TestStepKind, TestStep>> | null>(null);
-  /** What the server would lack if it were saved as the test went. */
+  /** What would not work if the server were saved despite the failed test. */
   missing = $state<string | null>(null);
   saving = $state(false);
   error = $state.raw<UserError | null>(null);
-  /** Who signed in here, once that went well. */
+  /** The e-mail signed in with, if any. */
   signedIn = $state<string | null>(null);
-  /** A word on what is to be filled in before anything is tried. */
+  /** A hint about what to fill in first. */
   note = $state<string | null>(null);
   key: KeyFields | undefined;
   headers: HeaderFields | undefined;
 
   readonly #app: App;
   readonly #id: string | null;
-  /** Of an existing server, as it was: what is not changed need not be tried. */
+  /** The connection as loaded: if unchanged, it need not be tested. */
   #before = "";
   #watchBefore = "all";
-  /** Later probes and tests, and closing, make the answers of earlier ones meaningless. */
+  /** Numbers of the latest probe and test: answers to earlier ones are ignored. */
   #probeNumber = 0;
   #testNumber = 0;
   #probedUrl = "";
@@ -106,7 +106,7 @@ export class ServerForm {
     this.headers?.clear();
   }
 
-  /** Whether something would be lost by closing. */
+  /** Whether closing would lose changes. */
   get dirty(): boolean {
     if (this.draft === null) return false;
     const secret = this.key?.read() !== null || this.key?.login() !== null || this.#headers() !== null;
@@ -118,13 +118,13 @@ export class ServerForm {
     return this.#id === null ? "" : (this.#app.server(this.#id)?.name ?? "");
   }
 
-  /** What of the form decides how the server is reached. */
+  /** Everything in the form that affects the connection. */
   #connection(): string {
     const plain = $state.snapshot(this.draft);
     return JSON.stringify({ ...plain, name: "", watch: [], signIn: null, address: this.address, socket: this.socket });
   }
 
-  /** What was found for the kind that is chosen. */
+  /** The probe's finding for the selected kind. */
   get found(): ProbeFound | null {
     return this.probed?.found.find((one) => one.dialect === this.draft?.dialect) ?? null;
   }
@@ -145,13 +145,13 @@ export class ServerForm {
     if (this.draft) this.draft.dialect = kind;
   }
 
-  /** Takes another address that a probe proposed. */
+  /** Switches to an address that a probe proposed. */
   async useAddress(url: string): Promise<void> {
     this.address = url;
     await this.probe();
   }
 
-  /** Asks what is behind the URL, unless that was asked already, or is being asked. */
+  /** Probes the URL, unless that was done or is in progress. */
   async probe(): Promise<void> {
     clearTimeout(this.#timer);
     const url = this.address.trim();
@@ -183,7 +183,7 @@ export class ServerForm {
     }
   }
 
-  /** The draft to send: only what is filled in, completed by what was found. */
+  /** The draft to send, completed with the probe's findings. */
   toDraft(): ServerDraft | null {
     if (this.draft === null) return null;
     const plain = $state.snapshot(this.draft);
@@ -203,7 +203,7 @@ export class ServerForm {
     };
   }
 
-  /** Signs in where e-mail and password are filled in; false where that did not work. */
+  /** Signs in if e-mail and password are filled in. Returns false on failure. */
   async #signIn(): Promise<boolean> {
     const login = this.key?.login() ?? null;
     const sent = this.toDraft();
@@ -227,7 +227,7 @@ export class ServerForm {
     return error;
   }
 
-  /** Signing in is over: a key is entered instead, or somebody else signs in. */
+  /** Drops the sign-in, to enter a key or sign in as someone else. */
   signOut(): void {
     this.signedIn = null;
     if (this.draft) this.draft.signIn = null;
@@ -239,12 +239,12 @@ export class ServerForm {
     return this.draft?.signIn != null && change === "keep" ? "store" : change;
   }
 
-  /** Further headers as typed; null where none are, so that the present ones are kept. */
+  /** Further headers as typed; null if none, to keep the current ones. */
   #headers(): string | null {
     return this.headers?.read() ?? null;
   }
 
-  /** Tries the server as it is filled in. Whether that went well; null where it did not come to it. */
+  /** Tests the connection. Returns the result, or null if the test did not run. */
   async test(): Promise<boolean | null> {
     await this.probe();
     this.error = null;
@@ -272,7 +272,7 @@ export class ServerForm {
     }
   }
 
-  /** Whether a key is wanted that nobody has entered. The first time, that is asked for. */
+  /** Whether a required key is missing. Asks for it the first time only. */
   #wantsKey(present: boolean): boolean {
     if (this.#keyRequested || present || this.found?.wantsKey !== true || this.draft?.signIn != null) return false;
     if (this.key?.read() !== null || this.key.login() !== null || this.#headers() !== null) return false;
@@ -282,7 +282,7 @@ export class ServerForm {
     return true;
   }
 
-  /** Tests, and saves where the test went well; resolves to the server's id once it is saved. */
+  /** Tests, and saves on success; resolves to the server's id once saved. */
   async connect(hasKey: boolean): Promise<string | null> {
     if (this.saving || this.testing || this.draft === null) return null;
     await this.probe();
@@ -292,7 +292,7 @@ export class ServerForm {
     return this.save();
   }
 
-  /** Saves without a test. What was typed stays where it is until that has worked. */
+  /** Saves without a test. Input is kept until that succeeds. */
   async save(): Promise<string | null> {
     const sent = this.toDraft();
     if (sent === null || this.saving) return null;

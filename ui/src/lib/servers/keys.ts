@@ -1,6 +1,6 @@
 import type { KeyState } from "../generated/KeyState";
 
-/** Where a server's key is, in a sentence. */
+/** Describes where a server's key is stored. */
 export const KEY_MESSAGES: Record<KeyState, string> = {
   none: "No key is set.",
   waiting: "Waiting for the keyring. It may be showing a prompt.",

@@ -13,7 +13,7 @@ const KEY = "s3cr3t-key-never-to-be-seen";
 const user = userEvent.setup({ delay: null });
 beforeEach(() => vi.restoreAllMocks());
 
-/** Everything a script or a screenshot could find in the page: text, attributes, field values, storage. */
+/** Everything a script could find in the page: text, attributes, field values, storage. */
 function everywhere(): string {
   const values = [...document.querySelectorAll<HTMLInputElement>("input, textarea")].map((input) => input.value);
   return [document.documentElement.outerHTML, ...values, JSON.stringify({ ...localStorage }), location.href].join("\n");
@@ -85,7 +85,7 @@ describe("connecting a server", () => {
     expect(document.activeElement).toBe(within(dialog).getByLabelText("Key"));
     expect(dialog.textContent).toContain("cookie bbb-token");
     expect(calls(mock, "testServer")).toHaveLength(0);
-    // Who has none may go on.
+    // A second click continues without a key.
     await press(dialog, "Connect");
     await waitFor(() => expect(calls(mock, "testServer")).toHaveLength(1));
   });
@@ -173,7 +173,7 @@ describe("connecting a server", () => {
   test("asks before what was typed is lost by closing", async () => {
     const { dialog } = await connecting();
     await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
-    // What Escape is to a dialog.
+    // The event that Escape causes.
     await fireEvent(dialog, new Event("cancel", { cancelable: true }));
     within(dialog).getByText("Discard your changes?");
     await press(dialog, "Keep editing");
@@ -181,7 +181,7 @@ describe("connecting a server", () => {
     await user.click(within(dialog).getAllByRole("button", { name: "Close" })[0]!);
     await press(dialog, "Discard");
     expect(screen.queryByRole("dialog")).toBeNull();
-    // An empty form is closed at once.
+    // An empty form closes at once.
     await user.click(screen.getByRole("button", { name: "Connect a server" }));
     const empty = await screen.findByRole("dialog", { name: "Connect a server" });
     await fireEvent(empty, new Event("cancel", { cancelable: true }));

@@ -2,7 +2,7 @@ import type { EventKind } from "../generated/EventKind";
 import type { NoticeRule } from "../generated/NoticeRule";
 import { sanitize } from "../shared/sanitize";
 
-/** What can be told: its word, how a choice names it, and how a sentence goes on after "a job". */
+/** Events of jobs: kind, label, and phrase to follow "a job". */
 export const OF_JOBS: readonly [EventKind, string, string][] = [
   ["failed", "Fails, the first time", "fails"],
   ["stillFailing", "Fails again", "fails again"],
@@ -18,7 +18,7 @@ export const OF_CONNECTIONS: readonly [EventKind, string, string][] = [
   ["back", "Is back", "is back"],
 ];
 
-/** A rule that somebody begins to write. */
+/** A new rule with default values. */
 export function blank(): NoticeRule {
   return {
     name: "", on: true, kinds: ["failed", "stillFailing"], servers: [], names: [], queues: [], users: [],
@@ -31,7 +31,7 @@ export function either(words: readonly string[]): string {
   return words.length < 2 ? (words[0] ?? "") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 
-/** What a rule tells, and what it does, in sentences. `named` knows the servers' names. */
+/** Describes a rule in sentences. `named` returns a server's name. */
 export function describeRule(rule: NoticeRule, named: (server: string) => string): string {
   const of = (kinds: readonly [EventKind, string, string][]) => kinds.filter(([kind]) => rule.kinds.includes(kind)).map(([, , phrase]) => phrase);
   const [jobs, connections] = [of(OF_JOBS), of(OF_CONNECTIONS)];
@@ -61,7 +61,7 @@ function seconds(count: number): string {
   return [minutes > 0 ? `${minutes} min` : "", rest > 0 || minutes === 0 ? `${rest} s` : ""].filter((word) => word !== "").join(" ");
 }
 
-/** Patterns as they are typed, apart by commas; within a regular expression commas are its own. */
+/** Splits typed patterns at commas, except within regular expressions. */
 export function patterns(text: string): string[] {
   const found = text.match(/\s*(\/(?:\\.|[^\\/])*\/|[^,]+)\s*(?:,|$)/g) ?? [];
   return found.map((part) => part.replace(/,\s*$/, "").trim()).filter((part) => part !== "");

@@ -1,10 +1,10 @@
 import type { Attachment } from "svelte/attachments";
 
 /**
- * Says of an element which of these widths and heights it is not above, in pixels of the page: as
- * `data-NAME="w640 w560 h300"`, for the styles of what is in it. A container query would say the
- * same, but some versions of WebKit ask it of the zoomed size, so that a page drawn at 200 % looks
- * to it as if there were room.
+* Lists on an element the breakpoints it does not exceed, in CSS pixels:
+* `data-NAME="w640 w560 h300"`, for use in styles. Container queries would do the same,
+* but some WebKit versions evaluate them against the zoomed size, so that a page at
+* 200 % seems to have twice the room.
  */
 export function breakpoints(name: string, widths: number[], heights: number[] = []): Attachment<HTMLElement> {
   return (element) => {

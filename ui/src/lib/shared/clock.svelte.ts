@@ -1,4 +1,4 @@
-/** The one ticking clock: every age and duration on the page reads it and changes together. */
+/** The page's only ticking clock, so that all ages and durations change together. */
 class Clock {
   #now = $state(Date.now());
   #timer: ReturnType<typeof setInterval> | undefined;

@@ -3,7 +3,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** A length of time with its two largest units: `0.4 s`, `12 s`, `4 m 12 s`, `2 h 5 m`, `3 d 4 h`. */
+/** A duration in its two largest units: `0.4 s`, `12 s`, `4 m 12 s`, `2 h 5 m`, `3 d 4 h`. */
 export function duration(ms: number): string {
   if (!Number.isFinite(ms)) return "–";
   const length = Math.max(0, ms);
@@ -40,7 +40,7 @@ const SHORT = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 const DATE = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
 const DATE_YEAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 
-/** Date and time for a hover. */
+/** Date and time for a tooltip. */
 export function exact(at: number | null | undefined): string {
   return at === null || at === undefined || !valid(at) ? "" : EXACT.format(at);
 }

@@ -1,9 +1,9 @@
-/** A value remembered in this window's storage. Where storage refuses, it lasts as long as the window. */
+/** A value kept in the window's local storage, or in memory where storage is unavailable. */
 export class Persisted<T> {
   #value = $state.raw() as T;
   readonly #key: string;
 
-  /** `check` says whether what was stored is still usable. */
+  /** `check` validates the stored value. */
   constructor(key: string, initial: T, check: (value: unknown) => value is T) {
     this.#key = `jobwatch.${key}`;
     this.#value = initial;
@@ -12,7 +12,7 @@ export class Persisted<T> {
       const value: unknown = stored === null ? undefined : JSON.parse(stored);
       if (check(value)) this.#value = value;
     } catch {
-      // Storage is closed, or holds something else: the initial value stands.
+      // Storage is unavailable or holds something else: keep the initial value.
     }
   }
 
@@ -25,7 +25,7 @@ export class Persisted<T> {
     try {
       localStorage.setItem(this.#key, JSON.stringify(value));
     } catch {
-      // Storage is closed or full: the choice lasts as long as the window.
+      // Storage is unavailable or full: keep the value in memory.
     }
   }
 }

@@ -1,10 +1,10 @@
-// Bidirectional controls, invisible spaces and separators that can make a text read as another.
+// Bidirectional controls, invisible spaces and separators that can make text read as something else.
 const DECEPTIVE = /[\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb]/;
 const ODD = new RegExp(`\\r(?=\\n)|[\\u0000-\\u001f\\u007f-\\u009f]|${DECEPTIVE.source}`, "g");
 
 /**
- * A server's text with everything that prints as nothing, or turns the direction, made visible as
- * `⟨U+202E⟩`. Line breaks and tabs stay what they are with `lines`, and are spaces without.
+* Makes invisible and direction-changing characters of a server's text visible, as
+* `⟨U+202E⟩`. Line breaks and tabs are kept with `lines`, and become spaces otherwise.
  */
 export function sanitize(text: string, lines = false): string {
   return text.replace(ODD, (character, at: number) => {
@@ -16,7 +16,7 @@ export function sanitize(text: string, lines = false): string {
   });
 }
 
-/** `text` on one line of at most `limit` characters, the middle left out. */
+/** Shortens `text` to `limit` characters by leaving out the middle. */
 export function shorten(text: string, limit = 18): string {
   const characters = [...text];
   if (characters.length <= limit) return text;
@@ -24,18 +24,18 @@ export function shorten(text: string, limit = 18): string {
   return `${characters.slice(0, head).join("")}…${characters.slice(characters.length - (limit - 1 - head)).join("")}`;
 }
 
-/** A piece of text, or a link that may be offered. */
+/** A piece of plain text, or a link. */
 export interface LinkPart {
   text: string;
   url: string | null;
 }
 
-/** `text` cut into plain pieces and http or https links. */
+/** Splits `text` into plain text and http or https links. */
 export function splitLinks(text: string): LinkPart[] {
   const found: LinkPart[] = [];
   let from = 0;
   for (const match of text.matchAll(/\bhttps?:\/\/[^\s<>"'`\\{}|^]+/gi)) {
-    // Punctuation at the end belongs to the sentence around the link.
+    // Trailing punctuation belongs to the surrounding sentence.
     const raw = match[0].replace(/[.,;:!?)\]]+$/, "");
     if (DECEPTIVE.test(raw) || !URL.canParse(raw)) continue;
     if (match.index > from) found.push({ text: text.slice(from, match.index), url: null });

@@ -38,7 +38,7 @@ describe("a list of fixed rows", () => {
     scroll.to(5_000_000 * 20);
     const before = scroll.visible().first;
     scroll.by(20);
-    // The engine rounds the bar's position and reports it back: the exact offset holds.
+    // WebKit rounds the bar's position and reports it back: the exact offset holds.
     scroll.moved(Math.round(scroll.top));
     expect(scroll.visible().first).toBe(before + 1);
   });

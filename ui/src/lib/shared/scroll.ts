@@ -4,13 +4,13 @@
  */
 export const TALLEST = 15_000_000;
 
-/** The rows to draw and where. */
+/** A range of rows. */
 export interface Range {
   first: number;
   count: number;
 }
 
-/** Where a list of fixed rows is scrolled to, exact even where the scroll bar is compressed. */
+/** Scroll position of a list with fixed row heights, exact even when the scroll bar is compressed. */
 export class Scroll {
   /** Distance from the top of the first row to the top of the viewport, uncompressed, in px. */
   offset = 0;
@@ -41,7 +41,7 @@ export class Scroll {
     return this.#total * this.rowHeight > this.tallest;
   }
 
-  /** The farthest offset. */
+  /** The largest possible offset. */
   get end(): number {
     return Math.max(0, this.#total * this.rowHeight - this.viewport);
   }
@@ -50,19 +50,19 @@ export class Scroll {
     return this.offset >= this.end - 2;
   }
 
-  /** Where the scroll bar stands for the present offset. */
+  /** Scroll bar position for the current offset, in px. */
   get top(): number {
     if (!this.compressed) return this.offset;
     return this.end === 0 ? 0 : (this.offset / this.end) * (this.height - this.viewport);
   }
 
-  /** The scroll bar was moved to `top`. */
+  /** Handles a scroll bar movement to `top`. */
   moved(top: number): void {
     if (!this.compressed) {
       this.offset = this.#clamp(top);
       return;
     }
-    // The engine rounds positions: a bar that did not really move leaves the exact offset alone.
+    // WebKit rounds positions: ignore changes below 1 px, to keep the exact offset.
     if (Math.abs(top - this.top) < 1) return;
     this.offset = this.#clamp((top / Math.max(1, this.height - this.viewport)) * this.end);
   }
@@ -75,7 +75,7 @@ export class Scroll {
     this.offset = this.#clamp(offset);
   }
 
-  /** Moves as little as shows the whole row. */
+  /** Scrolls as little as possible to show the whole row. */
   reveal(index: number): void {
     const top = index * this.rowHeight;
     if (top < this.offset) this.to(top);

@@ -1,6 +1,6 @@
 /**
- * `next` with every part that equals the same part of `previous` replaced by it, so that what did
- * not change keeps its identity and is not drawn again. Rows are matched by identity, not place.
+* Returns `next` with unchanged parts replaced by those of `previous`, so that they keep their
+* identity and are not drawn again. Rows are matched by key, not by position.
  */
 export function shareStructure<T>(previous: unknown, next: T): T {
   if (Object.is(previous, next)) return next;
@@ -35,7 +35,7 @@ function shareArray(previous: unknown[], next: unknown[]): unknown[] {
   return same ? previous : shared;
 }
 
-/** What makes a row the same row in two windows, or null where only its place does. */
+/** The key that identifies a row across windows, or null where only its position does. */
 export function rowKey(row: unknown): string | null {
   if (typeof row !== "object" || row === null || Array.isArray(row)) return null;
   const { server, id, seq, name } = row as { server?: unknown; id?: unknown; seq?: unknown; name?: unknown };

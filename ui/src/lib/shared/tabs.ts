@@ -1,4 +1,4 @@
-/** Arrow keys between the tabs of a tablist: moves the focus and picks. */
+/** Arrow keys in a tablist: move the focus and select. */
 export function tabKeys(event: KeyboardEvent): void {
   const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
   if (step === undefined) return;

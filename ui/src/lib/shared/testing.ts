@@ -4,7 +4,7 @@ import { vi } from "vitest";
 import App from "../../App.svelte";
 import { Mock, type MockOptions } from "../backend/mock";
 
-/** The size the tests pretend every element has: happy-dom lays nothing out. */
+/** The height of every element in tests, since happy-dom has no layout. */
 export const HEIGHT = 520;
 
 /** Shows the whole page on the fake program and waits until it has something to say. */

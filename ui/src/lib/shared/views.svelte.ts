@@ -4,35 +4,35 @@ import type { ViewWindow } from "../generated/ViewWindow";
 import { asUserError, type Backend } from "../backend/backend";
 import { shareStructure } from "./structuralSharing";
 
-/** The most rows one pull may ask for. */
+/** Maximum number of rows per pull. */
 export const MOST_ROWS = 500;
-/** How long a window that nobody sees waits between two pulls. */
+/** Pause between pulls while the window is hidden, in ms. */
 const HIDDEN_PACE = 1000;
-/** How long a view that failed waits before it tries again by itself. */
+/** Delay before a failed view retries by itself, in ms. */
 const RETRY = 3000;
 /**
- * Between two pulls of an end that grows all the time. Nobody reads faster, and drawing a screen of new
- * lines costs more than a picture's time: the page has to answer its user in between.
+* Pause between pulls of a growing tail, in ms. Nobody reads faster, and drawing a screenful of
+* lines takes longer than a frame, so the page needs time in between to react to input.
  */
 const FLOOD_PACE = 50;
-/** A row beyond every end: the program answers with the last rows. */
+/** A row past any end, for which the program returns the last rows. */
 const END = Number.MAX_SAFE_INTEGER;
 
-/** Says where a view is to look that has just been opened, by its number; null to leave that as it is. */
+/** Given the id of a view just opened, resolves to its first row to pull; null for the default. */
 export type Locate = (view: number) => Promise<number | null>;
 
-/** All open views of the page: passes ticks on to them. */
+/** All open views of the page. Dispatches ticks to them. */
 export class Views {
   readonly #open = new Map<number, LiveView>();
 
   constructor(readonly backend: Backend) {}
 
-  /** Has the named views pull again. */
+  /** Makes the given views pull again. */
   tick(ids: number[]): void {
     for (const id of ids) this.#open.get(id)?.refresh();
   }
 
-  /** Has every view pull again. */
+  /** Makes every view pull again. */
   refreshAll(): void {
     for (const view of this.#open.values()) view.refresh();
   }
@@ -49,30 +49,30 @@ export class Views {
 }
 
 /**
- * One live query and the range of it that is on screen. Holds the rows of that range and nothing
- * else. One pull is in flight at a time; whatever changes meanwhile is pulled once, afterwards.
+* A live query and the range of it on screen. Holds only the rows of that range. One pull is
+* in flight at a time; changes meanwhile cause one more pull afterwards.
  */
 export class LiveView {
   /** The last window pulled, or null before the first. Kept while the spec changes. */
   window = $state.raw<ViewWindow | null>(null);
-  /** The question that `window` answers. While `outdated`, it is an earlier one. */
+  /** The spec that `window` answers; an earlier one while `outdated`. */
   answered = $state.raw<ViewSpec | null>(null);
   /** Why the last pull failed. */
   error = $state.raw<UserError | null>(null);
   /** Whether `window` still answers an earlier spec. */
   outdated = $state(true);
-  /** Whether `window` was pulled as the end of the view. */
+  /** Whether `window` was pulled as the tail of the view. */
   tailed = $state.raw(false);
 
   readonly #views: Views;
   #spec: ViewSpec;
   #key: string;
   #id: number | null = null;
-  /** The view of the question before, closed once the next one is open: what both are of stays at hand. */
+  /** The previous view, closed once the next is open, so that the program keeps what both share. */
   #before: number | null = null;
   #first = 0;
   #count: number;
-  /** Rows wanted at the end, wherever that is; 0 for a fixed range. */
+  /** Number of rows to pull from the tail; 0 for a fixed range. */
   #tail = 0;
   #locate: Locate | null = null;
   #generation = 0;
@@ -90,7 +90,7 @@ export class LiveView {
     this.refresh();
   }
 
-  /** Looks at another range. */
+  /** Moves the view to another range. */
   setRange(first: number, count: number): void {
     const from = Math.max(0, Math.floor(first));
     const many = Math.min(MOST_ROWS, Math.max(1, Math.ceil(count)));
@@ -102,7 +102,7 @@ export class LiveView {
     if (!had) this.refresh();
   }
 
-  /** Takes rows that came with another answer, and looks at them from now on. */
+  /** Moves the view to rows that arrived with another answer, without pulling them again. */
   adopt(window: ViewWindow): void {
     if (this.outdated || window.view !== this.#id || window.version < (this.window?.version ?? 0)) return;
     this.window = window;
@@ -118,7 +118,7 @@ export class LiveView {
     return first >= window.first && Math.min(first + count, window.total) <= window.first + lengthOf(window);
   }
 
-  /** Looks at the last rows, however many there are by then. */
+  /** Follows the last `count` rows. */
   tail(count: number): void {
     const many = Math.min(MOST_ROWS, Math.max(1, Math.ceil(count)));
     if (many === this.#tail) return;
@@ -126,12 +126,12 @@ export class LiveView {
     this.refresh();
   }
 
-  /** The number the program knows the view by; null while it is being opened. */
+  /** The view's id in the program; null while it is being opened. */
   get id(): number | null {
     return this.#id;
   }
 
-  /** Asks another question; the old rows stay until the new ones are there. `locate` says where to look then. */
+  /** Changes the spec. Old rows stay until new ones arrive; `locate` chooses the first row then. */
   ask(spec: ViewSpec, locate: Locate | null = null): void {
     const key = JSON.stringify(spec);
     if (key === this.#key) return;
@@ -149,7 +149,7 @@ export class LiveView {
     this.refresh();
   }
 
-  /** Stops following changes; the rows stay as they are. `false` catches up. */
+  /** Pauses updates, or resumes and catches up. */
   setPaused(paused: boolean): void {
     if (this.#paused === paused) return;
     this.#paused = paused;
@@ -170,12 +170,12 @@ export class LiveView {
     this.#drop();
   }
 
-  /** Rows of another range, once, for copying. */
+  /** Pulls rows of another range once, for copying. */
   async rows(first: number, count: number): Promise<ViewWindow | null> {
     return this.#id === null ? null : this.#views.backend.viewWindow(this.#id, first, Math.min(MOST_ROWS, count));
   }
 
-  /** Where the view ends, for copying its last rows. */
+  /** Total number of rows. */
   get total(): number {
     return this.window?.total ?? 0;
   }
@@ -230,7 +230,7 @@ export class LiveView {
       const error = asUserError(thrown);
       const lost = error.code === "notFound" && this.#id !== null;
       this.#drop();
-      // The program forgets views when the page is loaded anew: open it again, once.
+      // The program drops views when the page reloads: reopen this one, once.
       if (lost && this.error === null) this.#dirty = true;
       else this.#timer = setTimeout(() => this.refresh(), RETRY);
       if (!lost || this.error !== null) this.error = error;
@@ -251,14 +251,14 @@ export class LiveView {
   }
 
   #closeView(id: number): void {
-    // A view that is already gone needs no closing.
+    // The view may be gone already.
     this.#views.backend.closeView(id).catch(() => undefined);
   }
 }
 
 const lengthOf = ({ rows }: ViewWindow) => (rows.kind === "job" ? Number(rows.detail !== null) : rows.rows.length);
 
-/** Until the next picture after so many ms, or a little later where none is painted. */
+/** Resolves at the next frame after `after` ms, or shortly later where nothing is painted. */
 async function frame(after: number): Promise<void> {
   if (after > 0) await new Promise((done) => setTimeout(done, after));
   return new Promise((done) => {

@@ -8,7 +8,7 @@ import { LiveView, Views } from "./views.svelte";
 
 const spec = (search = ""): ViewSpec => ({ kind: "jobs", server: null, queue: null, states: [], search, sort: "activity" });
 
-/** A backend whose pulls are answered by hand. */
+/** A backend whose pulls the test answers itself. */
 function slow() {
   const pulls: { view: number; first: number; count: number; answer: (version: number) => void; refuse: (code: string) => void }[] = [];
   const closed: number[] = [];
@@ -65,7 +65,7 @@ test("the view of the question before is closed once the next is open, and with 
   pulls[0]?.answer(1);
   await vi.waitFor(() => expect(view.outdated).toBe(false));
   backend.openView = () => new Promise((resolve) => (opened = resolve));
-  // What it is of stays open in the program meanwhile.
+  // The previous view stays open meanwhile, so that the program keeps its job loaded.
   view.ask(spec("other"));
   await vi.waitFor(() => expect(opened).toBeDefined());
   expect(closed).toEqual([]);
@@ -113,7 +113,7 @@ test("never asks for more rows than one pull may carry", async () => {
   await vi.waitFor(() => expect(pulls[1]?.count).toBe(500));
 });
 
-/** A backend with so many rows, and more with every pull; beyond its end it answers with the last rows. */
+/** A backend that starts with so many rows and adds some per pull; past the end it returns the last rows. */
 function pouring(start: number, more: number) {
   let total = start;
   const pulls: [number, number][] = [];

@@ -4,7 +4,7 @@ import type { StatusView } from "../generated/StatusView";
 import type { ServerField } from "../servers/fields";
 import { sanitize } from "../shared/sanitize";
 
-/** How a status is reason and coloured; its shape is in StatusDot. */
+/** Label and tone of a connection state; its shape is in StatusDot. */
 export interface ConnectionStyle {
   word: string;
   tone: "good" | "warn" | "orange" | "bad" | "faint";
@@ -20,7 +20,7 @@ export const CONNECTIONS: Record<LinkView, ConnectionStyle> = {
   paused: { word: "Paused", tone: "faint" },
 };
 
-/** What the button of a remedy says, and at which field it opens the server's form; none reconnects. */
+/** A remedy's button label, and the field at which it opens the server's form; null to reconnect. */
 export const REMEDIES: Record<Remedy, { verb: string; field: ServerField | null }> = {
   enterKey: { verb: "Enter a key", field: "key" },
   signIn: { verb: "Sign in", field: "signIn" },
@@ -31,7 +31,7 @@ export const REMEDIES: Record<Remedy, { verb: string; field: ServerField | null 
   reconnect: { verb: "Reconnect now", field: null },
 };
 
-/** The reason in a sentence, and what is not shown besides. */
+/** Describes a status: its reason, and what is missing. */
 export function describeStatus(status: StatusView): string {
   const reason = describeReason(status);
   return status.incomplete ? `${reason} ${finished(sanitize(status.incomplete))}` : reason;
@@ -57,12 +57,12 @@ function describeReason(status: StatusView): string {
   }
 }
 
-/** Whether something that is needed is missing, so that an empty list may be no true one. */
+/** Whether the connection is impaired, so that an empty list may be incomplete. */
 export function troubled(status: StatusView): boolean {
   return status.link !== "live" && status.link !== "polling";
 }
 
-/** What a connection that is not live does to the age of what it last reason. */
+/** Whether data from a connection in this state is out of date. */
 export function isStale(link: LinkView): boolean {
   return link === "offline" || link === "refused" || link === "paused";
 }
@@ -72,7 +72,7 @@ function finished(text: string): string {
   return /[.!?…]$/.test(trimmed) ? trimmed : `${trimmed}.`;
 }
 
-/** A sentence continued within another: small first letter unless the word is a name or an acronym. */
+/** Lowers the first letter of a sentence within another, unless it is a name or an acronym. */
 function lowered(text: string): string {
   return /^(The|A|An|No|Nothing|It|Its|Can't)\b/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
 }
