@@ -163,7 +163,7 @@ fn usable(server: &Server, key: Option<&Secret>) -> Result<(), Failure> {
         .map_err(|problem| Failure::new(EXIT_USAGE, format!("{}: {problem}", server.name)))?;
     // A job that cannot be asked for is refused at once.
     match &server.watch[..] {
-        [topic @ Topic::Job(_)] => match dialect.unwatchable(topic) {
+        [topic @ Topic::Job(_)] => match dialect.why_unsupported(topic) {
             Some(reason) => Err(Failure::new(EXIT_USAGE, reason)),
             None => Ok(()),
         },

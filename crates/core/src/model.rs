@@ -337,10 +337,10 @@ impl Job {
 
 /// How firmly a patch speaks of a job's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Firmness {
+pub enum Finality {
     /// As the server said it.
     #[default]
-    Certain,
+    Final,
     /// A failure that the server may still retry: an attempt failed, the job perhaps not.
     MayRetry,
 }
@@ -363,7 +363,7 @@ pub struct JobPatch {
     /// See [`Job::state`].
     pub state: Option<JobState>,
     /// Whether a failed state is the last word.
-    pub firmness: Firmness,
+    pub finality: Finality,
     /// See [`Job::progress`]; values outside 0 to 100 are clamped when merged.
     pub progress: Option<f64>,
     /// See [`Job::detail`].

@@ -130,9 +130,9 @@ fn a_gateway_without_socket_io_may_want_the_key_in_the_query() {
 #[test]
 fn a_user_cannot_be_watched() {
     let dialect = analyzer(&server(ORIGIN));
-    assert!(dialect.unwatchable(&Topic::User("u1".to_owned())).is_some());
+    assert!(dialect.why_unsupported(&Topic::User("u1".to_owned())).is_some());
     for topic in [Topic::Everything, Topic::Job("1".into()), Topic::Queue("q".to_owned())] {
-        assert_eq!(dialect.unwatchable(&topic), None);
+        assert_eq!(dialect.why_unsupported(&topic), None);
     }
 }
 
@@ -166,7 +166,7 @@ fn framing_is_found_by_trying_where_the_url_leaves_it_open() {
     assert_eq!(dialect.open().unwrap().address.to_string(), GUIDE);
     assert_eq!(dialect.opened(), [Incoming::Reply(Frame::Ping)]);
     assert_eq!(dialect.decode(&Frame::Pong), [Incoming::Ready]);
-    assert!(matches!(dialect.keepalive(), Keepalive::WebSocketPing { .. }));
+    assert!(matches!(dialect.keepalive(), Keepalive::WebSocketPings { .. }));
     // A frame of the plain kind settles it.
     dialect.decode(&text(r#"{"event":"connected","data":{}}"#));
     assert_eq!(dialect.open().unwrap().address.to_string(), GUIDE);

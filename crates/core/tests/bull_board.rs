@@ -73,9 +73,9 @@ fn fewer_calls_are_made_at_once_than_the_server_answers() {
 #[test]
 fn a_user_cannot_be_watched() {
     let dialect = build(None);
-    assert!(dialect.unwatchable(&Topic::User("u1".to_owned())).is_some());
-    assert_eq!(dialect.unwatchable(&Topic::Everything), None);
-    assert_eq!(dialect.unwatchable(&Topic::Queue("{email}".to_owned())), None);
+    assert!(dialect.why_unsupported(&Topic::User("u1".to_owned())).is_some());
+    assert_eq!(dialect.why_unsupported(&Topic::Everything), None);
+    assert_eq!(dialect.why_unsupported(&Topic::Queue("{email}".to_owned())), None);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_server_that_greets_nobody_is_live_with_its_first_pong_and_kept_by_websocket
     assert_eq!(dialect.opened(), [Incoming::Reply(Frame::Ping)]);
     assert_eq!(dialect.decode(&Frame::Pong), [Incoming::Ready]);
     assert!(dialect.decode(&Frame::Pong).is_empty());
-    assert!(matches!(dialect.keepalive(), Keepalive::WebSocketPing { .. }));
+    assert!(matches!(dialect.keepalive(), Keepalive::WebSocketPings { .. }));
     assert!(dialect.encode(&Outgoing::Watch(Topic::Everything)).is_empty());
     assert!(dialect.encode(&Outgoing::Ping).is_empty());
 }
@@ -153,7 +153,7 @@ fn a_bullmq_id_names_the_run_that_was_found_for_it_until_that_ends() {
     };
     let named = |dialect: &dyn Dialect| -> Vec<&str> {
         let runs = ["old", "a", "b", "other"];
-        runs.into_iter().filter(|run| dialect.names(&"42".into(), &(*run).into())).collect()
+        runs.into_iter().filter(|run| dialect.is_alias(&"42".into(), &(*run).into())).collect()
     };
     assert!(named(dialect.as_ref()).is_empty());
     let (old, other) = (row("old", 10, "completed", "42"), row("other", 50, "active", "142"));

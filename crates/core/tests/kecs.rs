@@ -146,7 +146,7 @@ fn nothing_is_sent_that_ends_the_link() {
 #[test]
 fn the_link_is_kept_by_json_pings_every_thirty_seconds() {
     let keepalive = speaking(DialectKind::Kecs, None).keepalive();
-    let Keepalive::WePing { interval, .. } = keepalive else { panic!("{keepalive:?}") };
+    let Keepalive::ClientPings { interval, .. } = keepalive else { panic!("{keepalive:?}") };
     assert_eq!(interval.as_secs(), 30);
 }
 
@@ -175,13 +175,15 @@ fn everything_is_the_running_and_the_stopped_tasks_of_a_cluster() {
 #[test]
 fn a_task_belongs_to_its_service_and_is_named_by_its_arn() {
     let mut dialect = build(&local(), None);
-    assert!(dialect.names(&ARN.into(), &"abc123".into()));
-    assert!(dialect.names(&"abc123".into(), &"abc123".into()));
-    assert!(!dialect.names(&"arn:aws:ecs:eu-west-1:1:task/blue/abc1234".into(), &"abc123".into()));
+    assert!(dialect.is_alias(&ARN.into(), &"abc123".into()));
+    assert!(dialect.is_alias(&"abc123".into(), &"abc123".into()));
+    assert!(
+        !dialect.is_alias(&"arn:aws:ecs:eu-west-1:1:task/blue/abc1234".into(), &"abc123".into())
+    );
     let topic = |name: &str| Topic::Queue(name.to_owned());
     let task = job(JobState::Running);
-    assert!(dialect.holds(&topic("blue"), &task));
-    assert!(!dialect.holds(&topic("web"), &task));
+    assert!(dialect.contains(&topic("blue"), &task));
+    assert!(!dialect.contains(&topic("web"), &task));
     // A list of the service tells its tasks.
     let list = Ask {
         topic: Some(topic("web")),
@@ -191,18 +193,18 @@ fn a_task_belongs_to_its_service_and_is_named_by_its_arn() {
     let body = json!({"taskArns": [ARN]}).to_string();
     let answer = FetchResponse { status: 200, content_type: None, body: body.into() };
     dialect.parse(&list, &answer);
-    assert!(dialect.holds(&topic("web"), &task));
-    assert!(!dialect.holds(&topic("mail"), &task));
+    assert!(dialect.contains(&topic("web"), &task));
+    assert!(!dialect.contains(&topic("mail"), &task));
     // So does the task itself.
     let mut told = job(JobState::Running);
     told.extra.insert("group".to_owned(), Json::parse(r#""service:mail""#).unwrap());
-    assert!(dialect.holds(&topic("mail"), &told));
+    assert!(dialect.contains(&topic("mail"), &told));
 }
 
 #[test]
 fn a_user_cannot_be_watched_and_everything_else_can() {
     let dialect = speaking(DialectKind::Kecs, None);
-    let why = |topic: &str| dialect.unwatchable(&Topic::parse(topic).unwrap());
+    let why = |topic: &str| dialect.why_unsupported(&Topic::parse(topic).unwrap());
     assert!(why("user:me").unwrap().contains("no users"));
     for topic in ["all", "job:abc123", "queue:web"] {
         assert_eq!(why(topic), None, "{topic}");

@@ -171,7 +171,7 @@ fn the_url_names_the_engine_path_or_the_namespace() {
 fn the_open_packet_says_how_the_link_is_kept_alive() {
     let mut dialect = study_buddy();
     dialect.open().unwrap();
-    let pings = |interval, timeout| Keepalive::TheyPing {
+    let pings = |interval, timeout| Keepalive::ServerPings {
         interval: Duration::from_millis(interval),
         timeout: Duration::from_millis(timeout),
     };
@@ -190,7 +190,7 @@ fn an_old_server_is_pinged_by_us() {
     // Socket.IO 2 enters everybody into the root namespace by itself and sends no session id.
     assert_eq!(dialect.decode(&text("40")), []);
     assert_eq!(dialect.decode(&text("40/jobs,")), [Incoming::Ready]);
-    assert!(matches!(dialect.keepalive(), Keepalive::WePing { .. }));
+    assert!(matches!(dialect.keepalive(), Keepalive::ClientPings { .. }));
     assert_eq!(dialect.encode(&Outgoing::Ping), [text("2")]);
     assert_eq!(dialect.decode(&text("3")), []);
 }

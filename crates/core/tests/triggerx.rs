@@ -132,7 +132,7 @@ fn no_frame_is_larger_than_the_server_takes() {
 fn the_application_ping_keeps_the_link() {
     assert_eq!(said(Outgoing::Ping), [json!({"type": "PING"}), json!("Ping")]);
     let dialect = speaking(DialectKind::TriggerX, None);
-    assert!(matches!(dialect.keepalive(), Keepalive::WePing { .. }));
+    assert!(matches!(dialect.keepalive(), Keepalive::ClientPings { .. }));
     let policy = dialect.policy();
     assert_eq!((policy.first_delay.as_secs(), policy.max_delay.as_secs()), (5, 5));
     assert_eq!((policy.attempts, policy.silence), (5, None));
@@ -171,13 +171,13 @@ fn everything_is_listed_by_the_key_or_else_by_the_owner() {
 #[test]
 fn a_job_is_named_by_its_number_and_a_task_only_as_one() {
     let dialect = speaking(DialectKind::TriggerX, None);
-    let names = |given: &str, id: &str| dialect.names(&given.into(), &id.into());
+    let names = |given: &str, id: &str| dialect.is_alias(&given.into(), &id.into());
     assert!(names("12", "job:12") && names("job:12", "job:12") && names("task:3", "task:3"));
     assert!(!names("3", "task:3") && !names("task:12", "job:12") && !names("1", "job:12"));
     let mut task = job("task:3", JobState::Running);
     task.parent = Some("job:12".into());
-    assert!(dialect.holds(&Topic::Job("12".into()), &task));
-    assert!(!dialect.holds(&Topic::Job("3".into()), &task));
+    assert!(dialect.contains(&Topic::Job("12".into()), &task));
+    assert!(!dialect.contains(&Topic::Job("3".into()), &task));
 }
 
 #[test]
@@ -186,23 +186,23 @@ fn an_address_holds_the_jobs_of_the_number_it_was_listed_with() {
     let address = Topic::User("0xABc".to_owned());
     let mut own = job("job:1", JobState::Running);
     own.user = Some("12".to_owned());
-    assert!(!dialect.holds(&address, &own));
+    assert!(!dialect.contains(&address, &own));
     let list = dialect.fetch(&address).remove(0);
     let body = r#"{"jobs":[{"job_data":{"job_id":"1","user_id":12,"status":"running"}}]}"#;
     let answer = FetchResponse { status: 200, content_type: None, body: body.into() };
     dialect.parse(&list.ask, &answer);
-    assert!(dialect.holds(&address, &own));
-    assert!(dialect.holds(&Topic::User("0xabc".to_owned()), &own));
-    assert!(dialect.holds(&Topic::User("12".to_owned()), &own));
-    assert!(!dialect.holds(&Topic::User("13".to_owned()), &own));
+    assert!(dialect.contains(&address, &own));
+    assert!(dialect.contains(&Topic::User("0xabc".to_owned()), &own));
+    assert!(dialect.contains(&Topic::User("12".to_owned()), &own));
+    assert!(!dialect.contains(&Topic::User("13".to_owned()), &own));
     own.user = Some("13".to_owned());
-    assert!(!dialect.holds(&address, &own));
+    assert!(!dialect.contains(&address, &own));
 }
 
 #[test]
 fn a_queue_cannot_be_watched_and_everything_else_can() {
     let dialect = speaking(DialectKind::TriggerX, None);
-    let why = |topic: &str| dialect.unwatchable(&Topic::parse(topic).unwrap());
+    let why = |topic: &str| dialect.why_unsupported(&Topic::parse(topic).unwrap());
     assert!(why("queue:mail").unwrap().contains("no queues"));
     for topic in ["all", "job:123", "job:task:7", "user:5", "user:0xabc"] {
         assert_eq!(why(topic), None, "{topic}");

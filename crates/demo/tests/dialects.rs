@@ -54,7 +54,7 @@ async fn everything_a_server_lists_is_read_without_a_complaint() {
                 match incoming {
                     Incoming::Follow(next) => requests.push_back(next),
                     // A job that turned out to be part of what is watched is watched as well.
-                    Incoming::Found(topic) if found.insert(topic.clone()) => {
+                    Incoming::Discovered(topic) if found.insert(topic.clone()) => {
                         requests.extend(dialect.fetch(&topic));
                     }
                     Incoming::Update(Update::Job(patch)) => {

@@ -239,7 +239,7 @@ impl Test<'_> {
                         self.bad(TestStepKind::Socket, &self.locked(), Some(self.key_remedy()));
                         return Line::Locked;
                     }
-                    Incoming::Kicked(reason) => {
+                    Incoming::Disconnected(reason) => {
                         let text = format!("The server ended the session: {}", sentence(&reason));
                         self.bad(TestStepKind::Socket, &text, wrong);
                         return Line::Shut;

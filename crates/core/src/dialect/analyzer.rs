@@ -14,12 +14,12 @@ use url::Url;
 use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::memory::Memory;
 use super::nest;
-use super::socketio_link::{self, Said, SocketIo, odd_frame, raw_event};
+use super::socketio_session::{self, Said, SocketIo, odd_frame, raw_event};
 use super::{
     Action, ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive,
     Method, OpenRequest, Outgoing, Oversized, own_id, queue_and_id,
 };
-use crate::model::{Firmness, Job, JobPatch, JobState, Topic, Update};
+use crate::model::{Finality, Job, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
@@ -100,12 +100,12 @@ impl Analyzer {
         };
         let mut endpoint = Endpoint::new(server, key, defaults)?;
         let mut plain = endpoint.ws().clone();
-        let named = socketio_link::locate(endpoint.ws_mut(), server.namespace.as_deref());
+        let named = socketio_session::locate(endpoint.ws_mut(), server.namespace.as_deref());
         let configured = server.namespace.as_deref().is_some_and(|name| !name.trim().is_empty());
         let namespaces = match named {
             Some(name) if configured => vec![name],
-            Some(name) => vec![socketio_link::root().remove(0), name],
-            None => vec![socketio_link::root().remove(0), DOCUMENTED.to_owned()],
+            Some(name) => vec![socketio_session::root().remove(0), name],
+            None => vec![socketio_session::root().remove(0), DOCUMENTED.to_owned()],
         };
         let has_path = !matches!(plain.path(), "" | "/") && !plain.path().contains("socket.io");
         let pinned = match server.options.get("framing").map(|word| word.trim()) {
@@ -203,7 +203,9 @@ impl Analyzer {
             .as_ref()
             .map_or(event == "subscription-error", |pattern| pattern.starts_with("subscribe"));
         match pattern {
-            _ if of_subscription && topic.is_some() => Incoming::Unwatchable { topic, reason },
+            _ if of_subscription && topic.is_some() => {
+                Incoming::SubscriptionRejected { topic, reason }
+            }
             Some(pattern) => {
                 let words = format!("The server could not handle {pattern}: {reason}");
                 odd_frame("server-error", &words, Some(args), &self.endpoint)
@@ -319,7 +321,7 @@ impl Analyzer {
         for incoming in heard {
             let Incoming::Update(Update::Job(patch)) = incoming else { continue };
             let (Some(id), Some(state)) = (&patch.id, &patch.state) else { continue };
-            let ended = state.terminal() && patch.firmness == Firmness::Certain;
+            let ended = state.terminal() && patch.finality == Finality::Final;
             if !ended && self.ended.is_empty() {
                 continue;
             }
@@ -434,14 +436,14 @@ impl Dialect for Analyzer {
     fn keepalive(&self) -> Keepalive {
         match self.framing {
             Framing::SocketIo => self.link.keepalive(),
-            Framing::Raw => Keepalive::WebSocketPing {
+            Framing::Raw => Keepalive::WebSocketPings {
                 interval: Duration::from_secs(25),
                 timeout: Duration::from_secs(20),
             },
         }
     }
 
-    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+    fn why_unsupported(&self, topic: &Topic) -> Option<String> {
         let user = matches!(topic, Topic::User(_));
         user.then(|| "The wallet analyzer knows no users. Watch a job, a queue or all.".to_owned())
             .or_else(|| why_unaddressable(topic))
@@ -465,7 +467,7 @@ impl Dialect for Analyzer {
         }
     }
 
-    fn rows_are_whole(&self) -> bool {
+    fn list_is_complete(&self) -> bool {
         true
     }
 
@@ -474,7 +476,7 @@ impl Dialect for Analyzer {
         true
     }
 
-    fn without_log(&self, _job: &Job) -> Option<String> {
+    fn why_no_log(&self, _job: &Job) -> Option<String> {
         Some("The wallet analyzer keeps no logs: its jobs report progress and a result.".to_owned())
     }
 

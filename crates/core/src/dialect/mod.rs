@@ -27,7 +27,7 @@ mod pages;
 pub mod pieces;
 mod progress;
 pub mod sign_in;
-pub mod socketio_link;
+pub mod socketio_session;
 pub mod study_buddy;
 pub mod tolerant;
 pub mod triggerx;
@@ -268,21 +268,21 @@ pub enum Outgoing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keepalive {
     /// The server pings (Engine.IO): dead when nothing came for `interval + timeout`.
-    TheyPing {
+    ServerPings {
         /// Between the server's pings.
         interval: Duration,
         /// How late one may be.
         timeout: Duration,
     },
     /// We send [`Outgoing::Ping`] every `interval`; dead when nothing came within `timeout` after.
-    WePing {
+    ClientPings {
         /// Between our pings.
         interval: Duration,
         /// How long an answer may take.
         timeout: Duration,
     },
     /// We send WebSocket pings, with the same two numbers.
-    WebSocketPing {
+    WebSocketPings {
         /// Between our pings.
         interval: Duration,
         /// How long an answer may take.
@@ -300,9 +300,9 @@ pub enum Incoming {
     /// The server confirmed that a topic is watched.
     Watched(Topic),
     /// The server takes no more frames for a moment; what was just said was not heard.
-    Limited(String),
+    RateLimited(String),
     /// The server refused one topic; the link is unharmed.
-    Unwatchable {
+    SubscriptionRejected {
         /// Which topic, where the refusal can be matched to one.
         topic: Option<Topic>,
         /// The server's words.
@@ -325,7 +325,7 @@ pub enum Incoming {
     },
     /// This topic turned out to be part of what is watched: subscribe to it as well while its job
     /// is not terminal (analyzer and TriggerX subscribe by job only).
-    Found(Topic),
+    Discovered(Topic),
     /// The answer is not complete without this further request (next page, details of a list).
     Follow(FetchRequest),
     /// The server does not accept the key: its own words, or `HTTP` and the status.
@@ -333,7 +333,7 @@ pub enum Incoming {
     /// Another kind of server answers, or this one has no such place: a sentence for people.
     Foreign(String),
     /// The server ends the session in words of the dialect; the link must be closed.
-    Kicked(String),
+    Disconnected(String),
     /// What an answer about a job's log says besides its lines. Comes after them, and before the
     /// `Follow` of the next page; an answer without either gave no log.
     LogPart(LogPart),
@@ -440,7 +440,7 @@ pub trait Dialect: fmt::Debug + Send {
     }
 
     /// Whether the server answers every subscription on this link.
-    fn confirms(&self) -> bool {
+    fn confirms_subscriptions(&self) -> bool {
         false
     }
 
@@ -449,14 +449,14 @@ pub trait Dialect: fmt::Debug + Send {
 
     /// Why this kind of server can never show a topic, in a sentence for people; `None` where it
     /// may.
-    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+    fn why_unsupported(&self, topic: &Topic) -> Option<String> {
         let _ = topic;
         None
     }
 
     /// Whether the user means the job `id` by `given`: other tools show, and people paste, other
     /// spellings and other ids than the one a job has here.
-    fn names(&self, given: &JobId, id: &JobId) -> bool {
+    fn is_alias(&self, given: &JobId, id: &JobId) -> bool {
         given == id
     }
 
@@ -468,19 +468,19 @@ pub trait Dialect: fmt::Debug + Send {
     }
 
     /// Whether the user may mean this job by `given`. One id may mean several jobs.
-    fn means(&self, given: &JobId, job: &Job) -> bool {
-        self.names(given, &job.id) || means_by_fields(given, job)
+    fn resolves(&self, given: &JobId, job: &Job) -> bool {
+        self.is_alias(given, &job.id) || resolves_by_fields(given, job)
     }
 
     /// Whether the topic of a job, as it was given, is about this one. A dialect may follow one of
     /// several that may be meant.
     fn follows(&self, given: &JobId, job: &Job) -> bool {
-        self.means(given, job)
+        self.resolves(given, job)
     }
 
     /// Whether a job belongs to a topic, or may where it does not say.
-    fn holds(&self, topic: &Topic, job: &Job) -> bool {
-        holds_by_fields(self, topic, job)
+    fn contains(&self, topic: &Topic, job: &Job) -> bool {
+        contains_by_fields(self, topic, job)
     }
 
     /// The HTTP view of a topic; empty where there is none.
@@ -488,7 +488,7 @@ pub trait Dialect: fmt::Debug + Send {
 
     /// Whether a row of a list tells as much of a job as a fetch of that job alone: then a job that
     /// a list has just shown is not fetched besides.
-    fn rows_are_whole(&self) -> bool {
+    fn list_is_complete(&self) -> bool {
         false
     }
 
@@ -511,7 +511,7 @@ pub trait Dialect: fmt::Debug + Send {
 
     /// Why this job has no log and never will, in a sentence for people; `None` where it may have
     /// one.
-    fn without_log(&self, job: &Job) -> Option<String> {
+    fn why_no_log(&self, job: &Job) -> Option<String> {
         let _ = job;
         None
     }
@@ -552,21 +552,21 @@ pub trait Dialect: fmt::Debug + Send {
 
 /// Whether a job belongs to a topic by what it says of itself. A job that does not say whose it is
 /// came in through what is watched.
-fn holds_by_fields<D: Dialect + ?Sized>(dialect: &D, topic: &Topic, job: &Job) -> bool {
+fn contains_by_fields<D: Dialect + ?Sized>(dialect: &D, topic: &Topic, job: &Job) -> bool {
     match topic {
         Topic::Everything => true,
         Topic::Queue(name) => job.queue.as_ref().is_none_or(|queue| queue == name),
         Topic::User(name) => job.user.as_ref().is_none_or(|user| user == name),
         Topic::Job(given) => {
             dialect.follows(given, job)
-                || job.parent.as_ref().is_some_and(|parent| dialect.names(given, parent))
+                || job.parent.as_ref().is_some_and(|parent| dialect.is_alias(given, parent))
         }
     }
 }
 
 /// Whether a job is meant by its own id, by the one that other tools show, or by either behind its
 /// queue.
-fn means_by_fields(given: &JobId, job: &Job) -> bool {
+fn resolves_by_fields(given: &JobId, job: &Job) -> bool {
     let is = |id: &str| id == own_id(job) || job.external_id.as_deref() == Some(id);
     let queue = job.queue.as_deref().unwrap_or_default();
     is(given.as_str()) || behind(queue, given.as_str()).is_some_and(is)

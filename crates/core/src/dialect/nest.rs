@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::endpoint::Endpoint;
-use super::socketio_link::odd_frame;
+use super::socketio_session::odd_frame;
 use super::{FetchResponse, Incoming};
 use crate::model::{FailedAttempt, JobPatch, JobState, Json};
 use crate::notify::says_nothing;

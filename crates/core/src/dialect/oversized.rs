@@ -65,7 +65,7 @@ pub(super) fn why(
     limit: usize,
 ) -> String {
     let list = list(topic);
-    let queues = dialect.unwatchable(&Topic::Queue("any".to_owned())).is_none();
+    let queues = dialect.why_unsupported(&Topic::Queue("any".to_owned())).is_none();
     let instead = match topic {
         Some(Topic::Everything) if queues => " Watch single queues instead of everything.",
         Some(Topic::Job(_)) | None => "",

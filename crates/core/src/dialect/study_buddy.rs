@@ -17,12 +17,12 @@ use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::memory::Memory;
 use super::nest;
 use super::sign_in::SignIn;
-use super::socketio_link::{self, Said, SocketIo, odd_frame};
+use super::socketio_session::{self, Said, SocketIo, odd_frame};
 use super::{
     Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest, Outgoing,
     Oversized,
 };
-use crate::model::{Firmness, Job, JobId, JobPatch, JobState, Topic, Update};
+use crate::model::{Finality, Job, JobId, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
 use crate::wire::fields::Fields;
@@ -92,7 +92,7 @@ impl StudyBuddy {
             http_key: Some(cookie),
         };
         let mut endpoint = Endpoint::new(server, key, defaults)?;
-        let named = socketio_link::locate(endpoint.ws_mut(), server.namespace.as_deref());
+        let named = socketio_session::locate(endpoint.ws_mut(), server.namespace.as_deref());
         let fallback = named.is_none().then_some(ROOT);
         let namespace = named.unwrap_or_else(|| NAMESPACE.to_owned());
         Ok(Self {
@@ -198,7 +198,7 @@ impl StudyBuddy {
         let id = patch.id.clone()?;
         // Sent on every failed attempt, of which there may be more to come.
         patch.state = Some(JobState::Failed);
-        patch.firmness = Firmness::MayRetry;
+        patch.finality = Finality::MayRetry;
         patch.result = None;
         self.told.forget(id.as_str());
         self.seen.remember(id.clone(), Seen::Moving);
@@ -226,7 +226,7 @@ impl StudyBuddy {
         };
         if let Some(reason) = refused.or(other) {
             self.watched.retain(|watched| *watched != topic);
-            return vec![Incoming::Unwatchable { topic: Some(topic), reason }];
+            return vec![Incoming::SubscriptionRejected { topic: Some(topic), reason }];
         }
         let mut out = vec![Incoming::Watched(topic.clone())];
         if matches!(topic, Topic::Job(_)) {
@@ -366,7 +366,7 @@ impl Dialect for StudyBuddy {
         Some(SignIn::below(self.endpoint.api(), true, "access_token"))
     }
 
-    fn confirms(&self) -> bool {
+    fn confirms_subscriptions(&self) -> bool {
         true
     }
 
@@ -374,7 +374,7 @@ impl Dialect for StudyBuddy {
         self.link.keepalive()
     }
 
-    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+    fn why_unsupported(&self, topic: &Topic) -> Option<String> {
         why_unaddressable(topic)
     }
 
@@ -382,7 +382,7 @@ impl Dialect for StudyBuddy {
         self.requests(topic)
     }
 
-    fn rows_are_whole(&self) -> bool {
+    fn list_is_complete(&self) -> bool {
         true
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::sparse::{Plain, Sparse};
 use super::{Baseline, Change, Transition, TransitionKind};
-use crate::model::{Extra, Firmness, Job, JobId, JobPatch, JobState, Source};
+use crate::model::{Extra, Finality, Job, JobId, JobPatch, JobState, Source};
 use crate::time::{Mono, Now};
 
 mod age;
@@ -187,8 +187,8 @@ impl Entry {
         context: &Context,
         changes: &mut Vec<Change>,
     ) -> Entry {
-        let state = match (&patch.state, patch.firmness) {
-            (Some(JobState::Failed), Firmness::MayRetry) => JobState::Running,
+        let state = match (&patch.state, patch.finality) {
+            (Some(JobState::Failed), Finality::MayRetry) => JobState::Running,
             (Some(state), _) => state.clone(),
             (None, _) if patch.progress.is_some() => JobState::Running,
             (None, _) => JobState::Queued,
@@ -502,7 +502,7 @@ impl Entry {
 
     /// Holds a failure that may be retried. Answers whether this is the first word of it.
     fn fail_tentatively(&mut self, patch: &JobPatch, context: &Context) -> bool {
-        let failed = patch.state == Some(JobState::Failed) && patch.firmness == Firmness::MayRetry;
+        let failed = patch.state == Some(JobState::Failed) && patch.finality == Finality::MayRetry;
         if !failed || self.job.state.terminal() || self.memo.tentative.is_some() {
             return false;
         }
@@ -528,7 +528,7 @@ impl Entry {
             }
             return false;
         };
-        if patch.firmness == Firmness::MayRetry && *to == JobState::Failed {
+        if patch.finality == Finality::MayRetry && *to == JobState::Failed {
             return false;
         }
         if to.terminal() {

@@ -48,7 +48,7 @@ impl Supervisor {
             || self
                 .board
                 .open_jobs()
-                .any(|job| self.topics.covers(job, |topic| self.dialect.holds(topic, job)));
+                .any(|job| self.topics.covers(job, |topic| self.dialect.contains(topic, job)));
         self.moving = Some((now.mono, moving));
         moving
     }

@@ -53,21 +53,20 @@ impl Heartbeat {
         let by = now.after(QUICK_CHECK);
         self.answer_by = Some(self.answer_by.map_or(by, |earlier| earlier.min(by)));
         match self.keepalive {
-            Keepalive::WePing { .. } => Beat::Ping,
-            Keepalive::TheyPing { .. } | Keepalive::WebSocketPing { .. } => Beat::WebSocketPing,
+            Keepalive::ClientPings { .. } => Beat::Ping,
+            Keepalive::ServerPings { .. } | Keepalive::WebSocketPings { .. } => Beat::WebSocketPing,
         }
     }
 
     /// When [`Heartbeat::beat`] must be called.
     pub fn deadline(&self) -> Mono {
         let regular = match self.keepalive {
-            Keepalive::TheyPing { interval, timeout } => self.heard.after(interval + timeout),
-            Keepalive::WePing { interval, .. } | Keepalive::WebSocketPing { interval, .. } => {
-                match self.answer_by {
-                    Some(by) => by,
-                    None => self.pinged.after(interval),
-                }
-            }
+            Keepalive::ServerPings { interval, timeout } => self.heard.after(interval + timeout),
+            Keepalive::ClientPings { interval, .. }
+            | Keepalive::WebSocketPings { interval, .. } => match self.answer_by {
+                Some(by) => by,
+                None => self.pinged.after(interval),
+            },
         };
         self.answer_by.map_or(regular, |by| by.min(regular))
     }
@@ -78,13 +77,13 @@ impl Heartbeat {
             return Beat::Dead;
         }
         match self.keepalive {
-            Keepalive::TheyPing { interval, timeout } => {
+            Keepalive::ServerPings { interval, timeout } => {
                 if self.heard.after(interval + timeout) <= now { Beat::Dead } else { Beat::Wait }
             }
-            Keepalive::WePing { interval, timeout } => {
+            Keepalive::ClientPings { interval, timeout } => {
                 self.ping(Beat::Ping, interval, timeout, now)
             }
-            Keepalive::WebSocketPing { interval, timeout } => {
+            Keepalive::WebSocketPings { interval, timeout } => {
                 self.ping(Beat::WebSocketPing, interval, timeout, now)
             }
         }
@@ -108,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_ping_without_an_answer_is_death_and_any_frame_is_an_answer() {
-        let keepalive = Keepalive::WePing { interval: S(30), timeout: S(10) };
+        let keepalive = Keepalive::ClientPings { interval: S(30), timeout: S(10) };
         let mut heart = Heartbeat::new(keepalive, Mono(0));
         assert_eq!(heart.deadline(), Mono(30_000));
         assert_eq!(heart.beat(Mono(30_000)), Beat::Ping);
@@ -121,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_server_that_pings_is_dead_once_its_ping_is_too_late() {
-        let keepalive = Keepalive::TheyPing { interval: S(25), timeout: S(20) };
+        let keepalive = Keepalive::ServerPings { interval: S(25), timeout: S(20) };
         let mut heart = Heartbeat::new(keepalive, Mono(0));
         heart.heard(Mono(5_000));
         assert_eq!(heart.deadline(), Mono(50_000));
@@ -131,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_distrusted_link_must_answer_within_seconds() {
-        let keepalive = Keepalive::TheyPing { interval: S(25), timeout: S(20) };
+        let keepalive = Keepalive::ServerPings { interval: S(25), timeout: S(20) };
         let mut heart = Heartbeat::new(keepalive, Mono(0));
         assert_eq!(heart.check(Mono(1_000)), Beat::WebSocketPing);
         assert_eq!(heart.deadline(), Mono(6_000));

@@ -29,7 +29,7 @@ impl Supervisor {
             .open_jobs()
             .filter(|job| !round.seen.contains(&job.id))
             .filter_map(|job| Some((self.board.heard(&job.id)?, job)))
-            .filter(|(heard, job)| unheard(*heard) && self.dialect.holds(topic, job))
+            .filter(|(heard, job)| unheard(*heard) && self.dialect.contains(topic, job))
             .filter(|(heard, job)| !self.parent_tells(job, *heard))
             .map(|(heard, job)| (heard, job.id.clone()))
             .collect();
@@ -143,7 +143,7 @@ impl Supervisor {
                     .all()
                     .filter(|watched| match watched {
                         Topic::Job(id) => {
-                            self.board.job(id).is_some_and(|job| self.dialect.holds(topic, job))
+                            self.board.job(id).is_some_and(|job| self.dialect.contains(topic, job))
                         }
                         _ => false,
                     })
@@ -244,7 +244,7 @@ impl Supervisor {
     /// The topics that a job belongs to; `None` for one that is not known.
     pub(super) fn covering(&self, id: &JobId) -> Option<Vec<Topic>> {
         let job = self.board.job(id)?;
-        Some(self.topics.covering(job, |topic| self.dialect.holds(topic, job)))
+        Some(self.topics.covering(job, |topic| self.dialect.contains(topic, job)))
     }
 
     /// The watched topics that are lists.

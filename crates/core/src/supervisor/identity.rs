@@ -32,7 +32,7 @@ impl Supervisor {
     #[must_use]
     pub fn watches_closely(&self, job: &Job) -> bool {
         let of_user =
-            |topic: &Topic| matches!(topic, Topic::User(_)) && self.dialect.holds(topic, job);
+            |topic: &Topic| matches!(topic, Topic::User(_)) && self.dialect.contains(topic, job);
         self.watches_by_name(&job.id) || self.topics.watched().any(of_user)
     }
 
@@ -40,7 +40,7 @@ impl Supervisor {
     #[must_use]
     pub fn may_watch(&self, job: &Job) -> bool {
         self.topics.watched().any(|topic| match topic {
-            Topic::Job(given) => self.dialect.means(given, job),
+            Topic::Job(given) => self.dialect.resolves(given, job),
             _ => false,
         })
     }
@@ -48,7 +48,7 @@ impl Supervisor {
     /// The jobs that the user may mean by `given`.
     #[must_use]
     pub fn meant(&self, given: &JobId) -> Vec<&Arc<Job>> {
-        self.board.jobs().filter(|job| self.dialect.means(given, job)).collect()
+        self.board.jobs().filter(|job| self.dialect.resolves(given, job)).collect()
     }
 
     /// Whether two ids, as the user or the server spells them, mean the same job.
@@ -56,7 +56,7 @@ impl Supervisor {
     pub fn same_job(&self, one: &JobId, other: &JobId) -> bool {
         let follows = |given: &JobId, id: &JobId| match self.board.job(id) {
             Some(job) => self.dialect.follows(given, job),
-            None => self.dialect.names(given, id),
+            None => self.dialect.is_alias(given, id),
         };
         follows(one, other) || follows(other, one)
     }

@@ -170,17 +170,17 @@ impl Supervisor {
                 Incoming::Reply(frame) => self.send(link, frame, now),
                 Incoming::Refused(words) => self.refuse(&words, None, now),
                 Incoming::Foreign(reason) => self.misled(reason, now),
-                Incoming::Kicked(reason) => self.lost(reason, None, now),
+                Incoming::Disconnected(reason) => self.lost(reason, None, now),
                 Incoming::Watched(topic) => self.pace.confirmed(&topic),
-                Incoming::Limited(words) => self.limited(&words, now),
-                Incoming::Unwatchable { topic, reason } if asks_for_less(&reason) => {
+                Incoming::RateLimited(words) => self.limited(&words, now),
+                Incoming::SubscriptionRejected { topic, reason } if asks_for_less(&reason) => {
                     // It is among those that are said again.
                     if let Some(topic) = topic {
                         self.pace.await_confirmation(topic, now.mono);
                     }
                     self.limited(&reason, now);
                 }
-                Incoming::Unwatchable { topic, reason } => {
+                Incoming::SubscriptionRejected { topic, reason } => {
                     if let Some(topic) = &topic {
                         self.pace.confirmed(topic);
                     }
@@ -194,7 +194,7 @@ impl Supervisor {
                 Incoming::Stale(topic) => self.stale(&topic, now),
                 Incoming::Soon(topic) => self.expect(&topic, now),
                 Incoming::Partial { .. } => {}
-                Incoming::Found(topic) => self.found(topic, None, now),
+                Incoming::Discovered(topic) => self.found(topic, None, now),
                 Incoming::Follow(request) => self.follow_alone(request, now),
                 Incoming::LogGrew(job) => self.log_grew(job.as_ref(), now),
                 // It speaks of an answer.
@@ -387,9 +387,9 @@ impl Supervisor {
     #[must_use]
     pub fn heartbeat_span(&self) -> Duration {
         match self.keepalive() {
-            Keepalive::TheyPing { interval, timeout }
-            | Keepalive::WePing { interval, timeout }
-            | Keepalive::WebSocketPing { interval, timeout } => interval + timeout,
+            Keepalive::ServerPings { interval, timeout }
+            | Keepalive::ClientPings { interval, timeout }
+            | Keepalive::WebSocketPings { interval, timeout } => interval + timeout,
         }
     }
 

@@ -197,7 +197,7 @@ impl Supervisor {
     /// Logs may be wanted by another id than the job's own. Answers whether this one's was.
     fn named_otherwise(&mut self, job: &Job, now: Now) -> bool {
         let names = |(given, reading): (&JobId, &Reading)| {
-            (reading.wanted && self.dialect.names(given, &job.id)).then(|| given.clone())
+            (reading.wanted && self.dialect.is_alias(given, &job.id)).then(|| given.clone())
         };
         let Some(given) = self.logs.all.iter().find_map(names) else { return false };
         if let Some(reading) = self.logs.all.get_mut(&given) {
@@ -266,7 +266,7 @@ impl Supervisor {
     /// Why a job has no log and never will.
     #[must_use]
     pub fn without_log(&self, job: &Job) -> Option<String> {
-        self.dialect.without_log(job)
+        self.dialect.why_no_log(job)
     }
 
     /// Whether the server can be asked for log lines of before.
@@ -338,7 +338,7 @@ impl Supervisor {
         reading.from = None;
         reading.looked = Some(now.mono);
         if requests.is_empty() {
-            let reach = match self.dialect.without_log(&job) {
+            let reach = match self.dialect.why_no_log(&job) {
                 Some(reason) => LogReach::Never(reason),
                 None => LogReach::Unserved,
             };

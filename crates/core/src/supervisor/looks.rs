@@ -50,7 +50,7 @@ impl Supervisor {
     #[must_use]
     pub fn job_called(&self, given: &JobId) -> Option<&Job> {
         let exact = self.board.job(given);
-        let named = || self.board.jobs().find(|job| self.dialect.names(given, &job.id));
+        let named = || self.board.jobs().find(|job| self.dialect.is_alias(given, &job.id));
         exact.or_else(named).map(AsRef::as_ref)
     }
 
@@ -80,7 +80,7 @@ impl Supervisor {
 
     /// Whether a job belongs to anything that is watched, found or looked at.
     pub(super) fn covered(&self, job: &Job) -> bool {
-        self.topics.covers(job, |topic| self.dialect.holds(topic, job))
+        self.topics.covers(job, |topic| self.dialect.contains(topic, job))
     }
 
     /// Passes on what became of a job, unless it turned out to belong to nothing: then it is
@@ -94,7 +94,7 @@ impl Supervisor {
     ) {
         let Some(job) = self.board.job(id) else { return };
         if self.covered(job) {
-            let for_good = self.topics.covers_for_good(job, |t| self.dialect.holds(t, job));
+            let for_good = self.topics.covers_for_good(job, |t| self.dialect.contains(t, job));
             if before.is_none() && !for_good {
                 self.guests.insert(id.clone());
             }

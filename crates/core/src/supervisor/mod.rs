@@ -220,7 +220,7 @@ impl Supervisor {
         job.source = Source::History;
         if !job.state.terminal() {
             let lists = self.listed_before.iter();
-            let heard = lists.filter(|(topic, _)| self.dialect.holds(topic, job));
+            let heard = lists.filter(|(topic, _)| self.dialect.contains(topic, job));
             job.heard_at = heard.map(|(_, at)| *at).fold(job.heard_at, Timestamp::max);
         }
         self.dialect.remember(job);
@@ -332,7 +332,7 @@ impl Supervisor {
     /// happens to it was asked for.
     #[must_use]
     pub fn watches(&self, job: &Job) -> bool {
-        self.topics.watched().any(|topic| self.dialect.holds(topic, job))
+        self.topics.watched().any(|topic| self.dialect.contains(topic, job))
     }
 
     /// Whether the user watches this very job, however it was named.
@@ -341,7 +341,7 @@ impl Supervisor {
         let job = self.board.job(id);
         self.topics.watched().any(|topic| match (topic, job) {
             (Topic::Job(given), Some(job)) => self.dialect.follows(given, job),
-            (Topic::Job(given), None) => self.dialect.names(given, id),
+            (Topic::Job(given), None) => self.dialect.is_alias(given, id),
             _ => false,
         })
     }
@@ -486,7 +486,7 @@ impl Supervisor {
     }
 
     fn watch(&mut self, topic: Topic, now: Now) {
-        if let Some(reason) = self.dialect.unwatchable(&topic) {
+        if let Some(reason) = self.dialect.why_unsupported(&topic) {
             self.tell_unwatchable(Some(&topic), &reason);
         }
         self.topics.watch(topic.clone());
@@ -535,7 +535,7 @@ impl Supervisor {
         {
             return;
         }
-        let whole = self.dialect.rows_are_whole();
+        let whole = self.dialect.list_is_complete();
         let list = parent.clone().filter(|list| whole && !matches!(list, Topic::Job(_)));
         match self.topics.find(topic.clone(), parent) {
             Adding::Known => {}

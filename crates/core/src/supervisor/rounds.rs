@@ -52,7 +52,7 @@ impl Supervisor {
     pub(super) fn fetch_everything(&mut self, now: Now) {
         self.polling.distrust();
         self.look_at_logs_again(now);
-        let whole = self.dialect.rows_are_whole();
+        let whole = self.dialect.list_is_complete();
         let topics: Vec<Topic> = self.topics.all().cloned().collect();
         for topic in topics {
             let Some(work) = self.polling.work_mut(&topic) else { continue };
@@ -285,7 +285,7 @@ impl Supervisor {
                 },
                 Incoming::Stale(topic) => self.stale(&topic, now),
                 Incoming::Soon(topic) => self.expect(&topic, now),
-                Incoming::Found(found) => self.found(found, topic.cloned(), now),
+                Incoming::Discovered(found) => self.found(found, topic.cloned(), now),
                 // In a round it is weighed with the other answers. Alone it says nothing of them:
                 // a log may be kept, and an action performed, by somebody else's leave.
                 Incoming::Refused(reason) => {
@@ -294,12 +294,14 @@ impl Supervisor {
                         self.odd("http-error", reason);
                     }
                 }
-                Incoming::Unwatchable { topic: Some(of @ Topic::Job(_)), reason }
+                Incoming::SubscriptionRejected { topic: Some(of @ Topic::Job(_)), reason }
                     if topic == Some(&of) =>
                 {
                     self.denied(of, &reason);
                 }
-                Incoming::Unwatchable { topic, reason } => self.unwatchable(topic, reason, now),
+                Incoming::SubscriptionRejected { topic, reason } => {
+                    self.unwatchable(topic, reason, now)
+                }
                 Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
                 Incoming::LogGrew(job) => self.log_grew(job.as_ref(), now),
                 // These speak of a socket, or of a log by itself.
@@ -307,9 +309,9 @@ impl Supervisor {
                 | Incoming::LogPart(_)
                 | Incoming::Reply(_)
                 | Incoming::Foreign(_)
-                | Incoming::Limited(_)
+                | Incoming::RateLimited(_)
                 | Incoming::Watched(_)
-                | Incoming::Kicked(_) => {}
+                | Incoming::Disconnected(_) => {}
             }
         }
     }
@@ -482,7 +484,7 @@ impl Supervisor {
             self.note_cut(topic, &round);
         }
         if ok && round.requests > 0 && !matches!(topic, Topic::Job(_)) {
-            if self.dialect.rows_are_whole() {
+            if self.dialect.list_is_complete() {
                 self.spare_the_listed(&round, now);
             }
             self.look_up_missing(topic, &round, now);

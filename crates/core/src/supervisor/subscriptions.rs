@@ -34,7 +34,7 @@ impl Supervisor {
             let outgoing = match self.pace.next() {
                 Some((topic, true)) => {
                     let said = self.encode(link, &Outgoing::Watch(topic.clone()), now);
-                    if said > 0 && self.dialect.confirms() {
+                    if said > 0 && self.dialect.confirms_subscriptions() {
                         self.pace.await_confirmation(topic, now.mono);
                         self.expect_confirmation();
                     }

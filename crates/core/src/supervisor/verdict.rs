@@ -65,7 +65,7 @@ impl Tally {
                     self.refused = Some(reason.clone());
                 }
                 Incoming::Follow(_) => self.follows = true,
-                Incoming::Unwatchable { .. } => self.unwatchable = true,
+                Incoming::SubscriptionRejected { .. } => self.unwatchable = true,
                 _ => {}
             }
         }

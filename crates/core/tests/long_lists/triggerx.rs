@@ -30,17 +30,17 @@ fn the_tasks_of_many_jobs_of_triggerx_are_read_together_where_their_owner_is_kno
     let mut known = server(DialectKind::TriggerX, "ws://127.0.0.1:9002/api/ws/tasks");
     known.options.insert("user".to_owned(), "0xabc".to_owned());
     let mut dialect = dialect(&known, Some(Secret::new("key".to_owned()))).unwrap();
-    assert!(!dialect.rows_are_whole());
+    assert!(!dialect.list_is_complete());
     read(&mut *dialect, &Topic::Everything, |path, _| owned(path, 800));
     let round = read(&mut *dialect, &Topic::Everything, |path, _| owned(path, 800));
     assert_eq!(round.of(&JobState::Running), 1_600, "jobs and tasks");
     assert!(round.requests.len() <= 3 && round.partial.is_empty(), "{:?}", round.partial);
-    assert!(dialect.rows_are_whole(), "no job is asked for besides");
+    assert!(dialect.list_is_complete(), "no job is asked for besides");
     // The tasks of few are asked for with their jobs.
     read(&mut *dialect, &Topic::Everything, |path, _| owned(path, 5));
     let round = read(&mut *dialect, &Topic::Everything, |path, _| owned(path, 5));
     assert_eq!(round.jobs.len(), 5);
-    assert!(!dialect.rows_are_whole());
+    assert!(!dialect.list_is_complete());
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn where_triggerx_does_not_list_the_tasks_of_its_user_they_are_read_job_by_job_a
         };
         read(&mut *dialect, &Topic::Everything, serve);
         read(&mut *dialect, &Topic::Everything, serve);
-        assert!(!dialect.rows_are_whole(), "{answer:?}");
+        assert!(!dialect.list_is_complete(), "{answer:?}");
         let round = read(&mut *dialect, &Topic::Everything, serve);
         assert_eq!(round.of(&JobState::Running), 800);
         let words = "More than 100 jobs are under way, and their tasks are read one job at a time, so \

@@ -11,7 +11,7 @@ mod order;
 mod triggerx;
 
 use jobwatch_core::dialect::{Ask, Dialect, FetchResponse, Frame, Incoming};
-use jobwatch_core::model::{Firmness, JobPatch, JobState, Topic, Update};
+use jobwatch_core::model::{Finality, JobPatch, JobState, Topic, Update};
 use serde_json::Value;
 
 /// What an answer to a call says of the jobs in it.
@@ -49,7 +49,7 @@ fn outcome(incoming: &[Incoming]) -> String {
     let all = patches(incoming);
     let Some(patch) = all.first() else { return "nothing".to_owned() };
     let mut said = patch.state.as_ref().map_or("unsaid".to_owned(), JobState::word);
-    if patch.firmness == Firmness::MayRetry {
+    if patch.finality == Finality::MayRetry {
         said += " retry?";
     }
     if let Some(error) = &patch.error {

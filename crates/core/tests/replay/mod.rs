@@ -19,7 +19,7 @@ use std::path::Path;
 use jobwatch_core::dialect::{
     Dialect, FetchRequest, FetchResponse, Frame, Header, Incoming, Outgoing,
 };
-use jobwatch_core::model::{Firmness, JobPatch, Topic, Update};
+use jobwatch_core::model::{Finality, JobPatch, Topic, Update};
 
 /// Runs the fixture `name` of `folder` through `dialect` and compares.
 pub fn replay(dialect: &mut dyn Dialect, folder: &str, name: &str) {
@@ -108,11 +108,8 @@ pub fn incoming(list: Vec<Incoming>, pending: &mut Vec<FetchRequest>) -> Vec<Str
             Incoming::Ready => "ready".to_owned(),
             Incoming::Reply(frame) => format!("reply {}", text_of(&frame)),
             Incoming::Watched(topic) => format!("watched {topic}"),
-            Incoming::Unwatchable { topic, reason } => {
-                format!(
-                    "unwatchable {}: {reason}",
-                    topic.map(|it| it.to_string()).unwrap_or_default()
-                )
+            Incoming::SubscriptionRejected { topic, reason } => {
+                format!("rejected {}: {reason}", topic.map(|it| it.to_string()).unwrap_or_default())
             }
             Incoming::Stale(topic) => format!("stale {topic}"),
             Incoming::Soon(topic) => format!("soon {topic}"),
@@ -120,16 +117,16 @@ pub fn incoming(list: Vec<Incoming>, pending: &mut Vec<FetchRequest>) -> Vec<Str
                 let what = if open { "open" } else { "past" };
                 format!("partial {what} {}", why.unwrap_or_default())
             }
-            Incoming::Found(topic) => format!("found {topic}"),
+            Incoming::Discovered(topic) => format!("discovered {topic}"),
             Incoming::Follow(follow) => {
                 let line = format!("follow {}", request(&follow));
                 pending.push(follow);
                 line
             }
             Incoming::Refused(words) => format!("refused: {words}"),
-            Incoming::Limited(reason) => format!("limited: {reason}"),
+            Incoming::RateLimited(reason) => format!("rate limited: {reason}"),
             Incoming::Foreign(reason) => format!("foreign {reason}"),
-            Incoming::Kicked(words) => format!("kicked: {words}"),
+            Incoming::Disconnected(words) => format!("disconnected: {words}"),
             Incoming::LogGrew(job) => format!("grew {job:?}"),
             Incoming::LogPart(part) => format!("{part:?}"),
             Incoming::Unknown(odd) => format!("odd {}: {}", odd.kind, odd.text),
@@ -168,7 +165,7 @@ fn job(patch: &JobPatch) -> String {
         }
     };
     let quoted = |text: &Option<String>| text.as_ref().map(|text| format!("{text:?}"));
-    let may_retry = patch.firmness == Firmness::MayRetry;
+    let may_retry = patch.finality == Finality::MayRetry;
     put("state", patch.state.as_ref().map(|it| it.word() + if may_retry { "?" } else { "" }));
     put("snapshot", patch.snapshot.then(|| "yes".to_owned()));
     put("external", patch.external_id.clone());

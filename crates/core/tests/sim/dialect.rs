@@ -1,8 +1,8 @@
 //! A dialect for tests: text frames that a reader of a failing test can read.
 //!
 //! Server to client: `welcome`, `pong`, `job id=1 state=running …`, `gone id=1`, `stale TOPIC`,
-//! `found TOPIC`, `log id=1 text=…`, `refused WHY`, `kicked WHY`, `unwatchable TOPIC`,
-//! `watched TOPIC`, `soon TOPIC`, `limited WHY`. Client to
+//! `discovered TOPIC`, `log id=1 text=…`, `refused WHY`, `disconnected WHY`, `rejected TOPIC`,
+//! `watched TOPIC`, `soon TOPIC`, `rate_limited WHY`. Client to
 //! server: `hello`, `watch TOPIC`, `unwatch TOPIC`, `history JOB`, `ping`, and whatever the user says.
 //! HTTP answers are such lines as well, `next CURSOR`, and about logs `part left=N held=WHY` and
 //! `nextpage PLACE`; `grew id=1` announces lines of a log.
@@ -16,7 +16,7 @@ use jobwatch_core::dialect::{
 };
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{
-    Diagnostic, FailedAttempt, Firmness, Job, JobPatch, JobState, Topic, Update,
+    Diagnostic, FailedAttempt, Finality, Job, JobPatch, JobState, Topic, Update,
 };
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Policy};
@@ -49,7 +49,7 @@ impl Default for Manner {
     fn default() -> Manner {
         Manner {
             greets: true,
-            keepalive: Keepalive::WePing {
+            keepalive: Keepalive::ClientPings {
                 interval: Duration::from_secs(20),
                 timeout: Duration::from_secs(10),
             },
@@ -162,7 +162,7 @@ impl Dialect for Plain {
         vec![Frame::Text(text)]
     }
 
-    fn confirms(&self) -> bool {
+    fn confirms_subscriptions(&self) -> bool {
         self.manner.confirms
     }
 
@@ -170,7 +170,7 @@ impl Dialect for Plain {
         self.manner.keepalive
     }
 
-    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+    fn why_unsupported(&self, topic: &Topic) -> Option<String> {
         (*topic == Topic::User("nobody".to_owned())).then(|| "There is nobody.".to_owned())
     }
 
@@ -193,7 +193,7 @@ impl Dialect for Plain {
         }
     }
 
-    fn rows_are_whole(&self) -> bool {
+    fn list_is_complete(&self) -> bool {
         self.manner.whole_rows
     }
 
@@ -250,13 +250,13 @@ fn line_to_incoming(plain: &Plain, ask: Option<&Ask>, line: &str) -> Option<Inco
         "gone" => Incoming::Update(Update::Gone(field(rest, "id")?.into())),
         "stale" => Incoming::Stale(topic()),
         "soon" => Incoming::Soon(topic()),
-        "found" => Incoming::Found(topic()),
+        "discovered" => Incoming::Discovered(topic()),
         "watched" => Incoming::Watched(topic()),
-        "limited" => Incoming::Limited(rest.to_owned()),
+        "rate_limited" => Incoming::RateLimited(rest.to_owned()),
         "refused" => Incoming::Refused(rest.to_owned()),
-        "kicked" => Incoming::Kicked(rest.to_owned()),
-        "unwatchable" => {
-            Incoming::Unwatchable { topic: Some(topic()), reason: "not yours".to_owned() }
+        "disconnected" => Incoming::Disconnected(rest.to_owned()),
+        "rejected" => {
+            Incoming::SubscriptionRejected { topic: Some(topic()), reason: "not yours".to_owned() }
         }
         "next" => {
             let ask = ask?;
@@ -297,7 +297,7 @@ pub fn patch(line: &str) -> Option<JobPatch> {
         match name {
             "id" => patch.id = Some(text.into()),
             "state" => patch.state = Some(JobState::from_word(text)),
-            "mayretry" => patch.firmness = Firmness::MayRetry,
+            "mayretry" => patch.finality = Finality::MayRetry,
             "snap" => patch.snapshot = true,
             "attempt" => patch.attempt = number(text).and_then(|n| u32::try_from(n).ok()),
             "max" => patch.max_attempts = number(text).and_then(|n| u32::try_from(n).ok()),

@@ -332,7 +332,7 @@ impl JobServer {
                     body.push_str(&self.line(job));
                     body.push_str(" snap\n");
                     if self.speech.by_job && !job.state.terminal() {
-                        body.push_str(&format!("found job:{}\n", job.id));
+                        body.push_str(&format!("discovered job:{}\n", job.id));
                     }
                 }
                 if rest > offset + PAGE {

@@ -70,8 +70,10 @@ fn a_missed_heartbeat_closes_the_link_and_any_frame_keeps_it() {
 
 #[test]
 fn a_server_that_pings_is_given_up_when_its_ping_is_late() {
-    let keepalive =
-        Keepalive::TheyPing { interval: Duration::from_secs(25), timeout: Duration::from_secs(20) };
+    let keepalive = Keepalive::ServerPings {
+        interval: Duration::from_secs(25),
+        timeout: Duration::from_secs(20),
+    };
     let mut bench = Bench::live(Manner { keepalive, ..Manner::default() });
     bench.secs(44);
     assert_eq!(bench.status().link, Link::Live);
@@ -324,7 +326,7 @@ fn a_refused_namespace_closes_the_link_and_reconnect_now_tries_at_once() {
 #[test]
 fn a_kicked_client_closes_and_comes_back_later() {
     let mut bench = Bench::live(Manner::default());
-    bench.text("kicked The server is shutting down.");
+    bench.text("disconnected The server is shutting down.");
     assert_eq!(bench.closes(), 1);
     assert_eq!(bench.status().reason.as_deref(), Some("The server is shutting down."));
     bench.secs(2);

@@ -231,7 +231,7 @@ fn parts(bench: &mut Bench, seconds: u64, parts: std::ops::Range<u32>) -> Vec<St
                 ("job", Some(part)) => {
                     lines = format!("job id={part} parent=5 state=completed name=n snap");
                 }
-                _ => lines += "found job:5",
+                _ => lines += "discovered job:5",
             }
             bench.answer(id, &lines);
         }

@@ -400,7 +400,7 @@ fn a_quick_job_that_is_looked_up_is_announced_also_while_another_topic_is_not_li
 fn the_past_that_a_found_topic_shows_at_first_is_no_news() {
     let mut bench = Bench::live(Manner::default());
     bench.web = Web::ByHand;
-    bench.text("found job:5");
+    bench.text("discovered job:5");
     bench.secs(1);
     let (_, id, _) = bench.requests.last().cloned().expect("the found topic's fetch");
     let before = "job id=6 state=failed finished=1799999990000 snap";
@@ -458,7 +458,7 @@ fn the_past_of_a_topic_that_is_watched_anew_is_no_news_whatever_an_earlier_run_l
 fn the_past_that_a_snapshot_of_a_found_topic_shows_is_no_news() {
     let mut bench = Bench::live(Manner::default());
     bench.web = Web::ByHand;
-    bench.text("found job:5");
+    bench.text("discovered job:5");
     bench.text("job id=6 parent=5 state=failed finished=1799999990000 snap");
     bench.text("job id=7 parent=5 state=failed finished=1800000060000 snap");
     assert_eq!(bench.outcomes(), [("7".to_owned(), 1, JobState::Failed)]);
@@ -481,7 +481,7 @@ fn pages_are_followed_and_bounded() {
 fn a_found_topic_is_watched_until_its_job_ends() {
     let mut bench = Bench::live(Manner::default());
     bench.text("job id=5 state=running");
-    bench.text("found job:5");
+    bench.text("discovered job:5");
     assert_eq!(bench.sent().last().map(String::as_str), Some("watch job:5"));
     bench.close("reset");
     bench.secs(2);
@@ -497,7 +497,7 @@ fn a_topic_the_server_does_not_let_us_watch_is_polled_beside_the_live_link() {
     let mut bench = Bench::live(Manner::default());
     bench.web = Web::Lines("job id=3 state=running snap".to_owned());
     bench.input(Input::Watch(job("3")));
-    bench.text("unwatchable job:3");
+    bench.text("rejected job:3");
     assert_eq!(bench.diagnostics(), ["refused-subscription"]);
     let from = bench.requests.len();
     bench.secs(10);

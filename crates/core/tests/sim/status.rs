@@ -193,7 +193,7 @@ fn subscriptions_that_a_limiter_refused_are_repeated_one_at_a_time_until_confirm
         bench.text(&topic.replace("watch", "watched"));
     }
     for _ in 9..20 {
-        bench.text("limited Too many requests");
+        bench.text("rate_limited Too many requests");
     }
     let mut seen = 20;
     for _ in 0..300 {
@@ -236,7 +236,7 @@ fn a_subscription_that_stays_unanswered_is_said_once() {
 #[test]
 fn a_job_that_the_api_does_not_show_is_said_once_and_is_not_asked_for_over_and_over() {
     let mut bench = Bench::new(Manner::default());
-    bench.web = Web::Lines("unwatchable job:1".to_owned());
+    bench.web = Web::Lines("rejected job:1".to_owned());
     bench.input(Input::Watch(job("1")));
     bench.input(Input::Start);
     bench.input(Input::Opened(bench.last_open().expect("an opening")));
@@ -256,7 +256,7 @@ fn a_job_that_the_api_does_not_show_is_said_once_and_is_not_asked_for_over_and_o
     // Shown now, and not any more later.
     bench.web = Web::Lines("job id=1 state=running".to_owned());
     alive(&mut bench, 120);
-    bench.web = Web::Lines("unwatchable job:1".to_owned());
+    bench.web = Web::Lines("rejected job:1".to_owned());
     alive(&mut bench, 120);
     assert_eq!(denied(&bench).len(), 2);
 }

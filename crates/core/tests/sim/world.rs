@@ -166,9 +166,9 @@ impl World {
         }
         let secs = Duration::from_secs;
         let keepalive = match rng.range(0, 3) {
-            0 => Keepalive::TheyPing { interval: secs(rng.range(5, 30)), timeout: secs(20) },
-            1 => Keepalive::WePing { interval: secs(rng.range(5, 30)), timeout: secs(10) },
-            _ => Keepalive::WebSocketPing { interval: secs(20), timeout: secs(rng.range(3, 10)) },
+            0 => Keepalive::ServerPings { interval: secs(rng.range(5, 30)), timeout: secs(20) },
+            1 => Keepalive::ClientPings { interval: secs(rng.range(5, 30)), timeout: secs(10) },
+            _ => Keepalive::WebSocketPings { interval: secs(20), timeout: secs(rng.range(3, 10)) },
         };
         let policy = Policy {
             refused_delay: secs(60),
@@ -361,7 +361,7 @@ impl World {
                 }
             }
             Event::ServerPing(link) => {
-                if let Keepalive::TheyPing { interval, .. } = self.keepalive()
+                if let Keepalive::ServerPings { interval, .. } = self.keepalive()
                     && self.wire.as_ref().is_some_and(|wire| wire.id == link && wire.open)
                 {
                     self.send(link, Frame::Text("pong".to_owned()));
@@ -426,7 +426,7 @@ impl World {
             match self.rng.range(0, 8) {
                 0 => self.after(1, Event::Drop(link)),
                 1 => self.stall(),
-                2 => self.send(link, Frame::Text("kicked The server restarts.".to_owned())),
+                2 => self.send(link, Frame::Text("disconnected The server restarts.".to_owned())),
                 _ => {}
             }
         }
@@ -542,7 +542,7 @@ impl World {
                     _ => {}
                 }
                 self.input(Input::Opened(link))?;
-                if let Keepalive::TheyPing { interval, .. } = self.keepalive() {
+                if let Keepalive::ServerPings { interval, .. } = self.keepalive() {
                     self.after(interval.as_millis() as u64, Event::ServerPing(link));
                 }
                 if self.dialling == Dialling::RefusedByFrame {

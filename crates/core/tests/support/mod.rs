@@ -17,7 +17,7 @@ use jobwatch_core::dialect::{
     Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Outgoing, dialect, tolerant,
 };
 use jobwatch_core::log::LogLine;
-use jobwatch_core::model::{Firmness, JobPatch, Topic, Update};
+use jobwatch_core::model::{Finality, JobPatch, Topic, Update};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server, ServerId};
 use serde_json::{Map, Value, json};
@@ -201,19 +201,19 @@ pub fn show(incoming: &Incoming) -> Value {
         Incoming::Ready => json!("ready"),
         Incoming::Reply(frame) => json!({ "reply": show_frame(frame) }),
         Incoming::Watched(topic) => json!({ "watched": topic.to_string() }),
-        Incoming::Unwatchable { topic, reason } => {
-            json!({ "unwatchable": topic.as_ref().map(Topic::to_string), "reason": reason })
+        Incoming::SubscriptionRejected { topic, reason } => {
+            json!({ "rejected": topic.as_ref().map(Topic::to_string), "reason": reason })
         }
         Incoming::Update(update) => show_update(update),
         Incoming::Stale(topic) => json!({ "stale": topic.to_string() }),
         Incoming::Soon(topic) => json!({ "soon": topic.to_string() }),
         Incoming::Partial { open, why } => json!({ "partial": open, "why": why }),
-        Incoming::Found(topic) => json!({ "found": topic.to_string() }),
+        Incoming::Discovered(topic) => json!({ "discovered": topic.to_string() }),
         Incoming::Follow(request) => json!({ "follow": show_request(request) }),
         Incoming::Refused(reason) => json!({ "refused": reason }),
-        Incoming::Limited(reason) => json!({ "limited": reason }),
+        Incoming::RateLimited(reason) => json!({ "rate_limited": reason }),
         Incoming::Foreign(reason) => json!({ "foreign": reason }),
-        Incoming::Kicked(reason) => json!({ "kicked": reason }),
+        Incoming::Disconnected(reason) => json!({ "disconnected": reason }),
         Incoming::LogGrew(job) => json!({ "grew": job }),
         Incoming::LogPart(part) => json!({ "left": part.left, "held": part.held_back }),
         Incoming::Unknown(diagnostic) => {
@@ -284,9 +284,9 @@ fn show_line(line: &LogLine<'_>) -> Value {
 }
 
 fn show_patch(patch: &JobPatch) -> Value {
-    let firmness = match patch.firmness {
-        Firmness::Certain => Value::Null,
-        Firmness::MayRetry => json!("may-retry"),
+    let finality = match patch.finality {
+        Finality::Final => Value::Null,
+        Finality::MayRetry => json!("may-retry"),
     };
     let value = |json: &Option<jobwatch_core::model::Json>| {
         json.as_ref().map_or(Value::Null, |json| json.to_value())
@@ -301,7 +301,7 @@ fn show_patch(patch: &JobPatch) -> Value {
         ("queue", json!(patch.queue)),
         ("user", json!(patch.user)),
         ("state", json!(patch.state)),
-        ("firmness", firmness),
+        ("finality", finality),
         ("progress", json!(patch.progress)),
         ("detail", value(&patch.detail)),
         ("message", json!(patch.message)),

@@ -6,10 +6,10 @@ use super::lists::{LISTS, Left, MOST_QUEUES, Stretch};
 use super::read::{Row, complete, job_row, one_field, queue_counts};
 use super::{Analyzer, Ended};
 use crate::dialect::nest::{self, Answer};
-use crate::dialect::socketio_link::odd_frame;
+use crate::dialect::socketio_session::odd_frame;
 use crate::dialect::words::number;
 use crate::dialect::{Ask, FetchRequest, Incoming, Method, queue_and_id};
-use crate::model::{ACTION_REFUSED, Firmness, JobPatch, JobState, Topic, Update};
+use crate::model::{ACTION_REFUSED, Finality, JobPatch, JobState, Topic, Update};
 use crate::wire::fields::Fields;
 
 impl Analyzer {
@@ -162,7 +162,7 @@ impl Analyzer {
             let ended = patch.state.as_ref().is_some_and(JobState::terminal);
             let found = patch.id.clone().filter(|_| !ended);
             out.push(Incoming::Update(Update::Job(Box::new(patch))));
-            out.extend(found.map(|id| Incoming::Found(Topic::Job(id))));
+            out.extend(found.map(|id| Incoming::Discovered(Topic::Job(id))));
         }
         out
     }
@@ -186,7 +186,7 @@ impl Analyzer {
                 (Some(Ended { well: true, .. }), ..) => complete(&mut patch),
                 (None, Some(queue), Some(end)) if retried => {
                     // Until the list has been read this may be either.
-                    patch.firmness = Firmness::MayRetry;
+                    patch.finality = Finality::MayRetry;
                     let end = end.to_string();
                     let first = Stretch::first("completed");
                     let topic = ask.topic.as_ref();

@@ -2,7 +2,7 @@
 
 use super::super::nest::{self, each};
 use super::lists::Counts;
-use crate::model::{Firmness, JobId, JobPatch, JobState, Json, QueuePatch, Topic};
+use crate::model::{Finality, JobId, JobPatch, JobState, Json, QueuePatch, Topic};
 use crate::wire::fields::Fields;
 use crate::wire::{json, time};
 
@@ -111,7 +111,7 @@ pub(super) fn job_row(body: &str) -> Option<Row> {
         Some(JobState::Failed) => {
             let left = patch.max_attempts.is_none_or(|most| made.unwrap_or(0) < most);
             if patch.finished_at.is_none() && left {
-                patch.firmness = Firmness::MayRetry;
+                patch.finality = Finality::MayRetry;
             }
         }
         _ => {}
@@ -136,7 +136,7 @@ pub(super) fn job_row(body: &str) -> Option<Row> {
 pub(super) fn complete(patch: &mut JobPatch) {
     patch.state = Some(JobState::Completed);
     patch.error = None;
-    patch.firmness = Firmness::Certain;
+    patch.finality = Finality::Final;
 }
 
 /// The answer to the call for one field of a job, and nothing but that field: what else it says is

@@ -48,7 +48,7 @@ impl BullBoard {
             let Some(id) = patch.id.clone() else { continue };
             all.extend(self.row_read(&topic, patch, doubtful, &mut 0));
             if id != *wanted {
-                all.push(Incoming::Found(Topic::Job(id)));
+                all.push(Incoming::Discovered(Topic::Job(id)));
             }
         }
         let more = next.is_some();

@@ -163,7 +163,7 @@ impl BullBoard {
                 }
                 ("job", _) if response.status == 404 && is_json(response) => vec![gone(arg(0))],
                 ("job" | "probe" | "logs", Some(topic)) if response.status == 400 => {
-                    vec![Incoming::Unwatchable {
+                    vec![Incoming::SubscriptionRejected {
                         topic: Some(topic.clone()),
                         reason: words(response),
                     }]

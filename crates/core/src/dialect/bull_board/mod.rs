@@ -167,25 +167,25 @@ impl Dialect for BullBoard {
 
     /// The server never pings and has no timeout, but answers WebSocket pings.
     fn keepalive(&self) -> Keepalive {
-        Keepalive::WebSocketPing {
+        Keepalive::WebSocketPings {
             interval: Duration::from_secs(20),
             timeout: Duration::from_secs(10),
         }
     }
 
-    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+    fn why_unsupported(&self, topic: &Topic) -> Option<String> {
         let user = matches!(topic, Topic::User(_));
         user.then(|| "Better Bull Board knows no users. Watch a job, a queue or all.".to_owned())
     }
 
     /// Other tools show the BullMQ id.
-    fn names(&self, given: &JobId, id: &JobId) -> bool {
+    fn is_alias(&self, given: &JobId, id: &JobId) -> bool {
         given == id || self.found.get(given.as_str()).is_some_and(|found| found.run == *id)
     }
 
     /// A BullMQ id means a run of every queue, and may come back with every run. One is followed.
     fn follows(&self, given: &JobId, job: &Job) -> bool {
-        self.names(given, &job.id)
+        self.is_alias(given, &job.id)
     }
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {

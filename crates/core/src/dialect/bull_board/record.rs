@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::dialect::pages::print;
 use crate::dialect::{nest, words};
 use crate::log::{LogLine, LogLines};
-use crate::model::{ENDED, Firmness, JobPatch, JobState, Level, QueuePatch};
+use crate::model::{ENDED, Finality, JobPatch, JobState, Level, QueuePatch};
 use crate::notify::headline;
 use crate::wire::fields::Fields;
 
@@ -85,7 +85,7 @@ pub fn run(row: &Fields<'_>) -> Option<JobPatch> {
     });
     let left = patch.max_attempts.is_some_and(|most| patch.attempt.unwrap_or(1) < most);
     if patch.state == Some(JobState::Failed) && patch.finished_at.is_none() && left {
-        patch.firmness = Firmness::MayRetry;
+        patch.finality = Finality::MayRetry;
     }
     if !patch.state.as_ref().is_some_and(JobState::terminal) {
         patch.failed_before = nest::failed_before(None, patch.error.clone());
@@ -95,7 +95,7 @@ pub fn run(row: &Fields<'_>) -> Option<JobPatch> {
 
 /// Makes a run that is called failed what it is.
 pub fn completed(patch: JobPatch) -> JobPatch {
-    JobPatch { state: Some(JobState::Completed), firmness: Firmness::Certain, ..patch }
+    JobPatch { state: Some(JobState::Completed), finality: Finality::Final, ..patch }
 }
 
 /// Whether a row of a list, which leaves out results, may hide a success: it failed at one of

@@ -69,7 +69,7 @@ impl Kecs {
         }
         match fields.text("event").as_deref() {
             Some("close") => {
-                vec![Incoming::Kicked("The server ended the log stream.".to_owned())]
+                vec![Incoming::Disconnected("The server ended the log stream.".to_owned())]
             }
             _ if fields.has("error") => {
                 let words = words_in(fields).unwrap_or_else(|| "The log stream failed.".to_owned());
@@ -211,11 +211,11 @@ impl Kecs {
         let unauthorized = code.as_deref().is_some_and(|code| code.starts_with("unauthorized"));
         // Its answer names no frame: what was said last was not heard.
         if code.as_deref().is_some_and(|code| code.starts_with("rate_limit")) {
-            return vec![Incoming::Limited(reason)];
+            return vec![Incoming::RateLimited(reason)];
         }
         match envelope.string("id") {
             Some(id) => match self.asked.remove(&id) {
-                Some(topic) => vec![Incoming::Unwatchable { topic: Some(topic), reason }],
+                Some(topic) => vec![Incoming::SubscriptionRejected { topic: Some(topic), reason }],
                 None if unauthorized => vec![Incoming::Refused(reason)],
                 None => vec![answer::odd("server-error", reason, text)],
             },

@@ -32,7 +32,7 @@ use super::memory::Memory;
 use super::pages::{Cursor, Lately, Newest};
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, LogFrom,
-    OpenRequest, Outgoing, Oversized, holds_by_fields,
+    OpenRequest, Outgoing, Oversized, contains_by_fields,
 };
 use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
@@ -320,20 +320,20 @@ impl Dialect for Kecs {
         Some(self.endpoint.api())
     }
 
-    fn confirms(&self) -> bool {
+    fn confirms_subscriptions(&self) -> bool {
         !self.log_stream
     }
 
     fn keepalive(&self) -> Keepalive {
         let (interval, timeout) = (Duration::from_secs(30), Duration::from_secs(10));
         if self.log_stream {
-            Keepalive::WebSocketPing { interval, timeout }
+            Keepalive::WebSocketPings { interval, timeout }
         } else {
-            Keepalive::WePing { interval, timeout }
+            Keepalive::ClientPings { interval, timeout }
         }
     }
 
-    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+    fn why_unsupported(&self, topic: &Topic) -> Option<String> {
         matches!(topic, Topic::User(_)).then(|| {
             "KECS knows tasks, clusters and services, but no users: watch a job, a queue or all."
                 .to_owned()
@@ -341,12 +341,12 @@ impl Dialect for Kecs {
     }
 
     /// People paste the whole ARN of a task.
-    fn names(&self, given: &JobId, id: &JobId) -> bool {
+    fn is_alias(&self, given: &JobId, id: &JobId) -> bool {
         task::last_segment(given.as_str()) == id.as_str()
     }
 
     /// A job's queue is its cluster, but a topic may name its service as well.
-    fn holds(&self, topic: &Topic, job: &Job) -> bool {
+    fn contains(&self, topic: &Topic, job: &Job) -> bool {
         let by_service = match topic {
             Topic::Queue(name) => {
                 let listed = self.services.get(job.id.as_str());
@@ -354,7 +354,7 @@ impl Dialect for Kecs {
             }
             _ => false,
         };
-        by_service || holds_by_fields(self, topic, job)
+        by_service || contains_by_fields(self, topic, job)
     }
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {

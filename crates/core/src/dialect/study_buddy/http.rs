@@ -6,9 +6,9 @@ use super::{Seen, StudyBuddy, VIEWED_QUEUE};
 use crate::dialect::answer::is_page;
 use crate::dialect::endpoint::why_unaddressable;
 use crate::dialect::nest::{self, Answer};
-use crate::dialect::socketio_link::odd_frame;
+use crate::dialect::socketio_session::odd_frame;
 use crate::dialect::{Ask, FetchRequest, FetchResponse, Incoming, Method};
-use crate::model::{Firmness, JobPatch, JobState, Topic, Update};
+use crate::model::{Finality, JobPatch, JobState, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::socketio::elements;
 
@@ -131,7 +131,7 @@ impl StudyBuddy {
                 if patch.max_attempts == Some(1) || !(asked || moving) {
                     self.seen.remember(id, Seen::Ended);
                 } else {
-                    patch.firmness = Firmness::MayRetry;
+                    patch.finality = Finality::MayRetry;
                     let view = || Incoming::Follow(self.view_request("view", topic, id.as_str()));
                     follow = viewed.then(view);
                 }
@@ -258,7 +258,7 @@ impl StudyBuddy {
             Answer::Odd(_) if ask.call == "named" && response.status == 404 => self.missing(ask),
             Answer::Forbidden(reason) if ask.call == "named" => {
                 self.lists_by_name = Some(false);
-                vec![Incoming::Unwatchable { topic: ask.topic.clone(), reason }]
+                vec![Incoming::SubscriptionRejected { topic: ask.topic.clone(), reason }]
             }
             // "Not your job" is about the job. The list of one's own jobs, and an address that is not
             // confirmed yet, are about the key.
@@ -268,7 +268,7 @@ impl StudyBuddy {
                 if is_page(response) {
                     return vec![odd_frame("http-error", "HTTP 403.", None, &self.endpoint)];
                 }
-                vec![Incoming::Unwatchable { topic: ask.topic.clone(), reason }]
+                vec![Incoming::SubscriptionRejected { topic: ask.topic.clone(), reason }]
             }
             Answer::Forbidden(reason) if matches!(ask.call, "view" | "unrecorded") => {
                 vec![odd_frame("http-error", &reason, None, &self.endpoint)]

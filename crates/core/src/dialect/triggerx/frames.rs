@@ -135,9 +135,9 @@ impl TriggerX {
                     1 => self.asked.pop_front().and_then(|room| self.topic_of(&room).cloned()),
                     _ => None,
                 };
-                vec![Incoming::Unwatchable { topic, reason: words }]
+                vec![Incoming::SubscriptionRejected { topic, reason: words }]
             }
-            "RATE_LIMIT_EXCEEDED" => vec![Incoming::Limited(words)],
+            "RATE_LIMIT_EXCEEDED" => vec![Incoming::RateLimited(words)],
             "AUTHENTICATION_FAILED" | "UNAUTHORIZED" | "INVALID_API_KEY" => {
                 vec![Incoming::Refused(words)]
             }

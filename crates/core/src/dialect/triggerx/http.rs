@@ -193,7 +193,7 @@ impl TriggerX {
             (_, "fees" | "stats", _) if !accepted(response) => return Vec::new(),
             (400, "task" | "tasks" | "job", Some(topic)) => {
                 let reason = answer::words(response);
-                return vec![Incoming::Unwatchable { topic: Some(topic.clone()), reason }];
+                return vec![Incoming::SubscriptionRejected { topic: Some(topic.clone()), reason }];
             }
             _ if !accepted(response) => return vec![failed(ask, response)],
             _ => {}
@@ -211,7 +211,7 @@ impl TriggerX {
                     let task = Topic::Job(record::task_id(arg).into());
                     let mut all = single(&fields, arg);
                     // From now on it is followed as a task.
-                    all.push(Incoming::Found(task));
+                    all.push(Incoming::Discovered(task));
                     all
                 }
                 None => vec![misshapen(ask, response)],
@@ -318,7 +318,7 @@ impl TriggerX {
             if let Some(id) = id {
                 self.listed.add(id.as_str());
                 if !ended {
-                    all.push(Incoming::Found(Topic::Job(id)));
+                    all.push(Incoming::Discovered(Topic::Job(id)));
                 }
             }
         }

@@ -24,7 +24,7 @@ use super::go;
 use super::memory::{Heard, Memory};
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
-    Outgoing, Oversized, ReadMark, holds_by_fields,
+    Outgoing, Oversized, ReadMark, contains_by_fields,
 };
 use crate::model::{Job, JobId, Topic, Update};
 use crate::secret::Secret;
@@ -287,15 +287,18 @@ impl Dialect for TriggerX {
         Some(self.endpoint.api())
     }
 
-    fn confirms(&self) -> bool {
+    fn confirms_subscriptions(&self) -> bool {
         true
     }
 
     fn keepalive(&self) -> Keepalive {
-        Keepalive::WePing { interval: Duration::from_secs(20), timeout: Duration::from_secs(10) }
+        Keepalive::ClientPings {
+            interval: Duration::from_secs(20),
+            timeout: Duration::from_secs(10),
+        }
     }
 
-    fn unwatchable(&self, topic: &Topic) -> Option<String> {
+    fn why_unsupported(&self, topic: &Topic) -> Option<String> {
         matches!(topic, Topic::Queue(_))
             .then(|| {
                 "TriggerX knows jobs, tasks and users, but no queues: watch a job, a user or all."
@@ -305,7 +308,7 @@ impl Dialect for TriggerX {
     }
 
     /// A job may be named by its number alone.
-    fn names(&self, given: &JobId, id: &JobId) -> bool {
+    fn is_alias(&self, given: &JobId, id: &JobId) -> bool {
         let (kind, number) = match Id::of(given.as_str()) {
             Id::Job(number) => ("job", number),
             Id::Task(number) => ("task", number),
@@ -314,25 +317,25 @@ impl Dialect for TriggerX {
     }
 
     /// A bare number is a job's, or a task's.
-    fn means(&self, given: &JobId, job: &Job) -> bool {
+    fn resolves(&self, given: &JobId, job: &Job) -> bool {
         let task = || job.id.as_str().strip_prefix("task:") == Some(given.as_str());
-        self.names(given, &job.id) || (http::may_be_task(given.as_str()) && task())
+        self.is_alias(given, &job.id) || (http::may_be_task(given.as_str()) && task())
     }
 
     /// A job's topic is not about the task of its number, which is followed as a task.
     fn follows(&self, given: &JobId, job: &Job) -> bool {
-        self.names(given, &job.id)
+        self.is_alias(given, &job.id)
     }
 
     /// Jobs name their owner by number, topics by address as well.
-    fn holds(&self, topic: &Topic, job: &Job) -> bool {
+    fn contains(&self, topic: &Topic, job: &Job) -> bool {
         match topic {
             Topic::User(user) => job.user.as_ref().is_none_or(|own| {
                 own.eq_ignore_ascii_case(user)
                     || self.owners.get(user.to_ascii_lowercase().as_str()) == Some(own)
             }),
             Topic::Queue(_) => false,
-            Topic::Job(_) | Topic::Everything => holds_by_fields(self, topic, job),
+            Topic::Job(_) | Topic::Everything => contains_by_fields(self, topic, job),
         }
     }
 
@@ -341,11 +344,11 @@ impl Dialect for TriggerX {
     }
 
     /// A job's tasks are asked for by themselves, unless those of all jobs come with the list.
-    fn rows_are_whole(&self) -> bool {
+    fn list_is_complete(&self) -> bool {
         self.together && self.grouped == Some(true)
     }
 
-    fn without_log(&self, _job: &Job) -> Option<String> {
+    fn why_no_log(&self, _job: &Job) -> Option<String> {
         let words = "TriggerX keeps no logs. What a job did are its tasks, which are jobs of their own \
                      here; what is known of a task stands in its overview.";
         Some(words.to_owned())

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::age::{Age, SAME_START};
 use super::{Context, Entry, attempt, signed};
-use crate::model::{FailedAttempt, Firmness, JobPatch, JobState};
+use crate::model::{FailedAttempt, Finality, JobPatch, JobState};
 use crate::notify::says_nothing;
 use crate::state::{Change, Transition, TransitionKind};
 
@@ -82,7 +82,7 @@ impl Entry {
     fn explain_failure(&mut self, patch: &JobPatch, context: &Context, changes: &mut Vec<Change>) {
         let Some(number) = self.memo.unexplained else { return };
         let retried = patch.state == Some(JobState::Failed)
-            && patch.firmness == Firmness::MayRetry
+            && patch.finality == Finality::MayRetry
             && self.memo.tentative.is_some();
         let (error, at) = match &patch.failed_before {
             Some(before) => (&before.error, before.at),
@@ -127,7 +127,7 @@ impl Entry {
     /// Whether this is the event of a failure of which a row has told already: what waits now is the
     /// next attempt, and has not failed.
     fn is_told_late(&self, patch: &JobPatch) -> bool {
-        let fails = patch.state == Some(JobState::Failed) && patch.firmness == Firmness::MayRetry;
+        let fails = patch.state == Some(JobState::Failed) && patch.finality == Finality::MayRetry;
         let waits_again = self.job.state != JobState::Running && attempt(&self.job) > 1;
         match (patch.at, self.memo.failed_at) {
             (Some(at), Some(failed)) if fails && waits_again && self.memo.tentative.is_none() => {

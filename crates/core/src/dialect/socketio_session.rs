@@ -167,9 +167,9 @@ impl SocketIo {
             None => (Duration::from_secs(25), Duration::from_secs(20)),
         };
         if self.we_ping {
-            Keepalive::WePing { interval, timeout }
+            Keepalive::ClientPings { interval, timeout }
         } else {
-            Keepalive::TheyPing { interval, timeout }
+            Keepalive::ServerPings { interval, timeout }
         }
     }
 
@@ -274,7 +274,7 @@ impl SocketIo {
                 note(paths.collect())
             }
             Ok(Engine::Close) => {
-                note(vec![Incoming::Kicked("The server closed the connection.".to_owned())])
+                note(vec![Incoming::Disconnected("The server closed the connection.".to_owned())])
             }
             Ok(Engine::Pong(_) | Engine::Upgrade | Engine::Noop) => Heard::default(),
             Err(error) => {
@@ -415,7 +415,7 @@ impl SocketIo {
         if self.accepted().next().is_some() {
             return note(vec![odd_frame("disconnected", &words, None, endpoint)]);
         }
-        note(vec![Incoming::Kicked(words)])
+        note(vec![Incoming::Disconnected(words)])
     }
 
     fn refused<'f>(&mut self, path: &str, data: Option<&str>, endpoint: &Endpoint) -> Heard<'f> {
