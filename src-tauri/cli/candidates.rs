@@ -103,7 +103,7 @@ impl Candidates {
             (job.queue.clone(), id)
         };
         let rank =
-            |known: &Candidate| (!over(&known.job), known.job.created_at, known.job.heard_at);
+            |known: &Candidate| (!over(&known.job), known.job.created_at, known.job.last_seen);
         for known in &self.all {
             match newest.iter_mut().find(|other| key(&other.job) == key(&known.job)) {
                 Some(other) if rank(known) > rank(other) => *other = known,

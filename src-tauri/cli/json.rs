@@ -313,7 +313,7 @@ pub(super) mod tests {
             updated_at: None,
             extra: Default::default(),
             source: Source::Http,
-            heard_at: Timestamp::UNIX_EPOCH,
+            last_seen: Timestamp::UNIX_EPOCH,
         }
     }
 

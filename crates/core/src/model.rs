@@ -315,8 +315,9 @@ pub struct Job {
     pub extra: Extra,
     /// Where the last change came from.
     pub source: Source,
-    /// When this program last heard anything new about it (local clock).
-    pub heard_at: Timestamp,
+    /// When this program last received anything new about it (local clock).
+    #[serde(rename = "heard_at")]
+    pub last_seen: Timestamp,
 }
 
 impl Job {

@@ -258,7 +258,7 @@ fn job(state: JobState) -> Job {
         updated_at: None,
         extra: Default::default(),
         source: Source::Http,
-        heard_at: Timestamp::UNIX_EPOCH,
+        last_seen: Timestamp::UNIX_EPOCH,
     }
 }
 

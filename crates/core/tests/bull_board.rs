@@ -221,6 +221,6 @@ fn job(state: JobState) -> Job {
         updated_at: None,
         extra: Default::default(),
         source: Source::Http,
-        heard_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        last_seen: "2026-01-01T00:00:00Z".parse().unwrap(),
     }
 }

@@ -291,7 +291,7 @@ fn job(id: &str, state: JobState) -> Job {
         updated_at: None,
         extra: Default::default(),
         source: Source::Http,
-        heard_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        last_seen: "2026-01-01T00:00:00Z".parse().unwrap(),
     }
 }
 

@@ -246,24 +246,24 @@ impl Control {
 
     /// Drops all sockets at once without a close frame (clients see 1006).
     pub fn drop_sockets(&self) {
-        self.0.with(|state, _| state.hub.abort_all());
+        self.0.with(|state, _| state.sessions.abort_all());
     }
 
     /// Ends all sessions in the dialect's own words: Study Buddy's and the analyzer's `41`, an
     /// orderly close elsewhere.
     pub fn kick(&self) {
-        self.0.with(|state, _| state.voice.kick(&mut state.hub));
+        self.0.with(|state, _| state.protocol.kick(&mut state.sessions));
     }
 
     /// The tokens of Study Buddy and Better Bull Board are accepted no longer; signing in again
     /// gives new ones. The other servers have none.
     pub fn expire_tokens(&self) {
-        self.0.with(|state, _| state.voice.expire());
+        self.0.with(|state, _| state.protocol.expire());
     }
 
     /// Sends this text to every socket, as it is.
     pub fn send_text(&self, text: &str) {
-        self.0.with(|state, _| state.hub.text_all(text));
+        self.0.with(|state, _| state.sessions.text_all(text));
     }
 
     /// Sends garbage to every socket.
@@ -289,7 +289,7 @@ impl Control {
                 state.world.begin(key);
             }
             for line in lines {
-                state.world.say(key, line.level, line.text);
+                state.world.write_line(key, line.level, line.text);
             }
             id
         })
@@ -329,7 +329,7 @@ impl Control {
 
     /// Writes into a job's log.
     pub fn log(&self, id: &str, level: Level, text: &str) -> bool {
-        self.on(id, |world, key| world.say(key, level, text.to_owned()))
+        self.on(id, |world, key| world.write_line(key, level, text.to_owned()))
     }
 
     /// The whole truth: `{"now", "jobs": [{"id", "parent", "external_id", "name", "queue",

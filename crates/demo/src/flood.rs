@@ -51,8 +51,8 @@ fn push(shared: &Shared, flood: &Flood, first: u64, count: u64) {
     shared.with_quiet(|state| {
         let Some(id) = &flood.job else {
             for n in first..first + count {
-                let frame = state.voice.filler(&state.world, n);
-                state.hub.text_all(&frame);
+                let frame = state.protocol.filler(&state.world, n);
+                state.sessions.text_all(&frame);
             }
             return;
         };
@@ -61,23 +61,23 @@ fn push(shared: &Shared, flood: &Flood, first: u64, count: u64) {
             return;
         };
         for n in first..first + count {
-            state.world.say(
+            state.world.write_line(
                 key,
                 Level::Info,
                 format!("flood line {n}: the quick brown fox jumps over the lazy dog"),
             );
         }
         state.flooded += count;
-        let frames = state.voice.lines(&state.world, key, position, count, flood.batch.max(1));
+        let frames = state.protocol.lines(&state.world, key, position, count, flood.batch.max(1));
         if frames.is_empty() {
             // The dialect pushes hints at most: let it hear of the last line alone.
-            let event = crate::world::Event::Said(key, position + count - 1);
+            let event = crate::world::Event::Logged(key, position + count - 1);
             state.world.take_events();
-            state.voice.event(&state.world, &mut state.hub, &event);
+            state.protocol.event(&state.world, &mut state.sessions, &event);
         } else {
             state.world.take_events();
             for frame in frames {
-                state.hub.text_all(&frame);
+                state.sessions.text_all(&frame);
             }
         }
     });

@@ -32,9 +32,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::control::{Control, Faults, Flood, Garbage, JobSpec, Ports};
-use crate::lobby::Lobby;
+use crate::protocol::{Reply, Request};
+use crate::registry::Registry;
 use crate::server::Shared;
-use crate::voice::{Reply, Request};
 
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -69,11 +69,13 @@ struct TextBody {
 }
 
 /// Performs a command.
-pub(crate) async fn command(shared: &Arc<Shared>, lobby: &Lobby, request: &Request) -> Reply {
+pub(crate) async fn command(shared: &Arc<Shared>, registry: &Registry, request: &Request) -> Reply {
     let segments = request.segments();
     let (server, verb) = match segments.as_slice() {
         [_, verb] => (Some(Arc::clone(shared)), *verb),
-        [_, word, verb] => (DialectKind::from_word(word).and_then(|kind| lobby.find(kind)), *verb),
+        [_, word, verb] => {
+            (DialectKind::from_word(word).and_then(|kind| registry.find(kind)), *verb)
+        }
         _ => (None, ""),
     };
     let Some(server) = server else {

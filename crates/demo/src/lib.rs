@@ -12,18 +12,18 @@ mod bull_board;
 mod control;
 mod flood;
 pub mod http;
-mod hub;
 mod json;
 mod kecs;
-mod lobby;
 mod port;
+mod protocol;
+mod registry;
 mod rng;
 mod server;
-mod sio;
+mod sessions;
 mod socket;
+mod socketio;
 mod study_buddy;
 mod triggerx;
-mod voice;
 mod world;
 
 use std::collections::BTreeMap;
@@ -42,9 +42,9 @@ use tokio_util::task::TaskTracker;
 pub use control::{
     ApiFault, Control, Counters, Faults, Flood, Garbage, JobSpec, LineSpec, Ports, UpgradeFault,
 };
-use lobby::Lobby;
+use protocol::{Protocol, Role};
+use registry::Registry;
 use server::{Clock, Port, Shared};
-use voice::{Role, Voice};
 use world::World;
 
 /// The key that every demo server with keys accepts.
@@ -163,7 +163,7 @@ impl Demo {
         let past = i64::try_from(options.past.as_millis()).unwrap_or(i64::MAX / 4);
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let lobby = Arc::new(Lobby::default());
+        let registry = Arc::new(Registry::default());
         let mut servers = Vec::new();
         let mut offset = 0;
         let mut listeners = Vec::new();
@@ -185,22 +185,22 @@ impl Demo {
                 bound.push(listener);
             }
             let world = World::new(kind, options.seed, start, options.life, past);
-            let voice: Box<dyn Voice> = match kind {
+            let protocol: Box<dyn Protocol> = match kind {
                 DialectKind::TriggerX => Box::new(triggerx::TriggerX::new(&options)),
                 DialectKind::StudyBuddy => Box::new(study_buddy::StudyBuddy::new(&options)),
                 DialectKind::Analyzer => Box::new(analyzer::Analyzer::new(&options)),
                 DialectKind::Kecs => Box::new(kecs::Kecs::new(&options)),
                 DialectKind::BullBoard => Box::new(bull_board::BullBoard::new(&options)),
             };
-            let shared = Shared::new(kind, ports, stop.clone(), clock, world, voice);
+            let shared = Shared::new(kind, ports, stop.clone(), clock, world, protocol);
             servers.push(Arc::new(shared));
             listeners.push(bound);
         }
-        lobby.introduce(&servers);
+        registry.register(&servers);
         for (shared, bound) in servers.iter().zip(listeners) {
             for (index, listener) in bound.into_iter().enumerate() {
-                let (shared, lobby) = (Arc::clone(shared), Arc::clone(&lobby));
-                tasks.spawn(port::serve(shared, index, lobby, listener));
+                let (shared, registry) = (Arc::clone(shared), Arc::clone(&registry));
+                tasks.spawn(port::serve(shared, index, registry, listener));
             }
             let shared = Arc::clone(shared);
             tasks.spawn(async move { shared.run().await });

@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::control::{ApiFault, UpgradeFault};
 use crate::http;
-use crate::lobby::Lobby;
+use crate::protocol::{Reply, Request, Role};
+use crate::registry::Registry;
 use crate::server::{Port, Shared, lock};
 use crate::socket;
-use crate::voice::{Reply, Request, Role};
 
 /// The longest request body that is read.
 const MAX_BODY: usize = 16 << 20;
@@ -31,7 +31,7 @@ type Answer = Response<Full<Bytes>>;
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     index: usize,
-    lobby: Arc<Lobby>,
+    registry: Arc<Registry>,
     listener: TcpListener,
 ) {
     let port = &shared.ports[index];
@@ -61,7 +61,7 @@ pub(crate) async fn serve(
             () = shared.stop.cancelled() => return,
             changed = wanted.changed() => if changed.is_err() { return },
             accepted = accept(listener.as_ref()) => match accepted {
-                Ok(stream) => connection(&shared, port, &lobby, stream),
+                Ok(stream) => connection(&shared, port, &registry, stream),
                 Err(error) => {
                     tracing::warn!(port = port.number, %error, "cannot accept");
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -78,23 +78,23 @@ async fn accept(listener: Option<&TcpListener>) -> std::io::Result<TcpStream> {
     }
 }
 
-fn connection(shared: &Arc<Shared>, port: &Port, lobby: &Arc<Lobby>, stream: TcpStream) {
+fn connection(shared: &Arc<Shared>, port: &Port, registry: &Arc<Registry>, stream: TcpStream) {
     if shared.faults.borrow().drop_tcp {
         return;
     }
     // Small frames must not wait for acknowledgements; without the option they only arrive later.
     let _ = stream.set_nodelay(true);
-    let (shared, lobby, role) = (Arc::clone(shared), Arc::clone(lobby), port.role);
+    let (shared, registry, role) = (Arc::clone(shared), Arc::clone(registry), port.role);
     let alive = port.token();
     tokio::spawn(async move {
         let handler = {
             let alive = alive.clone();
             service_fn(move |request| {
-                let (shared, lobby, alive) =
-                    (Arc::clone(&shared), Arc::clone(&lobby), alive.clone());
+                let (shared, registry, alive) =
+                    (Arc::clone(&shared), Arc::clone(&registry), alive.clone());
                 async move {
                     let date = shared.date();
-                    let mut answer = handle(shared, lobby, role, alive, request).await;
+                    let mut answer = handle(shared, registry, role, alive, request).await;
                     if let Some(date) = date.and_then(|date| date.parse().ok()) {
                         answer.headers_mut().insert(header::DATE, date);
                     }
@@ -116,7 +116,7 @@ fn connection(shared: &Arc<Shared>, port: &Port, lobby: &Arc<Lobby>, stream: Tcp
 
 async fn handle(
     shared: Arc<Shared>,
-    lobby: Arc<Lobby>,
+    registry: Arc<Registry>,
     role: Role,
     alive: CancellationToken,
     mut request: hyper::Request<Incoming>,
@@ -142,7 +142,7 @@ async fn handle(
         body,
     };
     if request.path.starts_with("/__demo/") {
-        return answer(http::command(&shared, &lobby, &request).await);
+        return answer(http::command(&shared, &registry, &request).await);
     }
     let (Some(upgrade), Some(key)) = (upgrade, accept_key) else {
         return api(&shared, &request).await;
@@ -170,7 +170,7 @@ async fn handle(
         }
         None => {}
     }
-    match shared.with(|state, _| state.voice.upgrade(&state.world, &state.hub, &request)) {
+    match shared.with(|state, _| state.protocol.upgrade(&state.world, &state.sessions, &request)) {
         Ok(session) => {
             tokio::spawn(async move {
                 match upgrade.await {
@@ -191,7 +191,7 @@ async fn api(shared: &Arc<Shared>, request: &Request) -> Answer {
         state.counted.with_origin += u64::from(request.headers.contains_key("origin"));
     });
     let fault = shared.faults.borrow().api.clone();
-    let Some(fault) = fault else { return voiced(shared, request).await };
+    let Some(fault) = fault else { return respond(shared, request).await };
     if fault.never {
         return std::future::pending().await;
     }
@@ -200,7 +200,7 @@ async fn api(shared: &Arc<Shared>, request: &Request) -> Answer {
     }
     let ApiFault { status, retry_after, body, .. } = fault;
     if status.is_none() && body.is_none() {
-        return voiced(shared, request).await;
+        return respond(shared, request).await;
     }
     let status = status.unwrap_or(200);
     let reply = match body {
@@ -214,8 +214,9 @@ async fn api(shared: &Arc<Shared>, request: &Request) -> Answer {
     })
 }
 
-async fn voiced(shared: &Arc<Shared>, request: &Request) -> Answer {
-    let reply = shared.with(|state, _| state.voice.http(&mut state.world, &state.hub, request));
+async fn respond(shared: &Arc<Shared>, request: &Request) -> Answer {
+    let reply =
+        shared.with(|state, _| state.protocol.http(&mut state.world, &state.sessions, request));
     if let Some(delay) = reply.delay {
         tokio::time::sleep(delay).await;
     }

@@ -1,4 +1,4 @@
-//! One demo server: its world, its voice, its ports.
+//! One demo server: its world, its protocol, its ports.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,8 +10,8 @@ use tokio_tungstenite::tungstenite::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{Counters, Faults, Garbage, Ports};
-use crate::hub::{Hub, Out};
-use crate::voice::{Role, Voice};
+use crate::protocol::{Protocol, Role};
+use crate::sessions::{Out, Sessions};
 use crate::world::World;
 
 /// Clocks that differ by less show the same date.
@@ -72,28 +72,28 @@ impl Port {
 #[derive(Debug)]
 pub(crate) struct State {
     pub world: World,
-    pub hub: Hub,
-    pub voice: Box<dyn Voice>,
+    pub sessions: Sessions,
+    pub protocol: Box<dyn Protocol>,
     pub counted: Counters,
     /// Log lines written by floods.
     pub flooded: u64,
 }
 
 impl State {
-    /// Tells the voice what happened in the world.
+    /// Tells the protocol what happened in the world.
     pub fn dispatch(&mut self) {
         for event in self.world.take_events() {
-            self.voice.event(&self.world, &mut self.hub, &event);
+            self.protocol.event(&self.world, &mut self.sessions, &event);
         }
     }
 
     /// What the server has seen and done.
     pub fn counters(&self) -> Counters {
         Counters {
-            sockets: self.hub.len() as u64,
-            sockets_opened: self.hub.opened,
-            frames_skipped: self.hub.skipped,
-            bad_auth: self.voice.bad_auth(),
+            sockets: self.sessions.len() as u64,
+            sockets_opened: self.sessions.opened,
+            frames_skipped: self.sessions.skipped,
+            bad_auth: self.protocol.bad_auth(),
             flooded_lines: self.flooded,
             ..self.counted.clone()
         }
@@ -107,18 +107,21 @@ impl State {
                     .map(|text| Out::Text(text.into()))
                     .to_vec()
             }
-            Garbage::WrongShapes => {
-                self.voice.wrong_shapes().into_iter().map(|text| Out::Text(text.into())).collect()
-            }
+            Garbage::WrongShapes => self
+                .protocol
+                .wrong_shapes()
+                .into_iter()
+                .map(|text| Out::Text(text.into()))
+                .collect(),
             Garbage::UnknownTypes => ["{}", "null", "[1,2,3]", "\"text\"", "17"]
-                .map(|data| Out::Text(self.voice.unknown(data).into()))
+                .map(|data| Out::Text(self.protocol.unknown(data).into()))
                 .to_vec(),
             Garbage::Binary => vec![Out::Binary(Bytes::from_static(&[0, 159, 146, 150, 255]))],
             Garbage::InvalidUtf8 => {
                 vec![Out::BrokenText(Bytes::from_static(b"{\"type\":\"\xff\xfe\"}"))]
             }
             Garbage::Huge(size) => {
-                vec![Out::Text(self.voice.unknown(&format!("\"{}\"", "x".repeat(*size))).into())]
+                vec![Out::Text(self.protocol.unknown(&format!("\"{}\"", "x".repeat(*size))).into())]
             }
             Garbage::All => {
                 for one in [
@@ -134,7 +137,7 @@ impl State {
             }
         };
         for out in outs {
-            self.hub.send_where(&out, |_| true);
+            self.sessions.send_where(&out, |_| true);
         }
     }
 }
@@ -158,10 +161,10 @@ impl Shared {
         stop: CancellationToken,
         clock: Clock,
         world: World,
-        voice: Box<dyn Voice>,
+        protocol: Box<dyn Protocol>,
     ) -> Shared {
-        let hub = Hub::new(voice.rules().overflow);
-        let state = State { world, hub, voice, counted: Counters::default(), flooded: 0 };
+        let sessions = Sessions::new(protocol.rules().overflow);
+        let state = State { world, sessions, protocol, counted: Counters::default(), flooded: 0 };
         let faults = watch::Sender::new(Faults::default());
         Shared { kind, ports, faults, stop, clock, state: Mutex::new(state) }
     }
@@ -201,7 +204,7 @@ impl Shared {
                 () = self.stop.cancelled() => return,
                 _ = pace.tick() => {}
             }
-            self.with(|state, _| state.voice.tick(&state.world, &mut state.hub));
+            self.with(|state, _| state.protocol.tick(&state.world, &mut state.sessions));
         }
     }
 

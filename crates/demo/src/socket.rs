@@ -15,9 +15,9 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
 use crate::control::Faults;
-use crate::hub::{Out, Session};
+use crate::protocol::Heartbeat;
 use crate::server::Shared;
-use crate::voice::Heartbeat;
+use crate::sessions::{Out, Session};
 
 /// How many frames are written before the rest of the socket gets its turn.
 const BURST: usize = 512;
@@ -29,7 +29,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     session: Session,
     alive: CancellationToken,
 ) {
-    let rules = shared.with(|state, _| state.voice.rules());
+    let rules = shared.with(|state, _| state.protocol.rules());
     // The limit is checked here rather than by the protocol library, which answers too long a
     // frame by dropping the connection.
     let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
@@ -38,14 +38,14 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     let abort = alive.child_token();
     let conn = shared.with(|state, _| {
         let session = Session { opened: Some(Instant::now()), ..session };
-        let conn = state.hub.add(queue, abort.clone(), session);
-        state.voice.opened(&state.world, &mut state.hub, conn);
+        let conn = state.sessions.add(queue, abort.clone(), session);
+        state.protocol.opened(&state.world, &mut state.sessions, conn);
         conn
     });
     let _guard = Guard { shared: Arc::clone(&shared), conn };
     let mut faults = shared.faults.subscribe();
     let mut pulse = Pulse::new(rules.heartbeat);
-    let mut lane = Lane::default();
+    let mut frame_faults = FrameFaults::default();
     loop {
         let now = faults.borrow_and_update().clone();
         if now.stall {
@@ -59,8 +59,8 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             biased;
             () = abort.cancelled() => return,
             changed = faults.changed() => if changed.is_err() { return },
-            () = lane.overdue() => {
-                let Some(held) = lane.held.take() else { continue };
+            () = frame_faults.overdue() => {
+                let Some(held) = frame_faults.held.take() else { continue };
                 if socket.send(Message::Text(held)).await.is_err() {
                     return;
                 }
@@ -85,10 +85,10 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
                         farewell(&mut socket, Some(1009)).await;
                         return;
                     }
-                    pulse.heard_text(&text);
+                    pulse.on_text(&text);
                     shared.with(|state, _| {
                         state.counted.frames_in += 1;
-                        state.voice.text(&mut state.world, &mut state.hub, conn, &text);
+                        state.protocol.text(&mut state.world, &mut state.sessions, conn, &text);
                     });
                 }
                 Some(Ok(Message::Binary(bytes))) => {
@@ -98,7 +98,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
                     }
                     shared.with(|state, _| state.counted.frames_in += 1);
                 }
-                Some(Ok(Message::Pong(_))) => pulse.heard_pong(),
+                Some(Ok(Message::Pong(_))) => pulse.on_pong(),
                 Some(Ok(_)) => {}
                 Some(Err(Error::Capacity(CapacityError::MessageTooLong { .. }))) => {
                     farewell(&mut socket, Some(1009)).await;
@@ -108,7 +108,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             },
             out = outs.recv() => {
                 let Some(out) = out else { return };
-                let writing = write(&shared, &mut socket, out, &mut outs, &mut lane, &now);
+                let writing = write(&shared, &mut socket, out, &mut outs, &mut frame_faults, &now);
                 tokio::select! {
                     done = writing => if done.is_break() { return },
                     () = abort.cancelled() => return,
@@ -127,8 +127,8 @@ struct Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.shared.with_quiet(|state| {
-            state.hub.remove(self.conn);
-            state.voice.closed(self.conn);
+            state.sessions.remove(self.conn);
+            state.protocol.closed(self.conn);
         });
     }
 }
@@ -139,7 +139,7 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
     first: Out,
     outs: &mut mpsc::Receiver<Out>,
-    lane: &mut Lane,
+    frame_faults: &mut FrameFaults,
     faults: &Faults,
 ) -> std::ops::ControlFlow<()> {
     use std::ops::ControlFlow::{Break, Continue};
@@ -152,7 +152,7 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
                 return Break(());
             }
             Out::Text(text) => {
-                for text in lane.pass(text, faults) {
+                for text in frame_faults.pass(text, faults) {
                     written += 1;
                     if socket.feed(Message::Text(text)).await.is_err() {
                         return Break(());
@@ -197,12 +197,12 @@ async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// Duplicates, reorders and loses text frames on command.
 #[derive(Debug, Default)]
-struct Lane {
+struct FrameFaults {
     held: Option<Utf8Bytes>,
     count: u32,
 }
 
-impl Lane {
+impl FrameFaults {
     /// Waits until a held frame has found no successor for too long.
     async fn overdue(&self) {
         match self.held {
@@ -288,11 +288,11 @@ impl Pulse {
         }
     }
 
-    fn heard_pong(&mut self) {
+    fn on_pong(&mut self) {
         self.last = Instant::now();
     }
 
-    fn heard_text(&mut self, text: &str) {
+    fn on_text(&mut self, text: &str) {
         if let Heartbeat::EngineIo { every, .. } = self.rule
             && self.waiting
             && text.starts_with('3')

@@ -14,7 +14,7 @@ use url::Url;
 use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::memory::Memory;
 use super::nest;
-use super::socketio_session::{self, Said, SocketIo, odd_frame, raw_event};
+use super::socketio_session::{self, SessionEvent, SocketIoSession, diagnostic, raw_event};
 use super::{
     Action, ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive,
     Method, OpenRequest, Outgoing, Oversized, own_id, queue_and_id,
@@ -46,7 +46,7 @@ pub struct Analyzer {
     endpoint: Endpoint,
     /// The URL as configured, for gateways without Socket.IO.
     plain: Url,
-    link: SocketIo,
+    session: SocketIoSession,
     framing: Framing,
     /// The only framing that the configuration leaves, if it leaves one.
     pinned: Option<Framing>,
@@ -124,7 +124,7 @@ impl Analyzer {
         Ok(Self {
             endpoint,
             plain,
-            link: SocketIo::new(namespaces, None),
+            session: SocketIoSession::new(namespaces, None),
             framing: pinned.unwrap_or(Framing::SocketIo),
             pinned,
             proven: false,
@@ -147,7 +147,7 @@ impl Analyzer {
                     Some(patch) => self.job_told(name, patch),
                     None => {
                         let words = format!("A {name} event without a job.");
-                        vec![odd_frame("wrong-shape", &words, Some(args), &self.endpoint)]
+                        vec![diagnostic("wrong-shape", &words, Some(args), &self.endpoint)]
                     }
                 }
             }
@@ -156,14 +156,14 @@ impl Analyzer {
                 Some(topic) => vec![Incoming::Watched(topic)],
                 None => {
                     let words = "A confirmed subscription names neither a job nor a queue.";
-                    vec![odd_frame("wrong-shape", words, Some(args), &self.endpoint)]
+                    vec![diagnostic("wrong-shape", words, Some(args), &self.endpoint)]
                 }
             },
             "unsubscription-success" | "subscriptions" => Vec::new(),
             "exception" | "subscription-error" | "error" => vec![self.exception(name, args)],
             _ => {
                 let words = format!("An unknown event, {name}.");
-                vec![odd_frame("unknown-frame", &words, Some(args), &self.endpoint)]
+                vec![diagnostic("unknown-frame", &words, Some(args), &self.endpoint)]
             }
         }
     }
@@ -208,11 +208,11 @@ impl Analyzer {
             }
             Some(pattern) => {
                 let words = format!("The server could not handle {pattern}: {reason}");
-                odd_frame("server-error", &words, Some(args), &self.endpoint)
+                diagnostic("server-error", &words, Some(args), &self.endpoint)
             }
             None => {
                 let words = format!("The server reported an error: {reason}");
-                odd_frame("server-error", &words, Some(args), &self.endpoint)
+                diagnostic("server-error", &words, Some(args), &self.endpoint)
             }
         }
     }
@@ -247,35 +247,35 @@ impl Analyzer {
         {
             let Some((name, data)) = raw_event(text) else {
                 let words = "A frame that is neither Socket.IO nor {\"event\",\"data\"}.";
-                return vec![odd_frame("unknown-frame", words, Some(text), &self.endpoint)];
+                return vec![diagnostic("unknown-frame", words, Some(text), &self.endpoint)];
             };
             self.proven |= self.framing == Framing::Raw;
             return self.event(&name, data.unwrap_or("null"));
         }
-        let heard = self.link.decode(frame, &self.endpoint);
-        let mut out = heard.notes;
+        let decoded = self.session.decode(frame, &self.endpoint);
+        let mut out = decoded.incoming;
         if out.contains(&Incoming::Ready) {
             // What ended while there was no link is found by reading all lists again.
             self.lists.forget();
         }
-        if self.link.ready() {
+        if self.session.ready() {
             self.framing = Framing::SocketIo;
             self.proven = true;
         }
-        for said in heard.said {
-            match said {
-                Said::Event { name, args } => out.extend(self.event(&name, &args)),
-                Said::Joined(namespace) => {
+        for event in decoded.events {
+            match event {
+                SessionEvent::Event { name, args } => out.extend(self.event(&name, &args)),
+                SessionEvent::Joined(namespace) => {
                     for topic in &self.watched {
                         for (name, data) in self.subscription(topic, true) {
-                            let frame = SocketIo::tell_in(&namespace, name, &[&data]);
+                            let frame = SocketIoSession::emit_to(&namespace, name, &[&data]);
                             out.push(Incoming::Reply(frame));
                         }
                     }
                 }
-                Said::Ping => out.extend(self.refresh()),
+                SessionEvent::Ping => out.extend(self.refresh()),
                 // Neither generation acknowledges, and nothing is asked with an acknowledgement.
-                Said::Ack { .. } => {}
+                SessionEvent::Ack { .. } => {}
             }
         }
         out
@@ -308,7 +308,7 @@ impl Analyzer {
 
     fn say(&self, name: &str, data: &str) -> Vec<Frame> {
         match self.framing {
-            Framing::SocketIo => self.link.tell(name, &[data]),
+            Framing::SocketIo => self.session.emit(name, &[data]),
             Framing::Raw => {
                 let name = serde_json::Value::from(name);
                 vec![Frame::Text(format!("{{\"event\":{name},\"data\":{data}}}"))]
@@ -354,7 +354,7 @@ impl Dialect for Analyzer {
 
     fn set_key(&mut self, key: Option<Secret>) {
         self.endpoint.set_key(key);
-        self.link.forget();
+        self.session.forget();
     }
 
     fn has_key(&self) -> bool {
@@ -371,7 +371,7 @@ impl Dialect for Analyzer {
         self.fresh = false;
         self.proven = false;
         self.greeted = false;
-        self.link.reset();
+        self.session.reset();
         self.watched.clear();
         self.ended.clear();
         self.cursor = None;
@@ -408,11 +408,11 @@ impl Dialect for Analyzer {
         let (topic, begin) = match out {
             Outgoing::Watch(topic) => (topic, true),
             Outgoing::Unwatch(topic) => (topic, false),
-            Outgoing::Ping => return self.link.ping(),
+            Outgoing::Ping => return self.session.ping(),
             Outgoing::Send(text) if self.framing == Framing::Raw => {
                 return vec![Frame::Text(text.clone())];
             }
-            Outgoing::Send(text) => return self.link.send(text),
+            Outgoing::Send(text) => return self.session.send(text),
             Outgoing::History(_) | Outgoing::Filter(_) => return Vec::new(),
         };
         if begin {
@@ -435,7 +435,7 @@ impl Dialect for Analyzer {
 
     fn keepalive(&self) -> Keepalive {
         match self.framing {
-            Framing::SocketIo => self.link.keepalive(),
+            Framing::SocketIo => self.session.keepalive(),
             Framing::Raw => Keepalive::WebSocketPings {
                 interval: Duration::from_secs(25),
                 timeout: Duration::from_secs(20),

@@ -30,7 +30,7 @@ pub fn is_page(response: &FetchResponse) -> bool {
 
 /// The server's own words about a failure, or the status alone where it has none for people.
 #[must_use]
-pub fn words(response: &FetchResponse) -> String {
+pub fn message(response: &FetchResponse) -> String {
     let text = body(response);
     let said = match Fields::parse(text.trim()) {
         Some(fields) => ["message", "error", "reason", "detail", "__type"]
@@ -70,7 +70,7 @@ fn validation(said: &str) -> Option<String> {
 pub fn failed(ask: &Ask, response: &FetchResponse) -> Incoming {
     Incoming::Unknown(Diagnostic {
         kind: "http-error",
-        text: format!("The server answered the call \"{}\" with {}.", ask.call, words(response)),
+        text: format!("The server answered the call \"{}\" with {}.", ask.call, message(response)),
         sample: Some(json::head(body(response).trim()).to_owned()),
     })
 }
@@ -89,12 +89,12 @@ pub fn misshapen(ask: &Ask, response: &FetchResponse) -> Incoming {
 /// An answer that says the key is not accepted.
 #[must_use]
 pub fn refused(response: &FetchResponse) -> Incoming {
-    Incoming::Refused(words(response))
+    Incoming::Refused(message(response))
 }
 
-/// Something odd in what was received, with its beginning.
+/// A diagnostic about what was received, with its beginning.
 #[must_use]
-pub fn odd(kind: &'static str, text: impl Into<String>, received: &str) -> Incoming {
+pub fn diagnostic(kind: &'static str, text: impl Into<String>, received: &str) -> Incoming {
     Incoming::Unknown(Diagnostic {
         kind,
         text: text.into(),
@@ -131,13 +131,17 @@ pub fn each_object(
             Ok(value) => {
                 match Fields::of(value) {
                     Some(fields) => all.extend(read(&fields, value.get())),
-                    None => all.push(odd("wrong-shape", "A frame is not an object.", value.get())),
+                    None => all.push(diagnostic(
+                        "wrong-shape",
+                        "A frame is not an object.",
+                        value.get(),
+                    )),
                 }
                 end = values.byte_offset();
             }
             Err(error) => {
                 let rest = text.get(end..).unwrap_or(text);
-                all.push(odd("bad-json", format!("A frame is not JSON: {error}."), rest));
+                all.push(diagnostic("bad-json", format!("A frame is not JSON: {error}."), rest));
                 break;
             }
         }

@@ -15,13 +15,13 @@ const MOST: usize = 131_072;
 /// may have a hundred thousand, so only their hashes are kept, and short ones: of thirty thousand
 /// names that were never heard of one is taken for one that was.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct SeenNames {
     newer: HashSet<u32>,
     older: HashSet<u32>,
     hasher: RandomState,
 }
 
-impl Heard {
+impl SeenNames {
     pub(super) fn contains(&self, name: &str) -> bool {
         let hash = self.hash(name);
         self.newer.contains(&hash) || self.older.contains(&hash)

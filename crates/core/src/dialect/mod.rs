@@ -19,6 +19,7 @@ pub mod answer;
 pub mod bull_board;
 pub mod endpoint;
 mod go;
+mod job_state;
 pub mod kecs;
 mod memory;
 pub mod nest;
@@ -31,10 +32,9 @@ pub mod socketio_session;
 pub mod study_buddy;
 pub mod tolerant;
 pub mod triggerx;
-mod words;
 
+pub use job_state::job_state;
 pub use pieces::ReadMark;
-pub use words::state as state_of_word;
 
 /// One WebSocket unit. Its `Debug` tells kind and length only, since it may quote the key.
 #[derive(Clone, PartialEq, Eq)]
@@ -339,7 +339,7 @@ pub enum Incoming {
     LogPart(LogPart),
     /// New lines of a log can be asked for: of this job, or of any.
     LogGrew(Option<JobId>),
-    /// Something odd.
+    /// Something unexpected.
     Unknown(Diagnostic),
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::endpoint::Endpoint;
-use super::socketio_session::odd_frame;
+use super::socketio_session::diagnostic;
 use super::{FetchResponse, Incoming};
 use crate::model::{FailedAttempt, JobPatch, JobState, Json};
 use crate::notify::says_nothing;
@@ -33,8 +33,8 @@ pub fn answer<'a>(response: &'a FetchResponse, endpoint: &Endpoint) -> Answer<'a
     let status = response.status;
     let text = std::str::from_utf8(&response.body).ok();
     let json = text.filter(|text| json::is_json(text));
-    let said = json.and_then(words).map(|words| endpoint.redactor().clean(&words));
-    let odd = |kind, words: String| Answer::Odd(Box::new(odd_frame(kind, &words, text, endpoint)));
+    let said = json.and_then(message).map(|message| endpoint.redactor().clean(&message));
+    let odd = |kind, words: String| Answer::Odd(Box::new(diagnostic(kind, &words, text, endpoint)));
     match status {
         200..=299 => match json {
             Some(json) => Answer::Json(json),
@@ -59,7 +59,7 @@ fn no_route(message: &str) -> bool {
 
 /// The words of an error body: `message` is a string or a list of strings.
 #[must_use]
-pub fn words(body: &str) -> Option<String> {
+pub fn message(body: &str) -> Option<String> {
     let fields = Fields::leading(body)?;
     fields.string("message").or_else(|| {
         let list: Vec<String> =
@@ -88,7 +88,7 @@ pub fn whole(raw: &RawValue) -> Option<u64> {
 }
 
 /// The canonical state of a word that BullMQ, its database mirror or a gateway uses.
-pub use super::words::state;
+pub use super::job_state;
 
 /// Takes over reported progress, whatever its shape.
 pub use super::progress::set as set_progress;

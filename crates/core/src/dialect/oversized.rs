@@ -4,7 +4,7 @@
 //! is asked for in smaller ones. Of anything else half would say something else than the whole.
 
 use super::pieces::Pieces;
-use super::{Ask, Dialect, FetchResponse, Incoming, words};
+use super::{Ask, Dialect, FetchResponse, Incoming};
 use crate::model::Topic;
 use crate::wire::beginning;
 
@@ -85,7 +85,20 @@ pub(super) fn why(
 /// Two digits of a number, so that the sentence stays the same while the list changes a little.
 fn roughly(number: usize) -> String {
     let unit = 10_usize.pow(number.max(1).ilog10().saturating_sub(1));
-    words::number(number / unit * unit)
+    grouped(number / unit * unit)
+}
+
+/// A number in a sentence: `12,345`.
+#[must_use]
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| std::str::from_utf8(group).ok())
+        .collect();
+    groups.join(",")
 }
 
 #[cfg(test)]

@@ -21,14 +21,14 @@ use crate::wire::json;
 use crate::wire::socketio::{Kind, Packet, ROOT, elements, split_event};
 
 /// At most this many acknowledgements are awaited; the oldest is forgotten.
-const MAX_ASKED: usize = 1024;
+const MAX_PENDING: usize = 1024;
 
 /// What servers say to a namespace they do not have.
 const INVALID_NAMESPACE: &str = "Invalid namespace";
 
-/// How a namespace answered on this link.
+/// How a namespace has answered on this connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
+enum NamespaceState {
     /// Not yet.
     Waiting,
     /// `40`.
@@ -41,7 +41,7 @@ enum Standing {
 
 /// What a server needs to send missed events again after a reconnect.
 #[derive(Clone, Debug)]
-struct Session {
+struct Recovery {
     pid: String,
     offset: Option<String>,
 }
@@ -52,38 +52,38 @@ struct Namespace {
     wanted: String,
     /// As connected on this link: the wanted one or the fallback.
     path: String,
-    standing: Standing,
+    state: NamespaceState,
     /// Survives the link: it is of use on the next one only.
-    session: Option<Session>,
+    recovery: Option<Recovery>,
 }
 
-/// A Socket.IO client session. [`SocketIo::reset`] begins a new link.
+/// A Socket.IO client session. [`SocketIoSession::reset`] begins a new link.
 #[derive(Debug)]
-pub struct SocketIo {
+pub struct SocketIoSession {
     wanted: Vec<Namespace>,
     /// Tried when the server does not have the wanted namespace.
     fallback: Option<&'static str>,
     open: Option<Open>,
     /// Protocol 3: the client pings.
-    we_ping: bool,
+    client_pings: bool,
     ready: bool,
     attachments: Attachments,
     next_ack: u64,
-    asked: VecDeque<(u64, Topic)>,
+    pending: VecDeque<(u64, Topic)>,
 }
 
 /// What a frame held.
 #[derive(Debug, Default)]
-pub struct Heard<'f> {
+pub struct Decoded<'f> {
     /// What the session itself makes of it.
-    pub notes: Vec<Incoming>,
-    /// What it says to the dialect, in order.
-    pub said: Vec<Said<'f>>,
+    pub incoming: Vec<Incoming>,
+    /// What it means to the dialect, in order.
+    pub events: Vec<SessionEvent<'f>>,
 }
 
-/// What the server said to the dialect.
+/// What the server sent to the dialect.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Said<'f> {
+pub enum SessionEvent<'f> {
     /// An event.
     Event {
         /// Its name.
@@ -91,7 +91,7 @@ pub enum Said<'f> {
         /// The text behind the name: the first argument, then perhaps more, then `]`.
         args: Cow<'f, str>,
     },
-    /// The answer to an event sent with [`SocketIo::ask`].
+    /// The answer to an event sent with [`SocketIoSession::emit_with_ack`].
     Ack {
         /// What was asked for.
         topic: Topic,
@@ -104,52 +104,52 @@ pub enum Said<'f> {
     Ping,
 }
 
-impl SocketIo {
+impl SocketIoSession {
     /// A session in `namespaces`, all of which are connected on every link. `fallback` is tried
     /// when the server has none of them.
     #[must_use]
-    pub fn new(namespaces: Vec<String>, fallback: Option<&'static str>) -> SocketIo {
+    pub fn new(namespaces: Vec<String>, fallback: Option<&'static str>) -> SocketIoSession {
         let wanted = namespaces
             .into_iter()
             .map(|path| Namespace {
                 wanted: path.clone(),
                 path,
-                standing: Standing::Waiting,
-                session: None,
+                state: NamespaceState::Waiting,
+                recovery: None,
             })
             .collect();
-        SocketIo {
+        SocketIoSession {
             wanted,
             fallback,
             open: None,
-            we_ping: false,
+            client_pings: false,
             ready: false,
             attachments: Attachments::default(),
             next_ack: 0,
-            asked: VecDeque::new(),
+            pending: VecDeque::new(),
         }
     }
 
     /// Forgets the link; what is needed to recover the session is kept.
     pub fn reset(&mut self) {
         for namespace in &mut self.wanted {
-            namespace.standing = Standing::Waiting;
+            namespace.state = NamespaceState::Waiting;
             if namespace.path != namespace.wanted {
                 namespace.path.clone_from(&namespace.wanted);
-                namespace.session = None;
+                namespace.recovery = None;
             }
         }
         self.open = None;
-        self.we_ping = false;
+        self.client_pings = false;
         self.ready = false;
         self.attachments = Attachments::default();
-        self.asked.clear();
+        self.pending.clear();
     }
 
     /// Forgets also what would recover the session, for another key.
     pub fn forget(&mut self) {
         for namespace in &mut self.wanted {
-            namespace.session = None;
+            namespace.recovery = None;
         }
     }
 
@@ -159,14 +159,14 @@ impl SocketIo {
         self.ready
     }
 
-    /// How this link proves that it is alive: as the open packet said.
+    /// How this link proves that it is alive: as the open packet says.
     #[must_use]
     pub fn keepalive(&self) -> Keepalive {
         let (interval, timeout) = match &self.open {
             Some(open) => (open.interval(), open.timeout()),
             None => (Duration::from_secs(25), Duration::from_secs(20)),
         };
-        if self.we_ping {
+        if self.client_pings {
             Keepalive::ClientPings { interval, timeout }
         } else {
             Keepalive::ServerPings { interval, timeout }
@@ -176,32 +176,32 @@ impl SocketIo {
     /// The client's ping, where the protocol wants one.
     #[must_use]
     pub fn ping(&self) -> Vec<Frame> {
-        if self.we_ping { vec![frame(&Engine::Ping(""))] } else { Vec::new() }
+        if self.client_pings { vec![frame(&Engine::Ping(""))] } else { Vec::new() }
     }
 
     /// An event for every accepted namespace.
     #[must_use]
-    pub fn tell(&self, name: &str, args: &[&str]) -> Vec<Frame> {
+    pub fn emit(&self, name: &str, args: &[&str]) -> Vec<Frame> {
         self.accepted().map(|path| message(&Packet::event(path, None, name, args))).collect()
     }
 
     /// An event for one namespace.
     #[must_use]
-    pub fn tell_in(namespace: &str, name: &str, args: &[&str]) -> Frame {
+    pub fn emit_to(namespace: &str, name: &str, args: &[&str]) -> Frame {
         message(&Packet::event(namespace, None, name, args))
     }
 
     /// An event for every accepted namespace, of which an acknowledgement is wanted.
-    pub fn ask(&mut self, topic: &Topic, name: &str, args: &[&str]) -> Vec<Frame> {
+    pub fn emit_with_ack(&mut self, topic: &Topic, name: &str, args: &[&str]) -> Vec<Frame> {
         let paths: Vec<String> = self.accepted().map(str::to_owned).collect();
         let mut frames = Vec::new();
         for path in paths {
             let id = self.next_ack;
             self.next_ack += 1;
-            if self.asked.len() == MAX_ASKED {
-                self.asked.pop_front();
+            if self.pending.len() == MAX_PENDING {
+                self.pending.pop_front();
             }
-            self.asked.push_back((id, topic.clone()));
+            self.pending.push_back((id, topic.clone()));
             frames.push(message(&Packet::event(&path, Some(id), name, args)));
         }
         frames
@@ -223,7 +223,7 @@ impl SocketIo {
 
     fn typed(&self, text: &str) -> Vec<Frame> {
         if let Some((event, data)) = raw_event(text) {
-            return self.tell(&event, data.as_slice());
+            return self.emit(&event, data.as_slice());
         }
         if text.starts_with('[') && json::is_json(text) && split_event(text).is_some() {
             let args = || Cow::Borrowed(text);
@@ -243,52 +243,52 @@ impl SocketIo {
     fn accepted(&self) -> impl Iterator<Item = &str> {
         self.wanted
             .iter()
-            .filter(|namespace| namespace.standing == Standing::Accepted)
+            .filter(|namespace| namespace.state == NamespaceState::Accepted)
             .map(|namespace| namespace.path.as_str())
     }
 
     /// Reads one frame. Total.
-    pub fn decode<'f>(&mut self, frame: &'f Frame, endpoint: &Endpoint) -> Heard<'f> {
+    pub fn decode<'f>(&mut self, frame: &'f Frame, endpoint: &Endpoint) -> Decoded<'f> {
         match frame {
             Frame::Text(text) => self.text(text, endpoint),
             Frame::Binary(bytes) => self.binary(bytes, endpoint),
-            Frame::Ping | Frame::Pong => Heard::default(),
+            Frame::Ping | Frame::Pong => Decoded::default(),
         }
     }
 
-    fn text<'f>(&mut self, text: &'f str, endpoint: &Endpoint) -> Heard<'f> {
+    fn text<'f>(&mut self, text: &'f str, endpoint: &Endpoint) -> Decoded<'f> {
         match Engine::parse(text) {
             Ok(Engine::Message(inner)) => self.message(inner, endpoint),
             Ok(Engine::Ping(probe)) => {
-                let mut heard = match self.attachments.pinged() {
+                let mut decoded = match self.attachments.pinged() {
                     Some((packet, missing)) => self.incomplete(packet, missing, endpoint),
-                    None => Heard::default(),
+                    None => Decoded::default(),
                 };
-                heard.notes.insert(0, Incoming::Reply(self::frame(&Engine::Pong(probe))));
-                heard.said.push(Said::Ping);
-                heard
+                decoded.incoming.insert(0, Incoming::Reply(self::frame(&Engine::Pong(probe))));
+                decoded.events.push(SessionEvent::Ping);
+                decoded
             }
             Ok(Engine::Open(open)) => {
                 self.open = Some(open);
                 let paths = self.wanted.iter().map(|namespace| self.connect(namespace, endpoint));
-                note(paths.collect())
+                with(paths.collect())
             }
             Ok(Engine::Close) => {
-                note(vec![Incoming::Disconnected("The server closed the connection.".to_owned())])
+                with(vec![Incoming::Disconnected("The server closed the connection.".to_owned())])
             }
-            Ok(Engine::Pong(_) | Engine::Upgrade | Engine::Noop) => Heard::default(),
+            Ok(Engine::Pong(_) | Engine::Upgrade | Engine::Noop) => Decoded::default(),
             Err(error) => {
                 let words = format!("A frame that cannot be read: {error}.");
-                note(vec![odd_frame("unknown-frame", &words, Some(text), endpoint)])
+                with(vec![diagnostic("unknown-frame", &words, Some(text), endpoint)])
             }
         }
     }
 
     fn connect(&self, namespace: &Namespace, endpoint: &Endpoint) -> Incoming {
         let mut auth = serde_json::Map::new();
-        if let Some(session) = &namespace.session {
-            auth.insert("pid".to_owned(), Value::from(session.pid.as_str()));
-            if let Some(offset) = &session.offset {
+        if let Some(recovery) = &namespace.recovery {
+            auth.insert("pid".to_owned(), Value::from(recovery.pid.as_str()));
+            if let Some(offset) = &recovery.offset {
                 auth.insert("offset".to_owned(), Value::from(offset.as_str()));
             }
         }
@@ -299,25 +299,25 @@ impl SocketIo {
         Incoming::Reply(message(&Packet::new(&namespace.path, Kind::Connect(auth))))
     }
 
-    fn message<'f>(&mut self, text: &'f str, endpoint: &Endpoint) -> Heard<'f> {
+    fn message<'f>(&mut self, text: &'f str, endpoint: &Endpoint) -> Decoded<'f> {
         let packet = match Packet::parse(text) {
             Ok(packet) => packet,
             Err(error) => {
                 let words = format!("A packet that cannot be read: {error}.");
-                return note(vec![odd_frame("unknown-frame", &words, Some(text), endpoint)]);
+                return with(vec![diagnostic("unknown-frame", &words, Some(text), endpoint)]);
             }
         };
         let taken = self.attachments.packet(packet);
-        let mut heard = match taken.incomplete {
+        let mut decoded = match taken.incomplete {
             Some((packet, missing)) => self.incomplete(packet, missing, endpoint),
-            None => Heard::default(),
+            None => Decoded::default(),
         };
         if let Some(packet) = taken.packet {
             let own = self.packet(packet, endpoint);
-            heard.notes.extend(own.notes);
-            heard.said.extend(own.said);
+            decoded.incoming.extend(own.incoming);
+            decoded.events.extend(own.events);
         }
-        heard
+        decoded
     }
 
     /// A packet of which parts are missing counts all the same, since it may tell of an end.
@@ -326,30 +326,30 @@ impl SocketIo {
         packet: Packet<'f>,
         missing: usize,
         endpoint: &Endpoint,
-    ) -> Heard<'f> {
-        let mut heard = self.packet(packet, endpoint);
+    ) -> Decoded<'f> {
+        let mut decoded = self.packet(packet, endpoint);
         let words = match missing {
             1 => "A binary part of an event did not arrive.".to_owned(),
             missing => format!("{missing} binary parts of an event did not arrive."),
         };
-        heard.notes.push(odd_frame("unknown-frame", &words, None, endpoint));
-        heard
+        decoded.incoming.push(diagnostic("unknown-frame", &words, None, endpoint));
+        decoded
     }
 
-    fn binary<'f>(&mut self, bytes: &[u8], endpoint: &Endpoint) -> Heard<'f> {
+    fn binary<'f>(&mut self, bytes: &[u8], endpoint: &Endpoint) -> Decoded<'f> {
         // Protocol 3 marks a binary frame as a message, as it does with text.
-        let bytes = bytes.strip_prefix(&[4]).filter(|_| self.we_ping).unwrap_or(bytes);
+        let bytes = bytes.strip_prefix(&[4]).filter(|_| self.client_pings).unwrap_or(bytes);
         match self.attachments.binary(bytes) {
             Ok(Some(whole)) => self.packet(whole, endpoint),
-            Ok(None) => Heard::default(),
+            Ok(None) => Decoded::default(),
             Err(error) => {
                 let words = format!("A binary frame was dropped: {error}.");
-                note(vec![odd_frame("unknown-frame", &words, None, endpoint)])
+                with(vec![diagnostic("unknown-frame", &words, None, endpoint)])
             }
         }
     }
 
-    fn packet<'f>(&mut self, packet: Packet<'f>, endpoint: &Endpoint) -> Heard<'f> {
+    fn packet<'f>(&mut self, packet: Packet<'f>, endpoint: &Endpoint) -> Decoded<'f> {
         let Packet { namespace, kind, .. } = packet;
         match kind {
             Kind::Connect(data) => self.connected(&namespace, data.as_deref()),
@@ -357,91 +357,99 @@ impl SocketIo {
             Kind::ConnectError(data) => self.refused(&namespace, data.as_deref(), endpoint),
             Kind::Event { args, .. } | Kind::BinaryEvent { args, .. } => {
                 self.remember_offset(&namespace, &args);
-                let said = match args {
-                    Cow::Borrowed(args) => split_event(args)
-                        .map(|(name, rest)| Said::Event { name, args: Cow::Borrowed(rest) }),
-                    Cow::Owned(args) => split_event(&args).map(|(name, rest)| Said::Event {
-                        name: Cow::Owned(name.into_owned()),
-                        args: Cow::Owned(rest.to_owned()),
+                let event = match args {
+                    Cow::Borrowed(args) => split_event(args).map(|(name, rest)| {
+                        SessionEvent::Event { name, args: Cow::Borrowed(rest) }
                     }),
+                    Cow::Owned(args) => {
+                        split_event(&args).map(|(name, rest)| SessionEvent::Event {
+                            name: Cow::Owned(name.into_owned()),
+                            args: Cow::Owned(rest.to_owned()),
+                        })
+                    }
                 };
-                if said.is_none() {
+                if event.is_none() {
                     let words = "An event without a name.";
-                    return note(vec![odd_frame("wrong-shape", words, None, endpoint)]);
+                    return with(vec![diagnostic("wrong-shape", words, None, endpoint)]);
                 }
-                Heard { notes: Vec::new(), said: said.into_iter().collect() }
+                Decoded { incoming: Vec::new(), events: event.into_iter().collect() }
             }
             Kind::Ack { id, args } | Kind::BinaryAck { id, args, .. } => {
-                let Some(index) = self.asked.iter().position(|(asked, _)| *asked == id) else {
+                let Some(index) = self.pending.iter().position(|(pending, _)| *pending == id)
+                else {
                     let words = format!("An acknowledgement of {id}, which was not asked for.");
-                    return note(vec![odd_frame("unknown-frame", &words, None, endpoint)]);
+                    return with(vec![diagnostic("unknown-frame", &words, None, endpoint)]);
                 };
-                let said = self.asked.remove(index).map(|(_, topic)| Said::Ack { topic, args });
-                Heard { notes: Vec::new(), said: said.into_iter().collect() }
+                let event =
+                    self.pending.remove(index).map(|(_, topic)| SessionEvent::Ack { topic, args });
+                Decoded { incoming: Vec::new(), events: event.into_iter().collect() }
             }
         }
     }
 
-    fn connected<'f>(&mut self, path: &str, data: Option<&str>) -> Heard<'f> {
+    fn connected<'f>(&mut self, path: &str, data: Option<&str>) -> Decoded<'f> {
         // Unreadable data leaves both unknown, which is what an old server says.
         let data = data.and_then(Fields::leading).unwrap_or_default();
         let (sid, pid) = (data.string("sid"), data.string("pid"));
         // Only servers of protocol 3 answer without a session id, and there the client pings.
-        self.we_ping = sid.is_none();
+        self.client_pings = sid.is_none();
         let Some(namespace) = self.wanted.iter_mut().find(|namespace| namespace.path == path)
         else {
             // Old servers enter everybody into the root namespace, wanted or not.
-            return Heard::default();
+            return Decoded::default();
         };
-        namespace.standing = Standing::Accepted;
-        let same = |session: &Session| Some(&session.pid) == pid.as_ref();
-        if !namespace.session.as_ref().is_some_and(same) {
-            namespace.session = pid.map(|pid| Session { pid, offset: None });
+        namespace.state = NamespaceState::Accepted;
+        let same = |recovery: &Recovery| Some(&recovery.pid) == pid.as_ref();
+        if !namespace.recovery.as_ref().is_some_and(same) {
+            namespace.recovery = pid.map(|pid| Recovery { pid, offset: None });
         }
         if self.ready {
-            return Heard { notes: Vec::new(), said: vec![Said::Joined(path.to_owned())] };
+            return Decoded {
+                incoming: Vec::new(),
+                events: vec![SessionEvent::Joined(path.to_owned())],
+            };
         }
         self.ready = true;
-        note(vec![Incoming::Ready])
+        with(vec![Incoming::Ready])
     }
 
-    fn left<'f>(&mut self, path: &str, endpoint: &Endpoint) -> Heard<'f> {
+    fn left<'f>(&mut self, path: &str, endpoint: &Endpoint) -> Decoded<'f> {
         if let Some(namespace) = self.wanted.iter_mut().find(|namespace| namespace.path == path) {
-            namespace.standing = Standing::Left;
+            namespace.state = NamespaceState::Left;
             // After an explicit good-bye the server keeps nothing to recover.
-            namespace.session = None;
+            namespace.recovery = None;
         }
         let words = format!("The server disconnected us from {path}.");
         if self.accepted().next().is_some() {
-            return note(vec![odd_frame("disconnected", &words, None, endpoint)]);
+            return with(vec![diagnostic("disconnected", &words, None, endpoint)]);
         }
-        note(vec![Incoming::Disconnected(words)])
+        with(vec![Incoming::Disconnected(words)])
     }
 
-    fn refused<'f>(&mut self, path: &str, data: Option<&str>, endpoint: &Endpoint) -> Heard<'f> {
+    fn refused<'f>(&mut self, path: &str, data: Option<&str>, endpoint: &Endpoint) -> Decoded<'f> {
         let reason = endpoint.redactor().clean(&refusal(data));
         let unknown = reason == INVALID_NAMESPACE;
         if let Some(namespace) = self.wanted.iter_mut().find(|namespace| namespace.path == path) {
-            namespace.standing = Standing::Refused(reason.clone());
-            namespace.session = None;
+            namespace.state = NamespaceState::Refused(reason.clone());
+            namespace.recovery = None;
             if let Some(fallback) = self.fallback.filter(|fallback| unknown && *fallback != path) {
                 namespace.path = fallback.to_owned();
-                namespace.standing = Standing::Waiting;
+                namespace.state = NamespaceState::Waiting;
                 let index = self.wanted.iter().position(|namespace| namespace.path == fallback);
                 // The entry was renamed one line above.
                 let again = index.map(|index| self.connect(&self.wanted[index], endpoint));
-                return note(again.into_iter().collect());
+                return with(again.into_iter().collect());
             }
         }
         let undecided = |namespace: &Namespace| {
-            matches!(namespace.standing, Standing::Waiting | Standing::Accepted)
+            matches!(namespace.state, NamespaceState::Waiting | NamespaceState::Accepted)
         };
         if self.wanted.iter().any(undecided) {
-            return Heard::default();
+            return Decoded::default();
         }
         let refused = || {
-            self.wanted.iter().filter_map(|namespace| match &namespace.standing {
-                Standing::Refused(reason) => Some((reason, &namespace.path)),
+            self.wanted.iter().filter_map(|namespace| match &namespace.state {
+                NamespaceState::Refused(reason) => Some((reason, &namespace.path)),
                 _ => None,
             })
         };
@@ -450,27 +458,27 @@ impl SocketIo {
         let words = match (telling, refused().next()) {
             (Some((reason, path)), _) => format!("{reason} (namespace {path})"),
             (None, Some((_, path))) => {
-                return note(vec![Incoming::Foreign(format!(
+                return with(vec![Incoming::Foreign(format!(
                     "The server has no namespace {path}."
                 ))]);
             }
             (None, None) => reason,
         };
-        note(vec![Incoming::Refused(words)])
+        with(vec![Incoming::Refused(words)])
     }
 
     /// Where the server can recover sessions, the last argument of every event is its offset.
     fn remember_offset(&mut self, path: &str, args: &str) {
-        let session = self
+        let recovery = self
             .wanted
             .iter_mut()
             .filter(|namespace| namespace.path == path)
-            .find_map(|namespace| namespace.session.as_mut());
-        if let Some(session) = session
+            .find_map(|namespace| namespace.recovery.as_mut());
+        if let Some(recovery) = recovery
             && let Some(last) = elements(args).and_then(|args| args.last().copied())
             && last.get().starts_with('"')
         {
-            session.offset = json::id_of(last);
+            recovery.offset = json::id_of(last);
         }
     }
 }
@@ -515,7 +523,7 @@ pub fn raw_event(text: &str) -> Option<(String, Option<&str>)> {
 
 /// A diagnostic with the beginning of what was received, the key removed from it.
 #[must_use]
-pub fn odd_frame(
+pub fn diagnostic(
     kind: &'static str,
     words: &str,
     received: Option<&str>,
@@ -551,8 +559,8 @@ fn refusal(data: Option<&str>) -> String {
         .unwrap_or_else(|| "refused without a reason".to_owned())
 }
 
-fn note<'f>(notes: Vec<Incoming>) -> Heard<'f> {
-    Heard { notes, said: Vec::new() }
+fn with<'f>(incoming: Vec<Incoming>) -> Decoded<'f> {
+    Decoded { incoming, events: Vec::new() }
 }
 
 fn frame(packet: &Engine<'_>) -> Frame {

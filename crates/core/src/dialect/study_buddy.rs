@@ -17,7 +17,7 @@ use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::memory::Memory;
 use super::nest;
 use super::sign_in::SignIn;
-use super::socketio_session::{self, Said, SocketIo, odd_frame};
+use super::socketio_session::{self, SessionEvent, SocketIoSession, diagnostic};
 use super::{
     Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest, Outgoing,
     Oversized,
@@ -49,7 +49,7 @@ const JOBS_PER_PING: usize = 10;
 #[derive(Debug)]
 pub struct StudyBuddy {
     endpoint: Endpoint,
-    link: SocketIo,
+    session: SocketIoSession,
     watched: Vec<Topic>,
     /// Where the next ping goes on reading watched jobs again.
     cursor: usize,
@@ -97,7 +97,7 @@ impl StudyBuddy {
         let namespace = named.unwrap_or_else(|| NAMESPACE.to_owned());
         Ok(Self {
             endpoint,
-            link: SocketIo::new(vec![namespace], fallback),
+            session: SocketIoSession::new(vec![namespace], fallback),
             watched: Vec::new(),
             cursor: 0,
             seen: Memory::default(),
@@ -125,24 +125,24 @@ impl StudyBuddy {
                 told
             }),
             "exception" | "error" => {
-                let words = nest::words(args).unwrap_or_else(|| "no reason given".to_owned());
+                let words = nest::message(args).unwrap_or_else(|| "no reason given".to_owned());
                 let words = format!("The server reported an error: {words}.");
-                return vec![odd_frame("server-error", &words, Some(args), &self.endpoint)];
+                return vec![diagnostic("server-error", &words, Some(args), &self.endpoint)];
             }
             _ => {
                 let words = format!("An unknown event, {name}.");
-                return vec![odd_frame("unknown-frame", &words, Some(args), &self.endpoint)];
+                return vec![diagnostic("unknown-frame", &words, Some(args), &self.endpoint)];
             }
         };
         incoming.unwrap_or_else(|| {
             let words = format!("A {name} event without a job.");
-            vec![odd_frame("wrong-shape", &words, Some(args), &self.endpoint)]
+            vec![diagnostic("wrong-shape", &words, Some(args), &self.endpoint)]
         })
     }
 
     fn progress(&mut self, args: &str) -> Option<Vec<Incoming>> {
         let (mut patch, word) = job_event(args)?;
-        let mut state = word.as_deref().map_or(JobState::Running, nest::state);
+        let mut state = word.as_deref().map_or(JobState::Running, nest::job_state);
         if state == JobState::Running && patch.message.as_deref() == Some("queued") {
             // The word for a running job is sent at submission too, with this stage.
             state = JobState::Queued;
@@ -281,7 +281,7 @@ impl Dialect for StudyBuddy {
 
     fn set_key(&mut self, key: Option<Secret>) {
         self.endpoint.set_key(key);
-        self.link.forget();
+        self.session.forget();
     }
 
     fn has_key(&self) -> bool {
@@ -289,7 +289,7 @@ impl Dialect for StudyBuddy {
     }
 
     fn open(&mut self) -> Result<OpenRequest, String> {
-        self.link.reset();
+        self.session.reset();
         self.watched.clear();
         self.asked.clear();
         self.replayed.clear();
@@ -302,8 +302,8 @@ impl Dialect for StudyBuddy {
     }
 
     fn decode(&mut self, frame: &Frame) -> Vec<Incoming> {
-        let heard = self.link.decode(frame, &self.endpoint);
-        let mut out = heard.notes;
+        let decoded = self.session.decode(frame, &self.endpoint);
+        let mut out = decoded.incoming;
         for incoming in &mut out {
             if let Incoming::Refused(words) = incoming
                 && words.starts_with("Authentication failed")
@@ -314,15 +314,15 @@ impl Dialect for StudyBuddy {
                 );
             }
         }
-        for said in heard.said {
-            match said {
-                Said::Event { name, args } => {
+        for event in decoded.events {
+            match event {
+                SessionEvent::Event { name, args } => {
                     let heard = self.event(&name, &args);
                     out.extend(self.notes.with_last(heard));
                 }
-                Said::Ack { topic, args } => out.extend(self.acknowledged(topic, &args)),
-                Said::Ping => out.extend(self.refresh()),
-                Said::Joined(_) => {}
+                SessionEvent::Ack { topic, args } => out.extend(self.acknowledged(topic, &args)),
+                SessionEvent::Ping => out.extend(self.refresh()),
+                SessionEvent::Joined(_) => {}
             }
         }
         out
@@ -335,7 +335,7 @@ impl Dialect for StudyBuddy {
                     self.watched.push(topic.clone());
                 }
                 let payload = subscription(topic);
-                let frames = self.link.ask(topic, "subscribe:jobs", &[&payload]);
+                let frames = self.session.emit_with_ack(topic, "subscribe:jobs", &[&payload]);
                 if let Topic::Job(id) = topic
                     && !frames.is_empty()
                 {
@@ -350,10 +350,10 @@ impl Dialect for StudyBuddy {
                     self.asked.remove(id);
                     self.replayed.remove(id);
                 }
-                self.link.tell("unsubscribe:jobs", &[&subscription(topic)])
+                self.session.emit("unsubscribe:jobs", &[&subscription(topic)])
             }
-            Outgoing::Ping => self.link.ping(),
-            Outgoing::Send(text) => self.link.send(text),
+            Outgoing::Ping => self.session.ping(),
+            Outgoing::Send(text) => self.session.send(text),
             Outgoing::History(_) | Outgoing::Filter(_) => Vec::new(),
         }
     }
@@ -371,7 +371,7 @@ impl Dialect for StudyBuddy {
     }
 
     fn keepalive(&self) -> Keepalive {
-        self.link.keepalive()
+        self.session.keepalive()
     }
 
     fn why_unsupported(&self, topic: &Topic) -> Option<String> {

@@ -399,7 +399,7 @@ mod tests {
             updated_at: None,
             extra: Default::default(),
             source: Source::Socket,
-            heard_at: start,
+            last_seen: start,
         }
     }
 

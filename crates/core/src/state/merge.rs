@@ -216,7 +216,7 @@ impl Entry {
             updated_at: None,
             extra: Extra::new(),
             source: context.source,
-            heard_at: context.now.wall,
+            last_seen: context.now.wall,
         }));
         entry.hear(context);
         entry.note_failure(patch.failed_before.as_deref());
@@ -316,7 +316,7 @@ impl Entry {
         let job = Arc::make_mut(&mut self.job);
         job.state = JobState::gone();
         job.source = Source::Http;
-        job.heard_at = now.wall;
+        job.last_seen = now.wall;
         changes.push(Change::Job(Arc::clone(&self.job)));
         changes.push(Change::Transition(Transition {
             job: self.job.id.clone(),
@@ -340,7 +340,7 @@ impl Entry {
         let job = Arc::make_mut(&mut self.job);
         job.state = JobState::Failed;
         job.finished_at = job.finished_at.or(tentative.at);
-        job.heard_at = now.wall;
+        job.last_seen = now.wall;
         changes.push(Change::Job(Arc::clone(&self.job)));
         if self.not_yet_announced(&JobState::Failed) {
             changes.push(Change::Transition(Transition {
@@ -654,7 +654,7 @@ impl Entry {
         self.remembered = false;
         if shown {
             let job = Arc::make_mut(&mut self.job);
-            job.heard_at = context.now.wall;
+            job.last_seen = context.now.wall;
             job.source = context.source;
         }
     }

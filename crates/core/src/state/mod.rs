@@ -344,7 +344,7 @@ impl Board {
     pub fn heard_at(&self, id: &JobId) -> Option<i64> {
         let entry = self.jobs.get(id)?;
         (entry.job.source != Source::History)
-            .then(|| entry.heard_at.max(entry.job.heard_at.as_millisecond()))
+            .then(|| entry.heard_at.max(entry.job.last_seen.as_millisecond()))
     }
 
     /// Drops a job as if it had never been heard of.

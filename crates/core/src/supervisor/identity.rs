@@ -143,7 +143,7 @@ impl Supervisor {
             (None, _) if alive => Whose::Ended,
             // An end that is told once more, and what still comes after one.
             (None, _) => {
-                let ended = |job: &Job| -> Timestamp { job.finished_at.unwrap_or(job.heard_at) };
+                let ended = |job: &Job| -> Timestamp { job.finished_at.unwrap_or(job.last_seen) };
                 match all().max_by_key(|job| ended(job)) {
                     Some(last) => Whose::One(last.id.clone()),
                     None => Whose::Several,

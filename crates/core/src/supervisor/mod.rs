@@ -221,7 +221,7 @@ impl Supervisor {
         if !job.state.terminal() {
             let lists = self.listed_before.iter();
             let heard = lists.filter(|(topic, _)| self.dialect.contains(topic, job));
-            job.heard_at = heard.map(|(_, at)| *at).fold(job.heard_at, Timestamp::max);
+            job.last_seen = heard.map(|(_, at)| *at).fold(job.last_seen, Timestamp::max);
         }
         self.dialect.remember(job);
         self.board.remember(Arc::clone(&shared));

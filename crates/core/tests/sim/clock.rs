@@ -55,7 +55,7 @@ fn a_remembered_job_is_as_old_as_the_last_list_that_held_it_and_not_as_its_last_
     bench.input(Input::Tick);
     bench.machine.remember_listing(Topic::Queue("mail".to_owned()), hour);
     bench.machine.remember_listing(Topic::Queue("other".to_owned()), at(EPOCH_MS + 2 * HOUR_MS));
-    assert_eq!(bench.machine.remember(running).heard_at, hour);
+    assert_eq!(bench.machine.remember(running).last_seen, hour);
     // No list need show what has ended.
-    assert_eq!(bench.machine.remember(completed.clone()).heard_at, completed.heard_at);
+    assert_eq!(bench.machine.remember(completed.clone()).last_seen, completed.last_seen);
 }

@@ -133,7 +133,7 @@ impl JobServer {
                 updated_at: None,
                 extra: Default::default(),
                 source: Source::History,
-                heard_at: begun,
+                last_seen: begun,
             });
         }
         jobs

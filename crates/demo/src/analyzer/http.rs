@@ -6,7 +6,7 @@ use super::Analyzer;
 use crate::DEMO_KEY;
 use crate::control::JobSpec;
 use crate::json::{Obj, Raw, iso, num, raw, text};
-use crate::voice::{Reply, Request};
+use crate::protocol::{Reply, Request};
 use crate::world::World;
 use crate::world::job::{Job, State};
 

@@ -7,10 +7,10 @@ mod http;
 
 use serde_json::Value;
 
-use crate::hub::{Hub, Out, Session};
 use crate::json::{Obj, Raw, num, raw, text};
-use crate::sio::{self, Heard, Transport};
-use crate::voice::{Reply, Request, Rules, Voice};
+use crate::protocol::{Protocol, Reply, Request, Rules};
+use crate::sessions::{Out, Session, Sessions};
+use crate::socketio::{self, ClientPacket, Transport};
 use crate::world::job::Job;
 use crate::world::{Event, World};
 use crate::{DemoOptions, Generation};
@@ -46,12 +46,12 @@ impl Analyzer {
         if self.documented() { DOCUMENTED_NAMESPACE } else { "/" }
     }
 
-    fn emit(&self, hub: &mut Hub, job: &Job, name: &str, body: &Raw) {
-        let frame = sio::event(self.namespace(), name, body);
+    fn emit(&self, sessions: &mut Sessions, job: &Job, name: &str, body: &Raw) {
+        let frame = socketio::event(self.namespace(), name, body);
         let room = format!("job:{}", job.id);
         let queue = format!("queue:{}", job.queue);
         let documented = self.documented();
-        hub.send_where(&Out::Text(frame.into()), |session| {
+        sessions.send_where(&Out::Text(frame.into()), |session| {
             session.rooms.contains(&room)
                 || documented
                     && (session.rooms.contains(&queue)
@@ -59,7 +59,7 @@ impl Analyzer {
         });
     }
 
-    fn progress(&self, world: &World, hub: &mut Hub, job: &Job, progress: &Raw) {
+    fn progress(&self, world: &World, sessions: &mut Sessions, job: &Job, progress: &Raw) {
         let body = if self.documented() {
             Obj::new().put("jobId", &job.id).put("progress", progress).put("status", "active").raw()
         } else {
@@ -70,15 +70,15 @@ impl Analyzer {
                 .put("timestamp", world.now())
                 .raw()
         };
-        self.emit(hub, job, "job-progress", &body);
+        self.emit(sessions, job, "job-progress", &body);
         // These processors publish progress themselves and the bridge forwards BullMQ's event.
         let twice = matches!(job.queue.as_str(), "similarity-operations" | "enrichment-operations");
         if twice && !self.documented() {
-            self.emit(hub, job, "job-progress", &body);
+            self.emit(sessions, job, "job-progress", &body);
         }
     }
 
-    fn completed(&self, world: &World, hub: &mut Hub, job: &Job) {
+    fn completed(&self, world: &World, sessions: &mut Sessions, job: &Job) {
         let result = raw(text(&job.result));
         let took = job.took().unwrap_or(0);
         let total = job.finished.map_or(0, |at| (at - job.created).max(0));
@@ -93,12 +93,12 @@ impl Analyzer {
             }
         };
         if job.id.starts_with("dashboard-") && !self.documented() {
-            self.emit(hub, job, "job-completed", &body(None));
+            self.emit(sessions, job, "job-completed", &body(None));
         }
-        self.emit(hub, job, "job-completed", &body(Some(total)));
+        self.emit(sessions, job, "job-completed", &body(Some(total)));
     }
 
-    fn failed(&self, world: &World, hub: &mut Hub, job: &Job) {
+    fn failed(&self, world: &World, sessions: &mut Sessions, job: &Job) {
         let error = job.failure.as_ref().map_or("", |failure| failure.text.as_str());
         let body = if self.documented() {
             Obj::new().put("jobId", &job.id).put("error", error).put("failedReason", error).raw()
@@ -112,10 +112,17 @@ impl Analyzer {
                 .put("timestamp", world.now())
                 .raw()
         };
-        self.emit(hub, job, "job-failed", &body);
+        self.emit(sessions, job, "job-failed", &body);
     }
 
-    fn command(&mut self, world: &World, hub: &mut Hub, conn: u64, name: &str, args: &[Value]) {
+    fn command(
+        &mut self,
+        world: &World,
+        sessions: &mut Sessions,
+        conn: u64,
+        name: &str,
+        args: &[Value],
+    ) {
         let namespace = self.namespace();
         let (field, prefix) = match name {
             "subscribe-to-job" | "unsubscribe-from-job" => ("jobId", "job:"),
@@ -131,7 +138,7 @@ impl Analyzer {
                 .put("status", "error")
                 .put("message", "Internal server error")
                 .put("cause", cause);
-            return hub.text(conn, sio::event(namespace, "exception", body.raw()));
+            return sessions.text(conn, socketio::event(namespace, "exception", body.raw()));
         };
         // A number is stored as such and never matches a job's id.
         let wanted = match body.get(field) {
@@ -140,7 +147,7 @@ impl Analyzer {
             None => return,
         };
         let on = name.starts_with("subscribe");
-        if let Some(session) = hub.session_mut(conn) {
+        if let Some(session) = sessions.session_mut(conn) {
             if on {
                 session.rooms.insert(wanted);
             } else {
@@ -152,62 +159,62 @@ impl Analyzer {
                 .put("type", prefix.trim_end_matches(':'))
                 .put(field, body.get(field))
                 .put("timestamp", world.now());
-            hub.text(conn, sio::event(namespace, "subscription-success", body.raw()));
+            sessions.text(conn, socketio::event(namespace, "subscription-success", body.raw()));
         }
     }
 }
 
-impl Voice for Analyzer {
+impl Protocol for Analyzer {
     fn rules(&self) -> Rules {
         self.transport.rules()
     }
 
-    fn upgrade(&mut self, _: &World, _: &Hub, request: &Request) -> Result<Session, Reply> {
+    fn upgrade(&mut self, _: &World, _: &Sessions, request: &Request) -> Result<Session, Reply> {
         Transport::check(request)?;
         Ok(Session { authenticated: true, ..Session::default() })
     }
 
-    fn opened(&mut self, _: &World, hub: &mut Hub, conn: u64) {
-        self.transport.opened(hub, conn);
+    fn opened(&mut self, _: &World, sessions: &mut Sessions, conn: u64) {
+        self.transport.opened(sessions, conn);
     }
 
-    fn text(&mut self, world: &mut World, hub: &mut Hub, conn: u64, text: &str) {
+    fn text(&mut self, world: &mut World, sessions: &mut Sessions, conn: u64, text: &str) {
         match Transport::read(text) {
-            Heard::Nothing => {}
-            Heard::Connect(namespace) if namespace == self.namespace() => {
-                let sid = self.transport.join(hub, conn, &namespace);
+            ClientPacket::Nothing => {}
+            ClientPacket::Connect(namespace) if namespace == self.namespace() => {
+                let sid = self.transport.join(sessions, conn, &namespace);
                 let body = Obj::new()
                     .put("message", "Connected to job progress updates")
                     .put("clientId", sid)
                     .put("timestamp", world.now());
-                hub.text(conn, sio::event(&namespace, "connected", body.raw()));
+                sessions.text(conn, socketio::event(&namespace, "connected", body.raw()));
             }
-            Heard::Connect(namespace) if namespace == "/" => {
-                self.transport.join(hub, conn, &namespace);
+            ClientPacket::Connect(namespace) if namespace == "/" => {
+                self.transport.join(sessions, conn, &namespace);
             }
-            Heard::Connect(namespace) => {
-                Transport::refuse(hub, conn, &namespace, "Invalid namespace");
+            ClientPacket::Connect(namespace) => {
+                Transport::refuse(sessions, conn, &namespace, "Invalid namespace");
             }
-            Heard::Disconnect(namespace) => {
-                if let Some(session) = hub.session_mut(conn) {
+            ClientPacket::Disconnect(namespace) => {
+                if let Some(session) = sessions.session_mut(conn) {
                     session.namespaces.remove(&namespace);
                     session.rooms.clear();
                 }
             }
-            Heard::Event(namespace, _, name, args) => {
+            ClientPacket::Event(namespace, _, name, args) => {
                 let inside = |session: &Session| session.namespaces.contains(&namespace);
-                if !hub.session(conn).is_some_and(inside) {
-                    return hub.send(conn, Out::Close(None));
+                if !sessions.session(conn).is_some_and(inside) {
+                    return sessions.send(conn, Out::Close(None));
                 }
                 if namespace == self.namespace() {
-                    self.command(world, hub, conn, &name, &args);
+                    self.command(world, sessions, conn, &name, &args);
                 }
             }
-            Heard::Close => hub.send(conn, Out::Close(None)),
+            ClientPacket::Close => sessions.send(conn, Out::Close(None)),
         }
     }
 
-    fn event(&mut self, world: &World, hub: &mut Hub, event: &Event) {
+    fn event(&mut self, world: &World, sessions: &mut Sessions, event: &Event) {
         let (Event::Started(key)
         | Event::Progressed(key)
         | Event::Completed(key)
@@ -223,32 +230,32 @@ impl Voice for Analyzer {
                     .put("queue", &job.queue)
                     .put("queueToStartTime", job.started.unwrap_or(job.created) - job.created)
                     .put("timestamp", world.now());
-                self.emit(hub, job, "job-queue-to-start", &body.raw());
+                self.emit(sessions, job, "job-queue-to-start", &body.raw());
             }
             Event::Progressed(_) => {
                 // One processor reports its stage in words between the numbers.
                 if job.id.starts_with("dashboard-") && !job.message.is_empty() {
                     let stage = Obj::new().put("status", &job.message).raw();
-                    self.progress(world, hub, job, &stage);
+                    self.progress(world, sessions, job, &stage);
                 }
-                self.progress(world, hub, job, &num(job.progress));
+                self.progress(world, sessions, job, &num(job.progress));
             }
-            Event::Completed(_) => self.completed(world, hub, job),
-            Event::Failed(_) => self.failed(world, hub, job),
+            Event::Completed(_) => self.completed(world, sessions, job),
+            Event::Failed(_) => self.failed(world, sessions, job),
             _ => {}
         }
     }
 
-    fn tick(&mut self, _: &World, hub: &mut Hub) {
-        Transport::tick(hub);
+    fn tick(&mut self, _: &World, sessions: &mut Sessions) {
+        Transport::tick(sessions);
     }
 
-    fn http(&mut self, world: &mut World, _: &Hub, request: &Request) -> Reply {
+    fn http(&mut self, world: &mut World, _: &Sessions, request: &Request) -> Reply {
         Transport::http(request).unwrap_or_else(|| self.route(world, request))
     }
 
-    fn kick(&mut self, hub: &mut Hub) {
-        Transport::kick(hub, self.namespace());
+    fn kick(&mut self, sessions: &mut Sessions) {
+        Transport::kick(sessions, self.namespace());
     }
 
     fn filler(&self, world: &World, n: u64) -> String {
@@ -261,11 +268,11 @@ impl Voice for Analyzer {
             .put("queue", queue)
             .put("progress", num((n % 1000) as f64 / 10.0))
             .put("timestamp", world.now());
-        sio::event(self.namespace(), "job-progress", body.raw())
+        socketio::event(self.namespace(), "job-progress", body.raw())
     }
 
     fn unknown(&self, data: &str) -> String {
-        sio::event(self.namespace(), "job-teleported", raw(data.to_owned()))
+        socketio::event(self.namespace(), "job-teleported", raw(data.to_owned()))
     }
 
     fn wrong_shapes(&self) -> Vec<String> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{BullBoard, rows};
 use crate::DEMO_PASSWORD;
 use crate::json::{Obj, Raw};
-use crate::voice::{Reply, Request, Role};
+use crate::protocol::{Reply, Request, Role};
 use crate::world::World;
 use crate::world::job::{Job, State};
 

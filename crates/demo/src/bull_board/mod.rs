@@ -6,9 +6,9 @@ mod rows;
 
 use std::collections::BTreeMap;
 
-use crate::hub::{Hub, Overflow, Session};
 use crate::json::{Obj, raw};
-use crate::voice::{Heartbeat, Reply, Request, Role, Rules, Voice};
+use crate::protocol::{Heartbeat, Protocol, Reply, Request, Role, Rules};
+use crate::sessions::{Overflow, Session, Sessions};
 use crate::world::job::Job;
 use crate::world::{Event, World};
 use crate::{DemoOptions, Generation, token};
@@ -55,30 +55,30 @@ impl BullBoard {
     }
 
     /// Sends a hint now, or soon if the same was sent just now.
-    fn hint(&mut self, world: &World, hub: &mut Hub, kind: &str, key: &str, value: &str) {
+    fn hint(&mut self, world: &World, sessions: &mut Sessions, kind: &str, key: &str, value: &str) {
         let frame = frame(kind, key, value);
         match self.sent.get_mut(&frame) {
             Some((at, due)) if world.now() - *at < THROTTLE => *due = true,
             _ => {
-                hub.text_all(&frame);
+                sessions.text_all(&frame);
                 self.sent.insert(frame, (world.now(), false));
             }
         }
     }
 
-    fn hints(&mut self, world: &World, hub: &mut Hub, job: &Job, queue: bool) {
+    fn hints(&mut self, world: &World, sessions: &mut Sessions, job: &Job, queue: bool) {
         if self.documented() {
-            self.hint(world, hub, "job-refresh", "jobId", &job.external);
+            self.hint(world, sessions, "job-refresh", "jobId", &job.external);
             if queue {
-                self.hint(world, hub, "queue-refresh", "queueName", &job.queue);
+                self.hint(world, sessions, "queue-refresh", "queueName", &job.queue);
             }
             return;
         }
-        self.hint(world, hub, "job-refresh", "id", "1");
-        self.hint(world, hub, "single-job-refresh", "jobId", &job.id);
+        self.hint(world, sessions, "job-refresh", "id", "1");
+        self.hint(world, sessions, "single-job-refresh", "jobId", &job.id);
         if queue {
-            self.hint(world, hub, "queue-refresh", "queueName", "1");
-            self.hint(world, hub, "single-queue-refresh", "queueName", &job.queue);
+            self.hint(world, sessions, "queue-refresh", "queueName", "1");
+            self.hint(world, sessions, "single-queue-refresh", "queueName", &job.queue);
         }
     }
 
@@ -90,7 +90,7 @@ impl BullBoard {
     }
 }
 
-impl Voice for BullBoard {
+impl Protocol for BullBoard {
     fn rules(&self) -> Rules {
         Rules {
             heartbeat: Heartbeat::None,
@@ -100,22 +100,22 @@ impl Voice for BullBoard {
         }
     }
 
-    fn upgrade(&mut self, _: &World, _: &Hub, request: &Request) -> Result<Session, Reply> {
+    fn upgrade(&mut self, _: &World, _: &Sessions, request: &Request) -> Result<Session, Reply> {
         if request.role == Role::Second {
             return Err(http::not_found());
         }
         Ok(Session { authenticated: true, ..Session::default() })
     }
 
-    fn opened(&mut self, _: &World, hub: &mut Hub, conn: u64) {
+    fn opened(&mut self, _: &World, sessions: &mut Sessions, conn: u64) {
         if self.documented() {
-            hub.text(conn, frame("job-refresh", "id", "connected"));
+            sessions.text(conn, frame("job-refresh", "id", "connected"));
         }
     }
 
-    fn text(&mut self, _: &mut World, _: &mut Hub, _: u64, _: &str) {}
+    fn text(&mut self, _: &mut World, _: &mut Sessions, _: u64, _: &str) {}
 
-    fn event(&mut self, world: &World, hub: &mut Hub, event: &Event) {
+    fn event(&mut self, world: &World, sessions: &mut Sessions, event: &Event) {
         let changed = match event {
             Event::Created(key)
             | Event::Started(key)
@@ -131,12 +131,12 @@ impl Voice for BullBoard {
         let (key, queue) = match event {
             Event::Created(key) | Event::Completed(key) | Event::Failed(key) => (*key, true),
             Event::Started(key) | Event::Retrying(key) => (*key, false),
-            Event::Said(key, _) => {
+            Event::Logged(key, _) => {
                 let Some(job) = world.job(*key) else { return };
                 if self.documented() {
-                    self.hint(world, hub, "log-refresh", "jobId", &job.external);
+                    self.hint(world, sessions, "log-refresh", "jobId", &job.external);
                 } else {
-                    self.hint(world, hub, "job-log-refresh", "jobId", &job.id);
+                    self.hint(world, sessions, "job-log-refresh", "jobId", &job.id);
                 }
                 return;
             }
@@ -144,11 +144,11 @@ impl Voice for BullBoard {
             _ => return,
         };
         if let Some(job) = world.job(key) {
-            self.hints(world, hub, job, queue);
+            self.hints(world, sessions, job, queue);
         }
     }
 
-    fn tick(&mut self, world: &World, hub: &mut Hub) {
+    fn tick(&mut self, world: &World, sessions: &mut Sessions) {
         let now = world.now();
         let due: Vec<String> = self
             .sent
@@ -157,7 +157,7 @@ impl Voice for BullBoard {
             .map(|(frame, _)| frame.clone())
             .collect();
         for frame in due {
-            hub.text_all(&frame);
+            sessions.text_all(&frame);
             self.sent.insert(frame, (now, false));
         }
         self.sent.retain(|_, (at, due)| *due || now - *at < THROTTLE);
@@ -165,13 +165,13 @@ impl Voice for BullBoard {
             self.scheduled = now;
             if !self.documented() {
                 let key = "repeat:nightly:::0 3 * * *";
-                self.hint(world, hub, "single-job-scheduler-refresh", "schedulerKey", key);
+                self.hint(world, sessions, "single-job-scheduler-refresh", "schedulerKey", key);
             }
-            self.hint(world, hub, "job-scheduler-refresh", "schedulerKey", "1");
+            self.hint(world, sessions, "job-scheduler-refresh", "schedulerKey", "1");
         }
     }
 
-    fn http(&mut self, world: &mut World, _: &Hub, request: &Request) -> Reply {
+    fn http(&mut self, world: &mut World, _: &Sessions, request: &Request) -> Reply {
         self.route(world, request)
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{cluster_arn, desired_status, last_status, task_arn};
 use crate::json::{Obj, Raw, go_time};
-use crate::voice::{Reply, Request, Role};
+use crate::protocol::{Reply, Request, Role};
 use crate::world::World;
 use crate::world::job::{Job, Line, State};
 

@@ -1,6 +1,6 @@
-//! KECS: a raw WebSocket hub without rooms, and the ECS API over HTTP.
+//! KECS: a raw WebSocket sessions without rooms, and the ECS API over HTTP.
 //!
-//! The shipped hub never sends logs, metrics or notifications, although its page expects them; the
+//! The shipped sessions never sends logs, metrics or notifications, although its page expects them; the
 //! demo sends them in the shape that page reads, unless it is strict.
 
 mod http;
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::hub::{Hub, Out, Overflow, Session};
 use crate::json::{Obj, Raw, go_time, num, raw};
-use crate::voice::{Heartbeat, Reply, Request, Role, Rules, Voice};
+use crate::protocol::{Heartbeat, Protocol, Reply, Request, Role, Rules};
+use crate::sessions::{Out, Overflow, Session, Sessions};
 use crate::world::job::{Job, Line, State};
 use crate::world::{Event, World};
 use crate::{DemoOptions, Generation};
@@ -23,7 +23,7 @@ const REGION: &str = "us-east-1";
 #[derive(Debug)]
 pub(crate) struct Kecs {
     generation: Generation,
-    /// Nothing but what the shipped hub sends.
+    /// Nothing but what the shipped sessions sends.
     strict: bool,
     heartbeat: Heartbeat,
     frames: u64,
@@ -54,14 +54,14 @@ impl Kecs {
     fn broadcast(
         &mut self,
         world: &World,
-        hub: &mut Hub,
+        sessions: &mut Sessions,
         kind: &str,
         payload: Raw,
         resource: Option<(&str, &str)>,
     ) {
         self.frames += 1;
         let frame = envelope(world, self.frames, kind, Some(payload), None, resource);
-        hub.send_where(&Out::Text(frame.into()), |session| {
+        sessions.send_where(&Out::Text(frame.into()), |session| {
             session.filters.is_empty()
                 || session.filters.iter().any(|filter| passes(filter, kind, resource))
         });
@@ -78,7 +78,13 @@ impl Kecs {
         envelope(world, self.frames, kind, payload, id, None)
     }
 
-    fn status_changed(&mut self, world: &World, hub: &mut Hub, job: &Job, previous: &str) {
+    fn status_changed(
+        &mut self,
+        world: &World,
+        sessions: &mut Sessions,
+        job: &Job,
+        previous: &str,
+    ) {
         let arn = task_arn(job);
         let last = last_status(job, world.now());
         if self.shipped() {
@@ -100,7 +106,13 @@ impl Kecs {
                 .put("taskArn", &arn)
                 .put("timestamp", go_time(world.now() / 1000 * 1000, 0))
                 .raw();
-            self.broadcast(world, hub, "task_status_changed", payload, Some(("task", &job.id)));
+            self.broadcast(
+                world,
+                sessions,
+                "task_status_changed",
+                payload,
+                Some(("task", &job.id)),
+            );
         } else {
             let payload = Obj::new()
                 .put("taskId", &job.id)
@@ -109,11 +121,11 @@ impl Kecs {
                 .maybe("previousStatus", (!previous.is_empty()).then_some(previous))
                 .put("timestamp", go_time(world.now(), job.salt(1)))
                 .raw();
-            self.broadcast(world, hub, "task_update", payload, Some(("task", &job.id)));
+            self.broadcast(world, sessions, "task_update", payload, Some(("task", &job.id)));
         }
     }
 
-    fn notify(&mut self, world: &World, hub: &mut Hub, job: &Job) {
+    fn notify(&mut self, world: &World, sessions: &mut Sessions, job: &Job) {
         let (level, title, message) = match job.state {
             State::Failed => (
                 "error",
@@ -133,11 +145,11 @@ impl Kecs {
             .put("timestamp", go_time(world.now(), job.salt(9)))
             .put("taskId", &job.id)
             .raw();
-        self.broadcast(world, hub, "notification", payload, None);
+        self.broadcast(world, sessions, "notification", payload, None);
     }
 }
 
-impl Voice for Kecs {
+impl Protocol for Kecs {
     fn rules(&self) -> Rules {
         Rules {
             heartbeat: self.heartbeat,
@@ -147,7 +159,7 @@ impl Voice for Kecs {
         }
     }
 
-    fn upgrade(&mut self, _: &World, _: &Hub, request: &Request) -> Result<Session, Reply> {
+    fn upgrade(&mut self, _: &World, _: &Sessions, request: &Request) -> Result<Session, Reply> {
         let path = request.path.strip_prefix("/api").unwrap_or(&request.path);
         if request.role == Role::Second {
             // The admin server wraps its responses without support for upgrades.
@@ -168,15 +180,15 @@ impl Voice for Kecs {
         Ok(Session { authenticated: true, ..Session::default() })
     }
 
-    fn opened(&mut self, _: &World, _: &mut Hub, _: u64) {}
+    fn opened(&mut self, _: &World, _: &mut Sessions, _: u64) {}
 
-    fn text(&mut self, world: &mut World, hub: &mut Hub, conn: u64, text: &str) {
+    fn text(&mut self, world: &mut World, sessions: &mut Sessions, conn: u64, text: &str) {
         let message: Option<Value> = serde_json::from_str(text).ok();
-        let Some(message) = message.filter(Value::is_object) else { return hub.abort(conn) };
+        let Some(message) = message.filter(Value::is_object) else { return sessions.abort(conn) };
         if let Some(time) = message.get("timestamp")
             && time.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).is_none()
         {
-            return hub.abort(conn);
+            return sessions.abort(conn);
         }
         let id = message.get("id").and_then(Value::as_str);
         let payload = message.get("payload");
@@ -190,7 +202,7 @@ impl Voice for Kecs {
                 Some((if word == "subscribe" { "subscribed" } else { "unsubscribed" }, echo()))
             }
             Some("setFilters") if self.shipped() => payload.and_then(Value::as_array).map(|all| {
-                if let Some(session) = hub.session_mut(conn) {
+                if let Some(session) = sessions.session_mut(conn) {
                     session.filters.clone_from(all);
                 }
                 ("filtersSet", echo())
@@ -213,35 +225,35 @@ impl Voice for Kecs {
         };
         if let Some((kind, payload)) = answer {
             let frame = self.reply(world, kind, payload, id);
-            hub.text(conn, frame);
+            sessions.text(conn, frame);
         }
     }
 
-    fn event(&mut self, world: &World, hub: &mut Hub, event: &Event) {
+    fn event(&mut self, world: &World, sessions: &mut Sessions, event: &Event) {
         match event {
             Event::Created(key) => {
                 if let Some(job) = world.job(*key) {
-                    self.status_changed(world, hub, job, "");
+                    self.status_changed(world, sessions, job, "");
                 }
             }
             Event::Started(key) => {
                 if let Some(job) = world.job(*key) {
-                    self.status_changed(world, hub, job, "PENDING");
+                    self.status_changed(world, sessions, job, "PENDING");
                 }
             }
             Event::Completed(key) | Event::Failed(key) | Event::Cancelled(key) => {
                 if let Some(job) = world.job(*key) {
-                    self.status_changed(world, hub, job, "RUNNING");
+                    self.status_changed(world, sessions, job, "RUNNING");
                     if self.live() {
-                        self.notify(world, hub, job);
+                        self.notify(world, sessions, job);
                     }
                 }
             }
-            Event::Said(key, position) if self.live() => {
+            Event::Logged(key, position) if self.live() => {
                 let job = world.job(*key);
                 if let Some((job, line)) = job.and_then(|job| Some((job, job.log.get(*position)?)))
                 {
-                    self.broadcast(world, hub, "log_entry", log_entry(job, line), None);
+                    self.broadcast(world, sessions, "log_entry", log_entry(job, line), None);
                 }
             }
             Event::Measured(key) if self.live() => {
@@ -256,13 +268,13 @@ impl Voice for Kecs {
                     .put("memory", series(job.metric.1, "MB"))
                     .raw();
                 let payload = Obj::new().put("resourceId", &job.id).put("metrics", metrics).raw();
-                self.broadcast(world, hub, "metric_update", payload, None);
+                self.broadcast(world, sessions, "metric_update", payload, None);
             }
             _ => {}
         }
     }
 
-    fn http(&mut self, world: &mut World, _: &Hub, request: &Request) -> Reply {
+    fn http(&mut self, world: &mut World, _: &Sessions, request: &Request) -> Reply {
         http::route(world, request, self.strict && self.shipped())
     }
 

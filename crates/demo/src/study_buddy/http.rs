@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{StudyBuddy, USER, recorded};
 use crate::DEMO_PASSWORD;
 use crate::json::{Obj, Raw, iso, num, raw};
-use crate::voice::{Reply, Request};
+use crate::protocol::{Reply, Request};
 use crate::world::World;
 use crate::world::job::{Job, State};
 

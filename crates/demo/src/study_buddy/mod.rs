@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::hub::{Hub, Out, Session};
 use crate::json::{Obj, Raw, iso, num, raw};
-use crate::sio::{self, Heard, Transport};
-use crate::voice::{Reply, Request, Rules, Voice};
+use crate::protocol::{Protocol, Reply, Request, Rules};
+use crate::sessions::{Out, Session, Sessions};
+use crate::socketio::{self, ClientPacket, Transport};
 use crate::world::job::{Job, State};
 use crate::world::{Event, World};
 use crate::{DemoOptions, Generation, token};
@@ -60,29 +60,30 @@ impl StudyBuddy {
     }
 
     /// To the job's room, then to its user's: who is in both hears it twice.
-    fn emit(&self, hub: &mut Hub, job: &Job, name: &str, body: &Raw, to_user: bool) {
-        let frame = sio::event(NAMESPACE, name, body);
+    fn emit(&self, sessions: &mut Sessions, job: &Job, name: &str, body: &Raw, to_user: bool) {
+        let frame = socketio::event(NAMESPACE, name, body);
         let room = format!("job:{}", job.id);
         let user = format!("user:{USER}");
         let rooms = if to_user { vec![room, user] } else { vec![room] };
         for room in rooms {
             let out = Out::Text(frame.as_str().into());
-            hub.send_where(&out, |session| session.rooms.contains(&room));
+            sessions.send_where(&out, |session| session.rooms.contains(&room));
         }
         if self.generation == Generation::Documented {
-            hub.send_where(&Out::Text(frame.into()), |session| session.rooms.contains("all-jobs"));
+            sessions
+                .send_where(&Out::Text(frame.into()), |session| session.rooms.contains("all-jobs"));
         }
     }
 
-    fn progress(&mut self, hub: &mut Hub, job: &Job, body: Raw) {
-        self.emit(hub, job, "job:progress", &body, true);
+    fn progress(&mut self, sessions: &mut Sessions, job: &Job, body: Raw) {
+        self.emit(sessions, job, "job:progress", &body, true);
         self.last.insert(job.key, body);
     }
 
     fn subscribe(
         &mut self,
         world: &World,
-        hub: &mut Hub,
+        sessions: &mut Sessions,
         conn: u64,
         id: Option<u64>,
         args: &[Value],
@@ -92,11 +93,11 @@ impl StudyBuddy {
             Some(wanted) => match world.find(wanted) {
                 Some(job) => {
                     let room = format!("job:{wanted}");
-                    if let Some(session) = hub.session_mut(conn) {
+                    if let Some(session) = sessions.session_mut(conn) {
                         session.rooms.insert(room.clone());
                     }
                     if let Some(last) = self.last.get(&job.key) {
-                        hub.text(conn, sio::event(NAMESPACE, "job:progress", last));
+                        sessions.text(conn, socketio::event(NAMESPACE, "job:progress", last));
                     }
                     Obj::new()
                         .put("success", true)
@@ -112,7 +113,7 @@ impl StudyBuddy {
                     None if documented => "all-jobs".to_owned(),
                     _ => format!("user:{USER}"),
                 };
-                if let Some(session) = hub.session_mut(conn) {
+                if let Some(session) = sessions.session_mut(conn) {
                     session.rooms.insert(room.clone());
                 }
                 Obj::new()
@@ -122,94 +123,99 @@ impl StudyBuddy {
             }
         };
         if let Some(id) = id {
-            sio::ack(hub, conn, NAMESPACE, id, answer.raw());
+            socketio::ack(sessions, conn, NAMESPACE, id, answer.raw());
         }
     }
 
-    fn connect(&mut self, hub: &mut Hub, conn: u64, namespace: &str) {
+    fn connect(&mut self, sessions: &mut Sessions, conn: u64, namespace: &str) {
         match namespace {
             "/" => {
-                self.transport.join(hub, conn, namespace);
+                self.transport.join(sessions, conn, namespace);
             }
             NAMESPACE => {
-                let known = hub.session(conn).is_some_and(|session| session.authenticated);
+                let known = sessions.session(conn).is_some_and(|session| session.authenticated);
                 let inside = |session: &Session| session.namespaces.contains(NAMESPACE);
-                let sockets = hub.sessions().filter(|(_, session)| inside(session)).count();
+                let sockets = sessions.iter().filter(|(_, session)| inside(session)).count();
                 self.bad_auth += u64::from(!known);
                 if !known || sockets >= MAX_SOCKETS {
-                    return Transport::refuse(hub, conn, namespace, "Authentication failed");
+                    return Transport::refuse(sessions, conn, namespace, "Authentication failed");
                 }
-                self.transport.join(hub, conn, namespace);
-                if let Some(session) = hub.session_mut(conn) {
+                self.transport.join(sessions, conn, namespace);
+                if let Some(session) = sessions.session_mut(conn) {
                     session.rooms.insert(format!("user:{USER}"));
                 }
             }
-            _ => Transport::refuse(hub, conn, namespace, "Invalid namespace"),
+            _ => Transport::refuse(sessions, conn, namespace, "Invalid namespace"),
         }
     }
 }
 
-impl Voice for StudyBuddy {
+impl Protocol for StudyBuddy {
     fn rules(&self) -> Rules {
         self.transport.rules()
     }
 
-    fn upgrade(&mut self, _: &World, _: &Hub, request: &Request) -> Result<Session, Reply> {
+    fn upgrade(&mut self, _: &World, _: &Sessions, request: &Request) -> Result<Session, Reply> {
         Transport::check(request)?;
         let authenticated = self.open_to_all()
             || request.cookie("access_token") == Some(token(self.expired).as_str());
         Ok(Session { authenticated, ..Session::default() })
     }
 
-    fn opened(&mut self, _: &World, hub: &mut Hub, conn: u64) {
-        self.transport.opened(hub, conn);
+    fn opened(&mut self, _: &World, sessions: &mut Sessions, conn: u64) {
+        self.transport.opened(sessions, conn);
     }
 
-    fn text(&mut self, world: &mut World, hub: &mut Hub, conn: u64, text: &str) {
-        let heard = Transport::read(text);
-        if !matches!(heard, Heard::Nothing) {
-            let packets = hub.session_mut(conn).map_or(0, sio::count);
+    fn text(&mut self, world: &mut World, sessions: &mut Sessions, conn: u64, text: &str) {
+        let packet = Transport::read(text);
+        if !matches!(packet, ClientPacket::Nothing) {
+            let packets = sessions.session_mut(conn).map_or(0, socketio::count);
             if packets > MAX_PACKETS {
-                sio::send(hub, conn, NAMESPACE, jobwatch_core::wire::socketio::Kind::Disconnect);
-                return hub.send(conn, Out::Close(None));
+                socketio::send(
+                    sessions,
+                    conn,
+                    NAMESPACE,
+                    jobwatch_core::wire::socketio::Kind::Disconnect,
+                );
+                return sessions.send(conn, Out::Close(None));
             }
         }
-        match heard {
-            Heard::Nothing => {}
-            Heard::Connect(namespace) => self.connect(hub, conn, &namespace),
-            Heard::Disconnect(namespace) => {
-                if let Some(session) = hub.session_mut(conn) {
+        match packet {
+            ClientPacket::Nothing => {}
+            ClientPacket::Connect(namespace) => self.connect(sessions, conn, &namespace),
+            ClientPacket::Disconnect(namespace) => {
+                if let Some(session) = sessions.session_mut(conn) {
                     session.namespaces.remove(&namespace);
                     session.rooms.clear();
                 }
             }
-            Heard::Event(namespace, id, name, args) => {
+            ClientPacket::Event(namespace, id, name, args) => {
                 let inside = |session: &Session| session.namespaces.contains(&namespace);
-                if !hub.session(conn).is_some_and(inside) {
-                    return hub.send(conn, Out::Close(None));
+                if !sessions.session(conn).is_some_and(inside) {
+                    return sessions.send(conn, Out::Close(None));
                 }
                 match name.as_str() {
                     _ if namespace != NAMESPACE => {}
-                    "subscribe:jobs" => self.subscribe(world, hub, conn, id, &args),
+                    "subscribe:jobs" => self.subscribe(world, sessions, conn, id, &args),
                     "unsubscribe:jobs" => {
                         let job = args.first().and_then(|body| body.get("jobId")?.as_str());
                         let room = job.map(|job| format!("job:{job}"));
-                        if let (Some(session), Some(room)) = (hub.session_mut(conn), &room) {
+                        if let (Some(session), Some(room)) = (sessions.session_mut(conn), &room) {
                             session.rooms.remove(room);
                         }
                         if let Some(id) = id {
                             let answer = Obj::new().put("success", true).maybe("room", room);
-                            sio::ack(hub, conn, NAMESPACE, id, answer.raw());
+                            socketio::ack(sessions, conn, NAMESPACE, id, answer.raw());
                         }
                     }
                     _ => {}
                 }
             }
-            Heard::Close => hub.send(conn, Out::Close(None)),
+            ClientPacket::Close => sessions.send(conn, Out::Close(None)),
         }
     }
 
-    fn event(&mut self, world: &World, hub: &mut Hub, event: &Event) {
+    fn event(&mut self, world: &World, sessions: &mut Sessions, event: &Event) {
         let (Event::Created(key)
         | Event::Started(key)
         | Event::Progressed(key)
@@ -226,17 +232,17 @@ impl Voice for StudyBuddy {
         match event {
             Event::Created(_) => {
                 let body = in_progress(job, 0.0, Some("queued"), &now);
-                self.progress(hub, job, body);
+                self.progress(sessions, job, body);
             }
             Event::Started(_) => {
                 let body = updated(job, "processing", "Starting optimized processing", &now);
-                self.progress(hub, job, body);
+                self.progress(sessions, job, body);
             }
             Event::Progressed(_) => {
                 let body = match job.message.as_str() {
                     "generating_notes" => {
                         let chunk = http::chunk(job);
-                        self.emit(hub, job, "job:notes:chunk", &chunk, true);
+                        self.emit(sessions, job, "job:notes:chunk", &chunk, true);
                         updated(job, "generating_notes", "Generating notes with AI", &now)
                     }
                     "generating_quiz" => {
@@ -247,7 +253,7 @@ impl Voice for StudyBuddy {
                         in_progress(job, job.progress, message, &now)
                     }
                 };
-                self.progress(hub, job, body);
+                self.progress(sessions, job, body);
             }
             Event::Retrying(_) | Event::Failed(_) if !silent => {
                 let text = job.failure.as_ref().map_or("", |failure| failure.text.as_str());
@@ -260,7 +266,7 @@ impl Voice for StudyBuddy {
                     .put("error", text)
                     .put("timestamp", &now)
                     .raw();
-                self.emit(hub, job, "job:error", &body, main);
+                self.emit(sessions, job, "job:error", &body, main);
             }
             Event::Completed(_) => {
                 let completed = |result: Raw| {
@@ -272,25 +278,25 @@ impl Voice for StudyBuddy {
                         .raw()
                 };
                 for result in http::results(job, USER) {
-                    self.emit(hub, job, "job:completed", &completed(result), true);
+                    self.emit(sessions, job, "job:completed", &completed(result), true);
                 }
             }
             _ => {}
         }
     }
 
-    fn tick(&mut self, world: &World, hub: &mut Hub) {
-        Transport::tick(hub);
+    fn tick(&mut self, world: &World, sessions: &mut Sessions) {
+        Transport::tick(sessions);
         self.last.retain(|key, _| world.job(*key).is_some());
         self.answers.retain(|_, (at, _)| at.elapsed() < http::CACHED);
     }
 
-    fn http(&mut self, world: &mut World, _: &Hub, request: &Request) -> Reply {
+    fn http(&mut self, world: &mut World, _: &Sessions, request: &Request) -> Reply {
         Transport::http(request).unwrap_or_else(|| self.route(world, request))
     }
 
-    fn kick(&mut self, hub: &mut Hub) {
-        Transport::kick(hub, NAMESPACE);
+    fn kick(&mut self, sessions: &mut Sessions) {
+        Transport::kick(sessions, NAMESPACE);
     }
 
     fn filler(&self, world: &World, n: u64) -> String {
@@ -302,11 +308,11 @@ impl Voice for StudyBuddy {
             .put("message", "downloading")
             .put("timestamp", iso(world.now()))
             .raw();
-        sio::event(NAMESPACE, "job:progress", body)
+        socketio::event(NAMESPACE, "job:progress", body)
     }
 
     fn unknown(&self, data: &str) -> String {
-        sio::event(NAMESPACE, "job:teleported", raw(data.to_owned()))
+        socketio::event(NAMESPACE, "job:teleported", raw(data.to_owned()))
     }
 
     fn wrong_shapes(&self) -> Vec<String> {

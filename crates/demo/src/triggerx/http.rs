@@ -7,14 +7,19 @@ use super::{
     tasks_of, tx_hash,
 };
 use crate::DEMO_KEY;
-use crate::hub::Hub;
 use crate::json::{Obj, Raw, go_time, num, raw};
-use crate::voice::{Reply, Request};
+use crate::protocol::{Reply, Request};
+use crate::sessions::Sessions;
 use crate::world::World;
 use crate::world::job::{Job, State};
 
 impl TriggerX {
-    pub(super) fn route(&mut self, world: &mut World, hub: &Hub, request: &Request) -> Reply {
+    pub(super) fn route(
+        &mut self,
+        world: &mut World,
+        sessions: &Sessions,
+        request: &Request,
+    ) -> Reply {
         let segments = request.segments();
         let Some((&"api", path)) = segments.split_first() else {
             return Reply::text(404, "404 page not found");
@@ -24,7 +29,7 @@ impl TriggerX {
             ["tasks", "job", id] if get => tasks_by_job(world, id),
             ["jobs", id, "task-fees"] if get => task_fees(world, id),
             ["tasks", id] if get && *id != "recent" => task(world, id),
-            ["ws", "stats"] if get => stats(hub),
+            ["ws", "stats"] if get => stats(sessions),
             ["ws", "health"] if get => Reply::json(
                 200,
                 Obj::new()
@@ -33,8 +38,8 @@ impl TriggerX {
                     .put(
                         "websocket",
                         Obj::new()
-                            .put("active_connections", hub.len())
-                            .put("active_rooms", rooms(hub).len())
+                            .put("active_connections", sessions.len())
+                            .put("active_rooms", rooms(sessions).len())
                             .raw(),
                     )
                     .finish(),
@@ -247,18 +252,18 @@ fn job_data(world: &World, title: &str, id: &str) -> Raw {
         .raw()
 }
 
-fn rooms(hub: &Hub) -> std::collections::BTreeMap<String, usize> {
+fn rooms(sessions: &Sessions) -> std::collections::BTreeMap<String, usize> {
     let mut rooms = std::collections::BTreeMap::new();
-    for room in hub.sessions().flat_map(|(_, session)| session.rooms.iter()) {
+    for room in sessions.iter().flat_map(|(_, session)| session.rooms.iter()) {
         *rooms.entry(room.clone()).or_default() += 1;
     }
     rooms
 }
 
-fn stats(hub: &Hub) -> Reply {
-    let rooms = rooms(hub);
+fn stats(sessions: &Sessions) -> Reply {
+    let rooms = rooms(sessions);
     let data = Obj::new()
-        .put("total_clients", hub.len())
+        .put("total_clients", sessions.len())
         .put("total_rooms", rooms.len())
         .put("rooms", rooms)
         .raw();

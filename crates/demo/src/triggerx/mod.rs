@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::hub::{Hub, Out, Overflow, Session};
 use crate::json::{Obj, Raw, go_time, num, raw};
-use crate::voice::{Heartbeat, Reply, Request, Role, Rules, Voice};
+use crate::protocol::{Heartbeat, Protocol, Reply, Request, Role, Rules};
+use crate::sessions::{Out, Overflow, Session, Sessions};
 use crate::world::job::{Job, State};
 use crate::world::{Event, World};
 use crate::{DEMO_KEY, DemoOptions, Generation};
@@ -69,14 +69,14 @@ impl TriggerX {
         self.frame(world, "JOB_TASKS_SNAPSHOT", Some(data))
     }
 
-    fn subscribe(&mut self, world: &World, hub: &mut Hub, conn: u64, data: &Value) {
+    fn subscribe(&mut self, world: &World, sessions: &mut Sessions, conn: u64, data: &Value) {
         let Some(room) = data.get("room").and_then(Value::as_str) else {
             let frame = self.error(world, "INVALID_SUBSCRIPTION_DATA", "Invalid subscription data");
-            return hub.text(conn, frame);
+            return sessions.text(conn, frame);
         };
         if (3..5).contains(&room.len()) {
             // The real server panics while it looks for the prefix, and all its sockets with it.
-            return hub.abort_all();
+            return sessions.abort_all();
         }
         let refusal = match room.split_once(':') {
             Some(("job" | "task", id)) if !id.is_empty() => None,
@@ -88,21 +88,28 @@ impl TriggerX {
         };
         if let Some((code, message)) = refusal {
             let frame = self.error(world, code, message);
-            return hub.text(conn, frame);
+            return sessions.text(conn, frame);
         }
-        if let Some(session) = hub.session_mut(conn) {
+        if let Some(session) = sessions.session_mut(conn) {
             session.rooms.insert(room.to_owned());
         }
         let frame = self.success(world, "Subscribed to room", room);
-        hub.text(conn, frame);
+        sessions.text(conn, frame);
         let job = room.strip_prefix("job:");
         if let Some(id) = job.filter(|id| id.bytes().all(|b| b.is_ascii_digit())) {
             let frame = self.snapshot(world, id);
-            hub.text(conn, frame);
+            sessions.text(conn, frame);
         }
     }
 
-    fn changed(&mut self, world: &World, hub: &mut Hub, job: &Job, documented: &str, changes: Obj) {
+    fn changed(
+        &mut self,
+        world: &World,
+        sessions: &mut Sessions,
+        job: &Job,
+        documented: &str,
+        changes: Obj,
+    ) {
         let kind = match self.generation {
             Generation::Shipped => "TASK_UPDATED",
             Generation::Documented => documented,
@@ -118,7 +125,7 @@ impl TriggerX {
             .raw();
         let frame = self.frame(world, kind, Some(data));
         let room = format!("job:{group}");
-        hub.send_where(&Out::Text(frame.into()), |session| session.rooms.contains(&room));
+        sessions.send_where(&Out::Text(frame.into()), |session| session.rooms.contains(&room));
     }
 
     fn authentic(&mut self, key: Option<&str>) -> bool {
@@ -128,12 +135,17 @@ impl TriggerX {
     }
 }
 
-impl Voice for TriggerX {
+impl Protocol for TriggerX {
     fn rules(&self) -> Rules {
         Rules { heartbeat: self.heartbeat, max_inbound: 512, queue: 256, overflow: Overflow::Close }
     }
 
-    fn upgrade(&mut self, _: &World, hub: &Hub, request: &Request) -> Result<Session, Reply> {
+    fn upgrade(
+        &mut self,
+        _: &World,
+        sessions: &Sessions,
+        request: &Request,
+    ) -> Result<Session, Reply> {
         let refused = |message: &str| {
             let body = Obj::new().put("error", message).put("code", "AUTHENTICATION_FAILED");
             Err(Reply::json(401, body.finish()))
@@ -151,7 +163,7 @@ impl Voice for TriggerX {
                 Some(_) => refused("Invalid or inactive API key"),
             };
         }
-        if hub.len() >= MAX_SOCKETS {
+        if sessions.len() >= MAX_SOCKETS {
             let body =
                 Obj::new().put("error", "Rate limit exceeded").put("code", "RATE_LIMIT_EXCEEDED");
             return Err(Reply::json(429, body.finish()));
@@ -159,24 +171,24 @@ impl Voice for TriggerX {
         Ok(Session { authenticated: true, ..Session::default() })
     }
 
-    fn opened(&mut self, _: &World, _: &mut Hub, _: u64) {}
+    fn opened(&mut self, _: &World, _: &mut Sessions, _: u64) {}
 
-    fn text(&mut self, world: &mut World, hub: &mut Hub, conn: u64, text: &str) {
+    fn text(&mut self, world: &mut World, sessions: &mut Sessions, conn: u64, text: &str) {
         let message: Option<Value> = serde_json::from_str(text).ok();
-        let Some(message) = message.filter(Value::is_object) else { return hub.abort(conn) };
+        let Some(message) = message.filter(Value::is_object) else { return sessions.abort(conn) };
         if let Some(time) = message.get("timestamp") {
             let parsed = time.as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
             if parsed.is_none() {
-                return hub.abort(conn);
+                return sessions.abort(conn);
             }
         }
         let data = message.get("data").unwrap_or(&Value::Null);
         match message.get("type").and_then(Value::as_str) {
-            Some("SUBSCRIBE") => self.subscribe(world, hub, conn, data),
+            Some("SUBSCRIBE") => self.subscribe(world, sessions, conn, data),
             Some("UNSUBSCRIBE") => {
                 let frame = match data.get("room").and_then(Value::as_str) {
                     Some(room) => {
-                        if let Some(session) = hub.session_mut(conn) {
+                        if let Some(session) = sessions.session_mut(conn) {
                             session.rooms.remove(room);
                         }
                         self.success(world, "Unsubscribed from room", room)
@@ -187,20 +199,20 @@ impl Voice for TriggerX {
                         "Invalid unsubscription data",
                     ),
                 };
-                hub.text(conn, frame);
+                sessions.text(conn, frame);
             }
             Some("PING") => {
                 let frame = self.frame(world, "PONG", None);
-                hub.text(conn, frame);
+                sessions.text(conn, frame);
             }
             _ => {
                 let frame = self.error(world, "INVALID_MESSAGE_TYPE", "Invalid message type");
-                hub.text(conn, frame);
+                sessions.text(conn, frame);
             }
         }
     }
 
-    fn event(&mut self, world: &World, hub: &mut Hub, event: &Event) {
+    fn event(&mut self, world: &World, sessions: &mut Sessions, event: &Event) {
         let (Event::Created(key)
         | Event::Started(key)
         | Event::Completed(key)
@@ -217,7 +229,7 @@ impl Voice for TriggerX {
                     .put("task_definition_id", definition(&group))
                     .put("is_imua", false)
                     .put("created_at", go_time(job.created, job.salt(1)));
-                self.changed(world, hub, job, "TASK_CREATED", changes);
+                self.changed(world, sessions, job, "TASK_CREATED", changes);
             }
             Event::Started(_) => {
                 let changes = changes()
@@ -226,7 +238,7 @@ impl Voice for TriggerX {
                     .put("execution_tx_hash", tx_hash(job))
                     .put("proof_of_task", format!("Qm{}", job.hash(3, 44)))
                     .put("task_opx_cost", num(cost(job)));
-                self.changed(world, hub, job, "TASK_UPDATED", changes);
+                self.changed(world, sessions, job, "TASK_UPDATED", changes);
             }
             // What finishes tasks writes to the database and tells nobody; only the document
             // promises these two.
@@ -235,19 +247,19 @@ impl Voice for TriggerX {
                 let changes = changes()
                     .put("task_status", status(job))
                     .maybe("task_error", failure.map(|failure| &failure.text));
-                self.changed(world, hub, job, "TASK_STATUS_CHANGED", changes);
+                self.changed(world, sessions, job, "TASK_STATUS_CHANGED", changes);
                 let changes = Obj::new()
                     .put("task_id", raw(job.id.clone()))
                     .put("job_id", &group)
                     .put("task_opx_cost", num(cost(job)));
-                self.changed(world, hub, job, "TASK_FEE_UPDATED", changes);
+                self.changed(world, sessions, job, "TASK_FEE_UPDATED", changes);
             }
             _ => {}
         }
     }
 
-    fn http(&mut self, world: &mut World, hub: &Hub, request: &Request) -> Reply {
-        let reply = self.route(world, hub, request);
+    fn http(&mut self, world: &mut World, sessions: &Sessions, request: &Request) -> Reply {
+        let reply = self.route(world, sessions, request);
         reply.with("x-trace-id", format!("{:032x}", world.now()))
     }
 

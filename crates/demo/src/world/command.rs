@@ -16,16 +16,19 @@ impl World {
         let key = self.next_key;
         let mut rng = Rng::derived(self.seed, key);
         let id = spec.id.unwrap_or_else(|| match self.kind {
-            DialectKind::TriggerX | DialectKind::StudyBuddy => (self.trade.first + key).to_string(),
+            DialectKind::TriggerX | DialectKind::StudyBuddy => {
+                (self.templates.first + key).to_string()
+            }
             DialectKind::BullBoard => run_uuid(self.now, &mut rng),
             DialectKind::Kecs => rng.hex(32),
             DialectKind::Analyzer => format!("similarity-{}", rng.hex(12)),
         });
         let id = id.strip_prefix("task:").map(str::to_owned).unwrap_or(id);
-        let work = &self.trade.works[0];
+        let work = &self.templates.jobs[0];
         let parent = spec.parent.map(|id| id.strip_prefix("job:").map(str::to_owned).unwrap_or(id));
-        let grouped = !self.trade.groups.is_empty();
-        let group = grouped.then(|| parent.unwrap_or_else(|| self.trade.groups[0].1.to_owned()));
+        let grouped = !self.templates.groups.is_empty();
+        let group =
+            grouped.then(|| parent.unwrap_or_else(|| self.templates.groups[0].1.to_owned()));
         let max_attempts = spec.max_attempts.unwrap_or(1).max(1);
         let failures = match (&spec.error, spec.failures) {
             (_, Some(failures)) => failures,
@@ -35,7 +38,7 @@ impl World {
         let steps = spec.progress_every_ms.unwrap_or(500).max(10);
         let external = match self.kind {
             DialectKind::Kecs => "app".to_owned(),
-            _ => (self.trade.first + key).to_string(),
+            _ => (self.templates.first + key).to_string(),
         };
         let job = Job {
             key,
@@ -67,11 +70,11 @@ impl World {
                 ),
                 result: spec.result,
                 stages: &[],
-                lines: texts::containers::WORKS[0].lines,
+                lines: texts::containers::JOBS[0].lines,
                 line_every: spec.line_every_ms.map(|every| every.max(1)),
                 progress_every: spec
                     .duration_ms
-                    .filter(|_| self.trade.progress_every.is_some())
+                    .filter(|_| self.templates.progress_every.is_some())
                     .map(|_| steps),
                 metric_every: None,
                 backoff: spec.backoff_ms.unwrap_or(500).max(1),
@@ -159,11 +162,11 @@ impl World {
     }
 
     /// Writes a line into a job's log.
-    pub fn say(&mut self, key: u64, level: Level, text: String) {
+    pub fn write_line(&mut self, key: u64, level: Level, text: String) {
         let now = self.now;
         if let Some(job) = self.jobs.get_mut(&key) {
             let position = job.log.push(now, level, text);
-            self.events.push(Event::Said(key, position));
+            self.events.push(Event::Logged(key, position));
         }
     }
 

@@ -5,8 +5,8 @@
 
 mod command;
 pub(crate) mod job;
+pub(crate) mod templates;
 mod texts;
-pub(crate) mod trades;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::rng::Rng;
 use job::{Due, Failure, Job, Log, Plan, State};
-use trades::{Trade, trade};
+use templates::{Templates, templates};
 
 /// How many ended jobs a server remembers; those started on command are never forgotten.
 const KEPT_JOBS: usize = 60;
@@ -28,7 +28,7 @@ pub(crate) enum Event {
     Started(u64),
     Progressed(u64),
     /// A log line, by its position.
-    Said(u64, u64),
+    Logged(u64, u64),
     Measured(u64),
     /// An attempt failed and another will follow.
     Retrying(u64),
@@ -43,7 +43,7 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct World {
     kind: DialectKind,
-    trade: Trade,
+    templates: Templates,
     seed: u64,
     rng: Rng,
     now: i64,
@@ -64,7 +64,7 @@ impl World {
         let begin = if life { now - past } else { now };
         let mut world = World {
             kind,
-            trade: trade(kind),
+            templates: templates(kind),
             seed,
             rng: Rng::derived(seed, 0),
             now: begin,
@@ -108,8 +108,12 @@ impl World {
 
     /// The jobs that other jobs belong to: title and id.
     pub fn groups(&self) -> Vec<(String, String)> {
-        let mut groups: Vec<(String, String)> =
-            self.trade.groups.iter().map(|(t, id)| ((*t).to_owned(), (*id).to_owned())).collect();
+        let mut groups: Vec<(String, String)> = self
+            .templates
+            .groups
+            .iter()
+            .map(|(t, id)| ((*t).to_owned(), (*id).to_owned()))
+            .collect();
         for group in self.jobs.values().filter_map(|job| job.group.as_ref()) {
             if !groups.iter().any(|(_, id)| id == group) {
                 groups.push((format!("Job {group}"), group.clone()));
@@ -120,14 +124,14 @@ impl World {
 
     /// The names of all queues, in no order that means anything.
     pub fn queues(&self) -> Vec<String> {
-        let works = self.trade.works.iter().map(|work| work.queue.to_owned());
+        let works = self.templates.jobs.iter().map(|work| work.queue.to_owned());
         let used = self.jobs.values().map(|job| job.queue.clone());
         works.chain(used).collect::<BTreeSet<String>>().into_iter().collect()
     }
 
     /// Whether this group belongs to the server's own business rather than to a command.
     pub fn own_group(&self, id: &str) -> bool {
-        self.trade.groups.iter().any(|(_, group)| *group == id)
+        self.templates.groups.iter().any(|(_, group)| *group == id)
     }
 
     /// Whether a group was stopped.
@@ -184,23 +188,23 @@ impl World {
     fn spawn(&mut self) {
         let waiting = self.active.len().saturating_sub(self.running());
         self.next_spawn = Some(self.now + self.rng.between(2_500, 9_000));
-        if waiting >= 2 || self.active.len() > self.trade.workers + 2 {
+        if waiting >= 2 || self.active.len() > self.templates.workers + 2 {
             return;
         }
-        let work = self.rng.pick(self.trade.works);
+        let work = self.rng.pick(self.templates.jobs);
         let mut rng = Rng::derived(self.seed, self.next_key);
         let subject = (*rng.pick(work.subjects)).to_owned();
-        let failing = rng.chance(self.trade.fail_rate);
+        let failing = rng.chance(self.templates.fail_rate);
         let failures = match (failing, work.attempts > 1 && rng.chance(0.5)) {
             (false, _) => 0,
             (true, true) => 1,
             (true, false) => work.attempts,
         };
         let error = rng.pick(work.errors);
-        let groups: Vec<&str> = (self.trade.groups.iter().map(|(_, id)| *id))
+        let groups: Vec<&str> = (self.templates.groups.iter().map(|(_, id)| *id))
             .filter(|id| !self.stopped.contains(*id))
             .collect();
-        if groups.is_empty() && !self.trade.groups.is_empty() {
+        if groups.is_empty() && !self.templates.groups.is_empty() {
             return;
         }
         let group = (!groups.is_empty()).then(|| (*rng.pick(&groups)).to_owned());
@@ -212,23 +216,23 @@ impl World {
             result: None,
             stages: work.stages,
             lines: work.lines,
-            line_every: self.trade.line_every.filter(|_| !work.lines.is_empty()),
-            progress_every: self.trade.progress_every,
-            metric_every: self.trade.metric_every,
+            line_every: self.templates.line_every.filter(|_| !work.lines.is_empty()),
+            progress_every: self.templates.progress_every,
+            metric_every: self.templates.metric_every,
             backoff: rng.between(2_000, 5_000),
         };
-        let later = rng.chance(self.trade.scheduled);
+        let later = rng.chance(self.templates.scheduled);
         let wait = if later { rng.between(8_000, 30_000) } else { rng.between(300, 2_500) };
         let id = match self.kind {
             DialectKind::TriggerX | DialectKind::StudyBuddy => {
-                (self.trade.first + self.next_key).to_string()
+                (self.templates.first + self.next_key).to_string()
             }
             DialectKind::BullBoard => run_uuid(self.now, &mut rng),
             _ => format!("{}{}", work.prefix, rng.hex(work.digits)),
         };
         let external = match self.kind {
             DialectKind::Kecs => "app".to_owned(),
-            _ => (self.trade.first + self.next_key).to_string(),
+            _ => (self.templates.first + self.next_key).to_string(),
         };
         let job = Job {
             key: self.next_key,
@@ -270,7 +274,7 @@ impl World {
 
     /// Does what is due at `at` for one job.
     fn step(&mut self, key: u64, at: i64) {
-        let full = self.running() >= self.trade.workers;
+        let full = self.running() >= self.templates.workers;
         let Some(job) = self.jobs.get_mut(&key) else { return };
         if job.due.step == Some(at) {
             match job.state {
@@ -290,7 +294,7 @@ impl World {
             job.due.line = Some(at + job.rng.between(every / 4, every * 7 / 4).max(1));
             let (level, text) = compose(job);
             let position = job.log.push(at, level, text);
-            self.events.push(Event::Said(key, position));
+            self.events.push(Event::Logged(key, position));
         } else if job.due.progress == Some(at) {
             job.due.progress = job.plan.progress_every.map(|every| at + every);
             if let (Some(duration), Some(started)) = (job.plan.duration, job.started) {
@@ -335,7 +339,7 @@ impl World {
         let said = job.plan.line_every.is_some() && !stack.is_empty();
         let position = said.then(|| job.log.push(now, Level::Error, stack.clone()));
         if let Some(position) = position {
-            self.events.push(Event::Said(key, position));
+            self.events.push(Event::Logged(key, position));
         }
         job.failure = Some(Failure { text, stack, at: now });
         job.changed = now;

@@ -159,7 +159,7 @@ impl State {
     pub(super) fn learn_stats(&mut self, server: &ServerId, jobs: &[Arc<Job>]) {
         let ended = jobs.iter().filter(|job| job.state.terminal() && job.name.is_some());
         let mut ended: Vec<(Timestamp, &Job)> =
-            ended.map(|job| (job.finished_at.unwrap_or(job.heard_at), &**job)).collect();
+            ended.map(|job| (job.finished_at.unwrap_or(job.last_seen), &**job)).collect();
         ended.sort_by_key(|(at, _)| *at);
         for (at, job) in ended {
             self.notifier.stats.ended(server, job.title(), &job.state, at, job.took());

@@ -400,7 +400,7 @@ impl Store {
             for (server, id, job) in self.waiting.jobs() {
                 // A job holds nothing that JSON cannot hold.
                 let Ok(body) = body(job, MAX_PART) else { continue };
-                let heard = job.heard_at.as_millisecond();
+                let heard = job.last_seen.as_millisecond();
                 let bytes = i64::try_from(body.len()).unwrap_or(i64::MAX);
                 keep.execute(params![server.0, id.as_str(), heard, body, bytes])?;
             }

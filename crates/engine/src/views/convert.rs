@@ -1,7 +1,7 @@
 //! From the core's words to the page's.
 
 use jiff::Timestamp;
-use jobwatch_core::dialect::state_of_word;
+use jobwatch_core::dialect::job_state;
 use jobwatch_core::model::{Job, JobState, QueuePatch, Source};
 use jobwatch_core::notify::{explain, headline};
 use jobwatch_core::state::{Transition, TransitionKind};
@@ -161,7 +161,7 @@ pub(crate) fn job_row(
         max_attempts: job.max_attempts.filter(|most| job.attempt.is_none_or(|own| own <= *most)),
         watched,
         stale: job.source == Source::History,
-        heard_at: ms(job.heard_at),
+        heard_at: ms(job.last_seen),
         asked: None,
     }
 }
@@ -175,7 +175,7 @@ fn repeats(state: &JobState, text: &str) -> bool {
     {
         return true;
     }
-    !text.contains(' ') && state_of_word(text) == *state && {
+    !text.contains(' ') && job_state(text) == *state && {
         let plain = text.to_lowercase().replace(['_', '-'], "");
         // The stages of a running job say more than that it runs.
         !matches!(state, JobState::Running)
@@ -289,7 +289,7 @@ mod tests {
             updated_at: None,
             extra: Default::default(),
             source: Source::Http,
-            heard_at: Timestamp::UNIX_EPOCH,
+            last_seen: Timestamp::UNIX_EPOCH,
         }
     }
 

@@ -61,7 +61,7 @@ impl Filter {
                 } else {
                     job.finished_at.or(job.updated_at).or(job.started_at).or(job.created_at)
                 };
-                key.number = -at.unwrap_or(job.heard_at).as_millisecond();
+                key.number = -at.unwrap_or(job.last_seen).as_millisecond();
             }
             JobSort::Created => {
                 let created = millisecond(job.created_at.or(job.started_at));
@@ -332,7 +332,7 @@ mod tests {
             updated_at: Some(at),
             extra: Default::default(),
             source: Source::Socket,
-            heard_at: at,
+            last_seen: at,
         })
     }
 

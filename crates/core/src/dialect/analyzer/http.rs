@@ -6,8 +6,8 @@ use super::lists::{LISTS, Left, MOST_QUEUES, Stretch};
 use super::read::{Row, complete, job_row, one_field, queue_counts};
 use super::{Analyzer, Ended};
 use crate::dialect::nest::{self, Answer};
-use crate::dialect::socketio_session::odd_frame;
-use crate::dialect::words::number;
+use crate::dialect::oversized::grouped;
+use crate::dialect::socketio_session::diagnostic;
 use crate::dialect::{Ask, FetchRequest, Incoming, Method, queue_and_id};
 use crate::model::{ACTION_REFUSED, Finality, JobPatch, JobState, Topic, Update};
 use crate::wire::fields::Fields;
@@ -61,7 +61,7 @@ impl Analyzer {
         if self.lists.crowded() && only.is_none() {
             let why = format!(
                 "The server has more than {} queues. Of the others no jobs are listed.",
-                number(MOST_QUEUES)
+                grouped(MOST_QUEUES)
             );
             all.push(Incoming::Partial { open: true, why: Some(why) });
         } else if self.lists.is_due_besides(&turn, only) {
@@ -74,7 +74,7 @@ impl Analyzer {
     /// What an answer to `ask`, of which these are the rows, leaves to be read.
     fn left(&self, queue: &str, stretch: &Stretch, fields: &Fields<'_>) -> Left {
         let running = |row: &Fields<'_>| {
-            row.text("status").is_some_and(|word| nest::state(&word) == JobState::Running)
+            row.text("status").is_some_and(|word| nest::job_state(&word) == JobState::Running)
         };
         let rows = fields.rows("jobs");
         let running = rows.iter().filter(|row| running(row)).count();
@@ -330,7 +330,7 @@ impl Analyzer {
             return Incoming::Update(Update::Job(Box::new(patch)));
         }
         let words = message.unwrap_or_else(|| "The server did not cancel the job.".to_owned());
-        odd_frame(ACTION_REFUSED, &words, None, &self.endpoint)
+        diagnostic(ACTION_REFUSED, &words, None, &self.endpoint)
     }
 
     pub(super) fn read_answer(&mut self, ask: &Ask, answer: Answer<'_>) -> Vec<Incoming> {
@@ -370,11 +370,11 @@ impl Analyzer {
                     .collect()
             }
             Answer::Missing => {
-                vec![odd_frame("http-error", "HTTP 404.", None, &self.endpoint)]
+                vec![diagnostic("http-error", "HTTP 404.", None, &self.endpoint)]
             }
             // Demo keys may read but not act: that refuses the action, not the key.
             Answer::Forbidden(words) if ask.call == "cancel" => {
-                vec![odd_frame(ACTION_REFUSED, &words, None, &self.endpoint)]
+                vec![diagnostic(ACTION_REFUSED, &words, None, &self.endpoint)]
             }
             Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
             Answer::Odd(odd) => vec![*odd],
@@ -383,7 +383,7 @@ impl Analyzer {
 
     fn wrong_shape(&self, what: &str, received: &str) -> Incoming {
         let words = format!("The answer is not {what}.");
-        odd_frame("wrong-shape", &words, Some(received), &self.endpoint)
+        diagnostic("wrong-shape", &words, Some(received), &self.endpoint)
     }
 }
 
@@ -392,7 +392,7 @@ fn come_and_gone(queue: &str, list: &str, kept: usize) -> Incoming {
     let why = format!(
         "At least {} jobs in the queue {queue} have {list} since it was last read, and the server \
          keeps no more. The outcome of any others is not known.",
-        number(kept)
+        grouped(kept)
     );
     Incoming::Partial { open: false, why: Some(why) }
 }
@@ -403,7 +403,7 @@ fn too_much(queue: &str, read: usize, doing: Option<&str>) -> Incoming {
         format!(
             "More than {} jobs in the queue {queue} are {doing}. The others are not listed until \
              there are fewer.",
-            number(read / 1_000 * 1_000)
+            grouped(read / 1_000 * 1_000)
         )
     });
     Incoming::Partial { open: doing.is_some(), why }

@@ -54,7 +54,7 @@ pub(super) fn job_event(event: &str, args: &str) -> Option<JobPatch> {
             patch.state = Some(JobState::Running);
             patch.started_at = patch.at;
         }
-        _ => patch.state = Some(word.map_or(JobState::Running, |word| nest::state(&word))),
+        _ => patch.state = Some(word.map_or(JobState::Running, |word| nest::job_state(&word))),
     }
     Some(patch)
 }
@@ -100,7 +100,7 @@ pub(super) fn job_row(body: &str) -> Option<Row> {
         _ => nest::keep(&mut patch, name, raw),
     });
     patch.id.as_ref()?;
-    let mut state = word.map(|word| nest::state(&word));
+    let mut state = word.map(|word| nest::job_state(&word));
     if patch.finished_at.is_some() && patch.result.is_some() {
         // The queue keeps the error of an earlier attempt after a success.
         state = Some(JobState::Completed);

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::http::gone;
 use super::lists::PAGE;
 use super::{BullBoard, Found};
-use crate::dialect::answer::odd;
+use crate::dialect::answer::diagnostic;
 use crate::dialect::{Ask, FetchRequest, Incoming, queue_and_id};
 use crate::model::{JobId, JobPatch, JobState, Topic};
 
@@ -59,7 +59,7 @@ impl BullBoard {
                  its queue as well: QUEUE/{wanted}.",
                 PAGE * PAGES as usize
             );
-            return vec![odd("too-many-pages", text, "")];
+            return vec![diagnostic("too-many-pages", text, "")];
         }
         if all.is_empty() && next.is_none() && page == 1 {
             // Not the id of a recent run. One that was found before is asked for by itself.

@@ -51,7 +51,7 @@ impl BullBoard {
             },
             other => {
                 let what = format!("The frame type \"{other}\" is not known.");
-                return vec![answer::odd("unknown-frame", what, text)];
+                return vec![answer::diagnostic("unknown-frame", what, text)];
             }
         };
         topics.into_iter().map(Incoming::Stale).chain(grown).collect()

@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::find::is_uuid;
 use super::{Asked, BullBoard, record};
-use crate::dialect::answer::{accepted, body, failed, is_page, misshapen, odd, refused, words};
+use crate::dialect::answer::{
+    accepted, body, diagnostic, failed, is_page, message, misshapen, refused,
+};
 use crate::dialect::pages::{Found, Page, Way};
 use crate::dialect::{
     Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, LogPart, Method, Oversized,
@@ -165,7 +167,7 @@ impl BullBoard {
                 ("job" | "probe" | "logs", Some(topic)) if response.status == 400 => {
                     vec![Incoming::SubscriptionRejected {
                         topic: Some(topic.clone()),
-                        reason: words(response),
+                        reason: message(response),
                     }]
                 }
                 // A state that this server may not know is no trouble of the lists.
@@ -215,7 +217,7 @@ impl BullBoard {
             ("probe", _) => match fields.whole::<i64>("total") {
                 Some(total) if total > 0 => {
                     let text = "The server cannot describe this run, though its log is there.";
-                    vec![odd("http-error", text, "")]
+                    vec![diagnostic("http-error", text, "")]
                 }
                 // A BullMQ id may look like a run's.
                 _ => match &ask.topic {

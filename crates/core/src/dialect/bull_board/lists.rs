@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::find::is_uuid;
 use super::{Asked, BullBoard, record};
 use crate::dialect::memory::Memory;
-use crate::dialect::words::number;
+use crate::dialect::oversized::grouped;
 use crate::dialect::{Ask, FetchRequest, Incoming, Method};
 use crate::model::{JobId, JobPatch, JobState, Topic, Update};
 use crate::wire::fields::Fields;
@@ -217,7 +217,7 @@ impl BullBoard {
         if read.rows < pages * PAGE {
             return Some(Incoming::Follow(self.table(topic, &body, read.page + 1)));
         }
-        let many = number(pages * PAGE);
+        let many = grouped(pages * PAGE);
         let whose = match topic {
             Topic::Queue(name) => format!(" in the queue {name}"),
             _ => String::new(),
@@ -250,7 +250,7 @@ impl BullBoard {
                 return vec![Incoming::Follow(self.table(topic, &body, read.page + 1))];
             }
             let why = (since && news).then(|| {
-                let many = number(read.rows);
+                let many = grouped(read.rows);
                 format!(
                     "More than {many} runs have begun since the server was last read. The oldest \
                      of them are only listed while they are under way."

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::dialect::pages::print;
-use crate::dialect::{nest, words};
+use crate::dialect::{job_state, nest};
 use crate::log::{LogLine, LogLines};
 use crate::model::{ENDED, Finality, JobPatch, JobState, Level, QueuePatch};
 use crate::notify::headline;
@@ -69,7 +69,7 @@ pub fn run(row: &Fields<'_>) -> Option<JobPatch> {
     ]);
     patch.extra.retain(|_, value| value.as_str() != "[]");
     let word = row.string("status")?;
-    let state = words::state(&word);
+    let state = job_state(&word);
     let succeeded = patch.finished_at.is_some() && patch.result.is_some();
     let was_cancelled = patch.error.as_deref().is_some_and(|error| headline(error) == CANCELLED);
     patch.state = Some(match state {

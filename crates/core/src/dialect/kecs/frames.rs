@@ -47,7 +47,7 @@ impl Kecs {
             "error" => self.complained(envelope, text),
             "stream_error" => {
                 let words = payload.and_then(words).unwrap_or_else(|| "A stream failed.".into());
-                vec![answer::odd("server-error", words, text)]
+                vec![answer::diagnostic("server-error", words, text)]
             }
             "pong"
             | "unsubscribed"
@@ -56,7 +56,7 @@ impl Kecs {
             | "container_instance_updated" => Vec::new(),
             other => {
                 let what = format!("The frame type \"{other}\" is not known.");
-                vec![answer::odd("unknown-frame", what, text)]
+                vec![answer::diagnostic("unknown-frame", what, text)]
             }
         }
     }
@@ -73,9 +73,9 @@ impl Kecs {
             }
             _ if fields.has("error") => {
                 let words = words_in(fields).unwrap_or_else(|| "The log stream failed.".to_owned());
-                vec![answer::odd("server-error", words, text)]
+                vec![answer::diagnostic("server-error", words, text)]
             }
-            _ => vec![answer::odd("unknown-frame", "A frame has no type.", text)],
+            _ => vec![answer::diagnostic("unknown-frame", "A frame has no type.", text)],
         }
     }
 
@@ -87,7 +87,11 @@ impl Kecs {
         let mut all = Vec::new();
         for item in list(payload, &["tasks", "updates"]) {
             let Some(fields) = Fields::of(item) else {
-                all.push(answer::odd("wrong-shape", "A task event is not an object.", item.get()));
+                all.push(answer::diagnostic(
+                    "wrong-shape",
+                    "A task event is not an object.",
+                    item.get(),
+                ));
                 continue;
             };
             match self.task_change(kind, &fields, envelope, at) {
@@ -95,7 +99,11 @@ impl Kecs {
                 // An event about something else than a task says nothing about jobs.
                 None if kind == "localstack_event" => {}
                 None => {
-                    all.push(answer::odd("wrong-shape", "A task event names no task.", text));
+                    all.push(answer::diagnostic(
+                        "wrong-shape",
+                        "A task event names no task.",
+                        text,
+                    ));
                 }
             }
         }
@@ -173,7 +181,7 @@ impl Kecs {
         names.dedup();
         let odd = names.is_empty().then(|| {
             let what = "An event about a service or a cluster names none.";
-            answer::odd("wrong-shape", what, text)
+            answer::diagnostic("wrong-shape", what, text)
         });
         self.watched
             .iter()
@@ -192,7 +200,7 @@ impl Kecs {
         let payload = envelope.object("payload");
         if !envelope.has("id") && payload.is_none_or(|payload| !payload.has("resourceId")) {
             let what = "A confirmed subscription does not say to what.";
-            return vec![answer::odd("wrong-shape", what, text)];
+            return vec![answer::diagnostic("wrong-shape", what, text)];
         }
         let asked = envelope.text("id").and_then(|id| self.asked.remove(id.as_ref()));
         let topic = asked.or_else(|| {
@@ -217,9 +225,9 @@ impl Kecs {
             Some(id) => match self.asked.remove(&id) {
                 Some(topic) => vec![Incoming::SubscriptionRejected { topic: Some(topic), reason }],
                 None if unauthorized => vec![Incoming::Refused(reason)],
-                None => vec![answer::odd("server-error", reason, text)],
+                None => vec![answer::diagnostic("server-error", reason, text)],
             },
-            None => vec![answer::odd("server-error", reason, text)],
+            None => vec![answer::diagnostic("server-error", reason, text)],
         }
     }
 
@@ -227,12 +235,12 @@ impl Kecs {
         let mut all: Vec<Incoming> = Vec::new();
         for raw in entries {
             let Some(entry) = logs::entry(raw, envelope) else {
-                all.push(answer::odd("wrong-shape", "A log entry has no text.", raw.get()));
+                all.push(answer::diagnostic("wrong-shape", "A log entry has no text.", raw.get()));
                 continue;
             };
             if !self.log_entry(&entry, &mut all) {
                 let text = format!("A log line names no task: {}", json::head(&entry.text));
-                all.push(answer::odd("homeless-log", text, raw.get()));
+                all.push(answer::diagnostic("homeless-log", text, raw.get()));
             }
         }
         all
@@ -298,7 +306,7 @@ fn without_payload(kind: &str, envelope: &Fields<'_>, text: &str) -> Vec<Incomin
     if list && envelope.has("payload") {
         return Vec::new();
     }
-    vec![answer::odd("wrong-shape", format!("A frame \"{kind}\" has no payload."), text)]
+    vec![answer::diagnostic("wrong-shape", format!("A frame \"{kind}\" has no payload."), text)]
 }
 
 /// `payload` as a list: an array, an object that holds one under one of `names`, or one thing.

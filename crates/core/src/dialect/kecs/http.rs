@@ -7,7 +7,7 @@ use super::stored::TASK_TAIL;
 use super::task::{self, Told, last_segment};
 use super::{Kecs, ending};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
-use crate::dialect::words::number;
+use crate::dialect::oversized::grouped;
 use crate::dialect::{
     Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method, Oversized,
 };
@@ -358,7 +358,7 @@ impl Kecs {
                     format!(
                         "More than {} tasks are under way in the cluster {cluster}. The others are \
                          not listed until there are fewer. Watch single services to see them.",
-                        number(PAGES as usize * BATCH)
+                        grouped(PAGES as usize * BATCH)
                     )
                 });
                 Incoming::Partial { open, why }
@@ -392,7 +392,11 @@ impl Kecs {
             if fields.text("reason").is_some_and(|reason| reason == "MISSING") && !arn.is_empty() {
                 all.push(Incoming::Update(Update::Gone(last_segment(&arn).into())));
             } else {
-                all.push(answer::odd("http-error", "A task cannot be described.", failure.get()));
+                all.push(answer::diagnostic(
+                    "http-error",
+                    "A task cannot be described.",
+                    failure.get(),
+                ));
             }
         }
         all

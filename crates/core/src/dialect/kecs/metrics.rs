@@ -39,7 +39,7 @@ pub fn read(payload: &RawValue, envelope: &Fields<'_>) -> Vec<Incoming> {
         let before = all.len();
         collect(item, owner.as_deref(), at, &mut all);
         if all.len() == before && !is_empty(item) {
-            all.push(answer::odd("wrong-shape", "A metric has no value.", item.get()));
+            all.push(answer::diagnostic("wrong-shape", "A metric has no value.", item.get()));
         }
     }
     all

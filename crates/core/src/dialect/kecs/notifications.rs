@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::frames::list;
 use super::task::last_segment;
-use crate::dialect::{Incoming, answer, words};
+use crate::dialect::{Incoming, answer, job_state};
 use crate::model::{JobState, Level, ServerNotice, Update};
 use crate::notify::Tone;
 use crate::wire::fields::Fields;
@@ -24,7 +24,7 @@ pub fn read(kind: &str, payload: &RawValue, envelope: &Fields<'_>) -> Vec<Incomi
             Some(fields) => fields,
             // Words alone are meant for people as well.
             None if raw.get().starts_with('"') => Fields::default(),
-            None => return Some(odd("A notification is not an object.", raw)),
+            None => return Some(unreadable("A notification is not an object.", raw)),
         };
         let mut notice = of(&fields, envelope);
         if let (true, Some(words)) = (raw.get().starts_with('"'), json::id_of(raw)) {
@@ -37,14 +37,14 @@ pub fn read(kind: &str, payload: &RawValue, envelope: &Fields<'_>) -> Vec<Incomi
             Some(id) if notice.read => Some(Incoming::Update(Update::NoticeRead(id))),
             // What else changes about it is the server's own bookkeeping.
             Some(_) if update => None,
-            _ => Some(odd("A notification says nothing.", raw)),
+            _ => Some(unreadable("A notification says nothing.", raw)),
         }
     };
     list(payload, &["notifications"]).into_iter().filter_map(one).collect()
 }
 
-fn odd(what: &str, raw: &RawValue) -> Incoming {
-    answer::odd("wrong-shape", what, raw.get())
+fn unreadable(what: &str, raw: &RawValue) -> Incoming {
+    answer::diagnostic("wrong-shape", what, raw.get())
 }
 
 fn of(fields: &Fields<'_>, envelope: &Fields<'_>) -> ServerNotice {
@@ -82,7 +82,7 @@ fn is_read(fields: &Fields<'_>) -> bool {
 
 /// What a word says of how serious something is, or how something ended.
 fn tone(word: &str) -> Option<Tone> {
-    match words::state(word) {
+    match job_state(word) {
         JobState::Completed => return Some(Tone::Good),
         JobState::Failed => return Some(Tone::Bad),
         _ => {}

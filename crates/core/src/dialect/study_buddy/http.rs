@@ -6,7 +6,7 @@ use super::{Seen, StudyBuddy, VIEWED_QUEUE};
 use crate::dialect::answer::is_page;
 use crate::dialect::endpoint::why_unaddressable;
 use crate::dialect::nest::{self, Answer};
-use crate::dialect::socketio_session::odd_frame;
+use crate::dialect::socketio_session::diagnostic;
 use crate::dialect::{Ask, FetchRequest, FetchResponse, Incoming, Method};
 use crate::model::{Finality, JobPatch, JobState, Topic, Update};
 use crate::wire::fields::Fields;
@@ -222,13 +222,13 @@ impl StudyBuddy {
                 self.lists_by_name = Some(false);
                 Vec::new()
             }
-            _ => vec![odd_frame("http-error", "HTTP 404.", None, &self.endpoint)],
+            _ => vec![diagnostic("http-error", "HTTP 404.", None, &self.endpoint)],
         }
     }
 
     fn wrong_shape(&self, what: &str, received: &str) -> Incoming {
         let words = format!("The answer is not {what}.");
-        odd_frame("wrong-shape", &words, Some(received), &self.endpoint)
+        diagnostic("wrong-shape", &words, Some(received), &self.endpoint)
     }
 
     pub(super) fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
@@ -266,12 +266,12 @@ impl StudyBuddy {
                 if ask.call == "job" && !reason.to_ascii_lowercase().contains("verif") =>
             {
                 if is_page(response) {
-                    return vec![odd_frame("http-error", "HTTP 403.", None, &self.endpoint)];
+                    return vec![diagnostic("http-error", "HTTP 403.", None, &self.endpoint)];
                 }
                 vec![Incoming::SubscriptionRejected { topic: ask.topic.clone(), reason }]
             }
             Answer::Forbidden(reason) if matches!(ask.call, "view" | "unrecorded") => {
-                vec![odd_frame("http-error", &reason, None, &self.endpoint)]
+                vec![diagnostic("http-error", &reason, None, &self.endpoint)]
             }
             Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
             Answer::Odd(odd) => vec![*odd],

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::dialect::Incoming;
-use crate::dialect::words::number;
+use crate::dialect::oversized::grouped;
 use crate::model::JobId;
 
 /// Rows asked for, and then if these do not hold what they should.
@@ -83,7 +83,7 @@ pub(super) fn partial(open: bool) -> Incoming {
     let why = open.then(|| {
         format!(
             "Only the newest {} jobs are listed. To follow an older one, watch it by its id.",
-            number(STEPS[2])
+            grouped(STEPS[2])
         )
     });
     Incoming::Partial { open, why }

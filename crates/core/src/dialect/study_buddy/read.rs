@@ -78,7 +78,7 @@ pub(super) fn job_row(body: &str) -> Option<JobPatch> {
         (None, Some(row)) => patch.id = Some(row.into()),
         (None, None) => return None,
     }
-    patch.state = word.as_deref().map(nest::state);
+    patch.state = word.as_deref().map(nest::job_state);
     if patch.message.is_none() {
         patch.message = word.filter(|word| stage(word));
     }
@@ -113,7 +113,7 @@ pub(super) fn job_view(body: &str) -> Option<JobPatch> {
         _ => nest::keep(&mut patch, name, raw),
     })?;
     patch.id.as_ref()?;
-    let state = word.as_deref().map(nest::state);
+    let state = word.as_deref().map(nest::job_state);
     if state != Some(JobState::Failed) {
         patch.failed_before = nest::failed_before(None, patch.error.take());
     }

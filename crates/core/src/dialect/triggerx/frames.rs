@@ -23,18 +23,18 @@ impl TriggerX {
             // same and are told apart by the keys of `changes` as well.
             "TASK_UPDATED" | "TASK_STATUS_CHANGED" | "TASK_FEE_UPDATED" | "TASK_CREATED" => {
                 self.task_event(envelope, kind == "TASK_CREATED").unwrap_or_else(|| {
-                    vec![answer::odd("wrong-shape", "A task event names no task.", text)]
+                    vec![answer::diagnostic("wrong-shape", "A task event names no task.", text)]
                 })
             }
             "SUCCESS" => self.confirmed(envelope).unwrap_or_else(|| {
                 let what = "A confirmed subscription names no room.";
-                vec![answer::odd("wrong-shape", what, text)]
+                vec![answer::diagnostic("wrong-shape", what, text)]
             }),
             "ERROR" => self.complained(envelope, text),
             "PONG" => Vec::new(),
             other => {
                 let what = format!("The frame type \"{other}\" is not known.");
-                vec![answer::odd("unknown-frame", what, text)]
+                vec![answer::diagnostic("unknown-frame", what, text)]
             }
         }
     }
@@ -43,7 +43,7 @@ impl TriggerX {
         let read = envelope.get("data").filter(|data| data.get().starts_with('{'));
         let Some((job, rows)) = read.and_then(Snapshot::read) else {
             let what = "A snapshot of tasks holds no list of them.";
-            return vec![answer::odd("wrong-shape", what, text)];
+            return vec![answer::diagnostic("wrong-shape", what, text)];
         };
         let at = envelope.time("timestamp");
         let mut nameless = 0_usize;
@@ -62,7 +62,7 @@ impl TriggerX {
         }
         if nameless > 0 {
             let what = format!("{nameless} of the tasks in a snapshot have no id.");
-            all.push(answer::odd("wrong-shape", what, text));
+            all.push(answer::diagnostic("wrong-shape", what, text));
         }
         all
     }
@@ -142,7 +142,7 @@ impl TriggerX {
                 vec![Incoming::Refused(words)]
             }
             _ => {
-                let mut all = vec![answer::odd("server-error", words, text)];
+                let mut all = vec![answer::diagnostic("server-error", words, text)];
                 // The documented error may carry what is known of its task.
                 if data.object("changes").is_some()
                     && let Some(event) = self.task_event(envelope, false)

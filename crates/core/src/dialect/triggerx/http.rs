@@ -192,7 +192,7 @@ impl TriggerX {
             // What these add is missed by nobody.
             (_, "fees" | "stats", _) if !accepted(response) => return Vec::new(),
             (400, "task" | "tasks" | "job", Some(topic)) => {
-                let reason = answer::words(response);
+                let reason = answer::message(response);
                 return vec![Incoming::SubscriptionRejected { topic: Some(topic.clone()), reason }];
             }
             _ if !accepted(response) => return vec![failed(ask, response)],

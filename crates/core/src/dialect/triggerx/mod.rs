@@ -21,7 +21,7 @@ use url::Url;
 
 use super::endpoint::{Defaults, Endpoint, why_unaddressable};
 use super::go;
-use super::memory::{Heard, Memory};
+use super::memory::{Memory, SeenNames};
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
     Outgoing, Oversized, ReadMark, contains_by_fields,
@@ -50,7 +50,7 @@ pub struct TriggerX {
     /// Something was heard on the present link.
     greeted: bool,
     /// TriggerX jobs whose state came in the list of a watched topic: `job:<id>`.
-    listed: Heard,
+    listed: SeenNames,
     /// Titles of TriggerX jobs.
     titles: Memory<String>,
     /// The numbers of the owners whose jobs were listed by their address, in lower case.
@@ -86,7 +86,7 @@ impl TriggerX {
             watched: BTreeSet::new(),
             asked: VecDeque::new(),
             greeted: false,
-            listed: Heard::default(),
+            listed: SeenNames::default(),
             titles: Memory::default(),
             owners: Memory::default(),
             numbers: Memory::default(),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use crate::dialect::words;
+use crate::dialect::job_state;
 use crate::model::{Extra, JobPatch, JobState, Json};
 use crate::wire::fields::Fields;
 use crate::wire::json::text_of;
@@ -95,7 +95,7 @@ pub fn owner(fields: &Fields<'_>) -> Option<String> {
 fn task_state(word: &str) -> (JobState, bool) {
     let own = ["completed", "failed", "processing"];
     let is_own = word.is_empty() || own.iter().any(|known| word.eq_ignore_ascii_case(known));
-    match words::state(word) {
+    match job_state(word) {
         state if state.terminal() => (state, is_own),
         _ => (JobState::Running, is_own),
     }
@@ -126,7 +126,7 @@ pub fn job(row: &Fields<'_>) -> Option<JobPatch> {
         ("", None) => None,
         ("", Some(true)) => Some(JobState::Completed),
         ("", Some(false)) => Some(JobState::Running),
-        (word, done) => match words::state(word) {
+        (word, done) => match job_state(word) {
             state if !state.terminal() && done == Some(true) => Some(JobState::Completed),
             state => Some(state),
         },

@@ -1,6 +1,6 @@
 //! Automation tasks on a blockchain.
 
-use super::super::trades::Work;
+use super::super::templates::JobTemplate;
 
 /// The recurring jobs whose tasks are executed: title and id (decimal, up to 256 bits).
 pub(crate) const GROUPS: &[(&str, &str)] = &[
@@ -18,7 +18,7 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
     ),
 ];
 
-pub(crate) const WORKS: &[Work] = &[Work {
+pub(crate) const JOBS: &[JobTemplate] = &[JobTemplate {
     name: "task",
     queue: "",
     prefix: "",

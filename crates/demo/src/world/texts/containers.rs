@@ -2,10 +2,10 @@
 
 use jobwatch_core::model::Level::{Debug, Error, Info, Warn};
 
-use super::super::trades::Work;
+use super::super::templates::JobTemplate;
 
-pub(crate) const WORKS: &[Work] = &[
-    Work {
+pub(crate) const JOBS: &[JobTemplate] = &[
+    JobTemplate {
         name: "etl-orders",
         queue: "default",
         prefix: "",
@@ -26,7 +26,7 @@ pub(crate) const WORKS: &[Work] = &[
         )],
         subjects: &["2026-11-18", "2026-11-19", "2026-11-20"],
     },
-    Work {
+    JobTemplate {
         name: "image-resize",
         queue: "default",
         prefix: "",
@@ -46,7 +46,7 @@ pub(crate) const WORKS: &[Work] = &[
         )],
         subjects: &["album/alps", "album/harbour", "catalogue/spring"],
     },
-    Work {
+    JobTemplate {
         name: "nightly-report",
         queue: "default",
         prefix: "",
@@ -67,7 +67,7 @@ pub(crate) const WORKS: &[Work] = &[
         )],
         subjects: &["sales", "support", "latency"],
     },
-    Work {
+    JobTemplate {
         name: "db-migrate",
         queue: "default",
         prefix: "",
@@ -86,7 +86,7 @@ pub(crate) const WORKS: &[Work] = &[
         )],
         subjects: &["billing", "catalogue"],
     },
-    Work {
+    JobTemplate {
         name: "build-orders",
         queue: "default",
         prefix: "",
@@ -101,7 +101,7 @@ pub(crate) const WORKS: &[Work] = &[
         )],
         subjects: &["orders"],
     },
-    Work {
+    JobTemplate {
         name: "gateway-replay",
         queue: "default",
         prefix: "",

@@ -2,10 +2,10 @@
 
 use jobwatch_core::model::Level::{Debug, Error, Info, Warn};
 
-use super::super::trades::Work;
+use super::super::templates::JobTemplate;
 
-pub(crate) const WORKS: &[Work] = &[
-    Work {
+pub(crate) const JOBS: &[JobTemplate] = &[
+    JobTemplate {
         name: "send",
         queue: "{email}",
         prefix: "",
@@ -24,7 +24,7 @@ pub(crate) const WORKS: &[Work] = &[
         )],
         subjects: &["ada@example.org", "grace@example.org", "linus@example.org"],
     },
-    Work {
+    JobTemplate {
         name: "transcode",
         queue: "video",
         prefix: "",
@@ -44,7 +44,7 @@ pub(crate) const WORKS: &[Work] = &[
         )],
         subjects: &["launch-keynote.mov", "tutorial-07.mp4", "drone-coast.mp4"],
     },
-    Work {
+    JobTemplate {
         name: "generate-invoice",
         queue: "invoices",
         prefix: "",
@@ -63,7 +63,7 @@ pub(crate) const WORKS: &[Work] = &[
         )],
         subjects: &["2026-10417", "2026-10418", "2026-10419"],
     },
-    Work {
+    JobTemplate {
         name: "reindex",
         queue: "search-index",
         prefix: "",

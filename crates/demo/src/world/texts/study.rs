@@ -1,6 +1,6 @@
 //! Turning PDF files into notes.
 
-use super::super::trades::Work;
+use super::super::templates::JobTemplate;
 
 const FILES: &[&str] = &[
     "Organic chemistry, chapter 4.pdf",
@@ -13,8 +13,8 @@ const FILES: &[&str] = &[
     "Roman law - Übersicht.pdf",
 ];
 
-pub(crate) const WORKS: &[Work] = &[
-    Work {
+pub(crate) const JOBS: &[JobTemplate] = &[
+    JobTemplate {
         name: "process-pdf",
         queue: "pdf-ultra-optimized",
         prefix: "",
@@ -49,7 +49,7 @@ pub(crate) const WORKS: &[Work] = &[
         ],
         subjects: FILES,
     },
-    Work {
+    JobTemplate {
         name: "generate-quiz",
         queue: "ai-quiz",
         prefix: "",

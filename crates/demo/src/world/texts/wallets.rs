@@ -1,6 +1,6 @@
 //! Analysing wallets.
 
-use super::super::trades::Work;
+use super::super::templates::JobTemplate;
 
 const WALLETS: &[&str] = &[
     "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU",
@@ -15,8 +15,8 @@ const RPC: (&str, &str) = (
     "Error: Helius RPC timed out after 30000 ms while fetching signatures\n    at HeliusClient.request (/app/dist/core/services/helius-api-client.js:211:15)",
 );
 
-pub(crate) const WORKS: &[Work] = &[
-    Work {
+pub(crate) const JOBS: &[JobTemplate] = &[
+    JobTemplate {
         name: "similarity-analysis-flow",
         queue: "similarity-operations",
         prefix: "similarity-",
@@ -31,7 +31,7 @@ pub(crate) const WORKS: &[Work] = &[
         )],
         subjects: WALLETS,
     },
-    Work {
+    JobTemplate {
         name: "sync-wallet",
         queue: "wallet-operations",
         prefix: "sync-",
@@ -43,7 +43,7 @@ pub(crate) const WORKS: &[Work] = &[
         errors: &[RPC],
         subjects: WALLETS,
     },
-    Work {
+    JobTemplate {
         name: "analyze-pnl",
         queue: "analysis-operations",
         prefix: "pnl-",
@@ -58,7 +58,7 @@ pub(crate) const WORKS: &[Work] = &[
         )],
         subjects: WALLETS,
     },
-    Work {
+    JobTemplate {
         name: "enrich-token-balances",
         queue: "enrichment-operations",
         prefix: "enrich-",
@@ -70,7 +70,7 @@ pub(crate) const WORKS: &[Work] = &[
         errors: &[RPC],
         subjects: WALLETS,
     },
-    Work {
+    JobTemplate {
         name: "dashboard-wallet-analysis",
         queue: "analysis-operations",
         prefix: "dashboard-",

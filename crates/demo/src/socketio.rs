@@ -8,10 +8,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::DemoOptions;
-use crate::hub::{Hub, Out, Overflow, Session};
 use crate::json::text;
+use crate::protocol::{Heartbeat, Reply, Request, Rules};
 use crate::rng::Rng;
-use crate::voice::{Heartbeat, Reply, Request, Rules};
+use crate::sessions::{Out, Overflow, Session, Sessions};
 
 /// A transport that has joined no namespace for so long is closed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
@@ -27,7 +27,7 @@ pub(crate) struct Transport {
 
 /// What a client said.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum ClientPacket {
     /// Nothing that concerns the dialect (a pong, a probe).
     Nothing,
     /// It asks to enter a namespace.
@@ -87,74 +87,76 @@ impl Transport {
     }
 
     /// Greets a socket.
-    pub fn opened(&mut self, hub: &mut Hub, conn: u64) {
+    pub fn opened(&mut self, sessions: &mut Sessions, conn: u64) {
         let open = engineio::Open {
             max_payload: Some(self.max_payload),
             ..engineio::Open::new(self.sid(), self.every, self.timeout)
         };
-        hub.text(conn, engineio::Packet::Open(open).to_string());
+        sessions.text(conn, engineio::Packet::Open(open).to_string());
     }
 
     /// Lets a socket into a namespace; the answer carries a new id.
-    pub fn join(&mut self, hub: &mut Hub, conn: u64, namespace: &str) -> String {
+    pub fn join(&mut self, sessions: &mut Sessions, conn: u64, namespace: &str) -> String {
         let sid = self.sid();
-        if let Some(session) = hub.session_mut(conn) {
+        if let Some(session) = sessions.session_mut(conn) {
             session.namespaces.insert(namespace.to_owned());
             session.sid.clone_from(&sid);
         }
         let body = format!("{{\"sid\":\"{sid}\"}}");
-        send(hub, conn, namespace, socketio::Kind::Connect(Some(body.into())));
+        send(sessions, conn, namespace, socketio::Kind::Connect(Some(body.into())));
         sid
     }
 
     /// Refuses a namespace; the transport stays open.
-    pub fn refuse(hub: &mut Hub, conn: u64, namespace: &str, message: &str) {
+    pub fn refuse(sessions: &mut Sessions, conn: u64, namespace: &str, message: &str) {
         let body = format!("{{\"message\":{}}}", text(message));
-        send(hub, conn, namespace, socketio::Kind::ConnectError(Some(body.into())));
+        send(sessions, conn, namespace, socketio::Kind::ConnectError(Some(body.into())));
     }
 
     /// Closes transports on which nobody ever entered a namespace.
-    pub fn tick(hub: &mut Hub) {
+    pub fn tick(sessions: &mut Sessions) {
         let late = |session: &Session| {
             session.namespaces.is_empty()
                 && session.sid.is_empty()
                 && session.opened.is_some_and(|at| at.elapsed() >= CONNECT_TIMEOUT)
         };
-        hub.send_where(&Out::Close(None), late);
+        sessions.send_where(&Out::Close(None), late);
     }
 
     /// Throws everybody out of a namespace, then closes.
-    pub fn kick(hub: &mut Hub, namespace: &str) {
-        for conn in hub.numbers() {
+    pub fn kick(sessions: &mut Sessions, namespace: &str) {
+        for conn in sessions.numbers() {
             let inside = |session: &Session| session.namespaces.contains(namespace);
-            if hub.session(conn).is_some_and(inside) {
-                send(hub, conn, namespace, socketio::Kind::Disconnect);
-                hub.send(conn, Out::Close(None));
+            if sessions.session(conn).is_some_and(inside) {
+                send(sessions, conn, namespace, socketio::Kind::Disconnect);
+                sessions.send(conn, Out::Close(None));
             }
         }
     }
 
     /// Reads what a client sent.
-    pub fn read(frame: &str) -> Heard {
+    pub fn read(frame: &str) -> ClientPacket {
         let message = match engineio::Packet::parse(frame) {
             Ok(engineio::Packet::Message(message)) => message,
-            Ok(engineio::Packet::Close) | Err(_) => return Heard::Close,
-            Ok(_) => return Heard::Nothing,
+            Ok(engineio::Packet::Close) | Err(_) => return ClientPacket::Close,
+            Ok(_) => return ClientPacket::Nothing,
         };
-        let Ok(packet) = socketio::Packet::parse(message) else { return Heard::Close };
+        let Ok(packet) = socketio::Packet::parse(message) else { return ClientPacket::Close };
         let namespace = packet.namespace.into_owned();
         match packet.kind {
-            socketio::Kind::Connect(_) => Heard::Connect(namespace),
-            socketio::Kind::Disconnect => Heard::Disconnect(namespace),
+            socketio::Kind::Connect(_) => ClientPacket::Connect(namespace),
+            socketio::Kind::Disconnect => ClientPacket::Disconnect(namespace),
             socketio::Kind::Event { id, args } => {
                 let args: Option<Vec<Value>> = serde_json::from_str(&args).ok();
                 let mut args = args.unwrap_or_default().into_iter();
                 match args.next() {
-                    Some(Value::String(name)) => Heard::Event(namespace, id, name, args.collect()),
-                    _ => Heard::Close,
+                    Some(Value::String(name)) => {
+                        ClientPacket::Event(namespace, id, name, args.collect())
+                    }
+                    _ => ClientPacket::Close,
                 }
             }
-            _ => Heard::Nothing,
+            _ => ClientPacket::Nothing,
         }
     }
 }
@@ -171,14 +173,20 @@ pub(crate) fn count(session: &mut Session) -> u32 {
 }
 
 /// Sends one packet.
-pub(crate) fn send(hub: &mut Hub, conn: u64, namespace: &str, kind: socketio::Kind<'_>) {
-    hub.text(conn, print(&socketio::Packet::new(namespace, kind)));
+pub(crate) fn send(sessions: &mut Sessions, conn: u64, namespace: &str, kind: socketio::Kind<'_>) {
+    sessions.text(conn, print(&socketio::Packet::new(namespace, kind)));
 }
 
 /// Acknowledges an event with one argument.
-pub(crate) fn ack(hub: &mut Hub, conn: u64, namespace: &str, id: u64, body: impl Serialize) {
+pub(crate) fn ack(
+    sessions: &mut Sessions,
+    conn: u64,
+    namespace: &str,
+    id: u64,
+    body: impl Serialize,
+) {
     let args = format!("[{}]", text(body));
-    send(hub, conn, namespace, socketio::Kind::Ack { id, args: args.into() });
+    send(sessions, conn, namespace, socketio::Kind::Ack { id, args: args.into() });
 }
 
 /// The text of an event with one argument.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::{HeaderMap, Method};
 use serde_json::Value;
 
-use crate::hub::{Hub, Out, Overflow, Session};
+use crate::sessions::{Out, Overflow, Session, Sessions};
 use crate::world::{Event, World};
 
 /// How a socket keeps itself alive.
@@ -131,18 +131,23 @@ impl Reply {
 }
 
 /// One dialect's server half.
-pub(crate) trait Voice: Send + std::fmt::Debug {
+pub(crate) trait Protocol: Send + std::fmt::Debug {
     /// What its sockets are like.
     fn rules(&self) -> Rules;
 
     /// Whether an upgrade is accepted, and as what.
-    fn upgrade(&mut self, world: &World, hub: &Hub, request: &Request) -> Result<Session, Reply>;
+    fn upgrade(
+        &mut self,
+        world: &World,
+        sessions: &Sessions,
+        request: &Request,
+    ) -> Result<Session, Reply>;
 
     /// A socket is open.
-    fn opened(&mut self, world: &World, hub: &mut Hub, conn: u64);
+    fn opened(&mut self, world: &World, sessions: &mut Sessions, conn: u64);
 
     /// A socket received text.
-    fn text(&mut self, world: &mut World, hub: &mut Hub, conn: u64, text: &str);
+    fn text(&mut self, world: &mut World, sessions: &mut Sessions, conn: u64, text: &str);
 
     /// A socket is gone.
     fn closed(&mut self, conn: u64) {
@@ -150,19 +155,19 @@ pub(crate) trait Voice: Send + std::fmt::Debug {
     }
 
     /// Something happened in the world.
-    fn event(&mut self, world: &World, hub: &mut Hub, event: &Event);
+    fn event(&mut self, world: &World, sessions: &mut Sessions, event: &Event);
 
     /// Time has passed: about every 50 ms.
-    fn tick(&mut self, world: &World, hub: &mut Hub) {
-        let _ = (world, hub);
+    fn tick(&mut self, world: &World, sessions: &mut Sessions) {
+        let _ = (world, sessions);
     }
 
     /// Answers an HTTP request.
-    fn http(&mut self, world: &mut World, hub: &Hub, request: &Request) -> Reply;
+    fn http(&mut self, world: &mut World, sessions: &Sessions, request: &Request) -> Reply;
 
     /// Ends all sessions in the dialect's words.
-    fn kick(&mut self, hub: &mut Hub) {
-        hub.send_where(&Out::Close(Some(1000)), |_| true);
+    fn kick(&mut self, sessions: &mut Sessions) {
+        sessions.send_where(&Out::Close(Some(1000)), |_| true);
     }
 
     /// Log lines `first..first + count` of a job, as frames with `batch` lines each; empty where

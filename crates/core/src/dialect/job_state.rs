@@ -1,4 +1,4 @@
-//! The words that servers use for where a job stands, and numbers in our own.
+//! The words that servers use for the state of a job.
 
 use crate::model::JobState;
 
@@ -9,24 +9,11 @@ const PREFIXES: [&str; 8] =
 /// The canonical state of a server's word, in any case and with any prefix or separators
 /// (`COMPLETED`, `job-completed`, `timed_out`). A word without a canonical meaning is kept as it is.
 #[must_use]
-pub fn state(word: &str) -> JobState {
+pub fn job_state(word: &str) -> JobState {
     let plain: String =
         word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     let bare = PREFIXES.iter().find_map(|prefix| plain.strip_prefix(prefix));
     known(&plain).or_else(|| bare.and_then(known)).unwrap_or_else(|| JobState::Unknown(word.into()))
-}
-
-/// A number in a sentence: `12,345`.
-#[must_use]
-pub(super) fn number(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .filter_map(|group| std::str::from_utf8(group).ok())
-        .collect();
-    groups.join(",")
 }
 
 fn known(word: &str) -> Option<JobState> {
@@ -56,7 +43,7 @@ mod tests {
 
     #[test]
     fn words_are_known_in_any_case_and_with_what_stands_before_them() {
-        for (word, state_of_it) in [
+        for (word, state) in [
             ("COMPLETED", JobState::Completed),
             ("success", JobState::Completed),
             ("Succeeded", JobState::Completed),
@@ -74,14 +61,14 @@ mod tests {
             ("in-queue", JobState::Queued),
             ("IN_PROGRESS", JobState::Running),
         ] {
-            assert_eq!(state(word), state_of_it, "{word}");
+            assert_eq!(job_state(word), state, "{word}");
         }
     }
 
     #[test]
     fn a_word_without_a_meaning_is_kept_as_it_is() {
         for word in ["", "Job", "stopped", "mystery_state", "\u{1f600}", "un completed"] {
-            assert_eq!(state(word), JobState::Unknown(word.into()));
+            assert_eq!(job_state(word), JobState::Unknown(word.into()));
         }
     }
 }

@@ -8,11 +8,11 @@ use crate::server::Shared;
 
 /// All servers of one demo.
 #[derive(Debug, Default)]
-pub(crate) struct Lobby(OnceLock<Vec<Weak<Shared>>>);
+pub(crate) struct Registry(OnceLock<Vec<Weak<Shared>>>);
 
-impl Lobby {
-    /// Introduces the servers to one another, once.
-    pub fn introduce(&self, servers: &[Arc<Shared>]) {
+impl Registry {
+    /// Registers the servers, once.
+    pub fn register(&self, servers: &[Arc<Shared>]) {
         self.0.get_or_init(|| servers.iter().map(Arc::downgrade).collect());
     }
 

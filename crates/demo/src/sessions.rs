@@ -55,7 +55,7 @@ struct Conn {
 
 /// All open sockets.
 #[derive(Debug)]
-pub(crate) struct Hub {
+pub(crate) struct Sessions {
     conns: BTreeMap<u64, Conn>,
     next: u64,
     overflow: Overflow,
@@ -65,10 +65,10 @@ pub(crate) struct Hub {
     pub opened: u64,
 }
 
-impl Hub {
+impl Sessions {
     /// No sockets yet.
-    pub fn new(overflow: Overflow) -> Hub {
-        Hub { conns: BTreeMap::new(), next: 1, overflow, skipped: 0, opened: 0 }
+    pub fn new(overflow: Overflow) -> Sessions {
+        Sessions { conns: BTreeMap::new(), next: 1, overflow, skipped: 0, opened: 0 }
     }
 
     /// Takes a socket in and gives its number.
@@ -111,7 +111,7 @@ impl Hub {
     }
 
     /// All sessions.
-    pub fn sessions(&self) -> impl Iterator<Item = (u64, &Session)> {
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &Session)> {
         self.conns.iter().map(|(number, conn)| (*number, &conn.session))
     }
 

@@ -7,7 +7,7 @@ use super::texts;
 
 /// One kind of work.
 #[derive(Debug)]
-pub(crate) struct Work {
+pub(crate) struct JobTemplate {
     /// The job's name on its server.
     pub name: &'static str,
     pub queue: &'static str,
@@ -28,8 +28,8 @@ pub(crate) struct Work {
 
 /// A server's business.
 #[derive(Debug)]
-pub(crate) struct Trade {
-    pub works: &'static [Work],
+pub(crate) struct Templates {
+    pub jobs: &'static [JobTemplate],
     /// How many jobs run at the same time.
     pub workers: usize,
     /// The share of attempts that fail.
@@ -49,10 +49,10 @@ pub(crate) struct Trade {
 }
 
 /// The business of the demo server that speaks `kind`.
-pub(crate) fn trade(kind: DialectKind) -> Trade {
+pub(crate) fn templates(kind: DialectKind) -> Templates {
     match kind {
-        DialectKind::TriggerX => Trade {
-            works: texts::chain::WORKS,
+        DialectKind::TriggerX => Templates {
+            jobs: texts::chain::JOBS,
             workers: 2,
             fail_rate: 0.12,
             groups: texts::chain::GROUPS,
@@ -62,8 +62,8 @@ pub(crate) fn trade(kind: DialectKind) -> Trade {
             line_every: None,
             progress_every: None,
         },
-        DialectKind::StudyBuddy => Trade {
-            works: texts::study::WORKS,
+        DialectKind::StudyBuddy => Templates {
+            jobs: texts::study::JOBS,
             workers: 2,
             fail_rate: 0.12,
             groups: &[],
@@ -73,8 +73,8 @@ pub(crate) fn trade(kind: DialectKind) -> Trade {
             line_every: None,
             progress_every: Some(1_100),
         },
-        DialectKind::Analyzer => Trade {
-            works: texts::wallets::WORKS,
+        DialectKind::Analyzer => Templates {
+            jobs: texts::wallets::JOBS,
             workers: 2,
             fail_rate: 0.1,
             groups: &[],
@@ -84,8 +84,8 @@ pub(crate) fn trade(kind: DialectKind) -> Trade {
             line_every: None,
             progress_every: Some(900),
         },
-        DialectKind::Kecs => Trade {
-            works: texts::containers::WORKS,
+        DialectKind::Kecs => Templates {
+            jobs: texts::containers::JOBS,
             workers: 3,
             fail_rate: 0.14,
             groups: &[],
@@ -95,8 +95,8 @@ pub(crate) fn trade(kind: DialectKind) -> Trade {
             line_every: Some(420),
             progress_every: None,
         },
-        DialectKind::BullBoard => Trade {
-            works: texts::office::WORKS,
+        DialectKind::BullBoard => Templates {
+            jobs: texts::office::JOBS,
             workers: 2,
             fail_rate: 0.13,
             groups: &[],
