@@ -578,7 +578,7 @@ fn in_a_minute(bench: &Bench, from: usize) -> usize {
 
 /// So many running jobs as a list shows them, all of which are found.
 fn running(jobs: std::ops::Range<usize>) -> String {
-    jobs.map(|id| format!("job id={id} state=running snap\nfound job:{id}\n")).collect()
+    jobs.map(|id| format!("job id={id} state=running snap\ndiscovered job:{id}\n")).collect()
 }
 
 fn counting(whole_rows: bool) -> Manner {
