@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jobwatch_core::connection::{Link, Remedy, Status};
 use jobwatch_core::log::LogLine;
 use jobwatch_core::model::{Diagnostic, Job, JobId, Json, Metric, QueuePatch, Source};
 use jobwatch_core::notify::{Notice, Tone};
-use jobwatch_core::supervisor::{Link, Remedy, Status};
 use serde::{Serialize, Serializer};
 
 /// One line.

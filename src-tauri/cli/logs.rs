@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jobwatch_core::connection::{LogReach, Status};
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::{Job, JobId, JobState};
-use jobwatch_core::supervisor::{LogReach, Status};
 use jobwatch_engine::Engine;
 use jobwatch_engine::engine::LogStored;
 use jobwatch_engine::logs::BEGINNING;

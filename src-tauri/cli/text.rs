@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use jiff::Timestamp;
+use jobwatch_core::connection::Link;
 use jobwatch_core::escape;
 use jobwatch_core::log::LogLine;
 use jobwatch_core::model::{ENDED, GONE, Job, JobId, JobState, Level};
 use jobwatch_core::notify::{Tone, explain, headline};
-use jobwatch_core::supervisor::Link;
 use jobwatch_engine::logs::text as log_text;
 use jobwatch_engine::ports::Event;
 

@@ -4,10 +4,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jobwatch_core::connection::Status;
 use jobwatch_core::model::{Job, JobId, JobState, Topic};
 use jobwatch_core::notify::{explain, format_duration};
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::Status;
 use jobwatch_engine::Engine;
 use jobwatch_engine::ports::{Event, Ports};
 use tokio::sync::watch;

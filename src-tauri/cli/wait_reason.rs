@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use jobwatch_core::supervisor::{Link, Status};
+use jobwatch_core::connection::{Link, Status};
 use tokio::sync::watch;
 
 use super::text;

@@ -1,7 +1,7 @@
 //! The tray's icon and menu as a function of what there is to show.
 
 use jiff::Zoned;
-use jobwatch_core::supervisor::Link;
+use jobwatch_core::connection::Link;
 use jobwatch_engine::views::{TrayJob, TrayNotice, TrayServer, TraySnapshot};
 
 /// The longest words of an item, in characters.

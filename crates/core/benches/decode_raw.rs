@@ -5,9 +5,9 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jobwatch_core::dialect::{Ask, Dialect, FetchResponse, Frame, Incoming, Outgoing, dialect};
+use jobwatch_core::jobs::JobStore;
 use jobwatch_core::model::{Source, Topic, Update};
 use jobwatch_core::server::{DialectKind, Server, ServerId};
-use jobwatch_core::state::Board;
 use jobwatch_core::time::{Mono, Now};
 use serde_json::{Value, json};
 
@@ -43,10 +43,10 @@ fn now() -> Now {
     Now { mono: Mono(1_000_000), wall }
 }
 
-fn merge(board: &mut Board, incoming: &[Incoming], source: Source) {
+fn merge(store: &mut JobStore, incoming: &[Incoming], source: Source) {
     for item in incoming {
         if let Incoming::Update(update @ (Update::Job(_) | Update::Gone(_))) = item {
-            black_box(board.apply(update, source, None, now()));
+            black_box(store.apply(update, source, None, now()));
         }
     }
 }
@@ -62,9 +62,9 @@ fn frame(c: &mut Criterion, name: &str, kind: DialectKind, frame: &Value) {
     let frame = Frame::Text(text.clone());
     let mut dialect = speaking(kind);
     group.bench_function("decode", |b| b.iter(|| dialect.decode(black_box(&frame))));
-    let mut board = Board::new(std::time::Duration::from_secs(10), now().wall);
+    let mut store = JobStore::new(std::time::Duration::from_secs(10), now().wall);
     group.bench_function("decode and merge", |b| {
-        b.iter(|| merge(&mut board, &dialect.decode(black_box(&frame)), Source::Socket));
+        b.iter(|| merge(&mut store, &dialect.decode(black_box(&frame)), Source::Socket));
     });
     group.finish();
 }
@@ -80,9 +80,9 @@ fn answer(c: &mut Criterion, name: &str, kind: DialectKind, ask: Ask, body: &Val
     let response = FetchResponse { status: 200, content_type: None, body: body.clone() };
     let mut dialect = speaking(kind);
     group.bench_function("decode", |b| b.iter(|| dialect.parse(&ask, black_box(&response))));
-    let mut board = Board::new(std::time::Duration::from_secs(10), now().wall);
+    let mut store = JobStore::new(std::time::Duration::from_secs(10), now().wall);
     group.bench_function("decode and merge", |b| {
-        b.iter(|| merge(&mut board, &dialect.parse(&ask, black_box(&response)), Source::Http));
+        b.iter(|| merge(&mut store, &dialect.parse(&ask, black_box(&response)), Source::Http));
     });
     group.finish();
 }

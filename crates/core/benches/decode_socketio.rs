@@ -11,9 +11,9 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use jobwatch_core::dialect::{self, Dialect, Frame, Incoming};
+use jobwatch_core::jobs::JobStore;
 use jobwatch_core::model::Source;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
-use jobwatch_core::state::Board;
 use jobwatch_core::time::{Mono, Now};
 
 /// Frames in one iteration: a hundred jobs, each moving ten times.
@@ -81,16 +81,16 @@ fn group(c: &mut Criterion, name: &str, kind: DialectKind, frames: &[Frame]) {
     let now = Now { mono: Mono(60_000), wall: Timestamp::from_second(1_795_193_700).unwrap() };
     group.bench_function("decode and merge", |b| {
         b.iter_batched(
-            || Board::new(Duration::from_secs(10), Timestamp::UNIX_EPOCH),
-            |mut board| {
+            || JobStore::new(Duration::from_secs(10), Timestamp::UNIX_EPOCH),
+            |mut store| {
                 for frame in frames {
                     for incoming in dialect.decode(frame) {
                         if let Incoming::Update(update) = incoming {
-                            black_box(board.apply(&update, Source::Socket, None, now));
+                            black_box(store.apply(&update, Source::Socket, None, now));
                         }
                     }
                 }
-                board
+                store
             },
             criterion::BatchSize::LargeInput,
         );

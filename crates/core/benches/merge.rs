@@ -1,4 +1,4 @@
-//! Merging patches into a board of a hundred thousand jobs: news, repetitions, first sightings,
+//! Merging patches into a store of a hundred thousand jobs: news, repetitions, first sightings,
 //! and a whole list read again.
 
 #![allow(missing_docs, reason = "the macros of criterion document nothing")]
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
+use jobwatch_core::jobs::JobStore;
 use jobwatch_core::model::{JobPatch, JobState, Source, Update};
-use jobwatch_core::state::Board;
 use jobwatch_core::time::{Mono, Now};
 
 const KNOWN: u64 = 100_000;
@@ -33,12 +33,12 @@ fn patch(id: u64, step: u64, snapshot: bool) -> Update {
     }))
 }
 
-fn board() -> Board {
-    let mut board = Board::new(Duration::from_secs(10), now().wall);
+fn job_store() -> JobStore {
+    let mut store = JobStore::new(Duration::from_secs(10), now().wall);
     for id in 0..KNOWN {
-        board.apply(&patch(id, 0, true), Source::Http, None, now());
+        store.apply(&patch(id, 0, true), Source::Http, None, now());
     }
-    board
+    store
 }
 
 fn merge(c: &mut Criterion) {
@@ -46,7 +46,7 @@ fn merge(c: &mut Criterion) {
     group.throughput(Throughput::Elements(BATCH));
     group.measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
 
-    let mut busy = board();
+    let mut busy = job_store();
     let mut step = 0;
     group.bench_function("news", |b| {
         b.iter_batched(
@@ -64,7 +64,7 @@ fn merge(c: &mut Criterion) {
         );
     });
 
-    let mut same = board();
+    let mut same = job_store();
     let again: Vec<_> = (0..BATCH).map(|id| patch(id, 0, true)).collect();
     group.bench_function("repetitions", |b| {
         b.iter(|| {
@@ -77,12 +77,12 @@ fn merge(c: &mut Criterion) {
     let first: Vec<_> = (0..BATCH).map(|id| patch(id, 0, true)).collect();
     group.bench_function("first_sightings", |b| {
         b.iter_batched(
-            || Board::new(Duration::from_secs(10), now().wall),
-            |mut board| {
+            || JobStore::new(Duration::from_secs(10), now().wall),
+            |mut store| {
                 for patch in &first {
-                    black_box(board.apply(patch, Source::Http, None, now()));
+                    black_box(store.apply(patch, Source::Http, None, now()));
                 }
-                board
+                store
             },
             BatchSize::LargeInput,
         );

@@ -10,16 +10,18 @@
 //! - [`server`]: a configured endpoint and its policy.
 //! - [`dialect`]: how each kind of server speaks; builds requests and parses answers.
 //! - [`wire`]: encodings shared by dialects (Engine.IO, Socket.IO, times, lenient JSON).
-//! - [`state`]: merging updates from socket, HTTP and history into one picture of the jobs.
-//! - [`supervisor`]: the machine for one server: link, heartbeat, backoff, polling, outbox.
+//! - [`jobs`]: merging updates from socket, HTTP and history into one picture of the jobs.
+//! - [`connection`]: the machine for one server: link, heartbeat, backoff, polling, outbox.
 //! - [`notify`]: which transitions become notices.
 //! - [`probe`]: recognising the kind of server behind an address.
 //! - [`secret`]: the key, which is never printed and never serialised.
 //! - [`redact`]: removing the key from whatever may quote it, before anything is cut.
 
+pub mod connection;
 pub mod dialect;
 pub mod escape;
 pub mod extra;
+pub mod jobs;
 pub mod log;
 pub mod model;
 pub mod notify;
@@ -27,7 +29,5 @@ pub mod probe;
 pub mod redact;
 pub mod secret;
 pub mod server;
-pub mod state;
-pub mod supervisor;
 pub mod time;
 pub mod wire;

@@ -4,11 +4,11 @@
 
 mod support;
 
+use jobwatch_core::connection::{FetchId, Input, LinkId, Output, Supervisor};
 use jobwatch_core::dialect::{FetchRequest, FetchResponse, Frame, dialect};
+use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::{Job, JobState, Source, Topic};
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::state::TransitionKind;
-use jobwatch_core::supervisor::{FetchId, Input, LinkId, Output, Supervisor};
 use jobwatch_core::time::{Mono, Now};
 use serde_json::{Value, json};
 use support::server;
@@ -111,8 +111,8 @@ impl World {
     fn jobs(&self) -> Vec<String> {
         let mut all: Vec<String> = self
             .machine
-            .board()
-            .jobs()
+            .job_store()
+            .iter()
             .map(|job| {
                 let queue = job.queue.as_deref().unwrap_or("-");
                 let progress = job.progress.map(|it| format!(" {it}")).unwrap_or_default();
@@ -154,7 +154,7 @@ fn equal_ids_in_two_queues_are_two_jobs() {
     world.event("job-completed", completed("similarity", 3));
     world.event("job-completed", completed("similarity", 3));
     assert_eq!(world.told[1..], ["1 completed 1"]);
-    let shown = world.machine.board().job(&"enrichment/1".into()).unwrap();
+    let shown = world.machine.job_store().job(&"enrichment/1".into()).unwrap();
     assert_eq!(shown.external_id.as_deref(), Some("1"), "the id that the server knows");
 }
 
@@ -185,7 +185,7 @@ fn no_action_is_offered_that_could_hit_another_job_of_the_same_id() {
     let queued = |queue: &str| json!({"jobId": "1", "queue": queue, "status": "waiting"});
     world.event("job-progress", queued("similarity"));
     let of = |world: &World, id: &str| {
-        world.machine.actions(&world.machine.board().job(&id.into()).unwrap().clone()).len()
+        world.machine.actions(&world.machine.job_store().job(&id.into()).unwrap().clone()).len()
     };
     assert_eq!(of(&world, "1"), 1);
     world.event("job-progress", queued("enrichment"));
@@ -205,7 +205,7 @@ fn a_job_named_by_its_queue_is_found_though_the_server_knows_it_by_its_id_alone(
     });
     assert_eq!(asked[0], "/api/v1/jobs/enrichment%2F1", "an id may have slashes");
     assert_eq!(world.jobs(), ["1 enrichment completed"]);
-    let found = world.machine.board().job(&"1".into()).unwrap().clone();
+    let found = world.machine.job_store().job(&"1".into()).unwrap().clone();
     assert!(world.machine.may_watch(&found) && world.machine.watches_by_name(&"1".into()));
     assert_eq!(world.machine.meant(&"enrichment/1".into()).len(), 1);
     assert_eq!(world.machine.meant(&"similarity/1".into()).len(), 0);

@@ -4,13 +4,13 @@
 
 mod support;
 
+use jobwatch_core::connection::{Failure, Input, LinkId, Output, Supervisor};
 use jobwatch_core::dialect::{
     ActionKind, Ask, FetchResponse, Frame, Incoming, Keepalive, Outgoing, dialect,
 };
 use jobwatch_core::model::{Job, JobState, Source, Topic, Update};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::{Failure, Input, LinkId, Output, Supervisor};
 use jobwatch_core::time::{Mono, Now};
 use serde_json::{Value, json};
 use support::{server, show_frame, show_request, speaking};
@@ -359,5 +359,5 @@ fn many_watched_jobs_cost_one_list_of_all_jobs() {
         }
     }
     assert_eq!((lists, tasks), (1, 10));
-    assert_eq!(machine.board().len(), 10, "each hears of its own");
+    assert_eq!(machine.job_store().len(), 10, "each hears of its own");
 }

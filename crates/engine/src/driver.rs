@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use jiff::Timestamp;
+use jobwatch_core::connection::{Failure, FetchId, LinkId};
 use jobwatch_core::dialect::{FetchRequest, FetchResponse, Frame, OpenRequest};
-use jobwatch_core::supervisor::{Failure, FetchId, LinkId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jobwatch_core::connection::Failure;
 use jobwatch_core::dialect::{Address, FetchRequest, FetchResponse, Header, Method};
-use jobwatch_core::supervisor::Failure;
 use reqwest::header::{
     AGE, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };

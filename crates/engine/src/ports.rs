@@ -4,12 +4,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jobwatch_core::connection::{LogReach, Status};
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::{Diagnostic, Job, JobId, Metric, QueuePatch, Source, Topic};
 use jobwatch_core::notify::Notice;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::ServerId;
-use jobwatch_core::supervisor::{LogReach, Status};
 
 /// The desktop the program runs on.
 pub trait Desktop: Send + Sync + 'static {

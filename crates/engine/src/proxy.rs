@@ -15,7 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
-use jobwatch_core::supervisor::Failure;
+use jobwatch_core::connection::Failure;
 use reqwest::header::{HOST, HeaderMap, HeaderValue};
 use tower_service::Service as _;
 use url::Url;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use jobwatch_core::connection::signed_out;
 use jobwatch_core::dialect::sign_in::SignIn;
 use jobwatch_core::dialect::{Incoming, dialect};
 use jobwatch_core::model::Topic;
 use jobwatch_core::secret::{Credentials, Secret};
 use jobwatch_core::server::{Server, ServerId};
-use jobwatch_core::supervisor::signed_out;
 use reqwest::header::{
     CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE,
 };

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use jobwatch_core::connection::Failure;
 use jobwatch_core::dialect::{Address, OpenRequest};
-use jobwatch_core::supervisor::Failure;
 use reqwest::Upgraded;
 use reqwest::header::{
     CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, SEC_WEBSOCKET_ACCEPT,

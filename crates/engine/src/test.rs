@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use jobwatch_core::connection::{Failure, signed_out};
 use jobwatch_core::dialect::oversized::Read;
 use jobwatch_core::dialect::{Dialect, FetchRequest, Incoming, dialect, tolerant};
 use jobwatch_core::model::{JobId, Topic, Update};
 use jobwatch_core::redact::{Redactor, WORDS};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Policy, Server};
-use jobwatch_core::supervisor::{Failure, signed_out};
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 

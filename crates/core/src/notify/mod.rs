@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::escape;
+use crate::jobs::{Transition, TransitionKind};
 use crate::model::{Job, JobId, JobState};
 use crate::server::ServerId;
-use crate::state::{Transition, TransitionKind};
 use rules::EventKind;
 
 pub use family::family;

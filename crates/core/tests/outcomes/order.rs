@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use jobwatch_core::jobs::{Baseline, JobStore};
 use jobwatch_core::model::{JobPatch, JobState, Source, Update};
-use jobwatch_core::state::{Baseline, Board};
 use jobwatch_core::time::{Mono, Now};
 use proptest::prelude::*;
 
@@ -42,7 +42,7 @@ fn told_in(
     ended: &JobState,
 ) -> (JobState, Option<String>, Option<String>, usize) {
     let start = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_000_000);
-    let mut board = Board::new(Duration::from_secs(15), start);
+    let mut store = JobStore::new(Duration::from_secs(15), start);
     let mut now = Now { mono: Mono(0), wall: start };
     let baseline = Some(Baseline::of_this_run(start));
     let mut outcomes = 0;
@@ -51,12 +51,12 @@ fn told_in(
         let second = if ends { end } else { i64::from(*nth) * end / 256 };
         let patch = telling(*nth, second, ended);
         let source = if *socket { Source::Socket } else { Source::Http };
-        let changes = board.apply(&Update::Job(Box::new(patch)), source, baseline, now);
+        let changes = store.apply(&Update::Job(Box::new(patch)), source, baseline, now);
         outcomes += changes
             .iter()
             .filter(|change| match change {
-                jobwatch_core::state::Change::Transition(step) => {
-                    step.kind == jobwatch_core::state::TransitionKind::Outcome
+                jobwatch_core::jobs::Change::Transition(step) => {
+                    step.kind == jobwatch_core::jobs::TransitionKind::Outcome
                 }
                 _ => false,
             })
@@ -64,7 +64,7 @@ fn told_in(
         now.mono = now.mono.after(Duration::from_millis(50));
         now.wall += SignedDuration::from_millis(50);
     }
-    let job = board.job(&"1".into()).unwrap();
+    let job = store.job(&"1".into()).unwrap();
     (job.state.clone(), job.error.clone(), job.message.clone(), outcomes)
 }
 
@@ -108,7 +108,7 @@ proptest! {
         for n in 0..order.len() {
             order.swap(n, (seed.rotate_left(n as u32 * 7) % count) as usize);
         }
-        let mut board = Board::new(Duration::from_secs(15), start);
+        let mut store = JobStore::new(Duration::from_secs(15), start);
         let now = Now { mono: Mono(0), wall: start };
         for (second, progress) in order {
             let patch = JobPatch {
@@ -117,8 +117,8 @@ proptest! {
                 progress: Some(f64::from(progress)),
                 ..JobPatch::new("1")
             };
-            board.apply(&Update::Job(Box::new(patch)), Source::Socket, None, now);
+            store.apply(&Update::Job(Box::new(patch)), Source::Socket, None, now);
         }
-        prop_assert_eq!(board.job(&"1".into()).unwrap().progress, Some(newest));
+        prop_assert_eq!(store.job(&"1".into()).unwrap().progress, Some(newest));
     }
 }

@@ -1,8 +1,8 @@
 //! The failures of attempts that only a later telling shows: a worker that reports to the database
 //! alone, an event for a room that nobody is in, an attempt between two looks.
 
+use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::JobState;
-use jobwatch_core::state::TransitionKind;
 
 use crate::jobs::Table;
 

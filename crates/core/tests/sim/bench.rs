@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use jobwatch_core::dialect::{FetchRequest, FetchResponse, Frame};
-use jobwatch_core::model::{JobState, Topic};
-use jobwatch_core::state::{Transition, TransitionKind};
-use jobwatch_core::supervisor::{
+use jobwatch_core::connection::{
     Failure, FetchId, Input, Link, LinkId, Output, Status, Supervisor,
 };
+use jobwatch_core::dialect::{FetchRequest, FetchResponse, Frame};
+use jobwatch_core::jobs::{Transition, TransitionKind};
+use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::time::{Mono, Now};
 
 use crate::dialect::{Manner, Plain};

@@ -1,8 +1,8 @@
 //! A wall clock that is set, and what an earlier run noted by it.
 
 use jiff::{SignedDuration, Timestamp};
+use jobwatch_core::connection::Input;
 use jobwatch_core::model::{Job, JobState, Topic};
-use jobwatch_core::supervisor::Input;
 
 use crate::bench::{Bench, EPOCH_MS, Web, at};
 use crate::dialect::Manner;
@@ -46,7 +46,7 @@ fn a_remembered_job_is_as_old_as_the_last_list_that_held_it_and_not_as_its_last_
     let mut bench = Bench::live(Manner::default());
     bench.text("job id=1 state=running queue=mail");
     bench.text("job id=2 state=completed queue=mail");
-    let known = |id: &str| Job::clone(bench.machine.board().job(&id.into()).expect("known"));
+    let known = |id: &str| Job::clone(bench.machine.job_store().job(&id.into()).expect("known"));
     let (running, completed) = (known("1"), known("2"));
     let hour: Timestamp = at(EPOCH_MS + HOUR_MS);
 

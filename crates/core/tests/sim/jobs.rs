@@ -1,10 +1,10 @@
-//! The board: merging what is said about jobs, in any order, from any source.
+//! The job store: merging updates about jobs, in any order, from any source.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jobwatch_core::jobs::{Baseline, Change, JobStore, Transition, TransitionKind};
 use jobwatch_core::model::{Job, JobState, Source, Update};
-use jobwatch_core::state::{Baseline, Board, Change, Transition, TransitionKind};
 use jobwatch_core::time::{Mono, Now};
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ use crate::dialect::patch;
 const GRACE: Duration = Duration::from_secs(10);
 
 pub struct Table {
-    board: Board,
+    jobs: JobStore,
     now: Now,
     /// Whether a first complete listing is behind us.
     listed: bool,
@@ -24,7 +24,7 @@ pub struct Table {
 impl Table {
     pub fn new() -> Table {
         let now = Now { mono: Mono(0), wall: at(EPOCH_MS) };
-        Table { board: Board::new(GRACE, now.wall), now, listed: true, changes: Vec::new() }
+        Table { jobs: JobStore::new(GRACE, now.wall), now, listed: true, changes: Vec::new() }
     }
 
     pub fn secs(&mut self, seconds: u64) -> &mut Table {
@@ -39,7 +39,7 @@ impl Table {
             None => Update::Job(Box::new(patch(line).expect("an id"))),
         };
         let baseline = self.listed.then(|| Baseline::of_this_run(at(EPOCH_MS)));
-        self.changes = self.board.apply(&update, source, baseline, self.now);
+        self.changes = self.jobs.apply(&update, source, baseline, self.now);
         self
     }
 
@@ -52,12 +52,12 @@ impl Table {
     }
 
     pub fn expire(&mut self, hearing: bool) -> &mut Table {
-        self.changes = self.board.expire(hearing, self.now);
+        self.changes = self.jobs.expire(hearing, self.now);
         self
     }
 
     pub fn job(&self) -> &Job {
-        self.board.job(&"1".into()).expect("job 1 is known")
+        self.jobs.job(&"1".into()).expect("job 1 is known")
     }
 
     pub fn state(&self) -> JobState {
@@ -105,7 +105,7 @@ fn applying_an_update_twice_changes_nothing() {
 fn ids_are_compared_byte_for_byte() {
     let mut table = Table::new();
     table.socket("id=1 state=running").socket("id=01 state=queued").socket("id=1.0 state=queued");
-    assert_eq!(table.board.len(), 3);
+    assert_eq!(table.jobs.len(), 3);
     assert_eq!(table.state(), Running);
 }
 
@@ -245,7 +245,7 @@ fn a_failure_that_may_be_retried_is_an_attempt_until_http_confirms_it() {
 fn a_failure_that_may_be_retried_is_the_outcome_when_nothing_follows() {
     let mut table = Table::new();
     table.socket("id=1 state=running").socket("id=1 state=failed error=disk mayretry");
-    let due = table.board.deadline().expect("a second look");
+    let due = table.jobs.deadline().expect("a second look");
     assert_eq!(due, Mono(4_000));
     table.secs(4).expire(true);
     assert!(table.confirms());
@@ -253,7 +253,7 @@ fn a_failure_that_may_be_retried_is_the_outcome_when_nothing_follows() {
     assert_eq!(table.changes, []);
     table.secs(1).expire(true);
     assert_eq!(table.steps(), [(Outcome, Failed, 1)]);
-    assert_eq!(table.board.deadline(), None);
+    assert_eq!(table.jobs.deadline(), None);
     table.http("id=1 state=failed error=disk");
     assert_eq!(table.steps(), []);
 }
@@ -353,7 +353,7 @@ fn what_ended_while_the_program_was_off_is_an_outcome_of_that_time() {
     let remembered = first.job().clone();
     let mut table = Table::new();
     table.listed = false;
-    table.board.remember(remembered.clone());
+    table.jobs.remember(remembered.clone());
     assert_eq!(table.job().source, Source::History);
     table.http("id=1 state=completed finished=1799999990000");
     assert_eq!(table.steps(), [(Outcome, Completed, 1)]);
@@ -361,7 +361,7 @@ fn what_ended_while_the_program_was_off_is_an_outcome_of_that_time() {
     assert_eq!(table.job().name.as_deref(), Some("report"));
 
     let mut table = Table::new();
-    table.board.remember(remembered);
+    table.jobs.remember(remembered);
     table.http("id=1 state=running progress=20");
     assert_eq!(table.job().progress, Some(20.0), "what was remembered is no bound");
     assert_eq!(table.job().source, Source::Http);
@@ -375,7 +375,7 @@ fn an_ended_job_that_is_remembered_is_not_announced_again() {
     let mut first = Table::new();
     first.socket("id=1 state=failed error=x attempt=2 at=1799999000000");
     let mut table = Table::new();
-    table.board.remember(first.job().clone());
+    table.jobs.remember(first.job().clone());
     table.http("id=1 state=failed error=x attempt=2 finished=1799999000000");
     assert_eq!(table.steps(), []);
     assert!(matches!(table.changes[..], [Change::Job(_)]), "it is fresh now");
@@ -451,23 +451,23 @@ fn a_success_after_a_failure_that_nobody_saw_retried_is_believed_and_the_reverse
 #[test]
 fn the_board_is_bounded_and_gives_up_ended_jobs_first() {
     let mut table = Table::new();
-    table.board = Board::new(GRACE, table.now.wall).with_capacity(100);
-    table.board.pin(&"1".into(), true);
+    table.jobs = JobStore::new(GRACE, table.now.wall).with_capacity(100);
+    table.jobs.pin(&"1".into(), true);
     table.socket("id=1 state=completed").socket("id=2 state=running");
     for id in 3..500 {
         table.socket(&format!("id={id} state=completed"));
-        assert!(table.board.len() <= 100);
+        assert!(table.jobs.len() <= 100);
     }
     assert_eq!(table.state(), Completed);
-    assert!(table.board.job(&"2".into()).is_some());
-    assert!(table.board.job(&"3".into()).is_none());
+    assert!(table.jobs.job(&"2".into()).is_some());
+    assert!(table.jobs.job(&"3".into()).is_none());
     for id in 500..1_000 {
         table.socket(&format!("id={id} state=running"));
-        assert!(table.board.len() <= 100);
+        assert!(table.jobs.len() <= 100);
     }
     assert_eq!(
-        table.board.open_jobs().count(),
-        table.board.jobs().filter(|job| !job.state.terminal()).count()
+        table.jobs.open_jobs().count(),
+        table.jobs.iter().filter(|job| !job.state.terminal()).count()
     );
     // However many others are under way, the one that is watched by name stays.
     assert_eq!(table.state(), Completed);
@@ -516,15 +516,15 @@ fn any_line() -> impl Strategy<Value = (String, bool, u64)> {
 #[test]
 fn the_bodies_of_jobs_that_ended_first_are_cut_when_all_together_are_too_large() {
     let mut table = Table::new();
-    table.board = Board::new(GRACE, table.now.wall).with_bytes(100_000);
+    table.jobs = JobStore::new(GRACE, table.now.wall).with_bytes(100_000);
     let body = "x".repeat(20_000);
     for id in 1..=10 {
         let state = if id == 1 { "running" } else { "failed" };
         table.http(&format!("id={id} state={state} error={body}"));
-        assert!(table.board.bytes() <= 100_000);
+        assert!(table.jobs.bytes() <= 100_000);
     }
     let length = |id: usize| {
-        let job = table.board.job(&id.to_string().into()).expect("it is known");
+        let job = table.jobs.job(&id.to_string().into()).expect("it is known");
         job.error.as_ref().map_or(0, String::len)
     };
     let lengths: Vec<usize> = (1..=10).map(length).collect();
@@ -559,7 +559,7 @@ proptest! {
             attempt = now;
             let progress = table.job().progress;
             prop_assert!(progress.is_none_or(|p| (0.0..=100.0).contains(&p)));
-            let open = table.board.open_jobs().count();
+            let open = table.jobs.open_jobs().count();
             prop_assert_eq!(open == 1, !table.state().terminal());
             table.apply(&line, source);
             let again: Vec<_> = table.changes.iter().filter(|c| !matches!(c, Change::Confirm(_))).collect();

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use jobwatch_core::connection::{Failure, Input, Link, LinkId, Output, Remedy};
 use jobwatch_core::dialect::{Frame, Keepalive, Outgoing};
 use jobwatch_core::model::{Source, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::Policy;
-use jobwatch_core::supervisor::{Failure, Input, Link, LinkId, Output, Remedy};
 
 use crate::bench::{Bench, Web};
 use crate::dialect::Manner;
@@ -93,7 +93,7 @@ fn after_a_close_late_reports_of_the_old_link_change_nothing() {
     bench.input(Input::OpenFailed(old, http(401)));
     bench.input(Input::Opened(LinkId(99)));
     assert_eq!(bench.outputs.len(), outputs);
-    assert!(bench.machine.board().is_empty());
+    assert!(bench.machine.job_store().is_empty());
 }
 
 #[test]
@@ -500,7 +500,7 @@ fn a_job_that_has_ended_is_not_subscribed_again_until_it_runs_again() {
 fn an_end_that_only_the_history_tells_is_no_reason_not_to_subscribe() {
     let mut bench = Bench::live(Manner::default());
     bench.text("job id=1 state=completed");
-    let mut job = (**bench.machine.board().job(&"1".into()).expect("known")).clone();
+    let mut job = (**bench.machine.job_store().job(&"1".into()).expect("known")).clone();
     job.source = Source::History;
     let mut bench = Bench::new(Manner::default());
     bench.machine.remember(job);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use jobwatch_core::connection::{Failure, Input, LogReach, Output};
 use jobwatch_core::model::{JobId, JobState, Topic};
-use jobwatch_core::supervisor::{Failure, Input, LogReach, Output};
 
 use crate::bench::{Bench, Web};
 use crate::dialect::Manner;

@@ -1,8 +1,8 @@
 //! What is looked at, what belongs to nothing, and what falls off its list.
 
+use jobwatch_core::connection::{Input, Looked, Output};
 use jobwatch_core::dialect::FetchResponse;
 use jobwatch_core::model::{JobState, Topic};
-use jobwatch_core::supervisor::{Input, Looked, Output};
 
 use crate::bench::{Bench, EPOCH_MS, Web, at, page};
 use crate::dialect::Manner;
@@ -22,7 +22,7 @@ fn reports() -> Topic {
 }
 
 fn known(bench: &Bench, id: &str) -> Option<JobState> {
-    bench.machine.board().job(&id.into()).map(|job| job.state.clone())
+    bench.machine.job_store().job(&id.into()).map(|job| job.state.clone())
 }
 
 fn looked(bench: &Bench) -> Vec<Looked> {
@@ -169,7 +169,7 @@ fn the_end_of_every_job_that_falls_off_its_list_is_told_however_many_do() {
     bench.web = Web::Lines(all);
     bench.text("stale all");
     bench.secs(2);
-    assert_eq!(bench.machine.board().open_jobs().count(), 800);
+    assert_eq!(bench.machine.job_store().open_jobs().count(), 800);
     // All have ended, and the list holds none of them any more.
     bench.web = Web::ByHand;
     let mut answered = bench.requests.len();
@@ -243,7 +243,7 @@ fn parts(bench: &mut Bench, seconds: u64, parts: std::ops::Range<u32>) -> Vec<St
 fn the_parts_of_a_job_that_is_followed_are_not_asked_for_one_by_one_unless_it_shows_them_no_more() {
     let mut bench = watching(&[Topic::Everything]);
     let asked = parts(&mut bench, 90, 0..300);
-    assert_eq!(bench.machine.board().open_jobs().count(), 301);
+    assert_eq!(bench.machine.job_store().open_jobs().count(), 301);
     let alone = asked.iter().filter(|asked| asked.starts_with("job job:5-")).count();
     assert_eq!(alone, 0);
     parts(&mut bench, 40, 1..300);

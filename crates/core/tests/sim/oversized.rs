@@ -1,7 +1,7 @@
 //! Answers that are too large to be read to their end.
 
+use jobwatch_core::connection::{Failure, FetchId, Input, Link};
 use jobwatch_core::model::{JobState, Topic};
-use jobwatch_core::supervisor::{Failure, FetchId, Input, Link};
 
 use crate::bench::{Bench, Web, page};
 use crate::dialect::Manner;
@@ -32,8 +32,8 @@ fn jobs_that_are_missing_in_the_beginning_of_a_list_are_not_taken_for_gone_and_t
     let list = announced(&mut bench);
     begins(&mut bench, list, "job id=1 state=completed snap");
     assert_eq!(bench.outcomes(), [("1".to_owned(), 1, JobState::Completed)]);
-    let board = bench.machine.board();
-    assert_eq!(board.job(&"2".into()).expect("it is known").state, JobState::Running);
+    let store = bench.machine.job_store();
+    assert_eq!(store.job(&"2".into()).expect("it is known").state, JobState::Running);
     assert_eq!(bench.status().link, Link::Live);
     let reason = bench.status().reason.clone().expect("a reason");
     assert!(reason.starts_with("The list of all jobs is larger than the 32 MiB"), "{reason}");
@@ -56,7 +56,7 @@ fn a_single_job_whose_answer_is_too_large_is_said_to_be_and_nothing_of_it_believ
     let (_, id, request) = bench.requests.last().cloned().expect("the job");
     assert_eq!(request.ask.call, "job");
     begins(&mut bench, id, "job id=7 state=completed snap");
-    assert!(bench.machine.board().job(&"7".into()).is_none());
+    assert!(bench.machine.job_store().job(&"7".into()).is_none());
     assert_eq!(bench.status().link, Link::Partly);
     assert_eq!(
         bench.status().reason.as_deref(),

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jobwatch_core::connection::{Failure, FetchId, Input, LinkId, Output, Supervisor};
 use jobwatch_core::dialect::{FetchResponse, Frame, dialect};
+use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::Topic;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server, ServerId};
-use jobwatch_core::state::TransitionKind;
-use jobwatch_core::supervisor::{Failure, FetchId, Input, LinkId, Output, Supervisor};
 use jobwatch_core::time::{Mono, Now};
 
 use crate::bench::{EPOCH_MS, at};

@@ -1,7 +1,7 @@
 //! Answers that come in parts.
 
+use jobwatch_core::connection::{Failure, FetchId, Input, Link, Output};
 use jobwatch_core::model::{JobState, Topic};
-use jobwatch_core::supervisor::{Failure, FetchId, Input, Link, Output};
 
 use crate::bench::{Bench, Web, page};
 use crate::dialect::Manner;
@@ -17,7 +17,7 @@ fn listing(bench: &mut Bench) -> FetchId {
 }
 
 fn state(bench: &Bench, id: &str) -> Option<JobState> {
-    bench.machine.board().job(&id.into()).map(|job| job.state.clone())
+    bench.machine.job_store().job(&id.into()).map(|job| job.state.clone())
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use jobwatch_core::connection::{Failure, FetchId, Input, Link, Output, Remedy};
 use jobwatch_core::dialect::LogFrom;
+use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::Policy;
-use jobwatch_core::state::TransitionKind;
-use jobwatch_core::supervisor::{Failure, FetchId, Input, Link, Output, Remedy};
 
 use crate::bench::{Bench, EPOCH_MS, Web, at, page};
 use crate::dialect::Manner;
@@ -538,7 +538,7 @@ fn a_watched_topic_reports_once_that_listing_failed_and_once_that_it_was_listed(
 fn an_action_is_answered_in_the_servers_words_and_its_job_fetched() {
     let mut bench = Bench::live(Manner::default());
     bench.text("job id=1 state=running");
-    let job = bench.machine.board().job(&"1".into()).expect("known").clone();
+    let job = bench.machine.job_store().job(&"1".into()).expect("known").clone();
     let action = bench.machine.actions(&job).remove(0);
     let from = bench.requests.len();
     bench.input(Input::Act(FetchId(1), action.clone()));
@@ -615,7 +615,7 @@ fn an_action_waits_for_no_budget() {
     }
     bench.input(Input::Start);
     bench.fail_open(unreachable());
-    let job = bench.machine.board().job(&"1".into()).expect("known").clone();
+    let job = bench.machine.job_store().job(&"1".into()).expect("known").clone();
     let action = bench.machine.actions(&job).remove(0);
     let from = bench.requests.len();
     bench.input(Input::Act(FetchId(1), action));

@@ -1,8 +1,8 @@
 //! The badge: the worst of what is needed, why, and what to do about it.
 
+use jobwatch_core::connection::{Failure, Input, Link, Output, Remedy};
 use jobwatch_core::model::Topic;
 use jobwatch_core::secret::Secret;
-use jobwatch_core::supervisor::{Failure, Input, Link, Output, Remedy};
 
 use crate::bench::{Bench, Web};
 use crate::dialect::Manner;

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jobwatch_core::connection::{Failure, FetchId, Input, Link, LinkId, Output, Supervisor};
 use jobwatch_core::dialect::{Ask, Frame, Keepalive, LogFrom, Outgoing};
+use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::Policy;
-use jobwatch_core::state::TransitionKind;
-use jobwatch_core::supervisor::{Failure, FetchId, Input, Link, LinkId, Output, Supervisor};
 use jobwatch_core::time::{Mono, Now};
 
 use crate::bench::{EPOCH_MS, at, page};
@@ -783,7 +783,7 @@ impl World {
         }
         let listed = self.listed.ok_or("the topics were never all listed")?;
         for job in self.server.jobs() {
-            let shown = self.machine.board().job(&job.id.as_str().into());
+            let shown = self.machine.job_store().job(&job.id.as_str().into());
             let state = shown.map(|job| job.state.clone());
             if job.removed {
                 // Where no single job can be asked for, nobody says that one is gone.
@@ -839,7 +839,7 @@ impl World {
             && ahead < 240_000;
         let due = self.seen_open.contains(&job.id) || quick || self.server.was_remembered(job);
         if due && !told {
-            let shown = self.machine.board().job(&job.id.as_str().into());
+            let shown = self.machine.job_store().job(&job.id.as_str().into());
             return Err(format!("the end of job {} was not announced: {job:?} {shown:?}", job.id));
         }
         Ok(())

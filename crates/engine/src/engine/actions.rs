@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jobwatch_core::connection::FetchId;
 use jobwatch_core::model::{Job, JobId};
-use jobwatch_core::supervisor::FetchId;
 use jobwatch_core::time::{Mono, Now};
 use tokio::sync::oneshot;
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
+use jobwatch_core::connection::{Input, Link};
 use jobwatch_core::dialect::dialect;
 use jobwatch_core::dialect::endpoint::{Defaults, Endpoint};
 use jobwatch_core::model::Topic;
 use jobwatch_core::secret::{Credentials, Secret, names_secret};
 use jobwatch_core::server::{DialectKind, KeyPlacement, PolicyChange, Server, ServerId};
-use jobwatch_core::supervisor::{Input, Link};
 
 use super::change::Change;
 use super::servers::{Entry, KeyFrom};

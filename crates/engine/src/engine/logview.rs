@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use jobwatch_core::connection::{Input, LogReach};
 use jobwatch_core::dialect::LogFrom;
 use jobwatch_core::model::JobId;
 use jobwatch_core::server::{Server, ServerId};
-use jobwatch_core::supervisor::{Input, LogReach};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::state::State;

@@ -1,8 +1,8 @@
 //! What the window looks at: its server is asked for it, known or not.
 
+use jobwatch_core::connection::{Input, Looked};
 use jobwatch_core::model::JobId;
 use jobwatch_core::server::ServerId;
-use jobwatch_core::supervisor::{Input, Looked};
 
 use super::state::State;
 use super::window::Kind;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use jobwatch_core::connection::Link;
+use jobwatch_core::jobs::{Transition, TransitionKind};
 use jobwatch_core::model::{Job, JobId, JobState};
 use jobwatch_core::notify::decision::{Actions, ActiveRule, Decision};
 use jobwatch_core::notify::rules::{Event, EventKind, Rule};
 use jobwatch_core::notify::stats::RunStats;
 use jobwatch_core::notify::{self, Notice};
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::{Transition, TransitionKind};
-use jobwatch_core::supervisor::Link;
 use jobwatch_core::time::Mono;
 
 use super::Engine;
@@ -310,7 +310,7 @@ impl State {
                 continue;
             }
             let Some(machine) = entry.machine() else { continue };
-            for id in machine.board().unended() {
+            for id in machine.job_store().unended() {
                 let Some(job) = self.catalogue.job(entry.slot, id) else { continue };
                 let began = self.notifier.began.get(&(entry.slot, id.clone())).copied();
                 // What the server says is by its clock, what we saw by ours.

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use jobwatch_core::connection::{
+    Input, Link, LinkId, LogReach, Output, Remedy, Status, Supervisor,
+};
 use jobwatch_core::dialect::{ActionKind, FetchRequest, Method, dialect, own_id};
+use jobwatch_core::jobs::Transition;
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{Job, JobId, JobState, Json, QueuePatch, Source, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server, ServerId};
-use jobwatch_core::state::Transition;
-use jobwatch_core::supervisor::{
-    Input, Link, LinkId, LogReach, Output, Remedy, Status, Supervisor,
-};
 use jobwatch_core::time::{Mono, Now};
 use jobwatch_core::wire::json;
 use tokio::sync::oneshot;
@@ -124,7 +124,7 @@ impl Entry {
     /// Whether the user, who watches a job, may mean this one.
     pub(super) fn may_watch(&self, job: &Job) -> bool {
         self.machine.as_ref().is_some_and(|machine| {
-            machine.may_watch(machine.board().job(&job.id).map_or(job, |known| known.as_ref()))
+            machine.may_watch(machine.job_store().job(&job.id).map_or(job, |known| known.as_ref()))
         })
     }
 
@@ -137,7 +137,7 @@ impl Entry {
     pub(super) fn actions_for(&self, job: &Job) -> Vec<ActionKind> {
         let actions = self.machine.as_ref().map(|machine| {
             // The machine's own job is not redacted.
-            machine.actions(machine.board().job(&job.id).map_or(job, |known| known.as_ref()))
+            machine.actions(machine.job_store().job(&job.id).map_or(job, |known| known.as_ref()))
         });
         actions.into_iter().flatten().map(|action| action.kind).collect()
     }
@@ -145,7 +145,7 @@ impl Entry {
     /// Whether the user watches this very job, or all of its user.
     pub(super) fn watches_closely(&self, job: &Job) -> bool {
         self.machine.as_ref().is_some_and(|machine| {
-            let known = machine.board().job(&job.id).map_or(job, |known| known.as_ref());
+            let known = machine.job_store().job(&job.id).map_or(job, |known| known.as_ref());
             machine.watches_closely(known)
         })
     }
@@ -154,7 +154,7 @@ impl Entry {
     pub(super) fn watches(&self, job: &Job) -> bool {
         // The machine's own job is not redacted, so that it names its queue and its user.
         self.machine.as_ref().is_some_and(|machine| {
-            machine.watches(machine.board().job(&job.id).map_or(job, |known| known.as_ref()))
+            machine.watches(machine.job_store().job(&job.id).map_or(job, |known| known.as_ref()))
         })
     }
 }
@@ -484,12 +484,12 @@ impl State {
     pub(super) fn prune(&mut self) {
         for slot in self.slots() {
             let Some(machine) = self.entry(slot).and_then(Entry::machine) else { continue };
-            let board = machine.board();
-            if self.catalogue.tally(slot).jobs as usize <= board.len() {
+            let store = machine.job_store();
+            if self.catalogue.tally(slot).jobs as usize <= store.len() {
                 continue;
             }
             let of = self.catalogue.of(slot).map(|job| &job.id);
-            let gone: Vec<JobId> = of.filter(|id| board.job(id).is_none()).cloned().collect();
+            let gone: Vec<JobId> = of.filter(|id| store.job(id).is_none()).cloned().collect();
             for id in gone {
                 if let Some(number) = self.catalogue.remove(slot, &id) {
                     self.views.job_gone(number);
@@ -801,7 +801,7 @@ impl State {
         };
         // The machine's own job is not redacted, so that the server is asked with what it said.
         let actions = entry.machine.as_ref().map(|machine| {
-            let known = machine.board().job(&job.id);
+            let known = machine.job_store().job(&job.id);
             machine.actions(known.unwrap_or(job))
         });
         let found =

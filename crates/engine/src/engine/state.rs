@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobwatch_core::connection::LogReach;
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::{JobId, Source};
-use jobwatch_core::supervisor::LogReach;
 use jobwatch_core::time::Mono;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use jobwatch_core::connection::Link;
 use jobwatch_core::model::JobState;
 use jobwatch_core::notify::Tone;
-use jobwatch_core::supervisor::Link;
 
 use super::state::State;
 use crate::ports::Tray;
@@ -46,7 +46,7 @@ impl State {
         let mut total = 0;
         for entry in &self.servers {
             let Some(machine) = entry.machine() else { continue };
-            for id in machine.board().unended() {
+            for id in machine.job_store().unended() {
                 let job = self.catalogue.job(entry.slot, id);
                 let Some(job) = job.filter(|job| job.state == JobState::Running) else { continue };
                 total += 1;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobwatch_core::dialect::ActionKind;
+use jobwatch_core::jobs::Transition;
 use jobwatch_core::model::{Job, JobId};
 use jobwatch_core::notify::Notice;
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::Transition;
 use tokio::time::Instant;
 
 use super::logview::{LogPull, LogView};
@@ -457,7 +457,7 @@ impl State {
         let watched = entry.watches_by_name(&job.id);
         let shown = entry.shown_id(job);
         let row = job_row(&entry.server.id.0, &entry.server.name, job, shown, watched);
-        let heard_at = entry.machine().and_then(|machine| machine.board().heard_at(&job.id));
+        let heard_at = entry.machine().and_then(|machine| machine.job_store().heard_at(&job.id));
         let heard_at = heard_at.unwrap_or(row.heard_at);
         Some(JobRow { asked: entry.actions.about(&job.id).cloned(), heard_at, ..row })
     }

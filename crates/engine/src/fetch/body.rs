@@ -2,8 +2,8 @@
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use jobwatch_core::connection::{Failure, MAX_SHARED};
 use jobwatch_core::dialect::FetchResponse;
-use jobwatch_core::supervisor::{Failure, MAX_SHARED};
 use jobwatch_core::wire::json::HEAD;
 use jobwatch_core::wire::parts::Splitter;
 use tokio::time::timeout;

@@ -22,11 +22,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jobwatch_core::jobs::{Transition, size};
 use jobwatch_core::model::{Job, JobId, Topic};
 use jobwatch_core::notify::Notice;
 use jobwatch_core::notify::decision::Decision;
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::{Transition, size};
 use tokio::sync::{mpsc, oneshot};
 
 use store::{Store, Urgency};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jobwatch_core::jobs::{Transition, TransitionKind, cut, size};
 use jobwatch_core::model::{Job, JobId, JobState};
 use jobwatch_core::notify::rules::EventKind;
 use jobwatch_core::notify::{Notice, NoticeKey, Subject, Tone, Trigger};
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::{Transition, TransitionKind, cut, size};
 use rusqlite::{Connection, Row, params};
 
 use super::waiting::LedgerKey;

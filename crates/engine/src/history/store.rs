@@ -7,10 +7,10 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jobwatch_core::jobs::{Transition, TransitionKind, cut, size};
 use jobwatch_core::model::{Job, JobId, JobState, Texts, Topic};
 use jobwatch_core::redact::Redactor;
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::{Transition, TransitionKind, cut, size};
 use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::mpsc;
 

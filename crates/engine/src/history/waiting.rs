@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jobwatch_core::jobs::{Transition, size};
 use jobwatch_core::model::{Job, JobId, Topic};
 use jobwatch_core::server::ServerId;
-use jobwatch_core::state::{Transition, size};
 
 use super::rows::ledger_key;
 use super::{Announcement, Handed};
@@ -224,8 +224,8 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jobwatch_core::jobs::TransitionKind;
     use jobwatch_core::model::JobState;
-    use jobwatch_core::state::TransitionKind;
 
     fn job(id: usize, bytes: usize) -> Arc<Job> {
         let text = format!(

@@ -41,10 +41,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use jobwatch_core::connection::LogReach;
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::Source;
 use jobwatch_core::server::ServerId;
-use jobwatch_core::supervisor::LogReach;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 pub use at_hand::BEGINNING;

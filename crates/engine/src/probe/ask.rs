@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use jobwatch_core::connection::Failure;
 use jobwatch_core::dialect::{Frame, Method, OpenRequest};
 use jobwatch_core::probe::{Answer, Question};
-use jobwatch_core::supervisor::Failure;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;

@@ -1,11 +1,11 @@
 //! From the core's words to the page's.
 
 use jiff::Timestamp;
+use jobwatch_core::connection::{self, Link, Status};
 use jobwatch_core::dialect::job_state;
+use jobwatch_core::jobs::{Transition, TransitionKind};
 use jobwatch_core::model::{Job, JobState, QueuePatch, Source};
 use jobwatch_core::notify::{explain, headline};
-use jobwatch_core::state::{Transition, TransitionKind};
-use jobwatch_core::supervisor::{self, Link, Status};
 
 use super::about::about;
 use super::{
@@ -76,16 +76,16 @@ impl From<&Status> for StatusView {
     }
 }
 
-impl From<supervisor::Remedy> for Remedy {
-    fn from(remedy: supervisor::Remedy) -> Remedy {
+impl From<connection::Remedy> for Remedy {
+    fn from(remedy: connection::Remedy) -> Remedy {
         match remedy {
-            supervisor::Remedy::EnterKey => Remedy::EnterKey,
-            supervisor::Remedy::SignIn => Remedy::SignIn,
-            supervisor::Remedy::SetApiUrl => Remedy::SetApiUrl,
-            supervisor::Remedy::SetSocketUrl => Remedy::SetSocketUrl,
-            supervisor::Remedy::TrustCertificate => Remedy::TrustCertificate,
-            supervisor::Remedy::ChooseKind => Remedy::ChooseKind,
-            supervisor::Remedy::Reconnect => Remedy::Reconnect,
+            connection::Remedy::EnterKey => Remedy::EnterKey,
+            connection::Remedy::SignIn => Remedy::SignIn,
+            connection::Remedy::SetApiUrl => Remedy::SetApiUrl,
+            connection::Remedy::SetSocketUrl => Remedy::SetSocketUrl,
+            connection::Remedy::TrustCertificate => Remedy::TrustCertificate,
+            connection::Remedy::ChooseKind => Remedy::ChooseKind,
+            connection::Remedy::Reconnect => Remedy::Reconnect,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the tray shows. It does not cross to the page.
 
-use jobwatch_core::supervisor::Link;
+use jobwatch_core::connection::Link;
 
 /// Everything that the tray shows.
 #[derive(Clone, Debug, Default, PartialEq)]

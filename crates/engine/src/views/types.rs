@@ -368,7 +368,7 @@ pub enum KeyState {
     Missing,
 }
 
-/// See `jobwatch_core::supervisor::Status`.
+/// See `jobwatch_core::connection::Status`.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
@@ -395,7 +395,7 @@ pub struct StatusView {
 }
 
 /// The one thing that can be done about what is wrong with a connection: see
-/// `jobwatch_core::supervisor::Remedy`, whose words on the command line are others.
+/// `jobwatch_core::connection::Remedy`, whose words on the command line are others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
@@ -410,7 +410,7 @@ pub enum Remedy {
     Reconnect,
 }
 
-/// See `jobwatch_core::supervisor::Link`.
+/// See `jobwatch_core::connection::Link`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use jobwatch_core::connection::Link;
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
 use jobwatch_engine::views::{Rows, StateKind, TimelineRow, ViewSpec};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobwatch_core::supervisor::Failure;
+use jobwatch_core::connection::Failure;
 use jobwatch_engine::fetch::Clients;
 use jobwatch_engine::redact::Redactor;
 use jobwatch_engine::socket;

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use jobwatch_core::connection::{Link, Status};
 use jobwatch_core::model::{Job, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
-use jobwatch_core::supervisor::{Link, Status};
 use jobwatch_engine::ports::{
     Desktop, Event, Popup, Ports, Secrets, SecretsError, Settled, Sink, Window,
 };

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use jobwatch_core::connection::Link;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{DEMO_KEY, Demo, DemoOptions};
 use jobwatch_engine::views::{
     ErrorCode, KeyChange, KeyState, LinkView, Preferences, ServerDraft, TestStep, Theme,

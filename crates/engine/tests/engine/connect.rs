@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use jobwatch_core::connection::Link;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{DEMO_KEY, DEMO_PASSWORD, Demo, DemoOptions, UpgradeFault};
 use jobwatch_engine::Engine;
 use jobwatch_engine::engine::Typed;

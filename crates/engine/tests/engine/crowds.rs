@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use jobwatch_core::connection::Link;
 use jobwatch_core::dialect::dialect;
 use jobwatch_core::model::JobState;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server};
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Control, Demo, DemoOptions, Faults, JobSpec, UpgradeFault};
 use jobwatch_engine::Engine;
 use jobwatch_engine::ports::Event;

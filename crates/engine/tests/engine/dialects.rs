@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobwatch_core::connection::{Link, Remedy};
 use jobwatch_core::model::{JobState, Level, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
-use jobwatch_core::supervisor::{Link, Remedy};
 use jobwatch_demo::{
     ApiFault, Control, Demo, DemoOptions, Faults, Flood, Garbage, JobSpec, Ports, UpgradeFault,
 };

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use jobwatch_core::connection::Link;
 use jobwatch_core::model::JobState;
 use jobwatch_core::server::{DialectKind, Server};
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Control, Demo, DemoOptions, JobSpec};
 use jobwatch_engine::ports::{Desktop, Popup, Ports, Settled};
 use jobwatch_engine::settings::{Saved, SavedServer, Settings, SettingsFile};

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
+use jobwatch_core::connection::{Failure, LinkId};
 use jobwatch_core::dialect::{Address, Ask, FetchRequest, Frame, Header, Method, OpenRequest};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
-use jobwatch_core::supervisor::{Failure, LinkId};
 use jobwatch_engine::driver::{Driver, Reported, Slot, Stuck};
 use jobwatch_engine::fetch::{Clients, MAX_BODY, fetch};
 use jobwatch_engine::lenient::Heard;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use jobwatch_core::connection::Link;
 use jobwatch_core::model::JobState;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Control, DEMO_KEY, Demo, DemoOptions, JobSpec};
 use jobwatch_engine::ports::Button;
 use jobwatch_engine::views::{

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use jobwatch_core::connection::Link;
 use jobwatch_core::model::JobState;
 use jobwatch_core::notify::{Notice, NoticeKey, Tone};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server, ServerId};
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Control, Demo, DemoOptions, JobSpec};
 use jobwatch_engine::history::{Announcement, History, Place, Reply};
 use jobwatch_engine::ports::{Event, Ports};
@@ -348,12 +348,12 @@ async fn a_timeline_holds_what_was_queued_before_it_was_asked_for_and_nothing_af
     let history = History::open(Place::Memory, replies);
     let first = announcement("first");
     let (server, job) = (first.notice.server.clone(), first.notice.job.clone().unwrap());
-    let step = jobwatch_core::state::Transition {
+    let step = jobwatch_core::jobs::Transition {
         job: job.clone(),
         attempt: 1,
         from: None,
         to: JobState::Completed,
-        kind: jobwatch_core::state::TransitionKind::Outcome,
+        kind: jobwatch_core::jobs::TransitionKind::Outcome,
         at: jiff::Timestamp::now(),
         error: None,
         while_away: false,

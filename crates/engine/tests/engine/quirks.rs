@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use jobwatch_core::connection::Link;
 use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::{DialectKind, PolicyChange, Server};
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Control, Demo, DemoOptions, Faults, JobSpec, UpgradeFault};
 use jobwatch_engine::Engine;
 use jobwatch_engine::ports::Event;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::post;
 use jiff::{SignedDuration, Timestamp};
+use jobwatch_core::connection::Link;
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{DemoOptions, Ports};
 use jobwatch_engine::views::{
     ErrorCode, EventKind, NoticeRow, NoticeRule, Preferences, Rows, ViewSpec,

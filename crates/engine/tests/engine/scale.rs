@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use jobwatch_core::connection::Link;
 use jobwatch_core::model::Job;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Demo, DemoOptions};
 use jobwatch_engine::fetch::MAX_BODY;
 use jobwatch_engine::history::{History, Place};

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use jobwatch_core::connection::Link;
 use jobwatch_core::model::Level;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
 use jobwatch_engine::views::{KeyChange, Rows, ServerDraft, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jobwatch_core::connection::Link;
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::{Demo, DemoOptions};
 use jobwatch_engine::views::{NoticeRow, Rows, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jobwatch_core::connection::Link;
 use jobwatch_core::server::DialectKind;
-use jobwatch_core::supervisor::Link;
 use jobwatch_demo::JobSpec;
 use jobwatch_engine::ports::Event;
 use jobwatch_engine::views::{

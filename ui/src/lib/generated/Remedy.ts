@@ -2,6 +2,6 @@
 
 /**
  * The one thing that can be done about what is wrong with a connection: see
- * `jobwatch_core::supervisor::Remedy`, whose words on the command line are others.
+ * `jobwatch_core::connection::Remedy`, whose words on the command line are others.
  */
 export type Remedy = "enterKey" | "signIn" | "setApiUrl" | "setSocketUrl" | "trustCertificate" | "chooseKind" | "reconnect";

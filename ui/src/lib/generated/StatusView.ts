@@ -3,7 +3,7 @@ import type { LinkView } from "./LinkView";
 import type { Remedy } from "./Remedy";
 
 /**
- * See `jobwatch_core::supervisor::Status`.
+ * See `jobwatch_core::connection::Status`.
  */
 export type StatusView = { 
 /**

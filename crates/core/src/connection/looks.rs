@@ -5,8 +5,8 @@
 
 use super::work::{Class, Round};
 use super::{Looked, Output, Supervisor};
+use crate::jobs::Change;
 use crate::model::{Job, JobId, Topic};
-use crate::state::Change;
 use crate::time::Now;
 
 /// How many ids of other people's jobs are remembered, so that hints about them cost no request.
@@ -17,7 +17,7 @@ impl Supervisor {
     pub(super) fn look_at(&mut self, id: &JobId, now: Now) {
         let topic = Topic::Job(id.clone());
         self.topics.look(topic.clone());
-        self.board.pin(id, true);
+        self.jobs.pin(id, true);
         self.strangers.remove(id);
         self.polling.add(&topic);
         self.polling.look_up(&topic, Class::News, now.mono);
@@ -38,7 +38,7 @@ impl Supervisor {
         let guests: Vec<JobId> = self
             .guests
             .iter()
-            .filter(|guest| !self.board.job(guest).is_some_and(|job| self.covered(job)))
+            .filter(|guest| !self.jobs.job(guest).is_some_and(|job| self.covered(job)))
             .cloned()
             .collect();
         for guest in guests {
@@ -49,8 +49,8 @@ impl Supervisor {
     /// The job that is meant by an id as somebody spells it.
     #[must_use]
     pub fn job_called(&self, given: &JobId) -> Option<&Job> {
-        let exact = self.board.job(given);
-        let named = || self.board.jobs().find(|job| self.dialect.is_alias(given, &job.id));
+        let exact = self.jobs.job(given);
+        let named = || self.jobs.iter().find(|job| self.dialect.is_alias(given, &job.id));
         exact.or_else(named).map(AsRef::as_ref)
     }
 
@@ -92,7 +92,7 @@ impl Supervisor {
         changes: Vec<Change>,
         now: Now,
     ) {
-        let Some(job) = self.board.job(id) else { return };
+        let Some(job) = self.jobs.job(id) else { return };
         if self.covered(job) {
             let for_good = self.topics.covers_for_good(job, |t| self.dialect.contains(t, job));
             if before.is_none() && !for_good {
@@ -106,7 +106,7 @@ impl Supervisor {
             Some(false) => self.changes(changes, now),
             Some(true) => self.dismiss(&id.clone()),
             None => {
-                self.board.forget(id);
+                self.jobs.forget(id);
                 self.remember_foreign(id);
             }
         }
@@ -115,7 +115,7 @@ impl Supervisor {
     /// Forgets a job that everybody was told of.
     fn dismiss(&mut self, id: &JobId) {
         self.guests.remove(id);
-        self.board.forget(id);
+        self.jobs.forget(id);
         self.remember_foreign(id);
         self.out.push_back(Output::Forgotten(id.clone()));
     }

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Supervisor;
 use super::work::Work;
+use crate::jobs::Baseline;
 use crate::model::{JobPatch, JobState, Topic};
-use crate::state::Baseline;
 use crate::time::{Mono, Now};
 
 /// How far the server's clock may lie behind what we take it for before a quick job, first seen
@@ -161,7 +161,7 @@ impl Supervisor {
         };
         let end = patch.finished_at.or(patch.at);
         if end.is_some_and(|end| end >= since || !self.server_clock.may_be_now(end, now))
-            || patch.id.as_ref().is_none_or(|id| self.board.job(id).is_some())
+            || patch.id.as_ref().is_none_or(|id| self.jobs.job(id).is_some())
         {
             return false;
         }

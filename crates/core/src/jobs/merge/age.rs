@@ -19,7 +19,7 @@ pub(super) const SAME_START: Duration = Duration::from_secs(2);
 
 /// To which attempt a patch belongs, compared with the one the job is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::state) enum Age {
+pub(in crate::jobs) enum Age {
     Older,
     Same,
     Newer,

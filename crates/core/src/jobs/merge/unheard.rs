@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::age::{Age, SAME_START};
 use super::{Context, Entry, attempt, signed};
+use crate::jobs::{Change, Transition, TransitionKind};
 use crate::model::{FailedAttempt, Finality, JobPatch, JobState};
 use crate::notify::says_nothing;
-use crate::state::{Change, Transition, TransitionKind};
 
 /// A row and an event stamp one failure up to this much apart.
 const SAME_FAILURE: SignedDuration = SignedDuration::from_secs(2);

@@ -25,10 +25,10 @@ impl Supervisor {
             false => heard < round.begun,
         };
         let mut missing: Vec<(Mono, JobId)> = self
-            .board
+            .jobs
             .open_jobs()
             .filter(|job| !round.seen.contains(&job.id))
-            .filter_map(|job| Some((self.board.heard(&job.id)?, job)))
+            .filter_map(|job| Some((self.jobs.heard(&job.id)?, job)))
             .filter(|(heard, job)| unheard(*heard) && self.dialect.contains(topic, job))
             .filter(|(heard, job)| !self.parent_tells(job, *heard))
             .map(|(heard, job)| (heard, job.id.clone()))
@@ -43,13 +43,13 @@ impl Supervisor {
         if self.may_fetch() {
             let long = UNHEARD.max(self.policy.poll_slow * 2);
             let mut unheard: Vec<(Mono, JobId)> = self
-                .board
+                .jobs
                 .open_jobs()
                 .filter(|job| !matches!(job.state, crate::model::JobState::Unknown(_)))
-                .filter_map(|job| Some((self.board.heard(&job.id)?, job.id.clone())))
+                .filter_map(|job| Some((self.jobs.heard(&job.id)?, job.id.clone())))
                 .filter(|(heard, _)| now.mono.since(*heard) >= long)
                 .filter(|(heard, id)| {
-                    self.board.job(id).is_none_or(|job| !self.parent_tells(job, *heard))
+                    self.jobs.job(id).is_none_or(|job| !self.parent_tells(job, *heard))
                 })
                 .collect();
             unheard.sort_unstable();
@@ -143,7 +143,7 @@ impl Supervisor {
                     .all()
                     .filter(|watched| match watched {
                         Topic::Job(id) => {
-                            self.board.job(id).is_some_and(|job| self.dialect.contains(topic, job))
+                            self.jobs.job(id).is_some_and(|job| self.dialect.contains(topic, job))
                         }
                         _ => false,
                     })
@@ -172,7 +172,7 @@ impl Supervisor {
         if lists.is_empty() {
             return;
         }
-        if self.board.job(id).is_none() {
+        if self.jobs.job(id).is_none() {
             // What the server names will be on its lists, sooner or later.
             self.stir(now);
         }
@@ -243,7 +243,7 @@ impl Supervisor {
 
     /// The topics that a job belongs to; `None` for one that is not known.
     pub(super) fn covering(&self, id: &JobId) -> Option<Vec<Topic>> {
-        let job = self.board.job(id)?;
+        let job = self.jobs.job(id)?;
         Some(self.topics.covering(job, |topic| self.dialect.contains(topic, job)))
     }
 

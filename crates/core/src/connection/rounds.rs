@@ -13,8 +13,8 @@ use super::work::{Class, Purpose, Round, Step, Work};
 use super::{Failure, FetchId, Output, Supervisor};
 use crate::dialect::oversized::{self, Read};
 use crate::dialect::{Action, Ask, FetchResponse, Incoming, tolerant};
+use crate::jobs::Baseline;
 use crate::model::{JobPatch, Source, Topic, Update};
-use crate::state::Baseline;
 use crate::time::{Mono, Now};
 
 /// A list tells all about a job: by itself it is fetched when no list has told of it for this long.
@@ -214,8 +214,8 @@ impl Supervisor {
                     self.topics.contains(topic) && !self.topics.is_only_looked_at(topic)
                 };
                 let belongs = topic.is_some_and(listed) || listed(&Topic::Everything);
-                let before = self.board.job(&id).map(|job| belongs || self.covered(job));
-                let changes = self.board.apply(&update, source, baseline, now);
+                let before = self.jobs.job(&id).map(|job| belongs || self.covered(job));
+                let changes = self.jobs.apply(&update, source, baseline, now);
                 if belongs {
                     self.strangers.remove(&id);
                     self.changes(changes, now);
@@ -224,7 +224,7 @@ impl Supervisor {
                 }
             }
             Update::Gone(_) => {
-                let changes = self.board.apply(&update, source, baseline, now);
+                let changes = self.jobs.apply(&update, source, baseline, now);
                 self.changes(changes, now);
             }
             Update::Log { job, lines } => self.pass_lines(job, lines, source, now),
@@ -254,8 +254,8 @@ impl Supervisor {
                     if let (Some((id, newest)), Some(topic)) = (seen, topic)
                         && let Some(round) = self.polling.round(topic)
                     {
-                        // The board's own, so that the id of a job is there once.
-                        let id = self.board.job(&id).map_or(id, |job| job.id.clone());
+                        // The store's own, so that the id of a job is there once.
+                        let id = self.jobs.job(&id).map_or(id, |job| job.id.clone());
                         round.seen.insert(id);
                         round.newest = round.newest.max(newest);
                     }
@@ -582,9 +582,9 @@ impl Supervisor {
     pub(super) fn has_ended(&self, topic: &Topic) -> bool {
         let Topic::Job(id) = topic else { return false };
         self.all_ended(id)
-            && self.board.alike(id).all(|job| {
+            && self.jobs.alike(id).all(|job| {
                 job.source != Source::History
-                    && !self.board.open_jobs().any(|other| other.parent.as_ref() == Some(id))
+                    && !self.jobs.open_jobs().any(|other| other.parent.as_ref() == Some(id))
             })
     }
 

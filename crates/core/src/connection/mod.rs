@@ -19,11 +19,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::dialect::{Action, Dialect, Outgoing};
+use crate::jobs::{Change, JobStore, TransitionKind};
 use crate::model::{Diagnostic, Job, JobId, Source, Texts, Topic};
 use crate::redact::Redactor;
 use crate::secret::Secret;
 use crate::server::Policy;
-use crate::state::{Board, Change, TransitionKind};
 use crate::time::{Mono, Now};
 
 mod backoff;
@@ -81,7 +81,7 @@ const SLEPT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Supervisor {
     dialect: Box<dyn Dialect>,
-    board: Board,
+    jobs: JobStore,
     policy: Policy,
     out: VecDeque<Output>,
     timers: Timers,
@@ -154,7 +154,7 @@ impl Supervisor {
     pub fn new(dialect: Box<dyn Dialect>, policy: Policy, seed: u64, now: Now) -> Supervisor {
         let heartbeat = Heartbeat::new(dialect.keepalive(), now.mono);
         Supervisor {
-            board: Board::new(policy.grace, now.wall),
+            jobs: JobStore::new(policy.grace, now.wall),
             pace: Pace::new(policy.frames_per_second),
             polling: Polling::new(&policy),
             logs: Logs::default(),
@@ -224,7 +224,7 @@ impl Supervisor {
             job.last_seen = heard.map(|(_, at)| *at).fold(job.last_seen, Timestamp::max);
         }
         self.dialect.remember(job);
-        self.board.remember(Arc::clone(&shared));
+        self.jobs.remember(Arc::clone(&shared));
         shared
     }
 
@@ -233,7 +233,7 @@ impl Supervisor {
     /// opening.
     pub fn redact(&mut self, redactor: &Redactor) {
         self.redactor.extend(redactor);
-        self.board.redact(&self.redactor);
+        self.jobs.redact(&self.redactor);
     }
 
     /// Takes one input. Drain [`Supervisor::poll`] before the next.
@@ -281,9 +281,9 @@ impl Supervisor {
         while let Some(timer) = self.timers.due(now.mono) {
             self.fire(timer, now);
         }
-        if self.running && self.board.deadline().is_some_and(|at| at <= now.mono) {
+        if self.running && self.jobs.deadline().is_some_and(|at| at <= now.mono) {
             let hearing = self.live().is_some() || self.api == Api::Answers;
-            let changes = self.board.expire(hearing, now);
+            let changes = self.jobs.expire(hearing, now);
             self.changes(changes, now);
         }
         self.launch(now);
@@ -303,8 +303,8 @@ impl Supervisor {
 
     /// The jobs as merged so far.
     #[must_use]
-    pub fn board(&self) -> &Board {
-        &self.board
+    pub fn job_store(&self) -> &JobStore {
+        &self.jobs
     }
 
     /// What the server would accept for this job now. Nothing where it might do it to another job:
@@ -338,7 +338,7 @@ impl Supervisor {
     /// Whether the user watches this very job, however it was named.
     #[must_use]
     pub fn watches_by_name(&self, id: &JobId) -> bool {
-        let job = self.board.job(id);
+        let job = self.jobs.job(id);
         self.topics.watched().any(|topic| match (topic, job) {
             (Topic::Job(given), Some(job)) => self.dialect.follows(given, job),
             (Topic::Job(given), None) => self.dialect.is_alias(given, id),
@@ -371,15 +371,15 @@ impl Supervisor {
             requests,
             waiting: waiting + self.logs.waiting(),
             lookups: self.polling.lookups(),
-            jobs: self.board.len(),
+            jobs: self.jobs.len(),
         }
     }
 
     fn deadline(&self) -> Option<Mono> {
-        let board = if self.running { self.board.deadline() } else { None };
+        let jobs = if self.running { self.jobs.deadline() } else { None };
         let polling = if self.may_fetch() { self.polling.deadline() } else { None };
         let logs = if self.may_fetch() { self.logs.deadline(&self.polling) } else { None };
-        [self.timers.next(), board, polling, logs].into_iter().flatten().min()
+        [self.timers.next(), jobs, polling, logs].into_iter().flatten().min()
     }
 
     fn notice_sleep(&mut self, now: Now) {
@@ -402,7 +402,7 @@ impl Supervisor {
         for at in self.listed_before.values_mut() {
             *at = now.wall.min(*at);
         }
-        self.board.shift_start(by);
+        self.jobs.shift_start(by);
         self.set_baseline();
     }
 
@@ -491,7 +491,7 @@ impl Supervisor {
         }
         self.topics.watch(topic.clone());
         if let Topic::Job(id) = &topic {
-            self.board.pin(id, true);
+            self.jobs.pin(id, true);
         }
         self.polling.add(&topic);
         self.polling.renew(&topic, now.mono);
@@ -518,7 +518,7 @@ impl Supervisor {
     /// A topic is not watched any more, neither by the user nor as found.
     fn give_up(&mut self, topic: Topic, now: Now) {
         if let Topic::Job(id) = &topic {
-            self.board.pin(id, false);
+            self.jobs.pin(id, false);
         }
         self.key.give_up(&topic);
         self.cut.remove(&topic);
@@ -600,7 +600,7 @@ impl Supervisor {
                     self.out.push_back(Output::Job(job));
                 }
                 Change::Transition(transition) => {
-                    let ended = self.board.job(&transition.job).is_some_and(|j| j.state.terminal());
+                    let ended = self.jobs.job(&transition.job).is_some_and(|j| j.state.terminal());
                     if ended && transition.kind == TransitionKind::Outcome {
                         self.log_ended(&transition.job, now);
                     }

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::{Action, FetchRequest, FetchResponse, Frame, LogFrom, OpenRequest, Outgoing};
+use crate::jobs::Transition;
 use crate::log::LogLines;
 use crate::model::{Diagnostic, Job, JobId, Metric, QueuePatch, ServerNotice, Source, Topic};
 use crate::secret::Secret;
-use crate::state::Transition;
 use crate::time::Mono;
 
 /// What the badge shows.
@@ -347,6 +347,6 @@ pub struct Load {
     pub waiting: usize,
     /// Single jobs being looked up, at most 384.
     pub lookups: usize,
-    /// Jobs, at most [`crate::state::MAX_JOBS`].
+    /// Jobs, at most [`crate::jobs::MAX_JOBS`].
     pub jobs: usize,
 }

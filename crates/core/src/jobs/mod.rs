@@ -10,7 +10,7 @@
 //! - A failure that may be retried leaves the job unended until it is confirmed, retried, or
 //!   nothing follows within the grace period.
 //! - An end is announced at most once per (job, attempt, state).
-//! - "Not found" is believed only when it can be: see [`Board::apply`].
+//! - "Not found" is believed only when it can be: see [`JobStore::apply`].
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -97,11 +97,11 @@ impl Baseline {
     }
 }
 
-/// How many jobs a board keeps. Beyond it the job known longest goes, ended and unpinned ones
+/// How many jobs a store keeps. Beyond it the job known longest goes, ended and unpinned ones
 /// first.
 pub const MAX_JOBS: usize = 200_000;
 
-/// Bytes of all jobs of a board. Beyond it the bodies of those that grew first are cut, ended ones
+/// Bytes of all jobs of a store. Beyond it the bodies of those that grew first are cut, ended ones
 /// first.
 pub const MAX_BYTES: usize = 256 << 20;
 
@@ -123,7 +123,7 @@ const SECOND_LOOK: Duration = Duration::from_secs(4);
 
 /// All jobs of one server, merged. See the module's documentation for the rules.
 #[derive(Debug)]
-pub struct Board {
+pub struct JobStore {
     // In boxes, so that the table's spare places cost little.
     jobs: HashMap<JobId, Box<Entry>>,
     /// Jobs that are known as `QUEUE/ID`, by the id alone.
@@ -148,12 +148,12 @@ pub struct Board {
     redactor: Redactor,
 }
 
-impl Board {
-    /// An empty board. `grace` is how long a failure that may be retried waits for something to
+impl JobStore {
+    /// An empty store. `grace` is how long a failure that may be retried waits for something to
     /// follow, `started` when this run of the program began (local clock).
     #[must_use]
-    pub fn new(grace: Duration, started: Timestamp) -> Board {
-        Board {
+    pub fn new(grace: Duration, started: Timestamp) -> JobStore {
+        JobStore {
             jobs: HashMap::new(),
             alike: HashMap::new(),
             open: HashSet::new(),
@@ -172,7 +172,7 @@ impl Board {
 
     /// The same with another bound than [`MAX_JOBS`].
     #[must_use]
-    pub fn with_capacity(mut self, jobs: usize) -> Board {
+    pub fn with_capacity(mut self, jobs: usize) -> JobStore {
         self.capacity = jobs.max(1);
         self
     }
@@ -184,7 +184,7 @@ impl Board {
 
     /// The same with another bound than [`MAX_BYTES`].
     #[must_use]
-    pub fn with_bytes(mut self, bytes: usize) -> Board {
+    pub fn with_bytes(mut self, bytes: usize) -> JobStore {
         self.max_bytes = bytes;
         self
     }
@@ -285,7 +285,7 @@ impl Board {
         changes
     }
 
-    /// When [`Board::expire`] must be called at the latest.
+    /// When [`JobStore::expire`] must be called at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
         self.due.first().map(|(at, _)| *at)
@@ -305,7 +305,7 @@ impl Board {
     }
 
     /// All jobs, in no order.
-    pub fn jobs(&self) -> impl Iterator<Item = &Arc<Job>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Job>> {
         self.jobs.values().map(|entry| &entry.job)
     }
 

@@ -46,7 +46,7 @@ impl Supervisor {
         });
         let moving = unlisted
             || self
-                .board
+                .jobs
                 .open_jobs()
                 .any(|job| self.topics.covers(job, |topic| self.dialect.contains(topic, job)));
         self.moving = Some((now.mono, moving));

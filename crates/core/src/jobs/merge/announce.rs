@@ -1,8 +1,8 @@
 //! Telling what happened to a job, an end at most once.
 
 use super::{Context, Entry, attempt, bit};
+use crate::jobs::{Change, Transition, TransitionKind};
 use crate::model::{JobPatch, JobState};
-use crate::state::{Change, Transition, TransitionKind};
 
 impl Entry {
     /// Whether a job first seen ended has ended just now.

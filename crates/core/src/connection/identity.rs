@@ -48,13 +48,13 @@ impl Supervisor {
     /// The jobs that the user may mean by `given`.
     #[must_use]
     pub fn meant(&self, given: &JobId) -> Vec<&Arc<Job>> {
-        self.board.jobs().filter(|job| self.dialect.resolves(given, job)).collect()
+        self.jobs.iter().filter(|job| self.dialect.resolves(given, job)).collect()
     }
 
     /// Whether two ids, as the user or the server spells them, mean the same job.
     #[must_use]
     pub fn same_job(&self, one: &JobId, other: &JobId) -> bool {
-        let follows = |given: &JobId, id: &JobId| match self.board.job(id) {
+        let follows = |given: &JobId, id: &JobId| match self.jobs.job(id) {
             Some(job) => self.dialect.follows(given, job),
             None => self.dialect.is_alias(given, id),
         };
@@ -100,10 +100,10 @@ impl Supervisor {
             },
             // Of no queue is a job of this id known.
             Update::Gone(id) => {
-                let others: Vec<JobId> = self.board.alike(&id).map(|job| job.id.clone()).collect();
+                let others: Vec<JobId> = self.jobs.alike(&id).map(|job| job.id.clone()).collect();
                 for other in others.into_iter().filter(|other| *other != id) {
                     let gone = Update::Gone(other);
-                    let changes = self.board.apply(&gone, source, None, now);
+                    let changes = self.jobs.apply(&gone, source, None, now);
                     self.changes(changes, now);
                 }
                 Some(Update::Gone(id))
@@ -116,13 +116,13 @@ impl Supervisor {
         if let Some(queue) = patch.and_then(|patch| patch.queue.as_deref()) {
             let queued = queued_id(queue, own.as_str());
             let other = |job: &Job| job.queue.as_deref().is_some_and(|known| known != queue);
-            let known = self.board.job(&queued).is_some();
-            if known || self.board.job(own).is_some_and(|job| other(job)) {
+            let known = self.jobs.job(&queued).is_some();
+            if known || self.jobs.job(own).is_some_and(|job| other(job)) {
                 return Whose::One(queued);
             }
             return Whose::One(own.clone());
         }
-        let mut alike = self.board.alike(own);
+        let mut alike = self.jobs.alike(own);
         let Some(first) = alike.next() else { return Whose::One(own.clone()) };
         let said = patch.and_then(|patch| patch.state.as_ref());
         let alive = said.is_some_and(|state| !state.terminal());
@@ -135,7 +135,7 @@ impl Supervisor {
                 Whose::One(first.id.clone())
             };
         };
-        let all = || [first, second].into_iter().chain(self.board.alike(own).skip(2));
+        let all = || [first, second].into_iter().chain(self.jobs.alike(own).skip(2));
         let mut open = all().filter(|job| !job.state.over());
         match (open.next(), open.next()) {
             (Some(only), None) => Whose::One(only.id.clone()),
@@ -160,7 +160,7 @@ impl Supervisor {
             return;
         }
         let queues: Vec<&str> =
-            self.board.alike(id).filter_map(|job| job.queue.as_deref()).collect();
+            self.jobs.alike(id).filter_map(|job| job.queue.as_deref()).collect();
         let text = format!(
             "The server reports on a job {id} without its queue, and there are jobs of that id in \
              {}. The API is asked which one it is.",
@@ -172,19 +172,19 @@ impl Supervisor {
 
     /// Whether there are other jobs of this one's id, in other queues.
     pub(super) fn shares_its_id(&self, job: &Job) -> bool {
-        self.dialect.ids_repeat() && self.board.alike(&own_id(job).into()).nth(1).is_some()
+        self.dialect.ids_repeat() && self.jobs.alike(&own_id(job).into()).nth(1).is_some()
     }
 
     /// The ids by which a topic may name a job that is known by this one.
     pub(super) fn spellings(&self, id: &JobId) -> Vec<JobId> {
-        let own = self.board.job(id).map(|job| own_id(job)).filter(|own| *own != id.as_str());
+        let own = self.jobs.job(id).map(|job| own_id(job)).filter(|own| *own != id.as_str());
         let own = own.filter(|_| self.dialect.ids_repeat()).map(JobId::from);
         std::iter::once(id.clone()).chain(own).collect()
     }
 
     /// Whether all jobs of this id have ended, and there is one.
     pub(super) fn all_ended(&self, id: &JobId) -> bool {
-        let mut alike = self.board.alike(id).peekable();
+        let mut alike = self.jobs.alike(id).peekable();
         alike.peek().is_some() && alike.all(|job| job.state.terminal())
     }
 }

@@ -95,7 +95,7 @@ impl Supervisor {
         reading.failures = 0;
         // Whoever asks is told anew.
         reading.told = None;
-        if self.board.job(job).is_none() {
+        if self.jobs.job(job).is_none() {
             if let Some(reading) = self.logs.all.get_mut(job) {
                 reading.wanted = true;
             }
@@ -117,7 +117,7 @@ impl Supervisor {
 
     fn reading(&mut self, job: &JobId) -> Option<&mut Reading> {
         if !self.logs.all.contains_key(job) {
-            let known = self.board.job(job);
+            let known = self.jobs.job(job);
             if known.is_none() && self.logs.all.values().filter(|r| r.wanted).count() >= MAX_WANTED
             {
                 self.odd("too-many-requests", "Too many logs are asked for already.".to_owned());
@@ -178,7 +178,7 @@ impl Supervisor {
         if self.logs.all.contains_key(job) || !self.dialect.serves_logs() {
             return;
         }
-        let Some(job) = self.board.job(job).cloned() else { return };
+        let Some(job) = self.jobs.job(job).cloned() else { return };
         if self.logs.all.len() < MAX_KEPT && self.watches(&job) {
             self.keep_log(&job, now);
             if let Some(reading) = self.logs.all.get_mut(&job.id) {
@@ -215,7 +215,7 @@ impl Supervisor {
         };
         for id in jobs {
             if !self.logs.all.contains_key(&id) {
-                match self.board.job(&id).cloned() {
+                match self.jobs.job(&id).cloned() {
                     Some(job) if self.logs.all.len() < MAX_KEPT && self.watches(&job) => {
                         self.keep_log(&job, now);
                     }
@@ -314,7 +314,7 @@ impl Supervisor {
     }
 
     fn begin_look(&mut self, id: &JobId, now: Now) {
-        let Some(job) = self.board.job(id).cloned() else {
+        let Some(job) = self.jobs.job(id).cloned() else {
             // It was forgotten meanwhile.
             self.logs.forget(id);
             return;

@@ -42,15 +42,15 @@ pub(super) struct Tentative {
     pub looked_again: bool,
 }
 
-/// A job with what the board remembers about it.
+/// A job with what the store remembers about it.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub job: Arc<Job>,
     /// How large it was when it was last weighed, and whether it stands in line to be cut; both
-    /// kept by the board.
+    /// kept by the store.
     pub bytes: usize,
     pub heavy: bool,
-    /// When something is due for it; kept equal to the board's table.
+    /// When something is due for it; kept equal to the store's table.
     pub due: Option<Mono>,
     /// Whether HTTP has ever shown it.
     pub http_seen: bool,
