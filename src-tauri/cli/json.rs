@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jobwatch_core::connection::{Link, Remedy, Status};
+use jobwatch_core::connection::{ConnectionState, Remedy, Status};
 use jobwatch_core::log::LogLine;
 use jobwatch_core::model::{Diagnostic, Job, JobId, Json, Metric, QueuePatch, Source};
 use jobwatch_core::notify::{Notice, Tone};
@@ -131,15 +131,15 @@ pub struct DiagnosticLine<'a> {
 
 /// The word for a link.
 #[must_use]
-pub fn link_word(link: Link) -> &'static str {
+pub fn state_word(link: ConnectionState) -> &'static str {
     match link {
-        Link::Live => "live",
-        Link::Partly => "partly",
-        Link::Connecting => "connecting",
-        Link::Polling => "polling",
-        Link::Offline => "offline",
-        Link::Refused => "refused",
-        Link::Paused => "paused",
+        ConnectionState::Live => "live",
+        ConnectionState::Partly => "partly",
+        ConnectionState::Connecting => "connecting",
+        ConnectionState::Polling => "polling",
+        ConnectionState::Offline => "offline",
+        ConnectionState::Refused => "refused",
+        ConnectionState::Paused => "paused",
     }
 }
 
@@ -181,7 +181,7 @@ impl Serialize for OneLine<'_> {
 pub fn status<'a>(server: &'a str, status: &'a Status) -> Line<'a> {
     Line::Status(StatusLine {
         server,
-        status: link_word(status.link),
+        status: state_word(status.state),
         reason: status.reason.as_deref(),
         incomplete: status.incomplete.as_deref(),
         remedy: status.remedy.map(Remedy::word),
@@ -366,7 +366,7 @@ pub(super) mod tests {
     fn a_status_prints_all_its_keys_in_the_documented_order() {
         let now = Timestamp::UNIX_EPOCH;
         let line = Status {
-            link: Link::Polling,
+            state: ConnectionState::Polling,
             since: now,
             last_heard: Some(now),
             next_try: None,
@@ -375,7 +375,7 @@ pub(super) mod tests {
             reason: Some("no \"route\"".to_owned()),
             incomplete: Some("More run.".to_owned()),
             remedy: Some(Remedy::Reconnect),
-            hears: false,
+            socket_live: false,
         };
         assert_eq!(
             status("local", &line).text(),

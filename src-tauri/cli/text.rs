@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use jiff::Timestamp;
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::escape;
 use jobwatch_core::log::LogLine;
 use jobwatch_core::model::{ENDED, GONE, Job, JobId, JobState, Level};
@@ -13,7 +13,7 @@ use jobwatch_core::notify::{Tone, explain, headline};
 use jobwatch_engine::logs::text as log_text;
 use jobwatch_engine::ports::Event;
 
-use super::json::link_word;
+use super::json::state_word;
 
 /// How lines are dressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,13 +125,15 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
     let _ = write!(line, " {:<14} ", sanitize(server));
     match event {
         Event::Status { status, .. } => {
-            let colour = match status.link {
-                Link::Live => Colour::Green,
-                Link::Partly | Link::Connecting | Link::Paused => Colour::Yellow,
-                Link::Polling => Colour::Blue,
-                Link::Offline | Link::Refused => Colour::Red,
+            let colour = match status.state {
+                ConnectionState::Live => Colour::Green,
+                ConnectionState::Partly | ConnectionState::Connecting | ConnectionState::Paused => {
+                    Colour::Yellow
+                }
+                ConnectionState::Polling => Colour::Blue,
+                ConnectionState::Offline | ConnectionState::Refused => Colour::Red,
             };
-            line += &style.paint(colour, link_word(status.link), 10);
+            line += &style.paint(colour, state_word(status.state), 10);
             if let Some(reason) = &status.reason {
                 let _ = write!(line, " {}", sanitize(reason));
             }

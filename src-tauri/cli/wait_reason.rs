@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use jobwatch_core::connection::{Link, Status};
+use jobwatch_core::connection::{ConnectionState, Status};
 use tokio::sync::watch;
 
 use super::text;
@@ -19,13 +19,13 @@ const MAX_REASONS: usize = 8;
 /// How a server is connected, as the end of a sentence that begins with its name.
 #[must_use]
 pub fn describe(status: &Status) -> &'static str {
-    match status.link {
-        Link::Live | Link::Polling => "is connected",
-        Link::Partly => "is only partly connected",
-        Link::Connecting => "is still connecting",
-        Link::Offline => "cannot be reached",
-        Link::Refused => "does not accept the key",
-        Link::Paused => "is paused",
+    match status.state {
+        ConnectionState::Live | ConnectionState::Polling => "is connected",
+        ConnectionState::Partly => "is only partly connected",
+        ConnectionState::Connecting => "is still connecting",
+        ConnectionState::Offline => "cannot be reached",
+        ConnectionState::Refused => "does not accept the key",
+        ConnectionState::Paused => "is paused",
     }
 }
 

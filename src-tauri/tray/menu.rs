@@ -1,7 +1,7 @@
 //! The tray's icon and menu as a function of what there is to show.
 
 use jiff::Zoned;
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_engine::views::{TrayJob, TrayNotice, TrayServer, TraySnapshot};
 
 /// The longest words of an item, in characters.
@@ -136,11 +136,15 @@ pub enum Icon {
 #[must_use]
 pub fn icon(snapshot: &TraySnapshot) -> Icon {
     match snapshot.worst {
-        Some(Link::Refused) => Icon::Refused,
-        Some(Link::Offline) => Icon::Offline,
-        Some(Link::Partly | Link::Polling | Link::Connecting) => Icon::Polling,
-        Some(Link::Live | Link::Paused) | None if snapshot.failed => Icon::Attention,
-        Some(Link::Live | Link::Paused) | None => Icon::Live,
+        Some(ConnectionState::Refused) => Icon::Refused,
+        Some(ConnectionState::Offline) => Icon::Offline,
+        Some(ConnectionState::Partly | ConnectionState::Polling | ConnectionState::Connecting) => {
+            Icon::Polling
+        }
+        Some(ConnectionState::Live | ConnectionState::Paused) | None if snapshot.failed => {
+            Icon::Attention
+        }
+        Some(ConnectionState::Live | ConnectionState::Paused) | None => Icon::Live,
     }
 }
 
@@ -198,8 +202,11 @@ fn summary(snapshot: &TraySnapshot) -> String {
         1 => "1 job runs".to_owned(),
         many => format!("{many} jobs run"),
     };
-    let at = |link: Link| snapshot.servers.iter().filter(|server| server.link == link).count();
-    let trouble = [(at(Link::Refused), "refused"), (at(Link::Offline), "offline")];
+    let at = |link: ConnectionState| {
+        snapshot.servers.iter().filter(|server| server.link == link).count()
+    };
+    let trouble =
+        [(at(ConnectionState::Refused), "refused"), (at(ConnectionState::Offline), "offline")];
     let trouble = jobwatch_core::notify::format_counts(&trouble);
     match (snapshot.servers.is_empty(), trouble.is_empty()) {
         (true, _) => "Jobwatch: no servers yet".to_owned(),
@@ -230,27 +237,32 @@ fn notice_item(notice: &TrayNotice) -> Item {
 }
 
 fn server_item(server: &TrayServer) -> Item {
-    let (name, word) = (one_line(&server.name), link_word(server.link));
+    let (name, word) = (one_line(&server.name), state_word(server.link));
     let line = format!("{name}: {word}");
     match server.link {
-        Link::Partly | Link::Offline | Link::Refused | Link::Polling => Item::Submenu(
+        ConnectionState::Partly
+        | ConnectionState::Offline
+        | ConnectionState::Refused
+        | ConnectionState::Polling => Item::Submenu(
             line,
             vec![Item::Action(Choice::Reconnect(server.id.clone()), "Reconnect now".to_owned())],
         ),
-        Link::Live | Link::Connecting | Link::Paused => Item::Text(line),
+        ConnectionState::Live | ConnectionState::Connecting | ConnectionState::Paused => {
+            Item::Text(line)
+        }
     }
 }
 
 /// The word that the window has for it.
-fn link_word(link: Link) -> &'static str {
+fn state_word(link: ConnectionState) -> &'static str {
     match link {
-        Link::Live => "Live",
-        Link::Partly => "Partly connected",
-        Link::Connecting => "Connecting\u{2026}",
-        Link::Polling => "API mode",
-        Link::Offline => "Offline",
-        Link::Refused => "Key not accepted",
-        Link::Paused => "Paused",
+        ConnectionState::Live => "Live",
+        ConnectionState::Partly => "Partly connected",
+        ConnectionState::Connecting => "Connecting\u{2026}",
+        ConnectionState::Polling => "API mode",
+        ConnectionState::Offline => "Offline",
+        ConnectionState::Refused => "Key not accepted",
+        ConnectionState::Paused => "Paused",
     }
 }
 
@@ -288,7 +300,7 @@ mod tests {
         date(2026, 11, 26).at(21, 30, 0, 0).to_zoned(TimeZone::UTC).unwrap()
     }
 
-    fn server(name: &str, link: Link) -> TrayServer {
+    fn server(name: &str, link: ConnectionState) -> TrayServer {
         TrayServer { id: format!("id-{name}"), name: name.to_owned(), link }
     }
 
@@ -337,8 +349,11 @@ mod tests {
             read,
         };
         let snapshot = TraySnapshot {
-            worst: Some(Link::Offline),
-            servers: vec![server("Lectures", Link::Live), server("Tasks", Link::Offline)],
+            worst: Some(ConnectionState::Offline),
+            servers: vec![
+                server("Lectures", ConnectionState::Live),
+                server("Tasks", ConnectionState::Offline),
+            ],
             running: vec![job("nightly", Some(40)), job("index", None)],
             running_total: 5,
             notices: vec![notice("warm failed", false), notice("sum completed", true)],
@@ -396,13 +411,13 @@ mod tests {
     fn the_picture_is_that_of_the_worst_status() {
         for (worst, failed, shown) in [
             (None, false, Icon::Live),
-            (Some(Link::Live), false, Icon::Live),
-            (Some(Link::Live), true, Icon::Attention),
-            (Some(Link::Paused), false, Icon::Live),
-            (Some(Link::Connecting), true, Icon::Polling),
-            (Some(Link::Polling), false, Icon::Polling),
-            (Some(Link::Offline), true, Icon::Offline),
-            (Some(Link::Refused), false, Icon::Refused),
+            (Some(ConnectionState::Live), false, Icon::Live),
+            (Some(ConnectionState::Live), true, Icon::Attention),
+            (Some(ConnectionState::Paused), false, Icon::Live),
+            (Some(ConnectionState::Connecting), true, Icon::Polling),
+            (Some(ConnectionState::Polling), false, Icon::Polling),
+            (Some(ConnectionState::Offline), true, Icon::Offline),
+            (Some(ConnectionState::Refused), false, Icon::Refused),
         ] {
             assert_eq!(
                 icon(&TraySnapshot { worst, failed, ..TraySnapshot::default() }),
@@ -433,7 +448,7 @@ mod tests {
     #[test]
     fn what_servers_call_things_stays_one_short_line() {
         let snapshot = TraySnapshot {
-            servers: vec![server("s", Link::Live)],
+            servers: vec![server("s", ConnectionState::Live)],
             running: vec![job(&format!("two\nlines {}", "x".repeat(99)), Some(7))],
             running_total: 1,
             ..TraySnapshot::default()

@@ -4,7 +4,7 @@
 
 mod support;
 
-use jobwatch_core::connection::{FetchId, Input, LinkId, Output, Supervisor};
+use jobwatch_core::connection::{FetchId, Input, Output, SocketId, Supervisor};
 use jobwatch_core::dialect::{FetchRequest, FetchResponse, Frame, dialect};
 use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::{Job, JobState, Source, Topic};
@@ -19,7 +19,7 @@ const T: i64 = 1_795_193_688_000;
 struct World {
     machine: Supervisor,
     now: Now,
-    link: LinkId,
+    socket: SocketId,
     asked: Vec<(FetchId, FetchRequest)>,
     told: Vec<String>,
     odd: Vec<String>,
@@ -37,7 +37,7 @@ impl World {
         let mut world = World {
             machine,
             now,
-            link: LinkId(0),
+            socket: SocketId(0),
             asked: Vec::new(),
             told: Vec::new(),
             odd: Vec::new(),
@@ -46,8 +46,8 @@ impl World {
             world.feed(Input::Watch(Topic::parse(topic).unwrap()));
         }
         world.feed(Input::Start);
-        let link = world.link;
-        world.feed(Input::Opened(link));
+        let socket = world.socket;
+        world.feed(Input::Opened(socket));
         let space = if kind == DialectKind::StudyBuddy { "/jobs," } else { "" };
         world.hear(r#"0{"sid":"s","pingInterval":25000,"pingTimeout":20000}"#);
         world.hear(&format!(r#"40{space}{{"sid":"x"}}"#));
@@ -59,7 +59,7 @@ impl World {
         loop {
             match self.machine.poll(self.now) {
                 Output::Idle(_) => return,
-                Output::Open(link, ..) => self.link = link,
+                Output::Open(socket, ..) => self.socket = socket,
                 Output::Fetch(id, request) => self.asked.push((id, request)),
                 Output::Transition(step) if step.kind == TransitionKind::Outcome => {
                     self.told.push(format!("{} {} {}", step.job, step.to, step.attempt));
@@ -71,8 +71,8 @@ impl World {
     }
 
     fn hear(&mut self, frame: &str) {
-        let link = self.link;
-        self.feed(Input::Frame(link, Frame::Text(frame.to_owned())));
+        let socket = self.socket;
+        self.feed(Input::Frame(socket, Frame::Text(frame.to_owned())));
     }
 
     fn event(&mut self, name: &str, data: Value) {

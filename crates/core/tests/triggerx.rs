@@ -4,7 +4,7 @@
 
 mod support;
 
-use jobwatch_core::connection::{Failure, Input, LinkId, Output, Supervisor};
+use jobwatch_core::connection::{Failure, Input, Output, SocketId, Supervisor};
 use jobwatch_core::dialect::{
     ActionKind, Ask, FetchResponse, Frame, Incoming, Keepalive, Outgoing, dialect,
 };
@@ -336,7 +336,7 @@ fn many_watched_jobs_cost_one_list_of_all_jobs() {
     }
     machine.handle(Input::Start, now);
     let failure = Failure::Unreachable("connection refused".to_owned());
-    machine.handle(Input::OpenFailed(LinkId(1), failure), now);
+    machine.handle(Input::OpenFailed(SocketId(1), failure), now);
     let (mut lists, mut tasks) = (0, 0);
     loop {
         match machine.poll(now) {

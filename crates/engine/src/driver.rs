@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use jiff::Timestamp;
-use jobwatch_core::connection::{Failure, FetchId, LinkId};
+use jobwatch_core::connection::{Failure, FetchId, SocketId};
 use jobwatch_core::dialect::{FetchRequest, FetchResponse, Frame, OpenRequest};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -59,13 +59,13 @@ pub struct Report {
 #[derive(Debug)]
 pub enum Reported {
     /// The socket is open.
-    Opened(LinkId),
+    Opened(SocketId),
     /// It could not be opened.
-    OpenFailed(LinkId, Failure),
+    OpenFailed(SocketId, Failure),
     /// Frames arrived, in this order.
-    Frames(LinkId, Vec<Frame>),
+    Frames(SocketId, Vec<Frame>),
     /// The socket died or was closed by the server.
-    Closed(LinkId, String),
+    Closed(SocketId, String),
     /// Part of the answer to a request came in, see [`FetchRequest::list`]; the first with what time
     /// it is on the server.
     Part(FetchId, FetchResponse, Option<Timestamp>),
@@ -75,9 +75,9 @@ pub enum Reported {
 
 #[derive(Debug)]
 enum Order {
-    Open(LinkId, OpenRequest, Duration),
-    Send(LinkId, Frame),
-    Close(LinkId),
+    Open(SocketId, OpenRequest, Duration),
+    Send(SocketId, Frame),
+    Close(SocketId),
     Fetch(FetchId, FetchRequest),
     Abandon(FetchId),
     Redact(Redactor),
@@ -117,7 +117,7 @@ impl Driver {
     }
 
     /// Opens a socket; reported as `Opened` or `OpenFailed`.
-    pub fn open(&self, link: LinkId, request: OpenRequest, limit: Duration) {
+    pub fn open(&self, link: SocketId, request: OpenRequest, limit: Duration) {
         self.order(Order::Open(link, request, limit));
     }
 
@@ -125,7 +125,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`Stuck`] when too much is waiting already: the server does not read.
-    pub fn send(&self, link: LinkId, frame: Frame) -> Result<(), Stuck> {
+    pub fn send(&self, link: SocketId, frame: Frame) -> Result<(), Stuck> {
         let bytes = size(&frame);
         if self.unwritten.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_WRITE {
             self.unwritten.fetch_sub(bytes, Ordering::Relaxed);
@@ -136,7 +136,7 @@ impl Driver {
     }
 
     /// Closes a socket; nothing more is reported about it, except what is on its way already.
-    pub fn close(&self, link: LinkId) {
+    pub fn close(&self, link: SocketId) {
         self.order(Order::Close(link));
     }
 
@@ -199,7 +199,7 @@ struct Link {
 
 async fn drive(mut context: Context, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut tasks = JoinSet::new();
-    let mut links: HashMap<LinkId, Link> = HashMap::new();
+    let mut links: HashMap<SocketId, Link> = HashMap::new();
     let mut fetches: HashMap<FetchId, AbortHandle> = HashMap::new();
     loop {
         let order = tokio::select! {
@@ -286,7 +286,7 @@ impl Drop for Unwritten<'_> {
 /// One socket from opening to closing.
 async fn link(
     context: Context,
-    id: LinkId,
+    id: SocketId,
     request: OpenRequest,
     limit: Duration,
     mut to_write: mpsc::UnboundedReceiver<Frame>,
@@ -351,7 +351,7 @@ async fn link(
 /// answered by the library as long as this is polled.
 async fn read(
     context: &Context,
-    id: LinkId,
+    id: SocketId,
     stream: &mut futures_util::stream::SplitStream<socket::Socket>,
 ) -> Option<String> {
     let mut ended = None;

@@ -31,7 +31,7 @@ impl Jitter {
     }
 }
 
-/// The attempts since the link last held, and the delay they earn. Delays double from the first
+/// The attempts since the socket last held, and the delay they earn. Delays double from the first
 /// one to the longest; after the documented number of attempts they become the slow cadence, which
 /// goes on for ever.
 #[derive(Clone, Debug, Default)]

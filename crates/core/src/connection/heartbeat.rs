@@ -1,11 +1,11 @@
-//! Whether the link is alive. Any frame is proof.
+//! Whether the socket is alive. Any frame is proof.
 
 use std::time::Duration;
 
 use crate::dialect::Keepalive;
 use crate::time::Mono;
 
-/// How long an answer may take when the link is distrusted (after sleep, on the user's word).
+/// How long an answer may take when the socket is distrusted (after sleep, on the user's word).
 const QUICK_CHECK: Duration = Duration::from_secs(5);
 
 /// What to do when the heartbeat's deadline has passed.
@@ -17,11 +17,11 @@ pub(super) enum Beat {
     Ping,
     /// Send a WebSocket ping.
     WebSocketPing,
-    /// Nothing came in time: the link is dead.
+    /// Nothing came in time: the socket is dead.
     Dead,
 }
 
-/// The heartbeat of one live link.
+/// The heartbeat of one live socket.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     keepalive: Keepalive,
@@ -47,7 +47,7 @@ impl Heartbeat {
         self.keepalive = keepalive;
     }
 
-    /// Distrusts the link: it must answer a ping soon. Answers which ping.
+    /// Distrusts the socket: it must answer a ping soon. Answers which ping.
     pub fn check(&mut self, now: Mono) -> Beat {
         self.pinged = now;
         let by = now.after(QUICK_CHECK);

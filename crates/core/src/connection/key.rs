@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::shared::Call;
-use super::table::KeyIs;
+use super::state_table::KeyIs;
 use crate::model::Topic;
 use crate::time::Mono;
 

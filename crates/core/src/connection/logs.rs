@@ -103,10 +103,10 @@ impl Supervisor {
         }
         // What the socket can tell of the past it tells besides: only some generations of a server
         // have either way.
-        if let Some(link) = self.live() {
+        if let Some(socket) = self.live() {
             let history = Outgoing::History(job.clone());
             if self.pace.free(now.mono) {
-                self.encode(link, &history, now);
+                self.encode(socket, &history, now);
             } else if self.outbox.push(history, now.mono).is_ok() {
                 self.speak(now);
             }
@@ -252,7 +252,7 @@ impl Supervisor {
         }
     }
 
-    /// The link is new, or not to be trusted: lines may have been missed.
+    /// The socket is new, or not to be trusted: lines may have been missed.
     pub(super) fn look_at_logs_again(&mut self, now: Now) {
         let all: Vec<JobId> = self.logs.all.keys().cloned().collect();
         for job in all {

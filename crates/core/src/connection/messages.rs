@@ -16,7 +16,7 @@ use crate::time::Mono;
 /// What the badge shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Link {
+pub enum ConnectionState {
     /// The socket is open, greeted and proven alive, the HTTP API answers and accepts the key.
     Live,
     /// Something is heard, but something that is needed is missing: the key is refused, or the
@@ -74,7 +74,7 @@ impl Remedy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// What the badge shows.
-    pub link: Link,
+    pub state: ConnectionState,
     /// Since when (local clock).
     pub since: Timestamp,
     /// When anything was last heard from the server, on any way (local clock).
@@ -83,7 +83,7 @@ pub struct Status {
     pub next_try: Option<Timestamp>,
     /// Milliseconds until then, at the time of this status.
     pub retry_in_ms: Option<u64>,
-    /// Failed attempts since the link last held.
+    /// Failed attempts since the socket last held.
     pub attempt: u32,
     /// Why it is so, in a sentence for people; secrets removed. `None` when all is well.
     pub reason: Option<String>,
@@ -92,31 +92,34 @@ pub struct Status {
     /// What can be done about it; `None` where there is nothing to do.
     pub remedy: Option<Remedy>,
     /// Whether the socket is open, greeted and proven alive, whatever else is missing.
-    pub hears: bool,
+    pub socket_live: bool,
 }
 
 impl Status {
     /// Whether the server says that it does not accept the key, whatever else it answers.
     #[must_use]
     pub fn key_refused(&self) -> bool {
-        matches!(self.link, Link::Refused | Link::Partly)
+        matches!(self.state, ConnectionState::Refused | ConnectionState::Partly)
             && matches!(self.remedy, Some(Remedy::EnterKey | Remedy::SignIn))
     }
 
     /// Whether jobs are heard of at all: over the socket or over HTTP.
     #[must_use]
     pub fn answers(&self) -> bool {
-        match self.link {
-            Link::Live | Link::Polling => true,
-            Link::Partly => !self.key_refused(),
-            Link::Connecting | Link::Offline | Link::Refused | Link::Paused => false,
+        match self.state {
+            ConnectionState::Live | ConnectionState::Polling => true,
+            ConnectionState::Partly => !self.key_refused(),
+            ConnectionState::Connecting
+            | ConnectionState::Offline
+            | ConnectionState::Refused
+            | ConnectionState::Paused => false,
         }
     }
 }
 
-/// Tells links apart, so that late reports of an old one are harmless.
+/// Tells sockets apart, so that late reports of an old one are harmless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u64);
+pub struct SocketId(pub u64);
 
 /// Tells HTTP requests apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -178,7 +181,7 @@ pub enum Input {
     ReconnectNow,
     /// The key was replaced.
     Key(Option<Secret>),
-    /// The machine woke from sleep or the network changed: distrust the link.
+    /// The machine woke from sleep or the network changed: distrust the socket.
     Woke,
     /// Express interest in a topic.
     Watch(Topic),
@@ -191,7 +194,7 @@ pub enum Input {
     LookAway(JobId),
     /// An answer came just now whose `Date` says what time it is on the server.
     Dated(Timestamp),
-    /// Say something on the socket; queued while there is no link.
+    /// Say something on the socket; queued while there is no socket.
     Send(Outgoing),
     /// Look at a job's log, once; of a job that is not known, as soon as it is.
     Logs(JobId, LogFrom),
@@ -202,15 +205,15 @@ pub enum Input {
     /// Perform an action; answered by [`Output::Acted`].
     Act(FetchId, Action),
     /// The driver opened the socket.
-    Opened(LinkId),
+    Opened(SocketId),
     /// The driver could not open the socket.
-    OpenFailed(LinkId, Failure),
+    OpenFailed(SocketId, Failure),
     /// A frame arrived.
-    Frame(LinkId, Frame),
+    Frame(SocketId, Frame),
     /// Frames that arrived together, which is the same as one after another.
-    Frames(LinkId, Vec<Frame>),
+    Frames(SocketId, Vec<Frame>),
     /// The socket closed or died. Not sent after [`Output::Close`].
-    Closed(LinkId, String),
+    Closed(SocketId, String),
     /// Part of an answer that is a long list (see [`FetchRequest::list`]): a document of its own with
     /// some of the rows. The last part comes as the answer itself.
     Part(FetchId, FetchResponse),
@@ -261,11 +264,11 @@ pub enum LogReach {
 #[derive(Debug)]
 pub enum Output {
     /// Open a socket; answer with `Opened` or `OpenFailed`.
-    Open(LinkId, OpenRequest, Duration),
+    Open(SocketId, OpenRequest, Duration),
     /// Write a frame.
-    Send(LinkId, Frame),
+    Send(SocketId, Frame),
     /// Close the socket; nothing more is reported about it.
-    Close(LinkId),
+    Close(SocketId),
     /// Perform an HTTP request; answer with `Fetched`.
     Fetch(FetchId, FetchRequest),
     /// Forget this request; its answer is not wanted any more.

@@ -1,13 +1,13 @@
-//! The machine for one server: link, greeting, heartbeat, backoff, polling, outbox, state.
+//! The machine for one server: socket, greeting, heartbeat, backoff, polling, outbox, state.
 //!
-//! - The socket: `link`, with `heartbeat` and `backoff`. Open is not live; any frame is proof of
+//! - The socket: `socket`, with `heartbeat` and `backoff`. Open is not live; any frame is proof of
 //!   life; attempts never end.
 //! - HTTP: `rounds`, with the table in `polling`. On every `Ready` and every watch each topic is
 //!   fetched, and regularly from then on (`cadence`): beside a live socket as often as without one.
 //!   `hints` says what else is fetched, `looks` what somebody looks at, `news` what is told of it.
 //! - `logs`: what is asked of jobs' logs, besides the topics.
 //! - `topics` is what is watched (state), `outbox` what waits to be said (a bounded queue), `pace`
-//!   how fast both are said, `timers` every deadline of the link, `status` what the badge says and why.
+//!   how fast both are said, `timers` every deadline of the socket, `status` what the badge says and why.
 //!
 //! Feed it one [`Input`] with [`Supervisor::handle`], then drain [`Supervisor::poll`] until it
 //! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
@@ -34,7 +34,6 @@ mod hints;
 mod identity;
 mod intake;
 mod key;
-mod link;
 mod logs;
 mod looks;
 mod messages;
@@ -44,16 +43,18 @@ mod pace;
 mod polling;
 mod rounds;
 mod shared;
+mod socket;
+mod state_table;
 mod status;
 mod subscriptions;
-mod table;
 mod timers;
 mod topics;
 mod verdict;
 mod work;
 
 pub use messages::{
-    Failure, FetchId, Input, Link, LinkId, Load, LogReach, Looked, Output, Remedy, Status,
+    ConnectionState, Failure, FetchId, Input, Load, LogReach, Looked, Output, Remedy, SocketId,
+    Status,
 };
 pub use shared::MAX_SHARED;
 pub use verdict::signed_out;
@@ -62,12 +63,12 @@ use backoff::{Backoff, Jitter};
 use heartbeat::Heartbeat;
 use intake::Intake;
 use key::Key;
-use link::Phase;
 use logs::Logs;
 use news::ServerClock;
 use outbox::{Outbox, Refusal};
 use pace::Pace;
 use polling::Polling;
+use socket::Phase;
 use status::{Api, Fault};
 use timers::{Timer, Timers};
 use topics::{Adding, Topics};
@@ -90,7 +91,7 @@ pub struct Supervisor {
     clock: Now,
     // The socket.
     phase: Phase,
-    last_link: u64,
+    last_socket: u64,
     last_open: Option<Mono>,
     /// Until then the server wants no opening.
     wished: Option<Mono>,
@@ -166,7 +167,7 @@ impl Supervisor {
             running: false,
             clock: now,
             phase: Phase::Down,
-            last_link: 0,
+            last_socket: 0,
             last_open: None,
             wished: None,
             backoff: Backoff::default(),
@@ -257,15 +258,15 @@ impl Supervisor {
             Input::ReadLog(job) => self.read_log(&job, now),
             Input::CloseLog(job) => self.close_log(&job),
             Input::Act(id, action) => self.act(id, action, now),
-            Input::Opened(link) => self.opened(link, now),
-            Input::OpenFailed(link, failure) => self.open_failed(link, &failure, now),
-            Input::Frame(link, frame) => self.frame(link, &frame, now),
-            Input::Frames(link, frames) => {
+            Input::Opened(socket) => self.opened(socket, now),
+            Input::OpenFailed(socket, failure) => self.open_failed(socket, &failure, now),
+            Input::Frame(socket, frame) => self.frame(socket, &frame, now),
+            Input::Frames(socket, frames) => {
                 for frame in &frames {
-                    self.frame(link, frame, now);
+                    self.frame(socket, frame, now);
                 }
             }
-            Input::Closed(link, reason) => self.closed(link, &reason, now),
+            Input::Closed(socket, reason) => self.closed(socket, &reason, now),
             Input::Part(id, part) => self.part_fetched(id, part, now),
             Input::Fetched(id, result, wish) => self.fetched(id, result, wish, now),
             Input::Tick => {}
@@ -436,7 +437,7 @@ impl Supervisor {
 
     fn pause(&mut self) {
         self.running = false;
-        self.drop_link();
+        self.drop_socket();
         self.timers.clear_all();
         self.phase = Phase::Down;
         self.fallback = false;
@@ -471,7 +472,7 @@ impl Supervisor {
         if !self.running {
             return;
         }
-        self.drop_link();
+        self.drop_socket();
         self.abandon_rounds();
         self.polling.release();
         self.api = Api::Unknown;
@@ -561,8 +562,8 @@ impl Supervisor {
     fn say(&mut self, outgoing: Outgoing, now: Now) {
         let at_once = self.pace.free(now.mono) && self.outbox.len() == 0;
         let refusal = match self.live().filter(|_| at_once) {
-            Some(link) => {
-                if self.encode(link, &outgoing, now) == 0 {
+            Some(socket) => {
+                if self.encode(socket, &outgoing, now) == 0 {
                     self.odd("unsendable", "This kind of server has no words for that.".to_owned());
                 }
                 return;
@@ -583,11 +584,11 @@ impl Supervisor {
     }
 
     /// Sends what the dialect makes of `outgoing`. Answers how many frames that were.
-    fn encode(&mut self, link: LinkId, outgoing: &Outgoing, now: Now) -> usize {
+    fn encode(&mut self, socket: SocketId, outgoing: &Outgoing, now: Now) -> usize {
         let frames = self.dialect.encode(outgoing);
         let count = frames.len();
         self.pace.count(count, now.mono);
-        self.out.extend(frames.into_iter().map(|frame| Output::Send(link, frame)));
+        self.out.extend(frames.into_iter().map(|frame| Output::Send(socket, frame)));
         count
     }
 
@@ -618,7 +619,7 @@ impl Supervisor {
                                 self.polling.announce(&own, now.mono);
                             }
                         } else if !ended && self.topics.contains(&own) {
-                            // It may have been left out when the link began, as ended.
+                            // It may have been left out when the socket began, as ended.
                             self.polling.rouse(&own);
                             self.subscribe(own, now);
                         }

@@ -15,7 +15,7 @@ const RELIEF: Duration = Duration::from_secs(2);
 /// Between two frames to a server that has said so.
 const SLOWLY: Duration = Duration::from_millis(1_200);
 
-/// What has been said of the topics on the present link, and what waits to be said. It never holds
+/// What has been said of the topics on the present socket, and what waits to be said. It never holds
 /// more than twice the topics that are watched: what was not said yet is taken back unsaid.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -44,7 +44,7 @@ impl Pace {
         }
     }
 
-    /// The link is over: nothing has been said on the next one.
+    /// The socket is over: nothing has been said on the next one.
     pub fn reset(&mut self) {
         self.left.clear();
         self.said.clear();
@@ -94,7 +94,7 @@ impl Pace {
         first
     }
 
-    /// A topic is to be watched on this link.
+    /// A topic is to be watched on this socket.
     pub fn watch(&mut self, topic: Topic) {
         if !self.take_back(&topic, false) && !self.said.contains(&topic) && !self.waits(&topic) {
             self.waiting.push_back((topic, true));

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::link::Phase;
-use super::table::{self, ApiIs, KeyIs, SocketIs};
-use super::{Failure, Link, Output, Remedy, Status, Supervisor, Timer};
+use super::socket::Phase;
+use super::state_table::{self, ApiIs, KeyIs, SocketIs};
+use super::{ConnectionState, Failure, Output, Remedy, Status, Supervisor, Timer};
 use crate::server::DialectKind;
 use crate::time::Now;
 
@@ -34,7 +34,7 @@ pub(super) enum Api {
 /// The status of a machine at rest.
 pub(super) fn paused(now: Now) -> Status {
     Status {
-        link: Link::Paused,
+        state: ConnectionState::Paused,
         since: now.wall,
         last_heard: None,
         next_try: None,
@@ -43,7 +43,7 @@ pub(super) fn paused(now: Now) -> Status {
         reason: None,
         incomplete: None,
         remedy: None,
-        hears: false,
+        socket_live: false,
     }
 }
 
@@ -158,15 +158,15 @@ impl Supervisor {
         }
     }
 
-    fn link(&self, now: Now) -> Link {
+    fn state(&self, now: Now) -> ConnectionState {
         if !self.running {
-            return Link::Paused;
+            return ConnectionState::Paused;
         }
-        table::link(self.socket_is(), self.api_is(), self.key_is(now))
+        state_table::state(self.socket_is(), self.api_is(), self.key_is(now))
     }
 
-    /// Why the link is as it is, and what to do about it.
-    fn why(&self, link: Link, now: Now) -> (Option<&str>, Option<Remedy>) {
+    /// Why the connection is as it is, and what to do about it.
+    fn why(&self, state: ConnectionState, now: Now) -> (Option<&str>, Option<Remedy>) {
         let trouble =
             self.trouble.as_ref().map(|fault| (Some(fault.reason.as_str()), fault.remedy));
         let api = match &self.api {
@@ -175,17 +175,19 @@ impl Supervisor {
         };
         let api = api.map(|fault| (Some(fault.reason.as_str()), fault.remedy));
         let key = self.key.reason(now.mono).map(|reason| (Some(reason), Some(self.key_remedy())));
-        let why = match link {
-            Link::Paused => None,
-            Link::Live => self.bound().map(|reason| (Some(reason), None)),
-            Link::Refused | Link::Partly | Link::Connecting => key.or(trouble).or(api),
-            Link::Polling => trouble,
-            Link::Offline => trouble.or(api),
+        let why = match state {
+            ConnectionState::Paused => None,
+            ConnectionState::Live => self.bound().map(|reason| (Some(reason), None)),
+            ConnectionState::Refused | ConnectionState::Partly | ConnectionState::Connecting => {
+                key.or(trouble).or(api)
+            }
+            ConnectionState::Polling => trouble,
+            ConnectionState::Offline => trouble.or(api),
         };
         let (reason, mut remedy) = why.unwrap_or((None, None));
         // Neither way is as the dialect wants it: the kind is wrong rather than two URLs.
         let foreign = self.foreign && matches!(api, Some((_, Some(Remedy::SetApiUrl))));
-        if link == Link::Offline && foreign && !self.api_proven {
+        if state == ConnectionState::Offline && foreign && !self.api_proven {
             remedy = Some(Remedy::ChooseKind);
         }
         (reason, remedy)
@@ -217,22 +219,23 @@ impl Supervisor {
 
     /// Tells the status if it changed.
     pub(super) fn tell_status(&mut self, now: Now) {
-        let link = self.link(now);
+        let state = self.state(now);
         let retry = match self.phase {
             Phase::Waiting => self.timers.get(Timer::Retry),
             _ => None,
         };
         let attempt = self.backoff.failures();
-        let (reason, remedy) = self.why(link, now);
-        let incomplete = self.bound().filter(|why| link != Link::Paused && reason != Some(*why));
-        let hears = self.live().is_some();
+        let (reason, remedy) = self.why(state, now);
+        let incomplete =
+            self.bound().filter(|why| state != ConnectionState::Paused && reason != Some(*why));
+        let socket_live = self.live().is_some();
         let known = &self.status;
-        let same = known.link == link
+        let same = known.state == state
             && known.attempt == attempt
             && known.reason.as_deref() == reason
             && known.incomplete.as_deref() == incomplete
             && known.remedy == remedy
-            && known.hears == hears
+            && known.socket_live == socket_live
             && self.told_retry == retry;
         if same {
             if known.last_heard == self.last_heard {
@@ -246,8 +249,8 @@ impl Supervisor {
         }
         let wait = retry.map(|at| at.since(now.mono));
         let status = Status {
-            link,
-            since: if known.link == link { known.since } else { now.wall },
+            state,
+            since: if known.state == state { known.since } else { now.wall },
             last_heard: self.last_heard,
             next_try: wait.and_then(|wait| now.wall.checked_add(wait).ok()),
             retry_in_ms: wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
@@ -255,7 +258,7 @@ impl Supervisor {
             reason: reason.map(str::to_owned),
             incomplete: incomplete.map(str::to_owned),
             remedy,
-            hears,
+            socket_live,
         };
         self.timers.clear(Timer::Refresh);
         self.told = Some(now.mono);

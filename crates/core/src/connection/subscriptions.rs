@@ -1,4 +1,4 @@
-//! What is said about topics on the present link, and whether the server has answered it.
+//! What is said about topics on the present socket, and whether the server has answered it.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) fn asks_for_less(words: &str) -> bool {
 }
 
 impl Supervisor {
-    /// Watches a topic on the present link, if there is one.
+    /// Watches a topic on the present socket, if there is one.
     pub(super) fn subscribe(&mut self, topic: Topic, now: Now) {
         if self.live().is_some() {
             self.pace.watch(topic);
@@ -29,11 +29,11 @@ impl Supervisor {
 
     /// Says what waits to be said, as fast as the server takes it.
     pub(super) fn speak(&mut self, now: Now) {
-        let Some(link) = self.live() else { return };
+        let Some(socket) = self.live() else { return };
         while self.pace.free(now.mono) {
             let outgoing = match self.pace.next() {
                 Some((topic, true)) => {
-                    let said = self.encode(link, &Outgoing::Watch(topic.clone()), now);
+                    let said = self.encode(socket, &Outgoing::Watch(topic.clone()), now);
                     if said > 0 && self.dialect.confirms_subscriptions() {
                         self.pace.await_confirmation(topic, now.mono);
                         self.expect_confirmation();
@@ -46,7 +46,7 @@ impl Supervisor {
                     None => break,
                 },
             };
-            self.encode(link, &outgoing, now);
+            self.encode(socket, &outgoing, now);
         }
         if self.pace.is_idle() && self.outbox.len() == 0 {
             self.timers.clear(Timer::Pace);

@@ -1,4 +1,4 @@
-//! Every deadline of the link, in one table.
+//! Every deadline of the socket, in one table.
 
 use crate::time::Mono;
 
@@ -9,11 +9,11 @@ pub(super) enum Timer {
     Opening,
     /// The dialect should have said `Ready`.
     Greeting,
-    /// The link has held long enough for earlier failures to be forgotten.
+    /// The socket has held long enough for earlier failures to be forgotten.
     Settled,
     /// The socket is tried again.
     Retry,
-    /// A ping is due, or the link is dead unless something was heard.
+    /// A ping is due, or the socket is dead unless something was heard.
     Heartbeat,
     /// Nothing came on a socket without a heartbeat.
     Silence,

@@ -19,7 +19,7 @@ pub(super) struct Topics {
     found: BTreeMap<Topic, Option<Topic>>,
     /// Single jobs that somebody looks at, by the ids they were asked for with.
     looked: BTreeMap<Topic, Look>,
-    /// Those the server would not let us watch on this link.
+    /// Those the server would not let us watch on this socket.
     refused: BTreeSet<Topic>,
     /// There are too many, and that was said.
     crowded: bool,
@@ -133,7 +133,7 @@ impl Topics {
         self.crowded &= self.found.len() >= UNCROWDED;
     }
 
-    /// The server does not let us watch this on this link; it must be polled.
+    /// The server does not let us watch this on this socket; it must be polled.
     pub fn refuse(&mut self, topic: Topic) {
         if self.contains(&topic) {
             self.refused.insert(topic);
@@ -144,7 +144,7 @@ impl Topics {
         self.refused.contains(topic)
     }
 
-    /// A new link: refusals of the old one mean nothing.
+    /// A new socket: refusals of the old one mean nothing.
     pub fn forget_refusals(&mut self) {
         self.refused.clear();
     }

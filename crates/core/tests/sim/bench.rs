@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::connection::{
-    Failure, FetchId, Input, Link, LinkId, Output, Status, Supervisor,
+    ConnectionState, Failure, FetchId, Input, Output, SocketId, Status, Supervisor,
 };
 use jobwatch_core::dialect::{FetchRequest, FetchResponse, Frame};
 use jobwatch_core::jobs::{Transition, TransitionKind};
@@ -66,10 +66,10 @@ impl Bench {
 
     /// The driver opens the socket the machine asked for, and the server greets.
     pub fn connect(&mut self) {
-        let link = self.last_open().expect("the machine asked for a socket");
-        self.input(Input::Opened(link));
+        let socket = self.last_open().expect("the machine asked for a socket");
+        self.input(Input::Opened(socket));
         self.text("welcome");
-        assert_eq!(self.status().link, Link::Live);
+        assert_eq!(self.status().state, ConnectionState::Live);
     }
 
     pub fn input(&mut self, input: Input) {
@@ -77,20 +77,20 @@ impl Bench {
         self.drain();
     }
 
-    /// A text frame arrives on the newest link.
+    /// A text frame arrives on the newest socket.
     pub fn text(&mut self, text: &str) {
-        let link = self.last_open().expect("a link");
-        self.input(Input::Frame(link, Frame::Text(text.to_owned())));
+        let socket = self.last_open().expect("a socket");
+        self.input(Input::Frame(socket, Frame::Text(text.to_owned())));
     }
 
     pub fn close(&mut self, reason: &str) {
-        let link = self.last_open().expect("a link");
-        self.input(Input::Closed(link, reason.to_owned()));
+        let socket = self.last_open().expect("a socket");
+        self.input(Input::Closed(socket, reason.to_owned()));
     }
 
     pub fn fail_open(&mut self, failure: Failure) {
-        let link = self.last_open().expect("a link");
-        self.input(Input::OpenFailed(link, failure));
+        let socket = self.last_open().expect("a socket");
+        self.input(Input::OpenFailed(socket, failure));
     }
 
     pub fn answer(&mut self, id: FetchId, lines: &str) {
@@ -156,9 +156,9 @@ impl Bench {
         self.outputs.iter().filter_map(open).collect()
     }
 
-    pub fn last_open(&self) -> Option<LinkId> {
+    pub fn last_open(&self) -> Option<SocketId> {
         self.outputs.iter().rev().find_map(|(_, output)| match output {
-            Output::Open(link, ..) => Some(*link),
+            Output::Open(socket, ..) => Some(*socket),
             _ => None,
         })
     }
@@ -167,25 +167,27 @@ impl Bench {
         self.outputs.iter().filter(|(_, output)| matches!(output, Output::Close(_))).count()
     }
 
-    /// The texts sent on the newest link.
+    /// The texts sent on the newest socket.
     pub fn sent(&self) -> Vec<String> {
         let newest = self.last_open();
         let text = |(_, output): &(u64, Output)| match output {
-            Output::Send(link, Frame::Text(text)) if Some(*link) == newest => Some(text.clone()),
-            Output::Send(link, Frame::Ping) if Some(*link) == newest => Some("PING".to_owned()),
+            Output::Send(socket, Frame::Text(text)) if Some(*socket) == newest => {
+                Some(text.clone())
+            }
+            Output::Send(socket, Frame::Ping) if Some(*socket) == newest => Some("PING".to_owned()),
             _ => None,
         };
         self.outputs.iter().filter_map(text).collect()
     }
 
-    pub fn links(&self) -> Vec<Link> {
-        let link = |(_, output): &(u64, Output)| match output {
-            Output::Status(status) => Some(status.link),
+    pub fn sockets(&self) -> Vec<ConnectionState> {
+        let socket = |(_, output): &(u64, Output)| match output {
+            Output::Status(status) => Some(status.state),
             _ => None,
         };
-        let mut links: Vec<Link> = self.outputs.iter().filter_map(link).collect();
-        links.dedup();
-        links
+        let mut sockets: Vec<ConnectionState> = self.outputs.iter().filter_map(socket).collect();
+        sockets.dedup();
+        sockets
     }
 
     pub fn transitions(&self) -> Vec<&Transition> {

@@ -91,7 +91,7 @@ impl Model {
     }
 
     /// What the server answers a frame with.
-    pub fn hears(&mut self, frame: &Frame, now: u64) -> Vec<Frame> {
+    pub fn receives(&mut self, frame: &Frame, now: u64) -> Vec<Frame> {
         let said = match frame {
             Frame::Ping => return vec![Frame::Pong],
             Frame::Text(said) => said.as_str(),

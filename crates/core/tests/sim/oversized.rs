@@ -1,6 +1,6 @@
 //! Answers that are too large to be read to their end.
 
-use jobwatch_core::connection::{Failure, FetchId, Input, Link};
+use jobwatch_core::connection::{ConnectionState, Failure, FetchId, Input};
 use jobwatch_core::model::{JobState, Topic};
 
 use crate::bench::{Bench, Web, page};
@@ -34,7 +34,7 @@ fn jobs_that_are_missing_in_the_beginning_of_a_list_are_not_taken_for_gone_and_t
     assert_eq!(bench.outcomes(), [("1".to_owned(), 1, JobState::Completed)]);
     let store = bench.machine.job_store();
     assert_eq!(store.job(&"2".into()).expect("it is known").state, JobState::Running);
-    assert_eq!(bench.status().link, Link::Live);
+    assert_eq!(bench.status().state, ConnectionState::Live);
     let reason = bench.status().reason.clone().expect("a reason");
     assert!(reason.starts_with("The list of all jobs is larger than the 32 MiB"), "{reason}");
     assert!(reason.ends_with("Watch single queues instead of everything."), "{reason}");
@@ -45,7 +45,10 @@ fn jobs_that_are_missing_in_the_beginning_of_a_list_are_not_taken_for_gone_and_t
     assert_eq!(bench.diagnostics(), ["incomplete-list"]);
     let list = announced(&mut bench);
     bench.answer(list, "job id=2 state=running snap");
-    assert_eq!((bench.status().link, bench.status().reason.clone()), (Link::Live, None));
+    assert_eq!(
+        (bench.status().state, bench.status().reason.clone()),
+        (ConnectionState::Live, None)
+    );
 }
 
 #[test]
@@ -57,7 +60,7 @@ fn a_single_job_whose_answer_is_too_large_is_said_to_be_and_nothing_of_it_believ
     assert_eq!(request.ask.call, "job");
     begins(&mut bench, id, "job id=7 state=completed snap");
     assert!(bench.machine.job_store().job(&"7".into()).is_none());
-    assert_eq!(bench.status().link, Link::Partly);
+    assert_eq!(bench.status().state, ConnectionState::Partly);
     assert_eq!(
         bench.status().reason.as_deref(),
         Some("An answer of the API is larger than the 32 MiB that are read.")

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use jobwatch_core::connection::{Failure, FetchId, Input, LinkId, Output, Supervisor};
+use jobwatch_core::connection::{Failure, FetchId, Input, Output, SocketId, Supervisor};
 use jobwatch_core::dialect::{FetchResponse, Frame, dialect};
 use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::Topic;
@@ -34,7 +34,7 @@ struct Stage {
     time: u64,
     deadline: Option<Mono>,
     socket: bool,
-    link: Option<LinkId>,
+    open: Option<SocketId>,
     frames: VecDeque<(u64, Frame)>,
     answers: VecDeque<(u64, FetchId, FetchResponse)>,
     requests: Vec<u64>,
@@ -76,7 +76,7 @@ impl Stage {
             time: 0,
             deadline: None,
             socket,
-            link: None,
+            open: None,
             frames: VecDeque::new(),
             answers: VecDeque::new(),
             requests: Vec::new(),
@@ -98,18 +98,18 @@ impl Stage {
                     self.deadline = deadline;
                     return;
                 }
-                Output::Open(link, ..) if self.socket => {
-                    self.machine.handle(Input::Opened(link), now(self.time));
-                    self.link = Some(link);
+                Output::Open(socket, ..) if self.socket => {
+                    self.machine.handle(Input::Opened(socket), now(self.time));
+                    self.open = Some(socket);
                     let first = self.model.opened();
                     self.frames.extend(first.into_iter().map(|frame| (self.time + WAY, frame)));
                 }
-                Output::Open(link, ..) => {
+                Output::Open(socket, ..) => {
                     let failure = Failure::Unreachable("connection refused".to_owned());
-                    self.machine.handle(Input::OpenFailed(link, failure), now(self.time));
+                    self.machine.handle(Input::OpenFailed(socket, failure), now(self.time));
                 }
                 Output::Send(_, frame) => {
-                    let said = self.model.hears(&frame, self.time);
+                    let said = self.model.receives(&frame, self.time);
                     self.frames.extend(said.into_iter().map(|said| (self.time + WAY, said)));
                 }
                 Output::Fetch(id, request) => {
@@ -168,12 +168,12 @@ impl Stage {
             if announcements.front() == Some(&self.time) {
                 announcements.pop_front();
                 let said = self.model.announces(self.time);
-                if self.link.is_some() {
+                if self.open.is_some() {
                     self.frames.extend(said.into_iter().map(|frame| (self.time + WAY, frame)));
                 }
             } else if ping == self.time {
                 ping += self.model.pings().unwrap_or(u64::MAX);
-                if self.link.is_some() {
+                if self.open.is_some() {
                     self.frames.push_back((self.time + WAY, Frame::Text("2".to_owned())));
                 }
             } else if let Some((_, id, response)) =
@@ -181,8 +181,8 @@ impl Stage {
             {
                 self.input(Input::Fetched(id, Ok(response), None));
             } else if let Some((_, frame)) = self.frames.pop_front_if(|(at, _)| *at <= self.time) {
-                if let Some(link) = self.link {
-                    self.input(Input::Frame(link, frame));
+                if let Some(socket) = self.open {
+                    self.input(Input::Frame(socket, frame));
                 }
             } else {
                 self.input(Input::Tick);

@@ -1,6 +1,6 @@
 //! Answers that come in parts.
 
-use jobwatch_core::connection::{Failure, FetchId, Input, Link, Output};
+use jobwatch_core::connection::{ConnectionState, Failure, FetchId, Input, Output};
 use jobwatch_core::model::{JobState, Topic};
 
 use crate::bench::{Bench, Web, page};
@@ -39,7 +39,7 @@ fn the_jobs_of_each_part_are_known_at_once_and_what_is_missing_shows_with_the_la
     // The one that stood in no part is asked for, those that did are not.
     bench.secs(1);
     assert_eq!(bench.asked(asked), ["job job:3"]);
-    assert_eq!(bench.status().link, Link::Live);
+    assert_eq!(bench.status().state, ConnectionState::Live);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn what_came_of_a_list_that_breaks_off_holds_and_the_rest_is_not_taken_for_gone(
     assert_eq!(state(&bench, "1"), Some(JobState::Completed));
     assert_eq!(state(&bench, "2"), Some(JobState::Running));
     assert_eq!(bench.asked(asked), [""; 0]);
-    assert_eq!(bench.status().link, Link::Partly);
+    assert_eq!(bench.status().state, ConnectionState::Partly);
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn shared() -> (Bench, FetchId) {
     bench.input(Input::Watch(Topic::Everything));
     bench.input(Input::Watch(Topic::User("ann".to_owned())));
     bench.input(Input::Start);
-    let link = bench.last_open().expect("a socket");
-    bench.input(Input::Opened(link));
+    let socket = bench.last_open().expect("a socket");
+    bench.input(Input::Opened(socket));
     bench.text("welcome");
     bench.secs(1);
     assert_eq!(bench.requests.len(), 1, "both ask the same");

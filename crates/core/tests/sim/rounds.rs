@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobwatch_core::connection::{Failure, FetchId, Input, Link, Output, Remedy};
+use jobwatch_core::connection::{ConnectionState, Failure, FetchId, Input, Output, Remedy};
 use jobwatch_core::dialect::LogFrom;
 use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::{JobState, Topic};
@@ -166,19 +166,19 @@ fn polling_begins_at_once_when_the_link_dies_and_goes_on_at_the_same_pace_when_i
     let from = bench.requests.len();
     bench.close("reset by peer");
     assert_eq!(bench.requests.len(), from + 1);
-    assert_eq!(bench.status().link, Link::Polling);
+    assert_eq!(bench.status().state, ConnectionState::Polling);
     assert_eq!(bench.status().reason.as_deref(), Some("The connection was lost: reset by peer."));
     // Every 3 s while something is running.
     for _ in 0..10 {
         bench.secs(3);
         if bench.last_open().is_some() && bench.opens().len() > 1 {
-            let link = bench.last_open().expect("a link");
-            bench.input(Input::OpenFailed(link, unreachable()));
+            let socket = bench.last_open().expect("a socket");
+            bench.input(Input::OpenFailed(socket, unreachable()));
         }
     }
     let polls = bench.requests.len() - from;
     assert!((9..=12).contains(&polls), "{polls}");
-    while bench.status().link != Link::Live {
+    while bench.status().state != ConnectionState::Live {
         let before = bench.opens().len();
         while bench.opens().len() == before {
             bench.secs(1);
@@ -245,7 +245,7 @@ fn a_page_of_something_else_is_no_answer() {
     bench.input(Input::Watch(Topic::Everything));
     bench.input(Input::Start);
     bench.fail_open(unreachable());
-    assert_eq!(bench.status().link, Link::Offline);
+    assert_eq!(bench.status().state, ConnectionState::Offline);
 }
 
 #[test]
@@ -255,10 +255,10 @@ fn an_api_that_knows_none_of_its_calls_is_no_api() {
     bench.input(Input::Watch(Topic::Everything));
     bench.input(Input::Start);
     bench.fail_open(unreachable());
-    assert_eq!(bench.status().link, Link::Offline);
+    assert_eq!(bench.status().state, ConnectionState::Offline);
     // A job that is not there is an answer all the same.
     bench.input(Input::Watch(job("1")));
-    assert_eq!(bench.status().link, Link::Polling);
+    assert_eq!(bench.status().state, ConnectionState::Polling);
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_key_refused_for_one_call_beside_an_open_one_is_partly_connected_and_asked_n
             bench.input(Input::Fetched(id, Ok(answer), None));
         }
         let partly = |bench: &Bench| {
-            assert_eq!(bench.status().link, Link::Partly);
+            assert_eq!(bench.status().state, ConnectionState::Partly);
             let reason = bench.status().reason.as_deref();
             assert_eq!(
                 reason,
@@ -316,7 +316,7 @@ fn a_key_refused_for_one_call_of_a_topic_is_said_beside_a_live_socket_until_it_i
     };
     answer(&mut bench, from, 200);
     answer(&mut bench, from + 1, 401);
-    assert_eq!((bench.status().link, bench.status().hears), (Link::Partly, true));
+    assert_eq!((bench.status().state, bench.status().socket_live), (ConnectionState::Partly, true));
     assert_eq!(
         bench.status().reason.as_deref(),
         Some("The server does not accept the key: the key is not accepted.")
@@ -326,7 +326,10 @@ fn a_key_refused_for_one_call_of_a_topic_is_said_beside_a_live_socket_until_it_i
     for index in from + 2..from + 5 {
         answer(&mut bench, index, 200);
     }
-    assert_eq!((bench.status().link, bench.status().reason.clone()), (Link::Live, None));
+    assert_eq!(
+        (bench.status().state, bench.status().reason.clone()),
+        (ConnectionState::Live, None)
+    );
 }
 
 #[test]
@@ -338,7 +341,7 @@ fn a_failure_of_the_server_that_its_dialect_passes_over_is_an_answer() {
     bench.fail_open(unreachable());
     let (_, id, _) = bench.requests[0].clone();
     bench.input(Input::Fetched(id, Ok(page(500, "passed over")), None));
-    assert_eq!(bench.status().link, Link::Polling);
+    assert_eq!(bench.status().state, ConnectionState::Polling);
 }
 
 #[test]
@@ -360,7 +363,7 @@ fn a_silent_socket_without_a_heartbeat_is_polled_beside_and_not_dropped() {
     bench.web = Web::Lines("job id=1 state=running snap".to_owned());
     let from = bench.requests.len();
     bench.secs(19);
-    assert_eq!(bench.status().link, Link::Live);
+    assert_eq!(bench.status().state, ConnectionState::Live);
     let polls = bench.requests.len() - from;
     assert!((5..=8).contains(&polls), "{polls}");
 }
@@ -474,7 +477,7 @@ fn pages_are_followed_and_bounded() {
     bench.secs(1);
     assert_eq!(bench.requests.len() - from, 201);
     assert_eq!(bench.diagnostics(), ["incomplete-list"]);
-    assert_eq!(bench.status().link, Link::Live);
+    assert_eq!(bench.status().state, ConnectionState::Live);
 }
 
 #[test]

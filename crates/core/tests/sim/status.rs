@@ -1,6 +1,6 @@
 //! The badge: the worst of what is needed, why, and what to do about it.
 
-use jobwatch_core::connection::{Failure, Input, Link, Output, Remedy};
+use jobwatch_core::connection::{ConnectionState, Failure, Input, Output, Remedy};
 use jobwatch_core::model::Topic;
 use jobwatch_core::secret::Secret;
 
@@ -34,9 +34,9 @@ fn alive(bench: &mut Bench, seconds: u64) {
     }
 }
 
-fn says(bench: &Bench, link: Link, reason: &str, remedy: Remedy) {
+fn says(bench: &Bench, socket: ConnectionState, reason: &str, remedy: Remedy) {
     let status = bench.status();
-    assert_eq!(status.link, link, "{status:?}");
+    assert_eq!(status.state, socket, "{status:?}");
     assert_eq!(status.reason.as_deref(), Some(reason));
     assert_eq!(status.remedy, Some(remedy));
 }
@@ -44,11 +44,16 @@ fn says(bench: &Bench, link: Link, reason: &str, remedy: Remedy) {
 #[test]
 fn an_open_socket_whose_api_cannot_be_reached_is_partly_connected_and_names_the_api_url() {
     let mut bench = open_beside(Web::Down);
-    says(&bench, Link::Partly, "The API cannot be reached: connection refused.", Remedy::SetApiUrl);
-    assert!(bench.status().hears, "the socket itself is well");
+    says(
+        &bench,
+        ConnectionState::Partly,
+        "The API cannot be reached: connection refused.",
+        Remedy::SetApiUrl,
+    );
+    assert!(bench.status().socket_live, "the socket itself is well");
     bench.web = Web::Lines(String::new());
     alive(&mut bench, 40);
-    assert_eq!((bench.status().link, bench.status().remedy), (Link::Live, None));
+    assert_eq!((bench.status().state, bench.status().remedy), (ConnectionState::Live, None));
     // An address that was right is not blamed for an outage.
     bench.web = Web::Down;
     alive(&mut bench, 80);
@@ -60,14 +65,14 @@ fn an_open_socket_beside_something_that_is_no_api_is_partly_connected() {
     let bench = open_beside(Web::Status(404));
     says(
         &bench,
-        Link::Partly,
+        ConnectionState::Partly,
         "The API does not know what was asked for (HTTP 404).",
         Remedy::SetApiUrl,
     );
     let bench = open_beside(Web::Lines("<html>It works!</html>".to_owned()));
     says(
         &bench,
-        Link::Partly,
+        ConnectionState::Partly,
         "The API answered with a web page instead of data.",
         Remedy::SetApiUrl,
     );
@@ -77,12 +82,12 @@ fn an_open_socket_beside_something_that_is_no_api_is_partly_connected() {
 fn an_open_socket_beside_a_refused_key_is_partly_connected_and_wants_a_key() {
     let mut bench = open_beside(Web::Status(401));
     let reason = "The server does not accept the key: the key is not accepted.";
-    says(&bench, Link::Partly, reason, Remedy::EnterKey);
+    says(&bench, ConnectionState::Partly, reason, Remedy::EnterKey);
     assert!(bench.status().key_refused());
     bench.web = Web::Lines(String::new());
     bench.input(Input::Key(Some(Secret::new("another".to_owned()))));
     bench.connect();
-    assert_eq!((bench.status().link, bench.status().remedy), (Link::Live, None));
+    assert_eq!((bench.status().state, bench.status().remedy), (ConnectionState::Live, None));
 }
 
 #[test]
@@ -93,14 +98,14 @@ fn a_redirect_to_a_page_for_signing_in_is_a_refused_key_wherever_it_comes() {
     bench.input(Input::Fetched(id, Err(failure), None));
     // The words are the dialect's, which finds them in the answer.
     let reason = "The server does not accept the key: the key is not accepted.";
-    says(&bench, Link::Partly, reason, Remedy::EnterKey);
+    says(&bench, ConnectionState::Partly, reason, Remedy::EnterKey);
     assert!(bench.status().key_refused());
 }
 
 #[test]
 fn an_open_socket_is_not_live_before_the_api_has_answered_once() {
     let bench = open_beside(Web::ByHand);
-    assert_eq!(bench.status().link, Link::Connecting);
+    assert_eq!(bench.status().state, ConnectionState::Connecting);
 }
 
 #[test]
@@ -110,10 +115,10 @@ fn a_dead_host_is_offline_as_soon_as_both_ways_have_failed() {
     bench.input(Input::Watch(Topic::Everything));
     bench.input(Input::Start);
     bench.fail_open(unreachable());
-    says(&bench, Link::Offline, "Nothing listens at 127.0.0.1:1.", Remedy::Reconnect);
+    says(&bench, ConnectionState::Offline, "Nothing listens at 127.0.0.1:1.", Remedy::Reconnect);
     // Further attempts do not change the badge back and forth.
     bench.secs(5);
-    assert_eq!(bench.links(), [Link::Connecting, Link::Offline]);
+    assert_eq!(bench.sockets(), [ConnectionState::Connecting, ConnectionState::Offline]);
 }
 
 #[test]
@@ -123,7 +128,7 @@ fn what_answers_both_ways_with_something_else_is_of_another_kind() {
     bench.input(Input::Watch(Topic::Everything));
     bench.input(Input::Start);
     bench.fail_open(Failure::Http { status: 404, text: None, retry_after: None });
-    says(&bench, Link::Offline, "The server answered HTTP 404.", Remedy::ChooseKind);
+    says(&bench, ConnectionState::Offline, "The server answered HTTP 404.", Remedy::ChooseKind);
 }
 
 #[test]
@@ -150,7 +155,7 @@ fn a_refused_key_is_tried_once_in_minutes_whatever_is_announced_meanwhile() {
     assert_eq!(bench.requests.len(), 1, "nothing is asked with a refused key");
     alive(&mut bench, 140);
     assert_eq!(bench.requests.len(), 2, "one slow attempt");
-    assert_eq!(bench.status().link, Link::Partly);
+    assert_eq!(bench.status().state, ConnectionState::Partly);
 }
 
 #[test]
@@ -159,7 +164,7 @@ fn a_key_that_the_server_accepts_later_is_found_by_the_slow_attempt_and_everythi
     bench.input(Input::Watch(job("1")));
     bench.web = Web::Lines(String::new());
     alive(&mut bench, 340);
-    assert_eq!(bench.status().link, Link::Live, "{:?}", bench.status());
+    assert_eq!(bench.status().state, ConnectionState::Live, "{:?}", bench.status());
     let asked = bench.asked(1);
     assert!(asked.contains(&"list all".to_owned()) && asked.contains(&"job job:1".to_owned()));
 }
@@ -167,13 +172,13 @@ fn a_key_that_the_server_accepts_later_is_found_by_the_slow_attempt_and_everythi
 #[test]
 fn a_list_that_fails_beside_others_that_answer_is_said() {
     let mut bench = open_beside(Web::Lines(String::new()));
-    assert_eq!(bench.status().link, Link::Live);
+    assert_eq!(bench.status().state, ConnectionState::Live);
     bench.web = Web::ByHand;
     let from = bench.requests.len();
     bench.input(Input::Watch(Topic::Queue("odd".to_owned())));
     let id = bench.requests[from].1;
     bench.input(Input::Fetched(id, Ok(crate::bench::page(500, "")), None));
-    says(&bench, Link::Partly, "The API answered HTTP 500.", Remedy::Reconnect);
+    says(&bench, ConnectionState::Partly, "The API answered HTTP 500.", Remedy::Reconnect);
 }
 
 #[test]
@@ -252,7 +257,7 @@ fn a_job_that_the_api_does_not_show_is_said_once_and_is_not_asked_for_over_and_o
     assert_eq!(denied(&bench), [Some("not yours".to_owned())]);
     assert_eq!(bench.diagnostics(), ["refused-subscription"]);
     assert!(bench.asked(0).len() <= 5, "{:?}", bench.asked(0));
-    assert_eq!(bench.status().link, Link::Live, "everything else is answered");
+    assert_eq!(bench.status().state, ConnectionState::Live, "everything else is answered");
     // Shown now, and not any more later.
     bench.web = Web::Lines("job id=1 state=running".to_owned());
     alive(&mut bench, 120);

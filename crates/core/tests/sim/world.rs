@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use jobwatch_core::connection::{Failure, FetchId, Input, Link, LinkId, Output, Supervisor};
+use jobwatch_core::connection::{
+    ConnectionState, Failure, FetchId, Input, Output, SocketId, Supervisor,
+};
 use jobwatch_core::dialect::{Ask, Frame, Keepalive, LogFrom, Outgoing};
 use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::{JobState, Topic};
@@ -78,19 +80,19 @@ enum Event {
     Resume,
     EndOfFaults,
     EndOfJobs,
-    Dialled(LinkId),
-    ToClient(LinkId, Frame),
-    ToServer(LinkId, Frame),
-    Drop(LinkId),
-    ServerPing(LinkId),
+    Dialled(SocketId),
+    ToClient(SocketId, Frame),
+    ToServer(SocketId, Frame),
+    Drop(SocketId),
+    ServerPing(SocketId),
     Asked(FetchId, Ask),
     Answered(FetchId, Result<(u16, String), Failure>, Option<u64>),
 }
 
-/// The wire of the machine's present link, as the server sees it.
+/// The wire of the machine's present socket, as the server sees it.
 #[derive(Debug)]
 struct Wire {
-    id: LinkId,
+    id: SocketId,
     open: bool,
     /// Frames get through.
     alive: bool,
@@ -302,11 +304,11 @@ impl World {
         }
     }
 
-    /// The next frame of a link that could as well arrive now, together with the one before it.
-    fn next_frame(&mut self, link: LinkId) -> Option<Frame> {
+    /// The next frame of a socket that could as well arrive now, together with the one before it.
+    fn next_frame(&mut self, socket: SocketId) -> Option<Frame> {
         let Reverse((at, sequence)) = *self.events.peek()?;
         let same =
-            matches!(self.queued.get(&sequence), Some(Event::ToClient(of, _)) if *of == link);
+            matches!(self.queued.get(&sequence), Some(Event::ToClient(of, _)) if *of == socket);
         if !same || at > self.time + 20 {
             return None;
         }
@@ -337,35 +339,36 @@ impl World {
                 let said = self.server.finish(self.time, &mut self.rng);
                 self.publish(said);
             }
-            Event::Dialled(link) => self.dialled(link)?,
-            Event::ToClient(link, frame) => {
-                if let Some(wire) = self.wire.as_mut().filter(|wire| wire.id == link && wire.open) {
+            Event::Dialled(socket) => self.dialled(socket)?,
+            Event::ToClient(socket, frame) => {
+                if let Some(wire) = self.wire.as_mut().filter(|wire| wire.id == socket && wire.open)
+                {
                     wire.last_delivery = self.time;
                     let mut frames = vec![frame];
                     while self.rng.range(0, 2) == 0
-                        && let Some(next) = self.next_frame(link)
+                        && let Some(next) = self.next_frame(socket)
                     {
                         frames.push(next);
                     }
                     self.input(match frames.len() {
-                        1 => Input::Frame(link, frames.remove(0)),
-                        _ => Input::Frames(link, frames),
+                        1 => Input::Frame(socket, frames.remove(0)),
+                        _ => Input::Frames(socket, frames),
                     })?;
                 }
             }
-            Event::ToServer(link, frame) => self.server_hears(link, &frame),
-            Event::Drop(link) => {
-                if self.wire.as_ref().is_some_and(|wire| wire.id == link && wire.open) {
+            Event::ToServer(socket, frame) => self.server_hears(socket, &frame),
+            Event::Drop(socket) => {
+                if self.wire.as_ref().is_some_and(|wire| wire.id == socket && wire.open) {
                     self.wire = None;
-                    self.input(Input::Closed(link, "connection reset".to_owned()))?;
+                    self.input(Input::Closed(socket, "connection reset".to_owned()))?;
                 }
             }
-            Event::ServerPing(link) => {
+            Event::ServerPing(socket) => {
                 if let Keepalive::ServerPings { interval, .. } = self.keepalive()
-                    && self.wire.as_ref().is_some_and(|wire| wire.id == link && wire.open)
+                    && self.wire.as_ref().is_some_and(|wire| wire.id == socket && wire.open)
                 {
-                    self.send(link, Frame::Text("pong".to_owned()));
-                    self.after(interval.as_millis() as u64, Event::ServerPing(link));
+                    self.send(socket, Frame::Text("pong".to_owned()));
+                    self.after(interval.as_millis() as u64, Event::ServerPing(socket));
                 }
             }
             Event::Asked(id, ask) => self.asked(id, &ask),
@@ -422,11 +425,11 @@ impl World {
             _ => self.web = Web::Answers,
         }
         if let Some(wire) = self.wire.as_mut().filter(|wire| wire.open) {
-            let link = wire.id;
+            let socket = wire.id;
             match self.rng.range(0, 8) {
-                0 => self.after(1, Event::Drop(link)),
+                0 => self.after(1, Event::Drop(socket)),
                 1 => self.stall(),
-                2 => self.send(link, Frame::Text("disconnected The server restarts.".to_owned())),
+                2 => self.send(socket, Frame::Text("disconnected The server restarts.".to_owned())),
                 _ => {}
             }
         }
@@ -438,7 +441,7 @@ impl World {
         Ok(())
     }
 
-    /// The link is half open from now on: nobody is told.
+    /// The socket is half open from now on: nobody is told.
     fn stall(&mut self) {
         if let Some(wire) = &mut self.wire {
             wire.alive = false;
@@ -514,8 +517,8 @@ impl World {
         self.input(Input::Unwatch(Topic::Job("no-such-job".into())))
     }
 
-    fn dialled(&mut self, link: LinkId) -> Result<(), String> {
-        if self.wire.as_ref().is_none_or(|wire| wire.id != link) {
+    fn dialled(&mut self, socket: SocketId) -> Result<(), String> {
+        if self.wire.as_ref().is_none_or(|wire| wire.id != socket) {
             return Ok(());
         }
         let failure = match self.dialling {
@@ -531,7 +534,7 @@ impl World {
                     wire.last_arrival = self.time;
                 }
                 match self.dialling {
-                    Dialling::DroppedAtOnce => self.after(1, Event::Drop(link)),
+                    Dialling::DroppedAtOnce => self.after(1, Event::Drop(socket)),
                     Dialling::Silent => {
                         // It accepts, and never says a word.
                         if let Some(wire) = &mut self.wire {
@@ -541,33 +544,33 @@ impl World {
                     }
                     _ => {}
                 }
-                self.input(Input::Opened(link))?;
+                self.input(Input::Opened(socket))?;
                 if let Keepalive::ServerPings { interval, .. } = self.keepalive() {
-                    self.after(interval.as_millis() as u64, Event::ServerPing(link));
+                    self.after(interval.as_millis() as u64, Event::ServerPing(socket));
                 }
                 if self.dialling == Dialling::RefusedByFrame {
-                    self.send(link, Frame::Text("refused too many sockets".to_owned()));
+                    self.send(socket, Frame::Text("refused too many sockets".to_owned()));
                 }
                 return Ok(());
             }
         };
         self.wire = None;
-        self.input(Input::OpenFailed(link, failure))
+        self.input(Input::OpenFailed(socket, failure))
     }
 
-    fn server_hears(&mut self, link: LinkId, frame: &Frame) {
-        let Some(wire) = self.wire.as_mut().filter(|w| w.id == link && w.open && w.alive) else {
+    fn server_hears(&mut self, socket: SocketId, frame: &Frame) {
+        let Some(wire) = self.wire.as_mut().filter(|w| w.id == socket && w.open && w.alive) else {
             return;
         };
         match frame {
-            Frame::Ping => self.send(link, Frame::Pong),
+            Frame::Ping => self.send(socket, Frame::Pong),
             Frame::Text(text) => match text.split_once(' ') {
                 _ if text == "hello" => {
                     let greets = self.dialling == Dialling::Greeted || !self.faults;
                     let word = if greets { "welcome" } else { "wait" };
-                    self.send(link, Frame::Text(word.to_owned()));
+                    self.send(socket, Frame::Text(word.to_owned()));
                 }
-                _ if text == "ping" => self.send(link, Frame::Text("pong".to_owned())),
+                _ if text == "ping" => self.send(socket, Frame::Text("pong".to_owned())),
                 Some(("watch", topic)) => {
                     wire.watches.insert(topic.to_owned());
                 }
@@ -584,15 +587,15 @@ impl World {
     fn publish(&mut self, said: Vec<(usize, String)>) {
         for (job, line) in said {
             let Some(wire) = &self.wire else { return };
-            let link = wire.id;
+            let socket = wire.id;
             let watched = self.server.topics_of(job).iter().any(|t| wire.watches.contains(t));
             if wire.open && watched {
-                self.send(link, Frame::Text(line));
+                self.send(socket, Frame::Text(line));
             }
         }
     }
 
-    fn send(&mut self, link: LinkId, frame: Frame) {
+    fn send(&mut self, socket: SocketId, frame: Frame) {
         let chance = |world: &mut World, percent| world.faults && world.rng.percent(percent);
         let mut delay = self.rng.range(2, 80);
         let duplicated = chance(self, self.duplicates);
@@ -603,9 +606,9 @@ impl World {
                 1 => Frame::Text("{\"type\":null}".to_owned()),
                 _ => Frame::Text("job id=".to_owned()),
             };
-            self.after(delay, Event::ToClient(link, noise));
+            self.after(delay, Event::ToClient(socket, noise));
         }
-        let Some(wire) = self.wire.as_mut().filter(|w| w.id == link && w.open && w.alive) else {
+        let Some(wire) = self.wire.as_mut().filter(|w| w.id == socket && w.open && w.alive) else {
             return;
         };
         if !reordered {
@@ -617,9 +620,9 @@ impl World {
         }
         if duplicated {
             let later = delay + self.rng.range(0, 3_000);
-            self.after(later, Event::ToClient(link, frame.clone()));
+            self.after(later, Event::ToClient(socket, frame.clone()));
         }
-        self.after(delay, Event::ToClient(link, frame));
+        self.after(delay, Event::ToClient(socket, frame));
     }
 
     fn asked(&mut self, id: FetchId, ask: &Ask) {
@@ -675,7 +678,7 @@ impl World {
 
     fn perform(&mut self, output: Output) -> Result<(), String> {
         match output {
-            Output::Open(link, ..) => {
+            Output::Open(socket, ..) => {
                 self.sent.clear();
                 if self.wire.is_some() {
                     return Err("a second socket was opened beside the first".to_owned());
@@ -687,7 +690,7 @@ impl World {
                     return Err(format!("opened again after {} ms", self.time - before));
                 }
                 self.wire = Some(Wire {
-                    id: link,
+                    id: socket,
                     open: false,
                     alive: true,
                     dead_since: None,
@@ -700,9 +703,9 @@ impl World {
                 } else {
                     self.rng.range(5, 200)
                 };
-                self.after(delay, Event::Dialled(link));
+                self.after(delay, Event::Dialled(socket));
             }
-            Output::Send(link, frame) => {
+            Output::Send(socket, frame) => {
                 self.sent.push_back(self.time);
                 while self.sent.front().is_some_and(|at| at + 1_000 <= self.time) {
                     self.sent.pop_front();
@@ -713,11 +716,11 @@ impl World {
                     return Err(format!("{} frames were sent within a second", self.sent.len()));
                 }
                 let delay = self.rng.range(2, 80);
-                self.after(delay, Event::ToServer(link, frame));
+                self.after(delay, Event::ToServer(socket, frame));
             }
-            Output::Close(link) => match &self.wire {
-                Some(wire) if wire.id == link => self.wire = None,
-                _ => return Err(format!("{link:?} was closed, but is not open")),
+            Output::Close(socket) => match &self.wire {
+                Some(wire) if wire.id == socket => self.wire = None,
+                _ => return Err(format!("{socket:?} was closed, but is not open")),
             },
             Output::Fetch(id, request) => {
                 // What the user asks for waits for nothing.
@@ -762,13 +765,13 @@ impl World {
         if !bounded {
             return Err(format!("a buffer grew beyond its bound: {load:?}"));
         }
-        if self.machine.status().link == Link::Live {
-            let Some(wire) = &self.wire else { return Err("live without a link".to_owned()) };
+        if self.machine.status().state == ConnectionState::Live {
+            let Some(wire) = &self.wire else { return Err("live without a socket".to_owned()) };
             if let Some(dead) = wire.dead_since {
                 let dead = dead.max(wire.last_delivery);
                 let limit = self.heartbeat.as_millis() as u64 + 2_000;
                 if self.time > dead + limit {
-                    return Err(format!("live on a link that is dead since {dead}"));
+                    return Err(format!("live on a socket that is dead since {dead}"));
                 }
             }
         }
@@ -778,7 +781,7 @@ impl World {
     /// What must hold in the end.
     fn judge(&self) -> Result<(), String> {
         let status = self.machine.status();
-        if status.link != Link::Live || status.reason.is_some() || status.attempt != 0 {
+        if status.state != ConnectionState::Live || status.reason.is_some() || status.attempt != 0 {
             return Err(format!("not live in the end: {status:?}"));
         }
         let listed = self.listed.ok_or("the topics were never all listed")?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use jobwatch_core::connection::{Input, Link};
+use jobwatch_core::connection::{ConnectionState, Input};
 use jobwatch_core::dialect::dialect;
 use jobwatch_core::dialect::endpoint::{Defaults, Endpoint};
 use jobwatch_core::model::Topic;
@@ -489,10 +489,11 @@ impl State {
         // A server that never started, or cannot, has no machine to say so.
         let now = self.clock.now().wall;
         if let Some(entry) = self.entry_mut(slot)
-            && (paused || entry.status.link == Link::Paused)
-            && (entry.status.link == Link::Paused) != paused
+            && (paused || entry.status.state == ConnectionState::Paused)
+            && (entry.status.state == ConnectionState::Paused) != paused
         {
-            entry.status.link = if paused { Link::Paused } else { Link::Connecting };
+            entry.status.state =
+                if paused { ConnectionState::Paused } else { ConnectionState::Connecting };
             entry.status.since = now;
             entry.status.reason = None;
             entry.status.remedy = None;

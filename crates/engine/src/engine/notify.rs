@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::jobs::{Transition, TransitionKind};
 use jobwatch_core::model::{Job, JobId, JobState};
 use jobwatch_core::notify::decision::{Actions, ActiveRule, Decision};
@@ -361,9 +361,9 @@ impl State {
             let Some(entry) = self.entry(slot) else { continue };
             let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
             let reason = entry.status.reason.clone().unwrap_or_default();
-            let link = entry.status.link;
+            let link = entry.status.state;
             match link {
-                Link::Live | Link::Polling => {
+                ConnectionState::Live | ConnectionState::Polling => {
                     let Some(outage) = self.notifier.outages.remove(&slot) else { continue };
                     if outage.notified {
                         let lasted = now.mono.since(outage.since);
@@ -371,10 +371,13 @@ impl State {
                     }
                 }
                 // The user wants it so.
-                Link::Paused => {
+                ConnectionState::Paused => {
                     self.notifier.outages.remove(&slot);
                 }
-                Link::Partly | Link::Connecting | Link::Offline | Link::Refused => {
+                ConnectionState::Partly
+                | ConnectionState::Connecting
+                | ConnectionState::Offline
+                | ConnectionState::Refused => {
                     let new = Outage { since: now.mono, notified: false };
                     let outage = self.notifier.outages.entry(slot).or_insert(new);
                     let lasted = now.mono.since(outage.since);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::connection::{
-    Input, Link, LinkId, LogReach, Output, Remedy, Status, Supervisor,
+    ConnectionState, Input, LogReach, Output, Remedy, SocketId, Status, Supervisor,
 };
 use jobwatch_core::dialect::{ActionKind, FetchRequest, Method, dialect, own_id};
 use jobwatch_core::jobs::Transition;
@@ -235,7 +235,11 @@ impl State {
             machine
         });
         let mut status = Status {
-            link: if server.paused { Link::Paused } else { Link::Connecting },
+            state: if server.paused {
+                ConnectionState::Paused
+            } else {
+                ConnectionState::Connecting
+            },
             since: now.wall,
             last_heard: None,
             next_try: None,
@@ -244,12 +248,12 @@ impl State {
             reason: None,
             incomplete: None,
             remedy: None,
-            hears: false,
+            socket_live: false,
         };
         let machine = match machine {
             Ok(machine) => Some(machine),
             Err(reason) => {
-                status.link = Link::Offline;
+                status.state = ConnectionState::Offline;
                 status.reason = Some(redactor.clean(&reason));
                 status.remedy = Some(Remedy::SetSocketUrl);
                 None
@@ -365,7 +369,7 @@ impl State {
         tracing::warn!(server = %name, "its key could not be had: {problem}");
         entry.key = key;
         if !entry.server.paused {
-            entry.status.link = Link::Offline;
+            entry.status.state = ConnectionState::Offline;
             entry.status.since = jiff::Timestamp::now();
         }
         entry.status.reason = Some(problem.clone());
@@ -401,7 +405,7 @@ impl State {
             entry.status.reason = None;
             entry.status.remedy = None;
             if !entry.server.paused {
-                entry.status.link = Link::Connecting;
+                entry.status.state = ConnectionState::Connecting;
             }
         }
         let start = waited && !entry.server.paused;
@@ -705,7 +709,7 @@ impl State {
         }
     }
 
-    fn stuck(&mut self, slot: Slot, link: LinkId, reason: String, now: Now) {
+    fn stuck(&mut self, slot: Slot, link: SocketId, reason: String, now: Now) {
         let Some(entry) = self.entry_mut(slot) else { return };
         entry.driver.close(link);
         // Handled within the drain that is under way, which performs what comes of it.
@@ -717,11 +721,11 @@ impl State {
     fn status(&mut self, slot: Slot, mut status: Status) {
         let Some(entry) = self.entry_mut(slot) else { return };
         status.reason = status.reason.map(|reason| entry.redactor.clean_prefix(&reason, WORDS));
-        if status.link != entry.status.link {
+        if status.state != entry.status.state {
             let reason = status.reason.as_deref().unwrap_or("");
-            tracing::info!(server = %entry.server.id, "{:?} {reason}", status.link);
+            tracing::info!(server = %entry.server.id, "{:?} {reason}", status.state);
         }
-        let lost = entry.status.hears && !status.hears;
+        let lost = entry.status.socket_live && !status.socket_live;
         entry.status = status.clone();
         let server = entry.server.id.clone();
         self.views.overview_changed();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::model::JobState;
 use jobwatch_core::notify::Tone;
 
@@ -66,7 +66,7 @@ impl State {
         let servers = self.servers.iter().map(|entry| TrayServer {
             id: entry.server.id.0.clone(),
             name: entry.server.name.clone(),
-            link: entry.status.link,
+            link: entry.status.state,
         });
         let notices = self.notices.newest().take(NOTICES).map(|stored| TrayNotice {
             server: stored.notice.server.0.clone(),
@@ -89,14 +89,14 @@ impl State {
 }
 
 /// Paused is what the user wants: it is no trouble.
-fn badness(link: Link) -> u8 {
+fn badness(link: ConnectionState) -> u8 {
     match link {
-        Link::Paused => 0,
-        Link::Live => 1,
-        Link::Polling => 2,
-        Link::Connecting => 3,
-        Link::Partly => 4,
-        Link::Offline => 5,
-        Link::Refused => 6,
+        ConnectionState::Paused => 0,
+        ConnectionState::Live => 1,
+        ConnectionState::Polling => 2,
+        ConnectionState::Connecting => 3,
+        ConnectionState::Partly => 4,
+        ConnectionState::Offline => 5,
+        ConnectionState::Refused => 6,
     }
 }

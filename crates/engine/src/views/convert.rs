@@ -1,7 +1,7 @@
 //! From the core's words to the page's.
 
 use jiff::Timestamp;
-use jobwatch_core::connection::{self, Link, Status};
+use jobwatch_core::connection::{self, ConnectionState, Status};
 use jobwatch_core::dialect::job_state;
 use jobwatch_core::jobs::{Transition, TransitionKind};
 use jobwatch_core::model::{Job, JobState, QueuePatch, Source};
@@ -47,16 +47,16 @@ impl From<&JobState> for StateView {
     }
 }
 
-impl From<Link> for LinkView {
-    fn from(link: Link) -> LinkView {
+impl From<ConnectionState> for LinkView {
+    fn from(link: ConnectionState) -> LinkView {
         match link {
-            Link::Live => LinkView::Live,
-            Link::Partly => LinkView::Partly,
-            Link::Connecting => LinkView::Connecting,
-            Link::Polling => LinkView::Polling,
-            Link::Offline => LinkView::Offline,
-            Link::Refused => LinkView::Refused,
-            Link::Paused => LinkView::Paused,
+            ConnectionState::Live => LinkView::Live,
+            ConnectionState::Partly => LinkView::Partly,
+            ConnectionState::Connecting => LinkView::Connecting,
+            ConnectionState::Polling => LinkView::Polling,
+            ConnectionState::Offline => LinkView::Offline,
+            ConnectionState::Refused => LinkView::Refused,
+            ConnectionState::Paused => LinkView::Paused,
         }
     }
 }
@@ -64,7 +64,7 @@ impl From<Link> for LinkView {
 impl From<&Status> for StatusView {
     fn from(status: &Status) -> StatusView {
         StatusView {
-            link: status.link.into(),
+            link: status.state.into(),
             since: ms(status.since),
             last_heard: status.last_heard.map(ms),
             next_try: status.next_try.map(ms),

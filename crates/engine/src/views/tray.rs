@@ -1,12 +1,12 @@
 //! What the tray shows. It does not cross to the page.
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 
 /// Everything that the tray shows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TraySnapshot {
     /// The worst status of all servers; `None` where there are none.
-    pub worst: Option<Link>,
+    pub worst: Option<ConnectionState>,
     /// In the user's order.
     pub servers: Vec<TrayServer>,
     /// The running jobs that began last.
@@ -31,7 +31,7 @@ pub struct TrayServer {
     /// Its name.
     pub name: String,
     /// How its connection does.
-    pub link: Link,
+    pub link: ConnectionState,
 }
 
 /// A running job.

@@ -410,7 +410,7 @@ pub enum Remedy {
     Reconnect,
 }
 
-/// See `jobwatch_core::connection::Link`.
+/// See `jobwatch_core::connection::ConnectionState`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]

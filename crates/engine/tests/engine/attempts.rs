@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
 use jobwatch_engine::views::{Rows, StateKind, TimelineRow, ViewSpec};
@@ -17,7 +17,7 @@ async fn past(kind: DialectKind, queue: Option<&str>) -> Vec<TimelineRow> {
     let id = server.0.id.0.clone();
     let world = World::new();
     let engine = engine(&world, vec![server]).await;
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     let job = demo.control(kind).start_job(JobSpec {
         name: Some("twice".to_owned()),
         queue: queue.map(str::to_owned),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jobwatch_core::connection::{Link, Status};
+use jobwatch_core::connection::{ConnectionState, Status};
 use jobwatch_core::model::{Job, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
@@ -75,9 +75,9 @@ impl World {
     }
 
     /// The last link told of a server.
-    pub fn link(&self, server: &str) -> Option<Link> {
+    pub fn link(&self, server: &str) -> Option<ConnectionState> {
         self.events.lock().unwrap().iter().rev().find_map(|event| match event {
-            Event::Status { server: of, status } if of.0 == server => Some(status.link),
+            Event::Status { server: of, status } if of.0 == server => Some(status.state),
             _ => None,
         })
     }
@@ -125,7 +125,7 @@ impl World {
         })
     }
 
-    pub async fn until_link(&self, server: &str, link: Link) {
+    pub async fn until_state(&self, server: &str, link: ConnectionState) {
         until(&format!("{server} to be {link:?}"), || self.link(server) == Some(link)).await;
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_demo::{DEMO_KEY, Demo, DemoOptions};
@@ -65,7 +65,7 @@ async fn a_saved_server_is_there_after_a_restart_with_its_key_from_the_keyring()
     let world = World::new();
     let engine = start(&world, &path).await;
     let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     assert_eq!(key_state(&engine).await, KeyState::Stored);
     let preferences = Preferences { theme: Theme::Dark, popups: false, ..Preferences::default() };
     engine.set_preferences(preferences.clone()).await.unwrap();
@@ -77,7 +77,7 @@ async fn a_saved_server_is_there_after_a_restart_with_its_key_from_the_keyring()
 
     let engine = start(&world, &path).await;
     world.events.lock().unwrap().clear();
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     assert_eq!(engine.overview().await.unwrap().preferences, preferences);
     assert_eq!(engine.overview().await.unwrap().servers[0].watch, ["all", "job:17"]);
     engine.remove_server(&id).await.unwrap();
@@ -98,7 +98,7 @@ async fn where_the_keyring_refuses_nothing_is_saved_and_the_session_is_a_way_on(
     assert_eq!(refused.code, ErrorCode::Keyring);
     assert!(engine.overview().await.unwrap().servers.is_empty() && !path.exists());
     let id = engine.save_server(draft(&server), KeyChange::Session, key()).await.unwrap();
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     assert_eq!(key_state(&engine).await, KeyState::Session);
     engine.stop().await;
     demo.stop().await;
@@ -116,12 +116,12 @@ async fn a_locked_keyring_is_named_and_asked_again_on_reconnect() {
     *world.keyring.lock().unwrap() = Keyring::Locked;
     world.events.lock().unwrap().clear();
     let engine = start(&world, &path).await;
-    world.until_link(&id, Link::Offline).await;
+    world.until_state(&id, ConnectionState::Offline).await;
     assert_eq!(key_state(&engine).await, KeyState::Locked);
     assert!(engine.overview().await.unwrap().health.keyring.unwrap().contains("locked"));
     *world.keyring.lock().unwrap() = Keyring::Works;
     engine.reconnect(&id).await.unwrap();
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     assert_eq!(engine.overview().await.unwrap().health.keyring, None);
     engine.stop().await;
     demo.stop().await;
@@ -145,7 +145,7 @@ async fn all_servers_that_the_keyring_has_no_key_for_are_named_together() {
     world.events.lock().unwrap().clear();
     let engine = start(&world, &path).await;
     for id in &ids {
-        world.until_link(id, Link::Offline).await;
+        world.until_state(id, ConnectionState::Offline).await;
     }
     assert_eq!(
         engine.overview().await.unwrap().health.keyring.unwrap(),
@@ -177,10 +177,10 @@ async fn a_silent_keyring_holds_up_neither_the_window_nor_other_servers() {
     world.events.lock().unwrap().clear();
     let engine = start(&world, &path).await;
     assert_eq!(key_state(&engine).await, KeyState::Waiting);
-    world.until_link(&keyless, Link::Live).await;
+    world.until_state(&keyless, ConnectionState::Live).await;
     assert_eq!(shown_link(&engine, &keyed).await, Some(LinkView::Connecting));
     *world.keyring.lock().unwrap() = Keyring::Works;
-    world.until_link(&keyed, Link::Live).await;
+    world.until_state(&keyed, ConnectionState::Live).await;
     engine.stop().await;
     demo.stop().await;
 }
@@ -206,7 +206,7 @@ async fn a_kept_key_is_not_sent_to_a_new_host() {
     renamed.name = "Other name".to_owned();
     engine.save_server(renamed, KeyChange::Keep, None).await.unwrap();
     assert_eq!(engine.servers().await[0].name, "Other name");
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     engine.stop().await;
     demo.stop().await;
 }
@@ -267,7 +267,7 @@ async fn a_paused_server_stays_paused_over_a_restart_until_it_is_resumed() {
     let world = World::new();
     let engine = start(&world, &path).await;
     let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     engine.pause_server(&id).await.unwrap();
     assert_eq!(shown_link(&engine, &id).await, Some(LinkView::Paused));
     engine.stop().await;
@@ -276,7 +276,7 @@ async fn a_paused_server_stays_paused_over_a_restart_until_it_is_resumed() {
     assert_eq!(shown_link(&engine, &id).await, Some(LinkView::Paused));
     world.events.lock().unwrap().clear();
     engine.resume_server(&id).await.unwrap();
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     engine.stop().await;
     demo.stop().await;
 }
@@ -291,7 +291,7 @@ async fn the_demo_comes_and_goes_without_touching_the_settings() {
     let overview = engine.overview().await.unwrap();
     assert!(overview.demo && overview.servers.iter().all(|server| server.demo));
     assert_eq!(overview.servers.len(), 5);
-    world.until_link("demo-kecs", Link::Live).await;
+    world.until_state("demo-kecs", ConnectionState::Live).await;
     assert!(engine.servers().await.is_empty());
     engine.set_demo(Vec::new()).await;
     assert!(!engine.overview().await.unwrap().demo && !path.exists());
@@ -306,7 +306,7 @@ async fn what_is_written_into_the_settings_file_by_hand_is_taken_over_by_the_nex
     let world = World::new();
     let engine = start(&world, &path).await;
     let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     let kecs = demo.servers().into_iter().find(|(s, _)| s.dialect == DialectKind::Kecs).unwrap().0;
     let by_hand = std::fs::read_to_string(&path).unwrap().replace("\"Mine\"", "\"By hand\"");
     let added = format!(
@@ -321,7 +321,7 @@ async fn what_is_written_into_the_settings_file_by_hand_is_taken_over_by_the_nex
     let names: Vec<_> = engine.servers().await.into_iter().map(|server| server.name).collect();
     assert_eq!(names, ["By hand", "Added"]);
     assert_eq!(engine.overview().await.unwrap().preferences, preferences);
-    world.until_link("added", Link::Live).await;
+    world.until_state("added", ConnectionState::Live).await;
     let text = std::fs::read_to_string(&path).unwrap();
     for kept in ["By hand", "Added", "mood", "job:17", "dark"] {
         assert!(text.contains(kept), "{kept}: {text}");

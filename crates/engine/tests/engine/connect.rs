@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_demo::{DEMO_KEY, DEMO_PASSWORD, Demo, DemoOptions, UpgradeFault};
@@ -240,7 +240,7 @@ async fn signing_in_gives_the_key_and_a_wrong_password_says_so() {
         assert_eq!(other.code, ErrorCode::SignIn, "{}", other.message);
         let named = ServerDraft { name: kind.title().to_owned(), ..form };
         let id = engine.save_server(named, KeyChange::Store, None).await.unwrap();
-        world.until_link(&id, Link::Live).await;
+        world.until_state(&id, ConnectionState::Live).await;
         // Neither e-mail nor password is kept by those who did not ask for it.
         let kept = world.keys.lock().unwrap().clone();
         assert_eq!(kept.get(&id).map(String::as_str), Some(DEMO_KEY));
@@ -266,7 +266,7 @@ async fn a_token_that_expired_is_renewed_where_the_user_stays_signed_in() {
         let control = demo.control(kind);
         let form = signed_in(&engine, &draft(&server(&demo, kind)), true).await;
         let id = engine.save_server(form, KeyChange::Store, None).await.unwrap();
-        world.until_link(&id, Link::Live).await;
+        world.until_state(&id, ConnectionState::Live).await;
         let settings_text = std::fs::read_to_string(&path).unwrap();
         assert!(!settings_text.contains("ada@") && !settings_text.contains(DEMO_KEY));
 
@@ -280,7 +280,7 @@ async fn a_token_that_expired_is_renewed_where_the_user_stays_signed_in() {
         .await;
         world.events.lock().unwrap().clear();
         control.drop_sockets();
-        world.until_link(&id, Link::Live).await;
+        world.until_state(&id, ConnectionState::Live).await;
         assert_eq!(engine.overview().await.unwrap().servers[0].key, KeyState::Stored);
 
         engine.remove_server(&id).await.unwrap();
@@ -303,7 +303,7 @@ async fn signing_in_and_renewing_keep_the_further_headers_and_headers_keep_the_k
     let form = signed_in(&engine, &draft(&server(&demo, kind)), true).await;
     let both = headers("CF-Access-Client-Id: a.b\n\nX-Token: t-1");
     let id = engine.save_server(form.clone(), KeyChange::Store, both).await.unwrap();
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     let with = "\nCF-Access-Client-Id: a.b\nX-Token: t-1";
     assert_eq!(kept(&id), format!("{DEMO_KEY}{with}"));
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::dialect::dialect;
 use jobwatch_core::model::JobState;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server};
@@ -44,7 +44,7 @@ async fn crowd(kind: DialectKind, socket: bool) -> Crowd {
     let world = World::new();
     let made = count(control.clone());
     let engine = engine(&world, vec![(server.clone(), key)]).await;
-    let link = if socket { Link::Live } else { Link::Polling };
+    let link = if socket { ConnectionState::Live } else { ConnectionState::Polling };
     let crowd = Crowd { demo, control, world, engine, server, made };
     crowd.until("the link", || crowd.world.link(&crowd.server.id.0) == Some(link)).await;
     crowd

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobwatch_core::connection::{Link, Remedy};
+use jobwatch_core::connection::{ConnectionState, Remedy};
 use jobwatch_core::model::{JobState, Level, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
@@ -46,7 +46,7 @@ async fn scene_with(
 
 impl Scene {
     async fn live(&self) {
-        self.world.until_link(&self.id, Link::Live).await;
+        self.world.until_state(&self.id, ConnectionState::Live).await;
         // Where there is no greeting, the client may be ready before the server has noted it.
         until("the server to know the socket", || self.control.counters().sockets > 0).await;
     }
@@ -120,7 +120,7 @@ async fn http_carries_on_while_the_socket_is_refused(kind: DialectKind) {
     let refuse = UpgradeFault::Status { status: 503, retry_after: None };
     scene.control.set_faults(Faults { upgrade: Some(refuse), ..Faults::default() });
     scene.control.drop_sockets();
-    scene.world.until_link(&scene.id, Link::Polling).await;
+    scene.world.until_state(&scene.id, ConnectionState::Polling).await;
     assert!(scene.control.complete(&job, None));
     scene.state(&job, JobState::Completed).await;
     scene.popups(1).await;
@@ -132,7 +132,7 @@ async fn http_carries_on_while_the_socket_is_refused(kind: DialectKind) {
 
 async fn a_wrong_key_is_refused_and_the_right_one_heals_it(kind: DialectKind) {
     let scene = scene_with(kind, |(_, key)| *key = Some(Secret::new("wrong-key".to_owned()))).await;
-    scene.world.until_link(&scene.id, Link::Refused).await;
+    scene.world.until_state(&scene.id, ConnectionState::Refused).await;
     let reason = scene.world.reason(&scene.id).unwrap_or_default();
     assert!(!reason.is_empty() && !reason.contains("wrong-key"), "{reason}");
     let draft = scene.engine.server_draft(&scene.id).await.unwrap();
@@ -150,7 +150,10 @@ async fn a_server_that_was_away_is_live_again_without_a_lost_outcome(kind: Diale
     scene.state(&job, JobState::Running).await;
     scene.control.refuse(Ports::All).await;
     until("the badge to tell", || {
-        matches!(scene.world.link(&scene.id), Some(Link::Offline | Link::Connecting))
+        matches!(
+            scene.world.link(&scene.id),
+            Some(ConnectionState::Offline | ConnectionState::Connecting)
+        )
     })
     .await;
     assert!(scene.control.fail(&job, "power cut", None));
@@ -262,7 +265,7 @@ async fn triggerx_shows_the_tasks_of_a_job_with_a_wrong_key() {
         server.watch = vec![Topic::Job("4711".into())];
     })
     .await;
-    scene.world.until_link(&scene.id, Link::Partly).await;
+    scene.world.until_state(&scene.id, ConnectionState::Partly).await;
     let reason = scene.world.reason(&scene.id).unwrap_or_default();
     assert!(reason.contains("does not accept the key"), "{reason}");
     // What needs the key is not asked again, what is open to all is.
@@ -304,7 +307,7 @@ async fn kecs_behind_a_door_that_shuts_is_refused_until_it_opens() {
     let api = ApiFault { status: Some(401), ..ApiFault::default() };
     scene.control.set_faults(Faults { upgrade: Some(shut), api: Some(api), ..Faults::default() });
     scene.control.drop_sockets();
-    scene.world.until_link(&scene.id, Link::Refused).await;
+    scene.world.until_state(&scene.id, ConnectionState::Refused).await;
     scene.control.heal().await;
     scene.engine.reconnect(&scene.id).await.unwrap();
     scene.live().await;
@@ -370,7 +373,7 @@ async fn a_server_that_answers_every_subscription_is_accused_of_nothing() {
     let ids: Vec<String> = servers.iter().map(|(server, _)| server.id.0.clone()).collect();
     let engine = engine(&world, servers).await;
     for id in &ids {
-        world.until_link(id, Link::Live).await;
+        world.until_state(id, ConnectionState::Live).await;
     }
     for kind in DialectKind::ALL {
         let _ = demo.control(kind).start_job(JobSpec::default());
@@ -435,7 +438,7 @@ async fn a_job_of_a_user_who_is_watched_by_the_address_rings() {
     let refuse = UpgradeFault::Status { status: 503, retry_after: None };
     scene.control.set_faults(Faults { upgrade: Some(refuse), ..Faults::default() });
     scene.control.drop_sockets();
-    scene.world.until_link(&scene.id, Link::Polling).await;
+    scene.world.until_state(&scene.id, ConnectionState::Polling).await;
     let spec = JobSpec { parent: Some("job:4711".to_owned()), ..JobSpec::default() };
     let id = scene.control.start_job(spec);
     scene.state("job:4711", JobState::Running).await;
@@ -547,7 +550,7 @@ async fn the_log_of_a_running_container_holds_each_line_once_however_often_it_is
     let refuse = UpgradeFault::Status { status: 503, retry_after: None };
     scene.control.set_faults(Faults { upgrade: Some(refuse), ..Faults::default() });
     scene.control.drop_sockets();
-    scene.world.until_link(&scene.id, Link::Polling).await;
+    scene.world.until_state(&scene.id, ConnectionState::Polling).await;
     scene.engine.attach_window(scene.world.window());
     let open = jobwatch_engine::views::OpenJob { server: scene.id.clone(), job };
     let spec = ViewSpec::Log { jobs: vec![open], filter: Default::default() };

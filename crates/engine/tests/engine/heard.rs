@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::model::JobState;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
@@ -36,7 +36,7 @@ async fn the_rows_of_a_lost_server_are_as_of_its_last_answer_and_not_of_their_la
     }
     demo.stop().await;
     let stopped = jiff::Timestamp::now().as_millisecond();
-    world.until_link(&name, Link::Offline).await;
+    world.until_state(&name, ConnectionState::Offline).await;
     let last = heard().await;
     assert!((changed + 1_000..=stopped).contains(&last), "{changed} {last} {stopped}");
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::model::JobState;
 use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_demo::{Control, Demo, DemoOptions, JobSpec};
@@ -96,7 +96,7 @@ async fn what_was_written_and_not_shown_when_the_process_was_killed_is_told_once
         if popups == 1 {
             until("the popup", || !world.titles().is_empty()).await;
         }
-        world.until_link(&server.id.0, Link::Live).await;
+        world.until_state(&server.id.0, ConnectionState::Live).await;
         until("the job", || {
             world.job(&id).is_some_and(|job| job.state == JobState::Completed) || popups == 0
         })

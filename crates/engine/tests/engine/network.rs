@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use jobwatch_core::connection::{Failure, LinkId};
+use jobwatch_core::connection::{Failure, SocketId};
 use jobwatch_core::dialect::{Address, Ask, FetchRequest, Frame, Header, Method, OpenRequest};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
@@ -513,7 +513,7 @@ async fn a_server_that_stops_reading_is_stuck_before_much_is_queued_for_it() {
     let (reports, mut reported) = tokio::sync::mpsc::channel(16);
     let clients = Arc::new(Clients::new(None));
     let driver = Driver::spawn(Slot(0), clients, Redactor::default(), reports);
-    let link = LinkId(1);
+    let link = SocketId(1);
     let request = open_request(&format!("ws://127.0.0.1:{port}/"));
     driver.open(link, request, Duration::from_secs(10));
     assert!(matches!(reported.recv().await.unwrap().what, Reported::Opened(_)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::model::JobState;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
@@ -79,7 +79,7 @@ async fn a_server_that_waits_for_its_key_has_its_own_summary_after_that_of_anoth
     let second = engine.save_server(second, KeyChange::Store, key).await.unwrap();
     let mut ids = Vec::new();
     for (kind, server) in [(early, &first), (late, &second)] {
-        world.until_link(server, Link::Live).await;
+        world.until_state(server, ConnectionState::Live).await;
         let control = demo.control(kind);
         for name in ["a", "b", "c"] {
             let id = control.start_job(job(name));
@@ -133,7 +133,7 @@ impl Scene {
         let control = demo.control(kind);
         let world = World::new();
         let engine = engine(&world, vec![server]).await;
-        world.until_link(&id, Link::Live).await;
+        world.until_state(&id, ConnectionState::Live).await;
         Scene { demo, control, world, engine, id }
     }
 }
@@ -296,7 +296,7 @@ async fn what_the_desktop_may_have_taken_is_shown_again_in_its_place_and_the_res
         let ports = world.ports();
         let options = Options { data_dir, settings, ports, seed: Some(1) };
         let engine = Engine::start(options).await.unwrap();
-        world.until_link(&of.0.id.0, Link::Live).await;
+        world.until_state(&of.0.id.0, ConnectionState::Live).await;
         engine
     };
     let world = World::new();
@@ -345,7 +345,7 @@ async fn what_quiet_held_when_the_program_ended_is_summed_up_later_and_not_as_if
     let kind = DialectKind::Kecs;
     let control = demo.control(kind);
     let id = engine.save_server(draft(&demo, kind, "Mill"), KeyChange::Keep, None).await.unwrap();
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     let names = ["a", "b", "c", "d", "e"].map(str::to_owned);
     let ids = start_all(&world, &control, &names).await;
     let snoozed_until = Some(jiff::Timestamp::now().as_millisecond() + 3_600_000);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::model::JobState;
 use jobwatch_core::notify::{Notice, NoticeKey, Tone};
 use jobwatch_core::secret::Secret;
@@ -88,7 +88,7 @@ async fn an_outcome_is_told_once_across_restarts() {
 
     let world = World::new();
     let engine = start(&world, dir.path(), &server).await;
-    world.until_link(&server.0.id.0, Link::Live).await;
+    world.until_state(&server.0.id.0, ConnectionState::Live).await;
     // Something new arrives after everything old has been listed again.
     let marker = control.start_job(job("marker"));
     running(&world, &marker).await;
@@ -126,7 +126,7 @@ async fn a_popup_the_desktop_had_not_taken_at_the_end_is_told_at_the_next_start(
         if told == 1 {
             until("the popup", || !world.titles().is_empty()).await;
         } else {
-            world.until_link(&server.0.id.0, Link::Live).await;
+            world.until_state(&server.0.id.0, ConnectionState::Live).await;
         }
         engine.stop().await;
         assert_eq!(world.titles().len(), told, "{:?}", world.titles());
@@ -164,7 +164,7 @@ async fn what_ended_while_the_program_was_off_is_told_as_one() {
 
     let world = World::new();
     let engine = start(&world, dir.path(), &server).await;
-    world.until_link(&server.0.id.0, Link::Live).await;
+    world.until_state(&server.0.id.0, ConnectionState::Live).await;
     let marker = control.start_job(job("marker"));
     running(&world, &marker).await;
     control.complete(&marker, None);

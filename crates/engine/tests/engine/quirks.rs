@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::{DialectKind, PolicyChange, Server};
 use jobwatch_demo::{Control, Demo, DemoOptions, Faults, JobSpec, UpgradeFault};
@@ -37,8 +37,8 @@ async fn scene(kind: DialectKind, options: DemoOptions, watch: Vec<Topic>, socke
     }
     let world = World::new();
     let engine = engine(&world, vec![(server.clone(), key)]).await;
-    let link = if socket { Link::Live } else { Link::Polling };
-    world.until_link(&server.id.0, link).await;
+    let link = if socket { ConnectionState::Live } else { ConnectionState::Polling };
+    world.until_state(&server.id.0, link).await;
     until("the list", || {
         world
             .events

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::post;
 use jiff::{SignedDuration, Timestamp};
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{DemoOptions, Ports};
 use jobwatch_engine::views::{
@@ -159,7 +159,7 @@ async fn a_lost_connection_is_told_and_when_it_is_back_that_takes_its_place() {
     scene.control.refuse(Ports::All).await;
     until("the loss", || scene.world.titles().len() == 1).await;
     scene.control.listen(Ports::All).await;
-    scene.world.until_link(&scene.id, Link::Live).await;
+    scene.world.until_state(&scene.id, ConnectionState::Live).await;
     until("the return", || scene.world.titles().len() == 2).await;
     let popups = scene.world.popups.lock().unwrap().clone();
     let name = scene.engine.overview().await.unwrap().servers[0].name.clone();

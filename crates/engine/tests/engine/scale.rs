@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::model::Job;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
@@ -54,7 +54,7 @@ async fn a_list_beyond_the_limit_is_shown_as_far_as_it_came_and_the_badge_says_w
     server.policy.poll_ms = Some(60_000);
     let engine = engine(&world, vec![(server, Some(key))]).await;
     until("the list is shown", || world.reason("s").is_some_and(|r| r.contains("32 MiB"))).await;
-    world.until_link("s", Link::Live).await;
+    world.until_state("s", ConnectionState::Live).await;
     assert_eq!(
         world.reason("s").unwrap(),
         "The list of all jobs is larger than the 32 MiB that are read of one answer: only about its \
@@ -165,7 +165,7 @@ async fn a_long_list_is_shown_as_it_comes_in_and_to_its_end() {
     assert!(total(&engine).await < 6_000, "the others have not been sent");
     go_on.add_permits(1_000);
     eventually("all jobs are shown", async || total(&engine).await == 10_000).await;
-    world.until_link("s", Link::Polling).await;
+    world.until_state("s", ConnectionState::Polling).await;
     engine.stop().await;
 }
 

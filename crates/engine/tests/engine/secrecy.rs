@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::model::Level;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
@@ -57,8 +57,8 @@ async fn the_key_is_in_no_file_log_event_or_view() {
         let control = demo.control(server.dialect);
         // Better Bull Board's socket takes everybody.
         let open = server.dialect == DialectKind::BullBoard;
-        let refused = if open { Link::Partly } else { Link::Refused };
-        for (name, key, link) in [("bad", wrong, refused), ("good", right, Link::Live)] {
+        let refused = if open { ConnectionState::Partly } else { ConnectionState::Refused };
+        for (name, key, link) in [("bad", wrong, refused), ("good", right, ConnectionState::Live)] {
             let draft = ServerDraft {
                 id: None,
                 name: format!("{name} {}", server.dialect.word()),
@@ -74,7 +74,7 @@ async fn the_key_is_in_no_file_log_event_or_view() {
             };
             let key = Some(Secret::new(key.to_owned()));
             let id = engine.save_server(draft, KeyChange::Store, key).await.unwrap();
-            world.until_link(&id, link).await;
+            world.until_state(&id, link).await;
             let frames = pull(&engine, ViewSpec::Frames { server: id.clone(), job: None }).await;
             let Rows::Frames { rows } = &frames else { panic!() };
             assert!(!rows.is_empty());
@@ -164,7 +164,7 @@ async fn a_key_that_stands_in_an_address_is_removed_from_what_the_server_says() 
     let control = demo.control(kind);
     let world = World::new();
     let engine = crate::common::engine(&world, vec![(server, None)]).await;
-    world.until_link(&id, Link::Live).await;
+    world.until_state(&id, ConnectionState::Live).await;
     let job = control.start_job(JobSpec::default());
     control.log(&job, Level::Info, &format!("quotes {key} and in-the%2baddress"));
     until("the line", || !world.lines(&job).is_empty()).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Demo, DemoOptions};
 use jobwatch_engine::views::{NoticeRow, Rows, ViewSpec};
@@ -124,7 +124,7 @@ async fn what_an_earlier_run_listed_is_read_here_when_it_is_read_on_the_server()
         let data_dir = Some(dir.path().to_owned());
         let options = Options { data_dir, settings, ports: world.ports(), seed: Some(1) };
         let engine = Engine::start(options).await.unwrap();
-        world.until_link(&id, Link::Live).await;
+        world.until_state(&id, ConnectionState::Live).await;
         engine
     };
     let control = demo.control(DialectKind::Kecs);

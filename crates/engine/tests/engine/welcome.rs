@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jobwatch_core::connection::Link;
+use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::JobSpec;
 use jobwatch_engine::ports::Event;
@@ -92,7 +92,7 @@ async fn after_the_quiet_all_servers_are_summed_up_in_one_popup() {
     let engine = engine(&world, kinds.map(of).to_vec()).await;
     let mut ids = Vec::new();
     for kind in kinds {
-        world.until_link(&of(kind).0.id.0, Link::Live).await;
+        world.until_state(&of(kind).0.id.0, ConnectionState::Live).await;
         let control = demo.control(kind);
         let names = ["good".to_owned(), "bad".to_owned()];
         ids.push((kind, start_all(&world, &control, &names).await));
@@ -218,7 +218,7 @@ async fn a_watched_job_that_disappears_is_told_once_with_its_outcome_unknown() {
         let popup = scene.world.popups.lock().unwrap()[0].clone();
         assert!(popup.notice.body.ends_with("outcome is unknown."), "{}", popup.notice.body);
         scene.control.drop_sockets();
-        scene.world.until_link(&scene.id, Link::Live).await;
+        scene.world.until_state(&scene.id, ConnectionState::Live).await;
         assert_eq!(list(&scene).await.len(), 1, "{kind:?}");
         scene.engine.stop().await;
         scene.demo.stop().await;
@@ -331,7 +331,7 @@ async fn the_demo_obeys_the_users_rules() {
     let ids = start_all(&scene.world, &scene.control, &names).await;
     let server = scene.demo.servers().into_iter().find(|(s, _)| s.id.0 == scene.id).unwrap();
     scene.engine.set_demo(vec![server]).await;
-    scene.world.until_link(&scene.id, Link::Live).await;
+    scene.world.until_state(&scene.id, ConnectionState::Live).await;
     scene.control.complete(&ids[0], None);
     scene.control.fail(&ids[1], "disk full", None);
     until("the failure", || !scene.world.titles().is_empty()).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::heartbeat::{Beat, Heartbeat};
 use super::status::{Api, Fault};
 use super::subscriptions::asks_for_less;
-use super::{Failure, LinkId, Output, Remedy, Supervisor, Timer, status};
+use super::{Failure, Output, Remedy, SocketId, Supervisor, Timer, status};
 use crate::dialect::{Frame, Incoming, Keepalive, Outgoing, tolerant};
 use crate::model::Source;
 use crate::redact::Redactor;
@@ -28,59 +28,59 @@ pub(super) enum Phase {
     /// Between attempts; [`Timer::Retry`] ends it.
     Waiting,
     /// The driver is dialling.
-    Opening(LinkId),
+    Opening(SocketId),
     /// Open, but the dialect has not said `Ready`.
-    Greeting(LinkId),
+    Greeting(SocketId),
     /// Ready, and proven alive by the heartbeat.
-    Live(LinkId),
+    Live(SocketId),
 }
 
 impl Supervisor {
-    pub(super) fn live(&self) -> Option<LinkId> {
+    pub(super) fn live(&self) -> Option<SocketId> {
         match self.phase {
-            Phase::Live(link) => Some(link),
+            Phase::Live(socket) => Some(socket),
             _ => None,
         }
     }
 
-    /// The link a report must be about; late reports of an earlier one are harmless.
-    fn current(&self) -> Option<LinkId> {
+    /// The socket a report must be about; late reports of an earlier one are harmless.
+    fn current(&self) -> Option<SocketId> {
         match self.phase {
             Phase::Down | Phase::Waiting => None,
-            Phase::Opening(link) | Phase::Greeting(link) | Phase::Live(link) => Some(link),
+            Phase::Opening(socket) | Phase::Greeting(socket) | Phase::Live(socket) => Some(socket),
         }
     }
 
     pub(super) fn open(&mut self, now: Now) {
-        self.drop_link();
+        self.drop_socket();
         self.wished = None;
         self.last_open = Some(now.mono);
         match self.dialect.open() {
             Ok(request) => {
-                self.last_link += 1;
-                let link = LinkId(self.last_link);
+                self.last_socket += 1;
+                let socket = SocketId(self.last_socket);
                 self.learn_secrets(&request);
-                self.phase = Phase::Opening(link);
+                self.phase = Phase::Opening(socket);
                 // An upgrade is a request like any other to a server that counts them.
                 self.polling.spend(now.mono);
                 let patience = self.policy.open_timeout;
                 self.timers.set(Timer::Opening, now.mono.after(patience + DRIVER_SLACK));
-                self.out.push_back(Output::Open(link, request, patience));
+                self.out.push_back(Output::Open(socket, request, patience));
             }
             Err(reason) => self.lost(reason, None, now),
         }
     }
 
     /// Closes the socket, if there is one, and stops everything that belongs to it.
-    pub(super) fn drop_link(&mut self) {
-        if let Some(link) = self.current() {
-            self.out.push_back(Output::Close(link));
+    pub(super) fn drop_socket(&mut self) {
+        if let Some(socket) = self.current() {
+            self.out.push_back(Output::Close(socket));
         }
         self.phase = Phase::Waiting;
-        self.stop_link_timers();
+        self.stop_socket_timers();
     }
 
-    fn stop_link_timers(&mut self) {
+    fn stop_socket_timers(&mut self) {
         for timer in [
             Timer::Opening,
             Timer::Greeting,
@@ -97,21 +97,21 @@ impl Supervisor {
         self.silent = false;
     }
 
-    pub(super) fn opened(&mut self, link: LinkId, now: Now) {
-        if self.phase != Phase::Opening(link) {
+    pub(super) fn opened(&mut self, socket: SocketId, now: Now) {
+        if self.phase != Phase::Opening(socket) {
             return;
         }
-        self.phase = Phase::Greeting(link);
+        self.phase = Phase::Greeting(socket);
         self.foreign = false;
         self.timers.clear(Timer::Opening);
         self.timers.set(Timer::Greeting, now.mono.after(self.policy.greeting_timeout));
         self.topics.forget_refusals();
         let incoming = self.dialect.opened();
-        self.incoming(link, incoming, now);
+        self.incoming(socket, incoming, now);
     }
 
-    pub(super) fn open_failed(&mut self, link: LinkId, failure: &Failure, now: Now) {
-        if self.phase != Phase::Opening(link) {
+    pub(super) fn open_failed(&mut self, socket: SocketId, failure: &Failure, now: Now) {
+        if self.phase != Phase::Opening(socket) {
             return;
         }
         self.phase = Phase::Waiting;
@@ -132,8 +132,8 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn frame(&mut self, link: LinkId, frame: &Frame, now: Now) {
-        if self.current() != Some(link) || matches!(self.phase, Phase::Opening(_)) {
+    pub(super) fn frame(&mut self, socket: SocketId, frame: &Frame, now: Now) {
+        if self.current() != Some(socket) || matches!(self.phase, Phase::Opening(_)) {
             return;
         }
         self.last_heard = Some(now.wall);
@@ -142,11 +142,11 @@ impl Supervisor {
             self.rearm(now);
         }
         let incoming = tolerant::decode(&mut *self.dialect, frame);
-        self.incoming(link, incoming, now);
+        self.incoming(socket, incoming, now);
     }
 
-    pub(super) fn closed(&mut self, link: LinkId, reason: &str, now: Now) {
-        if self.current() != Some(link) {
+    pub(super) fn closed(&mut self, socket: SocketId, reason: &str, now: Now) {
+        if self.current() != Some(socket) {
             return;
         }
         self.phase = Phase::Waiting;
@@ -159,15 +159,15 @@ impl Supervisor {
     }
 
     /// Applies what the dialect made of something that came over the socket.
-    fn incoming(&mut self, link: LinkId, incoming: Vec<Incoming>, now: Now) {
+    fn incoming(&mut self, socket: SocketId, incoming: Vec<Incoming>, now: Now) {
         for item in incoming {
-            // Any item may have ended this link.
-            if self.current() != Some(link) {
+            // Any item may have ended this socket.
+            if self.current() != Some(socket) {
                 return;
             }
             match item {
-                Incoming::Ready => self.ready(link, now),
-                Incoming::Reply(frame) => self.send(link, frame, now),
+                Incoming::Ready => self.ready(socket, now),
+                Incoming::Reply(frame) => self.send(socket, frame, now),
                 Incoming::Refused(words) => self.refuse(&words, None, now),
                 Incoming::Foreign(reason) => self.misled(reason, now),
                 Incoming::Disconnected(reason) => self.lost(reason, None, now),
@@ -204,11 +204,11 @@ impl Supervisor {
         }
     }
 
-    fn ready(&mut self, link: LinkId, now: Now) {
-        if self.phase != Phase::Greeting(link) {
+    fn ready(&mut self, socket: SocketId, now: Now) {
+        if self.phase != Phase::Greeting(socket) {
             return;
         }
-        self.phase = Phase::Live(link);
+        self.phase = Phase::Live(socket);
         self.timers.clear(Timer::Greeting);
         self.timers.set(Timer::Settled, now.mono.after(self.policy.settled_after));
         self.heartbeat = Heartbeat::new(self.dialect.keepalive(), now.mono);
@@ -235,9 +235,9 @@ impl Supervisor {
     }
 
     /// Sends a frame that waits for nothing.
-    fn send(&mut self, link: LinkId, frame: Frame, now: Now) {
+    fn send(&mut self, socket: SocketId, frame: Frame, now: Now) {
         self.pace.count(1, now.mono);
-        self.out.push_back(Output::Send(link, frame));
+        self.out.push_back(Output::Send(socket, frame));
     }
 
     /// Sets the deadlines that any frame puts off.
@@ -251,16 +251,16 @@ impl Supervisor {
     }
 
     pub(super) fn beat(&mut self, now: Now) {
-        let Some(link) = self.live() else { return };
+        let Some(socket) = self.live() else { return };
         match self.heartbeat.beat(now.mono) {
             Beat::Dead => {
                 self.lost("The connection went silent.".to_owned(), None, now);
                 return;
             }
             Beat::Ping => {
-                self.encode(link, &Outgoing::Ping, now);
+                self.encode(socket, &Outgoing::Ping, now);
             }
-            Beat::WebSocketPing => self.send(link, Frame::Ping, now),
+            Beat::WebSocketPing => self.send(socket, Frame::Ping, now),
             Beat::Wait => {}
         }
         self.timers.set(Timer::Heartbeat, self.heartbeat.deadline());
@@ -283,13 +283,13 @@ impl Supervisor {
         self.lose(reason, remedy, None, now);
     }
 
-    /// The link failed, whatever way: close what is left of it, poll, and try again later.
+    /// The socket failed, whatever way: close what is left of it, poll, and try again later.
     pub(super) fn lost(&mut self, reason: String, wish: Option<Duration>, now: Now) {
         self.lose(reason, Remedy::Reconnect, wish, now);
     }
 
     fn lose(&mut self, reason: String, remedy: Remedy, wish: Option<Duration>, now: Now) {
-        self.drop_link();
+        self.drop_socket();
         self.backoff.failed();
         let delay = self.backoff.delay(&self.policy, wish, &mut self.jitter);
         self.wished = wish.map(|_| now.mono.after(delay));
@@ -332,7 +332,7 @@ impl Supervisor {
     }
 
     fn give_way(&mut self, mut fault: Fault, wish: Option<Duration>, now: Now) {
-        self.drop_link();
+        self.drop_socket();
         self.backoff.failed();
         let mut delay = self.jitter.around(self.policy.refused_delay, 10);
         if wish.is_some() {
@@ -344,21 +344,21 @@ impl Supervisor {
         self.fall_back(now);
     }
 
-    /// Trusts nothing that was true before: a live link must answer soon, a lost one is tried at
+    /// Trusts nothing that was true before: a live socket must answer soon, a lost one is tried at
     /// once unless the server asked for a pause that has not passed, everything watched is fetched.
     pub(super) fn distrust(&mut self, now: Now) {
         if !self.running {
             return;
         }
         match self.phase {
-            Phase::Live(link) => {
+            Phase::Live(socket) => {
                 match self.heartbeat.check(now.mono) {
                     Beat::Ping => {
-                        if self.encode(link, &Outgoing::Ping, now) == 0 {
-                            self.send(link, Frame::Ping, now);
+                        if self.encode(socket, &Outgoing::Ping, now) == 0 {
+                            self.send(socket, Frame::Ping, now);
                         }
                     }
-                    _ => self.send(link, Frame::Ping, now),
+                    _ => self.send(socket, Frame::Ping, now),
                 }
                 self.timers.set(Timer::Heartbeat, self.heartbeat.deadline());
                 self.fetch_everything(now);
@@ -377,13 +377,13 @@ impl Supervisor {
         }
     }
 
-    /// How the present link proves that it is alive.
+    /// How the present socket proves that it is alive.
     #[must_use]
     pub fn keepalive(&self) -> Keepalive {
         self.dialect.keepalive()
     }
 
-    /// How long a dead link can be called live: the heartbeat's two numbers together.
+    /// How long a dead socket can be called live: the heartbeat's two numbers together.
     #[must_use]
     pub fn heartbeat_span(&self) -> Duration {
         match self.keepalive() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobwatch_core::connection::{Failure, Input, Link, LinkId, Output, Remedy};
+use jobwatch_core::connection::{ConnectionState, Failure, Input, Output, Remedy, SocketId};
 use jobwatch_core::dialect::{Frame, Keepalive, Outgoing};
 use jobwatch_core::model::{Source, Topic};
 use jobwatch_core::secret::Secret;
@@ -25,7 +25,7 @@ fn nothing_happens_before_the_start() {
     bench.input(Input::Watch(Topic::Everything));
     bench.secs(600);
     assert!(bench.outputs.is_empty() && bench.requests.is_empty());
-    assert_eq!(bench.status().link, Link::Paused);
+    assert_eq!(bench.status().state, ConnectionState::Paused);
 }
 
 #[test]
@@ -33,9 +33,9 @@ fn an_open_socket_is_not_live_before_the_greeting() {
     let mut bench = Bench::new(Manner::default());
     bench.input(Input::Start);
     bench.input(Input::Opened(bench.last_open().expect("an opening")));
-    assert_eq!(bench.status().link, Link::Connecting);
+    assert_eq!(bench.status().state, ConnectionState::Connecting);
     bench.text("welcome");
-    assert_eq!(bench.status().link, Link::Live);
+    assert_eq!(bench.status().state, ConnectionState::Live);
     assert_eq!(bench.status().reason, None);
 }
 
@@ -49,7 +49,7 @@ fn a_server_that_never_greets_is_closed_and_polled() {
     assert_eq!(bench.closes(), 0);
     bench.secs(2);
     assert_eq!(bench.closes(), 1);
-    assert_eq!(bench.status().link, Link::Polling);
+    assert_eq!(bench.status().state, ConnectionState::Polling);
     let reason = bench.status().reason.clone().expect("a reason");
     assert_eq!(reason, "The server accepted the connection but did not greet.");
 }
@@ -61,10 +61,10 @@ fn a_missed_heartbeat_closes_the_link_and_any_frame_keeps_it() {
     for _ in 0..20 {
         bench.secs(9);
         bench.text("noise");
-        assert_eq!(bench.status().link, Link::Live);
+        assert_eq!(bench.status().state, ConnectionState::Live);
     }
     bench.secs(32);
-    assert_ne!(bench.status().link, Link::Live);
+    assert_ne!(bench.status().state, ConnectionState::Live);
     assert_eq!(bench.closes(), 1);
 }
 
@@ -76,22 +76,22 @@ fn a_server_that_pings_is_given_up_when_its_ping_is_late() {
     };
     let mut bench = Bench::live(Manner { keepalive, ..Manner::default() });
     bench.secs(44);
-    assert_eq!(bench.status().link, Link::Live);
+    assert_eq!(bench.status().state, ConnectionState::Live);
     bench.secs(2);
-    assert_eq!(bench.status().link, Link::Polling);
+    assert_eq!(bench.status().state, ConnectionState::Polling);
 }
 
 #[test]
 fn after_a_close_late_reports_of_the_old_link_change_nothing() {
     let mut bench = Bench::live(Manner::default());
-    let old = bench.last_open().expect("a link");
+    let old = bench.last_open().expect("a socket");
     bench.secs(31);
     let outputs = bench.outputs.len();
     bench.input(Input::Frame(old, Frame::Text("job id=1 state=running".to_owned())));
     bench.input(Input::Closed(old, "reset".to_owned()));
     bench.input(Input::Opened(old));
     bench.input(Input::OpenFailed(old, http(401)));
-    bench.input(Input::Opened(LinkId(99)));
+    bench.input(Input::Opened(SocketId(99)));
     assert_eq!(bench.outputs.len(), outputs);
     assert!(bench.machine.job_store().is_empty());
 }
@@ -117,7 +117,7 @@ fn attempts_double_their_delay_then_slow_down_and_never_end() {
     }
     assert!(gaps[4..].iter().all(|gap| (47_000..=73_000).contains(gap)), "{gaps:?}");
     assert!(gaps.len() > 50, "attempts never end");
-    assert_eq!(bench.links(), [Link::Connecting, Link::Offline]);
+    assert_eq!(bench.sockets(), [ConnectionState::Connecting, ConnectionState::Offline]);
 }
 
 /// A bench whose server has been away for so many attempts that the next one is long in coming.
@@ -133,7 +133,7 @@ fn away() -> Bench {
         }
     }
     bench.fail_open(unreachable());
-    assert_eq!(bench.status().link, Link::Offline);
+    assert_eq!(bench.status().state, ConnectionState::Offline);
     assert!(bench.status().retry_in_ms.is_some_and(|wait| wait > 45_000));
     bench
 }
@@ -144,7 +144,7 @@ fn a_server_whose_api_answers_again_has_its_socket_tried_soon() {
     bench.secs(2);
     let (failed, opens) = (bench.now.mono.0, bench.opens().len());
     bench.web = Web::Lines(String::new());
-    while bench.status().link == Link::Offline {
+    while bench.status().state == ConnectionState::Offline {
         bench.secs(1);
     }
     let back = bench.now.mono.0;
@@ -215,9 +215,9 @@ fn a_server_that_accepts_and_drops_at_once_is_not_hammered() {
     while bench.now.mono.0 < end {
         if bench.opens().len() > seen {
             seen = bench.opens().len();
-            let link = bench.last_open().expect("a link");
-            bench.input(Input::Opened(link));
-            bench.input(Input::Closed(link, String::new()));
+            let socket = bench.last_open().expect("a socket");
+            bench.input(Input::Opened(socket));
+            bench.input(Input::Closed(socket, String::new()));
         }
         bench.secs(1);
     }
@@ -272,7 +272,7 @@ fn a_refused_socket_beside_an_http_api_that_answers_is_polling_with_the_refusal_
     bench.input(Input::Watch(Topic::Everything));
     bench.input(Input::Start);
     bench.fail_open(http(403));
-    assert_eq!(bench.status().link, Link::Polling);
+    assert_eq!(bench.status().state, ConnectionState::Polling);
     assert_eq!(
         bench.status().reason.as_deref(),
         Some("The server does not accept the key (HTTP 403).")
@@ -294,7 +294,7 @@ fn a_key_that_neither_socket_nor_http_accepts_is_refused_until_it_is_replaced() 
     bench.input(Input::Watch(Topic::Everything));
     bench.input(Input::Start);
     bench.fail_open(http(401));
-    assert_eq!(bench.status().link, Link::Refused);
+    assert_eq!(bench.status().state, ConnectionState::Refused);
     bench.secs(200);
     assert_eq!(bench.opens().len(), 1);
     assert_eq!(bench.requests.len(), 1, "a refused key is not tried again and again");
@@ -309,10 +309,10 @@ fn a_refused_namespace_closes_the_link_and_reconnect_now_tries_at_once() {
     let mut bench = Bench::new(Manner { http: false, ..Manner::default() });
     bench.input(Input::Watch(Topic::Everything));
     bench.input(Input::Start);
-    bench.input(Input::Opened(bench.last_open().expect("a link")));
+    bench.input(Input::Opened(bench.last_open().expect("a socket")));
     bench.text("refused not on the list");
     assert_eq!(bench.closes(), 1);
-    assert_eq!(bench.status().link, Link::Refused);
+    assert_eq!(bench.status().state, ConnectionState::Refused);
     assert_eq!(
         bench.status().reason.as_deref(),
         Some("The server does not accept the key: not on the list.")
@@ -337,7 +337,7 @@ fn a_kicked_client_closes_and_comes_back_later() {
 fn a_pause_closes_everything_keeps_the_topics_and_a_start_resumes() {
     let mut bench = Bench::live(Manner::default());
     bench.input(Input::Pause);
-    assert_eq!(bench.status().link, Link::Paused);
+    assert_eq!(bench.status().state, ConnectionState::Paused);
     let requests = bench.requests.len();
     bench.secs(3_600);
     assert_eq!((bench.opens().len(), bench.requests.len()), (1, requests));
@@ -354,7 +354,7 @@ fn after_sleep_a_live_link_must_prove_itself_within_seconds() {
     bench.input(Input::Tick);
     assert_eq!(bench.sent().last().map(String::as_str), Some("ping"));
     bench.secs(6);
-    assert_ne!(bench.status().link, Link::Live);
+    assert_ne!(bench.status().state, ConnectionState::Live);
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn a_clock_that_goes_backwards_changes_nothing() {
     bench.now.wall -= jiff::SignedDuration::from_hours(8);
     bench.input(Input::Tick);
     assert_eq!(bench.outputs.len(), outputs);
-    assert_eq!(bench.status().link, Link::Live);
+    assert_eq!(bench.status().state, ConnectionState::Live);
 }
 
 #[test]
@@ -395,7 +395,7 @@ fn what_was_said_while_there_was_no_link_is_said_after_the_greeting_unless_it_is
     assert!(bench.machine.load().outbox <= 64);
     assert_eq!(bench.diagnostics().first(), Some(&"outbox"));
     bench.secs(50);
-    while bench.status().link != Link::Live {
+    while bench.status().state != ConnectionState::Live {
         bench.secs(1);
         if bench.opens().len() > 1 {
             bench.connect();
@@ -461,7 +461,7 @@ fn what_is_watched_is_said_no_faster_than_the_server_takes_it() {
     let said = bench.sent();
     assert_eq!(said.last().map(String::as_str), Some("typed"));
     assert!(!said.iter().any(|text| text.ends_with("watch job:44")), "given up before it was said");
-    // Nothing is left over for the next link.
+    // Nothing is left over for the next socket.
     bench.close("reset");
     bench.secs(2);
     bench.connect();
