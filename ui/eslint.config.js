@@ -35,6 +35,8 @@ export default ts.config(
   },
   {
     files: ["*.js", "*.ts"],
-    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ["*.js", "*.ts"] } } },
+    languageOptions: {
+      parserOptions: { projectService: { allowDefaultProject: ["*.js", "*.ts"] } },
+    },
   },
 );

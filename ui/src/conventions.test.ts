@@ -7,15 +7,22 @@ const files = (readdirSync(ROOT, { recursive: true }) as string[])
   .map((name) => join(ROOT, name))
   .filter((path) => /\.(ts|svelte|css)$/.test(path) && !path.includes("generated"));
 const product = files.filter((path) => !/\.test\.ts$|testing\.ts$|\/mock/.test(path));
-const holding = (pattern: RegExp, among = product) => among.filter((path) => pattern.test(readFileSync(path, "utf8"))).map((path) => relative(ROOT, path));
+const holding = (pattern: RegExp, among = product) =>
+  among
+    .filter((path) => pattern.test(readFileSync(path, "utf8")))
+    .map((path) => relative(ROOT, path));
 
 test("only one file speaks to the program", () => {
   expect(holding(/@tauri-apps\//)).toEqual(["lib/backend/tauri.ts"]);
 });
 
 test("nothing in the page opens a connection or makes markup out of text", () => {
-  expect(holding(/\{@html|innerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function\(/)).toEqual([]);
-  expect(holding(/\bfetch\(|new WebSocket|XMLHttpRequest|EventSource|sendBeacon|window\.open\(/)).toEqual([]);
+  expect(
+    holding(/\{@html|innerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function\(/),
+  ).toEqual([]);
+  expect(
+    holding(/\bfetch\(|new WebSocket|XMLHttpRequest|EventSource|sendBeacon|window\.open\(/),
+  ).toEqual([]);
 });
 
 test("components take colours from the tokens alone", () => {
@@ -25,5 +32,7 @@ test("components take colours from the tokens alone", () => {
 
 test("the fake program is only in pages that ask for it", () => {
   expect(holding(/backend\/mock/)).toEqual(["main.ts"]);
-  expect(readFileSync(join(ROOT, "main.ts"), "utf8")).toMatch(/if \(import\.meta\.env\.MODE === "mock"\)/);
+  expect(readFileSync(join(ROOT, "main.ts"), "utf8")).toMatch(
+    /if \(import\.meta\.env\.MODE === "mock"\)/,
+  );
 });

@@ -10,7 +10,10 @@ async function backend(): Promise<Backend> {
   if (import.meta.env.MODE === "mock") {
     const { Mock } = await import("./lib/backend/mock");
     const query = new URLSearchParams(location.search);
-    const mock = new Mock({ scene: (query.get("scene") ?? "demo") as "demo", live: query.get("live") !== "off" });
+    const mock = new Mock({
+      scene: (query.get("scene") ?? "demo") as "demo",
+      live: query.get("live") !== "off",
+    });
     Object.assign(globalThis, { mock });
     return mock;
   }

@@ -126,7 +126,10 @@ export class App {
   /** Opens a job in the full window, from any page. */
   show(job: OpenJob): void {
     this.overlay = null;
-    if (this.page.kind !== "jobs" || (this.page.server !== null && this.page.server !== job.server)) {
+    if (
+      this.page.kind !== "jobs" ||
+      (this.page.server !== null && this.page.server !== job.server)
+    ) {
       this.page = { kind: "jobs", server: null, queue: null };
     }
     this.select(job, true);
@@ -172,7 +175,12 @@ export class App {
     );
     for (const server of servers) this.reconnect(server.id);
     if (servers.length === 0) this.toast("Every server is connected.");
-    else this.toast(servers.length === 1 ? `Reconnecting ${sanitize(servers[0]?.name ?? "")}.` : `Reconnecting ${count(servers.length, "server")}.`);
+    else
+      this.toast(
+        servers.length === 1
+          ? `Reconnecting ${sanitize(servers[0]?.name ?? "")}.`
+          : `Reconnecting ${count(servers.length, "server")}.`,
+      );
   }
 
   /** Changes some preferences and leaves the others as they are. */
@@ -186,7 +194,10 @@ export class App {
     const now = this.#zoom ?? this.overview?.preferences.zoom ?? 100;
     this.#zoom = zoomed(now, step);
     this.dismissToast(this.#zoomToast);
-    this.#zoomToast = this.toast(`Zoom ${this.#zoom} %`, this.#zoom === 100 ? {} : { verb: "Reset", act: () => this.zoom(0) });
+    this.#zoomToast = this.toast(
+      `Zoom ${this.#zoom} %`,
+      this.#zoom === 100 ? {} : { verb: "Reset", act: () => this.zoom(0) },
+    );
     if (this.#zoom !== now) this.setPreferences({ zoom: this.#zoom });
   }
 
@@ -213,14 +224,20 @@ export class App {
   dismiss(ids: number[]): void {
     void this.run(async () => {
       await this.backend.dismiss(ids);
-      this.toast(ids.length === 1 ? "Notice dismissed." : `${count(ids.length, "notice")} dismissed.`, {
-        verb: "Undo",
-        act: () => void this.run(() => this.backend.restore(ids)),
-      });
+      this.toast(
+        ids.length === 1 ? "Notice dismissed." : `${count(ids.length, "notice")} dismissed.`,
+        {
+          verb: "Undo",
+          act: () => void this.run(() => this.backend.restore(ids)),
+        },
+      );
     });
   }
 
-  toast(text: string, { failed = false, verb = null as string | null, act = null as (() => void) | null } = {}): number {
+  toast(
+    text: string,
+    { failed = false, verb = null as string | null, act = null as (() => void) | null } = {},
+  ): number {
     const id = ++this.#lastToast;
     this.toasts = [...this.toasts.slice(-2), { id, text, failed, verb, act }];
     setTimeout(() => this.dismissToast(id), failed ? 2 * TOAST : TOAST);
@@ -259,8 +276,8 @@ export class App {
   }
 
   /**
-  * A channel that loses one message silently delivers none after it. When the program's overview
-  * differs from the one on screen without a tick, the page subscribes again.
+   * A channel that loses one message silently delivers none after it. When the program's overview
+   * differs from the one on screen without a tick, the page subscribes again.
    */
   async #check(): Promise<void> {
     if (document.hidden || this.overview === null || this.#pulling) return;
@@ -302,6 +319,9 @@ export function describeMute({ name, error, queue }: Mute): string {
 
 /** Whether two overviews are equal, apart from fields that cause no tick. */
 function sameButHeard(one: Overview, other: Overview): boolean {
-  const plain = (overview: Overview) => JSON.stringify(overview, (name, value: unknown) => (name === "lastHeard" || name === "clockAhead" ? null : value));
+  const plain = (overview: Overview) =>
+    JSON.stringify(overview, (name, value: unknown) =>
+      name === "lastHeard" || name === "clockAhead" ? null : value,
+    );
   return plain(one) === plain(other);
 }

@@ -27,7 +27,8 @@ describe("the size of the page", () => {
     const mock = await show();
     await user.click(screen.getByRole("searchbox", { name: "Search jobs" }));
     await user.keyboard("{Control>}++{/Control}");
-    const sizes = () => mock.calls.filter((call) => call.name === "setPreferences").map((call) => call.args[0]);
+    const sizes = () =>
+      mock.calls.filter((call) => call.name === "setPreferences").map((call) => call.args[0]);
     await waitFor(() => expect(sizes()).toMatchObject([{ zoom: 110 }, { zoom: 125 }]));
     expect(screen.getAllByText(/^Zoom/).map((found) => found.textContent)).toEqual(["Zoom 125 %"]);
     await user.keyboard("{Control>}0{/Control}");
@@ -42,9 +43,15 @@ describe("the size of the page", () => {
     await user.keyboard("{Control>}k{/Control}");
     await user.type(await screen.findByRole("combobox", { name: "Find" }), "zoom out");
     await user.keyboard("{Enter}");
-    await waitFor(() => expect(mock.calls.filter((call) => call.name === "setPreferences").at(-1)?.args).toMatchObject([{ zoom: 100 }]));
+    await waitFor(() =>
+      expect(
+        mock.calls.filter((call) => call.name === "setPreferences").at(-1)?.args,
+      ).toMatchObject([{ zoom: 100 }]),
+    );
     await user.keyboard("?");
-    expect((await screen.findByRole("dialog", { name: "Keyboard shortcuts" })).textContent).toMatch(/Ctrl\+\+\s*Zoom in/);
+    expect((await screen.findByRole("dialog", { name: "Keyboard shortcuts" })).textContent).toMatch(
+      /Ctrl\+\+\s*Zoom in/,
+    );
   });
 });
 
@@ -52,7 +59,9 @@ describe("the keyboard alone", () => {
   test("goes from part to part with F6, and back with Shift", async () => {
     const mock = await show();
     const job = mock.world.jobs.find((job) => job.row.state.kind === "running")!;
-    await user.click(await screen.findByRole("row", { name: new RegExp(`^${job.row.name}, Running`) }));
+    await user.click(
+      await screen.findByRole("row", { name: new RegExp(`^${job.row.name}, Running`) }),
+    );
     await user.click(await screen.findByRole("tab", { name: /^Logs/ }));
     const lines = await screen.findByRole("grid", { name: "Lines" });
     screen.getByRole("button", { name: /^All jobs/ }).focus();
@@ -61,7 +70,10 @@ describe("the keyboard alone", () => {
       await user.keyboard("{F6}");
       stops.push(focused());
     }
-    expect(stops.filter((stop) => "ring" in stop.dataset), "only where the focus is").toEqual([stops[3]]);
+    expect(
+      stops.filter((stop) => "ring" in stop.dataset),
+      "only where the focus is",
+    ).toEqual([stops[3]]);
     expect(stops[0]).toBe(screen.getByRole("grid", { name: "All jobs" }));
     expect(stops[1]).toBe(screen.getByRole("tab", { name: /^Logs/ }));
     expect(stops[2]).toBe(lines);
@@ -82,7 +94,9 @@ describe("the keyboard alone", () => {
     expect(stops.at(-1)).toBe("All jobs");
     expect(focused().getAttribute("role")).toBe("grid");
     const places = screen.getByRole("navigation", { name: "Main" });
-    within(places).getByRole("button", { name: /^All jobs/ }).focus();
+    within(places)
+      .getByRole("button", { name: /^All jobs/ })
+      .focus();
     await user.keyboard("{End}");
     expect(focused()).toBe(within(places).getByRole("button", { name: "Settings" }));
     await user.keyboard("{Home}{ArrowDown}");

@@ -71,7 +71,10 @@ export function offerKeys(keys: LocalKeys): () => void {
 /** Whether the event's target takes text or has keys of its own. */
 function typing(event: KeyboardEvent): boolean {
   const target = event.target;
-  return target instanceof HTMLElement && (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable);
+  return (
+    target instanceof HTMLElement &&
+    (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable)
+  );
 }
 
 /** The window's keys. */
@@ -99,8 +102,16 @@ export function handleKey(app: App, event: KeyboardEvent): void {
     return;
   }
   // Space and Enter press the focused button, except on the selected tab, where they would do nothing.
-  const pressed = event.target instanceof HTMLElement ? event.target.closest("button, a, summary, [role=separator]") : null;
-  if ((event.key === " " || event.key === "Enter") && pressed !== null && pressed.getAttribute("aria-selected") !== "true") return;
+  const pressed =
+    event.target instanceof HTMLElement
+      ? event.target.closest("button, a, summary, [role=separator]")
+      : null;
+  if (
+    (event.key === " " || event.key === "Enter") &&
+    pressed !== null &&
+    pressed.getAttribute("aria-selected") !== "true"
+  )
+    return;
   for (const keys of local.toReversed()) {
     const act = keys[event.key];
     if (act) {

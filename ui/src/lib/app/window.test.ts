@@ -52,7 +52,9 @@ describe("every screen passes axe", () => {
     await screen.findByRole("combobox", { name: "Find" });
     expect(await faults(screen.getByRole("dialog"))).toEqual([]);
     await user.keyboard("{Control>}k{/Control}?");
-    expect(await faults(await screen.findByRole("dialog", { name: "Keyboard shortcuts" }))).toEqual([]);
+    expect(await faults(await screen.findByRole("dialog", { name: "Keyboard shortcuts" }))).toEqual(
+      [],
+    );
   });
 });
 
@@ -82,7 +84,11 @@ describe("the window", () => {
     await user.type(await screen.findByRole("combobox", { name: "Find" }), "pause kecs");
     await screen.findByRole("option", { name: /^Pause Demo KECS/ });
     await user.keyboard("{Enter}");
-    await waitFor(() => expect(mock.world.servers.find((server) => server.dialect === "kecs")?.status.link).toBe("paused"));
+    await waitFor(() =>
+      expect(mock.world.servers.find((server) => server.dialect === "kecs")?.status.link).toBe(
+        "paused",
+      ),
+    );
     const job = mock.world.jobs[12]!.row;
     await user.keyboard("{Control>}k{/Control}");
     await user.type(await screen.findByRole("combobox", { name: "Find" }), job.id);
@@ -122,7 +128,9 @@ describe("the window", () => {
     const server = mock.world.servers.find((server) => name.includes(` on ${server.name}: `))!;
     server.status = { ...server.status, link: "offline" };
     mock.touch();
-    await waitFor(() => expect(queue!.getAttribute("aria-label")).toBe(`${name}, as last known: Offline`));
+    await waitFor(() =>
+      expect(queue!.getAttribute("aria-label")).toBe(`${name}, as last known: Offline`),
+    );
     expect(queue!.textContent).toContain(`${server.name}, Offline`);
   });
 
@@ -147,7 +155,8 @@ describe("the window", () => {
     await show({ scene: "troubled" });
     const text = "No notification service answers on this desktop. Everything else works.";
     await screen.findByText(text);
-    for (const close of screen.getAllByRole("button", { name: "Dismiss this message" })) await user.click(close);
+    for (const close of screen.getAllByRole("button", { name: "Dismiss this message" }))
+      await user.click(close);
     expect(screen.queryByText(text)).toBeNull();
   });
 
@@ -156,7 +165,9 @@ describe("the window", () => {
     mock.failing.set("reconnect", { code: "server", message: "The server is being removed." });
     await user.click(screen.getByRole("button", { name: /^Demo TriggerX/ }));
     await user.keyboard("r");
-    expect((await screen.findByRole("alert")).textContent).toContain("The server is being removed.");
+    expect((await screen.findByRole("alert")).textContent).toContain(
+      "The server is being removed.",
+    );
   });
 
   test("listens anew when the channel has stalled", async () => {

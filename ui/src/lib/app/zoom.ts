@@ -4,7 +4,8 @@ export const ZOOMS = [50, 67, 75, 80, 90, 100, 110, 125, 150, 175, 200];
 /** The next zoom level up or down, clamped to the limits; 0 resets to 100 %. */
 export function zoomed(percent: number, step: 1 | 0 | -1): number {
   if (step === 0) return 100;
-  const next = step > 0 ? ZOOMS.find((size) => size > percent) : ZOOMS.findLast((size) => size < percent);
+  const next =
+    step > 0 ? ZOOMS.find((size) => size > percent) : ZOOMS.findLast((size) => size < percent);
   return next ?? (step > 0 ? Math.max(...ZOOMS) : Math.min(...ZOOMS));
 }
 

@@ -36,8 +36,8 @@ export interface Backend {
   viewWindow(view: number, first: number, count: number): Promise<ViewWindow>;
   closeView(view: number): Promise<void>;
   /**
-  * Finds a position in a log, with `around` rows; null if there is none. Like all `log…` calls, only
-  * for `log` views.
+   * Finds a position in a log, with `around` rows; null if there is none. Like all `log…` calls, only
+   * for `log` views.
    */
   logSeek(view: number, target: LogTarget, around: number): Promise<LogFound | null>;
   /** Level counts of a log, in so many slices of its rows and so many buckets of its time. */
@@ -47,10 +47,15 @@ export interface Backend {
   /** Rows as text for the clipboard, at most 100,000. */
   logCopy(view: number, first: number, count: number, format: LogFormat): Promise<string>;
   /**
-  * Asks where to save, then saves the filtered rows or all lines. Resolves when done;
-  * with `ended` and `cancelled` if the user cancels. One at a time.
+   * Asks where to save, then saves the filtered rows or all lines. Resolves when done;
+   * with `ended` and `cancelled` if the user cancels. One at a time.
    */
-  logSave(view: number, filtered: boolean, format: LogFormat, onProgress: (saving: LogSaving) => void): Promise<LogSaving>;
+  logSave(
+    view: number,
+    filtered: boolean,
+    format: LogFormat,
+    onProgress: (saving: LogSaving) => void,
+  ): Promise<LogSaving>;
   /** Cancels saving and removes the partial file. */
   logSaveCancel(): Promise<void>;
   /** Fetches lines before the first, and those of gaps, from the servers. */
@@ -59,13 +64,30 @@ export interface Backend {
   lookingAt(focused: boolean, job: OpenJob | null): Promise<void>;
   serverDraft(id: string): Promise<ServerDraft>;
   /** Resolves to the server's id. Key and further headers (one per line) are passed on, not kept; null headers keep the current ones. */
-  saveServer(draft: ServerDraft, change: KeyChange, key: string | null, headers: string | null): Promise<string>;
+  saveServer(
+    draft: ServerDraft,
+    change: KeyChange,
+    key: string | null,
+    headers: string | null,
+  ): Promise<string>;
   /** Resolves after the last step was reported. */
-  testServer(draft: ServerDraft, change: KeyChange, key: string | null, headers: string | null, onStep: (step: TestStep) => void): Promise<TestVerdict>;
+  testServer(
+    draft: ServerDraft,
+    change: KeyChange,
+    key: string | null,
+    headers: string | null,
+    onStep: (step: TestStep) => void,
+  ): Promise<TestVerdict>;
   /** Detects the kind of server at a pasted address, without a key, within five seconds. */
   probeServer(url: string, extraCa: string): Promise<ProbeView>;
   /** Signs in and resolves to the token's number, for {@link ServerDraft.signIn}. E-mail and password are not kept. */
-  signIn(draft: ServerDraft, email: string, password: string, headers: string | null, stay: boolean): Promise<number>;
+  signIn(
+    draft: ServerDraft,
+    email: string,
+    password: string,
+    headers: string | null,
+    stay: boolean,
+  ): Promise<number>;
   removeServer(id: string): Promise<void>;
   pauseServer(id: string): Promise<void>;
   resumeServer(id: string): Promise<void>;
@@ -94,14 +116,24 @@ export interface Backend {
 }
 
 /**
-* Converts whatever was thrown to an error the page can show. Anything but a {@link UserError} was
-* written for developers (by the IPC layer or WebKit): it goes to the console, and a generic
-* message replaces it.
+ * Converts whatever was thrown to an error the page can show. Anything but a {@link UserError} was
+ * written for developers (by the IPC layer or WebKit): it goes to the console, and a generic
+ * message replaces it.
  */
 export function asUserError(thrown: unknown): UserError {
-  if (typeof thrown === "object" && thrown !== null && "code" in thrown && "message" in thrown && typeof thrown.code === "string") {
+  if (
+    typeof thrown === "object" &&
+    thrown !== null &&
+    "code" in thrown &&
+    "message" in thrown &&
+    typeof thrown.code === "string"
+  ) {
     return thrown as UserError;
   }
   console.error(thrown);
-  return { code: "internal", message: "Something in Jobwatch went wrong, and nothing was done. Try again; if it keeps happening, restart Jobwatch." };
+  return {
+    code: "internal",
+    message:
+      "Something in Jobwatch went wrong, and nothing was done. Try again; if it keeps happening, restart Jobwatch.",
+  };
 }

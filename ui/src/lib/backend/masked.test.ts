@@ -31,9 +31,15 @@ test("no key, header, e-mail or password is in a message to the program", async 
   await tauri.saveServer(draft, "keep", null, null);
   await tauri.testServer(draft, "session", "sk-7f3a91c2", "X-Token: t-55d1", () => {});
   await tauri.signIn(draft, "ada@example.org", "correct horse", "X-Token: t-55d1", true);
-  expect(sent.map(([command]) => command)).toEqual(["save_server", "save_server", "test_server", "sign_in"]);
+  expect(sent.map(([command]) => command)).toEqual([
+    "save_server",
+    "save_server",
+    "test_server",
+    "sign_in",
+  ]);
   const text = JSON.stringify(sent);
-  for (const secret of ["sk-7f3a91c2", "ada@example.org", "correct horse", "t-55d1"]) expect(text).not.toContain(secret);
+  for (const secret of ["sk-7f3a91c2", "ada@example.org", "correct horse", "t-55d1"])
+    expect(text).not.toContain(secret);
   expect(unmask(sent[0]![1].key as Masked)).toBe("sk-7f3a91c2");
   expect(unmask(sent[0]![1].headers as Masked)).toBe("X-Token: t-55d1");
   expect(sent[1]![1]).toMatchObject({ key: null, headers: null });

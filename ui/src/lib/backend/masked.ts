@@ -12,7 +12,8 @@ export function mask(secret: string): Masked {
   const bytes = new TextEncoder().encode(secret);
   const pad = new Uint8Array(bytes.length);
   // The limit of one `getRandomValues` call.
-  for (let at = 0; at < pad.length; at += 65_536) crypto.getRandomValues(pad.subarray(at, at + 65_536));
+  for (let at = 0; at < pad.length; at += 65_536)
+    crypto.getRandomValues(pad.subarray(at, at + 65_536));
   const sent = { masked: Array.from(bytes, (byte, at) => byte ^ pad[at]!), pad: Array.from(pad) };
   bytes.fill(0);
   return sent;

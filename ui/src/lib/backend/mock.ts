@@ -59,13 +59,31 @@ export class Mock implements Backend {
   answers: Promise<void> = Promise.resolve();
   /** Why a server refuses what is asked of it; null where it does not. */
   refusal: string | null = null;
-  #preferences: Overview["preferences"] = { theme: "system", zoom: 100, popups: true, logMegabytes: 2048, logDays: 90, quietHours: [], quietLetsFailures: false, snoozedUntil: null, muted: [], criticalFailures: false,
+  #preferences: Overview["preferences"] = {
+    theme: "system",
+    zoom: 100,
+    popups: true,
+    logMegabytes: 2048,
+    logDays: 90,
+    quietHours: [],
+    quietLetsFailures: false,
+    snoozedUntil: null,
+    muted: [],
+    criticalFailures: false,
     rules: [
       { ...blank(), name: "Failures" },
-      { ...blank(), name: "Jobs I watch", kinds: ["failed", "stillFailing", "fixed", "completed", "cancelled"], watched: true },
+      {
+        ...blank(),
+        name: "Jobs I watch",
+        kinds: ["failed", "stillFailing", "fixed", "completed", "cancelled"],
+        watched: true,
+      },
       { ...blank(), name: "Connections", kinds: ["lost", "back"] },
     ],
-    sound: true, closeToTray: true, shortcut: "", toldOfTray: true,
+    sound: true,
+    closeToTray: true,
+    shortcut: "",
+    toldOfTray: true,
   };
   #atLogin = false;
   #onTick: (tick: Tick) => void = () => undefined;
@@ -73,7 +91,8 @@ export class Mock implements Backend {
   constructor({ scene = "demo", live = true, now = Date.now() }: MockOptions = {}) {
     this.#scene = scene;
     this.world = new World(now);
-    if (scene === "empty") this.world.addServer("s1", "Staging", "study-buddy", "ws://127.0.0.1:3000", false);
+    if (scene === "empty")
+      this.world.addServer("s1", "Staging", "study-buddy", "ws://127.0.0.1:3000", false);
     else if (scene !== "first") this.#fill(scene === "overfull" ? 20_000 : 60);
     if (live) setInterval(() => this.advance(), 250);
   }
@@ -92,7 +111,9 @@ export class Mock implements Backend {
   /** Tells every open view and the overview that something changed, or only the views of one kind. */
   touch(open: Tick["open"] = null, kind: ViewSpec["kind"] | null = null): void {
     this.#version += 1;
-    const views = [...this.#views].filter(([, spec]) => kind === null || spec.kind === kind).map(([id]) => id);
+    const views = [...this.#views]
+      .filter(([, spec]) => kind === null || spec.kind === kind)
+      .map(([id]) => id);
     this.#onTick({ overview: kind === null, views, open });
   }
 
@@ -103,11 +124,17 @@ export class Mock implements Backend {
     this.world.addNotices(jobs > 1000 ? 900 : 14);
     this.world.count();
     const [first] = this.world.jobs;
-    if (first) for (let index = 0; index < 60; index += 1) this.world.frame(first, `42["job:progress",{"jobId":"${first.row.id}","progress":${index}}]`);
+    if (first)
+      for (let index = 0; index < 60; index += 1)
+        this.world.frame(
+          first,
+          `42["job:progress",{"jobId":"${first.row.id}","progress":${index}}]`,
+        );
     if (this.#scene === "overfull" && first) {
       first.logLines = 2_000_000;
       this.world.servers.forEach((server, index) => {
-        if (index === 0) server.name = "A server whose name somebody made far too long for any column";
+        if (index === 0)
+          server.name = "A server whose name somebody made far too long for any column";
       });
     }
   }
@@ -119,7 +146,11 @@ export class Mock implements Backend {
       this.failing.delete(name);
       throw failure;
     }
-    if (this.#scene === "failed") throw error("internal", "Jobwatch could not read its history. Free some disk space and try again.");
+    if (this.#scene === "failed")
+      throw error(
+        "internal",
+        "Jobwatch could not read its history. Free some disk space and try again.",
+      );
   }
 
   async #answer(): Promise<void> {
@@ -140,13 +171,21 @@ export class Mock implements Backend {
       jobs: this.world.jobs.length,
       unread: this.world.notices.filter((notice) => !notice.read).length,
       health: {
-        notifications: troubled ? "No notification service answers on this desktop. Everything else works." : null,
-        keyring: troubled ? "The keyring is locked. Unlock it, or give keys for this session only." : null,
-        history: null, logs: null,
+        notifications: troubled
+          ? "No notification service answers on this desktop. Everything else works."
+          : null,
+        keyring: troubled
+          ? "The keyring is locked. Unlock it, or give keys for this session only."
+          : null,
+        history: null,
+        logs: null,
         settings: null,
       },
       preferences: this.#preferences,
-      quietUntil: this.#preferences.snoozedUntil !== null && this.#preferences.snoozedUntil > Date.now() ? this.#preferences.snoozedUntil : null,
+      quietUntil:
+        this.#preferences.snoozedUntil !== null && this.#preferences.snoozedUntil > Date.now()
+          ? this.#preferences.snoozedUntil
+          : null,
       desktopQuiet: false,
       demo: this.#demo,
     });
@@ -192,37 +231,67 @@ export class Mock implements Backend {
     switch (spec.kind) {
       case "jobs": {
         const text = spec.search.toLowerCase();
-        const found = this.world.jobs.map((job) => job.row).filter(
-          (row) =>
-            (spec.server === null || row.server === spec.server) && (spec.queue === null || row.queue === spec.queue) &&
-            (text === "" || [row.name, row.id, row.queue, row.text].some((part) => part?.toLowerCase().includes(text))),
-        );
-        const counts: Counts = { queued: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, unknown: 0 };
+        const found = this.world.jobs
+          .map((job) => job.row)
+          .filter(
+            (row) =>
+              (spec.server === null || row.server === spec.server) &&
+              (spec.queue === null || row.queue === spec.queue) &&
+              (text === "" ||
+                [row.name, row.id, row.queue, row.text].some((part) =>
+                  part?.toLowerCase().includes(text),
+                )),
+          );
+        const counts: Counts = {
+          queued: 0,
+          scheduled: 0,
+          running: 0,
+          completed: 0,
+          failed: 0,
+          cancelled: 0,
+          unknown: 0,
+        };
         for (const row of found) counts[row.state.kind] += 1;
-        const rows = found.filter((row) => spec.states.length === 0 || spec.states.includes(row.state.kind)).sort(ORDER[spec.sort]);
+        const rows = found
+          .filter((row) => spec.states.length === 0 || spec.states.includes(row.state.kind))
+          .sort(ORDER[spec.sort]);
         return [{ kind: "jobs", rows: cut(rows), counts }, rows.length];
       }
       case "job": {
         const job = this.#find(spec.server, spec.job);
-        return [{ kind: "job", detail: job ? this.world.detail(job) : null, lookup: job ? null : this.lookup }, job ? 1 : 0];
+        return [
+          {
+            kind: "job",
+            detail: job ? this.world.detail(job) : null,
+            lookup: job ? null : this.lookup,
+          },
+          job ? 1 : 0,
+        ];
       }
       case "log": {
         const log = this.#log(view);
         return [{ kind: "log", rows: log.rows(first, count), state: log.state() }, log.total];
       }
       case "queues": {
-        const all = this.world.queues().filter((queue) => spec.server === null || queue.server === spec.server);
+        const all = this.world
+          .queues()
+          .filter((queue) => spec.server === null || queue.server === spec.server);
         return [{ kind: "queues", rows: cut(all) }, all.length];
       }
       case "notices": {
         const found = (text: string) => text.toLowerCase().includes(spec.search.toLowerCase());
         const all = this.world.notices.filter(
-          (notice) => (!spec.unread || !notice.read) && (!spec.failures || notice.tone === "bad") && (found(notice.title) || found(notice.body) || found(notice.serverName)),
+          (notice) =>
+            (!spec.unread || !notice.read) &&
+            (!spec.failures || notice.tone === "bad") &&
+            (found(notice.title) || found(notice.body) || found(notice.serverName)),
         );
         return [{ kind: "notices", rows: cut(all) }, all.length];
       }
       case "frames": {
-        const all = this.world.frames.filter((frame) => spec.job === null || frame.text.includes(`"${spec.job}"`));
+        const all = this.world.frames.filter(
+          (frame) => spec.job === null || frame.text.includes(`"${spec.job}"`),
+        );
         return [{ kind: "frames", rows: cut(all) }, all.length];
       }
     }
@@ -271,7 +340,14 @@ export class Mock implements Backend {
     const total = filtered ? log.total : log.state().lines;
     const saving = { cancelled: false };
     this.#saving = saving;
-    const said = (rows: number, ended = false) => ({ rows, total, path: "/home/ada/logs/job.log", ended, cancelled: saving.cancelled, problem: null });
+    const said = (rows: number, ended = false) => ({
+      rows,
+      total,
+      path: "/home/ada/logs/job.log",
+      ended,
+      cancelled: saving.cancelled,
+      problem: null,
+    });
     for (let step = 0; step < 10 && !saving.cancelled; step += 1) {
       onProgress(said(Math.floor((total * step) / 10)));
       await new Promise((done) => setTimeout(done, 60));
@@ -287,14 +363,25 @@ export class Mock implements Backend {
   async logFetch(view: number): Promise<void> {
     this.#call("logFetch");
     const spec = this.#views.get(view);
-    const jobs = spec?.kind === "log" ? spec.jobs.flatMap(({ server, job }) => this.#find(server, job) ?? []) : [];
+    const jobs =
+      spec?.kind === "log"
+        ? spec.jobs.flatMap(({ server, job }) => this.#find(server, job) ?? [])
+        : [];
     for (const job of jobs) this.world.fetchLog(job, 1, () => this.touch());
   }
 
   #change(id: string, link: "connecting" | "paused" | "live"): void {
     const server = this.world.servers.find((server) => server.id === id);
     if (!server) throw error("notFound", "No such server.");
-    server.status = { ...server.status, link, since: Date.now(), reason: null, remedy: null, nextTry: null, attempt: 0 };
+    server.status = {
+      ...server.status,
+      link,
+      since: Date.now(),
+      reason: null,
+      remedy: null,
+      nextTry: null,
+      attempt: 0,
+    };
     this.touch();
     if (link === "connecting") setTimeout(() => this.#change(id, "live"), 900);
   }
@@ -310,7 +397,9 @@ export class Mock implements Backend {
     return structuredClone(draft);
   }
 
-  async saveServer(...[draft, change, key, headers]: Parameters<Backend["saveServer"]>): Promise<string> {
+  async saveServer(
+    ...[draft, change, key, headers]: Parameters<Backend["saveServer"]>
+  ): Promise<string> {
     this.keyGiven = key !== null && key !== "";
     this.headersGiven = headers !== null;
     this.#call("saveServer", draft, change);
@@ -321,27 +410,43 @@ export class Mock implements Backend {
     if (known) known.name = name;
     else this.world.addServer(id, name, draft.dialect, draft.ws, false);
     const server = this.world.servers.find((server) => server.id === id);
-    if (server && change !== "keep") server.key = change === "store" ? "stored" : change === "session" ? "session" : "none";
+    if (server && change !== "keep")
+      server.key = change === "store" ? "stored" : change === "session" ? "session" : "none";
     this.world.drafts.set(id, { ...structuredClone(draft), id, name });
     this.touch();
     return id;
   }
 
-  async testServer(...[draft, change, key, headers, onStep]: Parameters<Backend["testServer"]>): Promise<TestVerdict> {
+  async testServer(
+    ...[draft, change, key, headers, onStep]: Parameters<Backend["testServer"]>
+  ): Promise<TestVerdict> {
     this.keyGiven = key !== null && key !== "";
     this.headersGiven = headers !== null;
     this.#call("testServer", draft, change);
     // What the fake server thinks of the name that it is given.
-    const bad: [TestStepKind, Remedy] | null = draft.name === "refuse" ? ["key", "enterKey"] : draft.name === "wrong kind" ? ["api", "chooseKind"] : null;
+    const bad: [TestStepKind, Remedy] | null =
+      draft.name === "refuse"
+        ? ["key", "enterKey"]
+        : draft.name === "wrong kind"
+          ? ["api", "chooseKind"]
+          : null;
     const steps: [TestStepKind, string][] = [
-      ["reached", "127.0.0.1 answers."], ["socket", "The socket is open."], ["api", "It answers at /api."],
-      ["key", "The API accepts it, and answers nobody without one."], ["jobs", "It lists 42 jobs."],
+      ["reached", "127.0.0.1 answers."],
+      ["socket", "The socket is open."],
+      ["api", "It answers at /api."],
+      ["key", "The API accepts it, and answers nobody without one."],
+      ["jobs", "It lists 42 jobs."],
     ];
     for (const [step, text] of steps) {
       onStep({ step, state: "running", text: "", remedy: null });
       await new Promise((done) => setTimeout(done, 20));
       if (step === bad?.[0]) {
-        onStep({ step, state: "bad", text: "Wrong key. Check the key, or set where it is sent under Advanced.", remedy: bad[1] });
+        onStep({
+          step,
+          state: "bad",
+          text: "Wrong key. Check the key, or set where it is sent under Advanced.",
+          remedy: bad[1],
+        });
         return { ok: false, missing: "Saved anyway, nothing is shown until a key is accepted." };
       }
       onStep({ step, state: "good", text, remedy: null });
@@ -351,13 +456,37 @@ export class Mock implements Backend {
 
   /** What probes find, by the port of the URL. */
   readonly behind: Record<string, ProbeView> = {
-    "3000": { found: [this.#answers("study-buddy", "AI Study Buddy")], text: "AI Study Buddy: its API answers at /jobs/user/me.", instead: null, proxy: null },
-    "3001": { found: [this.#answers("analyzer", "Wallet analyzer")], text: "Wallet analyzer: its API answers at /api/v1.", instead: null, proxy: null },
-    "3002": {
-      found: [{ ...this.#answers("bull-board", "Better Bull Board"), ws: "ws://127.0.0.1:8081/", api: "http://127.0.0.1:3002/api", wantsKey: true }],
-      text: "Better Bull Board: its API answers at /api. Its socket is at 127.0.0.1:8081.", instead: null, proxy: null,
+    "3000": {
+      found: [this.#answers("study-buddy", "AI Study Buddy")],
+      text: "AI Study Buddy: its API answers at /jobs/user/me.",
+      instead: null,
+      proxy: null,
     },
-    "3003": { found: [], text: "127.0.0.1:3003 speaks http, not https. Use http://127.0.0.1:3003/.", instead: "http://127.0.0.1:3001/", proxy: null },
+    "3001": {
+      found: [this.#answers("analyzer", "Wallet analyzer")],
+      text: "Wallet analyzer: its API answers at /api/v1.",
+      instead: null,
+      proxy: null,
+    },
+    "3002": {
+      found: [
+        {
+          ...this.#answers("bull-board", "Better Bull Board"),
+          ws: "ws://127.0.0.1:8081/",
+          api: "http://127.0.0.1:3002/api",
+          wantsKey: true,
+        },
+      ],
+      text: "Better Bull Board: its API answers at /api. Its socket is at 127.0.0.1:8081.",
+      instead: null,
+      proxy: null,
+    },
+    "3003": {
+      found: [],
+      text: "127.0.0.1:3003 speaks http, not https. Use http://127.0.0.1:3003/.",
+      instead: "http://127.0.0.1:3001/",
+      proxy: null,
+    },
   };
 
   #answers(dialect: string, title: string): ProbeFound {
@@ -368,13 +497,28 @@ export class Mock implements Backend {
     this.#call("probeServer", url, extraCa);
     const port = /:(\d+)/.exec(url)?.[1] ?? "";
     const known = this.behind[port];
-    if (!known) return { found: [], text: `Nothing listens at ${url}. Is the server running, and is the port right?`, instead: null, proxy: null };
-    return { ...known, found: known.found.map((one) => ({ ...one, ws: one.ws || `ws://127.0.0.1:${port}/` })) };
+    if (!known)
+      return {
+        found: [],
+        text: `Nothing listens at ${url}. Is the server running, and is the port right?`,
+        instead: null,
+        proxy: null,
+      };
+    return {
+      ...known,
+      found: known.found.map((one) => ({ ...one, ws: one.ws || `ws://127.0.0.1:${port}/` })),
+    };
   }
 
-  async signIn(...[draft, email, password, , stay]: Parameters<Backend["signIn"]>): Promise<number> {
+  async signIn(
+    ...[draft, email, password, , stay]: Parameters<Backend["signIn"]>
+  ): Promise<number> {
     this.#call("signIn", draft, email, stay);
-    if (password === "wrong") throw error("signIn", "127.0.0.1:3000 does not accept this e-mail and password: Invalid credentials.");
+    if (password === "wrong")
+      throw error(
+        "signIn",
+        "127.0.0.1:3000 does not accept this e-mail and password: Invalid credentials.",
+      );
     return 1;
   }
 
@@ -422,7 +566,8 @@ export class Mock implements Backend {
     if (!job) throw error("notFound", "No such job.");
     const asked = (state: AskedState, message: string | null = null) => {
       job.row = { ...job.row, asked: { action, state, message, run: null } };
-      for (const notice of this.world.notices) if (notice.server === server && notice.job === id) notice.asked = job.row.asked;
+      for (const notice of this.world.notices)
+        if (notice.server === server && notice.job === id) notice.asked = job.row.asked;
       this.touch();
     };
     asked("asked");
@@ -437,7 +582,9 @@ export class Mock implements Backend {
 
   async markRead(ids: number[], read: boolean): Promise<void> {
     this.#call("markRead", ids, read);
-    this.world.notices = this.world.notices.map((notice) => (ids.includes(notice.id) ? { ...notice, read } : notice));
+    this.world.notices = this.world.notices.map((notice) =>
+      ids.includes(notice.id) ? { ...notice, read } : notice,
+    );
     this.touch();
   }
 
@@ -449,25 +596,34 @@ export class Mock implements Backend {
 
   async dismiss(ids: number[]): Promise<void> {
     this.#call("dismiss", ids);
-    for (const notice of this.world.notices) if (ids.includes(notice.id)) this.world.dismissed.set(notice.id, notice);
+    for (const notice of this.world.notices)
+      if (ids.includes(notice.id)) this.world.dismissed.set(notice.id, notice);
     this.world.notices = this.world.notices.filter((notice) => !ids.includes(notice.id));
     this.touch();
   }
 
   async restore(ids: number[]): Promise<void> {
     this.#call("restore", ids);
-    const back = ids.map((id) => this.world.dismissed.get(id)).filter((notice) => notice !== undefined);
+    const back = ids
+      .map((id) => this.world.dismissed.get(id))
+      .filter((notice) => notice !== undefined);
     this.world.notices = [...this.world.notices, ...back].sort((a, b) => b.at - a.at);
     this.touch();
   }
 
   async tryRule(...[rule]: Parameters<Backend["tryRule"]>) {
     this.#call("tryRule", rule);
-    const broken = [...rule.names, ...rule.queues, ...rule.users].find((pattern) => pattern.startsWith("/("));
+    const broken = [...rule.names, ...rule.queues, ...rule.users].find((pattern) =>
+      pattern.startsWith("/("),
+    );
     if (broken !== undefined) throw error("invalid", `“${broken}” is no pattern: unclosed group.`);
     const bad = rule.kinds.includes("failed");
     const told = this.world.notices.filter((notice) => (notice.tone === "bad") === bad);
-    return { total: this.world.notices.length, matched: told.length, examples: told.slice(0, 5).map(({ title, serverName, at }) => ({ title, serverName, at })) };
+    return {
+      total: this.world.notices.length,
+      matched: told.length,
+      examples: told.slice(0, 5).map(({ title, serverName, at }) => ({ title, serverName, at })),
+    };
   }
 
   async runRule(...[rule]: Parameters<Backend["runRule"]>) {
@@ -486,14 +642,21 @@ export class Mock implements Backend {
   async setPreferences({ mute = [], unmute = [], ...patch }: PreferencesPatch): Promise<void> {
     this.#call("setPreferences", { mute, unmute, ...patch });
     const same = (one: Mute, other: Mute) => JSON.stringify(one) === JSON.stringify(other);
-    const kept = (patch.muted ?? this.#preferences.muted).filter((one) => !unmute.some((other) => same(one, other)));
-    this.#preferences = { ...this.#preferences, ...(patch as Partial<Preferences>), muted: [...kept, ...mute] };
+    const kept = (patch.muted ?? this.#preferences.muted).filter(
+      (one) => !unmute.some((other) => same(one, other)),
+    );
+    this.#preferences = {
+      ...this.#preferences,
+      ...(patch as Partial<Preferences>),
+      muted: [...kept, ...mute],
+    };
     this.touch();
   }
 
   async mute(target: MuteTarget, by: MuteBy): Promise<Mute> {
     this.#call("mute", target, by);
-    const notice = target.kind === "notice" ? this.world.notices.find(({ id }) => id === target.id) : undefined;
+    const notice =
+      target.kind === "notice" ? this.world.notices.find(({ id }) => id === target.id) : undefined;
     const job = target.kind === "job" ? this.#find(target.server, target.job) : undefined;
     if (!notice && !job) throw error("notFound", "No such job.");
     const name = notice?.name ?? job?.row.name ?? "";
@@ -527,11 +690,22 @@ function error(code: ErrorCode, message: string): UserError {
   return { code, message };
 }
 
-const RANK: Record<StateKind, number> = { running: 0, queued: 1, scheduled: 1, unknown: 2, completed: 2, failed: 2, cancelled: 2 };
-const taken = (row: JobRow) => (row.startedAt === null ? 0 : (row.finishedAt ?? Date.now()) - row.startedAt);
+const RANK: Record<StateKind, number> = {
+  running: 0,
+  queued: 1,
+  scheduled: 1,
+  unknown: 2,
+  completed: 2,
+  failed: 2,
+  cancelled: 2,
+};
+const taken = (row: JobRow) =>
+  row.startedAt === null ? 0 : (row.finishedAt ?? Date.now()) - row.startedAt;
 const ORDER = {
   activity: (a: JobRow, b: JobRow) =>
-    RANK[a.state.kind] - RANK[b.state.kind] || (b.finishedAt ?? b.startedAt ?? b.createdAt ?? 0) - (a.finishedAt ?? a.startedAt ?? a.createdAt ?? 0),
+    RANK[a.state.kind] - RANK[b.state.kind] ||
+    (b.finishedAt ?? b.startedAt ?? b.createdAt ?? 0) -
+      (a.finishedAt ?? a.startedAt ?? a.createdAt ?? 0),
   created: (a: JobRow, b: JobRow) => (b.createdAt ?? 0) - (a.createdAt ?? 0),
   name: (a: JobRow, b: JobRow) => a.name.localeCompare(b.name),
   duration: (a: JobRow, b: JobRow) => taken(b) - taken(a),

@@ -24,7 +24,8 @@ const overview = async (): Promise<Overview> => {
 export const tauri: Backend = {
   subscribe: (onTick) => invoke("subscribe", { onTick: new Channel<Tick>(onTick) }),
   overview,
-  openView: (spec) => withTimeout(invoke<number>("open_view", { spec }), (view) => void tauri.closeView(view)),
+  openView: (spec) =>
+    withTimeout(invoke<number>("open_view", { spec }), (view) => void tauri.closeView(view)),
   viewWindow: (view, first, count) => withTimeout(invoke("view_window", { view, first, count })),
   closeView: (view) => invoke("close_view", { view }),
   logSeek: (view, target, around) => withTimeout(invoke("log_seek", { view, target, around })),
@@ -37,12 +38,25 @@ export const tauri: Backend = {
   logFetch: (view) => invoke("log_fetch", { view }),
   lookingAt: (focused, job) => invoke("looking_at", { focused, job }),
   serverDraft: (id) => invoke("server_draft", { id }),
-  saveServer: (draft, change, key, headers) => invoke("save_server", { draft, change, key: masked(key), headers: masked(headers) }),
+  saveServer: (draft, change, key, headers) =>
+    invoke("save_server", { draft, change, key: masked(key), headers: masked(headers) }),
   testServer: (draft, change, key, headers, onStep) =>
-    invoke("test_server", { draft, change, key: masked(key), headers: masked(headers), onStep: new Channel<TestStep>(onStep) }),
+    invoke("test_server", {
+      draft,
+      change,
+      key: masked(key),
+      headers: masked(headers),
+      onStep: new Channel<TestStep>(onStep),
+    }),
   probeServer: (url, extraCa) => invoke("probe_server", { url, extraCa }),
   signIn: (draft, email, password, headers, stay) =>
-    invoke("sign_in", { draft, email: mask(email), password: mask(password), headers: masked(headers), stay }),
+    invoke("sign_in", {
+      draft,
+      email: mask(email),
+      password: mask(password),
+      headers: masked(headers),
+      stay,
+    }),
   removeServer: (id) => invoke("remove_server", { id }),
   pauseServer: (id) => invoke("pause_server", { id }),
   resumeServer: (id) => invoke("resume_server", { id }),

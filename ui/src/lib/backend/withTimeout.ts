@@ -4,15 +4,22 @@ import type { UserError } from "../generated/UserError";
 export const TIMEOUT = 10_000;
 
 /**
-* Resolves to the answer, or rejects after `limit` ms so that the caller can retry. A later
-* answer is passed to `late`.
+ * Resolves to the answer, or rejects after `limit` ms so that the caller can retry. A later
+ * answer is passed to `late`.
  */
-export function withTimeout<T>(answer: Promise<T>, late?: (value: T) => void, limit = TIMEOUT): Promise<T> {
+export function withTimeout<T>(
+  answer: Promise<T>,
+  late?: (value: T) => void,
+  limit = TIMEOUT,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     let over = false;
     const timer = setTimeout(() => {
       over = true;
-      const error: UserError = { code: "internal", message: "Jobwatch did not respond in time. Try again." };
+      const error: UserError = {
+        code: "internal",
+        message: "Jobwatch did not respond in time. Try again.",
+      };
       reject(error);
     }, limit);
     answer.then(

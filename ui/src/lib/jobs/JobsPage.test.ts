@@ -21,11 +21,17 @@ describe("the job list", () => {
       grid.scrollTop = top;
       await fireEvent.scroll(grid);
       mock.advance();
-      await waitFor(() => expect(rows()[0]?.getAttribute("aria-rowindex")).toBe(String(Math.max(1, Math.floor(Math.min(top, 20_000 * 52 - HEIGHT) / 52) + 1 - OVERSCAN))));
+      await waitFor(() =>
+        expect(rows()[0]?.getAttribute("aria-rowindex")).toBe(
+          String(Math.max(1, Math.floor(Math.min(top, 20_000 * 52 - HEIGHT) / 52) + 1 - OVERSCAN)),
+        ),
+      );
       expect(rows().length).toBeLessThanOrEqual(most);
     }
     expect(mock.widest).toBeLessThanOrEqual(500);
-    expect(screen.getByRole("grid").getAttribute("aria-rowcount")).toBe(String(mock.world.jobs.length));
+    expect(screen.getByRole("grid").getAttribute("aria-rowcount")).toBe(
+      String(mock.world.jobs.length),
+    );
   });
 
   test("filters by state, with counts, and searches", async () => {
@@ -77,7 +83,11 @@ describe("the job list", () => {
     await fireEvent.pointerMove(grid);
     const added = mock.world.addJob("running", Date.now());
     added.row = { ...added.row, name: "brand new" };
-    const top = mock.world.jobs.find((job) => rows()[0]!.getAttribute("aria-label")!.startsWith(job.row.name) && job.row.state.kind === "running")!;
+    const top = mock.world.jobs.find(
+      (job) =>
+        rows()[0]!.getAttribute("aria-label")!.startsWith(job.row.name) &&
+        job.row.state.kind === "running",
+    )!;
     top.row = { ...top.row, progress: 77, stage: null };
     mock.touch();
     await screen.findByRole("button", { name: "1 new" });
@@ -92,7 +102,12 @@ describe("the job list", () => {
     const job = mock.world.jobs.find((job) => job.row.state.kind === "running")!;
     const server = mock.world.servers.find((server) => server.id === job.row.server)!;
     server.status = { ...server.status, link: "offline" };
-    job.row = { ...job.row, name: "left behind", startedAt: Date.now() - 3_600_000, heardAt: Date.now() - 3_300_000 };
+    job.row = {
+      ...job.row,
+      name: "left behind",
+      startedAt: Date.now() - 3_600_000,
+      heardAt: Date.now() - 3_300_000,
+    };
     mock.touch();
     const row = await screen.findByRole("row", { name: /^left behind, Running, / });
     await waitFor(() => expect(row.textContent).toMatch(/5 m\s*as of 55 m ago/));
@@ -107,7 +122,9 @@ describe("the job list", () => {
     mock.touch();
     await screen.findByRole("row", { name: /^from the future, Running, on .*, running for 5 m\b/ });
     mock.touch({ kind: "job", server: job.row.server, job: job.row.id, log: false });
-    expect((await screen.findByRole("region", { name: "Job from the future" })).textContent).toMatch(/Running for 5 m/);
+    expect(
+      (await screen.findByRole("region", { name: "Job from the future" })).textContent,
+    ).toMatch(/Running for 5 m/);
   });
 
   test("gives the error the room of the bar, and says no state that every row has", async () => {
@@ -134,7 +151,10 @@ describe("the job list", () => {
     expect(first!.getAttribute("aria-selected"), "the row is not opened for it").toBe("false");
     await user.click(screen.getByRole("menuitem", { name: `Mute “${name}”` }));
     await screen.findByText(new RegExp(`^Muted jobs named “${name}”`));
-    expect(mock.calls.find((call) => call.name === "mute")?.args).toMatchObject([{ kind: "job" }, "name"]);
+    expect(mock.calls.find((call) => call.name === "mute")?.args).toMatchObject([
+      { kind: "job" },
+      "name",
+    ]);
     await fireEvent.click(first!);
     await user.keyboard("m");
     await waitFor(() => expect(document.activeElement?.getAttribute("role")).toBe("menuitem"));
@@ -153,7 +173,9 @@ describe("the job list", () => {
 
   test("says so when jobs cannot be read, and tries again on request", async () => {
     const { Mock } = await import("../backend/mock");
-    const refuse = vi.spyOn(Mock.prototype, "openView").mockRejectedValue({ code: "storage", message: "The history is locked." });
+    const refuse = vi
+      .spyOn(Mock.prototype, "openView")
+      .mockRejectedValue({ code: "storage", message: "The history is locked." });
     await show();
     await screen.findByText("The history is locked.");
     refuse.mockRestore();
@@ -175,13 +197,18 @@ describe("a job's detail", () => {
   test("is opened in full when a popup was clicked", async () => {
     const { mock, running } = await open();
     await screen.findByRole("button", { name: "Show the list" });
-    expect(mock.calls.filter((call) => call.name === "lookingAt").at(-1)?.args[1]).toEqual({ server: running.row.server, job: running.row.id });
+    expect(mock.calls.filter((call) => call.name === "lookingAt").at(-1)?.args[1]).toEqual({
+      server: running.row.server,
+      job: running.row.id,
+    });
   });
 
   test("shows its log at once when a popup's button asked for that", async () => {
     const { mock, running } = await open();
     mock.touch({ kind: "job", server: running.row.server, job: running.row.id, log: true });
-    await waitFor(() => expect(screen.getByRole("tab", { name: /^Logs/ }).getAttribute("aria-selected")).toBe("true"));
+    await waitFor(() =>
+      expect(screen.getByRole("tab", { name: /^Logs/ }).getAttribute("aria-selected")).toBe("true"),
+    );
   });
 
   test("gives way to the notices when a popup about several jobs was clicked", async () => {
@@ -199,7 +226,13 @@ describe("a job's detail", () => {
     expect(mock.calls.some((call) => call.name === "act")).toBe(false);
     await user.click(screen.getByRole("button", { name: "Cancel…" }));
     await user.click(screen.getByRole("button", { name: "Cancel the job" }));
-    await waitFor(() => expect(mock.calls.find((call) => call.name === "act")?.args).toEqual([running.row.server, running.row.id, "cancel"]));
+    await waitFor(() =>
+      expect(mock.calls.find((call) => call.name === "act")?.args).toEqual([
+        running.row.server,
+        running.row.id,
+        "cancel",
+      ]),
+    );
     await waitFor(() => expect(screen.queryByRole("button", { name: "Cancel…" })).toBeNull());
   });
 
@@ -209,7 +242,10 @@ describe("a job's detail", () => {
     mock.touch();
     await user.click(await screen.findByRole("button", { name: "Watch", pressed: false }));
     await screen.findByRole("button", { name: "Watched", pressed: true });
-    expect(mock.calls.find((call) => call.name === "watch")?.args).toEqual([running.row.server, `job:${running.row.id}`]);
+    expect(mock.calls.find((call) => call.name === "watch")?.args).toEqual([
+      running.row.server,
+      `job:${running.row.id}`,
+    ]);
   });
 
   test("lists what fits a line as properties, when it was first, and gives trees a part of their own", async () => {
@@ -231,13 +267,20 @@ describe("a job's detail", () => {
     mock.touch();
     await within(region).findByText("As of 5 m ago");
     expect(within(region).getByText("Offline")).toBeTruthy();
-    expect(region.querySelector("header")!.textContent!.replace(/\d+ s/g, ""), "the head says no more than before").not.toMatch(/Offline|As of/);
+    expect(
+      region.querySelector("header")!.textContent!.replace(/\d+ s/g, ""),
+      "the head says no more than before",
+    ).not.toMatch(/Offline|As of/);
     expect(before).not.toMatch(/Offline/);
   });
 
   test("keeps every digit of the numbers in its data", async () => {
     await open();
-    expect(screen.getByText("115792089237316195423570985008687907853269984665640564039457584007913129639935")).toBeTruthy();
+    expect(
+      screen.getByText(
+        "115792089237316195423570985008687907853269984665640564039457584007913129639935",
+      ),
+    ).toBeTruthy();
   });
 
   test("follows a log of two million lines with a screenful in the page", async () => {
@@ -246,7 +289,9 @@ describe("a job's detail", () => {
     await user.click(screen.getByRole("tab", { name: /^Logs/ }));
     const log = await screen.findByRole("log", { name: "Log" });
     await waitFor(() => expect(log.textContent).toContain("(1999999)"));
-    expect(log.querySelectorAll(".line").length).toBeLessThanOrEqual(Math.ceil(HEIGHT / 20) + 1 + 2 * OVERSCAN);
+    expect(log.querySelectorAll(".line").length).toBeLessThanOrEqual(
+      Math.ceil(HEIGHT / 20) + 1 + 2 * OVERSCAN,
+    );
     running.logLines += 3;
     mock.touch();
     await waitFor(() => expect(log.textContent).toContain("(2000002)"));

@@ -20,21 +20,33 @@ const ABSENT: Record<string, Partial<Record<ActionView, string>>> = {
     cancel: "AI Study Buddy cannot cancel a job.",
   },
   analyzer: { retry: "The analyzer has no retry: submit the request again there." },
-  kecs: { retry: "Amazon ECS cannot retry a task: run its task definition again, or let its service start another." },
+  kecs: {
+    retry:
+      "Amazon ECS cannot retry a task: run its task definition again, or let its service start another.",
+  },
 };
 
 /** Why an action is not available for a job; null if there is nothing to explain. */
-export function whyNot(dialect: string | undefined, action: ActionView, state: StateKind): string | null {
+export function whyNot(
+  dialect: string | undefined,
+  action: ActionView,
+  state: StateKind,
+): string | null {
   const ended = isTerminal(state);
   if (action === "cancel" && ended) return null;
   if (action === "retry" && !(state === "failed" || state === "cancelled")) return null;
   const absent = ABSENT[dialect ?? ""]?.[action];
   if (absent) return absent;
-  return action === "retry" ? "The server does not allow a retry of this job right now." : "The server does not allow cancelling this job right now.";
+  return action === "retry"
+    ? "The server does not allow a retry of this job right now."
+    : "The server does not allow cancelling this job right now.";
 }
 
 /** Describes the state of a requested action. */
-export function describeAction(dialect: string | undefined, { action, state, message }: AskedView): string {
+export function describeAction(
+  dialect: string | undefined,
+  { action, state, message }: AskedView,
+): string {
   const name = actionName(dialect, action);
   switch (state) {
     case "asked":

@@ -26,7 +26,9 @@ const TOP = 8;
 
 /** Lays out a series, ignoring what is not a number; null if nothing remains. */
 export function plot(series: [number, number][], width: number, height: number): Plot | null {
-  const usable = series.filter(([at, value]) => Number.isFinite(at) && Number.isFinite(value)).sort(([one], [other]) => one - other);
+  const usable = series
+    .filter(([at, value]) => Number.isFinite(at) && Number.isFinite(value))
+    .sort(([one], [other]) => one - other);
   const [head] = usable;
   const tail = usable.at(-1);
   if (!head || !tail) return null;
@@ -36,7 +38,8 @@ export function plot(series: [number, number][], width: number, height: number):
   const most = Math.max(steps.at(-1) ?? 1, ...values);
   const span = tail[0] - head[0];
   const x = (at: number) => (span === 0 ? width : ((at - head[0]) / span) * width);
-  const y = (value: number) => (most === least ? height / 2 : height - ((value - least) / (most - least)) * (height - TOP));
+  const y = (value: number) =>
+    most === least ? height / 2 : height - ((value - least) / (most - least)) * (height - TOP);
   const points = usable.map(([at, value]) => ({ at, value, x: x(at), y: y(value) }));
   const round = (number: number) => Math.round(number * 10) / 10;
   const path = points.map((point) => `${round(point.x)},${round(point.y)}`);
@@ -49,7 +52,17 @@ export function plot(series: [number, number][], width: number, height: number):
     });
     return best;
   };
-  return { points, line: `M${path.join("L")}`, area: `M0,${height}L${path.join("L")}L${round(width)},${height}Z`, least, most, from: head[0], to: tail[0], y, nearest };
+  return {
+    points,
+    line: `M${path.join("L")}`,
+    area: `M0,${height}L${path.join("L")}L${round(width)},${height}Z`,
+    least,
+    most,
+    from: head[0],
+    to: tail[0],
+    y,
+    nearest,
+  };
 }
 
 /** Three to six round numbers that enclose a range. */
@@ -65,6 +78,8 @@ export function ticks(least: number, most: number): number[] {
   const last = most === least ? first + 1 : Math.ceil(most / step);
   // Multiply instead of adding up, which would accumulate rounding errors.
   const steps = Math.min(last - first, 12);
-  const found = Array.from({ length: steps + 1 }, (_, index) => Number(((first + index) * step).toPrecision(12)));
+  const found = Array.from({ length: steps + 1 }, (_, index) =>
+    Number(((first + index) * step).toPrecision(12)),
+  );
   return [...new Set(found)];
 }

@@ -5,8 +5,8 @@ import { jobKey } from "./states";
 const AIMING = 4000;
 
 /**
-* Keeps rows in place while the pointer moves over them, so that nothing slides away under a click.
-* The content of rows stays current; only their order is frozen.
+ * Keeps rows in place while the pointer moves over them, so that nothing slides away under a click.
+ * The content of rows stays current; only their order is frozen.
  */
 export class StableOrder {
   #rows = $state.raw<JobRow[] | null>(null);
@@ -55,6 +55,8 @@ export class StableOrder {
     }
     const known = new Set(frozen.map(jobKey));
     this.newer = rows.filter((row) => !known.has(jobKey(row))).length;
-    this.waiting = rows.length !== frozen.length || rows.some((row, index) => jobKey(row) !== jobKey(frozen[index] ?? row));
+    this.waiting =
+      rows.length !== frozen.length ||
+      rows.some((row, index) => jobKey(row) !== jobKey(frozen[index] ?? row));
   }
 }

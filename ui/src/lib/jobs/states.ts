@@ -29,7 +29,15 @@ export const STATES: Record<StateKind, StateStyle> = {
   unknown: { word: "Unknown", tone: "warn", icon: CircleHelp },
 };
 
-export const STATE_ORDER: StateKind[] = ["running", "queued", "scheduled", "completed", "failed", "cancelled", "unknown"];
+export const STATE_ORDER: StateKind[] = [
+  "running",
+  "queued",
+  "scheduled",
+  "completed",
+  "failed",
+  "cancelled",
+  "unknown",
+];
 
 /** Messages for states of ended jobs with an unknown outcome. */
 const LOST = new Map([
@@ -39,7 +47,9 @@ const LOST = new Map([
 
 /** The state's label, or the server's own word for an unknown state. */
 export function stateLabel(state: StateView): string {
-  return state.kind === "unknown" && state.name && lostMessage(state) === null ? sanitize(state.name) : STATES[state.kind].word;
+  return state.kind === "unknown" && state.name && lostMessage(state) === null
+    ? sanitize(state.name)
+    : STATES[state.kind].word;
 }
 
 /** Explains an unknown outcome; null for other states. */
@@ -74,19 +84,36 @@ export interface Age {
 /** How long a job took, has been running or has been waiting. */
 export function age(row: JobRow, now: number): Age {
   const { createdAt, startedAt, finishedAt, state } = row;
-  const made = (hint: string, text: string, at: number, fact = `${hint} ${text}`): Age => ({ text, hint, at, fact });
+  const made = (hint: string, text: string, at: number, fact = `${hint} ${text}`): Age => ({
+    text,
+    hint,
+    at,
+    fact,
+  });
   if (isOver(state)) {
-    if (isTerminal(state.kind) && startedAt !== null && finishedAt !== null && finishedAt >= startedAt) return made("Took", duration(finishedAt - startedAt), finishedAt);
+    if (
+      isTerminal(state.kind) &&
+      startedAt !== null &&
+      finishedAt !== null &&
+      finishedAt >= startedAt
+    )
+      return made("Took", duration(finishedAt - startedAt), finishedAt);
     if (finishedAt !== null) return made("Ended", relative(finishedAt, now), finishedAt);
     return made("Last update", relative(row.heardAt, now), row.heardAt);
   }
   // Tick in whole seconds, and never below zero if the server's clock is ahead of ours.
   const ticking = (since: number) => duration(Math.max(0, Math.floor((now - since) / 1000) * 1000));
-  if (state.kind === "running" && startedAt !== null) return made("Started", ticking(startedAt), startedAt, `Running for ${ticking(startedAt)}`);
+  if (state.kind === "running" && startedAt !== null)
+    return made("Started", ticking(startedAt), startedAt, `Running for ${ticking(startedAt)}`);
   const since = createdAt ?? startedAt;
   if (since === null) return { text: "–", hint: "", at: null, fact: "" };
   const waits = state.kind === "queued" || state.kind === "scheduled";
-  return made("Created", ticking(since), since, waits ? `Waiting for ${ticking(since)}` : `Created ${relative(since, now)}`);
+  return made(
+    "Created",
+    ticking(since),
+    since,
+    waits ? `Waiting for ${ticking(since)}` : `Created ${relative(since, now)}`,
+  );
 }
 
 /** Labels of a row's time column: duration, and how long ago the job ended. */
@@ -101,27 +128,43 @@ export function timeLabels(row: JobRow, now: number): TimeLabels {
   const { finishedAt, state } = row;
   const { hint, text, fact } = age(row, now);
   if (isOver(state)) {
-    const ended = finishedAt === null ? `updated ${relative(row.heardAt, now)}` : relative(finishedAt, now);
+    const ended =
+      finishedAt === null ? `updated ${relative(row.heardAt, now)}` : relative(finishedAt, now);
     return { length: hint === "Took" ? `ran ${text}` : "", when: ended };
   }
   if (hint === "Started") return { length: `for ${text}`, when: "" };
   if (hint !== "Created") return { length: "", when: "" };
-  return state.kind === "queued" || state.kind === "scheduled" ? { length: `waiting ${text}`, when: "" } : { length: "", when: fact.replace("Created", "created") };
+  return state.kind === "queued" || state.kind === "scheduled"
+    ? { length: `waiting ${text}`, when: "" }
+    : { length: "", when: fact.replace("Created", "created") };
 }
 
 /** A row's accessible name: job, state, server, age and error. */
 export function rowLabel(row: JobRow, now: number): string {
   const { hint, fact } = age(row, now);
   const lowered = fact.charAt(0).toLowerCase() + fact.slice(1);
-  const ended = hint === "Took" && row.finishedAt !== null ? `ended ${relative(row.finishedAt, now)}` : "";
+  const ended =
+    hint === "Took" && row.finishedAt !== null ? `ended ${relative(row.finishedAt, now)}` : "";
   const error = row.state.kind === "failed" && row.text !== null ? sanitize(row.text) : "";
   const about = row.about === null ? "" : sanitize(row.about);
-  return [sanitize(row.name), stateLabel(row.state), about, `on ${sanitize(row.serverName)}`, lowered, ended, error].filter(Boolean).join(", ");
+  return [
+    sanitize(row.name),
+    stateLabel(row.state),
+    about,
+    `on ${sanitize(row.serverName)}`,
+    lowered,
+    ended,
+    error,
+  ]
+    .filter(Boolean)
+    .join(", ");
 }
 
 /** Progress within 0 to 100, or null. */
 export function percent(progress: number | null): number | null {
-  return progress === null || !Number.isFinite(progress) ? null : Math.min(100, Math.max(0, progress));
+  return progress === null || !Number.isFinite(progress)
+    ? null
+    : Math.min(100, Math.max(0, progress));
 }
 
 /** `45 %`, with a decimal below one percent. */

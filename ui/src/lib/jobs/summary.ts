@@ -4,8 +4,8 @@ import type { Counts } from "../generated/Counts";
 const GATHER = 5000;
 
 /**
-* Announces changing counts as "3 finished, 1 failed" at intervals. Only jobs that end while it
-* runs count: those that a server lists on connecting or reconnecting ended before.
+ * Announces changing counts as "3 finished, 1 failed" at intervals. Only jobs that end while it
+ * runs count: those that a server lists on connecting or reconnecting ended before.
  */
 export class Summary {
   #question = "";
@@ -25,7 +25,8 @@ export class Summary {
     }
     if (this.#latest !== null) this.#announced = listed(this.#announced, this.#latest, counts);
     this.#latest = counts;
-    if (this.#timer === undefined && describeChanges(this.#announced, counts) !== "") this.#timer = setTimeout(() => this.#announce(), GATHER);
+    if (this.#timer === undefined && describeChanges(this.#announced, counts) !== "")
+      this.#timer = setTimeout(() => this.#announce(), GATHER);
   }
 
   stop(): void {

@@ -7,7 +7,15 @@ export interface AnsiStyle {
   bg: string | undefined;
 }
 
-const STYLES: Record<string, string> = { b: "bold", d: "dim", i: "italic", u: "underline", s: "struck", r: "inverse", o: "overline" };
+const STYLES: Record<string, string> = {
+  b: "bold",
+  d: "dim",
+  i: "italic",
+  u: "underline",
+  s: "struck",
+  r: "inverse",
+  o: "overline",
+};
 const HEX = /^#[0-9a-f]{6}$/i;
 
 /** Palette colours use tokens that are readable in both themes; others are mixed with the text colour. */
@@ -33,7 +41,12 @@ export function ansiStyle(span: Span): AnsiStyle {
 
 /** Tone of each log level. Colour always accompanies the level's word. */
 export const TONES: Record<string, "bad" | "warn" | "faint" | "plain"> = {
-  fatal: "bad", error: "bad", warn: "warn", info: "plain", debug: "faint", trace: "faint",
+  fatal: "bad",
+  error: "bad",
+  warn: "warn",
+  info: "plain",
+  debug: "faint",
+  trace: "faint",
 };
 
 /** The plain text of a line. */

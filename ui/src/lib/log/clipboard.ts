@@ -32,7 +32,13 @@ export async function copy(log: Log, format: LogFormat): Promise<void> {
   }
   await log.app.run(async () => {
     const many = Math.min(rows.count, MOST_COPIED);
-    await navigator.clipboard.writeText(await log.app.backend.logCopy(id, rows.first, many, format));
-    log.app.toast(many < rows.count ? `Copied the first ${grouped(many)} of ${count(rows.count, "line")}. Save the log to get all of them.` : `${count(many, "line")} copied.`);
+    await navigator.clipboard.writeText(
+      await log.app.backend.logCopy(id, rows.first, many, format),
+    );
+    log.app.toast(
+      many < rows.count
+        ? `Copied the first ${grouped(many)} of ${count(rows.count, "line")}. Save the log to get all of them.`
+        : `${count(many, "line")} copied.`,
+    );
   });
 }

@@ -1,6 +1,17 @@
 import { expect, test } from "vitest";
 
-import { clearedFor, unfiltered, found, narrows, literal, summary, toggleLevel, widened, withChip, withoutChip } from "./filter";
+import {
+  clearedFor,
+  unfiltered,
+  found,
+  narrows,
+  literal,
+  summary,
+  toggleLevel,
+  widened,
+  withChip,
+  withoutChip,
+} from "./filter";
 
 test("a filter that leaves nothing out says nothing", () => {
   expect(narrows(unfiltered(true))).toBe(false);
@@ -24,7 +35,8 @@ test("levels are chosen together, and all of them are the same as none", () => {
   expect(filter.levels).toEqual(["warn", "error"]);
   filter = toggleLevel(filter, "warn");
   expect(filter.levels).toEqual(["error"]);
-  for (const level of ["none", "trace", "debug", "info", "warn", "fatal"]) filter = toggleLevel(filter, level);
+  for (const level of ["none", "trace", "debug", "info", "warn", "fatal"])
+    filter = toggleLevel(filter, level);
   expect(filter.levels).toEqual([]);
 });
 
@@ -33,7 +45,9 @@ test("what is filtered reads as a sentence, and one step shows unfiltered again"
   filter = withChip(filter, "include", literal("upload"));
   filter = withChip(filter, "exclude", { ...literal("retry.*5"), regex: true });
   filter = { ...filter, find: literal("db"), onlyMatching: true, context: 2, cleared: [7] };
-  expect(summary(filter)).toBe("Only lines: level error, with “upload”, without /retry.*5/, matching “db” and 2 lines around");
+  expect(summary(filter)).toBe(
+    "Only lines: level error, with “upload”, without /retry.*5/, matching “db” and 2 lines around",
+  );
   const wide = widened(filter);
   expect(narrows(wide)).toBe(false);
   expect(wide.find?.text).toBe("db");

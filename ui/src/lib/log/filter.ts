@@ -16,7 +16,17 @@ export const LEVELS = [
 
 /** A filter that lets every line through. */
 export function unfiltered(fold: boolean, fields = true): LogFilter {
-  return { find: null, onlyMatching: false, context: 0, include: [], exclude: [], levels: [], fold, raw: !fields, cleared: [] };
+  return {
+    find: null,
+    onlyMatching: false,
+    context: 0,
+    include: [],
+    exclude: [],
+    levels: [],
+    fold,
+    raw: !fields,
+    cleared: [],
+  };
 }
 
 export function literal(text = ""): LogFind {
@@ -27,11 +37,21 @@ export function literal(text = ""): LogFind {
 export type Side = "include" | "exclude";
 
 export function sameFind(one: LogFind, other: LogFind): boolean {
-  return one.text === other.text && one.regex === other.regex && one.case === other.case && one.word === other.word;
+  return (
+    one.text === other.text &&
+    one.regex === other.regex &&
+    one.case === other.case &&
+    one.word === other.word
+  );
 }
 
 /** `filter` with the chip added, or replacing the one at `index`. Duplicates are dropped. */
-export function withChip(filter: LogFilter, side: Side, chip: LogFind, index: number | null = null): LogFilter {
+export function withChip(
+  filter: LogFilter,
+  side: Side,
+  chip: LogFind,
+  index: number | null = null,
+): LogFilter {
   const others = filter[side].filter((known, at) => at === index || !sameFind(known, chip));
   const place = index === null ? -1 : others.indexOf(filter[side][index] as LogFind);
   const chips = place < 0 ? [...others, chip] : others.with(place, chip);
@@ -44,14 +64,21 @@ export function withoutChip(filter: LogFilter, side: Side, index: number): LogFi
 
 /** Adds or removes a level. All levels are the same as none. */
 export function toggleLevel(filter: LogFilter, level: string): LogFilter {
-  const levels = filter.levels.includes(level) ? filter.levels.filter((known) => known !== level) : [...filter.levels, level];
+  const levels = filter.levels.includes(level)
+    ? filter.levels.filter((known) => known !== level)
+    : [...filter.levels, level];
   const ordered = LEVELS.map(([word]) => word as string).filter((word) => levels.includes(word));
   return { ...filter, levels: ordered.length === LEVELS.length ? [] : ordered };
 }
 
 /** Whether the filter hides lines, apart from cleared ones. */
 export function narrows(filter: LogFilter): boolean {
-  return filter.levels.length > 0 || filter.include.length > 0 || filter.exclude.length > 0 || onlyMatching(filter);
+  return (
+    filter.levels.length > 0 ||
+    filter.include.length > 0 ||
+    filter.exclude.length > 0 ||
+    onlyMatching(filter)
+  );
 }
 
 /** Whether only lines that match `find` are shown. */
@@ -73,19 +100,28 @@ export function chipLabel(find: LogFind): string {
 export function summary(filter: LogFilter): string {
   const parts: string[] = [];
   if (filter.levels.length > 0) {
-    const words = LEVELS.filter(([word]) => filter.levels.includes(word)).map(([, label]) => label.toLowerCase());
+    const words = LEVELS.filter(([word]) => filter.levels.includes(word)).map(([, label]) =>
+      label.toLowerCase(),
+    );
     parts.push(`level ${words.join(" or ")}`);
   }
   if (filter.include.length > 0) parts.push(`with ${filter.include.map(chipLabel).join(" and ")}`);
-  if (filter.exclude.length > 0) parts.push(`without ${filter.exclude.map(chipLabel).join(" or ")}`);
+  if (filter.exclude.length > 0)
+    parts.push(`without ${filter.exclude.map(chipLabel).join(" or ")}`);
   if (filter.find !== null && filter.onlyMatching) {
-    parts.push(`matching ${chipLabel(filter.find)}${filter.context > 0 ? ` and ${count(filter.context, "line")} around` : ""}`);
+    parts.push(
+      `matching ${chipLabel(filter.find)}${filter.context > 0 ? ` and ${count(filter.context, "line")} around` : ""}`,
+    );
   }
   return parts.length === 0 ? "" : `Only lines: ${parts.join(", ")}`;
 }
 
 /** The cleared line numbers after the jobs of the view have changed. */
-export function clearedFor(cleared: number[], before: readonly string[], after: readonly string[]): number[] {
+export function clearedFor(
+  cleared: number[],
+  before: readonly string[],
+  after: readonly string[],
+): number[] {
   if (cleared.length === 0) return [];
   const next = after.map((key) => cleared[before.indexOf(key)] ?? 0);
   return next.some((line) => line > 0) ? next : [];
@@ -93,9 +129,16 @@ export function clearedFor(cleared: number[], before: readonly string[], after: 
 
 /** `3 of 1,204`, with the progress while a search runs. */
 export function found(nth: number | null, matches: number, searched: number): string {
-  const some = matches === 0 ? "No match" : nth === null ? count(matches, "match", "matches") : `${grouped(nth)} of ${grouped(matches)}`;
+  const some =
+    matches === 0
+      ? "No match"
+      : nth === null
+        ? count(matches, "match", "matches")
+        : `${grouped(nth)} of ${grouped(matches)}`;
   if (searched >= 1) return some;
-  return matches === 0 ? `Searching, ${percent(searched)}` : `${some}, ${percent(searched)} searched`;
+  return matches === 0
+    ? `Searching, ${percent(searched)}`
+    : `${some}, ${percent(searched)} searched`;
 }
 
 const grouped = (number: number) => number.toLocaleString("en-US");

@@ -81,8 +81,10 @@ export function withCtrl(log: Log, pane: Pane, event: KeyboardEvent): boolean {
     pane.find();
     return true;
   }
-  const inText = event.target instanceof Element && event.target.closest("input, textarea, dialog") !== null;
-  if (key !== "c" || inText || log.selection === null || (getSelection()?.toString() ?? "") !== "") return false;
+  const inText =
+    event.target instanceof Element && event.target.closest("input, textarea, dialog") !== null;
+  if (key !== "c" || inText || log.selection === null || (getSelection()?.toString() ?? "") !== "")
+    return false;
   void copy(log, event.shiftKey ? "textWithTimes" : "text");
   return true;
 }

@@ -118,7 +118,11 @@ export class Log {
   /** Column widths in characters, and the log's start: the same for all rows. */
   readonly columns = $derived.by(() => {
     const span = this.state?.span ?? null;
-    return { number: grouped(this.state?.lines ?? 0).length, time: timeWidth(this.settings.current.time, span), start: span?.[0] ?? null };
+    return {
+      number: grouped(this.state?.lines ?? 0).length,
+      time: timeWidth(this.settings.current.time, span),
+      start: span?.[0] ?? null,
+    };
   });
 
   /** Index of the first of `rows`. */
@@ -157,7 +161,8 @@ export class Log {
 
   /** Records which rows are visible. */
   setVisible(first: number, count: number): void {
-    if (first !== this.visible.first || count !== this.visible.count) this.visible = { first, count };
+    if (first !== this.visible.first || count !== this.visible.count)
+      this.visible = { first, count };
     // Same position, other line: `arrived` finds out where the line went.
     if (this.#top?.row === first) return;
     const line = this.row(first);
@@ -176,9 +181,14 @@ export class Log {
 
   setJobs(jobs: LogJob[]): void {
     const before = this.jobs.map(keyOf);
-    const next = jobs.filter((job, at) => jobs.findIndex((other) => keyOf(other) === keyOf(job)) === at).slice(0, MOST_JOBS);
+    const next = jobs
+      .filter((job, at) => jobs.findIndex((other) => keyOf(other) === keyOf(job)) === at)
+      .slice(0, MOST_JOBS);
     if (next.length === 0) return;
-    this.filter = { ...this.filter, cleared: clearedFor(this.filter.cleared, before, next.map(keyOf)) };
+    this.filter = {
+      ...this.filter,
+      cleared: clearedFor(this.filter.cleared, before, next.map(keyOf)),
+    };
     this.jobs = next;
     this.origins = false;
     this.#ask();
@@ -196,7 +206,10 @@ export class Log {
     this.paused = null;
     this.follow = true;
     this.apply({ ...this.filter, cleared: end });
-    this.app.toast("Earlier lines are hidden, not deleted.", { verb: "Undo", act: () => this.unclear(before) });
+    this.app.toast("Earlier lines are hidden, not deleted.", {
+      verb: "Undo",
+      act: () => this.unclear(before),
+    });
   }
 
   unclear(to: number[] = []): void {
@@ -204,12 +217,22 @@ export class Log {
   }
 
   #ask(): void {
-    const at = this.follow ? null : (this.selection && this.row(this.selection.head) ? { row: this.selection.head, line: this.current } : this.#top);
+    const at = this.follow
+      ? null
+      : this.selection && this.row(this.selection.head)
+        ? { row: this.selection.head, line: this.current }
+        : this.#top;
     const below = at === null ? 0 : Math.max(0, at.row - this.visible.first);
     const { line } = at ?? { line: null };
     // With several jobs a line's number does not determine its position.
     const target: LogTarget | null =
-      line === null || line.gap !== null ? null : this.jobs.length === 1 ? { kind: "line", line: line.line } : line.at === null ? null : { kind: "time", at: line.at };
+      line === null || line.gap !== null
+        ? null
+        : this.jobs.length === 1
+          ? { kind: "line", line: line.line }
+          : line.at === null
+            ? null
+            : { kind: "time", at: line.at };
     this.selection = null;
     this.match = null;
     this.paused = null;
@@ -231,7 +254,11 @@ export class Log {
   }
 
   #spec(): ViewSpec {
-    return { kind: "log", jobs: this.jobs.map(({ server, job }) => ({ server, job })), filter: this.filter };
+    return {
+      kind: "log",
+      jobs: this.jobs.map(({ server, job }) => ({ server, job })),
+      filter: this.filter,
+    };
   }
 
   /** Shows the fields of structured lines separately, or leaves lines as they came. */
@@ -315,7 +342,11 @@ export class Log {
     if (!moved && (!state || state.lines === 0 || state.earlier === "asking")) return;
     this.startAtError = false;
     const errors = (state?.levels[ERROR] ?? 0) + (state?.levels[FATAL] ?? 0);
-    if (!moved && errors > 0) void this.seek({ kind: "level", from: this.total, back: true, level: "error" }, "No error before this.");
+    if (!moved && errors > 0)
+      void this.seek(
+        { kind: "level", from: this.total, back: true, level: "error" },
+        "No error before this.",
+      );
   }
 
   /** Detects rows inserted or dropped above the visible ones; `old` if none of the arrived rows are new. */
@@ -409,11 +440,17 @@ export class Log {
 
   nextLevel(back: boolean, level: LogLevel = "error"): Promise<number | null> {
     const word = level === "error" ? "error" : "warning";
-    return this.seek({ kind: "level", from: this.#from(back), back, level }, back ? `No ${word} before this.` : `No ${word} after this.`);
+    return this.seek(
+      { kind: "level", from: this.#from(back), back, level },
+      back ? `No ${word} before this.` : `No ${word} after this.`,
+    );
   }
 
   nextMatch(back: boolean): Promise<number | null> {
-    return this.seek({ kind: "match", from: this.match?.row ?? this.#from(back), back }, "No line matches.");
+    return this.seek(
+      { kind: "match", from: this.match?.row ?? this.#from(back), back },
+      "No line matches.",
+    );
   }
 
   /** Marks a time range and jumps to its first row. */

@@ -9,7 +9,10 @@ const OVERSCAN = 8;
 const MOST = Math.ceil(HEIGHT / 20) + 1 + 2 * OVERSCAN;
 const user = userEvent.setup({ delay: null });
 const grid = () => screen.getByRole("grid", { name: "Lines" });
-const lines = () => within(grid()).queryAllByRole("row").filter((row) => row.hasAttribute("aria-rowindex"));
+const lines = () =>
+  within(grid())
+    .queryAllByRole("row")
+    .filter((row) => row.hasAttribute("aria-rowindex"));
 const text = () => grid().textContent ?? "";
 const index = (row: Element | undefined) => Number(row?.getAttribute("aria-rowindex"));
 
@@ -46,42 +49,53 @@ async function menu(label: string, item: RegExp) {
 }
 
 describe("the viewport", () => {
-  test.each([["rows of one height", false], ["wrapped rows", true]])("never has more %s in the page than are visible and the overscan, in ten million", async (_, wrapped) => {
-    const { mock } = await open(2);
-    if (wrapped) await user.keyboard("w");
-    await waitFor(() => expect(text()).toContain("(10000000)"));
-    expect(lines().length).toBeLessThanOrEqual(MOST);
-    for (const top of [0, 7_000_000, 14_000_000, 40, 15_000_000 - HEIGHT]) {
-      await scroll(top);
-      const part = top / (15_000_000 - HEIGHT);
-      await waitFor(() => expect(Math.abs(index(lines()[0]) - part * 10_000_000)).toBeLessThan(60));
-      mock.touch();
-      expect(lines().length).toBeLessThanOrEqual(MOST);
-    }
-    expect(mock.widest).toBeLessThanOrEqual(500);
-    expect(grid().getAttribute("aria-rowcount")).toBe("10000000");
-  });
-
-  test.each(["failed", "completed"] as const)("of a job that %s begins at its last error where it failed, else at its end", async (kind) => {
-    const mock = await show();
-    const job = mock.world.jobs[2]!;
-    job.row.state = { kind, name: null };
-    mock.touch({ kind: "job", server: job.row.server, job: job.row.id, log: true });
-    await screen.findByRole("log", { name: "Log" });
-    await waitFor(() => expect(lines().length).toBeGreaterThan(5));
-    const chosen = () => lines().find((line) => line.getAttribute("aria-selected") === "true");
-    if (kind === "completed") {
+  test.each([
+    ["rows of one height", false],
+    ["wrapped rows", true],
+  ])(
+    "never has more %s in the page than are visible and the overscan, in ten million",
+    async (_, wrapped) => {
+      const { mock } = await open(2);
+      if (wrapped) await user.keyboard("w");
       await waitFor(() => expect(text()).toContain("(10000000)"));
-      expect(chosen()).toBeUndefined();
-      return;
-    }
-    await waitFor(() => expect(chosen()?.textContent).toMatch(/error/i));
-    // Later movements of the user are kept.
-    await press("{Home}");
-    await waitFor(() => expect(index(lines()[0])).toBe(1));
-    mock.touch();
-    await waitFor(() => expect(index(lines()[0])).toBe(1));
-  });
+      expect(lines().length).toBeLessThanOrEqual(MOST);
+      for (const top of [0, 7_000_000, 14_000_000, 40, 15_000_000 - HEIGHT]) {
+        await scroll(top);
+        const part = top / (15_000_000 - HEIGHT);
+        await waitFor(() =>
+          expect(Math.abs(index(lines()[0]) - part * 10_000_000)).toBeLessThan(60),
+        );
+        mock.touch();
+        expect(lines().length).toBeLessThanOrEqual(MOST);
+      }
+      expect(mock.widest).toBeLessThanOrEqual(500);
+      expect(grid().getAttribute("aria-rowcount")).toBe("10000000");
+    },
+  );
+
+  test.each(["failed", "completed"] as const)(
+    "of a job that %s begins at its last error where it failed, else at its end",
+    async (kind) => {
+      const mock = await show();
+      const job = mock.world.jobs[2]!;
+      job.row.state = { kind, name: null };
+      mock.touch({ kind: "job", server: job.row.server, job: job.row.id, log: true });
+      await screen.findByRole("log", { name: "Log" });
+      await waitFor(() => expect(lines().length).toBeGreaterThan(5));
+      const chosen = () => lines().find((line) => line.getAttribute("aria-selected") === "true");
+      if (kind === "completed") {
+        await waitFor(() => expect(text()).toContain("(10000000)"));
+        expect(chosen()).toBeUndefined();
+        return;
+      }
+      await waitFor(() => expect(chosen()?.textContent).toMatch(/error/i));
+      // Later movements of the user are kept.
+      await press("{Home}");
+      await waitFor(() => expect(index(lines()[0])).toBe(1));
+      mock.touch();
+      await waitFor(() => expect(index(lines()[0])).toBe(1));
+    },
+  );
 
   test("stands where it stood, with its filter, after another part of the job was looked at", async () => {
     const { mock } = await open(2);
@@ -89,7 +103,10 @@ describe("the viewport", () => {
     await user.type(await screen.findByRole("textbox", { name: "Find" }), "progress");
     await waitFor(() => expect(screen.getByRole("search").textContent).toContain("matches"));
     await press("g");
-    await user.type(await screen.findByRole("textbox", { name: "Line, time or percentage" }), "1234567{Enter}");
+    await user.type(
+      await screen.findByRole("textbox", { name: "Line, time or percentage" }),
+      "1234567{Enter}",
+    );
     await waitFor(() => expect(text()).toContain("(1234567)"));
     const before = index(lines()[0]);
     await user.click(screen.getByRole("tab", { name: "Overview" }));
@@ -108,7 +125,10 @@ describe("the viewport", () => {
     const { mock, job } = await open(2);
     const go = async (typed: string) => {
       await user.keyboard("g");
-      await user.type(await screen.findByRole("textbox", { name: "Line, time or percentage" }), `${typed}{Enter}`);
+      await user.type(
+        await screen.findByRole("textbox", { name: "Line, time or percentage" }),
+        `${typed}{Enter}`,
+      );
       await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
     };
     await go("1,234,567");
@@ -117,7 +137,11 @@ describe("the viewport", () => {
     await waitFor(() => expect(text()).toContain("(5000001)"));
     await go("+65s");
     await waitFor(() => expect(text()).toContain("(501)"));
-    expect(mock.calls.find((call) => call.name === "logSeek" && (call.args[0] as { kind: string }).kind === "time")?.args).toEqual([{ kind: "time", at: job.row.startedAt! + 65_000 }]);
+    expect(
+      mock.calls.find(
+        (call) => call.name === "logSeek" && (call.args[0] as { kind: string }).kind === "time",
+      )?.args,
+    ).toEqual([{ kind: "time", at: job.row.startedAt! + 65_000 }]);
     await press("{Home}");
     await waitFor(() => expect(index(lines()[0])).toBe(1));
     await press("{End}");
@@ -136,7 +160,10 @@ describe("the viewport", () => {
     await user.keyboard("{Escape}");
     await waitFor(() => expect(grid().querySelector(".at")).toBeNull());
     expect(grid().querySelector("[aria-selected=true]")!.textContent).toContain(chosen);
-    expect(JSON.parse(localStorage.getItem("jobwatch.log")!)).toMatchObject({ wrap: true, time: "none" });
+    expect(JSON.parse(localStorage.getItem("jobwatch.log")!)).toMatchObject({
+      wrap: true,
+      time: "none",
+    });
   });
 });
 
@@ -150,7 +177,9 @@ describe("following", () => {
     mock.touch();
     await user.click(await screen.findByRole("button", { name: "3 new lines" }));
     await waitFor(() => expect(text()).toContain(`(${end + 3})`));
-    expect(screen.getByRole("button", { name: "Following" }).getAttribute("aria-pressed")).toBe("true");
+    expect(screen.getByRole("button", { name: "Following" }).getAttribute("aria-pressed")).toBe(
+      "true",
+    );
   });
 
   test("pauses with Space while the store goes on, and says how much came", async () => {
@@ -169,7 +198,9 @@ describe("following", () => {
 
   test("does not say that it follows while it is paused, nor of a job that has ended", async () => {
     const { mock, job } = await open(0);
-    expect(screen.getByRole("button", { name: "Following" }).getAttribute("aria-pressed")).toBe("true");
+    expect(screen.getByRole("button", { name: "Following" }).getAttribute("aria-pressed")).toBe(
+      "true",
+    );
     await user.keyboard(" ");
     await screen.findByRole("button", { name: "Paused · Resume" });
     expect(screen.queryByRole("button", { name: "Following" })).toBeNull();
@@ -236,7 +267,11 @@ describe("finding and filtering", () => {
     await user.click(screen.getByRole("button", { name: "Change" }));
     await waitFor(() => expect(lines()).toHaveLength(7));
     const spec = mock.open.findLast((spec) => spec.kind === "log");
-    expect(spec?.filter).toMatchObject({ levels: ["warn", "error"], include: [], exclude: [{ text: "unused variable" }] });
+    expect(spec?.filter).toMatchObject({
+      levels: ["warn", "error"],
+      include: [],
+      exclude: [{ text: "unused variable" }],
+    });
     await user.click(screen.getByRole("button", { name: "Remove all filters" }));
     await waitFor(() => expect(lines().length).toBeGreaterThan(20));
   });
@@ -263,10 +298,16 @@ describe("finding and filtering", () => {
     await press("{Home}");
     await waitFor(() => expect(index(lines()[0])).toBe(1));
     await user.keyboard("e");
-    await waitFor(() => expect(grid().querySelector("[aria-selected=true] .level")?.textContent?.trim()).toBe("error"));
+    await waitFor(() =>
+      expect(grid().querySelector("[aria-selected=true] .level")?.textContent?.trim()).toBe(
+        "error",
+      ),
+    );
     const first = index(grid().querySelector("[aria-selected=true]")!);
     await user.keyboard("e");
-    await waitFor(() => expect(index(grid().querySelector("[aria-selected=true]")!)).toBeGreaterThan(first));
+    await waitFor(() =>
+      expect(index(grid().querySelector("[aria-selected=true]")!)).toBeGreaterThan(first),
+    );
     await user.keyboard("E");
     await waitFor(() => expect(index(grid().querySelector("[aria-selected=true]")!)).toBe(first));
   });
@@ -277,7 +318,10 @@ describe("reading", () => {
     const { mock } = await open(1);
     const link = within(grid()).getByRole("link", { name: /runbook/ });
     await user.click(link);
-    expect(mock.calls.at(-1)).toEqual({ name: "openLink", args: ["https://example.com/runbook?id=oom&x=1"] });
+    expect(mock.calls.at(-1)).toEqual({
+      name: "openLink",
+      args: ["https://example.com/runbook?id=oom&x=1"],
+    });
     await fireEvent.click(lines().find((row) => row.textContent!.includes("request handled"))!);
     const detail = await screen.findByRole("region", { name: "Full line" });
     await within(detail).findByText("u-104");
@@ -297,8 +341,17 @@ describe("reading", () => {
 
   test("leaves room for the source in every line once one of them names it", async () => {
     const { mock, job } = await open(0);
-    const entries = (origins: (string | null)[]) => origins.map((origin, n) => ({ id: `o${n}`, line: n + 1, at: (job.row.startedAt ?? 0) + n, level: "info", origin, text: `line ${n}` }));
-    const sources = () => [...grid().querySelectorAll(".origin")].map((source) => source.textContent);
+    const entries = (origins: (string | null)[]) =>
+      origins.map((origin, n) => ({
+        id: `o${n}`,
+        line: n + 1,
+        at: (job.row.startedAt ?? 0) + n,
+        level: "info",
+        origin,
+        text: `line ${n}`,
+      }));
+    const sources = () =>
+      [...grid().querySelectorAll(".origin")].map((source) => source.textContent);
     const tell = (origins: (string | null)[]) => {
       job.log = entries(origins);
       job.logLines = origins.length;
@@ -316,7 +369,10 @@ describe("reading", () => {
     const { job } = await open(1);
     const at = job.log!.findIndex((entry) => entry.text.startsWith("control characters"));
     await user.keyboard("g");
-    await user.type(await screen.findByRole("textbox", { name: "Line, time or percentage" }), `${at + 1}{Enter}`);
+    await user.type(
+      await screen.findByRole("textbox", { name: "Line, time or percentage" }),
+      `${at + 1}{Enter}`,
+    );
     await waitFor(() => expect(text()).toContain("⟨U+0007⟩ and ⟨U+202E⟩txt.exe"));
   });
 
@@ -332,14 +388,24 @@ describe("reading", () => {
     await user.keyboard("{Control>}a{/Control}");
     await menu("More", /^Copy with times/);
     await screen.findByText(/^Copied the first 100,000 of 10,000,000 lines/);
-    expect(mock.calls.filter((call) => call.name === "logCopy").map((call) => call.args)).toEqual([[0, 3, "text"], [0, 100_000, "textWithTimes"]]);
+    expect(mock.calls.filter((call) => call.name === "logCopy").map((call) => call.args)).toEqual([
+      [0, 3, "text"],
+      [0, 100_000, "textWithTimes"],
+    ]);
   });
 });
 
 describe("going to errors", () => {
   test("begins before the first line, and covers nothing of the last", async () => {
     const { mock, job } = await open(0);
-    job.log = [0, 1, 2].map((n) => ({ id: `e${n}`, line: n + 1, at: (job.row.startedAt ?? 0) + n, level: n === 0 ? "error" : "info", origin: null, text: `line ${n}` }));
+    job.log = [0, 1, 2].map((n) => ({
+      id: `e${n}`,
+      line: n + 1,
+      at: (job.row.startedAt ?? 0) + n,
+      level: n === 0 ? "error" : "info",
+      origin: null,
+      text: `line ${n}`,
+    }));
     job.logLines = 3;
     job.logStamp = (job.logStamp ?? 0) + 1;
     mock.touch();
@@ -355,7 +421,9 @@ describe("what is not here", () => {
   test("asks for earlier lines when the very top is reached, and stays where it was", async () => {
     const { mock, job } = await open(1);
     await press("{Home}");
-    await waitFor(() => expect(mock.calls.filter((call) => call.name === "logFetch")).toHaveLength(1));
+    await waitFor(() =>
+      expect(mock.calls.filter((call) => call.name === "logFetch")).toHaveLength(1),
+    );
     await screen.findByText("Loading earlier lines…");
     await screen.findByText("347 lines");
     await waitFor(() => expect(text()).toContain("Building"));
@@ -374,8 +442,13 @@ describe("what is not here", () => {
     job.earlier = "never";
     const at = job.log!.findIndex((entry) => entry.gap);
     await user.keyboard("g");
-    await user.type(await screen.findByRole("textbox", { name: "Line, time or percentage" }), `${at + 1}{Enter}`);
-    const row = (await screen.findByText(/^No lines received from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d$/)).closest<HTMLElement>("[role=row]")!;
+    await user.type(
+      await screen.findByRole("textbox", { name: "Line, time or percentage" }),
+      `${at + 1}{Enter}`,
+    );
+    const row = (
+      await screen.findByText(/^No lines received from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d$/)
+    ).closest<HTMLElement>("[role=row]")!;
     await user.click(within(row).getByRole("button", { name: "Fetch" }));
     await screen.findByText("Fetching…");
     await waitFor(() => expect(text()).toContain("heard late: linking"));
@@ -390,8 +463,13 @@ describe("what is not here", () => {
     Object.assign(gap, { beginning: true, from: gap.to, fetchable: false });
     mock.touch();
     await user.keyboard("g");
-    await user.type(await screen.findByRole("textbox", { name: "Line, time or percentage" }), `${at + 1}{Enter}`);
-    const row = (await screen.findByText(/^The server has no lines before \d\d:\d\d:\d\d$/)).closest<HTMLElement>("[role=row]")!;
+    await user.type(
+      await screen.findByRole("textbox", { name: "Line, time or percentage" }),
+      `${at + 1}{Enter}`,
+    );
+    const row = (
+      await screen.findByText(/^The server has no lines before \d\d:\d\d:\d\d$/)
+    ).closest<HTMLElement>("[role=row]")!;
     expect(within(row).queryByRole("button")).toBeNull();
   });
 
@@ -414,18 +492,25 @@ describe("several jobs and the way out", () => {
     await user.click(await within(dialog).findByRole("button", { name: /^build with colours/ }));
     await waitFor(() => expect(within(jobs).getAllByRole("listitem")).toHaveLength(4));
     await user.click(screen.getByRole("button", { name: "Remove publish release from this log" }));
-    await waitFor(() => expect(mock.open.findLast((spec) => spec.kind === "log")?.jobs).toHaveLength(3));
+    await waitFor(() =>
+      expect(mock.open.findLast((spec) => spec.kind === "log")?.jobs).toHaveLength(3),
+    );
   });
 
   test("saves with progress and tells the path, or stops and keeps nothing", async () => {
     const { mock } = await open(1);
     await menu("More", /^Save the log/);
-    await user.selectOptions(await screen.findByRole("combobox", { name: "Format" }), "NDJSON, one object per line");
+    await user.selectOptions(
+      await screen.findByRole("combobox", { name: "Format" }),
+      "NDJSON, one object per line",
+    );
     await user.click(screen.getByRole("button", { name: "Save…" }));
     await screen.findByRole("progressbar", { name: "Saving" });
     await screen.findByText("/home/ada/logs/job.log");
     expect(mock.calls.find((call) => call.name === "logSave")?.args).toEqual([false, "ndjson"]);
-    await user.click(within(screen.getByRole("dialog")).getAllByRole("button", { name: "Close" }).at(-1)!);
+    await user.click(
+      within(screen.getByRole("dialog")).getAllByRole("button", { name: "Close" }).at(-1)!,
+    );
     await menu("More", /^Save the log/);
     await user.click(await screen.findByRole("button", { name: "Save…" }));
     await user.click(await screen.findByRole("button", { name: "Stop" }));
@@ -450,8 +535,14 @@ test("the log passes axe, with everything open", async () => {
   await user.click(lines().at(-1)!);
   await screen.findByRole("region", { name: "Full line" });
   const faults = async () => {
-    const { violations } = await axe.run(document.body, { rules: { "color-contrast": { enabled: false }, region: { enabled: false } }, resultTypes: ["violations"], preload: false });
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(" | ")}`);
+    const { violations } = await axe.run(document.body, {
+      rules: { "color-contrast": { enabled: false }, region: { enabled: false } },
+      resultTypes: ["violations"],
+      preload: false,
+    });
+    return violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(" | ")}`,
+    );
   };
   expect(await faults()).toEqual([]);
   await user.click(screen.getByRole("button", { name: "More" }));

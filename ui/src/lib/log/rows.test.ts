@@ -48,7 +48,13 @@ describe("rows of natural height", () => {
     expect(laid.anchor.row).toBe(5.5);
   });
   test("are as many in the page as low ones would be, wherever it is scrolled", () => {
-    for (const anchor of [anchorAt(0, 10_000_000, V), anchorAt(0.37, 10_000_000, V), anchorAt(1, 10_000_000, V), { row: 10_000_000, y: -9000 }, { row: 0, y: 9000 }]) {
+    for (const anchor of [
+      anchorAt(0, 10_000_000, V),
+      anchorAt(0.37, 10_000_000, V),
+      anchorAt(1, 10_000_000, V),
+      { row: 10_000_000, y: -9000 },
+      { row: 0, y: 9000 },
+    ]) {
       const { first, count } = around(anchor, 10_000_000, V, 20, 8);
       expect(count).toBeGreaterThan(V / 20);
       expect(count).toBeLessThanOrEqual(V / 20 + 1 + 2 * 8);
@@ -60,7 +66,12 @@ describe("rows of natural height", () => {
     for (const part of [0, 0.2, 0.5, 0.999, 1]) {
       const anchor = anchorAt(part, total, V);
       const drawn = around(anchor, total, V, height, 8);
-      const laid = layOut(anchor, { first: drawn.first, heights: Array.from({ length: drawn.count }, () => height) }, total, V);
+      const laid = layOut(
+        anchor,
+        { first: drawn.first, heights: Array.from({ length: drawn.count }, () => height) },
+        total,
+        V,
+      );
       expect(drawn.first * height - laid.top).toBeCloseTo(part * (total * height - V));
       expect(laid.part).toBeCloseTo(part);
     }
@@ -69,9 +80,21 @@ describe("rows of natural height", () => {
 
 describe("looks", () => {
   test("colours of the palette are tokens, others are mixed with the text's, anything else is nothing", () => {
-    expect(ansiStyle({ text: "", fg: "1", bg: "12", style: "bu" })).toEqual({ class: "fg bg bold underline", fg: "var(--ansi-1)", bg: "var(--ansi-12)" });
-    expect(ansiStyle({ text: "", fg: "#ffd200" })).toEqual({ class: "fg own", fg: "#ffd200", bg: undefined });
-    expect(ansiStyle({ text: "", fg: "red;--x:1", bg: "16", style: "zq" })).toEqual({ class: "", fg: undefined, bg: undefined });
+    expect(ansiStyle({ text: "", fg: "1", bg: "12", style: "bu" })).toEqual({
+      class: "fg bg bold underline",
+      fg: "var(--ansi-1)",
+      bg: "var(--ansi-12)",
+    });
+    expect(ansiStyle({ text: "", fg: "#ffd200" })).toEqual({
+      class: "fg own",
+      fg: "#ffd200",
+      bg: undefined,
+    });
+    expect(ansiStyle({ text: "", fg: "red;--x:1", bg: "16", style: "zq" })).toEqual({
+      class: "",
+      fg: undefined,
+      bg: undefined,
+    });
     expect(ansiStyle({ text: "", mark: true }).class).toBe("mark");
   });
 });

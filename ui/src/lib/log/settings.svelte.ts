@@ -21,7 +21,16 @@ export const SMALLEST = 10;
 export const LARGEST = 18;
 
 export const DEFAULTS: LogSettings = {
-  wrap: false, time: "absolute", zone: "local", numbers: false, origin: true, fields: true, fold: true, histogram: true, filters: false, size: 12,
+  wrap: false,
+  time: "absolute",
+  zone: "local",
+  numbers: false,
+  origin: true,
+  fields: true,
+  fold: true,
+  histogram: true,
+  filters: false,
+  size: 12,
 };
 
 const TIMES: unknown[] = ["absolute", "relative", "since", "none"] satisfies TimeStyle[];
@@ -32,7 +41,10 @@ function usable(value: unknown): value is LogSettings {
   const known = value as Record<string, unknown>;
   return (
     Object.entries(DEFAULTS).every(([name, initial]) => typeof known[name] === typeof initial) &&
-    TIMES.includes(known.time) && ZONES.includes(known.zone) && (known.size as number) >= SMALLEST && (known.size as number) <= LARGEST
+    TIMES.includes(known.time) &&
+    ZONES.includes(known.zone) &&
+    (known.size as number) >= SMALLEST &&
+    (known.size as number) <= LARGEST
   );
 }
 

@@ -47,16 +47,22 @@ test("goes to a time of day, a date, or a length of time from either end", () =>
   expect(target("14:03:22.041")).toEqual({ kind: "time", at: START + 202_041 });
   expect(target("14:03")).toEqual({ kind: "time", at: START + 180_000 });
   expect(target("2026-11-19 08:00")).toEqual({ kind: "time", at: Date.UTC(2026, 10, 19, 8) });
-  expect(target("2026-11-19T08:00:01Z")).toEqual({ kind: "time", at: Date.UTC(2026, 10, 19, 8, 0, 1) });
+  expect(target("2026-11-19T08:00:01Z")).toEqual({
+    kind: "time",
+    at: Date.UTC(2026, 10, 19, 8, 0, 1),
+  });
   expect(target("-5m")).toEqual({ kind: "time", at: span[1] - 300_000 });
   expect(target("+90s")).toEqual({ kind: "time", at: span[0] + 90_000 });
 });
 
 test("a time of day that has not come on the last day is that of the day before", () => {
   const days: [number, number] = [START - 86_400_000, START];
-  expect(parseGoal("23:00", days, "utc")).toMatchObject({ target: { at: Date.UTC(2026, 10, 19, 23) } });
+  expect(parseGoal("23:00", days, "utc")).toMatchObject({
+    target: { at: Date.UTC(2026, 10, 19, 23) },
+  });
 });
 
 test("what is none of these leads nowhere", () => {
-  for (const text of ["", "soon", "25:00", "14:61", "%", "-5 parsecs"]) expect(parseGoal(text, span, "utc")).toBeNull();
+  for (const text of ["", "soon", "25:00", "14:61", "%", "-5 parsecs"])
+    expect(parseGoal(text, span, "utc")).toBeNull();
 });

@@ -1,7 +1,7 @@
 /**
-* Scroll position of a list whose rows differ in height: the point `row` (2.5 is the middle of the
-* third row) is `y` px below the top of the viewport. Heights of rows that are not drawn are never
-* needed, so ten million rows cost as much as forty.
+ * Scroll position of a list whose rows differ in height: the point `row` (2.5 is the middle of the
+ * third row) is `y` px below the top of the viewport. Heights of rows that are not drawn are never
+ * needed, so ten million rows cost as much as forty.
  */
 export interface Anchor {
   row: number;
@@ -24,9 +24,18 @@ export function anchorAt(part: number, total: number, viewport: number): Anchor 
 }
 
 /** The rows to draw around the anchor, assuming minimum row height. */
-export function around(anchor: Anchor, total: number, viewport: number, rowHeight: number, overscan: number): { first: number; count: number } {
+export function around(
+  anchor: Anchor,
+  total: number,
+  viewport: number,
+  rowHeight: number,
+  overscan: number,
+): { first: number; count: number } {
   // However far it was scrolled, there must be rows to measure.
-  const top = Math.max(0, Math.min(anchor.row - anchor.y / rowHeight, total - viewport / rowHeight));
+  const top = Math.max(
+    0,
+    Math.min(anchor.row - anchor.y / rowHeight, total - viewport / rowHeight),
+  );
   const from = Math.max(0, Math.floor(top) - overscan);
   const to = Math.min(total, Math.ceil(top + viewport / rowHeight) + overscan);
   return { first: from, count: Math.max(0, to - from) };

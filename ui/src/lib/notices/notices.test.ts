@@ -43,13 +43,22 @@ describe("popups are held back", () => {
     await user.click(screen.getByRole("button", { name: "Settings" }));
     await user.click(await screen.findByRole("button", { name: "Add quiet hours" }));
     const hours = await screen.findByRole("group", { name: "Quiet hours 1" });
-    expect(saved(mock).quietHours).toEqual([{ days: ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], from: "22:00", to: "07:00" }]);
+    expect(saved(mock).quietHours).toEqual([
+      { days: ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], from: "22:00", to: "07:00" },
+    ]);
     await user.click(within(hours).getByRole("button", { name: "Sunday" }));
-    await waitFor(() => expect(saved(mock).quietHours[0]!.days).toEqual(["mon", "tue", "wed", "thu", "fri", "sat"]));
-    expect(within(hours).getByRole("button", { name: "Sunday" }).getAttribute("aria-pressed")).toBe("false");
+    await waitFor(() =>
+      expect(saved(mock).quietHours[0]!.days).toEqual(["mon", "tue", "wed", "thu", "fri", "sat"]),
+    );
+    expect(within(hours).getByRole("button", { name: "Sunday" }).getAttribute("aria-pressed")).toBe(
+      "false",
+    );
     await user.click(screen.getByRole("checkbox", { name: "Let failures through" }));
     await waitFor(() => expect(saved(mock).quietLetsFailures).toBe(true));
-    const { violations } = await axe.run(document.body, { rules: { "color-contrast": { enabled: false }, region: { enabled: false } }, preload: false });
+    const { violations } = await axe.run(document.body, {
+      rules: { "color-contrast": { enabled: false }, region: { enabled: false } },
+      preload: false,
+    });
     expect(violations.map(({ id }) => id)).toEqual([]);
     await user.click(screen.getByRole("button", { name: "Remove quiet hours 1" }));
     await waitFor(() => expect(saved(mock).quietHours).toEqual([]));
@@ -60,23 +69,40 @@ test("what was muted from a popup is listed in the settings, and can be unmuted"
   const mock = await show();
   const server = mock.world.servers[0]!;
   const preferences = (await mock.overview()).preferences;
-  await mock.setPreferences({ ...preferences, muted: [{ server: server.id, name: "warm", error: null, queue: null }, { server: "gone", name: null, error: "timeout after … ms", queue: null }] });
+  await mock.setPreferences({
+    ...preferences,
+    muted: [
+      { server: server.id, name: "warm", error: null, queue: null },
+      { server: "gone", name: null, error: "timeout after … ms", queue: null },
+    ],
+  });
   mock.touch();
   await user.click(screen.getByRole("button", { name: "Settings" }));
   const muted = await screen.findByRole("list", { name: "Muted" });
-  expect(within(muted).getAllByRole("listitem").map((item) => item.textContent?.replace(/\s+/g, " ").trim())).toEqual([
+  expect(
+    within(muted)
+      .getAllByRole("listitem")
+      .map((item) => item.textContent?.replace(/\s+/g, " ").trim()),
+  ).toEqual([
     `Jobs named “warm” ${server.name}`,
     "Failures with “timeout after … ms” a removed server",
   ]);
   await user.click(within(muted).getByRole("button", { name: "Unmute warm" }));
-  await waitFor(async () => expect((await mock.overview()).preferences.muted).toEqual([{ server: "gone", name: null, error: "timeout after … ms", queue: null }]));
+  await waitFor(async () =>
+    expect((await mock.overview()).preferences.muted).toEqual([
+      { server: "gone", name: null, error: "timeout after … ms", queue: null },
+    ]),
+  );
   expect(Object.keys(saved(mock)).sort(), "nothing else is written").toEqual(["mute", "unmute"]);
 });
 
 test("a server's warning has the icon of a warning, which a screen reader names", async () => {
   const mock = await show();
   const [newest, ...others] = mock.world.notices;
-  mock.world.notices = [{ ...newest!, title: "Disk almost full", tone: "warn", read: true }, ...others];
+  mock.world.notices = [
+    { ...newest!, title: "Disk almost full", tone: "warn", read: true },
+    ...others,
+  ];
   mock.touch();
   await user.click(screen.getByRole("button", { name: /^Notices/ }));
   const row = await screen.findByRole("row", { name: "Warning: Disk almost full" });
@@ -87,17 +113,25 @@ test("notices are searched, and narrowed to failures and to what was not read", 
   const mock = await show();
   await user.click(screen.getByRole("button", { name: /^Notices/ }));
   const list = await screen.findByRole("grid", { name: "Notices" });
-  const titles = () => within(list).getAllByRole("row").map((row) => row.textContent ?? "");
+  const titles = () =>
+    within(list)
+      .getAllByRole("row")
+      .map((row) => row.textContent ?? "");
   const failure = mock.world.notices.find((notice) => notice.tone === "bad")!;
   await user.click(screen.getByRole("checkbox", { name: "Failures" }));
   await waitFor(() => expect(titles().every((text) => text.includes("failed"))).toBe(true));
-  await user.type(screen.getByRole("searchbox", { name: "Search notices" }), failure.title.toUpperCase());
+  await user.type(
+    screen.getByRole("searchbox", { name: "Search notices" }),
+    failure.title.toUpperCase(),
+  );
   await waitFor(() => expect(titles().every((text) => text.includes(failure.title))).toBe(true));
   await user.type(screen.getByRole("searchbox", { name: "Search notices" }), "zzz");
   await screen.findByText("No notice matches");
   await user.click(screen.getByRole("button", { name: "Show all notices" }));
   await waitFor(() => expect(screen.getAllByRole("row").length).toBeGreaterThan(1));
-  expect((screen.getByRole("checkbox", { name: "Failures" }) as HTMLInputElement).checked).toBe(false);
+  expect((screen.getByRole("checkbox", { name: "Failures" }) as HTMLInputElement).checked).toBe(
+    false,
+  );
 });
 
 test("where no notice is listed, the reason is that of the question answered", async () => {
@@ -124,7 +158,12 @@ describe("a group", () => {
     const more = await screen.findByRole("button", { name: "+2 similar" });
     const row = more.closest<HTMLElement>("[role=row]")!;
     await user.click(within(row).getByRole("button", { name: "Mark read" }));
-    await waitFor(() => expect(mock.calls.find((call) => call.name === "markRead")?.args).toEqual([[newest!.id, 8, 7], true]));
+    await waitFor(() =>
+      expect(mock.calls.find((call) => call.name === "markRead")?.args).toEqual([
+        [newest!.id, 8, 7],
+        true,
+      ]),
+    );
     // A group opens no job.
     await user.click(within(row).getByText(newest!.title));
     expect(screen.queryByRole("region", { name: /^Job / })).toBeNull();
@@ -157,17 +196,31 @@ describe("a notice", () => {
     const { mock, notice, row } = await first({ queue: "mail" });
     await user.click(within(row).getByRole("button", { name: "Retry" }));
     await within(row).findByText("Retry accepted");
-    expect(mock.calls.find(({ name }) => name === "act")?.args).toEqual([notice.server, notice.job, "retry"]);
+    expect(mock.calls.find(({ name }) => name === "act")?.args).toEqual([
+      notice.server,
+      notice.job,
+      "retry",
+    ]);
     await user.click(within(row).getByRole("button", { name: "Mute" }));
-    const words = within(row).getAllByRole("menuitem").map((item) => item.textContent);
-    expect(words).toEqual([expect.stringContaining("Mute “"), "Mute this error", "Mute the queue “mail”"]);
+    const words = within(row)
+      .getAllByRole("menuitem")
+      .map((item) => item.textContent);
+    expect(words).toEqual([
+      expect.stringContaining("Mute “"),
+      "Mute this error",
+      "Mute the queue “mail”",
+    ]);
     await user.click(within(row).getByRole("menuitem", { name: "Mute the queue “mail”" }));
     await screen.findByText("Muted the queue “mail”. Unmute in Settings.");
     await user.click(screen.getByRole("button", { name: "Undo" }));
     await waitFor(async () => expect((await mock.overview()).preferences.muted).toEqual([]));
     await user.click(within(row).getByRole("button", { name: "Open log" }));
     const detail = await screen.findByRole("region", { name: /^Job / });
-    await waitFor(() => expect(within(detail).getByRole("tab", { name: /^Logs/ }).getAttribute("aria-selected")).toBe("true"));
+    await waitFor(() =>
+      expect(within(detail).getByRole("tab", { name: /^Logs/ }).getAttribute("aria-selected")).toBe(
+        "true",
+      ),
+    );
   });
 
   test("offers no retry where there is none, and names its server once", async () => {

@@ -22,5 +22,10 @@ test("a host alone is completed, in the clear only on this computer", () => {
 });
 
 test("what to watch is one topic a line, a bare id being a job's", () => {
-  expect(topics("all\n job:42,queue:mail\n\n7\n7")).toEqual(["all", "job:42", "queue:mail", "job:7"]);
+  expect(topics("all\n job:42,queue:mail\n\n7\n7")).toEqual([
+    "all",
+    "job:42",
+    "queue:mail",
+    "job:7",
+  ]);
 });

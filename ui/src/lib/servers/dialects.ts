@@ -70,7 +70,8 @@ export const DIALECTS: Dialect[] = [
     options: [],
   },
 ];
-export const dialect = (word: string): Dialect | undefined => DIALECTS.find((dialect) => dialect.word === word);
+export const dialect = (word: string): Dialect | undefined =>
+  DIALECTS.find((dialect) => dialect.word === word);
 
 /** A URL as people paste it, completed: without a scheme it is a WebSocket on that host. */
 export function completed(pasted: string): string {
@@ -88,10 +89,22 @@ export function guess(pasted: string): string | null {
   if (pathname.startsWith("/job-progress")) return "analyzer";
   if (/^(\/api)?\/ws(\/|$)/.test(pathname)) return "kecs";
   if (/^\/jobs\/?$/.test(pathname)) return "study-buddy";
-  const byPort: Record<string, string> = { "9002": "triggerx", "3001": "analyzer", "3000": "study-buddy", "8080": "kecs", "8081": "bull-board" };
+  const byPort: Record<string, string> = {
+    "9002": "triggerx",
+    "3001": "analyzer",
+    "3000": "study-buddy",
+    "8080": "kecs",
+    "8081": "bull-board",
+  };
   if (byPort[port]) return byPort[port];
   if (pathname.startsWith("/socket.io")) return "study-buddy";
-  const names: [RegExp, string][] = [[/triggerx/i, "triggerx"], [/kecs/i, "kecs"], [/bull/i, "bull-board"], [/study|buddy/i, "study-buddy"], [/analy[sz]er|wallet/i, "analyzer"]];
+  const names: [RegExp, string][] = [
+    [/triggerx/i, "triggerx"],
+    [/kecs/i, "kecs"],
+    [/bull/i, "bull-board"],
+    [/study|buddy/i, "study-buddy"],
+    [/analy[sz]er|wallet/i, "analyzer"],
+  ];
   return names.find(([pattern]) => pattern.test(hostname))?.[1] ?? null;
 }
 
@@ -113,7 +126,9 @@ export function withoutKey(text: string): { url: string; key: string | null } {
     url.password = "";
     url.username = "";
   }
-  return key === null ? { url: text, key: null } : { url: url.toString(), key: key === "" ? null : key };
+  return key === null
+    ? { url: text, key: null }
+    : { url: url.toString(), key: key === "" ? null : key };
 }
 
 function decoded(text: string): string {

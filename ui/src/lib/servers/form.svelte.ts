@@ -31,7 +31,19 @@ export interface HeaderFields {
   clear(): void;
 }
 
-const BLANK: ServerDraft = { id: null, name: "", dialect: "triggerx", ws: "", api: "", watch: ["all"], keyPlacement: null, namespace: "", options: [], extraCa: "", signIn: null };
+const BLANK: ServerDraft = {
+  id: null,
+  name: "",
+  dialect: "triggerx",
+  ws: "",
+  api: "",
+  watch: ["all"],
+  keyPlacement: null,
+  namespace: "",
+  options: [],
+  extraCa: "",
+  signIn: null,
+};
 
 /** Debounce before a URL is probed, in ms. */
 const PAUSE = 900;
@@ -109,9 +121,11 @@ export class ServerForm {
   /** Whether closing would lose changes. */
   get dirty(): boolean {
     if (this.draft === null) return false;
-    const secret = this.key?.read() !== null || this.key?.login() !== null || this.#headers() !== null;
+    const secret =
+      this.key?.read() !== null || this.key?.login() !== null || this.#headers() !== null;
     const other = secret || this.watch.trim() !== this.#watchBefore.trim();
-    if (this.#id !== null) return other || this.#connection() !== this.#before || this.#named !== this.draft.name;
+    if (this.#id !== null)
+      return other || this.#connection() !== this.#before || this.#named !== this.draft.name;
     return other || this.address.trim() !== "" || this.draft.name.trim() !== "";
   }
   get #named(): string {
@@ -121,7 +135,14 @@ export class ServerForm {
   /** Everything in the form that affects the connection. */
   #connection(): string {
     const plain = $state.snapshot(this.draft);
-    return JSON.stringify({ ...plain, name: "", watch: [], signIn: null, address: this.address, socket: this.socket });
+    return JSON.stringify({
+      ...plain,
+      name: "",
+      watch: [],
+      signIn: null,
+      address: this.address,
+      socket: this.socket,
+    });
   }
 
   /** The probe's finding for the selected kind. */
@@ -193,8 +214,8 @@ export class ServerForm {
     return {
       ...plain,
       name: plain.name.trim(),
-      ws: this.socket.trim() !== "" ? completed(this.socket) : (found?.ws || completed(this.address)),
-      api: plain.api.trim() !== "" ? plain.api.trim() : (found?.api || ""),
+      ws: this.socket.trim() !== "" ? completed(this.socket) : found?.ws || completed(this.address),
+      api: plain.api.trim() !== "" ? plain.api.trim() : found?.api || "",
       watch: topics(this.watch),
       namespace: plain.namespace.trim(),
       extraCa: plain.extraCa.trim(),
@@ -210,7 +231,13 @@ export class ServerForm {
     if (login === null || sent === null || this.draft === null) return true;
     this.key?.clearPassword();
     try {
-      this.draft.signIn = await this.#app.backend.signIn(sent, login.email, login.password, this.#headers(), login.stay);
+      this.draft.signIn = await this.#app.backend.signIn(
+        sent,
+        login.email,
+        login.password,
+        this.#headers(),
+        login.stay,
+      );
       this.signedIn = login.email;
       return true;
     } catch (thrown) {
@@ -258,9 +285,15 @@ export class ServerForm {
       const sent = this.toDraft();
       if (sent === null || mine !== this.#testNumber) return null;
       this.steps = {};
-      const verdict = await this.#app.backend.testServer(sent, this.#change(), this.key?.read() ?? null, this.#headers(), (step) => {
-        if (mine === this.#testNumber) this.steps = { ...this.steps, [step.step]: step };
-      });
+      const verdict = await this.#app.backend.testServer(
+        sent,
+        this.#change(),
+        this.key?.read() ?? null,
+        this.#headers(),
+        (step) => {
+          if (mine === this.#testNumber) this.steps = { ...this.steps, [step.step]: step };
+        },
+      );
       if (mine !== this.#testNumber) return null;
       this.missing = verdict.ok ? null : verdict.missing;
       return verdict.ok;
@@ -274,8 +307,15 @@ export class ServerForm {
 
   /** Whether a required key is missing. Asks for it the first time only. */
   #wantsKey(present: boolean): boolean {
-    if (this.#keyRequested || present || this.found?.wantsKey !== true || this.draft?.signIn != null) return false;
-    if (this.key?.read() !== null || this.key.login() !== null || this.#headers() !== null) return false;
+    if (
+      this.#keyRequested ||
+      present ||
+      this.found?.wantsKey !== true ||
+      this.draft?.signIn != null
+    )
+      return false;
+    if (this.key?.read() !== null || this.key.login() !== null || this.#headers() !== null)
+      return false;
     this.#keyRequested = true;
     this.note = `${this.found.title} requires a key.`;
     this.key.focus();
@@ -287,7 +327,11 @@ export class ServerForm {
     if (this.saving || this.testing || this.draft === null) return null;
     await this.probe();
     if (this.#wantsKey(hasKey)) return null;
-    const unchanged = this.#id !== null && this.#connection() === this.#before && this.#change() === "keep" && this.key?.login() === null;
+    const unchanged =
+      this.#id !== null &&
+      this.#connection() === this.#before &&
+      this.#change() === "keep" &&
+      this.key?.login() === null;
     if (!unchanged && (await this.test()) !== true) return null;
     return this.save();
   }
@@ -299,7 +343,12 @@ export class ServerForm {
     this.saving = true;
     this.error = null;
     try {
-      const saved = await this.#app.backend.saveServer(sent, this.#change(), this.key?.read() ?? null, this.#headers());
+      const saved = await this.#app.backend.saveServer(
+        sent,
+        this.#change(),
+        this.key?.read() ?? null,
+        this.#headers(),
+      );
       this.key?.clear();
       this.headers?.clear();
       return saved;

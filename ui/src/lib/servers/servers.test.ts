@@ -15,8 +15,15 @@ beforeEach(() => vi.restoreAllMocks());
 
 /** Everything a script could find in the page: text, attributes, field values, storage. */
 function everywhere(): string {
-  const values = [...document.querySelectorAll<HTMLInputElement>("input, textarea")].map((input) => input.value);
-  return [document.documentElement.outerHTML, ...values, JSON.stringify({ ...localStorage }), location.href].join("\n");
+  const values = [...document.querySelectorAll<HTMLInputElement>("input, textarea")].map(
+    (input) => input.value,
+  );
+  return [
+    document.documentElement.outerHTML,
+    ...values,
+    JSON.stringify({ ...localStorage }),
+    location.href,
+  ].join("\n");
 }
 
 async function connecting(options = {}): Promise<{ mock: Mock; dialog: HTMLElement }> {
@@ -27,9 +34,12 @@ async function connecting(options = {}): Promise<{ mock: Mock; dialog: HTMLEleme
 }
 
 describe("connecting a server", () => {
-  const field = (dialog: HTMLElement, name: string) => within(dialog).getByRole<HTMLInputElement>("textbox", { name });
-  const kindOf = (dialog: HTMLElement) => within(dialog).getByRole<HTMLSelectElement>("combobox", { name: "Kind of server" });
-  const press = (dialog: HTMLElement, name: string) => user.click(within(dialog).getByRole("button", { name }));
+  const field = (dialog: HTMLElement, name: string) =>
+    within(dialog).getByRole<HTMLInputElement>("textbox", { name });
+  const kindOf = (dialog: HTMLElement) =>
+    within(dialog).getByRole<HTMLSelectElement>("combobox", { name: "Kind of server" });
+  const press = (dialog: HTMLElement, name: string) =>
+    user.click(within(dialog).getByRole("button", { name }));
   const calls = (mock: Mock, name: string) => mock.calls.filter((call) => call.name === name);
   async function paste(dialog: HTMLElement, text: string) {
     await user.click(field(dialog, "URL"));
@@ -45,7 +55,11 @@ describe("connecting a server", () => {
     await press(dialog, "Connect");
     await screen.findByRole("button", { name: /^127\.0\.0\.1:3001/ });
     expect(calls(mock, "testServer")).toHaveLength(1);
-    expect(save.mock.calls[0]?.[0]).toMatchObject({ dialect: "analyzer", ws: "ws://127.0.0.1:3001/", name: "" });
+    expect(save.mock.calls[0]?.[0]).toMatchObject({
+      dialect: "analyzer",
+      ws: "ws://127.0.0.1:3001/",
+      name: "",
+    });
   });
 
   test("takes socket, API and settings from what was found, unless they are filled in", async () => {
@@ -56,7 +70,13 @@ describe("connecting a server", () => {
     expect(field(dialog, "URL").value).toBe("http://127.0.0.1:3002/runs?page=2");
     await user.type(within(dialog).getByLabelText("Key"), KEY);
     await press(dialog, "Connect");
-    await waitFor(() => expect(save.mock.calls[0]?.[0]).toMatchObject({ dialect: "bull-board", ws: "ws://127.0.0.1:8081/", api: "http://127.0.0.1:3002/api" }));
+    await waitFor(() =>
+      expect(save.mock.calls[0]?.[0]).toMatchObject({
+        dialect: "bull-board",
+        ws: "ws://127.0.0.1:8081/",
+        api: "http://127.0.0.1:3002/api",
+      }),
+    );
   });
 
   test("leaves the kind alone that the user chose", async () => {
@@ -150,7 +170,9 @@ describe("connecting a server", () => {
     await user.type(within(dialog).getByLabelText("Key"), KEY);
     await press(dialog, "Connect");
     await within(dialog).findByText("The keyring is locked.");
-    expect(within(dialog).getByRole<HTMLInputElement>("radio", { name: "This session only" }).checked).toBe(true);
+    expect(
+      within(dialog).getByRole<HTMLInputElement>("radio", { name: "This session only" }).checked,
+    ).toBe(true);
     expect(document.documentElement.outerHTML).not.toContain(KEY);
     await press(dialog, "Connect");
     await waitFor(() => expect(save.mock.calls[1]?.slice(1)).toEqual(["session", KEY, null]));
@@ -160,7 +182,10 @@ describe("connecting a server", () => {
 
   test("keeps everything where a name is refused", async () => {
     const { mock, dialog } = await connecting();
-    mock.failing.set("saveServer", { code: "invalid", message: "There is a server named “Mine” already." });
+    mock.failing.set("saveServer", {
+      code: "invalid",
+      message: "There is a server named “Mine” already.",
+    });
     await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
     await user.type(field(dialog, "Name"), "Mine");
     await user.type(within(dialog).getByLabelText("Key"), KEY);
@@ -192,12 +217,20 @@ describe("connecting a server", () => {
     const { mock, dialog } = await connecting();
     const save = vi.spyOn(mock, "saveServer");
     await paste(dialog, `ws://127.0.0.1:9002/api/ws/tasks?api_key=${KEY}&x=1`);
-    await waitFor(() => expect(field(dialog, "URL").value).toBe("ws://127.0.0.1:9002/api/ws/tasks?x=1"));
+    await waitFor(() =>
+      expect(field(dialog, "URL").value).toBe("ws://127.0.0.1:9002/api/ws/tasks?x=1"),
+    );
     await press(dialog, "Connect");
     await waitFor(() => expect(save.mock.calls[0]?.[2]).toBe(KEY));
     expect(JSON.stringify(mock.calls)).not.toContain(KEY);
-    expect(withoutKey("https://user:p%40ss@example.com/x")).toEqual({ url: "https://example.com/x", key: "p@ss" });
-    expect(withoutKey("ws://example.com/?cluster=a")).toEqual({ url: "ws://example.com/?cluster=a", key: null });
+    expect(withoutKey("https://user:p%40ss@example.com/x")).toEqual({
+      url: "https://example.com/x",
+      key: "p@ss",
+    });
+    expect(withoutKey("ws://example.com/?cluster=a")).toEqual({
+      url: "ws://example.com/?cluster=a",
+      key: null,
+    });
   });
 
   test("shows each step of the test, where it stops, what helps, and what saving anyway means", async () => {
@@ -206,9 +239,15 @@ describe("connecting a server", () => {
     await user.type(field(dialog, "Name"), "refuse");
     await press(dialog, "Connect");
     await within(dialog).findByText("Saved anyway, nothing is shown until a key is accepted.");
-    const steps = within(within(dialog).getByRole("list", { name: "Connection test" })).getAllByRole("listitem");
+    const steps = within(
+      within(dialog).getByRole("list", { name: "Connection test" }),
+    ).getAllByRole("listitem");
     expect(steps.map((step) => step.querySelector(".word")?.textContent)).toEqual([
-      "Server reachable, yes", "Socket open, yes", "API answers as AI Study Buddy, yes", "Key accepted, no", "Jobs listed, not tried",
+      "Server reachable, yes",
+      "Socket open, yes",
+      "API answers as AI Study Buddy, yes",
+      "Key accepted, no",
+      "Jobs listed, not tried",
     ]);
     expect(calls(mock, "saveServer")).toHaveLength(0);
     await press(dialog, "Enter a key");
@@ -259,7 +298,9 @@ describe("a server's status", () => {
     const mock = await show();
     await user.click(screen.getByRole("button", { name: /^Demo Wallet analyzer, API mode/ }));
     const status = await screen.findByRole("group", { name: "Status of Demo Wallet analyzer" });
-    expect(status.textContent).toContain("Polling the API: the live connection is down (the socket closed with code 1006).");
+    expect(status.textContent).toContain(
+      "Polling the API: the live connection is down (the socket closed with code 1006).",
+    );
     expect(status.textContent).toMatch(/Next try in \d+ s\./);
     await user.click(within(status).getByRole("button", { name: "Reconnect now" }));
     expect(mock.calls.find((call) => call.name === "reconnect")?.args).toEqual(["demo-analyzer"]);
@@ -271,15 +312,27 @@ describe("a server's status", () => {
     await user.click(screen.getByRole("button", { name: /^Demo Wallet analyzer, API mode/ }));
     const status = await screen.findByRole("group", { name: "Status of Demo Wallet analyzer" });
     const server = mock.world.servers.find((server) => server.id === "demo-analyzer")!;
-    server.status = { ...server.status, incomplete: "More than 4,000 jobs wait. The others are not listed." };
+    server.status = {
+      ...server.status,
+      incomplete: "More than 4,000 jobs wait. The others are not listed.",
+    };
     mock.touch();
-    await waitFor(() => expect(status.textContent).toContain("(the socket closed with code 1006). More than 4,000 jobs wait. The others are not listed."));
+    await waitFor(() =>
+      expect(status.textContent).toContain(
+        "(the socket closed with code 1006). More than 4,000 jobs wait. The others are not listed.",
+      ),
+    );
   });
 
   test("asks for a key where none was accepted", async () => {
     const mock = await show({ scene: "empty" });
     const server = mock.world.servers[0]!;
-    server.status = { ...server.status, link: "refused", reason: "The server answered 401", remedy: "enterKey" };
+    server.status = {
+      ...server.status,
+      link: "refused",
+      reason: "The server answered 401",
+      remedy: "enterKey",
+    };
     mock.touch();
     await user.click(await screen.findByRole("button", { name: /^Staging, Key not accepted/ }));
     const status = await screen.findByRole("group", { name: "Status of Staging" });
@@ -288,30 +341,49 @@ describe("a server's status", () => {
     await waitFor(() => expect(document.activeElement).toBe(within(dialog).getByLabelText("Key")));
   });
 
-  test.each([["key", "Key"], ["api", "API URL"], ["socket", "Socket URL"], ["certificate", "Extra certificate authority"], ["keyPlace", "Where the key goes"], ["kind", "Kind of server"], ["signIn", "E-mail"], ["url", "URL"]] as const)(
-    "opens its form at the %s, where a remedy leads there", async (field, label) => {
-      const mock = new Mock({ scene: "empty", live: false });
-      const app = new App(mock);
-      await app.start();
-      render(ServerDialog, { props: { id: mock.world.servers[0]!.id, field, onclose: () => undefined }, context: contextOf(app) });
-      await waitFor(() => expect(document.activeElement).toBe(screen.getByLabelText(label)));
-    },
-  );
+  test.each([
+    ["key", "Key"],
+    ["api", "API URL"],
+    ["socket", "Socket URL"],
+    ["certificate", "Extra certificate authority"],
+    ["keyPlace", "Where the key goes"],
+    ["kind", "Kind of server"],
+    ["signIn", "E-mail"],
+    ["url", "URL"],
+  ] as const)("opens its form at the %s, where a remedy leads there", async (field, label) => {
+    const mock = new Mock({ scene: "empty", live: false });
+    const app = new App(mock);
+    await app.start();
+    render(ServerDialog, {
+      props: { id: mock.world.servers[0]!.id, field, onclose: () => undefined },
+      context: contextOf(app),
+    });
+    await waitFor(() => expect(document.activeElement).toBe(screen.getByLabelText(label)));
+  });
 
   test("an empty list says what is missing and offers the one remedy, in a server and among all jobs", async () => {
     const mock = await show({ scene: "empty" });
     const server = mock.world.servers[0]!;
-    server.status = { ...server.status, link: "partly", reason: "The API cannot be reached: nothing listens at 127.0.0.1:3000.", remedy: "setApiUrl" };
+    server.status = {
+      ...server.status,
+      link: "partly",
+      reason: "The API cannot be reached: nothing listens at 127.0.0.1:3000.",
+      remedy: "setApiUrl",
+    };
     mock.touch();
     const main = await screen.findByRole("list", { name: "Why jobs may be missing" });
-    expect(main.textContent).toContain("Staging: Partly connected. The API cannot be reached: nothing listens at 127.0.0.1:3000.");
+    expect(main.textContent).toContain(
+      "Staging: Partly connected. The API cannot be reached: nothing listens at 127.0.0.1:3000.",
+    );
     await user.click(screen.getByRole("button", { name: /^Staging, Partly connected/ }));
     const heading = await screen.findByRole("heading", { name: "Partly connected" });
     expect(heading.parentElement?.textContent).toContain("nothing listens at 127.0.0.1:3000");
     expect(screen.queryByText("No jobs yet")).toBeNull();
     await user.click(within(heading.parentElement!).getByRole("button", { name: "Set API URL" }));
     const dialog = await screen.findByRole("dialog", { name: "Edit the server" });
-    await waitFor(() => expect(document.activeElement).toBe(within(dialog).getByLabelText("API URL")));
+    await waitFor(() =>
+      expect(document.activeElement).toBe(within(dialog).getByLabelText("API URL")),
+    );
   });
 
   test("shows what a server complains of in its own words, with when and how often", async () => {
@@ -319,14 +391,30 @@ describe("a server's status", () => {
     const server = mock.world.servers[0]!;
     server.odd = 3;
     server.oddities = [
-      { fromServer: false, text: "A frame is not JSON.", sample: "{broken", at: Date.now() - 5_000, count: 3 },
-      { fromServer: true, text: "Access denied to room", sample: null, at: Date.now() - 120_000, count: 2 },
+      {
+        fromServer: false,
+        text: "A frame is not JSON.",
+        sample: "{broken",
+        at: Date.now() - 5_000,
+        count: 3,
+      },
+      {
+        fromServer: true,
+        text: "Access denied to room",
+        sample: null,
+        at: Date.now() - 120_000,
+        count: 2,
+      },
     ];
     mock.touch();
     await user.click(await screen.findByRole("button", { name: /^Staging/ }));
-    await user.click(await screen.findByRole("button", { name: /Access denied to room, 2 m ago, 2 times/ }));
+    await user.click(
+      await screen.findByRole("button", { name: /Access denied to room, 2 m ago, 2 times/ }),
+    );
     const dialog = await screen.findByRole("dialog", { name: "Messages from Staging" });
-    const rows = within(dialog).getAllByRole("listitem").map((row) => row.textContent);
+    const rows = within(dialog)
+      .getAllByRole("listitem")
+      .map((row) => row.textContent);
     expect(rows[0]).toContain("A frame is not JSON.");
     expect(rows[0]).toContain("{broken");
     expect(rows[1]).toContain("Server error");

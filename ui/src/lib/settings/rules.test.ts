@@ -12,25 +12,43 @@ import { blank, describeRule, patterns } from "./rules";
 const user = userEvent.setup({ delay: null });
 
 function rules(mock: Mock): NoticeRule[] {
-  return (mock.calls.filter((call) => call.name === "setPreferences").at(-1)!.args[0] as Preferences).rules;
+  return (
+    mock.calls.filter((call) => call.name === "setPreferences").at(-1)!.args[0] as Preferences
+  ).rules;
 }
 
 test("patterns are apart by commas, but for those within a regular expression", () => {
   expect(patterns("")).toEqual([]);
   expect(patterns("nightly-*, weekly ,  ")).toEqual(["nightly-*", "weekly"]);
-  expect(patterns(String.raw`/^a{1,3}$/, b, /c\/,d/`)).toEqual([String.raw`/^a{1,3}$/`, "b", String.raw`/c\/,d/`]);
+  expect(patterns(String.raw`/^a{1,3}$/, b, /c\/,d/`)).toEqual([
+    String.raw`/^a{1,3}$/`,
+    "b",
+    String.raw`/c\/,d/`,
+  ]);
 });
 
 test("a rule is said in a sentence", () => {
   const named = (id: string) => ({ a: "Lectures", b: "Tasks" })[id] ?? "?";
   const say = (rule: Partial<NoticeRule>) => describeRule({ ...blank(), ...rule }, named);
   expect(say({})).toBe("Any job fails or fails again.");
-  expect(say({ kinds: ["completed"], watched: true, atLeastSeconds: 90 })).toBe("A job I watch completes after at least 1 min 30 s.");
-  expect(say({ kinds: ["failed"], servers: ["a", "b"], names: ["x*", "y"], queues: ["mail"], users: ["ann"] })).toBe(
-    "Any job named “x*” or “y” in the queue “mail” of “ann” on Lectures or Tasks fails.",
+  expect(say({ kinds: ["completed"], watched: true, atLeastSeconds: 90 })).toBe(
+    "A job I watch completes after at least 1 min 30 s.",
   );
-  expect(say({ kinds: ["lost", "back"], popup: false })).toBe("A connection is lost or is back, after at least 10 min. Listed without a popup.");
-  expect(say({ kinds: [], run: ["notify.sh", "x"], post: "https://host/" })).toBe("Matches nothing. Runs notify.sh. Posts to an address.");
+  expect(
+    say({
+      kinds: ["failed"],
+      servers: ["a", "b"],
+      names: ["x*", "y"],
+      queues: ["mail"],
+      users: ["ann"],
+    }),
+  ).toBe("Any job named “x*” or “y” in the queue “mail” of “ann” on Lectures or Tasks fails.");
+  expect(say({ kinds: ["lost", "back"], popup: false })).toBe(
+    "A connection is lost or is back, after at least 10 min. Listed without a popup.",
+  );
+  expect(say({ kinds: [], run: ["notify.sh", "x"], post: "https://host/" })).toBe(
+    "Matches nothing. Runs notify.sh. Posts to an address.",
+  );
 });
 
 test("a new rule says what it would have told before it is saved", async () => {
@@ -45,7 +63,13 @@ test("a new rule says what it would have told before it is saved", async () => {
   await user.click(within(dialog).getByRole("checkbox", { name: "Fails again" }));
   expect((await axe.run(dialog)).violations).toEqual([]);
   await user.click(within(dialog).getByRole("button", { name: "Save rule" }));
-  await waitFor(() => expect(rules(mock).at(-1)).toMatchObject({ name: "Nights", kinds: ["failed"], names: ["nightly-*", "/^n/"] }));
+  await waitFor(() =>
+    expect(rules(mock).at(-1)).toMatchObject({
+      name: "Nights",
+      kinds: ["failed"],
+      names: ["nightly-*", "/^n/"],
+    }),
+  );
   expect(rules(mock)).toHaveLength(4);
   await screen.findByText("Any job named “nightly-*” or “/^n/” fails.");
 });
@@ -57,7 +81,10 @@ test("a rule that cannot be used is not saved, and says why", async () => {
   const dialog = await screen.findByRole("dialog", { name: "Edit rule" });
   await user.type(within(dialog).getByRole("textbox", { name: "Job name" }), "/(/");
   await within(dialog).findByText(/is no pattern/);
-  expect(within(dialog).getByRole("button", { name: "Save rule" })).toHaveProperty("disabled", true);
+  expect(within(dialog).getByRole("button", { name: "Save rule" })).toHaveProperty(
+    "disabled",
+    true,
+  );
 });
 
 test("a program is tried on the last job before it is saved", async () => {
@@ -67,10 +94,15 @@ test("a program is tried on the last job before it is saved", async () => {
   const dialog = await screen.findByRole("dialog", { name: "Edit rule" });
   await user.click(within(dialog).getByText("Run a program or post to a URL"));
   await user.type(within(dialog).getByRole("textbox", { name: "Program" }), "notify.sh");
-  await user.type(within(dialog).getByRole("textbox", { name: "Arguments" }), "one two{Enter}three");
+  await user.type(
+    within(dialog).getByRole("textbox", { name: "Arguments" }),
+    "one two{Enter}three",
+  );
   await user.click(within(dialog).getByRole("button", { name: "Test with the last job" }));
   await within(dialog).findByText(/notify.sh: done/);
-  expect(mock.calls.find((call) => call.name === "runRule")?.args).toMatchObject([{ run: ["notify.sh", "one two", "three"] }]);
+  expect(mock.calls.find((call) => call.name === "runRule")?.args).toMatchObject([
+    { run: ["notify.sh", "one two", "three"] },
+  ]);
 });
 
 test("a rule is switched off, removed, and put back", async () => {

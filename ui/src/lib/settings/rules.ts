@@ -21,24 +21,45 @@ export const OF_CONNECTIONS: readonly [EventKind, string, string][] = [
 /** A new rule with default values. */
 export function blank(): NoticeRule {
   return {
-    name: "", on: true, kinds: ["failed", "stillFailing"], servers: [], names: [], queues: [], users: [],
-    watched: false, atLeastSeconds: 0, lostMinutes: 10, popup: true, breaches: false, run: [], post: "",
+    name: "",
+    on: true,
+    kinds: ["failed", "stillFailing"],
+    servers: [],
+    names: [],
+    queues: [],
+    users: [],
+    watched: false,
+    atLeastSeconds: 0,
+    lostMinutes: 10,
+    popup: true,
+    breaches: false,
+    run: [],
+    post: "",
   };
 }
 
 /** `a, b or c`. */
 export function either(words: readonly string[]): string {
-  return words.length < 2 ? (words[0] ?? "") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+  return words.length < 2
+    ? (words[0] ?? "")
+    : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 
 /** Describes a rule in sentences. `named` returns a server's name. */
 export function describeRule(rule: NoticeRule, named: (server: string) => string): string {
-  const of = (kinds: readonly [EventKind, string, string][]) => kinds.filter(([kind]) => rule.kinds.includes(kind)).map(([, , phrase]) => phrase);
+  const of = (kinds: readonly [EventKind, string, string][]) =>
+    kinds.filter(([kind]) => rule.kinds.includes(kind)).map(([, , phrase]) => phrase);
   const [jobs, connections] = [of(OF_JOBS), of(OF_CONNECTIONS)];
-  const where = rule.servers.length > 0 ? ` on ${either(rule.servers.map((server) => sanitize(named(server))))}` : "";
+  const where =
+    rule.servers.length > 0
+      ? ` on ${either(rule.servers.map((server) => sanitize(named(server))))}`
+      : "";
   const sentences: string[] = [];
   if (jobs.length > 0) {
-    const like = (word: string, patterns: string[]) => (patterns.length > 0 ? ` ${word} ${either(patterns.map((pattern) => `“${sanitize(pattern)}”`))}` : "");
+    const like = (word: string, patterns: string[]) =>
+      patterns.length > 0
+        ? ` ${word} ${either(patterns.map((pattern) => `“${sanitize(pattern)}”`))}`
+        : "";
     const which = `${rule.watched ? "A job I watch" : "Any job"}${like("named", rule.names)}${like("in the queue", rule.queues)}${like("of", rule.users)}${where}`;
     const long = rule.atLeastSeconds > 0 ? ` after at least ${seconds(rule.atLeastSeconds)}` : "";
     sentences.push(`${which} ${either(jobs)}${long}.`);
@@ -58,7 +79,9 @@ export function describeRule(rule: NoticeRule, named: (server: string) => string
 /** `90` as `1 min 30 s`. */
 function seconds(count: number): string {
   const [minutes, rest] = [Math.floor(count / 60), count % 60];
-  return [minutes > 0 ? `${minutes} min` : "", rest > 0 || minutes === 0 ? `${rest} s` : ""].filter((word) => word !== "").join(" ");
+  return [minutes > 0 ? `${minutes} min` : "", rest > 0 || minutes === 0 ? `${rest} s` : ""]
+    .filter((word) => word !== "")
+    .join(" ");
 }
 
 /** Splits typed patterns at commas, except within regular expressions. */

@@ -18,7 +18,8 @@ test("an element says which widths and heights it is not above, and again when i
   );
   const element = document.createElement("div");
   const size = { clientWidth: 560, clientHeight: 301 };
-  for (const side of ["clientWidth", "clientHeight"] as const) Object.defineProperty(element, side, { get: () => size[side] });
+  for (const side of ["clientWidth", "clientHeight"] as const)
+    Object.defineProperty(element, side, { get: () => size[side] });
   const stop = breakpoints("jobs", [640, 560, 460], [300])(element);
   expect(element.dataset.jobs).toBe("w640 w560");
   size.clientHeight = 300;

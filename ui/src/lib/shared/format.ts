@@ -35,10 +35,23 @@ export function relative(at: number, now: number): string {
 }
 
 const EXACT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
-const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const SHORT = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const CLOCK = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
+const SHORT = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
 const DATE = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
-const DATE_YEAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const DATE_YEAR = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+});
 
 /** Date and time for a tooltip. */
 export function exact(at: number | null | undefined): string {
@@ -52,7 +65,9 @@ export function clock(at: number): string {
 
 /** `14:03:22.041`. */
 export function clockMs(at: number): string {
-  return valid(at) ? `${CLOCK.format(at)}.${String(((at % 1000) + 1000) % 1000).padStart(3, "0")}` : "–";
+  return valid(at)
+    ? `${CLOCK.format(at)}.${String(((at % 1000) + 1000) % 1000).padStart(3, "0")}`
+    : "–";
 }
 
 /** `14:03`. */
@@ -67,7 +82,9 @@ export function day(at: number, now: number): string {
   const days = Math.round((start(now) - start(at)) / DAY);
   if (days === 0) return "Today";
   if (days === 1) return "Yesterday";
-  return new Date(at).getFullYear() === new Date(now).getFullYear() ? DATE.format(at) : DATE_YEAR.format(at);
+  return new Date(at).getFullYear() === new Date(now).getFullYear()
+    ? DATE.format(at)
+    : DATE_YEAR.format(at);
 }
 
 /** `1 job`, `12,400 jobs`. */

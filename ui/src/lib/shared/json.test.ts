@@ -15,7 +15,12 @@ test("numbers keep every digit the server sent", () => {
 
 test("names keep their order and may repeat", () => {
   const value = parseJson('{"b":1,"2":2,"1":3,"b":4}');
-  expect(value?.kind === "object" && value.entries.map(([name]) => name)).toEqual(["b", "2", "1", "b"]);
+  expect(value?.kind === "object" && value.entries.map(([name]) => name)).toEqual([
+    "b",
+    "2",
+    "1",
+    "b",
+  ]);
 });
 
 test("strings are unescaped", () => {
@@ -23,7 +28,17 @@ test("strings are unescaped", () => {
 });
 
 test("what is not JSON, or too deep, is left to be shown as text", () => {
-  for (const text of ["", "{", "[1,]", "01", "nul", '{"a" 1}', "1 2", "'a'", "[".repeat(5000) + "]".repeat(5000)]) {
+  for (const text of [
+    "",
+    "{",
+    "[1,]",
+    "01",
+    "nul",
+    '{"a" 1}',
+    "1 2",
+    "'a'",
+    "[".repeat(5000) + "]".repeat(5000),
+  ]) {
     expect(parseJson(text), text.slice(0, 10)).toBeNull();
   }
 });

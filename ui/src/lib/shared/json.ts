@@ -63,8 +63,10 @@ class Parser {
   #value(depth: number): Json {
     if (depth > DEEPEST) throw new SyntaxError("too deep");
     const start = this.#peek();
-    if (start === "{") return { kind: "object", entries: this.#list("{", "}", () => this.#entry(depth)) };
-    if (start === "[") return { kind: "array", items: this.#list("[", "]", () => this.#value(depth + 1)) };
+    if (start === "{")
+      return { kind: "object", entries: this.#list("{", "}", () => this.#entry(depth)) };
+    if (start === "[")
+      return { kind: "array", items: this.#list("[", "]", () => this.#value(depth + 1)) };
     if (start === '"') return { kind: "string", value: this.#string() };
     const number = this.#match(/-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y);
     if (number !== null) return { kind: "number", text: number };

@@ -9,7 +9,9 @@ describe("text from servers", () => {
   });
 
   test("shows control characters", () => {
-    expect(sanitize("\u001b[31mred\u0000\u007f\u0085")).toBe("⟨U+001B⟩[31mred⟨U+0000⟩⟨U+007F⟩⟨U+0085⟩");
+    expect(sanitize("\u001b[31mred\u0000\u007f\u0085")).toBe(
+      "⟨U+001B⟩[31mred⟨U+0000⟩⟨U+007F⟩⟨U+0085⟩",
+    );
   });
 
   test("keeps line breaks where lines are wanted and makes them spaces elsewhere", () => {
@@ -30,11 +32,15 @@ describe("text from servers", () => {
   });
 
   test("offers http and https links and nothing else", () => {
-    expect(splitLinks("see https://example.com/a?b=1, or javascript:alert(1) or file:///etc/passwd.")).toEqual([
+    expect(
+      splitLinks("see https://example.com/a?b=1, or javascript:alert(1) or file:///etc/passwd."),
+    ).toEqual([
       { text: "see ", url: null },
       { text: "https://example.com/a?b=1", url: "https://example.com/a?b=1" },
       { text: ", or javascript:alert(1) or file:///etc/passwd.", url: null },
     ]);
-    expect(splitLinks("https://exa\u202emple.com")).toEqual([{ text: "https://exa\u202emple.com", url: null }]);
+    expect(splitLinks("https://exa\u202emple.com")).toEqual([
+      { text: "https://exa\u202emple.com", url: null },
+    ]);
   });
 });

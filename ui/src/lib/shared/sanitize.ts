@@ -1,10 +1,11 @@
 // Bidirectional controls, invisible spaces and separators that can make text read as something else.
-const DECEPTIVE = /[\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb]/;
+const DECEPTIVE =
+  /[\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb]/;
 const ODD = new RegExp(`\\r(?=\\n)|[\\u0000-\\u001f\\u007f-\\u009f]|${DECEPTIVE.source}`, "g");
 
 /**
-* Makes invisible and direction-changing characters of a server's text visible, as
-* `⟨U+202E⟩`. Line breaks and tabs are kept with `lines`, and become spaces otherwise.
+ * Makes invisible and direction-changing characters of a server's text visible, as
+ * `⟨U+202E⟩`. Line breaks and tabs are kept with `lines`, and become spaces otherwise.
  */
 export function sanitize(text: string, lines = false): string {
   return text.replace(ODD, (character, at: number) => {

@@ -79,7 +79,8 @@ export class Scroll {
   reveal(index: number): void {
     const top = index * this.rowHeight;
     if (top < this.offset) this.to(top);
-    else if (top + this.rowHeight > this.offset + this.viewport) this.to(top + this.rowHeight - this.viewport);
+    else if (top + this.rowHeight > this.offset + this.viewport)
+      this.to(top + this.rowHeight - this.viewport);
   }
 
   /** Rows at least partly visible. */

@@ -1,11 +1,18 @@
 /**
-* Returns `next` with unchanged parts replaced by those of `previous`, so that they keep their
-* identity and are not drawn again. Rows are matched by key, not by position.
+ * Returns `next` with unchanged parts replaced by those of `previous`, so that they keep their
+ * identity and are not drawn again. Rows are matched by key, not by position.
  */
 export function shareStructure<T>(previous: unknown, next: T): T {
   if (Object.is(previous, next)) return next;
-  if (typeof previous !== "object" || typeof next !== "object" || previous === null || next === null) return next;
-  if (Array.isArray(next)) return Array.isArray(previous) ? (shareArray(previous, next) as T) : next;
+  if (
+    typeof previous !== "object" ||
+    typeof next !== "object" ||
+    previous === null ||
+    next === null
+  )
+    return next;
+  if (Array.isArray(next))
+    return Array.isArray(previous) ? (shareArray(previous, next) as T) : next;
   if (Array.isArray(previous)) return next;
   const before = previous as Record<string, unknown>;
   const after = next as Record<string, unknown>;
@@ -38,7 +45,12 @@ function shareArray(previous: unknown[], next: unknown[]): unknown[] {
 /** The key that identifies a row across windows, or null where only its position does. */
 export function rowKey(row: unknown): string | null {
   if (typeof row !== "object" || row === null || Array.isArray(row)) return null;
-  const { server, id, seq, name } = row as { server?: unknown; id?: unknown; seq?: unknown; name?: unknown };
+  const { server, id, seq, name } = row as {
+    server?: unknown;
+    id?: unknown;
+    seq?: unknown;
+    name?: unknown;
+  };
   if (seq !== undefined) return `#${String(seq)}`;
   if (id !== undefined) return `${String(server)}/${String(id)}`;
   if (server !== undefined && name !== undefined) return `${String(server)}/${String(name)}`;

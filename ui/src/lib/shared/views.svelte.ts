@@ -11,8 +11,8 @@ const HIDDEN_PACE = 1000;
 /** Delay before a failed view retries by itself, in ms. */
 const RETRY = 3000;
 /**
-* Pause between pulls of a growing tail, in ms. Nobody reads faster, and drawing a screenful of
-* lines takes longer than a frame, so the page needs time in between to react to input.
+ * Pause between pulls of a growing tail, in ms. Nobody reads faster, and drawing a screenful of
+ * lines takes longer than a frame, so the page needs time in between to react to input.
  */
 const FLOOD_PACE = 50;
 /** A row past any end, for which the program returns the last rows. */
@@ -49,8 +49,8 @@ export class Views {
 }
 
 /**
-* A live query and the range of it on screen. Holds only the rows of that range. One pull is
-* in flight at a time; changes meanwhile cause one more pull afterwards.
+ * A live query and the range of it on screen. Holds only the rows of that range. One pull is
+ * in flight at a time; changes meanwhile cause one more pull afterwards.
  */
 export class LiveView {
   /** The last window pulled, or null before the first. Kept while the spec changes. */
@@ -104,7 +104,8 @@ export class LiveView {
 
   /** Moves the view to rows that arrived with another answer, without pulling them again. */
   adopt(window: ViewWindow): void {
-    if (this.outdated || window.view !== this.#id || window.version < (this.window?.version ?? 0)) return;
+    if (this.outdated || window.view !== this.#id || window.version < (this.window?.version ?? 0))
+      return;
     this.window = window;
     this.tailed = false;
     this.#tail = 0;
@@ -115,7 +116,10 @@ export class LiveView {
   #covers(first: number, count: number): boolean {
     const { window } = this;
     if (window === null || this.outdated || this.error !== null || this.tailed) return false;
-    return first >= window.first && Math.min(first + count, window.total) <= window.first + lengthOf(window);
+    return (
+      first >= window.first &&
+      Math.min(first + count, window.total) <= window.first + lengthOf(window)
+    );
   }
 
   /** Follows the last `count` rows. */
@@ -172,7 +176,9 @@ export class LiveView {
 
   /** Pulls rows of another range once, for copying. */
   async rows(first: number, count: number): Promise<ViewWindow | null> {
-    return this.#id === null ? null : this.#views.backend.viewWindow(this.#id, first, Math.min(MOST_ROWS, count));
+    return this.#id === null
+      ? null
+      : this.#views.backend.viewWindow(this.#id, first, Math.min(MOST_ROWS, count));
   }
 
   /** Total number of rows. */
@@ -218,7 +224,11 @@ export class LiveView {
         if (first !== null) this.#first = Math.max(0, Math.floor(first));
       }
       const tailed = this.#tail > 0;
-      const window = await backend.viewWindow(this.#id, tailed ? END : this.#first, tailed ? this.#tail : this.#count);
+      const window = await backend.viewWindow(
+        this.#id,
+        tailed ? END : this.#first,
+        tailed ? this.#tail : this.#count,
+      );
       if (stale()) return;
       this.tailed = tailed;
       this.window = this.outdated ? window : shareStructure(this.window, window);
@@ -256,7 +266,8 @@ export class LiveView {
   }
 }
 
-const lengthOf = ({ rows }: ViewWindow) => (rows.kind === "job" ? Number(rows.detail !== null) : rows.rows.length);
+const lengthOf = ({ rows }: ViewWindow) =>
+  rows.kind === "job" ? Number(rows.detail !== null) : rows.rows.length;
 
 /** Resolves at the next frame after `after` ms, or shortly later where nothing is painted. */
 async function frame(after: number): Promise<void> {

@@ -6,11 +6,24 @@ import type { ViewSpec } from "../generated/ViewSpec";
 import type { ViewWindow } from "../generated/ViewWindow";
 import { LiveView, Views } from "./views.svelte";
 
-const spec = (search = ""): ViewSpec => ({ kind: "jobs", server: null, queue: null, states: [], search, sort: "activity" });
+const spec = (search = ""): ViewSpec => ({
+  kind: "jobs",
+  server: null,
+  queue: null,
+  states: [],
+  search,
+  sort: "activity",
+});
 
 /** A backend whose pulls the test answers itself. */
 function slow() {
-  const pulls: { view: number; first: number; count: number; answer: (version: number) => void; refuse: (code: string) => void }[] = [];
+  const pulls: {
+    view: number;
+    first: number;
+    count: number;
+    answer: (version: number) => void;
+    refuse: (code: string) => void;
+  }[] = [];
   const closed: number[] = [];
   let next = 1;
   const backend = {
@@ -19,8 +32,11 @@ function slow() {
     viewWindow: (view: number, first: number, count: number) =>
       new Promise<ViewWindow>((resolve, reject) => {
         pulls.push({
-          view, first, count,
-          answer: (version) => resolve({ view, version, total: 0, first, rows: { kind: "notices", rows: [] } }),
+          view,
+          first,
+          count,
+          answer: (version) =>
+            resolve({ view, version, total: 0, first, rows: { kind: "notices", rows: [] } }),
           refuse: (code) => reject({ code, message: "no" }),
         });
       }),
@@ -123,7 +139,10 @@ function pouring(start: number, more: number) {
     viewWindow: async (view: number, from: number, count: number) => {
       const first = Math.min(from, Math.max(0, total - count));
       pulls.push([first, count]);
-      const rows = Array.from({ length: Math.max(0, Math.min(count, total - first)) }, (_, index) => ({ id: first + index }));
+      const rows = Array.from(
+        { length: Math.max(0, Math.min(count, total - first)) },
+        (_, index) => ({ id: first + index }),
+      );
       const window = { view, version: pulls.length, total, first, rows: { kind: "notices", rows } };
       total += more;
       return window;
@@ -150,7 +169,10 @@ test("a flood that outruns every pull still shows a full screen of the newest ro
     const version = view.window?.version ?? 0;
     view.refresh();
     await vi.waitFor(() => expect(view.window?.version ?? 0).toBeGreaterThan(version));
-    if (view.tailed) expect(view.window?.rows.kind === "notices" && view.window.rows.rows.length).toBeGreaterThanOrEqual(30);
+    if (view.tailed)
+      expect(
+        view.window?.rows.kind === "notices" && view.window.rows.rows.length,
+      ).toBeGreaterThanOrEqual(30);
   }
   view.close();
 });
@@ -171,7 +193,13 @@ test("rows that came with another answer are not pulled again", async () => {
   pulls[0]?.answer(1);
   await vi.waitFor(() => expect(view.window?.version).toBe(1));
   const notice = {} as NoticeRow;
-  view.adopt({ view: 1, version: 1, total: 1000, first: 500, rows: { kind: "notices", rows: Array.from({ length: 60 }, () => notice) } });
+  view.adopt({
+    view: 1,
+    version: 1,
+    total: 1000,
+    first: 500,
+    rows: { kind: "notices", rows: Array.from({ length: 60 }, () => notice) },
+  });
   expect(view.window?.first).toBe(500);
   view.setRange(505, 50);
   expect(pulls).toHaveLength(1);
@@ -186,7 +214,10 @@ test("rows of another view, or older than those that are here, are not taken", a
   await vi.waitFor(() => expect(pulls).toHaveLength(1));
   pulls[0]?.answer(5);
   await vi.waitFor(() => expect(view.window?.version).toBe(5));
-  for (const [of, version] of [[2, 6], [1, 4]] as const) {
+  for (const [of, version] of [
+    [2, 6],
+    [1, 4],
+  ] as const) {
     view.adopt({ view: of, version, total: 1000, first: 500, rows: { kind: "notices", rows: [] } });
     expect(view.window?.first).toBe(0);
   }

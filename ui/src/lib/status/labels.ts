@@ -45,9 +45,14 @@ function describeReason(status: StatusView): string {
     case "partly":
       return reason ?? "The server answers only some requests.";
     case "connecting":
-      return reason ?? (status.attempt > 1 ? `Connecting, attempt ${status.attempt}.` : "Opening the connection.");
+      return (
+        reason ??
+        (status.attempt > 1 ? `Connecting, attempt ${status.attempt}.` : "Opening the connection.")
+      );
     case "polling":
-      return reason ? `Polling the API: the live connection is down (${lowered(reason).replace(/\.$/, "")}).` : "Polling the API: the live connection is down.";
+      return reason
+        ? `Polling the API: the live connection is down (${lowered(reason).replace(/\.$/, "")}).`
+        : "Polling the API: the live connection is down.";
     case "offline":
       return reason ?? "The server does not answer.";
     case "refused":
@@ -74,5 +79,7 @@ function finished(text: string): string {
 
 /** Lowers the first letter of a sentence within another, unless it is a name or an acronym. */
 function lowered(text: string): string {
-  return /^(The|A|An|No|Nothing|It|Its|Can't)\b/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
+  return /^(The|A|An|No|Nothing|It|Its|Can't)\b/.test(text)
+    ? text.charAt(0).toLowerCase() + text.slice(1)
+    : text;
 }

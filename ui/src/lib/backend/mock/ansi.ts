@@ -18,7 +18,13 @@ export function spansOf(text: string): Span[] {
       if (code === 0) look = {};
       else if (style) look = { ...look, style: (look.style ?? "") + style };
       else if (code === 38) {
-        look = { ...look, fg: `#${list.slice(at + 2, at + 5).map((value) => value.toString(16).padStart(2, "0")).join("")}` };
+        look = {
+          ...look,
+          fg: `#${list
+            .slice(at + 2, at + 5)
+            .map((value) => value.toString(16).padStart(2, "0"))
+            .join("")}`,
+        };
         at += 4;
       } else if (code >= 90 && code < 98) look = { ...look, fg: String(code - 82) };
       else if (code >= 100) look = { ...look, bg: String(code - 92) };
@@ -40,13 +46,17 @@ export function pattern(find: LogFind): RegExp {
 /** The spans with what is found marked. */
 export function marked(spans: Span[], regex: RegExp): Span[] {
   const text = spans.map((span) => span.text).join("");
-  const ranges = [...text.matchAll(regex)].filter((match) => match[0] !== "").map((match) => [match.index, match.index + match[0].length] as const);
+  const ranges = [...text.matchAll(regex)]
+    .filter((match) => match[0] !== "")
+    .map((match) => [match.index, match.index + match[0].length] as const);
   if (ranges.length === 0) return spans;
   const cut: Span[] = [];
   let at = 0;
   for (const span of spans) {
     const end = at + span.text.length;
-    const edges = [at, end, ...ranges.flat().filter((edge) => edge > at && edge < end)].sort((a, b) => a - b);
+    const edges = [at, end, ...ranges.flat().filter((edge) => edge > at && edge < end)].sort(
+      (a, b) => a - b,
+    );
     for (let index = 0; index + 1 < edges.length; index += 1) {
       const [from, to] = [edges[index] ?? 0, edges[index + 1] ?? 0];
       const mark = ranges.some(([start, stop]) => from >= start && to <= stop);
