@@ -260,33 +260,6 @@ fn at_each_ping_watched_jobs_are_read_again_in_turn() {
     assert_eq!(dialect.decode(&text("2"))[1..], [Incoming::Stale(Topic::Everything)]);
 }
 
-#[test]
-fn what_the_user_types_is_sent_only_as_a_packet() {
-    let mut dialect = live(&server());
-    let mut send = |typed: &str| dialect.encode(&Outgoing::Send(typed.to_owned()));
-    let event = text(r#"42/jobs,["subscribe:jobs",{}]"#);
-    assert_eq!(send(r#" ["subscribe:jobs",{}] "#), std::slice::from_ref(&event));
-    assert_eq!(send(r#"{"event":"subscribe:jobs","data":{}}"#), std::slice::from_ref(&event));
-    assert_eq!(send(r#"42/jobs,["subscribe:jobs",{}]"#), [event]);
-    for no_packet in ["hello", "[1", "{}", "[]", "7"] {
-        assert_eq!(send(no_packet), [], "{no_packet}");
-    }
-}
-
-#[test]
-fn a_frame_larger_than_the_server_takes_is_not_sent() {
-    let mut dialect = StudyBuddy::new(&server(), key()).unwrap();
-    dialect.open().unwrap();
-    dialect.decode(&text(r#"0{"sid":"x","maxPayload":64}"#));
-    dialect.decode(&text(r#"40/jobs,{"sid":"y"}"#));
-    let mut send = |size: usize| {
-        let typed = format!(r#"["subscribe:jobs",{{"jobId":"{}"}}]"#, "7".repeat(size));
-        dialect.encode(&Outgoing::Send(typed)).len()
-    };
-    // 42/jobs, and the event around the id take 39 bytes.
-    assert_eq!((send(25), send(26)), (1, 0));
-}
-
 proptest! {
     #[test]
     fn no_frame_and_no_answer_makes_it_panic(

@@ -93,27 +93,6 @@ fn a_room_that_would_crash_the_server_is_never_named() {
     assert!(watch("job:job:").is_empty());
     assert!(watch("job:task:").is_empty());
     assert_eq!(watch("job:1").len(), 1);
-    for text in [
-        r#"{"type":"SUBSCRIBE","data":{"room":"abcd"}}"#,
-        r#"{"type":"SUBSCRIBE","data":{"room":""}}"#,
-        r#"{"type":"SUBSCRIBE","Data":{"Room":"abcd"}}"#,
-        r#"{"type":"PING","timestamp":"yesterday"}"#,
-        r#"{"type":"PING","timestamp":1795193685924}"#,
-        r#"{"type":"PING","timestamp":"2025-09-26 15:20:00"}"#,
-        r#"{"type":"PING","Timestamp":"2025-09-26T15:20:00"}"#,
-        r#"{"type":5}"#,
-        r#"{"type":"PING","request_id":7}"#,
-        "not json",
-        "[]",
-    ] {
-        assert!(said(Outgoing::Send(text.to_owned())).is_empty(), "{text}");
-    }
-    for good in [
-        r#"{"type":"SUBSCRIBE","data":{"room":"abcde"}}"#,
-        r#"{"type":"PING","timestamp":"2025-09-26T15:20:00.5+02:00","request_id":null}"#,
-    ] {
-        assert_eq!(said(Outgoing::Send(good.to_owned())).len(), 1, "{good}");
-    }
 }
 
 #[test]
@@ -124,8 +103,6 @@ fn no_frame_is_larger_than_the_server_takes() {
     let Frame::Text(text) = &frames[0] else { panic!("{frames:?}") };
     assert!(text.contains(&digits) && text.len() <= 512);
     assert!(watch(&format!("job:{}", "9".repeat(400))).is_empty());
-    let long = format!(r#"{{"type":"PING","pad":"{}"}}"#, "x".repeat(500));
-    assert!(said(Outgoing::Send(long)).is_empty());
 }
 
 #[test]

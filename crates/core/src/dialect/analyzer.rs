@@ -409,11 +409,7 @@ impl Dialect for Analyzer {
             Outgoing::Watch(topic) => (topic, true),
             Outgoing::Unwatch(topic) => (topic, false),
             Outgoing::Ping => return self.session.ping(),
-            Outgoing::Send(text) if self.framing == Framing::Raw => {
-                return vec![Frame::Text(text.clone())];
-            }
-            Outgoing::Send(text) => return self.session.send(text),
-            Outgoing::History(_) | Outgoing::Filter(_) => return Vec::new(),
+            Outgoing::History(_) | Outgoing::Send(_) => return Vec::new(),
         };
         if begin {
             self.watched.insert(topic.clone());

@@ -18,7 +18,6 @@ pub mod analyzer;
 pub mod answer;
 pub mod bull_board;
 pub mod endpoint;
-mod go;
 mod job_state;
 pub mod kecs;
 mod memory;
@@ -258,8 +257,6 @@ pub enum Outgoing {
     Ping,
     /// Ask for a job's earlier log lines.
     History(JobId),
-    /// Restrict what the server sends, as the dialect's JSON.
-    Filter(String),
     /// Any text, as typed by the user.
     Send(String),
 }

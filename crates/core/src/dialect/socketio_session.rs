@@ -207,39 +207,6 @@ impl SocketIoSession {
         frames
     }
 
-    /// What the user typed, as frames: a JSON array is an event, `{"event","data"}` as well, a
-    /// complete packet is sent as it is. Anything else is not sent, since servers close the
-    /// connection on text that is no packet, and on a frame larger than their open packet allows.
-    #[must_use]
-    pub fn send(&self, text: &str) -> Vec<Frame> {
-        let most = self.open.as_ref().and_then(|open| open.max_payload).unwrap_or(u64::MAX);
-        let fits = |frame: &Frame| match frame {
-            Frame::Text(text) => text.len() as u64 <= most,
-            _ => true,
-        };
-        let frames = self.typed(text.trim());
-        if frames.iter().all(fits) { frames } else { Vec::new() }
-    }
-
-    fn typed(&self, text: &str) -> Vec<Frame> {
-        if let Some((event, data)) = raw_event(text) {
-            return self.emit(&event, data.as_slice());
-        }
-        if text.starts_with('[') && json::is_json(text) && split_event(text).is_some() {
-            let args = || Cow::Borrowed(text);
-            return self
-                .accepted()
-                .map(|path| message(&Packet::new(path, Kind::Event { id: None, args: args() })))
-                .collect();
-        }
-        match Engine::parse(text) {
-            Ok(Engine::Message(inner)) if Packet::parse(inner).is_ok() => {
-                vec![Frame::Text(text.to_owned())]
-            }
-            _ => Vec::new(),
-        }
-    }
-
     fn accepted(&self) -> impl Iterator<Item = &str> {
         self.wanted
             .iter()

@@ -353,8 +353,7 @@ impl Dialect for StudyBuddy {
                 self.session.emit("unsubscribe:jobs", &[&subscription(topic)])
             }
             Outgoing::Ping => self.session.ping(),
-            Outgoing::Send(text) => self.session.send(text),
-            Outgoing::History(_) | Outgoing::Filter(_) => Vec::new(),
+            Outgoing::History(_) | Outgoing::Send(_) => Vec::new(),
         }
     }
 

@@ -1,44 +1,22 @@
-//! Lenient JSON: fields that one generation sends as a number and the next as a string, or as
-//! `null` where an array should be. For use with `#[serde(default, deserialize_with = "...")]` on
-//! fields of frame structs; none of these functions fails on valid JSON of the wrong kind.
+//! Lenient JSON values: one generation of a server sends a number where the next sends a string.
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-
-use crate::model::Json;
 
 /// At most this much of what was received is quoted in a diagnostic, in bytes.
 pub const SAMPLE: usize = 400;
 
 /// An id: the text of a string, or the digits of a number exactly as sent (ids of 78 digits stay
 /// whole). `None` for anything else and for the empty string.
-///
-/// # Errors
-/// Only when the input is not JSON.
-pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(<&RawValue>::deserialize(deserializer).map_or(None, id_of))
-}
-
-/// As [`id`], for a value already at hand.
 #[must_use]
 pub fn id_of(raw: &RawValue) -> Option<String> {
     text_of(raw).map(Cow::into_owned).filter(|id| !id.is_empty())
 }
 
-/// A string; a number or a boolean as its text; `None` for `null`, arrays and objects.
-///
-/// # Errors
-/// Only when the input is not JSON.
-pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(<&RawValue>::deserialize(deserializer)?).map(|raw| text_of(raw).map(Cow::into_owned))
-}
-
-/// As [`text`], for a value already at hand. Half a surrogate pair, which JavaScript may send,
-/// becomes U+FFFD instead of losing the text around it.
+/// A string; a number or a boolean as its text; `None` for `null`, arrays and objects. Half a
+/// surrogate pair, which JavaScript may send, becomes U+FFFD instead of losing the text around it.
 #[must_use]
 pub fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
     let text = raw.get();
@@ -79,31 +57,13 @@ impl<'de> Deserialize<'de> for Lossy {
     }
 }
 
-/// A number, also when quoted; `None` for anything else.
-///
-/// # Errors
-/// Only when the input is not JSON.
-pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    Ok(number_of(<&RawValue>::deserialize(deserializer)?))
-}
-
-/// As [`number`], for a value already at hand.
+/// A finite number, also when quoted; `None` for anything else.
 #[must_use]
 pub fn number_of(raw: &RawValue) -> Option<f64> {
     text_of(raw).and_then(|text| text.trim().parse().ok()).filter(|n: &f64| n.is_finite())
 }
 
 /// A whole number that fits, also when quoted or written as a float; `None` for anything else.
-///
-/// # Errors
-/// Only when the input is not JSON.
-pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(whole_of(<&RawValue>::deserialize(deserializer)?))
-}
-
-/// As [`whole`], for a value already at hand.
 #[must_use]
 pub fn whole_of<T: TryFrom<i64>>(raw: &RawValue) -> Option<T> {
     let text = text_of(raw)?;
@@ -113,53 +73,6 @@ pub fn whole_of<T: TryFrom<i64>>(raw: &RawValue) -> Option<T> {
         (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64)
     })?;
     T::try_from(whole).ok()
-}
-
-/// A boolean; `None` for anything else.
-///
-/// # Errors
-/// Only when the input is not JSON.
-pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(match raw.get() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    })
-}
-
-/// A time in any of the formats of [`super::time::parse`]; `None` for anything else.
-///
-/// # Errors
-/// Only when the input is not JSON.
-pub fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    Ok(super::time::parse(<&RawValue>::deserialize(deserializer)?))
-}
-
-/// Any value as its text; `None` for `null`.
-///
-/// # Errors
-/// Only when the input is not JSON.
-pub fn any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok((raw.get() != "null").then(|| Json::from(raw)))
-}
-
-/// The elements of an array that have the right shape; empty for `null` and anything else.
-///
-/// # Errors
-/// Only when the input is not JSON.
-pub fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    if let Ok(all) = serde_json::from_str(raw.get()) {
-        return Ok(all);
-    }
-    let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
-        return Ok(Vec::new());
-    };
-    Ok(items.into_iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect())
 }
 
 /// Whether `text` is exactly one JSON value.

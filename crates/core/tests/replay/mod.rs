@@ -67,7 +67,6 @@ fn say(dialect: &mut dyn Dialect, said: &str) -> Vec<String> {
         }
         Some(("watch", topic)) => Outgoing::Watch(Topic::parse(topic).unwrap()),
         Some(("unwatch", topic)) => Outgoing::Unwatch(Topic::parse(topic).unwrap()),
-        Some(("send", text)) => Outgoing::Send(text.to_owned()),
         Some(("fetch", topic)) => {
             return dialect.fetch(&Topic::parse(topic).unwrap()).iter().map(request).collect();
         }

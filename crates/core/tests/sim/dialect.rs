@@ -157,7 +157,6 @@ impl Dialect for Plain {
             Outgoing::Ping => "ping".to_owned(),
             Outgoing::Send(text) => text.clone(),
             Outgoing::History(id) => format!("history {id}"),
-            Outgoing::Filter(_) => return Vec::new(),
         };
         vec![Frame::Text(text)]
     }

@@ -160,8 +160,7 @@ impl Dialect for BullBoard {
                 }
                 Vec::new()
             }
-            Outgoing::Send(text) => vec![Frame::Text(text.clone())],
-            Outgoing::Ping | Outgoing::History(_) | Outgoing::Filter(_) => Vec::new(),
+            Outgoing::Ping | Outgoing::History(_) | Outgoing::Send(_) => Vec::new(),
         }
     }
 

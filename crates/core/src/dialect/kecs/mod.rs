@@ -27,7 +27,6 @@ use url::Url;
 use ending::Beside;
 
 use super::endpoint::{Defaults, Endpoint, bearer};
-use super::go;
 use super::memory::Memory;
 use super::pages::{Cursor, Lately, Newest};
 use super::{
@@ -297,22 +296,7 @@ impl Dialect for Kecs {
                 let payload = json!({"taskId": task::last_segment(id.as_str())});
                 vec![self.request("request_history", payload, None)]
             }
-            // The shipped server takes a list of filters, the documented one an object.
-            Outgoing::Filter(filter) => match serde_json::from_str(filter) {
-                Ok(filters @ serde_json::Value::Array(_)) => {
-                    vec![self.request("setFilters", filters, None)]
-                }
-                Ok(filter @ serde_json::Value::Object(_)) => {
-                    vec![self.request("update_filter", filter, None)]
-                }
-                _ => Vec::new(),
-            },
-            // Anything that the server cannot read ends the link.
-            Outgoing::Send(text) => {
-                let names = ["type", "id", "resourceType", "resourceId"];
-                let harmless = Fields::parse(text).is_some_and(|fields| go::reads(&fields, &names));
-                if harmless { vec![Frame::Text(text.clone())] } else { Vec::new() }
-            }
+            Outgoing::Send(_) => Vec::new(),
         }
     }
 

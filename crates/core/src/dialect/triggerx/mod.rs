@@ -20,7 +20,6 @@ use serde_json::json;
 use url::Url;
 
 use super::endpoint::{Defaults, Endpoint, why_unaddressable};
-use super::go;
 use super::memory::{Memory, SeenNames};
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
@@ -29,8 +28,6 @@ use super::{
 use crate::model::{Job, JobId, Topic, Update};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Policy, Server};
-use crate::wire::fields::Fields;
-use crate::wire::json::text_of;
 
 /// The server closes the socket on a frame larger than this, in bytes.
 const LARGEST_FRAME: usize = 512;
@@ -190,19 +187,6 @@ fn frame(value: serde_json::Value, room: &str) -> Option<Frame> {
         .then_some(Frame::Text(text))
 }
 
-/// Whether text typed by the user leaves link and server alive: one JSON object within the size
-/// limit that the server can read, with no room too short to name.
-fn harmless(text: &str) -> bool {
-    let Some(fields) = Fields::parse(text) else { return false };
-    let data = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("data"));
-    let short = data.filter_map(|(_, raw)| Fields::of(raw)).any(|data| {
-        // Names are compared by the server as its language does, whatever their case.
-        let mut rooms = data.iter().filter(|(name, _)| name.eq_ignore_ascii_case("room"));
-        rooms.any(|(_, raw)| text_of(raw).is_some_and(|room| room.len() < SHORTEST_ROOM))
-    });
-    text.len() <= LARGEST_FRAME && !short && go::reads(&fields, &["type", "request_id"])
-}
-
 impl Dialect for TriggerX {
     fn kind(&self) -> DialectKind {
         DialectKind::TriggerX
@@ -277,9 +261,7 @@ impl Dialect for TriggerX {
             // The document knows no PING: a server of its time answers the WebSocket ping alone.
             Outgoing::Ping => vec![Frame::Text(r#"{"type":"PING"}"#.to_owned()), Frame::Ping],
             // Its tasks have no logs.
-            Outgoing::History(_) | Outgoing::Filter(_) => Vec::new(),
-            Outgoing::Send(text) if harmless(text) => vec![Frame::Text(text.clone())],
-            Outgoing::Send(_) => Vec::new(),
+            Outgoing::History(_) | Outgoing::Send(_) => Vec::new(),
         }
     }
 
