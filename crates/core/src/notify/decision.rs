@@ -88,6 +88,12 @@ impl Decision {
         !self.muted && self.rules.iter().any(|of| of.actions.popup)
     }
 
+    /// Whether a rule that matched runs a program or posts somewhere.
+    #[must_use]
+    pub fn runs_programs(&self) -> bool {
+        self.rules.iter().any(|of| !of.actions.run.is_empty() || of.actions.post.is_some())
+    }
+
     /// Whether it pops up even while popups are held back.
     #[must_use]
     pub fn breaks_through(&self) -> bool {

@@ -11,7 +11,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::rules::EventKind;
-use super::{NAMED, Notice, Tone, family, format_counts, list_failures};
+use super::text::NAMED;
+use super::{Notice, Tone, family, format_counts, list_failures};
 use crate::model::{JobId, JobState};
 use crate::server::ServerId;
 use crate::time::Mono;

@@ -1,0 +1,119 @@
+//! What a notice is.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::rules::EventKind;
+use crate::model::{JobId, JobState};
+use crate::server::ServerId;
+
+/// What the ledger remembers so that nothing is announced twice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NoticeKey {
+    /// On which server.
+    pub server: ServerId,
+    /// Which job.
+    pub job: JobId,
+    /// Which attempt.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: JobState,
+}
+
+/// Something worth telling the user: a decision, with a reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Exactly-once identity; `None` for notices of the server itself and for summaries.
+    pub key: Option<NoticeKey>,
+    /// On which server.
+    pub server: ServerId,
+    /// Which job to open on a click.
+    pub job: Option<JobId>,
+    /// One line: the job's name and the outcome (`nightly-report failed`).
+    pub title: String,
+    /// How long it took, on which server, and for a failure the line of its error that
+    /// explains it.
+    pub body: String,
+    /// How urgent it is.
+    pub tone: Tone,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What it is about, for telling several as one. `None` for what is not about a job.
+    pub subject: Option<Box<Subject>>,
+    /// Why it is told; `None` for what a server says of its own accord, and for summaries.
+    pub trigger: Option<Trigger>,
+}
+
+impl Notice {
+    /// Whether it tells of several servers: then it names none.
+    #[must_use]
+    pub fn of_several_servers(&self) -> bool {
+        self.server.0.is_empty()
+    }
+
+    /// Whether it can wait for the user to look: a job began, or ended as it should. What went wrong
+    /// cannot, nor what may go wrong.
+    #[must_use]
+    pub fn routine(&self) -> bool {
+        let slow = self.trigger.as_ref().is_some_and(|trigger| trigger.kind == EventKind::Slow);
+        !self.tone.troubles() && !slow
+    }
+}
+
+/// Why something is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// What sort of thing happened.
+    pub kind: EventKind,
+    /// The first rule that wants it told, as the user calls it.
+    pub rule: String,
+}
+
+/// What an outcome's notice is about, in the words that it is shown with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// What the job is called.
+    pub name: String,
+    /// The line that explains its failure; empty where there is none.
+    pub error: String,
+}
+
+/// How a notice is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tone {
+    /// Good news.
+    Good,
+    /// Bad news.
+    Bad,
+    /// What may become bad news: a server's warning.
+    Warn,
+    /// None of these.
+    Plain,
+}
+
+impl Tone {
+    /// The word used on the command line, in the history and for the page.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Tone::Good => "good",
+            Tone::Bad => "bad",
+            Tone::Warn => "warn",
+            Tone::Plain => "plain",
+        }
+    }
+
+    /// Reads what [`Tone::word`] printed; any other text is plain.
+    #[must_use]
+    pub fn from_word(word: &str) -> Tone {
+        let all = [Tone::Good, Tone::Bad, Tone::Warn];
+        all.into_iter().find(|tone| tone.word() == word).unwrap_or(Tone::Plain)
+    }
+
+    /// Whether it is about something that went wrong, or may.
+    #[must_use]
+    pub fn troubles(self) -> bool {
+        matches!(self, Tone::Bad | Tone::Warn)
+    }
+}

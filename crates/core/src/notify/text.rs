@@ -1,0 +1,434 @@
+//! The words of notices.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::rules::EventKind;
+use super::{Notice, NoticeKey, Subject, Tone, Trigger, explain, headline};
+use crate::escape;
+use crate::jobs::{Transition, TransitionKind};
+use crate::model::{Job, JobState};
+use crate::server::ServerId;
+
+/// The longest name, server name and error shown, in characters.
+const NAME: usize = 80;
+const SERVER: usize = 60;
+const ERROR: usize = 240;
+/// Failures that are named where several notices are told as one.
+pub(super) const NAMED: usize = 3;
+/// The notice for the end of a job, or for one that is gone; `None` where it has not ended.
+#[must_use]
+pub fn outcome(
+    server: &ServerId,
+    server_name: &str,
+    job: &Job,
+    transition: &Transition,
+    trigger: Trigger,
+) -> Option<Notice> {
+    let lost = transition.to.lost();
+    if transition.kind != TransitionKind::Outcome && !lost {
+        return None;
+    }
+    let (word, tone) = match (&transition.to, trigger.kind) {
+        (JobState::Completed, EventKind::Fixed) => ("works again", Tone::Good),
+        (JobState::Completed, _) => ("completed", Tone::Good),
+        (JobState::Failed, EventKind::StillFailing) => ("failed again", Tone::Bad),
+        (JobState::Failed, _) => ("failed", Tone::Bad),
+        (JobState::Cancelled, _) => ("was cancelled", Tone::Plain),
+        (to, _) if to.is_gone() => ("has disappeared", Tone::Bad),
+        _ if lost => ("ended, outcome unknown", Tone::Bad),
+        _ => return None,
+    };
+    let mut body = if lost {
+        describe_lost(&transition.to, transition.from.as_ref(), server_name)
+    } else {
+        describe_run(job.took(), server_name)
+    };
+    let mut error = String::new();
+    if transition.to == JobState::Failed {
+        // What the job says by now may be fuller than what its end was announced with.
+        let said = transition.error.as_deref().map(headline).filter(|said| !said.is_empty());
+        let said = explain(job).filter(|_| job.state == JobState::Failed).or(said);
+        error = one_line(&said.unwrap_or_default(), ERROR);
+        body = join_facts([body, error.clone()]);
+    }
+    let name = title(job);
+    Some(Notice {
+        key: Some(NoticeKey {
+            server: server.clone(),
+            job: job.id.clone(),
+            attempt: transition.attempt,
+            outcome: transition.to.clone(),
+        }),
+        server: server.clone(),
+        job: Some(job.id.clone()),
+        title: format!("{name} {word}"),
+        body,
+        tone,
+        at: transition.at,
+        subject: Some(Box::new(Subject { name, error })),
+        trigger: Some(trigger),
+    })
+}
+
+/// The notice for a job that has begun, or that runs for unusually long: for so long, where as a
+/// rule it takes less than `usual`.
+#[must_use]
+pub fn running(
+    server: &ServerId,
+    server_name: &str,
+    job: &Job,
+    times: Option<(Duration, Duration)>,
+    at: Timestamp,
+    trigger: Trigger,
+) -> Notice {
+    let name = title(job);
+    let (title, body) = match times {
+        None => (format!("{name} started"), describe_run(None, server_name)),
+        Some((runs, usual)) => (
+            format!("{name} takes unusually long"),
+            join_facts([
+                describe_run(None, server_name),
+                format!("running for {}", format_duration(runs)),
+                format!("usually at most {}", format_duration(usual)),
+            ]),
+        ),
+    };
+    Notice {
+        key: None,
+        server: server.clone(),
+        job: Some(job.id.clone()),
+        title,
+        body,
+        tone: Tone::Plain,
+        at,
+        subject: Some(Box::new(Subject { name, error: String::new() })),
+        trigger: Some(trigger),
+    }
+}
+
+/// The notice for a connection that was lost for so long, or is there again.
+#[must_use]
+pub fn connection(
+    server: &ServerId,
+    server_name: &str,
+    lasted: Duration,
+    reason: &str,
+    at: Timestamp,
+    trigger: Trigger,
+) -> Notice {
+    let name = one_line(server_name, SERVER);
+    let for_so_long = format_duration(lasted);
+    let (title, body, tone) = if trigger.kind == EventKind::Back {
+        let body = format!("It could not be reached for {for_so_long}.");
+        (format!("{name} is connected again"), body, Tone::Good)
+    } else {
+        let reason = one_line(&headline(reason), ERROR);
+        let colon = if reason.is_empty() { "" } else { ": " };
+        let body = format!("For {for_so_long} now{colon}{reason}");
+        (format!("{name} cannot be reached"), body, Tone::Bad)
+    };
+    let (server, trigger) = (server.clone(), Some(trigger));
+    Notice { key: None, server, job: None, title, body, tone, at, subject: None, trigger }
+}
+
+/// That nobody knows how a job ended, since its server does not say it or does not know the job any
+/// more.
+fn describe_lost(now: &JobState, before: Option<&JobState>, server_name: &str) -> String {
+    let name = one_line(server_name, SERVER);
+    let name = if name.is_empty() { "The server".to_owned() } else { name };
+    if !now.is_gone() {
+        return format!("{name} does not say how it ended.");
+    }
+    let before = match before {
+        Some(JobState::Running) => "It was running when last seen; the",
+        Some(JobState::Queued | JobState::Scheduled) => "It was waiting when last seen; the",
+        _ => "The",
+    };
+    format!("{name} does not know this job any more. {before} outcome is unknown.")
+}
+
+/// `staging · 4 m`, as far as that is known.
+fn describe_run(time: Option<Duration>, server_name: &str) -> String {
+    join_facts([one_line(server_name, SERVER), time.map(format_duration).unwrap_or_default()])
+}
+
+/// Facts in one line; those that are empty are left out.
+fn join_facts<const N: usize>(parts: [String; N]) -> String {
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(" \u{b7} ")
+}
+
+/// How many of each, in words: `32 completed, 5 failed`. What there is none of is left out.
+#[must_use]
+pub fn format_counts(parts: &[(usize, &str)]) -> String {
+    let some = parts.iter().filter(|(many, _)| *many > 0);
+    let words: Vec<String> = some.map(|(many, word)| format!("{many} {word}")).collect();
+    words.join(", ")
+}
+
+/// The body of a notice that tells of several: where, and the first few failures, a line each.
+#[must_use]
+pub fn list_failures<'a>(server_name: &str, failures: impl IntoIterator<Item = &'a str>) -> String {
+    let mut lines = format!("On {server_name}");
+    for title in failures.into_iter().take(NAMED) {
+        lines.push('\n');
+        lines.push_str(title);
+    }
+    lines
+}
+
+/// What a notice of this job is about.
+#[must_use]
+pub fn subject(job: &Job) -> Subject {
+    let said = explain(job).filter(|_| job.state == JobState::Failed);
+    Subject { name: title(job), error: one_line(&said.unwrap_or_default(), ERROR) }
+}
+
+/// The name, or the id where there is none or nothing of it can be shown.
+fn title(job: &Job) -> String {
+    let name = one_line(job.title(), NAME);
+    if name.is_empty() { one_line(job.id.as_str(), NAME) } else { name }
+}
+
+/// The first line of `text` that is not blank, at most `longest` characters, without anything that
+/// could pass for something else: control characters and those that change the direction of the
+/// text become `\u{FFFD}`, the escape sequences of terminals go.
+fn one_line(text: &str, longest: usize) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
+    let mut clean = String::new();
+    let mut count = 0;
+    let mut chars = line.chars().peekable();
+    while let Some(char) = chars.next() {
+        if count >= longest {
+            clean.truncate(clean.trim_end().len());
+            clean.push('\u{2026}');
+            break;
+        }
+        if escape::skip(char, &mut chars) {
+            continue;
+        }
+        clean.push(match char {
+            '\t' => ' ',
+            _ if char.is_control() || misleading(char) => '\u{fffd}',
+            _ => char,
+        });
+        count += 1;
+    }
+    clean
+}
+
+/// Characters that reorder or hide the text around them.
+fn misleading(char: char) -> bool {
+    matches!(char,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        | '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{2028}' | '\u{2029}')
+}
+
+/// A duration in words: `850 ms`, `12 s`, `4 m 12 s`, `3 h 5 m`, `2 d 4 h`. At most two units,
+/// rounded down; a second unit of zero is left out.
+#[must_use]
+pub fn format_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (big, big_unit, small, small_unit) = match seconds {
+        0 => return format!("{} ms", duration.subsec_millis()),
+        1..60 => return format!("{seconds} s"),
+        60..3_600 => (seconds / 60, "m", seconds % 60, "s"),
+        3_600..86_400 => (seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
+        _ => (seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    };
+    if small == 0 {
+        format!("{big} {big_unit}")
+    } else {
+        format!("{big} {big_unit} {small} {small_unit}")
+    }
+}
+
+#[cfg(test)]
+pub(in crate::notify) mod tests {
+
+    use super::*;
+    use crate::model::Source;
+
+    pub(in crate::notify) fn job(name: Option<&str>, seconds: Option<i64>) -> Job {
+        let start = Timestamp::UNIX_EPOCH;
+        Job {
+            id: "42".into(),
+            parent: None,
+            external_id: None,
+            name: name.map(str::to_owned),
+            queue: None,
+            user: None,
+            state: JobState::Failed,
+            progress: None,
+            detail: None,
+            message: None,
+            error: None,
+            stack: None,
+            attempt: None,
+            max_attempts: None,
+            data: None,
+            result: None,
+            created_at: None,
+            started_at: Some(start),
+            finished_at: seconds.map(|s| start + jiff::SignedDuration::from_secs(s)),
+            updated_at: None,
+            extra: Default::default(),
+            source: Source::Socket,
+            last_seen: start,
+        }
+    }
+
+    fn transition(to: JobState, kind: TransitionKind, error: Option<&str>) -> Transition {
+        Transition {
+            job: "42".into(),
+            attempt: 2,
+            from: Some(JobState::Running),
+            to,
+            at: Timestamp::UNIX_EPOCH,
+            kind,
+            error: error.map(str::to_owned),
+            while_away: false,
+        }
+    }
+
+    fn trigger(kind: EventKind) -> Trigger {
+        Trigger { kind, rule: "all".to_owned() }
+    }
+
+    fn server() -> ServerId {
+        ServerId("s1".to_owned())
+    }
+
+    fn told_as(job: &Job, transition: &Transition, kind: EventKind) -> Option<(String, String)> {
+        let notice = outcome(&server(), "staging", job, transition, trigger(kind))?;
+        Some((notice.title, notice.body))
+    }
+
+    fn told(job: &Job, transition: &Transition) -> Option<(String, String)> {
+        told_as(job, transition, EventKind::Failed)
+    }
+
+    #[test]
+    fn what_an_end_means_after_those_before_it_is_said() {
+        let job = job(Some("nightly"), Some(60));
+        let title = |to, kind| {
+            told_as(&job, &transition(to, TransitionKind::Outcome, None), kind).unwrap().0
+        };
+        assert_eq!(title(JobState::Failed, EventKind::StillFailing), "nightly failed again");
+        assert_eq!(title(JobState::Completed, EventKind::Fixed), "nightly works again");
+        assert_eq!(title(JobState::Cancelled, EventKind::Cancelled), "nightly was cancelled");
+    }
+
+    #[test]
+    fn of_a_job_that_disappeared_it_is_said_that_its_outcome_is_unknown() {
+        let gone = JobState::gone();
+        let step = transition(gone, TransitionKind::Moved, None);
+        let (title, body) = told_as(&job(Some("sync"), None), &step, EventKind::Gone).unwrap();
+        assert_eq!(title, "sync has disappeared");
+        assert_eq!(
+            body,
+            "staging does not know this job any more. It was running when last seen; the outcome \
+             is unknown."
+        );
+    }
+
+    #[test]
+    fn of_a_job_that_is_over_without_a_word_how_it_is_said_that_its_outcome_is_unknown() {
+        let ended = JobState::Unknown(crate::model::ENDED.into());
+        let step = transition(ended, TransitionKind::Moved, None);
+        let (title, body) = told_as(&job(Some("sync"), None), &step, EventKind::Gone).unwrap();
+        assert_eq!(title, "sync ended, outcome unknown");
+        assert_eq!(body, "staging does not say how it ended.");
+    }
+
+    #[test]
+    fn a_job_that_takes_long_is_told_with_how_long_it_usually_takes() {
+        let job = job(Some("nightly"), None);
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        let at = Timestamp::UNIX_EPOCH;
+        let times = Some((minutes(25), minutes(12)));
+        let slow = running(&server(), "staging", &job, times, at, trigger(EventKind::Slow));
+        assert_eq!(slow.title, "nightly takes unusually long");
+        assert_eq!(slow.body, "staging \u{b7} running for 25 m \u{b7} usually at most 12 m");
+        let began = running(&server(), "staging", &job, None, at, trigger(EventKind::Started));
+        assert_eq!((&*began.title, &*began.body), ("nightly started", "staging"));
+    }
+
+    #[test]
+    fn a_connection_is_told_with_how_long_it_was_lost_and_why() {
+        let told = |kind, reason| {
+            let (lasted, at) = (Duration::from_secs(720), Timestamp::UNIX_EPOCH);
+            let notice = connection(&server(), "staging", lasted, reason, at, trigger(kind));
+            (notice.title, notice.body, notice.tone)
+        };
+        let text = |title: &str, body: &str, tone| (title.to_owned(), body.to_owned(), tone);
+        assert_eq!(
+            told(EventKind::Lost, "connection refused"),
+            text("staging cannot be reached", "For 12 m now: connection refused", Tone::Bad)
+        );
+        assert_eq!(
+            told(EventKind::Back, "whatever"),
+            text("staging is connected again", "It could not be reached for 12 m.", Tone::Good)
+        );
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_duration_its_server_and_the_first_line_of_its_error() {
+        let job = job(Some("nightly-report"), Some(252));
+        let failed =
+            transition(JobState::Failed, TransitionKind::Outcome, Some("\n disk full \n at x.js"));
+        assert_eq!(
+            told(&job, &failed),
+            Some((
+                "nightly-report failed".to_owned(),
+                "staging \u{b7} 4 m 12 s \u{b7} disk full".to_owned()
+            ))
+        );
+    }
+
+    #[test]
+    fn a_success_without_known_times_still_says_where() {
+        let done = transition(JobState::Completed, TransitionKind::Outcome, None);
+        assert_eq!(
+            told(&job(None, None), &done),
+            Some(("42 completed".to_owned(), "staging".to_owned()))
+        );
+    }
+
+    #[test]
+    fn only_ends_that_happened_now_are_told() {
+        let job = job(None, None);
+        for (to, kind) in [
+            (JobState::Failed, TransitionKind::AttemptFailed),
+            (JobState::Failed, TransitionKind::Found),
+            (JobState::Running, TransitionKind::Moved),
+        ] {
+            assert_eq!(told(&job, &transition(to, kind, None)), None);
+        }
+    }
+
+    #[test]
+    fn text_that_could_pass_for_something_else_is_made_visible_and_cut() {
+        let long = "x".repeat(500);
+        let job = job(Some("\u{1b}[31mred\u{1b}[0m\u{202e}gpj\u{7}"), None);
+        let failed = transition(JobState::Failed, TransitionKind::Outcome, Some(&long));
+        let (title, body) = told(&job, &failed).expect("an outcome is told");
+        assert_eq!(title, "red\u{fffd}gpj\u{fffd} failed");
+        assert_eq!(body.chars().count(), "staging - ".len() + ERROR + 1);
+        assert!(body.ends_with("x\u{2026}"));
+    }
+
+    #[test]
+    fn durations_have_at_most_two_units() {
+        let words = |ms| format_duration(Duration::from_millis(ms));
+        assert_eq!(words(0), "0 ms");
+        assert_eq!(words(850), "850 ms");
+        assert_eq!(words(12_999), "12 s");
+        assert_eq!(words(252_000), "4 m 12 s");
+        assert_eq!(words(240_000), "4 m");
+        assert_eq!(words(11_100_000), "3 h 5 m");
+        assert_eq!(words(187_200_000), "2 d 4 h");
+    }
+}
