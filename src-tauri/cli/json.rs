@@ -187,7 +187,7 @@ pub fn status<'a>(server: &'a str, status: &'a Status) -> Line<'a> {
         remedy: status.remedy.map(Remedy::word),
         attempt: status.attempt,
         retry_in_ms: status.retry_in_ms,
-        last_heard: status.last_heard,
+        last_heard: status.last_received,
     })
 }
 
@@ -368,7 +368,7 @@ pub(super) mod tests {
         let line = Status {
             state: ConnectionState::Polling,
             since: now,
-            last_heard: Some(now),
+            last_received: Some(now),
             next_try: None,
             retry_in_ms: Some(1_500),
             attempt: 2,

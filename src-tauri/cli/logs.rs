@@ -381,7 +381,7 @@ impl Log<'_> {
             match now.settled() {
                 Some(LogReach::Never(reason)) => return Ok(Some(Ended::Never(reason.clone()))),
                 Some(_) if follow => return Ok(None),
-                Some(LogReach::Whole { .. }) => return Ok(Some(self.whole().await?)),
+                Some(LogReach::Complete { .. }) => return Ok(Some(self.whole().await?)),
                 Some(LogReach::Cut { missing, reason, .. }) => {
                     let (missing, reason) = (*missing, reason.clone());
                     // Perhaps the socket brings what HTTP does not.
@@ -560,7 +560,7 @@ impl Log<'_> {
                 // Where HTTP serves the log it is known when it is whole.
                 let quiet = last + IDLE;
                 match now.settled() {
-                    Some(LogReach::Whole { settled: true }) => return self.whole().await,
+                    Some(LogReach::Complete { finished: true }) => return self.whole().await,
                     Some(LogReach::Never(reason)) => return Ok(Ended::Never(reason.clone())),
                     Some(LogReach::Cut { missing, reason, .. }) if Instant::now() >= quiet => {
                         return Ok(Ended::Cut(*missing, reason.clone()));

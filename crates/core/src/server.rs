@@ -160,7 +160,7 @@ pub struct Policy {
     /// For the TCP, TLS and upgrade steps together.
     pub open_timeout: Duration,
     /// From open to the dialect's `Ready`.
-    pub greeting_timeout: Duration,
+    pub handshake_timeout: Duration,
     /// The delay before the first reconnect attempt.
     pub first_delay: Duration,
     /// The longest delay during the documented attempts.
@@ -171,13 +171,13 @@ pub struct Policy {
     /// The delay between attempts after `attempts` failures.
     pub slow_delay: Duration,
     /// How long a link must hold before the backoff forgets earlier failures.
-    pub settled_after: Duration,
+    pub stable_after: Duration,
     /// Between polls while something watched is not terminal.
     pub poll_fast: Duration,
     /// Between polls otherwise.
     pub poll_slow: Duration,
     /// No frame for this long on a server without any heartbeat: poll beside the open socket.
-    pub silence: Option<Duration>,
+    pub idle_after: Option<Duration>,
     /// How long a failure that may be retried waits for something to follow.
     pub grace: Duration,
     /// Between retries after a refusal.
@@ -196,15 +196,15 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             open_timeout: Duration::from_secs(10),
-            greeting_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
             first_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(30),
             attempts: 5,
             slow_delay: Duration::from_secs(60),
-            settled_after: Duration::from_secs(10),
+            stable_after: Duration::from_secs(10),
             poll_fast: Duration::from_secs(3),
             poll_slow: Duration::from_secs(15),
-            silence: None,
+            idle_after: None,
             grace: Duration::from_secs(10),
             refused_delay: Duration::from_secs(300),
             frames_per_second: None,

@@ -207,8 +207,8 @@ fn a_job_named_by_its_queue_is_found_though_the_server_knows_it_by_its_id_alone(
     assert_eq!(world.jobs(), ["1 enrichment completed"]);
     let found = world.machine.job_store().job(&"1".into()).unwrap().clone();
     assert!(world.machine.may_watch(&found) && world.machine.watches_by_name(&"1".into()));
-    assert_eq!(world.machine.meant(&"enrichment/1".into()).len(), 1);
-    assert_eq!(world.machine.meant(&"similarity/1".into()).len(), 0);
+    assert_eq!(world.machine.resolve(&"enrichment/1".into()).len(), 1);
+    assert_eq!(world.machine.resolve(&"similarity/1".into()).len(), 0);
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn the_application_ping_keeps_the_link() {
     assert!(matches!(dialect.keepalive(), Keepalive::ClientPings { .. }));
     let policy = dialect.policy();
     assert_eq!((policy.first_delay.as_secs(), policy.max_delay.as_secs()), (5, 5));
-    assert_eq!((policy.attempts, policy.silence), (5, None));
+    assert_eq!((policy.attempts, policy.idle_after), (5, None));
 }
 
 #[test]

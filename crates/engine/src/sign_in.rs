@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobwatch_core::connection::signed_out;
+use jobwatch_core::connection::sign_in_as_unauthorized;
 use jobwatch_core::dialect::sign_in::SignIn;
 use jobwatch_core::dialect::{Incoming, dialect};
 use jobwatch_core::model::Topic;
@@ -113,7 +113,7 @@ pub async fn accepted(clients: &Clients, server: &Server, key: &Option<Secret>) 
     let Ok(mut dialect) = dialect(server, key.clone()) else { return true };
     let Some(request) = dialect.fetch(&Topic::Everything).into_iter().next() else { return true };
     let (answer, _) = fetch(clients, &request, &Redactor::new(key.as_ref())).await;
-    let Ok(response) = signed_out(answer) else { return true };
+    let Ok(response) = sign_in_as_unauthorized(answer) else { return true };
     let said = dialect.parse(&request.ask, &response);
     response.status != 401 && !said.iter().any(|one| matches!(one, Incoming::Refused(_)))
 }

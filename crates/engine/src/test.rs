@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use jobwatch_core::connection::{Failure, signed_out};
+use jobwatch_core::connection::{Failure, sign_in_as_unauthorized};
 use jobwatch_core::dialect::oversized::Read;
 use jobwatch_core::dialect::{Dialect, FetchRequest, Incoming, dialect, tolerant};
 use jobwatch_core::model::{JobId, Topic, Update};
@@ -221,7 +221,7 @@ impl Test<'_> {
     /// Plays the greeting until the dialect is ready.
     async fn greeted(&mut self, mut socket: Socket, policy: &Policy) -> Line {
         self.begin(TestStepKind::Socket, "Waiting for the server's greeting…");
-        let deadline = Instant::now() + policy.greeting_timeout;
+        let deadline = Instant::now() + policy.handshake_timeout;
         let mut incoming = self.dialect.opened();
         let wrong = Some(Remedy::ChooseKind);
         loop {
@@ -260,7 +260,7 @@ impl Test<'_> {
                     "The socket opened, but nothing {} would say came within {} s. Check the kind \
                      of server and the path.",
                     self.kind.title(),
-                    policy.greeting_timeout.as_secs()
+                    policy.handshake_timeout.as_secs()
                 ),
                 Ok(Some(Ok(Heard::Closing(close)))) => {
                     let words = close.map(|close| close.reason.as_str().to_owned());
@@ -366,7 +366,7 @@ impl Test<'_> {
     /// Asks, and reads the answer; what must be asked besides comes into `more`.
     async fn ask(&mut self, request: &FetchRequest, more: &mut Vec<FetchRequest>) -> Asked {
         let (answer, _) = fetch(&self.clients, request, &self.redactor).await;
-        let answer = match signed_out(answer) {
+        let answer = match sign_in_as_unauthorized(answer) {
             Ok(response) => Read::whole(response),
             Err(Failure::TooLarge { limit, begun }) => Read::beginning(*begun, limit),
             Err(failure) => return Asked::Badly(sentence(&failure.to_string())),
@@ -438,7 +438,7 @@ impl Test<'_> {
             return true;
         };
         let (answer, _) = fetch(&self.clients, &request, &self.redactor).await;
-        signed_out(answer).is_ok_and(|response| {
+        sign_in_as_unauthorized(answer).is_ok_and(|response| {
             matches!(response.status, 401 | 403)
                 || stranger
                     .parse(&request.ask, &response)

@@ -219,7 +219,7 @@ impl Supervisor {
     ) {
         let read = match result {
             Ok(response) => {
-                self.last_heard = Some(now.wall);
+                self.last_received = Some(now.wall);
                 Read::whole(response)
             }
             Err(Failure::TooLarge { limit, begun }) => Read::beginning(*begun, limit),

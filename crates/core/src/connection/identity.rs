@@ -47,7 +47,7 @@ impl Supervisor {
 
     /// The jobs that the user may mean by `given`.
     #[must_use]
-    pub fn meant(&self, given: &JobId) -> Vec<&Arc<Job>> {
+    pub fn resolve(&self, given: &JobId) -> Vec<&Arc<Job>> {
         self.jobs.iter().filter(|job| self.dialect.resolves(given, job)).collect()
     }
 

@@ -72,7 +72,7 @@ impl Supervisor {
     pub(super) fn part_fetched(&mut self, id: FetchId, part: FetchResponse, now: Now) {
         let part = Arc::new(Read::whole(part));
         for (topic, ask, mut read) in self.polling.part_came(id) {
-            self.last_heard = Some(now.wall);
+            self.last_received = Some(now.wall);
             read.pieces.next_part(true);
             self.intake.push_back(Intake {
                 topic,

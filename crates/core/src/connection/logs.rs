@@ -377,7 +377,7 @@ impl Supervisor {
         let mut failed = None;
         match result {
             Ok(response) => {
-                self.last_heard = Some(now.wall);
+                self.last_received = Some(now.wall);
                 let lasting = matches!(response.status, 400..=499) && response.status != 429;
                 for item in tolerant::parse(&mut *self.dialect, ask, &response) {
                     match item {
@@ -502,7 +502,7 @@ impl Supervisor {
                 reason: "The server gives no more lines, though it counts more.".to_owned(),
                 again: reading.end.is_some() && !settled,
             },
-            (None, None) => LogReach::Whole { settled },
+            (None, None) => LogReach::Complete { finished: settled },
         };
         if !failed {
             self.logs.problem = None;

@@ -78,7 +78,7 @@ pub struct Status {
     /// Since when (local clock).
     pub since: Timestamp,
     /// When anything was last heard from the server, on any way (local clock).
-    pub last_heard: Option<Timestamp>,
+    pub last_received: Option<Timestamp>,
     /// When the socket is tried next, as a moment of the local clock.
     pub next_try: Option<Timestamp>,
     /// Milliseconds until then, at the time of this status.
@@ -188,12 +188,12 @@ pub enum Input {
     /// Drop interest in a topic.
     Unwatch(Topic),
     /// Somebody looks at a job, known or not: it is fetched whole, at once and as long as it is
-    /// looked at. Answered by [`Output::Looked`].
-    LookAt(JobId),
-    /// Somebody looks at a job no longer, once for each [`Input::LookAt`].
-    LookAway(JobId),
+    /// looked at. Answered by [`Output::Lookup`].
+    OpenDetail(JobId),
+    /// Somebody looks at a job no longer, once for each [`Input::OpenDetail`].
+    CloseDetail(JobId),
     /// An answer came just now whose `Date` says what time it is on the server.
-    Dated(Timestamp),
+    ServerDate(Timestamp),
     /// Say something on the socket; queued while there is no socket.
     Send(Outgoing),
     /// Look at a job's log, once; of a job that is not known, as soon as it is.
@@ -225,7 +225,7 @@ pub enum Input {
 
 /// What came of looking at a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Looked {
+pub enum Lookup {
     /// It is known, by this id.
     Known(JobId),
     /// The server does not know it.
@@ -239,11 +239,11 @@ pub enum Looked {
 pub enum LogReach {
     /// The server is being asked for the first time.
     Asking,
-    /// All that the server has is there. `settled` says that the job has ended and that no more
+    /// All that the server has is there. `finished` says that the job has ended and that no more
     /// lines are expected.
-    Whole {
+    Complete {
         /// See above.
-        settled: bool,
+        finished: bool,
     },
     /// Not all is there.
     Cut {
@@ -281,11 +281,11 @@ pub enum Output {
     Transition(Transition),
     /// What the server knows of a job that is looked at, by its first answer, and by the first usable
     /// one where that was none.
-    Looked {
+    Lookup {
         /// The job, as it was asked for.
         job: JobId,
         /// What came of it.
-        looked: Looked,
+        lookup: Lookup,
     },
     /// A job that was told of belongs to nothing that is watched, as it turned out: it is not kept.
     Forgotten(JobId),
@@ -339,9 +339,9 @@ pub struct Load {
     /// Things waiting to be said, at most 64.
     pub outbox: usize,
     /// Topics whose subscription, or its end, waits to be said: at most twice those watched.
-    pub unsaid: usize,
+    pub unsent: usize,
     /// Topics found besides those the user watches, at most 1,000.
-    pub found: usize,
+    pub discovered: usize,
     /// Topics and single jobs being fetched.
     pub topics: usize,
     /// Requests under way.

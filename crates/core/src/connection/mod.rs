@@ -4,7 +4,7 @@
 //!   life; attempts never end.
 //! - HTTP: `rounds`, with the table in `polling`. On every `Ready` and every watch each topic is
 //!   fetched, and regularly from then on (`cadence`): beside a live socket as often as without one.
-//!   `hints` says what else is fetched, `looks` what somebody looks at, `news` what is told of it.
+//!   `hints` says what else is fetched, `detail` what somebody looks at, `news` what is told of it.
 //! - `logs`: what is asked of jobs' logs, besides the topics.
 //! - `topics` is what is watched (state), `outbox` what waits to be said (a bounded queue), `pace`
 //!   how fast both are said, `timers` every deadline of the socket, `status` what the badge says and why.
@@ -29,13 +29,13 @@ use crate::time::{Mono, Now};
 mod backoff;
 mod budget;
 mod cadence;
+mod detail;
 mod heartbeat;
 mod hints;
 mod identity;
 mod intake;
 mod key;
 mod logs;
-mod looks;
 mod messages;
 mod news;
 mod outbox;
@@ -53,11 +53,11 @@ mod verdict;
 mod work;
 
 pub use messages::{
-    ConnectionState, Failure, FetchId, Input, Load, LogReach, Looked, Output, Remedy, SocketId,
+    ConnectionState, Failure, FetchId, Input, Load, LogReach, Lookup, Output, Remedy, SocketId,
     Status,
 };
-pub use shared::MAX_SHARED;
-pub use verdict::signed_out;
+pub use shared::MAX_REUSED;
+pub use verdict::sign_in_as_unauthorized;
 
 use backoff::{Backoff, Jitter};
 use heartbeat::Heartbeat;
@@ -132,7 +132,7 @@ pub struct Supervisor {
     /// HTTP stands in for the socket.
     fallback: bool,
     /// The socket is open but says nothing, and has no heartbeat to prove it alive.
-    silent: bool,
+    idle: bool,
     moving: Option<(Mono, bool)>,
     /// When something watched moved last, or was asked for.
     stirred: Option<Mono>,
@@ -145,7 +145,7 @@ pub struct Supervisor {
     status: Status,
     told: Option<Mono>,
     told_retry: Option<Mono>,
-    last_heard: Option<Timestamp>,
+    last_received: Option<Timestamp>,
     redactor: Redactor,
 }
 
@@ -190,7 +190,7 @@ impl Supervisor {
             server_clock: ServerClock::default(),
             answered_at: None,
             fallback: false,
-            silent: false,
+            idle: false,
             moving: None,
             stirred: None,
             baseline: None,
@@ -199,7 +199,7 @@ impl Supervisor {
             status: status::paused(now),
             told: None,
             told_retry: None,
-            last_heard: None,
+            last_received: None,
             redactor: Redactor::default(),
         }
     }
@@ -250,9 +250,9 @@ impl Supervisor {
             Input::Woke => self.distrust(now),
             Input::Watch(topic) => self.watch(topic, now),
             Input::Unwatch(topic) => self.unwatch(&topic, now),
-            Input::LookAt(job) => self.look_at(&job, now),
-            Input::LookAway(job) => self.look_away(&job, now),
-            Input::Dated(date) => self.server_clock.dated(date, now),
+            Input::OpenDetail(job) => self.open_detail(&job, now),
+            Input::CloseDetail(job) => self.close_detail(&job, now),
+            Input::ServerDate(date) => self.server_clock.dated(date, now),
             Input::Send(outgoing) => self.say(outgoing, now),
             Input::Logs(job, from) => self.look_at_log(&job, from, now),
             Input::ReadLog(job) => self.read_log(&job, now),
@@ -366,8 +366,8 @@ impl Supervisor {
         let (topics, requests, waiting) = self.polling.sizes();
         Load {
             outbox: self.outbox.len(),
-            unsaid: self.pace.len(),
-            found: self.topics.found_len(),
+            unsent: self.pace.len(),
+            discovered: self.topics.discovered_len(),
             topics,
             requests,
             waiting: waiting + self.logs.waiting(),
@@ -409,11 +409,11 @@ impl Supervisor {
 
     fn fire(&mut self, timer: Timer, now: Now) {
         match timer {
-            Timer::Opening | Timer::Greeting => self.gave_no_greeting(timer, now),
-            Timer::Settled => self.backoff.reset(),
+            Timer::Opening | Timer::Handshake => self.handshake_timed_out(timer, now),
+            Timer::Stable => self.backoff.reset(),
             Timer::Retry => self.open(now),
             Timer::Heartbeat => self.beat(now),
-            Timer::Silence => self.fell_silent(now),
+            Timer::Idle => self.became_idle(now),
             Timer::Sweep => self.look_up_unheard(now),
             Timer::Pace => self.speak(now),
             Timer::Confirmation => self.miss_confirmations(now),
@@ -441,7 +441,7 @@ impl Supervisor {
         self.timers.clear_all();
         self.phase = Phase::Down;
         self.fallback = false;
-        self.silent = false;
+        self.idle = false;
         self.trouble = None;
         self.abandon_rounds();
     }
@@ -460,7 +460,7 @@ impl Supervisor {
                     self.fetch_everything(now);
                 }
             }
-            Phase::Opening(_) | Phase::Greeting(_) | Phase::Live(_) => self.distrust(now),
+            Phase::Opening(_) | Phase::Handshake(_) | Phase::Live(_) => self.distrust(now),
         }
     }
 
@@ -605,7 +605,7 @@ impl Supervisor {
                     if ended && transition.kind == TransitionKind::Outcome {
                         self.log_ended(&transition.job, now);
                     }
-                    if transition.kind != TransitionKind::Found || !ended {
+                    if transition.kind != TransitionKind::Discovered || !ended {
                         self.stir(now);
                     }
                     for id in self.spellings(&transition.job) {
@@ -614,7 +614,7 @@ impl Supervisor {
                         if all_ended {
                             if self.topics.lose(&own) && !self.topics.contains(&own) {
                                 self.give_up(own, now);
-                            } else if self.topics.looked_at(&own).is_some() {
+                            } else if self.topics.detail(&own).is_some() {
                                 // What it came to is told by a fetch of it alone.
                                 self.polling.announce(&own, now.mono);
                             }

@@ -138,7 +138,7 @@ impl Supervisor {
         }
         // A single job looked up belongs to a list, whatever else was watched just now.
         let of_lists = || newest(&mut lists().filter_map(listed));
-        let own = || listed(topic).filter(|_| !self.topics.is_only_looked_at(topic));
+        let own = || listed(topic).filter(|_| !self.topics.is_only_detail(topic));
         own()
             .or_else(of_lists)
             .or_else(|| self.baseline.map(Baseline::of_this_run))

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::polling::take_read;
 use super::shared::Call;
 use super::status::{Api, Fault, api_fault, refusal, sentence};
-use super::verdict::{Trouble, acted, signed_out};
+use super::verdict::{Trouble, acted, sign_in_as_unauthorized};
 use super::work::{Class, Purpose, Round, Step, Work};
 use super::{Failure, FetchId, Output, Supervisor};
 use crate::dialect::oversized::{self, Read};
@@ -120,7 +120,7 @@ impl Supervisor {
         now: Now,
     ) {
         let Some(flight) = self.polling.land(id) else { return };
-        let result = signed_out(result);
+        let result = sign_in_as_unauthorized(result);
         let asked = match &result {
             Err(Failure::Http { retry_after, .. }) => wish.or(*retry_after),
             _ => wish,
@@ -137,7 +137,7 @@ impl Supervisor {
                 };
                 let result = result.map(Arc::new);
                 match &result {
-                    Ok(_) => self.last_heard = Some(now.wall),
+                    Ok(_) => self.last_received = Some(now.wall),
                     Err(_) => self.answered_at = None,
                 }
                 let askers = std::iter::once((topic, flight.ask)).chain(flight.also);
@@ -158,7 +158,7 @@ impl Supervisor {
             Purpose::Act(caller) => {
                 let outcome = match result {
                     Ok(response) => {
-                        self.last_heard = Some(now.wall);
+                        self.last_received = Some(now.wall);
                         let incoming = tolerant::parse(&mut *self.dialect, &flight.ask, &response);
                         let outcome = acted(&response, &incoming);
                         let about = flight.ask.topic.clone();
@@ -211,7 +211,7 @@ impl Supervisor {
                 }
                 // What a list shows belongs to it.
                 let listed = |topic: &Topic| {
-                    self.topics.contains(topic) && !self.topics.is_only_looked_at(topic)
+                    self.topics.contains(topic) && !self.topics.is_only_detail(topic)
                 };
                 let belongs = topic.is_some_and(listed) || listed(&Topic::Everything);
                 let before = self.jobs.job(&id).map(|job| belongs || self.covered(job));
@@ -470,7 +470,7 @@ impl Supervisor {
         }
         // The first failure is told, and the first success, each once.
         let whole = ok && round.refused.is_none();
-        let mine = !lookup && !self.topics.is_only_looked_at(topic);
+        let mine = !lookup && !self.topics.is_only_detail(topic);
         let denied = round.denied.clone().filter(|_| round.seen.is_empty());
         let news = work.told.is_none() || (whole && work.told == Some(false));
         let tell = mine && (news || (denied.is_some() && !work.denied));

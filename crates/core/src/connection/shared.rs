@@ -14,7 +14,7 @@ use crate::time::Mono;
 /// Answers kept.
 const MAX_ANSWERS: usize = 8;
 /// Bytes of the answers that are kept for others who ask the same; a larger one is not.
-pub const MAX_SHARED: usize = 4 << 20;
+pub const MAX_REUSED: usize = 4 << 20;
 
 /// Requests of which is known who asks them.
 const MAX_CALLS: usize = 4_000;
@@ -124,7 +124,7 @@ impl Shared {
     /// Keeps an answer if another topic asks the same, within bounds.
     pub fn keep(&mut self, call: Call, asked: Mono, response: &FetchResponse) {
         self.answers.retain(|(known, ..)| *known != call);
-        if !matches!(self.askers.get(&call), Some(Asker::Many)) || response.body.len() > MAX_SHARED
+        if !matches!(self.askers.get(&call), Some(Asker::Many)) || response.body.len() > MAX_REUSED
         {
             return;
         }
@@ -132,7 +132,7 @@ impl Shared {
         let bytes = |answers: &VecDeque<(Call, Mono, FetchResponse)>| -> usize {
             answers.iter().map(|(_, _, response)| response.body.len()).sum()
         };
-        while self.answers.len() > MAX_ANSWERS || bytes(&self.answers) > MAX_SHARED {
+        while self.answers.len() > MAX_ANSWERS || bytes(&self.answers) > MAX_REUSED {
             self.answers.pop_front();
         }
     }

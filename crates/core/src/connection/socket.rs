@@ -30,7 +30,7 @@ pub(super) enum Phase {
     /// The driver is dialling.
     Opening(SocketId),
     /// Open, but the dialect has not said `Ready`.
-    Greeting(SocketId),
+    Handshake(SocketId),
     /// Ready, and proven alive by the heartbeat.
     Live(SocketId),
 }
@@ -47,7 +47,7 @@ impl Supervisor {
     fn current(&self) -> Option<SocketId> {
         match self.phase {
             Phase::Down | Phase::Waiting => None,
-            Phase::Opening(socket) | Phase::Greeting(socket) | Phase::Live(socket) => Some(socket),
+            Phase::Opening(socket) | Phase::Handshake(socket) | Phase::Live(socket) => Some(socket),
         }
     }
 
@@ -83,28 +83,28 @@ impl Supervisor {
     fn stop_socket_timers(&mut self) {
         for timer in [
             Timer::Opening,
-            Timer::Greeting,
-            Timer::Settled,
+            Timer::Handshake,
+            Timer::Stable,
             Timer::Retry,
             Timer::Heartbeat,
-            Timer::Silence,
+            Timer::Idle,
             Timer::Pace,
             Timer::Confirmation,
         ] {
             self.timers.clear(timer);
         }
         self.pace.reset();
-        self.silent = false;
+        self.idle = false;
     }
 
     pub(super) fn opened(&mut self, socket: SocketId, now: Now) {
         if self.phase != Phase::Opening(socket) {
             return;
         }
-        self.phase = Phase::Greeting(socket);
+        self.phase = Phase::Handshake(socket);
         self.foreign = false;
         self.timers.clear(Timer::Opening);
-        self.timers.set(Timer::Greeting, now.mono.after(self.policy.greeting_timeout));
+        self.timers.set(Timer::Handshake, now.mono.after(self.policy.handshake_timeout));
         self.topics.forget_refusals();
         let incoming = self.dialect.opened();
         self.incoming(socket, incoming, now);
@@ -136,7 +136,7 @@ impl Supervisor {
         if self.current() != Some(socket) || matches!(self.phase, Phase::Opening(_)) {
             return;
         }
-        self.last_heard = Some(now.wall);
+        self.last_received = Some(now.wall);
         self.heartbeat.heard(now.mono);
         if self.live().is_some() {
             self.rearm(now);
@@ -205,14 +205,14 @@ impl Supervisor {
     }
 
     fn ready(&mut self, socket: SocketId, now: Now) {
-        if self.phase != Phase::Greeting(socket) {
+        if self.phase != Phase::Handshake(socket) {
             return;
         }
         self.phase = Phase::Live(socket);
-        self.timers.clear(Timer::Greeting);
-        self.timers.set(Timer::Settled, now.mono.after(self.policy.settled_after));
+        self.timers.clear(Timer::Handshake);
+        self.timers.set(Timer::Stable, now.mono.after(self.policy.stable_after));
         self.heartbeat = Heartbeat::new(self.dialect.keepalive(), now.mono);
-        self.last_heard = Some(now.wall);
+        self.last_received = Some(now.wall);
         self.trouble = None;
         self.refused = false;
         self.foreign = false;
@@ -244,9 +244,9 @@ impl Supervisor {
     fn rearm(&mut self, now: Now) {
         self.heartbeat.keep(self.dialect.keepalive());
         self.timers.set(Timer::Heartbeat, self.heartbeat.deadline());
-        if let Some(silence) = self.policy.silence {
-            self.timers.set(Timer::Silence, now.mono.after(silence));
-            self.silent = false;
+        if let Some(idle_after) = self.policy.idle_after {
+            self.timers.set(Timer::Idle, now.mono.after(idle_after));
+            self.idle = false;
         }
     }
 
@@ -266,14 +266,14 @@ impl Supervisor {
         self.timers.set(Timer::Heartbeat, self.heartbeat.deadline());
     }
 
-    pub(super) fn fell_silent(&mut self, now: Now) {
-        if self.live().is_some() && !self.silent {
-            self.silent = true;
+    pub(super) fn became_idle(&mut self, now: Now) {
+        if self.live().is_some() && !self.idle {
+            self.idle = true;
             self.fetch_everything(now);
         }
     }
 
-    pub(super) fn gave_no_greeting(&mut self, timer: Timer, now: Now) {
+    pub(super) fn handshake_timed_out(&mut self, timer: Timer, now: Now) {
         if timer == Timer::Opening {
             self.lost("The server could not be reached in time.".to_owned(), None, now);
             return;
@@ -366,7 +366,7 @@ impl Supervisor {
             // A clock that jumps again and again must not become a way around the backoff.
             _ if self.last_open.is_some_and(|at| now.mono.since(at) < OPEN_APART) => {}
             // What was dialled before the sleep leads nowhere.
-            Phase::Opening(_) | Phase::Greeting(_) => self.open(now),
+            Phase::Opening(_) | Phase::Handshake(_) => self.open(now),
             Phase::Waiting if !self.refused => {
                 if self.wished.is_none_or(|until| until <= now.mono) {
                     self.open(now);

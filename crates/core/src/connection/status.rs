@@ -8,7 +8,7 @@ use super::{ConnectionState, Failure, Output, Remedy, Status, Supervisor, Timer}
 use crate::server::DialectKind;
 use crate::time::Now;
 
-/// `last_heard` alone is told at most this often; with any other change it is told at once.
+/// `last_received` alone is told at most this often; with any other change it is told at once.
 const REFRESH: Duration = Duration::from_secs(10);
 
 /// Something that does not work.
@@ -36,7 +36,7 @@ pub(super) fn paused(now: Now) -> Status {
     Status {
         state: ConnectionState::Paused,
         since: now.wall,
-        last_heard: None,
+        last_received: None,
         next_try: None,
         retry_in_ms: None,
         attempt: 0,
@@ -238,7 +238,7 @@ impl Supervisor {
             && known.socket_live == socket_live
             && self.told_retry == retry;
         if same {
-            if known.last_heard == self.last_heard {
+            if known.last_received == self.last_received {
                 return;
             }
             let due = self.told.map_or(now.mono, |told| told.after(REFRESH));
@@ -251,7 +251,7 @@ impl Supervisor {
         let status = Status {
             state,
             since: if known.state == state { known.since } else { now.wall },
-            last_heard: self.last_heard,
+            last_received: self.last_received,
             next_try: wait.and_then(|wait| now.wall.checked_add(wait).ok()),
             retry_in_ms: wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
             attempt,

@@ -8,22 +8,22 @@ pub(super) enum Timer {
     /// The driver should have answered an opening long ago.
     Opening,
     /// The dialect should have said `Ready`.
-    Greeting,
+    Handshake,
     /// The socket has held long enough for earlier failures to be forgotten.
-    Settled,
+    Stable,
     /// The socket is tried again.
     Retry,
     /// A ping is due, or the socket is dead unless something was heard.
     Heartbeat,
     /// Nothing came on a socket without a heartbeat.
-    Silence,
+    Idle,
     /// What no list shows is looked for.
     Sweep,
     /// Another frame may be sent.
     Pace,
     /// A subscription should have been answered.
     Confirmation,
-    /// `last_heard` is brought up to date in the status.
+    /// `last_received` is brought up to date in the status.
     Refresh,
 }
 
@@ -31,11 +31,11 @@ const COUNT: usize = 10;
 
 const ALL: [Timer; COUNT] = [
     Timer::Opening,
-    Timer::Greeting,
-    Timer::Settled,
+    Timer::Handshake,
+    Timer::Stable,
     Timer::Retry,
     Timer::Heartbeat,
-    Timer::Silence,
+    Timer::Idle,
     Timer::Sweep,
     Timer::Pace,
     Timer::Confirmation,
@@ -87,10 +87,10 @@ mod tests {
     fn deadlines_fire_in_the_order_of_time_and_once() {
         let mut timers = Timers::default();
         timers.set(Timer::Retry, Mono(20));
-        timers.set(Timer::Greeting, Mono(10));
+        timers.set(Timer::Handshake, Mono(10));
         timers.set(Timer::Sweep, Mono(99));
         assert_eq!(timers.next(), Some(Mono(10)));
-        assert_eq!(timers.due(Mono(50)), Some(Timer::Greeting));
+        assert_eq!(timers.due(Mono(50)), Some(Timer::Handshake));
         assert_eq!(timers.due(Mono(50)), Some(Timer::Retry));
         assert_eq!(timers.due(Mono(50)), None);
         assert_eq!(timers.next(), Some(Mono(99)));

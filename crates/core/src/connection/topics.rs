@@ -18,7 +18,7 @@ pub(super) struct Topics {
     /// With the topic whose answer told of it, where that is known.
     found: BTreeMap<Topic, Option<Topic>>,
     /// Single jobs that somebody looks at, by the ids they were asked for with.
-    looked: BTreeMap<Topic, Look>,
+    details: BTreeMap<Topic, Detail>,
     /// Those the server would not let us watch on this socket.
     refused: BTreeSet<Topic>,
     /// There are too many, and that was said.
@@ -27,7 +27,7 @@ pub(super) struct Topics {
 
 /// How a job is looked at.
 #[derive(Debug, Default)]
-pub(super) struct Look {
+pub(super) struct Detail {
     /// By how many.
     pub count: u32,
     /// What the server knows of it was told.
@@ -76,27 +76,27 @@ impl Topics {
     }
 
     /// Somebody looks at a job.
-    pub fn look(&mut self, topic: Topic) {
-        let look = self.looked.entry(topic).or_default();
-        look.count = look.count.saturating_add(1);
-        look.told = false;
+    pub fn open_detail(&mut self, topic: Topic) {
+        let detail = self.details.entry(topic).or_default();
+        detail.count = detail.count.saturating_add(1);
+        detail.told = false;
     }
 
     /// Somebody looks at a job no longer. Answers whether nobody does now.
-    pub fn look_away(&mut self, topic: &Topic) -> bool {
-        let Some(look) = self.looked.get_mut(topic) else { return false };
-        look.count = look.count.saturating_sub(1);
-        look.count == 0 && self.looked.remove(topic).is_some()
+    pub fn close_detail(&mut self, topic: &Topic) -> bool {
+        let Some(detail) = self.details.get_mut(topic) else { return false };
+        detail.count = detail.count.saturating_sub(1);
+        detail.count == 0 && self.details.remove(topic).is_some()
     }
 
     /// The look at a job, if somebody looks at it.
-    pub fn looked_at(&mut self, topic: &Topic) -> Option<&mut Look> {
-        self.looked.get_mut(topic)
+    pub fn detail(&mut self, topic: &Topic) -> Option<&mut Detail> {
+        self.details.get_mut(topic)
     }
 
     /// Whether a topic is there only because somebody looks at it.
-    pub fn is_only_looked_at(&self, topic: &Topic) -> bool {
-        self.looked.contains_key(topic)
+    pub fn is_only_detail(&self, topic: &Topic) -> bool {
+        self.details.contains_key(topic)
             && !self.watched.contains(topic)
             && !self.found.contains_key(topic)
     }
@@ -152,7 +152,7 @@ impl Topics {
     pub fn contains(&self, topic: &Topic) -> bool {
         self.watched.contains(topic)
             || self.found.contains_key(topic)
-            || self.looked.contains_key(topic)
+            || self.details.contains_key(topic)
     }
 
     pub fn is_watched(&self, topic: &Topic) -> bool {
@@ -171,11 +171,11 @@ impl Topics {
 
     /// Everything that is watched, found or looked at.
     pub fn all(&self) -> impl Iterator<Item = &Topic> {
-        let looked = self.looked.keys().filter(|topic| self.is_only_looked_at(topic));
-        self.watched.iter().chain(self.found.keys()).chain(looked)
+        let details = self.details.keys().filter(|topic| self.is_only_detail(topic));
+        self.watched.iter().chain(self.found.keys()).chain(details)
     }
 
-    pub fn found_len(&self) -> usize {
+    pub fn discovered_len(&self) -> usize {
         self.found.len()
     }
 
@@ -195,7 +195,7 @@ impl Topics {
     pub fn covers(&self, job: &Job, holds: impl Fn(&Topic) -> bool) -> bool {
         self.watched.contains(&Topic::Everything)
             || job_topics(job).any(|topic| self.contains(&topic))
-            || self.watched.iter().chain(self.looked.keys()).any(holds)
+            || self.watched.iter().chain(self.details.keys()).any(holds)
     }
 
     /// Whether there is any but those that are looked at.

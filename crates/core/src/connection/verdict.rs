@@ -132,7 +132,9 @@ pub(super) fn acted(response: &FetchResponse, incoming: &[Incoming]) -> Result<(
 ///
 /// # Errors
 /// Any other failure, as it was.
-pub fn signed_out(result: Result<FetchResponse, Failure>) -> Result<FetchResponse, Failure> {
+pub fn sign_in_as_unauthorized(
+    result: Result<FetchResponse, Failure>,
+) -> Result<FetchResponse, Failure> {
     let Err(Failure::SignIn(place)) = result else { return result };
     let words = serde_json::json!({ "message": format!("it asks to sign in at {place}") });
     let content_type = Some("application/json".to_owned());

@@ -121,7 +121,7 @@ pub(super) struct Round {
 /// What is known about fetching one topic.
 #[derive(Debug)]
 pub(super) struct Work {
-    /// Looked up once, not watched.
+    /// Lookup up once, not watched.
     pub lookup: bool,
     /// When it is due, and how pressing that is.
     pub due: Option<(Class, Mono)>,

@@ -57,7 +57,7 @@ pub(super) struct Entry {
     /// When anything was last heard of it; the start of the clock for what is only remembered.
     pub heard: Mono,
     /// The same by the local clock, in milliseconds since 1970.
-    pub heard_at: i64,
+    pub last_seen_ms: i64,
     /// Known only from the history so far.
     remembered: bool,
     /// The server's own number of the attempt, as opposed to one inferred here.
@@ -151,7 +151,7 @@ impl Entry {
             due: None,
             http_seen: false,
             heard: Mono(0),
-            heard_at: i64::MIN,
+            last_seen_ms: i64::MIN,
             remembered: false,
             counted: None,
             ended_at: None,
@@ -235,14 +235,15 @@ impl Entry {
             let kind = if entry.ended_just_now(patch, context) {
                 TransitionKind::Outcome
             } else {
-                TransitionKind::Found
+                TransitionKind::Discovered
             };
             let while_away = kind == TransitionKind::Outcome && entry.ended_away(patch, context);
             entry.announced = (attempt(&entry.job), bit(&state));
             entry.announce(None, kind, patch, context, while_away, changes);
             entry.doubt_useless(patch, context, changes);
         } else {
-            let kind = if patch.snapshot { TransitionKind::Found } else { TransitionKind::Moved };
+            let kind =
+                if patch.snapshot { TransitionKind::Discovered } else { TransitionKind::Moved };
             entry.announce(None, kind, patch, context, false, changes);
             // Sockets tell that a job is there before anybody tells what it is called.
             if !patch.snapshot && entry.job.name.is_none() {
@@ -641,13 +642,13 @@ impl Entry {
             Source::History => {}
         }
         self.heard = context.now.mono;
-        self.heard_at = context.now.wall.as_millisecond();
+        self.last_seen_ms = context.now.wall.as_millisecond();
         if let Some(memo) = self.memo.get_mut() {
             memo.missing_since = None;
         }
     }
 
-    /// Brings source and `heard_at` up to date with a change. Without one the job stays as it is:
+    /// Brings source and `last_seen_ms` up to date with a change. Without one the job stays as it is:
     /// it is shared with whoever shows it, and a hundred thousand that are listed again unchanged
     /// are not copied.
     fn touch(&mut self, shown: bool, context: &Context) {

@@ -59,7 +59,7 @@ pub struct Transition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransitionKind {
     /// The job was already so when it was first seen: nothing happened now.
-    Found,
+    Discovered,
     /// It moved without ending.
     Moved,
     /// An attempt failed and the server may try again.
@@ -195,7 +195,7 @@ impl JobStore {
     }
 
     /// The jobs that have not ended, in no order.
-    pub fn unended(&self) -> impl Iterator<Item = &JobId> {
+    pub fn open_ids(&self) -> impl Iterator<Item = &JobId> {
         self.open.iter()
     }
 
@@ -341,10 +341,10 @@ impl JobStore {
     /// When anything was last heard of a job by this run, also that nothing has changed, of which the
     /// job takes no note: by the local clock, in milliseconds since 1970.
     #[must_use]
-    pub fn heard_at(&self, id: &JobId) -> Option<i64> {
+    pub fn last_seen_ms(&self, id: &JobId) -> Option<i64> {
         let entry = self.jobs.get(id)?;
         (entry.job.source != Source::History)
-            .then(|| entry.heard_at.max(entry.job.last_seen.as_millisecond()))
+            .then(|| entry.last_seen_ms.max(entry.job.last_seen.as_millisecond()))
     }
 
     /// Drops a job as if it had never been heard of.

@@ -402,7 +402,7 @@ pub(in crate::notify) mod tests {
         let job = job(None, None);
         for (to, kind) in [
             (JobState::Failed, TransitionKind::AttemptFailed),
-            (JobState::Failed, TransitionKind::Found),
+            (JobState::Failed, TransitionKind::Discovered),
             (JobState::Running, TransitionKind::Moved),
         ] {
             assert_eq!(told(&job, &transition(to, kind, None)), None);

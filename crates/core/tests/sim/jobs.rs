@@ -85,7 +85,7 @@ impl Table {
 }
 
 use JobState::{Completed, Failed, Queued, Running};
-use TransitionKind::{AttemptFailed, Found, Moved, Outcome};
+use TransitionKind::{AttemptFailed, Discovered, Moved, Outcome};
 
 #[test]
 fn applying_an_update_twice_changes_nothing() {
@@ -334,14 +334,14 @@ fn a_job_that_was_ended_when_first_listed_is_found_and_a_quick_one_is_an_outcome
     let mut table = Table::new();
     table.listed = false;
     table.http("id=1 state=completed finished=1799999999000");
-    assert_eq!(table.steps(), [(Found, Completed, 1)]);
+    assert_eq!(table.steps(), [(Discovered, Completed, 1)]);
     table.listed = true;
     table.http("id=2 state=completed finished=1800000001000");
     assert_eq!(table.steps(), [(Outcome, Completed, 1)]);
     table.http("id=3 state=completed finished=1799990000000");
-    assert_eq!(table.steps(), [(Found, Completed, 1)]);
+    assert_eq!(table.steps(), [(Discovered, Completed, 1)]);
     table.http("id=4 state=completed");
-    assert_eq!(table.steps(), [(Found, Completed, 1)]);
+    assert_eq!(table.steps(), [(Discovered, Completed, 1)]);
     table.socket("id=5 state=failed");
     assert_eq!(table.steps(), [(Outcome, Failed, 1)]);
 }
@@ -549,7 +549,7 @@ proptest! {
             table.apply(&line, source);
             steps.extend(table.steps());
             for (kind, to, attempt) in steps {
-                if kind == Outcome || kind == Found && to.terminal() {
+                if kind == Outcome || kind == Discovered && to.terminal() {
                     prop_assert!(!announced.contains(&(attempt, to.clone())), "{line}");
                     announced.push((attempt, to));
                 }

@@ -54,7 +54,7 @@ fn a_log_that_is_wanted_before_its_job_is_known_is_asked_for_as_soon_as_it_is() 
         bench.input(Input::Watch(Topic::Job(id("7"))));
         bench.secs(1);
         assert_eq!(looks(&bench, 0).len(), 1, "live: {live}");
-        assert_eq!(reaches(&bench), [LogReach::Asking, LogReach::Whole { settled: true }]);
+        assert_eq!(reaches(&bench), [LogReach::Asking, LogReach::Complete { finished: true }]);
     }
 }
 
@@ -110,12 +110,12 @@ fn after_the_end_a_log_is_looked_at_until_nothing_new_comes_twice() {
         bench.pass(Duration::from_millis(100));
     }
     bench.secs(1);
-    assert!(!reaches(&bench).contains(&LogReach::Whole { settled: true }));
+    assert!(!reaches(&bench).contains(&LogReach::Complete { finished: true }));
     bench.web = Web::Lines(
         "job id=7 state=failed snap\npart\nlog id=7 text=fatal\nlog id=7 text=later".to_owned(),
     );
     bench.secs(20);
-    assert_eq!(reaches(&bench).last(), Some(&LogReach::Whole { settled: true }));
+    assert_eq!(reaches(&bench).last(), Some(&LogReach::Complete { finished: true }));
     let made = looks(&bench, from).len();
     assert!((4..=7).contains(&made), "{made} looks");
     bench.secs(60);
@@ -138,7 +138,7 @@ fn reading_a_log_goes_on_for_a_few_seconds_after_the_end_and_then_stops() {
         }
         let (end, from) = (bench.now.mono.0, bench.requests.len());
         let settled =
-            |bench: &Bench| reaches(bench).last() == Some(&LogReach::Whole { settled: true });
+            |bench: &Bench| reaches(bench).last() == Some(&LogReach::Complete { finished: true });
         if let Some(late) = late {
             bench.pass(late);
             bench.web = log("\nlog id=7 text=last");

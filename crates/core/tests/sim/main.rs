@@ -4,11 +4,11 @@
 mod attempts;
 mod bench;
 mod clock;
+mod detail;
 mod dialect;
 mod jobs;
 mod jobserver;
 mod logs;
-mod looks;
 mod models;
 mod oversized;
 mod pace;

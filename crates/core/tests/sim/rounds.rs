@@ -357,8 +357,8 @@ fn beside_a_live_socket_what_has_not_ended_is_fetched_as_often_as_without_one() 
 
 #[test]
 fn a_silent_socket_without_a_heartbeat_is_polled_beside_and_not_dropped() {
-    let silence = Some(Duration::from_secs(10));
-    let policy = Policy { silence, ..Policy::default() };
+    let idle_after = Some(Duration::from_secs(10));
+    let policy = Policy { idle_after, ..Policy::default() };
     let mut bench = Bench::live(Manner { policy, ..Manner::default() });
     bench.web = Web::Lines("job id=1 state=running snap".to_owned());
     let from = bench.requests.len();
@@ -437,7 +437,7 @@ fn what_began_and_ended_since_an_earlier_run_listed_last_is_told_at_the_first_li
     bench.secs(1);
     let outcome = TransitionKind::Outcome;
     let expected =
-        [("1", outcome, true), ("2", TransitionKind::Found, false), ("3", outcome, false)];
+        [("1", outcome, true), ("2", TransitionKind::Discovered, false), ("3", outcome, false)];
     assert_eq!(told(&bench), expected.map(|(id, kind, away)| (id.to_owned(), kind, away)));
     assert!(bench.machine.last_listed(&Topic::Everything) >= Some(at(EPOCH_MS)));
 }
@@ -453,7 +453,7 @@ fn the_past_of_a_topic_that_is_watched_anew_is_no_news_whatever_an_earlier_run_l
     bench.input(Input::Start);
     bench.connect();
     bench.secs(1);
-    assert!(told(&bench).iter().all(|(_, kind, _)| *kind == TransitionKind::Found));
+    assert!(told(&bench).iter().all(|(_, kind, _)| *kind == TransitionKind::Discovered));
     assert_eq!(told(&bench).len(), 3);
 }
 
@@ -492,7 +492,7 @@ fn a_found_topic_is_watched_until_its_job_ends() {
     assert!(bench.sent().contains(&"watch job:5".to_owned()));
     bench.text("job id=5 state=completed");
     assert_eq!(bench.sent().last().map(String::as_str), Some("unwatch job:5"));
-    assert_eq!(bench.machine.load().found, 0);
+    assert_eq!(bench.machine.load().discovered, 0);
 }
 
 #[test]

@@ -175,7 +175,7 @@ impl World {
         let policy = Policy {
             refused_delay: secs(60),
             slow_delay: secs(30),
-            silence: rng.percent(20).then_some(secs(10)),
+            idle_after: rng.percent(20).then_some(secs(10)),
             frames_per_second: rng.percent(40).then(|| rng.range(3, 30) as u32),
             requests_per_minute: rng.percent(40).then(|| rng.range(40, 120) as u32),
             parallel_requests: rng.range(1, 7) as usize,
@@ -756,8 +756,8 @@ impl World {
     fn check(&self) -> Result<(), String> {
         let load = self.machine.load();
         let bounded = load.outbox <= 64
-            && load.unsaid <= 600
-            && load.found <= 1_000
+            && load.unsent <= 600
+            && load.discovered <= 1_000
             && load.lookups <= 256
             && load.requests <= 250
             && load.waiting <= 1_500

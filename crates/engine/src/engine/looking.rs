@@ -1,6 +1,6 @@
 //! What the window looks at: its server is asked for it, known or not.
 
-use jobwatch_core::connection::{Input, Looked};
+use jobwatch_core::connection::{Input, Lookup};
 use jobwatch_core::model::JobId;
 use jobwatch_core::server::ServerId;
 
@@ -32,7 +32,7 @@ impl State {
     pub(super) fn look_at(&mut self, jobs: Vec<(String, JobId)>) {
         for (server, job) in jobs {
             if let Some(slot) = self.slot_of(&server) {
-                self.feed(slot, Input::LookAt(job));
+                self.feed(slot, Input::OpenDetail(job));
             }
         }
     }
@@ -41,7 +41,7 @@ impl State {
     pub(super) fn look_away(&mut self, jobs: Vec<(String, JobId)>) {
         for (server, job) in jobs {
             if let Some(slot) = self.slot_of(&server) {
-                self.feed(slot, Input::LookAway(job));
+                self.feed(slot, Input::CloseDetail(job));
             }
         }
     }
@@ -52,19 +52,19 @@ impl State {
         let looked: Vec<(String, JobId)> = self.views.kinds().flat_map(Kind::looks_at).collect();
         for (of, job) in looked {
             if of == server {
-                self.feed(slot, Input::LookAt(job));
+                self.feed(slot, Input::OpenDetail(job));
             }
         }
     }
 
     /// The server said what it knows of a job that is looked at.
-    pub(super) fn looked(&mut self, slot: Slot, given: &JobId, looked: Looked) {
+    pub(super) fn looked(&mut self, slot: Slot, given: &JobId, lookup: Lookup) {
         let Some(entry) = self.entry(slot) else { return };
         let server = entry.server.id.0.clone();
-        let (lookup, named) = match looked {
-            Looked::Known(id) => (None, Some(id)),
-            Looked::Unknown => (Some(JobLookup::Unknown), None),
-            Looked::Unreachable(reason) => {
+        let (lookup, named) = match lookup {
+            Lookup::Known(id) => (None, Some(id)),
+            Lookup::Unknown => (Some(JobLookup::Unknown), None),
+            Lookup::Unreachable(reason) => {
                 let reason = entry.redactor.clean_prefix(&reason, WORDS);
                 (Some(JobLookup::Failed { reason }), None)
             }

@@ -24,7 +24,7 @@ impl State {
         if self.catalogue.job(entry.slot, &given).is_some() {
             return Ok(open.job.clone());
         }
-        let mut jobs = entry.machine().map(|machine| machine.meant(&given)).unwrap_or_default();
+        let mut jobs = entry.machine().map(|machine| machine.resolve(&given)).unwrap_or_default();
         // Of the runs of one job the newest.
         let key = |job: &Job| (job.queue.clone(), job.external_id.clone());
         jobs.sort_by(|a, b| (key(a), b.created_at, &a.id).cmp(&(key(b), a.created_at, &b.id)));

@@ -189,7 +189,7 @@ impl State {
         };
         let mut lasted = job.took();
         let kind = match step.kind {
-            TransitionKind::Outcome | TransitionKind::Found => {
+            TransitionKind::Outcome | TransitionKind::Discovered => {
                 let began = self.notifier.began.remove(&(slot, job.id.clone()));
                 let heard = |began| Duration::try_from(step.at.duration_since(began)).ok();
                 lasted = lasted.or_else(|| heard(job.started_at.or(began)?));
@@ -310,7 +310,7 @@ impl State {
                 continue;
             }
             let Some(machine) = entry.machine() else { continue };
-            for id in machine.job_store().unended() {
+            for id in machine.job_store().open_ids() {
                 let Some(job) = self.catalogue.job(entry.slot, id) else { continue };
                 let began = self.notifier.began.get(&(entry.slot, id.clone())).copied();
                 // What the server says is by its clock, what we saw by ours.

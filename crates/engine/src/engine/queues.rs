@@ -52,7 +52,7 @@ impl State {
         let mut counts: HashMap<&str, (u64, u64)> = HashMap::new();
         let Some(slot) = self.slot_of(server) else { return counts };
         let machine = self.entry(slot).and_then(Entry::machine);
-        for id in machine.into_iter().flat_map(|machine| machine.job_store().unended()) {
+        for id in machine.into_iter().flat_map(|machine| machine.job_store().open_ids()) {
             let Some(job) = self.catalogue.job(slot, id) else { continue };
             let Some(queue) = job.queue.as_deref() else { continue };
             let (waiting, active) = counts.entry(queue).or_default();

@@ -241,7 +241,7 @@ impl State {
                 ConnectionState::Connecting
             },
             since: now.wall,
-            last_heard: None,
+            last_received: None,
             next_try: None,
             retry_in_ms: None,
             attempt: 0,
@@ -568,7 +568,7 @@ impl State {
         let Some(date) = date else { return };
         let ahead = |state: &State| state.entry(slot).map(Entry::clock_ahead);
         let before = ahead(self).unwrap_or_default();
-        self.feed(slot, Input::Dated(date));
+        self.feed(slot, Input::ServerDate(date));
         let now = ahead(self).unwrap_or_default();
         // A date has no fractions, so that every other answer differs by a second.
         if before.saturating_sub(now).abs() > CLOCK_STEP {
@@ -637,7 +637,7 @@ impl State {
             Output::Status(status) => self.status(slot, status),
             Output::Job(job) => self.job(slot, job),
             Output::Transition(step) => self.step(slot, step),
-            Output::Looked { job, looked } => self.looked(slot, &job, looked),
+            Output::Lookup { job, lookup } => self.looked(slot, &job, lookup),
             Output::Forgotten(job) => self.forget_job(slot, &job),
             Output::Log { job, mut lines, source } => {
                 if entry.redactor.finds(lines.everything()) {

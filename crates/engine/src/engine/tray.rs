@@ -46,7 +46,7 @@ impl State {
         let mut total = 0;
         for entry in &self.servers {
             let Some(machine) = entry.machine() else { continue };
-            for id in machine.job_store().unended() {
+            for id in machine.job_store().open_ids() {
                 let job = self.catalogue.job(entry.slot, id);
                 let Some(job) = job.filter(|job| job.state == JobState::Running) else { continue };
                 total += 1;

@@ -349,7 +349,7 @@ impl State {
         if self.catalogue.job(entry.slot, given).is_some() {
             return Some(given.clone());
         }
-        Some(entry.machine()?.job_called(given)?.id.clone())
+        Some(entry.machine()?.job_by_alias(given)?.id.clone())
     }
 
     fn timeline_read(&mut self, view: u32, steps: &[Transition]) {
@@ -457,7 +457,8 @@ impl State {
         let watched = entry.watches_by_name(&job.id);
         let shown = entry.shown_id(job);
         let row = job_row(&entry.server.id.0, &entry.server.name, job, shown, watched);
-        let heard_at = entry.machine().and_then(|machine| machine.job_store().heard_at(&job.id));
+        let heard_at =
+            entry.machine().and_then(|machine| machine.job_store().last_seen_ms(&job.id));
         let heard_at = heard_at.unwrap_or(row.heard_at);
         Some(JobRow { asked: entry.actions.about(&job.id).cloned(), heard_at, ..row })
     }

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use jobwatch_core::connection::{Failure, MAX_SHARED};
+use jobwatch_core::connection::{Failure, MAX_REUSED};
 use jobwatch_core::dialect::FetchResponse;
 use jobwatch_core::wire::json::HEAD;
 use jobwatch_core::wire::parts::Splitter;
@@ -14,7 +14,7 @@ use crate::redact::Redactor;
 
 /// A list that is longer than this is handed over in parts: a shorter one is shared by all who ask for
 /// the same.
-const MAX_WHOLE: usize = MAX_SHARED;
+const MAX_WHOLE: usize = MAX_REUSED;
 /// How large the parts after the first are.
 const PART: usize = 256 << 10;
 

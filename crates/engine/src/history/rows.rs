@@ -205,7 +205,7 @@ pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
 
 pub(super) fn kind_word(kind: TransitionKind) -> &'static str {
     match kind {
-        TransitionKind::Found => "found",
+        TransitionKind::Discovered => "found",
         TransitionKind::Moved => "moved",
         TransitionKind::AttemptFailed => "attempt-failed",
         TransitionKind::Outcome => "outcome",
@@ -214,7 +214,7 @@ pub(super) fn kind_word(kind: TransitionKind) -> &'static str {
 
 pub(super) fn kind_from_word(word: &str) -> TransitionKind {
     match word {
-        "found" => TransitionKind::Found,
+        "found" => TransitionKind::Discovered,
         "attempt-failed" => TransitionKind::AttemptFailed,
         "outcome" => TransitionKind::Outcome,
         _ => TransitionKind::Moved,

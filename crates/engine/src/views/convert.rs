@@ -66,7 +66,7 @@ impl From<&Status> for StatusView {
         StatusView {
             link: status.state.into(),
             since: ms(status.since),
-            last_heard: status.last_heard.map(ms),
+            last_heard: status.last_received.map(ms),
             next_try: status.next_try.map(ms),
             attempt: status.attempt,
             reason: status.reason.clone(),

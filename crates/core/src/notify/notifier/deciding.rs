@@ -58,7 +58,7 @@ impl Notifier {
     ) -> bool {
         let mut lasted = job.took();
         let kind = match step.kind {
-            TransitionKind::Outcome | TransitionKind::Found => {
+            TransitionKind::Outcome | TransitionKind::Discovered => {
                 let began = self.watchers.ended(server, &job.id);
                 let seen = |began| Duration::try_from(step.at.duration_since(began)).ok();
                 lasted = lasted.or_else(|| seen(job.started_at.or(began)?));

@@ -4,7 +4,7 @@
 //! to nothing is not kept.
 
 use super::work::{Class, Round};
-use super::{Looked, Output, Supervisor};
+use super::{Lookup, Output, Supervisor};
 use crate::jobs::Change;
 use crate::model::{Job, JobId, Topic};
 use crate::time::Now;
@@ -14,9 +14,9 @@ const MOST_FOREIGN: usize = 4_096;
 
 impl Supervisor {
     /// Somebody looks at a job, known or not.
-    pub(super) fn look_at(&mut self, id: &JobId, now: Now) {
+    pub(super) fn open_detail(&mut self, id: &JobId, now: Now) {
         let topic = Topic::Job(id.clone());
-        self.topics.look(topic.clone());
+        self.topics.open_detail(topic.clone());
         self.jobs.pin(id, true);
         self.strangers.remove(id);
         self.polling.add(&topic);
@@ -27,9 +27,9 @@ impl Supervisor {
     }
 
     /// Somebody looks at a job no longer.
-    pub(super) fn look_away(&mut self, id: &JobId, now: Now) {
+    pub(super) fn close_detail(&mut self, id: &JobId, now: Now) {
         let topic = Topic::Job(id.clone());
-        if !self.topics.look_away(&topic) {
+        if !self.topics.close_detail(&topic) {
             return;
         }
         if !self.topics.contains(&topic) {
@@ -48,7 +48,7 @@ impl Supervisor {
 
     /// The job that is meant by an id as somebody spells it.
     #[must_use]
-    pub fn job_called(&self, given: &JobId) -> Option<&Job> {
+    pub fn job_by_alias(&self, given: &JobId) -> Option<&Job> {
         let exact = self.jobs.job(given);
         let named = || self.jobs.iter().find(|job| self.dialect.is_alias(given, &job.id));
         exact.or_else(named).map(AsRef::as_ref)
@@ -57,25 +57,25 @@ impl Supervisor {
     /// A topic's round has ended: who looks at its job is told what the server said.
     pub(super) fn tell_looker(&mut self, topic: &Topic, round: &Round, ok: bool) {
         let Topic::Job(given) = topic else { return };
-        let Some(look) = self.topics.looked_at(topic) else { return };
+        let Some(look) = self.topics.detail(topic) else { return };
         if look.told {
             return;
         }
         look.told = ok;
-        let looked = match self.job_called(given) {
+        let lookup = match self.job_by_alias(given) {
             _ if !ok => {
                 let reason = round.failed.as_ref().map(|fault| fault.reason.clone());
-                Looked::Unreachable(reason.unwrap_or_default())
+                Lookup::Unreachable(reason.unwrap_or_default())
             }
-            Some(job) => Looked::Known(job.id.clone()),
+            Some(job) => Lookup::Known(job.id.clone()),
             None => match &round.denied {
-                Some(reason) => Looked::Unreachable(format!(
+                Some(reason) => Lookup::Unreachable(format!(
                     "The server does not show this job to whoever has this key: {reason}"
                 )),
-                None => Looked::Unknown,
+                None => Lookup::Unknown,
             },
         };
-        self.out.push_back(Output::Looked { job: given.clone(), looked });
+        self.out.push_back(Output::Lookup { job: given.clone(), lookup });
     }
 
     /// Whether a job belongs to anything that is watched, found or looked at.

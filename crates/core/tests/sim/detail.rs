@@ -1,6 +1,6 @@
 //! What is looked at, what belongs to nothing, and what falls off its list.
 
-use jobwatch_core::connection::{Input, Looked, Output};
+use jobwatch_core::connection::{Input, Lookup, Output};
 use jobwatch_core::dialect::FetchResponse;
 use jobwatch_core::model::{JobState, Topic};
 
@@ -25,9 +25,9 @@ fn known(bench: &Bench, id: &str) -> Option<JobState> {
     bench.machine.job_store().job(&id.into()).map(|job| job.state.clone())
 }
 
-fn looked(bench: &Bench) -> Vec<Looked> {
+fn looked(bench: &Bench) -> Vec<Lookup> {
     let of = |(_, output): &(u64, Output)| match output {
-        Output::Looked { looked, .. } => Some(looked.clone()),
+        Output::Lookup { lookup, .. } => Some(lookup.clone()),
         _ => None,
     };
     bench.outputs.iter().filter_map(of).collect()
@@ -92,9 +92,9 @@ fn whatever_is_looked_at_is_fetched_at_once_and_as_long_as_it_is_looked_at() {
     let mut bench = watching(&[reports()]);
     bench.web = Web::Lines("job id=new queue=email state=running snap".to_owned());
     let from = bench.requests.len();
-    bench.input(Input::LookAt("new".into()));
+    bench.input(Input::OpenDetail("new".into()));
     assert_eq!(bench.asked(from), ["job job:new"]);
-    assert_eq!(looked(&bench), [Looked::Known("new".into())]);
+    assert_eq!(looked(&bench), [Lookup::Known("new".into())]);
     assert!(
         bench.sent().contains(&"watch job:new".to_owned()),
         "a live socket tells of it as well"
@@ -106,7 +106,7 @@ fn whatever_is_looked_at_is_fetched_at_once_and_as_long_as_it_is_looked_at() {
     let polls = bench.asked(from).iter().filter(|it| *it == "job job:new").count();
     assert!((5..=7).contains(&polls), "{polls}");
     assert_eq!(known(&bench, "new"), Some(JobState::Running));
-    bench.input(Input::LookAway("new".into()));
+    bench.input(Input::CloseDetail("new".into()));
     assert_eq!(known(&bench, "new"), None, "nothing that is watched holds it");
     assert!(bench.sent().contains(&"unwatch job:new".to_owned()));
     let from = bench.requests.len();
@@ -118,11 +118,11 @@ fn whatever_is_looked_at_is_fetched_at_once_and_as_long_as_it_is_looked_at() {
 fn a_job_that_is_looked_at_twice_is_looked_at_until_both_have_looked_away() {
     let mut bench = watching(&[reports()]);
     bench.web = Web::Lines("job id=new queue=email state=running snap".to_owned());
-    bench.input(Input::LookAt("new".into()));
-    bench.input(Input::LookAt("new".into()));
-    bench.input(Input::LookAway("new".into()));
+    bench.input(Input::OpenDetail("new".into()));
+    bench.input(Input::OpenDetail("new".into()));
+    bench.input(Input::CloseDetail("new".into()));
     assert_eq!(known(&bench, "new"), Some(JobState::Running));
-    bench.input(Input::LookAway("new".into()));
+    bench.input(Input::CloseDetail("new".into()));
     assert_eq!(known(&bench, "new"), None);
 }
 
@@ -130,30 +130,30 @@ fn a_job_that_is_looked_at_twice_is_looked_at_until_both_have_looked_away() {
 fn that_a_job_is_not_known_is_said_once_the_server_has_said_so() {
     let mut bench = watching(&[reports()]);
     bench.web = Web::ByHand;
-    bench.input(Input::LookAt("nobody".into()));
+    bench.input(Input::OpenDetail("nobody".into()));
     assert_eq!(looked(&bench), []);
     let (_, id, _) = bench.requests.last().cloned().expect("it is asked for");
     let gone: FetchResponse = page(404, "");
     bench.input(Input::Fetched(id, Ok(gone), None));
-    assert_eq!(looked(&bench), [Looked::Unknown]);
+    assert_eq!(looked(&bench), [Lookup::Unknown]);
 }
 
 #[test]
 fn that_the_server_cannot_say_is_said_and_what_it_says_later_too() {
     let mut bench = watching(&[reports()]);
     bench.web = Web::Status(502);
-    bench.input(Input::LookAt("new".into()));
-    assert!(matches!(looked(&bench)[..], [Looked::Unreachable(_)]));
+    bench.input(Input::OpenDetail("new".into()));
+    assert!(matches!(looked(&bench)[..], [Lookup::Unreachable(_)]));
     bench.web = Web::Lines("job id=new queue=reports state=running snap".to_owned());
     bench.secs(9);
-    assert_eq!(looked(&bench).last(), Some(&Looked::Known("new".into())));
+    assert_eq!(looked(&bench).last(), Some(&Lookup::Known("new".into())));
 }
 
 #[test]
 fn what_a_job_came_to_is_fetched_when_it_ends_while_it_is_looked_at() {
     let mut bench = watching(&[Topic::Everything]);
     bench.text("job id=1 state=running name=n");
-    bench.input(Input::LookAt("1".into()));
+    bench.input(Input::OpenDetail("1".into()));
     bench.secs(1);
     let from = bench.requests.len();
     bench.text("job id=1 state=completed");
@@ -279,7 +279,7 @@ fn a_list_that_is_longer_than_is_read_is_told_and_shown_until_it_is_not() {
 fn quick_failure(behind_ms: i64, dated: Option<i64>) -> usize {
     let mut bench = Bench::live(Manner::default());
     if let Some(ahead) = dated {
-        bench.input(Input::Dated(at(EPOCH_MS + ahead)));
+        bench.input(Input::ServerDate(at(EPOCH_MS + ahead)));
     }
     bench.secs(8);
     let end = EPOCH_MS + 6_000 - behind_ms;
@@ -312,7 +312,7 @@ fn a_run_by_a_clock_that_is_behind_is_told_beside_others_by_the_same_clock() {
     bench.input(Input::Watch(Topic::Everything));
     bench.input(Input::Start);
     bench.connect();
-    bench.input(Input::Dated(at(EPOCH_MS)));
+    bench.input(Input::ServerDate(at(EPOCH_MS)));
     bench.secs(8);
     bench.web = Web::Lines([line(2, 7_000), line(3, -3_600_000), line(1, -60_000)].join("\n"));
     bench.secs(5);
@@ -322,7 +322,7 @@ fn a_run_by_a_clock_that_is_behind_is_told_beside_others_by_the_same_clock() {
 #[test]
 fn a_past_that_a_server_finds_all_at_once_is_no_news() {
     let mut bench = Bench::live(Manner::default());
-    bench.input(Input::Dated(at(EPOCH_MS)));
+    bench.input(Input::ServerDate(at(EPOCH_MS)));
     bench.secs(8);
     let lines = (0..400).map(|id| {
         let end = EPOCH_MS - 3_700_000 - i64::from(id) * 37_000;
