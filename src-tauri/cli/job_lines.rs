@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jobwatch_core::model::{Extra, Job, JobId, Json};
-use jobwatch_engine::ports::Event;
+use jobwatch_engine::ports::StreamEvent;
 
 use super::text::{self, Style, sanitize};
 
@@ -33,12 +33,12 @@ impl JobLines {
     pub fn line(
         &mut self,
         server: &str,
-        event: &Event,
+        event: &StreamEvent,
         style: Style,
         now: Timestamp,
     ) -> Option<String> {
         let line = text::line(server, event, style, now)?;
-        let Event::Job { job, .. } = event else { return Some(line) };
+        let StreamEvent::Job { job, .. } = event else { return Some(line) };
         let timeless = text::line(server, event, style, Timestamp::UNIX_EPOCH)?;
         let before = self.last.get(&job.id);
         let changed = before.map(|last| changed(&last.job, job)).unwrap_or_default();
@@ -107,7 +107,7 @@ mod tests {
 
     const PLAIN: Style = Style { colour: false, terminal: false };
 
-    fn task(fields: &[(&str, &str)], state: &str) -> Event {
+    fn task(fields: &[(&str, &str)], state: &str) -> StreamEvent {
         let extra: serde_json::Map<String, serde_json::Value> = fields
             .iter()
             .map(|(name, json)| ((*name).to_owned(), serde_json::from_str(json).unwrap()))
@@ -117,10 +117,10 @@ mod tests {
             "heard_at": "1970-01-01T00:00:00Z",
         }))
         .unwrap();
-        Event::Job { server: ServerId("s".to_owned()), job: Arc::new(job), named: false }
+        StreamEvent::Job { server: ServerId("s".to_owned()), job: Arc::new(job), named: false }
     }
 
-    fn lines(events: &[Event]) -> Vec<Option<String>> {
+    fn lines(events: &[StreamEvent]) -> Vec<Option<String>> {
         let mut changes = JobLines::default();
         let line = |(second, event)| {
             let now = Timestamp::from_second(second).unwrap();

@@ -15,7 +15,7 @@ use jobwatch_core::model::{Job, JobId, JobState};
 use jobwatch_engine::Engine;
 use jobwatch_engine::engine::LogStored;
 use jobwatch_engine::logs::BEGINNING;
-use jobwatch_engine::ports::Event;
+use jobwatch_engine::ports::StreamEvent;
 use jobwatch_engine::views::{LogFilter, LogTarget, OpenJob, Rows, UserError, ViewSpec};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -75,8 +75,8 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
     let sure = topics.len() == 1 && candidates::is_unique(&given, target.server.dialect);
     let (hear, progress) = watch::channel(LogProgress::default());
     let (ports, seen) = Seen::ports(topics, move |event| match event {
-        Event::Log { named: true, .. } => hear.send_modify(|progress| progress.batches += 1),
-        Event::LogReach { named: true, job, reach, .. } => hear.send_modify(|progress| {
+        StreamEvent::Log { named: true, .. } => hear.send_modify(|progress| progress.batches += 1),
+        StreamEvent::LogReach { named: true, job, reach, .. } => hear.send_modify(|progress| {
             progress.reach.insert(job.clone(), reach.clone());
         }),
         _ => {}

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use jobwatch_core::model::JobId;
 use jobwatch_core::server::ServerId;
-use jobwatch_engine::ports::{Event, Sink};
+use jobwatch_engine::ports::{Sink, StreamEvent};
 
 /// Events that may wait for the reader.
 const BOUND: usize = 16_384;
@@ -25,7 +25,7 @@ pub struct OutputQueue {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Event>,
+    waiting: VecDeque<StreamEvent>,
     /// Newest states of what changed while there was no room, in the order they first came.
     newest: Newest,
     dropped: u64,
@@ -35,7 +35,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Newest {
     order: VecDeque<Key>,
-    events: std::collections::HashMap<Key, Event>,
+    events: std::collections::HashMap<Key, StreamEvent>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,10 +45,10 @@ enum Key {
 }
 
 impl Key {
-    fn of(event: &Event) -> Option<Key> {
+    fn of(event: &StreamEvent) -> Option<Key> {
         match event {
-            Event::Status { server, .. } => Some(Key::Status(server.clone())),
-            Event::Job { server, job, .. } => Some(Key::Job(server.clone(), job.id.clone())),
+            StreamEvent::Status { server, .. } => Some(Key::Status(server.clone())),
+            StreamEvent::Job { server, job, .. } => Some(Key::Job(server.clone(), job.id.clone())),
             _ => None,
         }
     }
@@ -58,7 +58,7 @@ impl Key {
 #[derive(Debug)]
 pub enum Next {
     /// Something was heard.
-    Event(Event),
+    Event(StreamEvent),
     /// This many events were left out.
     Dropped(u64),
     /// Nothing more will come.
@@ -111,7 +111,7 @@ impl OutputQueue {
 }
 
 impl Sink for OutputQueue {
-    fn event(&self, event: Event) {
+    fn event(&self, event: StreamEvent) {
         let mut state = self.state();
         if state.closed {
             return;
@@ -136,8 +136,8 @@ impl Sink for OutputQueue {
 /// A sink that hands every event to a function.
 pub struct SinkFn<F>(pub F);
 
-impl<F: Fn(Event) + Send + Sync + 'static> Sink for SinkFn<F> {
-    fn event(&self, event: Event) {
+impl<F: Fn(StreamEvent) + Send + Sync + 'static> Sink for SinkFn<F> {
+    fn event(&self, event: StreamEvent) {
         (self.0)(event);
     }
 }
@@ -153,23 +153,23 @@ mod tests {
     use super::*;
     use jobwatch_core::model::{Diagnostic, Job, JobState, Metric, Source};
 
-    fn job(id: &str, state: JobState) -> Event {
+    fn job(id: &str, state: JobState) -> StreamEvent {
         let job: Job = serde_json::from_value(serde_json::json!({
             "id": id, "state": state.word(), "source": Source::Socket,
             "heard_at": "1970-01-01T00:00:00Z",
         }))
         .unwrap();
-        Event::Job { server: ServerId("s".to_owned()), job: Arc::new(job), named: false }
+        StreamEvent::Job { server: ServerId("s".to_owned()), job: Arc::new(job), named: false }
     }
 
-    fn odd() -> Event {
+    fn odd() -> StreamEvent {
         let diagnostic = Diagnostic { kind: "bad-json", text: String::new(), sample: None };
-        Event::Diagnostic { server: ServerId("s".to_owned()), diagnostic }
+        StreamEvent::Diagnostic { server: ServerId("s".to_owned()), diagnostic }
     }
 
-    fn metric() -> Event {
+    fn metric() -> StreamEvent {
         let metric = Metric { job: None, name: "cpu".to_owned(), value: 1.0, unit: None, at: None };
-        Event::Metric { server: ServerId("s".to_owned()), metric }
+        StreamEvent::Metric { server: ServerId("s".to_owned()), metric }
     }
 
     fn drain(stream: &OutputQueue) -> Vec<String> {
@@ -177,8 +177,8 @@ mod tests {
         let mut all = Vec::new();
         loop {
             all.push(match stream.next() {
-                Next::Event(Event::Job { job, .. }) => format!("{} {}", job.id, job.state),
-                Next::Event(Event::Metric { .. }) => "metric".to_owned(),
+                Next::Event(StreamEvent::Job { job, .. }) => format!("{} {}", job.id, job.state),
+                Next::Event(StreamEvent::Metric { .. }) => "metric".to_owned(),
                 Next::Event(_) => "odd".to_owned(),
                 Next::Dropped(n) => format!("{n} dropped"),
                 Next::Closed => return all,
@@ -208,7 +208,7 @@ mod tests {
         let stream = OutputQueue::bounded(1);
         stream.event(odd());
         stream.event(job("a", JobState::Queued));
-        assert!(matches!(stream.next(), Next::Event(Event::Diagnostic { .. })));
+        assert!(matches!(stream.next(), Next::Event(StreamEvent::Diagnostic { .. })));
         // There is room again, but the job's earlier state still waits among the newest.
         stream.event(job("a", JobState::Running));
         stream.event(metric());

@@ -11,7 +11,7 @@ use jobwatch_core::log::LogLine;
 use jobwatch_core::model::{ENDED, GONE, Job, JobId, JobState, Level};
 use jobwatch_core::notify::{Tone, explain, headline};
 use jobwatch_engine::logs::text as log_text;
-use jobwatch_engine::ports::Event;
+use jobwatch_engine::ports::StreamEvent;
 
 use super::json::state_word;
 
@@ -120,11 +120,11 @@ fn unsafe_to_print(c: char) -> bool {
 
 /// `event` as a line, without its end; `None` for what only programs want.
 #[must_use]
-pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option<String> {
+pub fn line(server: &str, event: &StreamEvent, style: Style, now: Timestamp) -> Option<String> {
     let mut line = style.paint(Colour::Grey, &clock(now), 9);
     let _ = write!(line, " {:<14} ", sanitize(server));
     match event {
-        Event::Status { status, .. } => {
+        StreamEvent::Status { status, .. } => {
             let colour = match status.state {
                 ConnectionState::Live => Colour::Green,
                 ConnectionState::Partly | ConnectionState::Connecting | ConnectionState::Paused => {
@@ -144,7 +144,7 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
                 let _ = write!(line, " (next try in {} s)", ms.div_ceil(1_000));
             }
         }
-        Event::Job { job, .. } => {
+        StreamEvent::Job { job, .. } => {
             line += &style.paint(state_colour(&job.state), &state(&job.state), 10);
             let progress = if job.state.over() { String::new() } else { progress(job) };
             let _ = write!(line, " {progress:>5}  {}", sanitize(job.title()));
@@ -156,7 +156,7 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
                 let _ = write!(line, ": {}", sanitize(&text));
             }
         }
-        Event::Log { job, lines, .. } => {
+        StreamEvent::Log { job, lines, .. } => {
             let head = std::mem::take(&mut line);
             for (nth, log) in lines.iter().enumerate() {
                 let mut begin = format!("{head}{} ", sanitize(job.as_str()));
@@ -170,7 +170,7 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
                 line += &hanging_indent(log.text, columns(&begin));
             }
         }
-        Event::Metric { metric, .. } => {
+        StreamEvent::Metric { metric, .. } => {
             let of = metric.job.as_ref().map(JobId::as_str).unwrap_or_default();
             let unit = metric.unit.as_deref().unwrap_or_default();
             let _ = write!(
@@ -182,7 +182,7 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
                 sanitize(unit)
             );
         }
-        Event::Queue { queue, .. } => {
+        StreamEvent::Queue { queue, .. } => {
             let _ = write!(line, "queue      {}:", sanitize(&queue.name));
             for (count, word) in [
                 (queue.waiting, "waiting"),
@@ -199,7 +199,7 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
                 line += " (paused)";
             }
         }
-        Event::Notice(notice) => {
+        StreamEvent::Notice(notice) => {
             let colour = match notice.tone {
                 Tone::Good => Colour::Green,
                 Tone::Bad => Colour::Red,
@@ -212,11 +212,11 @@ pub fn line(server: &str, event: &Event, style: Style, now: Timestamp) -> Option
                 let _ = write!(line, ": {}", sanitize(&notice.body));
             }
         }
-        Event::Diagnostic { diagnostic, .. } => {
+        StreamEvent::Diagnostic { diagnostic, .. } => {
             line += &style.paint(Colour::Yellow, "odd", 10);
             let _ = write!(line, " {}: {}", diagnostic.kind, sanitize(&diagnostic.text));
         }
-        Event::Listed { .. } | Event::LogReach { .. } => return None,
+        StreamEvent::Listed { .. } | StreamEvent::LogReach { .. } => return None,
     }
     line.truncate(line.trim_end().len());
     Some(line)
@@ -351,7 +351,7 @@ mod tests {
             let mut job = super::super::json::tests::sample();
             (job.state, job.progress, job.detail) = (JobState::Running, None, None);
             change(&mut job);
-            let event = Event::Job {
+            let event = StreamEvent::Job {
                 server: jobwatch_core::server::ServerId("s".to_owned()),
                 job: std::sync::Arc::new(job),
                 named: false,

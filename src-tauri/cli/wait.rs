@@ -9,7 +9,7 @@ use jobwatch_core::model::{Job, JobId, JobState, Topic};
 use jobwatch_core::notify::{explain, format_duration};
 use jobwatch_core::server::DialectKind;
 use jobwatch_engine::Engine;
-use jobwatch_engine::ports::{Event, Ports};
+use jobwatch_engine::ports::{Ports, StreamEvent};
 use tokio::sync::watch;
 
 use super::args::{
@@ -50,20 +50,20 @@ impl Seen {
     /// kept: nothing here can grow.
     pub fn ports(
         wanted: Vec<Topic>,
-        also: impl Fn(&Event) + Send + Sync + 'static,
+        also: impl Fn(&StreamEvent) + Send + Sync + 'static,
     ) -> (Ports, watch::Receiver<Seen>) {
         let unlisted = std::sync::Mutex::new((wanted.clone(), wanted));
         let (seen, watching) = watch::channel(Seen::default());
-        let sink = SinkFn(move |event: Event| {
+        let sink = SinkFn(move |event: StreamEvent| {
             also(&event);
             match event {
-                Event::Job { job, named: true, .. } => {
+                StreamEvent::Job { job, named: true, .. } => {
                     seen.send_modify(|seen| seen.job_received(job));
                 }
-                Event::Status { status, .. } => {
+                StreamEvent::Status { status, .. } => {
                     seen.send_modify(|seen| seen.status = Some(status));
                 }
-                Event::Listed { topic, ok: true, denied, .. } => {
+                StreamEvent::Listed { topic, ok: true, denied, .. } => {
                     let mut left = unlisted.lock().unwrap_or_else(PoisonError::into_inner);
                     let (unlisted, shown) = &mut *left;
                     unlisted.retain(|wanted| *wanted != topic);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobwatch_engine::ports::{Event, Ports};
+use jobwatch_engine::ports::{Ports, StreamEvent};
 use tokio::sync::oneshot;
 
 use super::args::{EXIT_OK, Watch};
@@ -81,21 +81,21 @@ fn print_all(
 }
 
 /// `event` as a JSON line; `None` for what is no part of the output.
-pub fn as_json(server: &str, event: &Event) -> Option<String> {
+pub fn as_json(server: &str, event: &StreamEvent) -> Option<String> {
     Some(
         match event {
-            Event::Status { status, .. } => json::status(server, status),
-            Event::Job { job, .. } => json::job(server, job),
-            Event::Log { job, first, lines, .. } => {
+            StreamEvent::Status { status, .. } => json::status(server, status),
+            StreamEvent::Job { job, .. } => json::job(server, job),
+            StreamEvent::Log { job, first, lines, .. } => {
                 let all = (*first..).zip(lines.iter());
                 let all = all.map(|(seq, line)| json::log(server, job, seq, &line).text());
                 return Some(all.collect::<Vec<_>>().join("\n"));
             }
-            Event::Metric { metric, .. } => json::metric(server, metric),
-            Event::Queue { queue, .. } => json::queue(server, queue),
-            Event::Notice(notice) => json::notice(server, notice),
-            Event::Diagnostic { diagnostic, .. } => json::diagnostic(server, diagnostic),
-            Event::Listed { .. } | Event::LogReach { .. } => return None,
+            StreamEvent::Metric { metric, .. } => json::metric(server, metric),
+            StreamEvent::Queue { queue, .. } => json::queue(server, queue),
+            StreamEvent::Notice(notice) => json::notice(server, notice),
+            StreamEvent::Diagnostic { diagnostic, .. } => json::diagnostic(server, diagnostic),
+            StreamEvent::Listed { .. } | StreamEvent::LogReach { .. } => return None,
         }
         .text(),
     )

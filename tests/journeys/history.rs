@@ -6,7 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use jobwatch_core::model::Job;
 use jobwatch_core::server::ServerId;
-use jobwatch_engine::history::{History, Place};
+use jobwatch_engine::history::{History, Location};
 use jobwatch_engine::views::Theme;
 use serde_json::json;
 
@@ -28,7 +28,7 @@ async fn remembered(desktop: &Desktop, server: &ServerId) {
     let data = desktop.data();
     std::fs::create_dir_all(&data).expect("a directory");
     let (replies, _replied) = tokio::sync::mpsc::unbounded_channel();
-    let history = History::open(Place::Directory(data), replies);
+    let history = History::open(Location::Directory(data), replies);
     for n in 0..JOBS {
         let job = json!({
             "id": format!("arn:aws:ecs:us-east-1:123456789012:task/default/{n:032x}"),

@@ -8,7 +8,7 @@ use jobwatch_core::model::{JobId, Level, Source, Topic};
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
 use jobwatch_demo::{Control, Demo, DemoOptions, Flood, JobSpec};
 use jobwatch_engine::logs::log::JobLog;
-use jobwatch_engine::logs::{Owner, catalogue};
+use jobwatch_engine::logs::{Owner, log_index};
 use jobwatch_engine::settings::{SavedServer, Settings, SettingsFile};
 use jobwatch_engine::views::Preferences;
 use serde_json::json;
@@ -193,9 +193,9 @@ fn ten_million_lines_are_opened_and_jumped_through_at_once() {
         let job =
             control.start_job(JobSpec { name: Some("verbose".to_owned()), ..JobSpec::default() });
         let owner = Owner { server: server.id.clone(), job: JobId::from(job.as_str()) };
-        let dir = catalogue::directory(&desktop.data().join("job-logs"), &owner);
+        let dir = log_index::directory(&desktop.data().join("job-logs"), &owner);
         let mut log = JobLog::create(Some(&dir)).expect("a log");
-        catalogue::mark(&dir, &owner).expect("its owner");
+        log_index::mark(&dir, &owner).expect("its owner");
         let begin = Timestamp::now().as_millisecond() - 40_000_000;
         let mut n = 0;
         while n < LINES {

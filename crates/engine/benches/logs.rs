@@ -21,7 +21,7 @@ use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
 use jobwatch_engine::logs::find::{Rules, Search};
 use jobwatch_engine::logs::log::JobLog;
 use jobwatch_engine::logs::reader::Reader;
-use jobwatch_engine::logs::{Owner, Snapshot, catalogue};
+use jobwatch_engine::logs::{Owner, Snapshot, log_index};
 use jobwatch_engine::ports::Ports;
 use jobwatch_engine::views::{LogFilter, LogFind, LogTarget, OpenJob, Rows, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
@@ -158,7 +158,7 @@ fn ingest(batch: u64, lines: u64) {
 /// A log of so many lines in `dir`, and the same text in one file.
 fn filled(dir: &Path, lines: u64) -> (PathBuf, PathBuf) {
     let owner = Owner { server: ServerId("bench".to_owned()), job: JobId::from(JOB) };
-    let home = catalogue::directory(dir, &owner);
+    let home = log_index::directory(dir, &owner);
     let mut log = JobLog::create(Some(&home)).unwrap();
     let one = dir.join("all.log");
     let mut file = std::io::BufWriter::new(std::fs::File::create(&one).unwrap());

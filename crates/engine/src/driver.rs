@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fetch::{Clients, Said, fetch_in_parts};
 use crate::lenient::Heard;
 use crate::redact::{Redactor, prefix};
-use crate::socket::{self, MAX_MESSAGE, MAX_WRITE, end_words};
+use crate::socket::{self, MAX_MESSAGE, MAX_WRITE, describe_end};
 
 /// Frames handed over at once, at most.
 const BATCH_FRAMES: usize = 256;
@@ -41,13 +41,13 @@ const CONCURRENT_FETCHES: usize = 6;
 
 /// Names a server inside a running engine; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Slot(pub u32);
+pub struct ConnectionId(pub u32);
 
 /// What a driver tells the engine.
 #[derive(Debug)]
 pub struct Report {
     /// About which server.
-    pub slot: Slot,
+    pub connection: ConnectionId,
     /// What.
     pub what: Reported,
     /// The frames' share of [`WAITING_BYTES`], or the place of a part among [`WAITING_PARTS`]: given
@@ -93,10 +93,10 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts the driver of the server `slot`.
+    /// Starts the driver of the server `connection`.
     #[must_use]
     pub fn spawn(
-        slot: Slot,
+        connection: ConnectionId,
         clients: Arc<Clients>,
         redactor: Redactor,
         reports: mpsc::Sender<Report>,
@@ -104,7 +104,7 @@ impl Driver {
         let (orders, taken) = mpsc::unbounded_channel();
         let unwritten = Arc::new(AtomicUsize::new(0));
         let context = Context {
-            slot,
+            connection,
             clients,
             redactor,
             reports,
@@ -124,12 +124,12 @@ impl Driver {
     /// Writes a frame.
     ///
     /// # Errors
-    /// [`Stuck`] when too much is waiting already: the server does not read.
-    pub fn send(&self, link: SocketId, frame: Frame) -> Result<(), Stuck> {
+    /// [`Backpressured`] when too much is waiting already: the server does not read.
+    pub fn send(&self, link: SocketId, frame: Frame) -> Result<(), Backpressured> {
         let bytes = size(&frame);
         if self.unwritten.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_WRITE {
             self.unwritten.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(Stuck);
+            return Err(Backpressured);
         }
         self.order(Order::Send(link, frame));
         Ok(())
@@ -171,11 +171,11 @@ impl Driver {
 /// Too much is waiting to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the server does not take what is sent to it")]
-pub struct Stuck;
+pub struct Backpressured;
 
 #[derive(Clone)]
 struct Context {
-    slot: Slot,
+    connection: ConnectionId,
     clients: Arc<Clients>,
     redactor: Redactor,
     reports: mpsc::Sender<Report>,
@@ -187,7 +187,7 @@ struct Context {
 impl Context {
     /// Hands a report over, waiting while the engine is behind. `Err` when the engine has gone.
     async fn report(&self, what: Reported, share: Option<OwnedSemaphorePermit>) -> Result<(), ()> {
-        let report = Report { slot: self.slot, what, share };
+        let report = Report { connection: self.connection, what, share };
         self.reports.send(report).await.map_err(|_| ())
     }
 }
@@ -320,8 +320,8 @@ async fn link(
                 drop(share);
                 match written {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => return Some(end_words(&error, &context.redactor)),
-                    Err(_) => return Some(Stuck.to_string()),
+                    Ok(Err(error)) => return Some(describe_end(&error, &context.redactor)),
+                    Err(_) => return Some(Backpressured.to_string()),
                 }
             }
             None
@@ -380,7 +380,7 @@ async fn read(
                     };
                     ended = Some(reason);
                 }
-                Some(Err(error)) => ended = Some(end_words(&error, &context.redactor)),
+                Some(Err(error)) => ended = Some(describe_end(&error, &context.redactor)),
                 None => ended = Some("the connection was closed".to_owned()),
             }
             if ended.is_some() || batch.len() >= BATCH_FRAMES || bytes >= BATCH_BYTES {

@@ -370,7 +370,7 @@ fn until(header: &HeaderValue, now: Timestamp) -> Option<Duration> {
 
 /// The beginning of an error's body in words: its JSON `error` or `message`, or its text; a web
 /// page by its title.
-pub(crate) fn body_words(
+pub(crate) fn describe_body(
     content_type: Option<&str>,
     body: &[u8],
     redactor: &Redactor,
@@ -563,7 +563,7 @@ mod tests {
     #[test]
     fn an_error_page_is_named_and_json_errors_are_quoted() {
         let none = Redactor::default();
-        let words = |kind, body: &str| body_words(Some(kind), body.as_bytes(), &none);
+        let words = |kind, body: &str| describe_body(Some(kind), body.as_bytes(), &none);
         assert_eq!(
             words("text/html", "<html><title>Bad Gateway</title>"),
             Some("a web page titled \"Bad Gateway\"".to_owned())

@@ -171,19 +171,19 @@ impl Keyring {
 
 /// What the user is told when a key could not be stored.
 #[must_use]
-pub fn unstored_words(error: &SecretsError) -> String {
+pub fn unstored_message(error: &SecretsError) -> String {
     match error {
         SecretsError::Timeout => "The keyring does not answer; it may be showing a prompt. Nothing \
              was saved, and nothing will be by answering it now: answer it and save again, or enter \
              the key for this session only."
             .to_owned(),
-        error => keyring_words(error),
+        error => keyring_message(error),
     }
 }
 
 /// What the user is told where the keyring answers and has no key for these servers.
 #[must_use]
-pub fn no_key(names: &[&str]) -> String {
+pub fn missing_key_message(names: &[&str]) -> String {
     const NAMED: usize = 3;
     let quoted = |names: &[&str]| -> Vec<String> {
         names.iter().map(|name| format!("\"{name}\"")).collect()
@@ -203,7 +203,7 @@ pub fn no_key(names: &[&str]) -> String {
 
 /// What the user is told when a key could not be had.
 #[must_use]
-pub fn keyring_words(error: &SecretsError) -> String {
+pub fn keyring_message(error: &SecretsError) -> String {
     match error {
         SecretsError::Missing => "There is no keyring in this session, so keys cannot be kept. \
              Enter the key for this session only, or start a keyring such as GNOME Keyring or \

@@ -38,7 +38,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LenientSocket<S> {
     /// Speaks WebSocket over a connection that has been upgraded.
     pub async fn new(stream: S, config: WebSocketConfig) -> LenientSocket<S> {
         let limit = config.max_message_size.map_or(u64::MAX, |bytes| bytes as u64);
-        let at = Place { limit, ..Place::default() };
+        let at = Position { limit, ..Position::default() };
         let stream = TextAsBinary { inner: stream, kinds: VecDeque::new(), at };
         let inner = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
         LenientSocket { inner }
@@ -110,12 +110,12 @@ struct TextAsBinary<S> {
     inner: S,
     /// Of the messages that were read and not yet taken, in order, whether each is text.
     kinds: VecDeque<bool>,
-    at: Place,
+    at: Position,
 }
 
 /// Where in the stream of frames the reading stands.
 #[derive(Debug, Default)]
-struct Place {
+struct Position {
     /// The beginning of a frame's head that was not whole when it was read.
     head: [u8; HEAD],
     known: usize,
@@ -127,7 +127,7 @@ struct Place {
     limit: u64,
 }
 
-impl Place {
+impl Position {
     /// Goes on over `bytes`, which begin with what was kept of a head before; each text frame among
     /// them becomes a binary one, and messages that are too long lose their ends. Answers how many
     /// bytes there are now; a head that is not whole is kept instead. Tells of each message that
@@ -298,12 +298,12 @@ mod tests {
     }
 
     /// What becomes of bytes that are read so many at a time.
-    fn passed(place: &mut Place, given: &[u8], piece: usize) -> (Vec<u8>, Vec<bool>) {
+    fn passed(position: &mut Position, given: &[u8], piece: usize) -> (Vec<u8>, Vec<bool>) {
         let (mut taken, mut told) = (Vec::new(), Vec::new());
         for part in given.chunks(piece) {
-            let mut bytes = place.head[..place.known].to_vec();
+            let mut bytes = position.head[..position.known].to_vec();
             bytes.extend(part);
-            let kept = place.pass(&mut bytes, |text| told.push(text));
+            let kept = position.pass(&mut bytes, |text| told.push(text));
             taken.extend(&bytes[..kept]);
         }
         (taken, told)
@@ -313,8 +313,8 @@ mod tests {
     fn text_frames_become_binary_wherever_the_stream_is_cut() {
         for piece in [1, 2, 3, 7, 1_000, 1_000_000] {
             let (given, expected, kinds) = frames();
-            let mut place = Place { limit: u64::MAX, ..Place::default() };
-            let (taken, told) = passed(&mut place, &given, piece);
+            let mut position = Position { limit: u64::MAX, ..Position::default() };
+            let (taken, told) = passed(&mut position, &given, piece);
             assert!(taken == expected, "cut every {piece} bytes");
             assert_eq!(told, kinds);
         }
@@ -352,8 +352,8 @@ mod tests {
         ]
         .concat();
         for piece in [1, 5, 4_096, 1_000_000] {
-            let mut place = Place { limit: 100_000, ..Place::default() };
-            let (taken, told) = passed(&mut place, &given, piece);
+            let mut position = Position { limit: 100_000, ..Position::default() };
+            let (taken, told) = passed(&mut position, &given, piece);
             assert!(taken == expected, "read {piece} bytes at a time");
             assert_eq!(told, [true; 5]);
         }

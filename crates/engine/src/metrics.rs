@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use jobwatch_core::model::{JobId, Metric};
 use jobwatch_core::time::Now;
 
-use crate::driver::Slot;
+use crate::driver::ConnectionId;
 use crate::views::Series;
 
 /// Values kept of one metric.
@@ -31,18 +31,18 @@ struct OfJob {
 /// The metrics of all servers.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    jobs: HashMap<(Slot, Option<JobId>), OfJob>,
+    jobs: HashMap<(ConnectionId, Option<JobId>), OfJob>,
     clock: u64,
 }
 
 impl Metrics {
     /// Takes a value; one that is older than the last is put in its place in time.
-    pub fn push(&mut self, slot: Slot, metric: &Metric, now: Now) {
+    pub fn push(&mut self, connection: ConnectionId, metric: &Metric, now: Now) {
         if !metric.value.is_finite() {
             return;
         }
         self.clock += 1;
-        let key = (slot, metric.job.clone());
+        let key = (connection, metric.job.clone());
         if !self.jobs.contains_key(&key) && self.jobs.len() >= MAX_JOBS {
             let oldest = self.jobs.iter().min_by_key(|(_, of)| of.touched).map(|(key, _)| key);
             if let Some(oldest) = oldest.cloned() {
@@ -76,8 +76,8 @@ impl Metrics {
 
     /// The metrics of a job, by name.
     #[must_use]
-    pub fn series(&self, slot: Slot, job: &JobId) -> Vec<Series> {
-        let Some(of) = self.jobs.get(&(slot, Some(job.clone()))) else { return Vec::new() };
+    pub fn series(&self, connection: ConnectionId, job: &JobId) -> Vec<Series> {
+        let Some(of) = self.jobs.get(&(connection, Some(job.clone()))) else { return Vec::new() };
         let mut series: Vec<Series> = of
             .tracks
             .iter()
@@ -92,8 +92,8 @@ impl Metrics {
     }
 
     /// Forgets a server.
-    pub fn forget(&mut self, slot: Slot) {
-        self.jobs.retain(|(of, _), _| *of != slot);
+    pub fn forget(&mut self, connection: ConnectionId) {
+        self.jobs.retain(|(of, _), _| *of != connection);
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
             let at = Some(Timestamp::from_second(second).unwrap());
             let (name, unit) = ("cpu".to_owned(), Some("%".to_owned()));
             let metric = Metric { job: Some(job.clone()), name, value, unit, at };
-            metrics.push(Slot(1), &metric, now);
+            metrics.push(ConnectionId(1), &metric, now);
         };
         for second in 0..400 {
             push(second, second as f64);
@@ -120,7 +120,7 @@ mod tests {
         push(398, 0.5);
         push(398, 0.5);
         push(399, f64::NAN);
-        let series = metrics.series(Slot(1), &job);
+        let series = metrics.series(ConnectionId(1), &job);
         assert_eq!(series.len(), 1);
         let points = &series[0].points;
         assert_eq!(points.len(), MAX_POINTS);

@@ -110,12 +110,12 @@ pub trait Secrets: Send + Sync + 'static {
 /// engine's loop, so it must not block.
 pub trait Sink: Send + Sync + 'static {
     /// Something was heard.
-    fn event(&self, event: Event);
+    fn event(&self, event: StreamEvent);
 }
 
 /// Something that was heard.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub enum StreamEvent {
     /// A server's connection changed.
     Status {
         /// Whose.

@@ -18,7 +18,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use url::Url;
 
-use crate::fetch::{Clients, MAX_REDIRECTS, body_words, failure, header_map, pause_of, read_up_to};
+use crate::fetch::{
+    Clients, MAX_REDIRECTS, describe_body, failure, header_map, pause_of, read_up_to,
+};
 use crate::lenient::LenientSocket;
 use crate::proxy;
 use crate::redact::Redactor;
@@ -183,14 +185,14 @@ async fn refusal(
             // The end of one that is too large might be half of a key.
             let body = body.await.ok().and_then(Result::ok).filter(|(_, whole)| *whole);
             let body = body.map(|(body, _)| body).unwrap_or_default();
-            body_words(content_type.as_deref(), &body, redactor)
+            describe_body(content_type.as_deref(), &body, redactor)
         }
     };
     Failure::Http { status, text, retry_after }
 }
 
 /// Why reading or writing ended, in words.
-pub(crate) fn end_words(error: &Error, redactor: &Redactor) -> String {
+pub(crate) fn describe_end(error: &Error, redactor: &Redactor) -> String {
     match error {
         Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => format!(
             "the server sent a frame of {} MiB, more than the {} MiB that are taken",

@@ -19,7 +19,7 @@ use crate::driver::message;
 use crate::fetch::{Clients, fetch, place};
 use crate::lenient::Heard;
 use crate::probe::{self, Identity, Reach};
-use crate::socket::{self, Socket, end_words};
+use crate::socket::{self, Socket, describe_end};
 use crate::views::{Remedy, StepState, TestStep, TestStepKind, TestVerdict};
 
 /// Where steps are told: each when it begins and when it ends.
@@ -270,7 +270,7 @@ impl Test<'_> {
                         "The server closed the socket at once{words}. Check the kind of server."
                     )
                 }
-                Ok(Some(Err(error))) => sentence(&end_words(&error, &self.redactor)),
+                Ok(Some(Err(error))) => sentence(&describe_end(&error, &self.redactor)),
                 Ok(None) => "The server hung up at once. Check the kind of server.".to_owned(),
             };
             self.bad(TestStepKind::Socket, &text, wrong);

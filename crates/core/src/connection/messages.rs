@@ -16,6 +16,7 @@ use crate::time::Mono;
 /// What the badge shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export))]
 pub enum ConnectionState {
     /// The socket is open, greeted and proven alive, the HTTP API answers and accepts the key.
     Live,

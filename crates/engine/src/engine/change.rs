@@ -42,7 +42,7 @@ impl Engine {
             };
             for looks in 0.. {
                 let plan = plan.clone();
-                let wanted = engine.ask(move |state| {
+                let wanted = engine.request(move |state| {
                     let change = plan(state)?;
                     Ok(change.map(|change| {
                         let mut settings = state.settings();
@@ -67,13 +67,13 @@ impl Engine {
                     Err(message) => (Err(message), None),
                 };
                 let problem = saved.as_ref().err().cloned().or(note);
-                engine.ask(move |state| state.settings_written(problem)).await?;
+                engine.request(move |state| state.settings_written(problem)).await?;
                 if let Err(message) = saved {
                     return Err(UserError { code: ErrorCode::Storage, message });
                 }
                 break;
             }
-            engine.ask(commit).await
+            engine.request(commit).await
         };
         tokio::spawn(change).await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -81,9 +81,9 @@ impl Engine {
     /// Takes over what somebody else wrote into the file.
     async fn take_over(&self, read: Read) -> Result<(), UserError> {
         tracing::info!("the settings file was edited: what it says now is taken over");
-        let history = self.ask(|state| state.history()).await?;
+        let history = self.request(|state| state.history()).await?;
         let known = recall(history, &read.settings).await;
-        self.ask(move |state| state.take_over(read, known)).await
+        self.request(move |state| state.take_over(read, known)).await
     }
 }
 

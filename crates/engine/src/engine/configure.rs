@@ -336,14 +336,14 @@ impl State {
             tracing::info!(server = %id, "a server was added");
             self.add_server(server, KeyFrom::Given(key), Remembered::default());
             if change == KeyChange::Store
-                && let Some(slot) = self.slot_of(&id.0)
+                && let Some(connection) = self.connection_of(&id.0)
             {
-                self.mark_stored(slot);
+                self.mark_stored(connection);
             }
             return Ok(());
         }
         let entry = self.named(&server.id)?;
-        let slot = entry.slot;
+        let connection = entry.connection;
         if has_key(entry) && matches!(change, KeyChange::Session | KeyChange::Forget) {
             // The settings no longer count on it; a keyring that refuses keeps a key that
             // nothing uses, and the user is told.
@@ -351,12 +351,12 @@ impl State {
             let forgotten = async move { forgotten.wait().await };
             self.beside(forgotten, |state, result| {
                 if let Err(error) = result {
-                    state.keyring_trouble(Some(crate::keys::keyring_words(&error)));
+                    state.keyring_trouble(Some(crate::keys::keyring_message(&error)));
                 }
             });
         }
         tracing::info!(server = %server.id, "a server was changed");
-        self.replace_server(slot, server, change, key);
+        self.replace_server(connection, server, change, key);
         Ok(())
     }
 
@@ -364,12 +364,12 @@ impl State {
     /// or its key changed, else with a new driver and a new machine.
     fn replace_server(
         &mut self,
-        slot: crate::driver::Slot,
+        connection: crate::driver::ConnectionId,
         server: Server,
         change: KeyChange,
         key: Option<Secret>,
     ) {
-        let Some(entry) = self.entry_mut(slot) else { return };
+        let Some(entry) = self.entry_mut(connection) else { return };
         let state = match (change, &key) {
             (KeyChange::Store, _) => KeyState::Stored,
             (KeyChange::Session, _) => KeyState::Session,
@@ -384,23 +384,23 @@ impl State {
             let gone = old.watch.iter().filter(|topic| !server.watch.contains(topic));
             let come = server.watch.iter().filter(|topic| !old.watch.contains(topic));
             for topic in gone {
-                self.unwatch(slot, topic.clone());
+                self.unwatch(connection, topic.clone());
             }
             for topic in come {
-                self.feed(slot, Input::Watch(topic.clone()));
+                self.feed(connection, Input::Watch(topic.clone()));
             }
             if change != KeyChange::Keep {
-                self.set_key(slot, key, state);
+                self.set_key(connection, key, state);
             }
             self.views.everything_changed();
             return;
         }
         let secret = if change == KeyChange::Keep { entry.secret.clone() } else { key };
         let saved = entry.saved;
-        let Some(position) = self.position(slot) else { return };
-        let jobs = self.catalogue.of(slot).cloned().collect();
+        let Some(position) = self.position(connection) else { return };
+        let jobs = self.jobs.of(connection).cloned().collect();
         // Dropping the entry closes the old connection.
-        drop(self.take_out(slot));
+        drop(self.take_out(connection));
         let from = match (state, secret) {
             (KeyState::Waiting | KeyState::Locked | KeyState::Missing, None) => {
                 KeyFrom::Settings { has_key: true }
@@ -411,18 +411,18 @@ impl State {
         // What this run has listed is not what an earlier run has: the new machine lists anew.
         let known = Remembered { jobs, listings: Vec::new() };
         self.insert_server(position, server, from, known);
-        if let Some(slot) = self.slot_of(&id)
-            && let Some(entry) = self.entry_mut(slot)
+        if let Some(connection) = self.connection_of(&id)
+            && let Some(entry) = self.entry_mut(connection)
         {
             entry.saved = saved;
             if state == KeyState::Stored {
-                self.mark_stored(slot);
+                self.mark_stored(connection);
             }
         }
     }
 
-    fn mark_stored(&mut self, slot: crate::driver::Slot) {
-        if let Some(entry) = self.entry_mut(slot) {
+    fn mark_stored(&mut self, connection: crate::driver::ConnectionId) {
+        if let Some(entry) = self.entry_mut(connection) {
             entry.key = KeyState::Stored;
         }
         self.keyring_trouble(None);
@@ -449,11 +449,11 @@ impl State {
     /// Removes a server; answers whether the keyring holds its key.
     pub(super) fn remove_server(&mut self, id: &ServerId) -> Result<bool, UserError> {
         let entry = self.named(id)?;
-        let (slot, had_key) = (entry.slot, has_key(entry));
-        drop(self.take_out(slot));
+        let (connection, had_key) = (entry.connection, has_key(entry));
+        drop(self.take_out(connection));
         self.history.forget(id.clone());
         self.forget_notices(id);
-        self.notifier.forget(id, slot);
+        self.notifier.forget(id, connection);
         tracing::info!(server = %id, "a server was removed");
         Ok(had_key)
     }
@@ -475,20 +475,20 @@ impl State {
     }
 
     pub(super) fn set_paused(&mut self, id: &ServerId, paused: bool) -> Result<(), UserError> {
-        let slot = self.named(id)?.slot;
-        if let Some(entry) = self.entry_mut(slot) {
+        let connection = self.named(id)?.connection;
+        if let Some(entry) = self.entry_mut(connection) {
             entry.server.paused = paused;
         }
         if paused {
-            self.feed(slot, Input::Pause);
-        } else if self.lacks_key(slot) {
-            self.load_key(slot);
+            self.feed(connection, Input::Pause);
+        } else if self.lacks_key(connection) {
+            self.load_key(connection);
         } else {
-            self.feed(slot, Input::Start);
+            self.feed(connection, Input::Start);
         }
         // A server that never started, or cannot, has no machine to say so.
         let now = self.clock.now().wall;
-        if let Some(entry) = self.entry_mut(slot)
+        if let Some(entry) = self.entry_mut(connection)
             && (paused || entry.status.state == ConnectionState::Paused)
             && (entry.status.state == ConnectionState::Paused) != paused
         {
@@ -508,11 +508,11 @@ impl State {
     }
 
     pub(super) fn reconnect(&mut self, id: &ServerId) -> Result<(), UserError> {
-        let slot = self.named(id)?.slot;
-        if self.lacks_key(slot) {
-            self.load_key(slot);
+        let connection = self.named(id)?.connection;
+        if self.lacks_key(connection) {
+            self.load_key(connection);
         } else {
-            self.feed(slot, Input::ReconnectNow);
+            self.feed(connection, Input::ReconnectNow);
         }
         Ok(())
     }
@@ -558,8 +558,8 @@ impl State {
         if watched != present.is_empty() {
             return Ok(());
         }
-        let slot = self.named(id)?.slot;
-        if let Some(entry) = self.entry_mut(slot) {
+        let connection = self.named(id)?.connection;
+        if let Some(entry) = self.entry_mut(connection) {
             if watched {
                 entry.server.watch.push(topic.clone());
             } else {
@@ -567,10 +567,10 @@ impl State {
             }
         }
         if watched {
-            self.feed(slot, Input::Watch(topic));
+            self.feed(connection, Input::Watch(topic));
         } else {
             for topic in present {
-                self.unwatch(slot, topic);
+                self.unwatch(connection, topic);
             }
         }
         self.views.everything_changed();
@@ -597,9 +597,9 @@ impl State {
         // Taken out by hand, a server is gone as it would be after a restart: its history and its
         // key stay.
         let gone = self.servers.iter().filter(|e| e.saved && !ids.contains(&e.server.id.0));
-        let gone: Vec<_> = gone.map(|entry| entry.slot).collect();
-        for slot in gone {
-            drop(self.take_out(slot));
+        let gone: Vec<_> = gone.map(|entry| entry.connection).collect();
+        for connection in gone {
+            drop(self.take_out(connection));
         }
         for SavedServer { server, has_key } in read.settings.servers {
             match self.servers.iter().find(|entry| entry.server.id == server.id) {
@@ -608,8 +608,8 @@ impl State {
                     self.add_server(server, KeyFrom::Settings { has_key }, known);
                 }
                 Some(entry) if entry.saved && entry.server != server => {
-                    let slot = entry.slot;
-                    self.replace_server(slot, server, KeyChange::Keep, None);
+                    let connection = entry.connection;
+                    self.replace_server(connection, server, KeyChange::Keep, None);
                 }
                 Some(_) => {}
             }
@@ -618,9 +618,9 @@ impl State {
 
     pub(super) fn set_demo(&mut self, servers: Vec<(Server, Option<Secret>, Remembered)>) {
         let old: Vec<_> =
-            self.servers.iter().filter(|entry| entry.demo).map(|entry| entry.slot).collect();
-        for slot in old {
-            drop(self.take_out(slot));
+            self.servers.iter().filter(|entry| entry.demo).map(|entry| entry.connection).collect();
+        for connection in old {
+            drop(self.take_out(connection));
         }
         for (server, key, known) in servers {
             self.add_server(server, KeyFrom::Demo(key), known);

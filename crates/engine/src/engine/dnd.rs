@@ -46,8 +46,8 @@ impl State {
             }
             MuteTarget::Job { server, job } => {
                 let gone = || missing("This job is not known any more, so it cannot be muted.");
-                let slot = self.slot_of(server).ok_or_else(gone)?;
-                let job = self.catalogue.job(slot, &job.as_str().into()).ok_or_else(gone)?;
+                let connection = self.connection_of(server).ok_or_else(gone)?;
+                let job = self.jobs.job(connection, &job.as_str().into()).ok_or_else(gone)?;
                 let about = notify::subject(job);
                 (server.clone(), Some(about.name), Some(about.error), job.queue.clone())
             }

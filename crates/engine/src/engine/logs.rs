@@ -68,7 +68,7 @@ impl Engine {
     /// # Errors
     /// When there is no such view.
     pub async fn log_stored(&self, view: u32) -> Result<LogStored, UserError> {
-        let pull = self.ask(move |state| state.read_log(view)).await??;
+        let pull = self.request(move |state| state.read_log(view)).await??;
         Ok(pull.stored())
     }
 
@@ -120,7 +120,7 @@ impl Engine {
         format: LogFormat,
         progress: impl Fn(&LogSaving) -> bool + Send + 'static,
     ) -> Result<LogSaving, UserError> {
-        let pull = self.ask(move |state| state.read_log(view)).await??;
+        let pull = self.request(move |state| state.read_log(view)).await??;
         blocking(move || {
             let reader = if filtered { pull.reader() } else { pull.unfiltered() };
             Ok(logs::save::save(&reader, &path, format, &progress))
@@ -133,7 +133,7 @@ impl Engine {
     /// # Errors
     /// When there is no such view.
     pub async fn log_fetch(&self, view: u32) -> Result<(), UserError> {
-        self.ask(move |state| state.fetch_log(view)).await?
+        self.request(move |state| state.fetch_log(view)).await?
     }
 
     async fn read_log<T: Send + 'static>(
@@ -141,7 +141,7 @@ impl Engine {
         view: u32,
         read: impl FnOnce(&LogPull) -> std::io::Result<T> + Send + 'static,
     ) -> Result<T, UserError> {
-        let pull = self.ask(move |state| state.read_log(view)).await??;
+        let pull = self.request(move |state| state.read_log(view)).await??;
         blocking(move || read(&pull).map_err(|error| logview::unreadable(&error))).await
     }
 }

@@ -10,13 +10,13 @@ use jobwatch_core::server::{Server, ServerId};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::state::State;
-use super::window::Kind;
-use crate::driver::Slot;
+use super::window::ViewKind;
+use crate::driver::ConnectionId;
 use crate::logs::BEGINNING;
 use crate::logs::find::{Rules, Search};
 use crate::logs::reader::Reader;
-use crate::logs::{Budget, LogNow, Owner, Told};
-use crate::ports::Event;
+use crate::logs::{Budget, LogContents, Owner, StoreEvent};
+use crate::ports::StreamEvent;
 use crate::redact::WORDS;
 use crate::views::{
     Earlier, ErrorCode, LogCut, LogFilter, LogGap, OpenJob, Preferences, Rows, UserError,
@@ -30,7 +30,7 @@ const LEAST_MEGABYTES: u32 = 16;
 
 /// A log view.
 pub(super) struct LogView {
-    pub lanes: Vec<Lane>,
+    pub sources: Vec<LogSource>,
     rules: Result<Rules, String>,
     search: Option<Arc<Search>>,
     /// A search is under way.
@@ -40,29 +40,29 @@ pub(super) struct LogView {
 }
 
 /// One log of a view.
-pub(super) struct Lane {
+pub(super) struct LogSource {
     pub owner: Owner,
-    now: LogNow,
-    /// The store has told how it is.
-    told: bool,
+    now: LogContents,
+    /// Whether the store has reported its contents.
+    loaded: bool,
 }
 
 impl LogView {
     fn new(jobs: &[OpenJob], filter: &LogFilter) -> LogView {
-        let lanes = jobs.iter().map(|open| Lane {
+        let sources = jobs.iter().map(|open| LogSource {
             owner: Owner { server: ServerId(open.server.clone()), job: JobId::from(&*open.job) },
-            now: LogNow::default(),
-            told: false,
+            now: LogContents::default(),
+            loaded: false,
         });
-        let lanes: Vec<Lane> = lanes.collect();
+        let sources: Vec<LogSource> = sources.collect();
         let rules = Rules::new(filter);
         let search = match &rules {
             Ok(rules) if rules.hides() || rules.find.is_some() || rules.raw => {
-                Some(Arc::new(Search::new(rules.clone(), lanes.len())))
+                Some(Arc::new(Search::new(rules.clone(), sources.len())))
             }
             _ => None,
         };
-        LogView { lanes, rules, search, searching: false, behind: false }
+        LogView { sources, rules, search, searching: false, behind: false }
     }
 }
 
@@ -166,44 +166,44 @@ impl State {
         &mut self,
         jobs: &[OpenJob],
         filter: &LogFilter,
-    ) -> Result<Kind, UserError> {
+    ) -> Result<ViewKind, UserError> {
         if jobs.is_empty() || jobs.len() > MAX_JOBS {
             let message = format!("A log view shows 1 to {MAX_JOBS} jobs.");
             return Err(UserError { code: ErrorCode::Invalid, message });
         }
         let jobs: Vec<OpenJob> = jobs.iter().map(|open| self.as_known(open)).collect();
         let mut view = LogView::new(&jobs, filter);
-        for lane in &mut view.lanes {
+        for source in &mut view.sources {
             // What another view knows of the log is known at once: a new filter does not begin with
             // an empty page.
-            let lanes = self.views.kinds().filter_map(Kind::log).flat_map(|log| &log.lanes);
-            let mut known = lanes.filter(|other| other.told && other.owner == lane.owner);
+            let sources = self.views.kinds().filter_map(ViewKind::log).flat_map(|log| &log.sources);
+            let mut known = sources.filter(|other| other.loaded && other.owner == source.owner);
             if let Some(other) = known.next() {
-                (lane.now, lane.told) = (other.now.clone(), true);
+                (source.now, source.loaded) = (other.now.clone(), true);
             }
-            self.logs.watch(lane.owner.clone());
+            self.logs.watch(source.owner.clone());
         }
-        for lane in &view.lanes {
+        for source in &view.sources {
             // Looking at a log is what makes the server be asked for it.
-            if let Some(slot) = self.slot_of(&lane.owner.server.0) {
-                self.feed(slot, Input::ReadLog(lane.owner.job.clone()));
+            if let Some(connection) = self.connection_of(&source.owner.server.0) {
+                self.feed(connection, Input::ReadLog(source.owner.job.clone()));
             }
         }
-        Ok(Kind::Log(Box::new(view)))
+        Ok(ViewKind::Log(Box::new(view)))
     }
 
     /// A view was opened. Where its logs are known already, nothing else starts its search.
     pub(super) fn log_opened(&mut self, number: u32) {
-        if self.log_view(number).is_ok_and(|view| view.lanes.iter().all(|lane| lane.told)) {
+        if self.log_view(number).is_ok_and(|view| view.sources.iter().all(|source| source.loaded)) {
             self.search_on(number);
         }
     }
 
     pub(super) fn close_log(&mut self, view: &LogView) {
-        for lane in &view.lanes {
-            self.logs.unwatch(lane.owner.clone());
-            if let Some(slot) = self.slot_of(&lane.owner.server.0) {
-                self.feed(slot, Input::CloseLog(lane.owner.job.clone()));
+        for source in &view.sources {
+            self.logs.unwatch(source.owner.clone());
+            if let Some(connection) = self.connection_of(&source.owner.server.0) {
+                self.feed(connection, Input::CloseLog(source.owner.job.clone()));
             }
         }
     }
@@ -212,36 +212,37 @@ impl State {
     fn as_known(&self, open: &OpenJob) -> OpenJob {
         let given = JobId::from(&*open.job);
         let known = self.named(&ServerId(open.server.clone())).ok().and_then(|entry| {
-            let job = |id: &JobId| self.catalogue.job(entry.slot, id).is_some();
+            let job = |id: &JobId| self.jobs.job(entry.connection, id).is_some();
             if job(&given) {
                 return None;
             }
-            let mut jobs = self.catalogue.of(entry.slot);
+            let mut jobs = self.jobs.of(entry.connection);
             jobs.find(|job| entry.same_job(&given, &job.id)).map(|job| job.id.to_string())
         });
         OpenJob { server: open.server.clone(), job: known.unwrap_or_else(|| open.job.clone()) }
     }
 
     /// A server's machine is new: it learns which of its logs are read.
-    pub(super) fn read_logs_again(&mut self, slot: Slot) {
-        let lanes = self.views.kinds().filter_map(Kind::log).flat_map(|log| &log.lanes);
-        let read = lanes.filter(|lane| self.slot_of(&lane.owner.server.0) == Some(slot));
-        let jobs: Vec<JobId> = read.map(|lane| lane.owner.job.clone()).collect();
+    pub(super) fn read_logs_again(&mut self, connection: ConnectionId) {
+        let sources = self.views.kinds().filter_map(ViewKind::log).flat_map(|log| &log.sources);
+        let read =
+            sources.filter(|source| self.connection_of(&source.owner.server.0) == Some(connection));
+        let jobs: Vec<JobId> = read.map(|source| source.owner.job.clone()).collect();
         for job in jobs {
-            self.feed(slot, Input::ReadLog(job));
+            self.feed(connection, Input::ReadLog(job));
         }
     }
 
     /// What it takes to read a view beside the loop; `None` when it is no log view.
     pub(super) fn log_pull(&self, number: u32, view: &LogView, version: u64) -> LogPull {
-        let names = view.lanes.iter().map(|lane| {
-            let job = self.slot_of(&lane.owner.server.0);
-            let job = job.and_then(|slot| self.catalogue.job(slot, &lane.owner.job));
-            job.and_then(|job| job.name.clone()).unwrap_or_else(|| lane.owner.job.to_string())
+        let names = view.sources.iter().map(|source| {
+            let job = self.connection_of(&source.owner.server.0);
+            let job = job.and_then(|connection| self.jobs.job(connection, &source.owner.job));
+            job.and_then(|job| job.name.clone()).unwrap_or_else(|| source.owner.job.to_string())
         });
         let names = names.collect();
         let reaches: Vec<Reached> =
-            view.lanes.iter().map(|lane| self.reached_of(&lane.owner)).collect();
+            view.sources.iter().map(|source| self.reached_of(&source.owner)).collect();
         let asking = reaches.contains(&Reached::Asking);
         let cut = reaches.iter().find_map(|reached| match reached {
             Reached::Cut(cut) => Some(cut.clone()),
@@ -258,8 +259,8 @@ impl State {
             [Reached::Never(reason)] => Some(reason.clone()),
             _ => None,
         };
-        let gaps = view.lanes.iter().map(|lane| {
-            let fetchable = self.has_earlier(&lane.owner);
+        let gaps = view.sources.iter().map(|source| {
+            let fetchable = self.has_earlier(&source.owner);
             let gap = |(from, to): &(i64, i64)| {
                 let beginning = *from == BEGINNING;
                 let from = if beginning { to } else { from };
@@ -271,17 +272,17 @@ impl State {
                     fetching: asking && !beginning,
                 }
             };
-            lane.now.gaps.iter().map(gap).collect()
+            source.now.gaps.iter().map(gap).collect()
         });
-        let stored = view.lanes.first().map(|lane| LogStored {
-            known: lane.told,
-            before: lane.now.before,
-            end: lane.now.lines.end_stored(),
-            gaps: lane.now.gaps.clone(),
+        let stored = view.sources.first().map(|source| LogStored {
+            known: source.loaded,
+            before: source.now.before,
+            end: source.now.lines.end_stored(),
+            gaps: source.now.gaps.clone(),
         });
         LogPull {
             stored: stored.unwrap_or_default(),
-            logs: view.lanes.iter().map(|lane| Arc::clone(&lane.now.lines)).collect(),
+            logs: view.sources.iter().map(|source| Arc::clone(&source.now.lines)).collect(),
             gaps: gaps.collect(),
             names,
             search: view.search.clone(),
@@ -289,7 +290,7 @@ impl State {
             earlier,
             cut,
             none,
-            known: view.lanes.iter().all(|lane| lane.told),
+            known: view.sources.iter().all(|source| source.loaded),
             searching: view.searching,
             view: number,
             version,
@@ -300,7 +301,7 @@ impl State {
     fn reached_of(&self, owner: &Owner) -> Reached {
         let Ok(entry) = self.named(&owner.server) else { return Reached::All };
         let Some(machine) = entry.machine() else { return Reached::All };
-        let job = self.catalogue.job(entry.slot, &owner.job);
+        let job = self.jobs.job(entry.connection, &owner.job);
         if let Some(reason) = job.and_then(|job| machine.without_log(job)) {
             return Reached::Never(reason);
         }
@@ -320,17 +321,17 @@ impl State {
     fn has_earlier(&self, owner: &Owner) -> bool {
         let Ok(entry) = self.named(&owner.server) else { return false };
         let Some(machine) = entry.machine() else { return false };
-        let job = self.catalogue.job(entry.slot, &owner.job);
+        let job = self.jobs.job(entry.connection, &owner.job);
         job.is_some_and(|job| machine.serves_logs(job))
     }
 
     /// Asks the servers for lines from the beginning on.
     pub(super) fn fetch_log(&mut self, number: u32) -> Result<(), UserError> {
         let view = self.log_view(number)?;
-        let owners: Vec<Owner> = view.lanes.iter().map(|lane| lane.owner.clone()).collect();
+        let owners: Vec<Owner> = view.sources.iter().map(|source| source.owner.clone()).collect();
         for owner in owners {
-            if let Some(slot) = self.slot_of(&owner.server.0) {
-                self.feed(slot, Input::Logs(owner.job, LogFrom::Beginning));
+            if let Some(connection) = self.connection_of(&owner.server.0) {
+                self.feed(connection, Input::Logs(owner.job, LogFrom::Beginning));
             }
         }
         self.views.log_touched(number);
@@ -339,7 +340,7 @@ impl State {
 
     fn log_view(&mut self, number: u32) -> Result<&mut LogView, UserError> {
         match self.views.kind_mut(number) {
-            Some(Kind::Log(view)) => Ok(view),
+            Some(ViewKind::Log(view)) => Ok(view),
             _ => Err(UserError {
                 code: ErrorCode::NotFound,
                 message: "This view is not open any more.".to_owned(),
@@ -348,29 +349,29 @@ impl State {
     }
 
     /// The log store tells something.
-    pub(super) fn log_told(&mut self, told: Told) {
-        match told {
-            Told::Count(owner, lines) => {
-                if let Some(slot) = self.slot_of(&owner.server.0) {
-                    self.views.job_touched(slot, &owner.job);
+    pub(super) fn store_event(&mut self, event: StoreEvent) {
+        match event {
+            StoreEvent::Count(owner, lines) => {
+                if let Some(connection) = self.connection_of(&owner.server.0) {
+                    self.views.job_touched(connection, &owner.job);
                     self.log_lines.insert(owner, lines);
                 }
             }
-            Told::Log(owner, now) => self.log_changed(&owner, &now),
-            Told::Kept { owner, first, lines, source } => {
+            StoreEvent::Log(owner, now) => self.log_changed(&owner, &now),
+            StoreEvent::Kept { owner, first, lines, source } => {
                 let Owner { server, job } = owner;
                 let named = self.named(&server).is_ok_and(|entry| entry.watches_by_name(&job));
-                self.sink(|| Event::Log { server, job, named, first, lines, source });
+                self.sink(|| StreamEvent::Log { server, job, named, first, lines, source });
             }
-            Told::Reach(owner, reach) => {
+            StoreEvent::Reach(owner, reach) => {
                 for number in self.views.logs_of(&owner) {
                     self.views.log_touched(number);
                 }
                 let Owner { server, job } = owner;
                 let named = self.named(&server).is_ok_and(|entry| entry.watches_by_name(&job));
-                self.sink(|| Event::LogReach { server, job, named, reach });
+                self.sink(|| StreamEvent::LogReach { server, job, named, reach });
             }
-            Told::Health(problem) => {
+            StoreEvent::Health(problem) => {
                 match &problem {
                     Some(problem) => tracing::warn!("{problem}"),
                     None => tracing::info!("logs are written again"),
@@ -381,12 +382,12 @@ impl State {
         }
     }
 
-    fn log_changed(&mut self, owner: &Owner, now: &LogNow) {
+    fn log_changed(&mut self, owner: &Owner, now: &LogContents) {
         for number in self.views.logs_of(owner) {
             let Ok(view) = self.log_view(number) else { continue };
-            for lane in view.lanes.iter_mut().filter(|lane| lane.owner == *owner) {
-                lane.told = true;
-                lane.now = now.clone();
+            for source in view.sources.iter_mut().filter(|source| source.owner == *owner) {
+                source.loaded = true;
+                source.now = now.clone();
             }
             self.views.log_touched(number);
             self.search_on(number);
@@ -401,7 +402,8 @@ impl State {
         if std::mem::replace(&mut view.searching, true) {
             return;
         }
-        let logs: Vec<_> = view.lanes.iter().map(|lane| Arc::clone(&lane.now.lines)).collect();
+        let logs: Vec<_> =
+            view.sources.iter().map(|source| Arc::clone(&source.now.lines)).collect();
         let commands = self.commands.clone();
         let progress = move || {
             if let Some(commands) = commands.upgrade() {
@@ -425,14 +427,14 @@ impl State {
     /// Hands the lines that were heard over to the store, which holds the share of the report they
     /// came in until they are written.
     pub(super) fn store_lines(&mut self, share: Option<&Arc<OwnedSemaphorePermit>>) {
-        for (slot, job, lines, source) in std::mem::take(&mut self.heard_lines) {
-            if let Some(entry) = self.entry(slot) {
+        for (connection, job, lines, source) in std::mem::take(&mut self.heard_lines) {
+            if let Some(entry) = self.entry(connection) {
                 let owner = Owner { server: entry.server.id.clone(), job };
                 self.logs.append(owner, lines, source, share.cloned());
             }
         }
-        for (slot, job, reach) in std::mem::take(&mut self.reached) {
-            if let Some(entry) = self.entry(slot) {
+        for (connection, job, reach) in std::mem::take(&mut self.reached) {
+            if let Some(entry) = self.entry(connection) {
                 let owner = Owner { server: entry.server.id.clone(), job };
                 self.logs.reached(owner, reach);
             }

@@ -6,17 +6,17 @@
 mod actions;
 mod change;
 mod configure;
+mod detail;
+mod diagnostics;
 mod digest;
 mod dnd;
 mod logs;
 mod logview;
-mod looking;
-mod meant;
 mod notices;
 mod notify;
-mod oddities;
 mod programs;
 mod queues;
+mod resolve;
 mod servers;
 mod signing;
 mod state;
@@ -34,9 +34,9 @@ use jobwatch_core::server::{Server, ServerId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::history::{History, Place};
-use crate::keys::{Keyring, keyring_words, unstored_words};
-use crate::logs::{LogStore, Place as LogPlace};
+use crate::history::{History, Location};
+use crate::keys::{Keyring, keyring_message, unstored_message};
+use crate::logs::{Location as LogLocation, LogStore};
 use crate::ports::{Ports, SecretsError, Tray, Window};
 use crate::settings::{SavedServer, Settings, SettingsFile};
 use crate::views::{
@@ -111,19 +111,19 @@ impl Engine {
         let (commands, taken) = mpsc::unbounded_channel();
         let (replies, replied) = mpsc::unbounded_channel();
         let keyring = Keyring::start(options.ports.secrets.clone());
-        let place = match (options.data_dir, options.ports.desktop.is_some()) {
-            (None, _) => Place::Memory,
-            (Some(directory), true) => Place::Directory(directory),
-            (Some(directory), false) => Place::ReadOnly(directory),
+        let location = match (options.data_dir, options.ports.desktop.is_some()) {
+            (None, _) => Location::Memory,
+            (Some(directory), true) => Location::Directory(directory),
+            (Some(directory), false) => Location::ReadOnly(directory),
         };
-        let (logs_told, told) = mpsc::unbounded_channel();
-        let logs_place = match &place {
-            Place::Memory => LogPlace::Memory,
-            Place::Directory(directory) => LogPlace::Directory(directory.join(LOGS)),
-            Place::ReadOnly(directory) => LogPlace::ReadOnly(directory.join(LOGS)),
+        let (log_sender, log_events) = mpsc::unbounded_channel();
+        let logs_location = match &location {
+            Location::Memory => LogLocation::Memory,
+            Location::Directory(directory) => LogLocation::Directory(directory.join(LOGS)),
+            Location::ReadOnly(directory) => LogLocation::ReadOnly(directory.join(LOGS)),
         };
-        let history = History::open(place, replies);
-        let logs = LogStore::open(logs_place, options.ports.sink.is_some(), logs_told);
+        let history = History::open(location, replies);
+        let logs = LogStore::open(logs_location, options.ports.sink.is_some(), log_sender);
         let (file, settings, problem, fixed) = match options.settings {
             SettingsSource::File(path) => {
                 let loaded = tokio::task::spawn_blocking(|| SettingsFile::load(path)).await;
@@ -180,7 +180,7 @@ impl Engine {
             state.take_ends(ends);
             // Its thread ends with the last that may ask it.
             drop(history);
-            state.run(taken, replied, told).await;
+            state.run(taken, replied, log_events).await;
         });
         Ok(Engine { commands, keyring, file, saved: saved_preferences })
     }
@@ -196,29 +196,29 @@ impl Engine {
     /// seconds; afterwards every other method answers that the engine has stopped.
     pub async fn stop(&self) {
         let (done, finished) = oneshot::channel();
-        self.tell(move |state| state.stop(done));
+        self.send(move |state| state.stop(done));
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), finished).await;
     }
 
     /// Tells this window of changes from now on, instead of any other.
     pub fn attach_window(&self, window: Arc<dyn Window>) {
-        self.tell(move |state| state.attach_window(window));
+        self.send(move |state| state.attach_window(window));
     }
 
     /// Tells no window of changes, and closes all views.
     pub fn detach_window(&self) {
-        self.tell(State::detach_window);
+        self.send(State::detach_window);
     }
 
     /// Tells this tray of changes from now on.
     pub fn attach_tray(&self, tray: Arc<dyn Tray>) {
-        self.tell(move |state| state.attach_tray(tray));
+        self.send(move |state| state.attach_tray(tray));
     }
 
     /// The server that a link names, by its id or its name; `None` where there is none.
     pub async fn server_called(&self, called: &str) -> Option<String> {
         let called = called.to_owned();
-        let found = self.ask(move |state| state.server_called(&called)).await;
+        let found = self.request(move |state| state.server_called(&called)).await;
         found.ok().flatten()
     }
 
@@ -227,7 +227,7 @@ impl Engine {
     /// # Errors
     /// When the engine has stopped.
     pub async fn overview(&self) -> Result<Overview, UserError> {
-        self.ask(|state| state.overview()).await
+        self.request(|state| state.overview()).await
     }
 
     /// The same, for the page, which is not told of it again before something in it changes.
@@ -235,7 +235,7 @@ impl Engine {
     /// # Errors
     /// When the engine has stopped.
     pub async fn pull_overview(&self) -> Result<Overview, UserError> {
-        self.ask(State::pull_overview).await
+        self.request(State::pull_overview).await
     }
 
     /// The user's choices.
@@ -243,7 +243,7 @@ impl Engine {
     /// # Errors
     /// When the engine has stopped.
     pub async fn preferences(&self) -> Result<Preferences, UserError> {
-        self.ask(|state| state.preferences.clone()).await
+        self.request(|state| state.preferences.clone()).await
     }
 
     /// Opens a view; the number names it from now on.
@@ -251,7 +251,7 @@ impl Engine {
     /// # Errors
     /// When what it looks at cannot be named, or too many views are open.
     pub async fn open_view(&self, spec: ViewSpec) -> Result<u32, UserError> {
-        self.ask(move |state| state.open_view(spec)).await?
+        self.request(move |state| state.open_view(spec)).await?
     }
 
     /// The rows of a view from `first` on, at most 500.
@@ -264,7 +264,7 @@ impl Engine {
         first: u64,
         count: u32,
     ) -> Result<ViewWindow, UserError> {
-        match self.ask(move |state| state.view_window(view, first, count)).await?? {
+        match self.request(move |state| state.view_window(view, first, count)).await?? {
             Pull::Window(window) => Ok(*window),
             Pull::Log(pull) => {
                 let read = move || pull.window(first, count.min(MAX_ROWS));
@@ -275,13 +275,13 @@ impl Engine {
 
     /// Closes a view; no error when there is none.
     pub async fn close_view(&self, view: u32) {
-        let _ = self.ask(move |state| state.close_view(view)).await;
+        let _ = self.request(move |state| state.close_view(view)).await;
     }
 
     /// What the user has in front of them, so that no popup tells them what they see.
     pub async fn looking_at(&self, focused: bool, job: Option<OpenJob>) {
         let _ = self
-            .ask(move |state| {
+            .request(move |state| {
                 state.focused = focused;
                 state.looking_at = job.filter(|_| focused);
                 if let Some(OpenJob { server, job }) = state.looking_at.clone() {
@@ -294,7 +294,7 @@ impl Engine {
     /// A popup was clicked: asks the window to show this job, or its log, and marks its notices as
     /// read.
     pub async fn open_job(&self, server: String, job: String, log: bool) {
-        let _ = self.ask(move |state| state.open_job(OpenJob { server, job }, log)).await;
+        let _ = self.request(move |state| state.open_job(OpenJob { server, job }, log)).await;
     }
 
     /// Shows no more popups about jobs like this one: of its name, with its error, or in its queue.
@@ -304,7 +304,7 @@ impl Engine {
     /// When it is not known any more or has nothing of the sort, and as
     /// [`Engine::set_preferences`].
     pub async fn mute(&self, what: MuteTarget, by: MuteBy) -> Result<Mute, UserError> {
-        let mute = self.ask(move |state| state.mute_of(&what, by)).await??;
+        let mute = self.request(move |state| state.mute_of(&what, by)).await??;
         let patch = PreferencesPatch { mute: vec![mute.clone()], ..PreferencesPatch::default() };
         self.set_preferences(patch).await?;
         Ok(mute)
@@ -312,32 +312,32 @@ impl Engine {
 
     /// A popup has left the screen: the user closed it, or its time was over.
     pub fn popup_closed(&self, popup_id: u64) {
-        self.tell(move |state| state.popup_closed(popup_id));
+        self.send(move |state| state.popup_closed(popup_id));
     }
 
     /// An earlier run of the program left these popups on the screen, oldest first.
     pub fn popups_left(&self, popup_ids: Vec<u64>) {
-        self.tell(move |state| state.popups_left(popup_ids));
+        self.send(move |state| state.popups_left(popup_ids));
     }
 
     /// The desktop is set not to disturb, or no longer: popups wait until then.
     pub fn desktop_quiet(&self, quiet: bool) {
-        self.tell(move |state| state.set_desktop_quiet(quiet));
+        self.send(move |state| state.set_desktop_quiet(quiet));
     }
 
     /// A popup that tells of several jobs was clicked: asks the window to show the notices.
     pub async fn open_notices(&self) {
-        let _ = self.ask(|state| state.views.ask_to_open(Wanted::Notices)).await;
+        let _ = self.request(|state| state.views.ask_to_open(Wanted::Notices)).await;
     }
 
     /// Has the window say why what the user wanted cannot be shown.
     pub async fn open_nothing(&self, message: String) {
-        let _ = self.ask(|state| state.views.ask_to_open(Wanted::Nothing { message })).await;
+        let _ = self.request(|state| state.views.ask_to_open(Wanted::Nothing { message })).await;
     }
 
     /// The configured servers, in the user's order, without those of the demo.
     pub async fn servers(&self) -> Vec<Server> {
-        self.ask(|state| state.configured()).await.unwrap_or_default()
+        self.request(|state| state.configured()).await.unwrap_or_default()
     }
 
     /// A server as the user would fill it in.
@@ -346,7 +346,7 @@ impl Engine {
     /// When there is no such server.
     pub async fn server_draft(&self, id: &str) -> Result<ServerDraft, UserError> {
         let id = ServerId(id.to_owned());
-        self.ask(move |state| state.server_draft(&id)).await?
+        self.request(move |state| state.server_draft(&id)).await?
     }
 
     /// Saves a server, new or changed, and its key; answers its id. A key that is to be kept in
@@ -362,7 +362,7 @@ impl Engine {
     ) -> Result<String, UserError> {
         let typed = typed.into();
         configure::check_files(&draft).await?;
-        let plan = self.ask(move |state| state.plan_save(&draft, change, typed)).await??;
+        let plan = self.request(move |state| state.plan_save(&draft, change, typed)).await??;
         let id = plan.server.id.clone();
         let label = plan.server.name.clone();
         let mut before = None;
@@ -383,7 +383,7 @@ impl Engine {
             let stored = self.keyring.store(id.clone(), label.clone(), key, back).wait().await;
             stored.map_err(|error| UserError {
                 code: ErrorCode::Keyring,
-                message: unstored_words(&error),
+                message: unstored_message(&error),
             })?;
         }
         let again = plan.clone();
@@ -405,7 +405,7 @@ impl Engine {
                 Some(Err(_)) | None => Ok(()),
             };
             if let Err(error) = restored {
-                self.tell(move |state| state.keyring_trouble(Some(keyring_words(&error))));
+                self.send(move |state| state.keyring_trouble(Some(keyring_message(&error))));
             }
         }
         saved.map(|()| id.0)
@@ -429,7 +429,7 @@ impl Engine {
                 refused => refused,
             };
             if let Err(error) = forgotten {
-                self.tell(move |state| state.keyring_trouble(Some(keyring_words(&error))));
+                self.send(move |state| state.keyring_trouble(Some(keyring_message(&error))));
             }
         }
         Ok(())
@@ -467,10 +467,10 @@ impl Engine {
     pub async fn reconnect(&self, id: &str) -> Result<(), UserError> {
         let id = ServerId(id.to_owned());
         let asked = id.clone();
-        if self.ask(move |state| state.is_paused(&asked)).await?? {
+        if self.request(move |state| state.is_paused(&asked)).await?? {
             return self.set_paused(id, false).await;
         }
-        self.ask(move |state| state.reconnect(&id)).await?
+        self.request(move |state| state.reconnect(&id)).await?
     }
 
     /// Watches a topic (`job:ID`, `queue:NAME`, `user:ID`, `all`), from now on and after restarts.
@@ -511,7 +511,7 @@ impl Engine {
     pub async fn act(&self, server: &str, job: &str, action: ActionView) -> Result<(), UserError> {
         let (server, job) = (ServerId(server.to_owned()), job.to_owned());
         let (answer, answered) = oneshot::channel();
-        self.tell(move |state| state.act(&server, &job, action, answer));
+        self.send(move |state| state.act(&server, &job, action, answer));
         answered.await.unwrap_or_else(|_| {
             if self.commands.is_closed() {
                 return Err(stopped());
@@ -526,22 +526,22 @@ impl Engine {
 
     /// Marks notices as read or unread.
     pub async fn mark_read(&self, ids: Vec<i64>, read: bool) {
-        let _ = self.ask(move |state| state.mark_read(ids, read)).await;
+        let _ = self.request(move |state| state.mark_read(ids, read)).await;
     }
 
     /// Marks all notices as read.
     pub async fn mark_all_read(&self) {
-        let _ = self.ask(State::mark_all_read).await;
+        let _ = self.request(State::mark_all_read).await;
     }
 
     /// Puts notices away.
     pub async fn dismiss(&self, ids: Vec<i64>) {
-        let _ = self.ask(move |state| state.dismiss(ids, true)).await;
+        let _ = self.request(move |state| state.dismiss(ids, true)).await;
     }
 
     /// Brings dismissed notices back.
     pub async fn restore(&self, ids: Vec<i64>) {
-        let _ = self.ask(move |state| state.dismiss(ids, false)).await;
+        let _ = self.request(move |state| state.dismiss(ids, false)).await;
     }
 
     /// Changes some of the user's choices and leaves the others as they are, whoever else changes
@@ -555,7 +555,7 @@ impl Engine {
     ) -> Result<(), UserError> {
         let patch = patch.into();
         let (first, planned) = (patch.clone(), patch.clone());
-        self.ask(move |state| state.set_preferences(first)).await?;
+        self.request(move |state| state.set_preferences(first)).await?;
         let set = self.configure(
             move |_| {
                 let patch = planned.clone();
@@ -569,31 +569,31 @@ impl Engine {
     /// Replaces the demo's servers; none turns the demo off. They are not saved in the settings;
     /// their history is kept.
     pub async fn set_demo(&self, servers: Vec<(Server, Option<Secret>)>) {
-        let Ok(history) = self.ask(|state| state.history()).await else { return };
+        let Ok(history) = self.request(|state| state.history()).await else { return };
         let mut remembered = Vec::new();
         for (server, key) in servers {
             let known = history.remembered(server.id.clone()).await;
             remembered.push((server, key, known));
         }
-        let _ = self.ask(move |state| state.set_demo(remembered)).await;
+        let _ = self.request(move |state| state.set_demo(remembered)).await;
     }
 
     /// The desktop tells why popups cannot be shown, or that they can.
     pub fn report_notifications(&self, problem: Option<String>) {
-        self.tell(move |state| state.report_notifications(problem));
+        self.send(move |state| state.report_notifications(problem));
     }
 
-    fn tell(&self, what: impl FnOnce(&mut State) + Send + 'static) {
+    fn send(&self, what: impl FnOnce(&mut State) + Send + 'static) {
         // A loop that has stopped drops the message, and with it whatever waits for an answer.
         let _ = self.commands.send(Box::new(what));
     }
 
-    async fn ask<T: Send + 'static>(
+    async fn request<T: Send + 'static>(
         &self,
         what: impl FnOnce(&mut State) -> T + Send + 'static,
     ) -> Result<T, UserError> {
         let (answer, answered) = oneshot::channel();
-        self.tell(move |state| {
+        self.send(move |state| {
             let _ = answer.send(what(state));
         });
         answered.await.map_err(|_| stopped())
@@ -605,7 +605,7 @@ fn stopped() -> UserError {
 }
 
 pub(crate) fn keyring_error(error: &SecretsError) -> UserError {
-    UserError { code: ErrorCode::Keyring, message: keyring_words(error) }
+    UserError { code: ErrorCode::Keyring, message: keyring_message(error) }
 }
 
 /// Jitter needs numbers that differ between machines, not ones that cannot be guessed.

@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use super::digest::Digests;
 use super::state::State;
-use crate::driver::Slot;
+use crate::driver::ConnectionId;
 use crate::history::{Announcement, Handed, StoredNotice};
-use crate::ports::{Button, Event, Popup};
+use crate::ports::{Button, Popup, StreamEvent};
 use crate::views::{OpenJob, Wanted};
 
 /// Popups that may be on their way to the desktop; others wait until it has taken one of them.
@@ -420,8 +420,8 @@ impl State {
     }
 
     /// Hands a server's own notice to the history.
-    pub(super) fn server_notice(&mut self, slot: Slot, from: ServerNotice, now: Now) {
-        let Some(entry) = self.entry(slot) else { return };
+    pub(super) fn server_notice(&mut self, connection: ConnectionId, from: ServerNotice, now: Now) {
+        let Some(entry) = self.entry(connection) else { return };
         let clean = |text: &str| entry.redactor.clean_prefix(text, 2_000);
         let at = from.at.unwrap_or(now.wall);
         let title = if from.title.trim().is_empty() { &entry.server.name } else { &from.title };
@@ -451,8 +451,8 @@ impl State {
     }
 
     /// Somebody has read a server's own notice with this id on the server.
-    pub(super) fn notice_read(&mut self, slot: Slot, id: &str) {
-        let Some(entry) = self.entry(slot) else { return };
+    pub(super) fn notice_read(&mut self, connection: ConnectionId, id: &str) {
+        let Some(entry) = self.entry(connection) else { return };
         let (server, mark) = (entry.server.id.clone(), entry.redactor.clean(id));
         self.read_on_server(server, mark);
     }
@@ -532,7 +532,7 @@ impl State {
     /// Tells of a notice: to whoever reads the stream, and with a popup.
     pub(super) fn show(&mut self, stored: &StoredNotice) {
         // A reader of the stream has no list to look into: it hears all of it.
-        self.sink(|| Event::Notice(Box::new(stored.notice.clone())));
+        self.sink(|| StreamEvent::Notice(Box::new(stored.notice.clone())));
         self.pop_up(stored);
     }
 
@@ -710,7 +710,7 @@ impl State {
     /// Shows a job, or its log, and marks what was told about it as read. A link may name it in other
     /// ways than by its id.
     pub(super) fn open_job(&mut self, mut open: OpenJob, log: bool) {
-        match self.meant(&open) {
+        match self.resolve(&open) {
             Ok(job) => open.job = job,
             Err(message) => return self.views.ask_to_open(Wanted::Nothing { message }),
         }

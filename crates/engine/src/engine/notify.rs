@@ -18,7 +18,7 @@ use jobwatch_core::time::Mono;
 use super::Engine;
 use super::servers::Entry;
 use super::state::State;
-use crate::driver::Slot;
+use crate::driver::ConnectionId;
 use crate::history::{Announcement, End};
 use crate::views::{NoticeRule, Preferences, RuleExample, RuleTrial, UserError};
 
@@ -59,13 +59,13 @@ pub(super) struct Notifier {
     rules: Vec<ActiveRule>,
     stats: RunStats,
     recent: VecDeque<RecentEvent>,
-    slow_notified: HashSet<(Slot, JobId, u32)>,
+    slow_notified: HashSet<(ConnectionId, JobId, u32)>,
     slow_looked: Option<Mono>,
-    outages: HashMap<Slot, Outage>,
+    outages: HashMap<ConnectionId, Outage>,
     /// When jobs that run were heard to begin, for those of which the server does not say it (yet).
-    began: HashMap<(Slot, JobId), Timestamp>,
+    began: HashMap<(ConnectionId, JobId), Timestamp>,
     /// Jobs that began and whose names are not known yet, with when they did.
-    unnamed: Vec<(Slot, Transition, Mono)>,
+    unnamed: Vec<(ConnectionId, Transition, Mono)>,
 }
 
 impl Notifier {
@@ -106,12 +106,12 @@ impl Notifier {
         of_jobs().find(|recent| rule.matches(&recent.what)).or_else(|| of_jobs().next())
     }
 
-    pub(super) fn forget(&mut self, server: &ServerId, slot: Slot) {
+    pub(super) fn forget(&mut self, server: &ServerId, connection: ConnectionId) {
         self.stats.forget(server);
         self.recent.retain(|recent| recent.what.server != *server);
-        self.slow_notified.retain(|(of, ..)| *of != slot);
-        self.began.retain(|(of, _), _| *of != slot);
-        self.outages.remove(&slot);
+        self.slow_notified.retain(|(of, ..)| *of != connection);
+        self.began.retain(|(of, _), _| *of != connection);
+        self.outages.remove(&connection);
     }
 }
 
@@ -141,7 +141,7 @@ impl Engine {
     /// # Errors
     /// When the rule cannot be used.
     pub async fn try_rule(&self, rule: NoticeRule) -> Result<RuleTrial, UserError> {
-        self.ask(move |state| state.try_rule(&rule)).await?
+        self.request(move |state| state.try_rule(&rule)).await?
     }
 
     /// Does what a rule would do besides telling, on the last happening that it would tell; answers
@@ -150,7 +150,7 @@ impl Engine {
     /// # Errors
     /// When the rule cannot be used or does nothing, or nothing has happened yet.
     pub async fn run_rule(&self, rule: NoticeRule) -> Result<Vec<String>, UserError> {
-        Ok(self.ask(move |state| state.plan_run(&rule)).await??.await)
+        Ok(self.request(move |state| state.plan_run(&rule)).await??.await)
     }
 }
 
@@ -183,14 +183,19 @@ impl State {
     }
 
     /// A step of a job that is watched; answers whether it was handed to the history with a notice.
-    pub(super) fn step_happened(&mut self, slot: Slot, job: &Arc<Job>, step: &Transition) -> bool {
-        let Some(server) = self.entry(slot).map(|entry| entry.server.id.clone()) else {
+    pub(super) fn step_happened(
+        &mut self,
+        connection: ConnectionId,
+        job: &Arc<Job>,
+        step: &Transition,
+    ) -> bool {
+        let Some(server) = self.entry(connection).map(|entry| entry.server.id.clone()) else {
             return false;
         };
         let mut lasted = job.took();
         let kind = match step.kind {
             TransitionKind::Outcome | TransitionKind::Discovered => {
-                let began = self.notifier.began.remove(&(slot, job.id.clone()));
+                let began = self.notifier.began.remove(&(connection, job.id.clone()));
                 let heard = |began| Duration::try_from(step.at.duration_since(began)).ok();
                 lasted = lasted.or_else(|| heard(job.started_at.or(began)?));
                 let (name, to) = (job.title(), &step.to);
@@ -198,13 +203,13 @@ impl State {
                 kind.filter(|_| step.kind == TransitionKind::Outcome)
             }
             TransitionKind::Moved if step.to.lost() => {
-                self.notifier.began.remove(&(slot, job.id.clone()));
+                self.notifier.began.remove(&(connection, job.id.clone()));
                 Some(EventKind::Gone)
             }
             TransitionKind::Moved => {
                 let begins = step.to == JobState::Running && step.from != Some(JobState::Running);
                 if begins && self.notifier.began.len() < MAX_RUNNING {
-                    self.notifier.began.insert((slot, job.id.clone()), step.at);
+                    self.notifier.began.insert((connection, job.id.clone()), step.at);
                 }
                 begins.then_some(EventKind::Started)
             }
@@ -217,22 +222,22 @@ impl State {
             && self.notifier.unnamed.len() < MAX_UNNAMED
         {
             let now = self.clock.now().mono;
-            self.notifier.unnamed.push((slot, step.clone(), now));
+            self.notifier.unnamed.push((connection, step.clone(), now));
             return false;
         }
-        self.notify_of(slot, job, step, kind, lasted)
+        self.notify_of(connection, job, step, kind, lasted)
     }
 
     /// Tells of jobs that began, once they have a name or it was waited for long enough.
     fn watch_unnamed(&mut self) {
         let now = self.clock.now().mono;
-        for (slot, step, since) in std::mem::take(&mut self.notifier.unnamed) {
-            let Some(job) = self.catalogue.job(slot, &step.job).cloned() else { continue };
+        for (connection, step, since) in std::mem::take(&mut self.notifier.unnamed) {
+            let Some(job) = self.jobs.job(connection, &step.job).cloned() else { continue };
             if job.name.is_none() && now.since(since) < NAME {
-                self.notifier.unnamed.push((slot, step, since));
+                self.notifier.unnamed.push((connection, step, since));
             } else {
                 // Its step was written when it began.
-                self.notify_of(slot, &job, &step, EventKind::Started, None);
+                self.notify_of(connection, &job, &step, EventKind::Started, None);
             }
         }
     }
@@ -240,13 +245,13 @@ impl State {
     /// Tells of a step if a rule wants it; answers whether it was handed to the history with it.
     fn notify_of(
         &mut self,
-        slot: Slot,
+        connection: ConnectionId,
         job: &Arc<Job>,
         step: &Transition,
         kind: EventKind,
         lasted: Option<Duration>,
     ) -> bool {
-        let Some(entry) = self.entry(slot) else { return false };
+        let Some(entry) = self.entry(connection) else { return false };
         let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
         let what = event_of(entry, job, kind, lasted);
         let decision = self.notifier.decide(&what);
@@ -311,8 +316,8 @@ impl State {
             }
             let Some(machine) = entry.machine() else { continue };
             for id in machine.job_store().open_ids() {
-                let Some(job) = self.catalogue.job(entry.slot, id) else { continue };
-                let began = self.notifier.began.get(&(entry.slot, id.clone())).copied();
+                let Some(job) = self.jobs.job(entry.connection, id) else { continue };
+                let began = self.notifier.began.get(&(entry.connection, id.clone())).copied();
                 // What the server says is by its clock, what we saw by ours.
                 let said = job.started_at.map(|at| (at, entry.clock_ahead()));
                 let began = said.or(began.map(|at| (at, SignedDuration::ZERO)));
@@ -325,7 +330,7 @@ impl State {
                     continue;
                 };
                 let attempt = job.attempt.unwrap_or(1);
-                let key = (entry.slot, id.clone(), attempt);
+                let key = (entry.connection, id.clone(), attempt);
                 if runs >= slow_from
                     && entry.watches(job)
                     && !self.notifier.slow_notified.contains(&key)
@@ -335,8 +340,8 @@ impl State {
             }
         }
         for (key, job, runs, usual) in slow {
-            let (slot, id, attempt) = key.clone();
-            let Some(entry) = self.entry(slot) else { continue };
+            let (connection, id, attempt) = key.clone();
+            let Some(entry) = self.entry(connection) else { continue };
             let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
             let what = event_of(entry, &job, EventKind::Slow, Some(runs));
             if self.notifier.slow_notified.len() >= MAX_SLOW {
@@ -357,14 +362,14 @@ impl State {
 
     fn watch_connections(&mut self) {
         let now = self.clock.now();
-        for slot in self.slots() {
-            let Some(entry) = self.entry(slot) else { continue };
+        for connection in self.connections() {
+            let Some(entry) = self.entry(connection) else { continue };
             let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
             let reason = entry.status.reason.clone().unwrap_or_default();
             let link = entry.status.state;
             match link {
                 ConnectionState::Live | ConnectionState::Polling => {
-                    let Some(outage) = self.notifier.outages.remove(&slot) else { continue };
+                    let Some(outage) = self.notifier.outages.remove(&connection) else { continue };
                     if outage.notified {
                         let lasted = now.mono.since(outage.since);
                         self.connection_changed(EventKind::Back, server, place, "", lasted);
@@ -372,18 +377,18 @@ impl State {
                 }
                 // The user wants it so.
                 ConnectionState::Paused => {
-                    self.notifier.outages.remove(&slot);
+                    self.notifier.outages.remove(&connection);
                 }
                 ConnectionState::Partly
                 | ConnectionState::Connecting
                 | ConnectionState::Offline
                 | ConnectionState::Refused => {
                     let new = Outage { since: now.mono, notified: false };
-                    let outage = self.notifier.outages.entry(slot).or_insert(new);
+                    let outage = self.notifier.outages.entry(connection).or_insert(new);
                     let lasted = now.mono.since(outage.since);
                     if !outage.notified
                         && self.connection_changed(EventKind::Lost, server, place, &reason, lasted)
-                        && let Some(outage) = self.notifier.outages.get_mut(&slot)
+                        && let Some(outage) = self.notifier.outages.get_mut(&connection)
                     {
                         outage.notified = true;
                     }
@@ -423,8 +428,8 @@ impl State {
 
     /// The job that a notice is about, as it is now.
     pub(super) fn job_of(&self, notice: &Notice) -> Option<&Arc<Job>> {
-        let slot = self.slot_of(&notice.server.0)?;
-        self.catalogue.job(slot, notice.job.as_ref()?)
+        let connection = self.connection_of(&notice.server.0)?;
+        self.jobs.job(connection, notice.job.as_ref()?)
     }
 
     /// What a rule would have told of what happened lately.

@@ -6,7 +6,7 @@ use jobwatch_core::model::{Job, JobState, QueuePatch};
 
 use super::servers::Entry;
 use super::state::State;
-use crate::driver::Slot;
+use crate::driver::ConnectionId;
 use crate::views::QueueRow;
 use crate::views::convert::queue_row;
 
@@ -16,8 +16,8 @@ pub(super) const MAX_QUEUES: usize = 10_000;
 impl State {
     /// A job has come or changed: the queue that it is in is one, whether or not the server counts
     /// it.
-    pub(super) fn queue_of(&mut self, slot: Slot, job: &Job, before: Option<&Job>) {
-        let (Some(name), Some(entry)) = (&job.queue, self.entry_mut(slot)) else { return };
+    pub(super) fn queue_of(&mut self, connection: ConnectionId, job: &Job, before: Option<&Job>) {
+        let (Some(name), Some(entry)) = (&job.queue, self.entry_mut(connection)) else { return };
         let new = !entry.queues.contains_key(name) && entry.queues.len() < MAX_QUEUES;
         if new {
             let queue = QueuePatch { name: name.to_owned(), ..QueuePatch::default() };
@@ -50,10 +50,10 @@ impl State {
     /// How many jobs of a server are known to wait and to run, by queue.
     fn known_in_queues(&self, server: &str) -> HashMap<&str, (u64, u64)> {
         let mut counts: HashMap<&str, (u64, u64)> = HashMap::new();
-        let Some(slot) = self.slot_of(server) else { return counts };
-        let machine = self.entry(slot).and_then(Entry::machine);
+        let Some(connection) = self.connection_of(server) else { return counts };
+        let machine = self.entry(connection).and_then(Entry::machine);
         for id in machine.into_iter().flat_map(|machine| machine.job_store().open_ids()) {
-            let Some(job) = self.catalogue.job(slot, id) else { continue };
+            let Some(job) = self.jobs.job(connection, id) else { continue };
             let Some(queue) = job.queue.as_deref() else { continue };
             let (waiting, active) = counts.entry(queue).or_default();
             match job.state {

@@ -18,17 +18,17 @@ use jobwatch_core::wire::json;
 use tokio::sync::oneshot;
 
 use super::actions::Actions;
-use super::oddities::Oddities;
+use super::diagnostics::Diagnostics;
 use super::queues::MAX_QUEUES;
 use super::signing::Renewal;
 use super::state::State;
-use crate::driver::{Driver, Report, Reported, Slot};
+use crate::driver::{ConnectionId, Driver, Report, Reported};
 use crate::fetch::Clients;
 use crate::frames::{self, Frames};
 use crate::history::Remembered;
-use crate::keys::{keyring_words, no_key};
+use crate::keys::{keyring_message, missing_key_message};
 use crate::logs::Owner;
-use crate::ports::{Event, SecretsError};
+use crate::ports::{SecretsError, StreamEvent};
 use crate::redact::{Redactor, WORDS};
 use crate::views::{ActionView, ErrorCode, KeyState, UserError};
 
@@ -66,7 +66,7 @@ impl Tasks {
 
 /// One server.
 pub(super) struct Entry {
-    pub slot: Slot,
+    pub connection: ConnectionId,
     pub server: Server,
     pub demo: bool,
     /// Whether it belongs into the settings file.
@@ -80,7 +80,7 @@ pub(super) struct Entry {
     pub redactor: Redactor,
     pub frames: Frames,
     pub queues: BTreeMap<String, QueuePatch>,
-    pub oddities: Oddities,
+    pub diagnostics: Diagnostics,
     pub deadline: Option<Mono>,
     pub actions: Actions,
     pub renewal: Renewal,
@@ -160,16 +160,16 @@ impl Entry {
 }
 
 impl State {
-    pub(super) fn position(&self, slot: Slot) -> Option<usize> {
-        self.servers.iter().position(|entry| entry.slot == slot)
+    pub(super) fn position(&self, connection: ConnectionId) -> Option<usize> {
+        self.servers.iter().position(|entry| entry.connection == connection)
     }
 
-    pub(super) fn entry(&self, slot: Slot) -> Option<&Entry> {
-        self.servers.iter().find(|entry| entry.slot == slot)
+    pub(super) fn entry(&self, connection: ConnectionId) -> Option<&Entry> {
+        self.servers.iter().find(|entry| entry.connection == connection)
     }
 
-    pub(super) fn entry_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
-        self.servers.iter_mut().find(|entry| entry.slot == slot)
+    pub(super) fn entry_mut(&mut self, connection: ConnectionId) -> Option<&mut Entry> {
+        self.servers.iter_mut().find(|entry| entry.connection == connection)
     }
 
     pub(super) fn named(&self, id: &ServerId) -> Result<&Entry, UserError> {
@@ -191,8 +191,8 @@ impl State {
         Some(found.server.id.0.clone())
     }
 
-    pub(super) fn slot_of(&self, id: &str) -> Option<Slot> {
-        self.servers.iter().find(|entry| entry.server.id.0 == id).map(|entry| entry.slot)
+    pub(super) fn connection_of(&self, id: &str) -> Option<ConnectionId> {
+        self.servers.iter().find(|entry| entry.server.id.0 == id).map(|entry| entry.connection)
     }
 
     /// Puts a server in at the end, with what is remembered of it, and starts it as soon as its
@@ -210,8 +210,8 @@ impl State {
         known: Remembered,
     ) {
         let now = self.clock.now();
-        let slot = Slot(self.next_slot);
-        self.next_slot += 1;
+        let connection = ConnectionId(self.next_connection);
+        self.next_connection += 1;
         let (demo, saved) = match &key {
             KeyFrom::Settings { .. } => (false, true),
             KeyFrom::Given(_) => (false, self.file.is_some()),
@@ -225,9 +225,10 @@ impl State {
         };
         let redactor = Redactor::of(&server, secret.as_ref());
         let clients = self.tasks.clients(server.extra_ca.as_ref());
-        let driver = Driver::spawn(slot, clients, redactor.clone(), self.reports.clone());
+        let driver = Driver::spawn(connection, clients, redactor.clone(), self.reports.clone());
         // Servers that start together must not dial in step.
-        let seed = self.seed.wrapping_add(u64::from(slot.0).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let seed =
+            self.seed.wrapping_add(u64::from(connection.0).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let machine = dialect(&server, secret.clone()).map(|dialect| {
             let policy = server.policy.apply(dialect.policy());
             let mut machine = Supervisor::new(dialect, policy, seed, now);
@@ -260,7 +261,7 @@ impl State {
             }
         };
         let mut entry = Entry {
-            slot,
+            connection,
             server,
             demo,
             saved,
@@ -272,7 +273,7 @@ impl State {
             redactor,
             frames: Frames::default(),
             queues: BTreeMap::new(),
-            oddities: Oddities::default(),
+            diagnostics: Diagnostics::default(),
             deadline: None,
             actions: Actions::default(),
             renewal: Renewal::default(),
@@ -293,7 +294,7 @@ impl State {
             } else {
                 Arc::make_mut(&mut job).source = Source::History;
             }
-            self.catalogue.put(slot, job);
+            self.jobs.put(connection, job);
         }
         let topics = entry.server.watch.clone();
         let (paused, waiting) = (entry.server.paused, entry.key == KeyState::Waiting);
@@ -301,30 +302,30 @@ impl State {
         self.logs.budget(Some(entry.server.id.clone()), budget);
         self.servers.insert(position.min(self.servers.len()), entry);
         for topic in topics {
-            self.feed(slot, Input::Watch(topic));
+            self.feed(connection, Input::Watch(topic));
         }
-        self.look_again(slot);
-        self.read_logs_again(slot);
+        self.reopen_detail(connection);
+        self.read_logs_again(connection);
         if waiting {
-            self.load_key(slot);
+            self.load_key(connection);
         } else if !paused {
-            self.feed(slot, Input::Start);
+            self.feed(connection, Input::Start);
         }
         self.views.everything_changed();
     }
 
     /// Takes a server out; its driver says goodbye in its own time.
-    pub(super) fn take_out(&mut self, slot: Slot) -> Option<Entry> {
-        let entry = self.servers.remove(self.position(slot)?);
-        self.catalogue.forget(slot);
-        self.metrics.forget(slot);
+    pub(super) fn take_out(&mut self, connection: ConnectionId) -> Option<Entry> {
+        let entry = self.servers.remove(self.position(connection)?);
+        self.jobs.forget(connection);
+        self.metrics.forget(connection);
         self.views.everything_changed();
         Some(entry)
     }
 
     /// Asks the keyring. The server starts when the answer is there, however late that is.
-    pub(super) fn load_key(&mut self, slot: Slot) {
-        let Some(entry) = self.entry_mut(slot) else { return };
+    pub(super) fn load_key(&mut self, connection: ConnectionId) {
+        let Some(entry) = self.entry_mut(connection) else { return };
         entry.key = KeyState::Waiting;
         if !entry.server.paused {
             entry.status.reason = Some("Waiting for the keyring.".to_owned());
@@ -339,17 +340,21 @@ impl State {
             }
         };
         self.beside(asked, move |state, (answer, pending)| {
-            state.key_loaded(slot, answer);
+            state.key_loaded(connection, answer);
             if let Some(pending) = pending {
                 state.beside(pending.wait_on(), move |state, answer| {
-                    state.key_loaded(slot, answer);
+                    state.key_loaded(connection, answer);
                 });
             }
         });
     }
 
-    fn key_loaded(&mut self, slot: Slot, answer: Result<Option<Secret>, SecretsError>) {
-        let Some(entry) = self.entry_mut(slot) else { return };
+    fn key_loaded(
+        &mut self,
+        connection: ConnectionId,
+        answer: Result<Option<Secret>, SecretsError>,
+    ) {
+        let Some(entry) = self.entry_mut(connection) else { return };
         // A key that was entered meanwhile is the newer one.
         if !matches!(entry.key, KeyState::Waiting | KeyState::Locked | KeyState::Missing) {
             return;
@@ -358,13 +363,13 @@ impl State {
         let none = matches!(answer, Ok(None));
         let (key, problem) = match answer {
             Ok(Some(key)) => {
-                self.set_key(slot, Some(key), KeyState::Stored);
+                self.set_key(connection, Some(key), KeyState::Stored);
                 self.keyring_trouble(None);
                 return;
             }
-            Ok(None) => (KeyState::Locked, no_key(&[&name])),
-            Err(error @ SecretsError::Missing) => (KeyState::Missing, keyring_words(&error)),
-            Err(error) => (KeyState::Locked, keyring_words(&error)),
+            Ok(None) => (KeyState::Locked, missing_key_message(&[&name])),
+            Err(error @ SecretsError::Missing) => (KeyState::Missing, keyring_message(&error)),
+            Err(error) => (KeyState::Locked, keyring_message(&error)),
         };
         tracing::warn!(server = %name, "its key could not be had: {problem}");
         entry.key = key;
@@ -375,10 +380,10 @@ impl State {
         entry.status.reason = Some(problem.clone());
         entry.status.remedy = Some(Remedy::EnterKey);
         let (server, status) = (entry.server.id.clone(), entry.status.clone());
-        self.sink(|| Event::Status { server, status });
+        self.sink(|| StreamEvent::Status { server, status });
         let locked = self.servers.iter().filter(|entry| matches!(entry.key, KeyState::Locked));
         let names: Vec<&str> = locked.map(|entry| entry.server.name.as_str()).collect();
-        let problem = if none { no_key(&names) } else { problem };
+        let problem = if none { missing_key_message(&names) } else { problem };
         self.keyring_trouble(Some(problem));
     }
 
@@ -392,8 +397,13 @@ impl State {
     }
 
     /// Gives a server its key, and starts it unless it is paused.
-    pub(super) fn set_key(&mut self, slot: Slot, secret: Option<Secret>, key: KeyState) {
-        let Some(entry) = self.entry_mut(slot) else { return };
+    pub(super) fn set_key(
+        &mut self,
+        connection: ConnectionId,
+        secret: Option<Secret>,
+        key: KeyState,
+    ) {
+        let Some(entry) = self.entry_mut(connection) else { return };
         let waited = matches!(entry.key, KeyState::Waiting | KeyState::Locked | KeyState::Missing);
         entry.key = key;
         if let Some(secret) = &secret {
@@ -409,28 +419,28 @@ impl State {
             }
         }
         let start = waited && !entry.server.paused;
-        self.feed(slot, Input::Key(secret));
+        self.feed(connection, Input::Key(secret));
         if start {
-            self.feed(slot, Input::Start);
+            self.feed(connection, Input::Start);
         }
         self.views.overview_changed();
     }
 
     /// Whether nothing but the key is missing.
-    pub(super) fn lacks_key(&self, slot: Slot) -> bool {
-        self.entry(slot).is_some_and(|entry| {
+    pub(super) fn lacks_key(&self, connection: ConnectionId) -> bool {
+        self.entry(connection).is_some_and(|entry| {
             matches!(entry.key, KeyState::Waiting | KeyState::Locked | KeyState::Missing)
         })
     }
 
     /// Watches a topic no longer.
-    pub(super) fn unwatch(&mut self, slot: Slot, topic: Topic) {
-        if let Some(entry) = self.entry_mut(slot) {
+    pub(super) fn unwatch(&mut self, connection: ConnectionId, topic: Topic) {
+        if let Some(entry) = self.entry_mut(connection) {
             entry.noted.remove(&topic);
             let server = entry.server.id.clone();
             self.history.unlisted(server, topic.clone());
         }
-        self.feed(slot, Input::Unwatch(topic));
+        self.feed(connection, Input::Unwatch(topic));
     }
 
     /// Keeps when topics were last listed: `at_least` apart, since an older time only means that
@@ -456,46 +466,46 @@ impl State {
         let now = self.clock.now().mono;
         let mut changed = Vec::new();
         for entry in &mut self.servers {
-            let slot = entry.slot;
-            changed.extend(entry.actions.give_up(now).into_iter().map(|job| (slot, job)));
+            let connection = entry.connection;
+            changed.extend(entry.actions.give_up(now).into_iter().map(|job| (connection, job)));
         }
-        for (slot, job) in changed {
-            self.asked_changed(slot, &job);
+        for (connection, job) in changed {
+            self.asked_changed(connection, &job);
         }
     }
 
     /// What was asked about a job has changed: whatever shows the job shows it.
-    fn asked_changed(&mut self, slot: Slot, job: &JobId) {
-        if let Some(number) = self.catalogue.number(slot, job)
-            && let Some(job) = self.catalogue.job(slot, job).cloned()
+    fn asked_changed(&mut self, connection: ConnectionId, job: &JobId) {
+        if let Some(number) = self.jobs.number(connection, job)
+            && let Some(job) = self.jobs.job(connection, job).cloned()
         {
-            self.views.job_changed(slot, &job, number);
+            self.views.job_changed(connection, &job, number);
         }
         self.views.notices_changed();
     }
 
     pub(super) fn woke(&mut self) {
-        for slot in self.slots() {
-            self.feed(slot, Input::Woke);
+        for connection in self.connections() {
+            self.feed(connection, Input::Woke);
         }
     }
 
-    pub(super) fn tick(&mut self, slot: Slot) {
-        self.feed(slot, Input::Tick);
+    pub(super) fn tick(&mut self, connection: ConnectionId) {
+        self.feed(connection, Input::Tick);
     }
 
     /// Drops jobs that their server's machine has dropped to stay within its bound.
     pub(super) fn prune(&mut self) {
-        for slot in self.slots() {
-            let Some(machine) = self.entry(slot).and_then(Entry::machine) else { continue };
+        for connection in self.connections() {
+            let Some(machine) = self.entry(connection).and_then(Entry::machine) else { continue };
             let store = machine.job_store();
-            if self.catalogue.tally(slot).jobs as usize <= store.len() {
+            if self.jobs.tally(connection).jobs as usize <= store.len() {
                 continue;
             }
-            let of = self.catalogue.of(slot).map(|job| &job.id);
+            let of = self.jobs.of(connection).map(|job| &job.id);
             let gone: Vec<JobId> = of.filter(|id| store.job(id).is_none()).cloned().collect();
             for id in gone {
-                if let Some(number) = self.catalogue.remove(slot, &id) {
+                if let Some(number) = self.jobs.remove(connection, &id) {
                     self.views.job_gone(number);
                 }
             }
@@ -516,29 +526,29 @@ impl State {
     }
 
     fn heard(&mut self, report: Report) {
-        let slot = report.slot;
+        let connection = report.connection;
         let now = self.clock.now();
         match report.what {
-            Reported::Opened(link) => self.feed(slot, Input::Opened(link)),
+            Reported::Opened(link) => self.feed(connection, Input::Opened(link)),
             Reported::OpenFailed(link, failure) => {
-                self.feed(slot, Input::OpenFailed(link, failure));
+                self.feed(connection, Input::OpenFailed(link, failure));
             }
-            Reported::Closed(link, reason) => self.feed(slot, Input::Closed(link, reason)),
+            Reported::Closed(link, reason) => self.feed(connection, Input::Closed(link, reason)),
             Reported::Frames(link, frames) => {
-                let Some(entry) = self.entry_mut(slot) else { return };
+                let Some(entry) = self.entry_mut(connection) else { return };
                 for frame in &frames {
                     entry.frames.frame(true, frame, &entry.redactor, now);
                     trace_wire(entry);
                 }
-                self.feed(slot, Input::Frames(link, frames));
-                self.views.frames_changed(slot);
+                self.feed(connection, Input::Frames(link, frames));
+                self.views.frames_changed(connection);
             }
             Reported::Part(id, part, date) => {
-                self.dated(slot, date);
-                self.feed(slot, Input::Part(id, part));
+                self.dated(connection, date);
+                self.feed(connection, Input::Part(id, part));
             }
             Reported::Fetched(id, answer, said) => {
-                let Some(entry) = self.entry_mut(slot) else { return };
+                let Some(entry) = self.entry_mut(connection) else { return };
                 match &answer {
                     Ok(response) => {
                         let kind = response.content_type.as_deref().unwrap_or("");
@@ -556,19 +566,19 @@ impl State {
                     }
                 }
                 trace_wire(entry);
-                self.views.frames_changed(slot);
-                self.dated(slot, said.date);
-                self.feed(slot, Input::Fetched(id, answer, said.pause));
+                self.views.frames_changed(connection);
+                self.dated(connection, said.date);
+                self.feed(connection, Input::Fetched(id, answer, said.pause));
             }
         }
     }
 
     /// Takes note of what time it is on a server.
-    fn dated(&mut self, slot: Slot, date: Option<Timestamp>) {
+    fn dated(&mut self, connection: ConnectionId, date: Option<Timestamp>) {
         let Some(date) = date else { return };
-        let ahead = |state: &State| state.entry(slot).map(Entry::clock_ahead);
+        let ahead = |state: &State| state.entry(connection).map(Entry::clock_ahead);
         let before = ahead(self).unwrap_or_default();
-        self.feed(slot, Input::ServerDate(date));
+        self.feed(connection, Input::ServerDate(date));
         let now = ahead(self).unwrap_or_default();
         // A date has no fractions, so that every other answer differs by a second.
         if before.saturating_sub(now).abs() > CLOCK_STEP {
@@ -577,31 +587,32 @@ impl State {
     }
 
     /// Gives a server's machine an input and performs what comes out.
-    pub(super) fn feed(&mut self, slot: Slot, input: Input) {
+    pub(super) fn feed(&mut self, connection: ConnectionId, input: Input) {
         let now = self.clock.now();
-        let Some(machine) = self.entry_mut(slot).and_then(|entry| entry.machine.as_mut()) else {
+        let Some(machine) = self.entry_mut(connection).and_then(|entry| entry.machine.as_mut())
+        else {
             return;
         };
         machine.handle(input, now);
         loop {
-            let Some(machine) = self.entry_mut(slot).and_then(|entry| entry.machine.as_mut())
+            let Some(machine) = self.entry_mut(connection).and_then(|entry| entry.machine.as_mut())
             else {
                 return;
             };
             match machine.poll(now) {
                 Output::Idle(deadline) => {
-                    if let Some(entry) = self.entry_mut(slot) {
+                    if let Some(entry) = self.entry_mut(connection) {
                         entry.deadline = deadline;
                     }
                     return;
                 }
-                output => self.perform(slot, output, now),
+                output => self.perform(connection, output, now),
             }
         }
     }
 
-    fn perform(&mut self, slot: Slot, output: Output, now: Now) {
-        let Some(entry) = self.entry_mut(slot) else { return };
+    fn perform(&mut self, connection: ConnectionId, output: Output, now: Now) {
+        let Some(entry) = self.entry_mut(connection) else { return };
         match output {
             Output::Idle(_) => {}
             Output::Open(link, request, limit) => {
@@ -614,15 +625,15 @@ impl State {
                 entry.frames.http(false, &text, 0, &entry.redactor, now);
                 trace_wire(entry);
                 entry.driver.open(link, request, limit);
-                self.views.frames_changed(slot);
+                self.views.frames_changed(connection);
             }
             Output::Send(link, frame) => {
                 entry.frames.frame(false, &frame, &entry.redactor, now);
                 trace_wire(entry);
-                if let Err(stuck) = entry.driver.send(link, frame) {
-                    self.stuck(slot, link, stuck.to_string(), now);
+                if let Err(full) = entry.driver.send(link, frame) {
+                    self.backpressured(connection, link, full.to_string(), now);
                 }
-                self.views.frames_changed(slot);
+                self.views.frames_changed(connection);
             }
             Output::Close(link) => entry.driver.close(link),
             Output::Fetch(id, request) => {
@@ -631,26 +642,26 @@ impl State {
                 entry.frames.http(false, &text, bytes, &entry.redactor, now);
                 trace_wire(entry);
                 entry.driver.fetch(id, request);
-                self.views.frames_changed(slot);
+                self.views.frames_changed(connection);
             }
             Output::Abandon(id) => entry.driver.abandon(id),
-            Output::Status(status) => self.status(slot, status),
-            Output::Job(job) => self.job(slot, job),
-            Output::Transition(step) => self.step(slot, step),
-            Output::Lookup { job, lookup } => self.looked(slot, &job, lookup),
-            Output::Forgotten(job) => self.forget_job(slot, &job),
+            Output::Status(status) => self.status(connection, status),
+            Output::Job(job) => self.job(connection, job),
+            Output::Transition(step) => self.step(connection, step),
+            Output::Lookup { job, lookup } => self.looked_up(connection, &job, lookup),
+            Output::Forgotten(job) => self.forget_job(connection, &job),
             Output::Log { job, mut lines, source } => {
                 if entry.redactor.finds(lines.everything()) {
                     lines = clean_lines(&lines, &entry.redactor);
                 }
-                let slot = entry.slot;
-                self.heard_lines.push((slot, job, lines, source));
+                let connection = entry.connection;
+                self.heard_lines.push((connection, job, lines, source));
             }
             Output::LogReach { job, mut reach } => {
                 if let LogReach::Cut { reason, .. } = &mut reach {
                     *reason = entry.redactor.clean_prefix(reason, WORDS);
                 }
-                self.reached.push((slot, job, reach));
+                self.reached.push((connection, job, reach));
             }
             Output::Metric(mut metric) => {
                 entry.redactor.clean_in_place(&mut metric.name);
@@ -658,11 +669,11 @@ impl State {
                     entry.redactor.clean_in_place(unit);
                 }
                 let server = entry.server.id.clone();
-                self.metrics.push(slot, &metric, now);
+                self.metrics.push(connection, &metric, now);
                 if let Some(job) = &metric.job {
-                    self.views.job_touched(slot, job);
+                    self.views.job_touched(connection, job);
                 }
-                self.sink(|| Event::Metric { server, metric });
+                self.sink(|| StreamEvent::Metric { server, metric });
             }
             Output::Queue(mut queue) => {
                 entry.redactor.clean_in_place(&mut queue.name);
@@ -671,15 +682,15 @@ impl State {
                     merge_queue(entry.queues.entry(queue.name.clone()).or_default(), &queue);
                 }
                 self.views.queues_changed();
-                self.sink(|| Event::Queue { server, queue });
+                self.sink(|| StreamEvent::Queue { server, queue });
             }
-            Output::Notice(notice) => self.server_notice(slot, notice, now),
-            Output::NoticeRead(id) => self.notice_read(slot, &id),
+            Output::Notice(notice) => self.server_notice(connection, notice, now),
+            Output::NoticeRead(id) => self.notice_read(connection, &id),
             Output::Diagnostic(mut diagnostic) => {
                 diagnostic.text = entry.redactor.clean_prefix(&diagnostic.text, WORDS);
                 diagnostic.sample =
                     diagnostic.sample.map(|text| entry.redactor.clean_prefix(&text, json::SAMPLE));
-                entry.oddities.note(&diagnostic, now.wall);
+                entry.diagnostics.note(&diagnostic, now.wall);
                 let server = entry.server.id.clone();
                 tracing::debug!(
                     %server,
@@ -688,7 +699,7 @@ impl State {
                     diagnostic.text
                 );
                 self.views.overview_changed();
-                self.sink(|| Event::Diagnostic { server, diagnostic });
+                self.sink(|| StreamEvent::Diagnostic { server, diagnostic });
             }
             Output::Acted(id, result) => {
                 let result = result.map_err(|words| UserError {
@@ -696,7 +707,7 @@ impl State {
                     message: entry.redactor.clean_prefix(&words, WORDS),
                 });
                 if let Some(job) = entry.actions.answered(id, result) {
-                    self.asked_changed(slot, &job);
+                    self.asked_changed(connection, &job);
                 }
             }
             Output::Listed { topic, ok, denied } => {
@@ -704,13 +715,19 @@ impl State {
                 if ok && self.has_listed(&server) {
                     self.notices.digests.listed(&server, now);
                 }
-                self.sink(|| Event::Listed { server, topic, ok, denied });
+                self.sink(|| StreamEvent::Listed { server, topic, ok, denied });
             }
         }
     }
 
-    fn stuck(&mut self, slot: Slot, link: SocketId, reason: String, now: Now) {
-        let Some(entry) = self.entry_mut(slot) else { return };
+    fn backpressured(
+        &mut self,
+        connection: ConnectionId,
+        link: SocketId,
+        reason: String,
+        now: Now,
+    ) {
+        let Some(entry) = self.entry_mut(connection) else { return };
         entry.driver.close(link);
         // Handled within the drain that is under way, which performs what comes of it.
         if let Some(machine) = &mut entry.machine {
@@ -718,8 +735,8 @@ impl State {
         }
     }
 
-    fn status(&mut self, slot: Slot, mut status: Status) {
-        let Some(entry) = self.entry_mut(slot) else { return };
+    fn status(&mut self, connection: ConnectionId, mut status: Status) {
+        let Some(entry) = self.entry_mut(connection) else { return };
         status.reason = status.reason.map(|reason| entry.redactor.clean_prefix(&reason, WORDS));
         if status.state != entry.status.state {
             let reason = status.reason.as_deref().unwrap_or("");
@@ -729,41 +746,42 @@ impl State {
         entry.status = status.clone();
         let server = entry.server.id.clone();
         self.views.overview_changed();
-        self.sink(|| Event::Status { server, status });
-        if lost && let Some(entry) = self.entry(slot) {
+        self.sink(|| StreamEvent::Status { server, status });
+        if lost && let Some(entry) = self.entry(connection) {
             self.logs.unheard(entry.server.id.clone());
             // From now on the rows say as of when they are.
             self.views.everything_changed();
         }
     }
 
-    fn job(&mut self, slot: Slot, mut job: Arc<Job>) {
-        let Some(entry) = self.entry(slot) else { return };
+    fn job(&mut self, connection: ConnectionId, mut job: Arc<Job>) {
+        let Some(entry) = self.entry(connection) else { return };
         clean_job(&mut job, &entry.redactor);
         let (server, named) = (entry.server.id.clone(), entry.may_watch(&job));
-        let before = self.catalogue.tally(slot);
-        let known = self.catalogue.job(slot, &job.id).cloned();
-        let number = self.catalogue.put(slot, Arc::clone(&job));
+        let before = self.jobs.tally(connection);
+        let known = self.jobs.job(connection, &job.id).cloned();
+        let number = self.jobs.put(connection, Arc::clone(&job));
         if known.as_ref().is_none_or(|known| known.state.terminal() != job.state.terminal()) {
             let owner = Owner { server: server.clone(), job: job.id.clone() };
             self.logs.ended(owner, job.state.terminal());
         }
-        self.views.job_changed(slot, &job, number);
-        self.queue_of(slot, &job, known.as_deref());
-        if before != self.catalogue.tally(slot) {
+        self.views.job_changed(connection, &job, number);
+        self.queue_of(connection, &job, known.as_deref());
+        if before != self.jobs.tally(connection) {
             self.views.overview_changed();
         }
         let new = known.is_none();
-        let retried = self.entry_mut(slot).filter(|_| new).and_then(|e| e.actions.began(&job));
+        let retried =
+            self.entry_mut(connection).filter(|_| new).and_then(|e| e.actions.began(&job));
         if let Some(of) = retried {
-            self.asked_changed(slot, &of);
+            self.asked_changed(connection, &of);
         }
         self.history.job(server.clone(), Arc::clone(&job));
-        self.sink(|| Event::Job { server, job, named });
+        self.sink(|| StreamEvent::Job { server, job, named });
     }
 
-    fn step(&mut self, slot: Slot, mut step: Transition) {
-        let Some(entry) = self.entry(slot) else { return };
+    fn step(&mut self, connection: ConnectionId, mut step: Transition) {
+        let Some(entry) = self.entry(connection) else { return };
         if let Some(error) = &mut step.error {
             entry.redactor.clean_in_place(error);
         }
@@ -773,10 +791,10 @@ impl State {
             }
         }
         let server = entry.server.id.clone();
-        let job = self.catalogue.job(slot, &step.job).filter(|job| entry.watches(job)).cloned();
-        self.views.step(slot, &step);
+        let job = self.jobs.job(connection, &step.job).filter(|job| entry.watches(job)).cloned();
+        self.views.step(connection, &step);
         if let Some(job) = job
-            && self.step_happened(slot, &job, &step)
+            && self.step_happened(connection, &job, &step)
         {
             return;
         }
@@ -797,8 +815,8 @@ impl State {
             let _ = answer.send(Err(gone));
             return;
         };
-        let slot = entry.slot;
-        let Some(job) = self.catalogue.job(slot, &JobId::from(job)) else {
+        let connection = entry.connection;
+        let Some(job) = self.jobs.job(connection, &JobId::from(job)) else {
             let gone = refuse(ErrorCode::NotFound, "This job is not known any more.");
             let _ = answer.send(Err(gone));
             return;
@@ -822,8 +840,8 @@ impl State {
         };
         let job = Arc::clone(job);
         let id = entry.actions.ask(&job, action, answer, now);
-        self.asked_changed(slot, &job.id);
-        self.feed(slot, Input::Act(id, found));
+        self.asked_changed(connection, &job.id);
+        self.feed(connection, Input::Act(id, found));
     }
 }
 

@@ -19,9 +19,9 @@ use jobwatch_core::time::Mono;
 use super::configure::{Typed, check_files, invalid};
 use super::state::State;
 use super::{Engine, keyring_error};
-use crate::driver::Slot;
+use crate::driver::ConnectionId;
 use crate::fetch::Clients;
-use crate::keys::keyring_words;
+use crate::keys::keyring_message;
 use crate::sign_in::{Login, SignInError, login_id, sign_in};
 use crate::test::{self, Report};
 use crate::views::{
@@ -85,7 +85,8 @@ impl Engine {
     ) -> Result<TestVerdict, UserError> {
         let typed = typed.into();
         check_files(&draft).await?;
-        let (server, key) = self.ask(move |state| state.plan_test(&draft, change, typed)).await??;
+        let (server, key) =
+            self.request(move |state| state.plan_test(&draft, change, typed)).await??;
         Ok(test::run(server, key, &*report).await)
     }
 
@@ -116,7 +117,7 @@ impl Engine {
             return Err(invalid("Enter both e-mail and password."));
         }
         check_files(&draft).await?;
-        let planned = self.ask(move |state| state.plan_sign_in(&draft, headers.as_ref()));
+        let planned = self.request(move |state| state.plan_sign_in(&draft, headers.as_ref()));
         let (server, clients, headers) = planned.await??;
         let how = way_in(&server)?;
         let login = Login { email, password };
@@ -128,7 +129,7 @@ impl Engine {
             message: error.to_string(),
         })?;
         let login = stay.then_some(login);
-        self.ask(move |state| state.keep_token(token, login, how)).await
+        self.request(move |state| state.keep_token(token, login, how)).await
     }
 
     /// Puts what is needed to sign in again into the keyring, before anything is saved.
@@ -201,7 +202,7 @@ impl State {
         let mut forgotten = self.keyring.delete(login_id(id));
         self.beside(async move { forgotten.wait().await }, |state, result| {
             if let Err(error) = result {
-                state.keyring_trouble(Some(keyring_words(&error)));
+                state.keyring_trouble(Some(keyring_message(&error)));
             }
         });
     }
@@ -209,7 +210,7 @@ impl State {
     /// Renews the tokens that servers accept no longer. To be called about once a second.
     pub(super) fn renew_tokens(&mut self) {
         let now = self.clock.now().mono;
-        let due: Vec<Slot> = self
+        let due: Vec<ConnectionId> = self
             .servers
             .iter()
             .filter(|entry| {
@@ -220,15 +221,15 @@ impl State {
                     && !entry.renewal.given_up
                     && entry.renewal.not_before.is_none_or(|at| at <= now)
             })
-            .map(|entry| entry.slot)
+            .map(|entry| entry.connection)
             .collect();
-        for slot in due {
-            self.renew(slot);
+        for connection in due {
+            self.renew(connection);
         }
     }
 
-    fn renew(&mut self, slot: Slot) {
-        let Some(entry) = self.entry_mut(slot) else { return };
+    fn renew(&mut self, connection: ConnectionId) {
+        let Some(entry) = self.entry_mut(connection) else { return };
         let Ok(how) = way_in(&entry.server) else { return };
         entry.renewal.under_way = true;
         let (id, extra_ca) = (entry.server.id.clone(), entry.server.extra_ca.clone());
@@ -249,17 +250,17 @@ impl State {
                 None => None,
             }
         };
-        self.beside(work, move |state, answer| state.renewed(slot, refused, answer));
+        self.beside(work, move |state, answer| state.renewed(connection, refused, answer));
     }
 
     fn renewed(
         &mut self,
-        slot: Slot,
+        connection: ConnectionId,
         refused: Option<Secret>,
         answer: Option<Result<Secret, SignInError>>,
     ) {
         let again = self.clock.now().mono.after(AGAIN);
-        let Some(entry) = self.entry_mut(slot) else { return };
+        let Some(entry) = self.entry_mut(connection) else { return };
         entry.renewal.under_way = false;
         // A key that was entered meanwhile is the newer one.
         if entry.secret != refused {
@@ -283,10 +284,10 @@ impl State {
                 let storing = self.keyring.store(server, name, token.clone(), refused);
                 self.beside(storing.wait(), |state, result| {
                     if let Err(error) = result {
-                        state.keyring_trouble(Some(keyring_words(&error)));
+                        state.keyring_trouble(Some(keyring_message(&error)));
                     }
                 });
-                self.set_key(slot, Some(token), KeyState::Stored);
+                self.set_key(connection, Some(token), KeyState::Stored);
             }
         }
     }

@@ -22,14 +22,14 @@ use super::signing::SignedIn;
 use super::tray::TrayFeed;
 use super::window::Views;
 use crate::clock::{Clock, SleepWatch};
-use crate::driver::{Report, Slot};
+use crate::driver::{ConnectionId, Report};
 use crate::history::{History, Reply};
 use crate::keys::Keyring;
-use crate::logs::{LogStore, Owner, Told};
+use crate::logs::{LogStore, Owner, StoreEvent};
 use crate::metrics::Metrics;
 use crate::network::NetworkWatch;
-use crate::ports::{Event, Ports};
-use crate::views::catalogue::Catalogue;
+use crate::ports::{Ports, StreamEvent};
+use crate::views::job_index::JobIndex;
 use crate::views::{Health, OpenJob, Preferences};
 
 /// Reports that may wait for the loop, of all servers together; a report is at most 256 frames.
@@ -72,8 +72,8 @@ pub(crate) struct State {
     pub(super) health: Health,
     pub(super) seed: u64,
     pub(super) servers: Vec<Entry>,
-    pub(super) next_slot: u32,
-    pub(super) catalogue: Catalogue,
+    pub(super) next_connection: u32,
+    pub(super) jobs: JobIndex,
     pub(super) logs: LogStore,
     /// How many lines each log has, as far as the store has told.
     pub(super) log_lines: HashMap<Owner, u64>,
@@ -93,9 +93,9 @@ pub(crate) struct State {
     pub(super) tasks: Tasks,
     pub(super) signed_in: SignedIn,
     /// Log lines that were heard just now, on their way to the store.
-    pub(super) heard_lines: Vec<(Slot, JobId, LogLines, Source)>,
+    pub(super) heard_lines: Vec<(ConnectionId, JobId, LogLines, Source)>,
     /// How much of logs has been fetched, told after those lines.
-    pub(super) reached: Vec<(Slot, JobId, LogReach)>,
+    pub(super) reached: Vec<(ConnectionId, JobId, LogReach)>,
     stopping: Option<oneshot::Sender<()>>,
     stopped: bool,
 }
@@ -119,8 +119,8 @@ impl State {
             health: Health::default(),
             seed: parts.seed,
             servers: Vec::new(),
-            next_slot: 0,
-            catalogue: Catalogue::default(),
+            next_connection: 0,
+            jobs: JobIndex::default(),
             logs: parts.logs,
             log_lines: HashMap::new(),
             metrics: Metrics::default(),
@@ -148,7 +148,7 @@ impl State {
         mut self,
         mut commands: mpsc::UnboundedReceiver<Command>,
         mut replies: mpsc::UnboundedReceiver<Reply>,
-        mut told: mpsc::UnboundedReceiver<Told>,
+        mut log_events: mpsc::UnboundedReceiver<StoreEvent>,
     ) {
         let mut sleep_watch = SleepWatch::new(self.clock.now());
         let mut network = NetworkWatch::start();
@@ -163,7 +163,7 @@ impl State {
                     None => break,
                 },
                 Some(reply) = replies.recv() => self.replied(reply),
-                Some(told) = told.recv() => self.log_told(told),
+                Some(event) = log_events.recv() => self.store_event(event),
                 _ = pulse.tick() => {
                     let now = self.clock.now();
                     // Both are asked each time.
@@ -178,7 +178,7 @@ impl State {
             }
             self.due();
             self.store_lines(None);
-            self.tell_window();
+            self.tick_window();
         }
         // From here on every message is answered with the end of the program.
         commands.close();
@@ -196,10 +196,10 @@ impl State {
 
     fn due(&mut self) {
         let now = self.clock.now();
-        for slot in self.slots() {
-            let due = self.entry(slot).and_then(|entry| entry.deadline);
+        for connection in self.connections() {
+            let due = self.entry(connection).and_then(|entry| entry.deadline);
             if due.is_some_and(|due| due <= now.mono) {
-                self.tick(slot);
+                self.tick(connection);
             }
         }
         self.notify_if_due();
@@ -239,14 +239,14 @@ impl State {
         }
     }
 
-    pub(super) fn sink(&self, event: impl FnOnce() -> Event) {
+    pub(super) fn sink(&self, event: impl FnOnce() -> StreamEvent) {
         if let Some(sink) = &self.ports.sink {
             sink.event(event());
         }
     }
 
-    pub(super) fn slots(&self) -> Vec<Slot> {
-        self.servers.iter().map(|entry| entry.slot).collect()
+    pub(super) fn connections(&self) -> Vec<ConnectionId> {
+        self.servers.iter().map(|entry| entry.connection).collect()
     }
 
     pub(super) fn history(&self) -> History {

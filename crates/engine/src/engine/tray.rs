@@ -47,7 +47,7 @@ impl State {
         for entry in &self.servers {
             let Some(machine) = entry.machine() else { continue };
             for id in machine.job_store().open_ids() {
-                let job = self.catalogue.job(entry.slot, id);
+                let job = self.jobs.job(entry.connection, id);
                 let Some(job) = job.filter(|job| job.state == JobState::Running) else { continue };
                 total += 1;
                 running.push((job.started_at, entry, job));
@@ -55,7 +55,10 @@ impl State {
         }
         // Those that began last are on top; nothing moves while they run.
         running.sort_by(|(one, of, job), (other, beside, neighbour)| {
-            other.cmp(one).then(of.slot.cmp(&beside.slot)).then_with(|| job.id.cmp(&neighbour.id))
+            other
+                .cmp(one)
+                .then(of.connection.cmp(&beside.connection))
+                .then_with(|| job.id.cmp(&neighbour.id))
         });
         let running = running.into_iter().take(JOBS).map(|(_, entry, job)| TrayJob {
             server: entry.server.id.0.clone(),

@@ -19,11 +19,11 @@ use super::logview::{LogPull, LogView};
 use super::notices::NoticeFilter;
 use super::servers::Entry;
 use super::state::State;
-use crate::driver::Slot;
+use crate::driver::ConnectionId;
 use crate::logs::Owner;
 use crate::ports::Window;
 use crate::views::convert::{job_row, notice_row, past, source_word};
-use crate::views::jobs::{Filter, JobsIndex};
+use crate::views::job_list::{Filter, JobList};
 use crate::views::search::Search;
 use crate::views::{
     ActionView, AskedView, ErrorCode, JobDetail, JobLookup, JobRow, NoticeRow, Overview, Rows,
@@ -43,8 +43,8 @@ const MAX_STEPS: usize = 1_000;
 /// Children shown with a job.
 const MAX_CHILDREN: usize = 100;
 
-pub(super) enum Kind {
-    Jobs(JobsIndex),
+pub(super) enum ViewKind {
+    Jobs(JobList),
     Job {
         server: String,
         /// As the page named it.
@@ -69,17 +69,17 @@ pub(super) enum Kind {
     },
 }
 
-impl Kind {
+impl ViewKind {
     pub(super) fn log(&self) -> Option<&LogView> {
         match self {
-            Kind::Log(view) => Some(view),
+            ViewKind::Log(view) => Some(view),
             _ => None,
         }
     }
 }
 
 struct View {
-    kind: Kind,
+    kind: ViewKind,
     version: u64,
     first: u64,
     count: u32,
@@ -99,7 +99,7 @@ impl View {
     fn ready(&self, now: Instant) -> Option<Instant> {
         let ready = match &self.kind {
             _ if self.dirty => now,
-            Kind::Jobs(index) if index.behind() => now + index.wait(),
+            ViewKind::Jobs(index) if index.behind() => now + index.wait(),
             _ => return None,
         };
         Some(self.told.map_or(ready, |told| ready.max(told + REMIND)))
@@ -135,30 +135,30 @@ impl Views {
     pub(super) fn everything_changed(&mut self) {
         self.overview_changed();
         for view in self.open.values_mut() {
-            if let Kind::Jobs(index) = &mut view.kind {
+            if let ViewKind::Jobs(index) = &mut view.kind {
                 index.touch_all();
             }
             view.change();
         }
     }
 
-    pub(super) fn job_changed(&mut self, slot: Slot, job: &Job, number: u32) {
+    pub(super) fn job_changed(&mut self, connection: ConnectionId, job: &Job, number: u32) {
         self.tray_stale = true;
         for view in self.open.values_mut() {
-            if let Kind::Jobs(index) = &mut view.kind {
+            if let ViewKind::Jobs(index) = &mut view.kind {
                 index.touch(number);
             }
         }
-        self.job_touched(slot, &job.id);
+        self.job_touched(connection, &job.id);
         if let Some(parent) = &job.parent {
-            self.job_touched(slot, parent);
+            self.job_touched(connection, parent);
         }
     }
 
     pub(super) fn job_gone(&mut self, number: u32) {
         self.overview_changed();
         for view in self.open.values_mut() {
-            if let Kind::Jobs(index) = &mut view.kind {
+            if let ViewKind::Jobs(index) = &mut view.kind {
                 index.touch(number);
             }
         }
@@ -166,17 +166,17 @@ impl Views {
 
     /// Something beside the job itself changed that its own view shows. Servers are compared when
     /// the rows are made: a namesake elsewhere costs one pull.
-    pub(super) fn job_touched(&mut self, _slot: Slot, id: &JobId) {
+    pub(super) fn job_touched(&mut self, _connection: ConnectionId, id: &JobId) {
         for view in self.open.values_mut() {
-            if matches!(&view.kind, Kind::Job { job, .. } if job == id) {
+            if matches!(&view.kind, ViewKind::Job { job, .. } if job == id) {
                 view.change();
             }
         }
     }
 
-    pub(super) fn step(&mut self, slot: Slot, step: &Transition) {
+    pub(super) fn step(&mut self, connection: ConnectionId, step: &Transition) {
         for view in self.open.values_mut() {
-            if let Kind::Job { job, since, .. } = &mut view.kind
+            if let ViewKind::Job { job, since, .. } = &mut view.kind
                 && *job == step.job
             {
                 since.push(TimelineRow::from(step));
@@ -185,7 +185,7 @@ impl Views {
                 }
             }
         }
-        self.job_touched(slot, &step.job);
+        self.job_touched(connection, &step.job);
     }
 
     /// A log view has something new to show.
@@ -197,29 +197,29 @@ impl Views {
 
     /// The views that show a log.
     pub(super) fn logs_of(&self, owner: &Owner) -> Vec<u32> {
-        let shows = |(_, view): &(&u32, &View)| matches!(&view.kind, Kind::Log(log) if log.lanes.iter().any(|lane| lane.owner == *owner));
+        let shows = |(_, view): &(&u32, &View)| matches!(&view.kind, ViewKind::Log(log) if log.sources.iter().any(|source| source.owner == *owner));
         self.open.iter().filter(shows).map(|(number, _)| *number).collect()
     }
 
-    pub(super) fn kind_mut(&mut self, number: u32) -> Option<&mut Kind> {
+    pub(super) fn kind_mut(&mut self, number: u32) -> Option<&mut ViewKind> {
         self.open.get_mut(&number).map(|view| &mut view.kind)
     }
 
-    pub(super) fn kinds(&self) -> impl Iterator<Item = &Kind> {
+    pub(super) fn kinds(&self) -> impl Iterator<Item = &ViewKind> {
         self.open.values().map(|view| &view.kind)
     }
 
     pub(super) fn queues_changed(&mut self) {
-        self.change_if(|kind| matches!(kind, Kind::Queues { .. }));
+        self.change_if(|kind| matches!(kind, ViewKind::Queues { .. }));
     }
 
     pub(super) fn notices_changed(&mut self) {
         self.overview_changed();
-        self.change_if(|kind| matches!(kind, Kind::Notices(_)));
+        self.change_if(|kind| matches!(kind, ViewKind::Notices(_)));
     }
 
-    pub(super) fn frames_changed(&mut self, _slot: Slot) {
-        self.change_if(|kind| matches!(kind, Kind::Frames { .. }));
+    pub(super) fn frames_changed(&mut self, _connection: ConnectionId) {
+        self.change_if(|kind| matches!(kind, ViewKind::Frames { .. }));
     }
 
     pub(super) fn ask_to_open(&mut self, wanted: Wanted) {
@@ -227,10 +227,13 @@ impl Views {
     }
 
     /// Changes views of jobs; answers those that are to read the job's past anew.
-    pub(super) fn change_jobs(&mut self, mut change: impl FnMut(&mut Kind) -> bool) -> Vec<u32> {
+    pub(super) fn change_jobs(
+        &mut self,
+        mut change: impl FnMut(&mut ViewKind) -> bool,
+    ) -> Vec<u32> {
         let mut anew = Vec::new();
         for (number, view) in &mut self.open {
-            if let Kind::Job { .. } = &view.kind {
+            if let ViewKind::Job { .. } = &view.kind {
                 if change(&mut view.kind) {
                     anew.push(*number);
                 }
@@ -240,7 +243,7 @@ impl Views {
         anew
     }
 
-    fn change_if(&mut self, of: impl Fn(&Kind) -> bool) {
+    fn change_if(&mut self, of: impl Fn(&ViewKind) -> bool) {
         for view in self.open.values_mut().filter(|view| of(&view.kind)) {
             view.change();
         }
@@ -284,41 +287,41 @@ impl State {
         let number = self.views.next;
         let kind = match spec {
             ViewSpec::Jobs { server, queue, states, search, sort } => {
-                let slot = server.map(|server| self.slot_of(&server));
-                let names = self.servers.iter().map(|e| (e.slot, e.server.name.as_str()));
+                let connection = server.map(|server| self.connection_of(&server));
+                let names = self.servers.iter().map(|e| (e.connection, e.server.name.as_str()));
                 let search = Search::new(&search, names);
-                Kind::Jobs(JobsIndex::new(Filter { slot, queue, states, search, sort }))
+                ViewKind::Jobs(JobList::new(Filter { connection, queue, states, search, sort }))
             }
             ViewSpec::Job { server, job } => {
                 let asked = JobId::from(job);
                 let job = self.job_called(&server, &asked).unwrap_or_else(|| asked.clone());
                 self.logs.count(Owner { server: ServerId(server.clone()), job: job.clone() });
                 let lookup = Some(JobLookup::Asking);
-                Kind::Job { server, asked, job, lookup, before: None, since: Vec::new() }
+                ViewKind::Job { server, asked, job, lookup, before: None, since: Vec::new() }
             }
             ViewSpec::Log { jobs, filter } => self.open_log(&jobs, &filter)?,
-            ViewSpec::Queues { server } => Kind::Queues { server },
+            ViewSpec::Queues { server } => ViewKind::Queues { server },
             ViewSpec::Notices { unread, failures, search, expanded } => {
                 let search = search.trim().to_lowercase();
-                Kind::Notices(NoticeFilter { unread, failures, search, expanded })
+                ViewKind::Notices(NoticeFilter { unread, failures, search, expanded })
             }
-            ViewSpec::Frames { server, job } => Kind::Frames { server, job },
+            ViewSpec::Frames { server, job } => ViewKind::Frames { server, job },
         };
         let view = View { kind, version: 1, first: 0, count: 0, dirty: false, told: None };
-        let looks = view.kind.looks_at();
+        let details = view.kind.details();
         self.views.open.insert(number, view);
         self.read_timeline(number);
         self.log_opened(number);
-        self.look_at(looks);
+        self.open_detail(details);
         Ok(number)
     }
 
     pub(super) fn close_view(&mut self, view: u32) {
         let Some(View { kind, .. }) = self.views.open.remove(&view) else { return };
-        if let Kind::Log(log) = &kind {
+        if let ViewKind::Log(log) = &kind {
             self.close_log(log);
         }
-        self.look_away(kind.looks_at());
+        self.close_detail(kind.details());
     }
 
     fn close_all(&mut self) {
@@ -330,7 +333,7 @@ impl State {
 
     /// Reads the past of a view's job.
     pub(super) fn read_timeline(&mut self, number: u32) {
-        let Some(View { kind: Kind::Job { server, job, since, .. }, .. }) =
+        let Some(View { kind: ViewKind::Job { server, job, since, .. }, .. }) =
             self.views.open.get_mut(&number)
         else {
             return;
@@ -345,8 +348,8 @@ impl State {
 
     /// The job of a server that is meant by an id as somebody spells it, if it is known.
     fn job_called(&self, server: &str, given: &JobId) -> Option<JobId> {
-        let entry = self.entry(self.slot_of(server)?)?;
-        if self.catalogue.job(entry.slot, given).is_some() {
+        let entry = self.entry(self.connection_of(server)?)?;
+        if self.jobs.job(entry.connection, given).is_some() {
             return Some(given.clone());
         }
         Some(entry.machine()?.job_by_alias(given)?.id.clone())
@@ -354,7 +357,7 @@ impl State {
 
     fn timeline_read(&mut self, view: u32, steps: &[Transition]) {
         let Some(view) = self.views.open.get_mut(&view) else { return };
-        if let Kind::Job { before, .. } = &mut view.kind {
+        if let ViewKind::Job { before, .. } = &mut view.kind {
             // The question was queued when the view was opened, before any later step, and what
             // is queued after a question is not in its answer: the two parts do not overlap.
             *before = Some(steps.iter().map(TimelineRow::from).collect());
@@ -373,15 +376,15 @@ impl State {
         };
         view.count = count.min(MAX_ROWS);
         view.first = first;
-        if let Kind::Jobs(index) = &mut view.kind
-            && index.refresh(&self.catalogue, first, view.count)
+        if let ViewKind::Jobs(index) = &mut view.kind
+            && index.refresh(&self.jobs, first, view.count)
         {
             view.version += 1;
         }
         view.told = None;
         view.dirty = false;
         let pull = match &view.kind {
-            Kind::Log(log) => Pull::Log(Box::new(self.log_pull(number, log, view.version))),
+            ViewKind::Log(log) => Pull::Log(Box::new(self.log_pull(number, log, view.version))),
             _ => {
                 let (total, rows) = self.rows(&view);
                 let version = view.version;
@@ -395,7 +398,7 @@ impl State {
     /// What it takes to read a log view beside the loop.
     pub(super) fn read_log(&mut self, number: u32) -> Result<Box<LogPull>, UserError> {
         match self.views.open.get(&number) {
-            Some(View { kind: Kind::Log(log), version, .. }) => {
+            Some(View { kind: ViewKind::Log(log), version, .. }) => {
                 Ok(Box::new(self.log_pull(number, log, *version)))
             }
             _ => Err(not_found("This view is not open any more.")),
@@ -405,20 +408,21 @@ impl State {
     fn rows(&self, view: &View) -> (u64, Rows) {
         let (first, count) = (view.first, view.count as usize);
         match &view.kind {
-            Kind::Jobs(index) => {
+            ViewKind::Jobs(index) => {
                 let numbers = index.window(first, count).iter();
-                let entries = numbers.filter_map(|number| self.catalogue.entry(*number));
-                let rows = entries.filter_map(|found| self.row(found.slot, &found.job)).collect();
+                let entries = numbers.filter_map(|number| self.jobs.entry(*number));
+                let rows =
+                    entries.filter_map(|found| self.row(found.connection, &found.job)).collect();
                 (index.total(), Rows::Jobs { rows, counts: index.counts() })
             }
-            Kind::Job { server, job, lookup, before, since, .. } => {
+            ViewKind::Job { server, job, lookup, before, since, .. } => {
                 let timeline = past(before.iter().flatten().chain(since));
                 let detail = self.detail(server, job, timeline).map(Box::new);
                 (u64::from(detail.is_some()), Rows::Job { detail, lookup: lookup.clone() })
             }
             // Read beside the loop.
-            Kind::Log(_) => (0, Rows::Log { rows: Vec::new(), state: Box::default() }),
-            Kind::Queues { server } => {
+            ViewKind::Log(_) => (0, Rows::Log { rows: Vec::new(), state: Box::default() }),
+            ViewKind::Queues { server } => {
                 let of = self.servers.iter();
                 let of = of.filter(|e| server.as_ref().is_none_or(|id| e.server.id.0 == *id));
                 let all = of.flat_map(|entry| {
@@ -430,7 +434,7 @@ impl State {
                 let rows = self.queue_rows(all.skip(skip).take(count));
                 (total, Rows::Queues { rows })
             }
-            Kind::Notices(filter) => {
+            ViewKind::Notices(filter) => {
                 let name = |id: &ServerId| self.named(id).map_or("", |entry| &entry.server.name);
                 let (total, stored) = self.notices.window(filter, name, first, count);
                 let row = |listed: super::notices::Listed<'_>| {
@@ -443,7 +447,7 @@ impl State {
                 let rows = stored.into_iter().map(row).collect();
                 (total, Rows::Notices { rows })
             }
-            Kind::Frames { server, job } => {
+            ViewKind::Frames { server, job } => {
                 let entry = self.servers.iter().find(|entry| entry.server.id.0 == *server);
                 let window = entry.map(|e| e.frames.window(job.as_deref(), first, count));
                 let (total, rows) = window.unwrap_or_default();
@@ -452,8 +456,8 @@ impl State {
         }
     }
 
-    fn row(&self, slot: Slot, job: &Job) -> Option<JobRow> {
-        let entry = self.entry(slot)?;
+    fn row(&self, connection: ConnectionId, job: &Job) -> Option<JobRow> {
+        let entry = self.entry(connection)?;
         let watched = entry.watches_by_name(&job.id);
         let shown = entry.shown_id(job);
         let row = job_row(&entry.server.id.0, &entry.server.name, job, shown, watched);
@@ -464,11 +468,11 @@ impl State {
     }
 
     fn detail(&self, server: &str, id: &JobId, timeline: Vec<TimelineRow>) -> Option<JobDetail> {
-        let slot = self.slot_of(server)?;
-        let job = self.catalogue.job(slot, id)?;
-        let entry = self.entry(slot)?;
+        let connection = self.connection_of(server)?;
+        let job = self.jobs.job(connection, id)?;
+        let entry = self.entry(connection)?;
         let mut children: Vec<&Arc<Job>> =
-            self.catalogue.of(slot).filter(|child| child.parent.as_ref() == Some(id)).collect();
+            self.jobs.of(connection).filter(|child| child.parent.as_ref() == Some(id)).collect();
         children.sort_by(|a, b| (b.created_at, &a.id).cmp(&(a.created_at, &b.id)));
         let children = children.into_iter().take(MAX_CHILDREN);
         let text = |json: &Option<jobwatch_core::model::Json>| {
@@ -476,9 +480,9 @@ impl State {
         };
         let actions = entry.machine().map(|machine| machine.actions(job)).unwrap_or_default();
         Some(JobDetail {
-            row: self.row(slot, job)?,
+            row: self.row(connection, job)?,
             parent: job.parent.as_ref().map(|parent| parent.as_str().to_owned()),
-            children: children.filter_map(|child| self.row(slot, child)).collect(),
+            children: children.filter_map(|child| self.row(connection, child)).collect(),
             external_id: job.external_id.clone(),
             user: job.user.clone(),
             message: job.message.clone(),
@@ -495,7 +499,7 @@ impl State {
             source: source_word(job.source).to_owned(),
             timeline,
             actions: actions.iter().map(|action| ActionView::of(action.kind)).collect(),
-            metrics: self.metrics.series(slot, id),
+            metrics: self.metrics.series(connection, id),
             log_lines: {
                 let owner = Owner { server: entry.server.id.clone(), job: id.clone() };
                 self.log_lines.get(&owner).copied().unwrap_or(0)
@@ -536,7 +540,7 @@ impl State {
     }
 
     fn server_view(&self, entry: &Entry) -> ServerView {
-        let tally = self.catalogue.tally(entry.slot);
+        let tally = self.jobs.tally(entry.connection);
         ServerView {
             id: entry.server.id.0.clone(),
             name: entry.server.name.clone(),
@@ -548,8 +552,8 @@ impl State {
             watch: entry.server.watch.iter().map(ToString::to_string).collect(),
             key: entry.key,
             demo: entry.demo,
-            odd: entry.oddities.unreadable,
-            oddities: entry.oddities.rows(),
+            unreadable: entry.diagnostics.unreadable,
+            diagnostics: entry.diagnostics.rows(),
             clock_ahead: i64::try_from(entry.clock_ahead().as_millis()).unwrap_or_default(),
         }
     }
@@ -565,7 +569,7 @@ impl State {
     }
 
     /// Tells the window what has changed, if it is time to.
-    pub(super) fn tell_window(&mut self) {
+    pub(super) fn tick_window(&mut self) {
         let now = Instant::now();
         if self.window_deadline(now).is_none_or(|due| due > now) {
             return;
@@ -581,8 +585,8 @@ impl State {
             if view.ready(now).is_none_or(|ready| ready > now) {
                 continue;
             }
-            if let Kind::Jobs(index) = &mut view.kind
-                && index.refresh(&self.catalogue, view.first, view.count)
+            if let ViewKind::Jobs(index) = &mut view.kind
+                && index.refresh(&self.jobs, view.first, view.count)
             {
                 view.dirty = true;
                 view.version += 1;

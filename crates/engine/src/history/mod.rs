@@ -224,7 +224,7 @@ impl Queue {
 
 /// How the history is kept.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum Location {
     /// In the file [`FILE`] in this directory.
     Directory(PathBuf),
     /// Read from there, but written to memory only.
@@ -236,12 +236,12 @@ pub enum Place {
 impl History {
     /// Opens the history. It always opens: what stands in the way is told through `replies`.
     #[must_use]
-    pub fn open(place: Place, replies: mpsc::UnboundedSender<Reply>) -> History {
+    pub fn open(location: Location, replies: mpsc::UnboundedSender<Reply>) -> History {
         let (requests, taken) = channel();
         let queue = Arc::new(Queue::default());
         let queued = Arc::clone(&queue);
         let run = move || {
-            let (store, problem) = Store::open(&place, Timestamp::now());
+            let (store, problem) = Store::open(&location, Timestamp::now());
             if problem.is_some() {
                 let _ = replies.send(Reply::Health(problem));
             }

@@ -92,7 +92,11 @@ pub(super) enum OpenError {
 
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> OpenError {
-        if is_damaged(&error) { OpenError::Damaged } else { OpenError::Other(error_words(&error)) }
+        if is_damaged(&error) {
+            OpenError::Damaged
+        } else {
+            OpenError::Other(describe_error(&error))
+        }
     }
 }
 
@@ -161,7 +165,7 @@ pub(super) fn is_damaged(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-pub(super) fn error_words(error: &rusqlite::Error) -> String {
+pub(super) fn describe_error(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {

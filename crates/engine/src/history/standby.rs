@@ -66,7 +66,7 @@ impl Turn {
 }
 
 /// What is said while another program announces.
-pub(super) fn words(directory: &Path) -> String {
+pub(super) fn message(directory: &Path) -> String {
     format!(
         "Another Jobwatch uses {} and sends the notifications. This one takes over when that ends.",
         directory.display()

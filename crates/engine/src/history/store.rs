@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::mpsc;
 
 use super::open::{
-    Unopened, connect_checked, error_words, is_damaged, migrate, open_file, open_past, set_aside,
+    Unopened, connect_checked, describe_error, is_damaged, migrate, open_file, open_past, set_aside,
 };
 use super::prune::{CUT, Limits, prune};
 use super::rows::{
@@ -24,7 +24,7 @@ use super::rows::{
 };
 use super::standby::Turn;
 use super::waiting::{Waiting, Write};
-use super::{FILE, Place, RETRY, Remembered, Reply, Request, StoredNotice, standby};
+use super::{FILE, Location, RETRY, Remembered, Reply, Request, StoredNotice, standby};
 
 /// Notices handed to the engine at the start.
 pub(crate) const MAX_NOTICES: usize = 5_000;
@@ -75,20 +75,20 @@ pub(super) struct Store {
 
 impl Store {
     /// Opens the store, in memory if need be. The text says what went wrong.
-    pub(super) fn open(place: &Place, now: Timestamp) -> (Store, Option<String>) {
-        match place {
-            Place::Memory => Store::memory(None, None),
-            Place::ReadOnly(directory) => {
+    pub(super) fn open(location: &Location, now: Timestamp) -> (Store, Option<String>) {
+        match location {
+            Location::Memory => Store::memory(None, None),
+            Location::ReadOnly(directory) => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
                 let path = directory.join(FILE);
                 let past = path.exists().then(|| Connection::open_with_flags(&path, flags));
                 Store::memory(past.and_then(Result::ok), None)
             }
-            Place::Directory(directory) => match open_file(directory, now) {
+            Location::Directory(directory) => match open_file(directory, now) {
                 Ok((file, problem)) => {
                     let mut store = Store::over(Some(file), None, Some(directory.clone()));
                     store.turn = Turn::first(directory);
-                    let theirs = store.stands_by().then(|| standby::words(directory));
+                    let theirs = store.stands_by().then(|| standby::message(directory));
                     (store, problem.or(theirs))
                 }
                 Err(Unopened::ForGood(problem)) => Store::memory(None, Some(problem)),
@@ -293,7 +293,7 @@ impl Store {
             let problem = format!(
                 "The history cannot be written ({}). Jobwatch goes on from memory and keeps \
                  trying; what happens meanwhile may be forgotten when it ends.",
-                error_words(&error)
+                describe_error(&error)
             );
             let _ = replies.send(Reply::Health(Some(problem)));
         }

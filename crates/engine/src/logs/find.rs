@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use grep_matcher::Matcher as _;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 
-use super::bits::{self, Bits, CHUNK, WORDS, Words, chunk_of};
+use super::bitmap::{self, Bitmap, CHUNK, WORDS, Words, chunk_of};
 use super::record::{CONTINUED, RECORD, Record, STYLED};
 use super::segment::{BLOCK, Block as Summary, Part};
 use super::snapshot::Snapshot;
@@ -24,7 +24,7 @@ use crate::views::{LogFilter, LogFind};
 const THREADS: usize = 2;
 /// Chunks that a thread takes at a time.
 const STRETCH: u64 = 16;
-/// Bits of levels: none, then trace to fatal.
+/// Bitmap of levels: none, then trace to fatal.
 const ALL_LEVELS: u8 = 0b111_1111;
 /// Lines around a match, at most.
 const MAX_CONTEXT: u32 = 100;
@@ -158,11 +158,11 @@ impl Rules {
 #[derive(Debug, Default)]
 pub struct Found {
     /// Lines that the rules let through, context aside.
-    pub shown: Bits,
+    pub shown: Bitmap,
     /// Lines that hold what is looked for.
-    pub matches: Bits,
+    pub matches: Bitmap,
     /// Lines near those; only with context.
-    pub near: Bits,
+    pub near: Bitmap,
     /// Chunks that have been searched, and up to which line.
     done: std::collections::BTreeMap<u64, u64>,
 }
@@ -181,7 +181,7 @@ pub struct Search {
 /// A chunk to search.
 #[derive(Clone, Copy, Debug)]
 struct Task {
-    lane: usize,
+    source: usize,
     chunk: u64,
     upto: u64,
 }
@@ -189,10 +189,10 @@ struct Task {
 impl Search {
     /// A search through so many logs, not begun.
     #[must_use]
-    pub fn new(rules: Rules, lanes: usize) -> Search {
+    pub fn new(rules: Rules, sources: usize) -> Search {
         Search {
             rules,
-            found: (0..lanes).map(|_| Mutex::default()).collect(),
+            found: (0..sources).map(|_| Mutex::default()).collect(),
             cancelled: AtomicBool::new(false),
             total: AtomicU64::new(0),
             searched: AtomicU64::new(0),
@@ -206,8 +206,8 @@ impl Search {
     }
 
     /// What is known of a log.
-    pub fn found(&self, lane: usize) -> MutexGuard<'_, Found> {
-        self.found[lane].lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn found(&self, source: usize) -> MutexGuard<'_, Found> {
+        self.found[source].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How much has been searched, 0 to 1.
@@ -229,8 +229,8 @@ impl Search {
     fn tasks(&self, logs: &[Arc<Snapshot>]) -> Vec<Task> {
         let mut tasks = Vec::new();
         let (mut total, mut searched) = (0, 0);
-        for (lane, log) in logs.iter().enumerate() {
-            let found = self.found(lane);
+        for (source, log) in logs.iter().enumerate() {
+            let found = self.found(source);
             let (first, end) = (log.first_stored(), log.end_stored());
             total += end - first;
             if first == end {
@@ -242,7 +242,7 @@ impl Search {
                 let begin = first.max(chunk * CHUNK);
                 searched += done.clamp(begin, upto) - begin;
                 if done < upto {
-                    tasks.push(Task { lane, chunk, upto });
+                    tasks.push(Task { source, chunk, upto });
                 }
             }
         }
@@ -250,7 +250,7 @@ impl Search {
         self.searched.store(searched, Ordering::Relaxed);
         // The newest of every log first.
         tasks.sort_by_key(|task| {
-            std::cmp::Reverse(task.chunk as i64 - chunk_of(logs[task.lane].end_stored()) as i64)
+            std::cmp::Reverse(task.chunk as i64 - chunk_of(logs[task.source].end_stored()) as i64)
         });
         tasks
     }
@@ -264,7 +264,7 @@ impl Search {
         let mut rest = tasks.as_slice();
         while let Some(first) = rest.first() {
             let same = |(n, task): &(u64, &Task)| {
-                task.lane == first.lane && task.chunk + n == first.chunk && *n < STRETCH
+                task.source == first.source && task.chunk + n == first.chunk && *n < STRETCH
             };
             // The first hits must be there at once, so the first stretches are short.
             let most = if stretches.len() < 2 * THREADS { 2 } else { STRETCH };
@@ -284,7 +284,7 @@ impl Search {
                     if self.cancelled.load(Ordering::Relaxed) {
                         break;
                     }
-                    if let Err(error) = self.chunk(*task, &logs[task.lane], &mut room) {
+                    if let Err(error) = self.chunk(*task, &logs[task.source], &mut room) {
                         tracing::warn!(%error, "a part of a log could not be searched");
                     }
                 }
@@ -317,11 +317,11 @@ impl Search {
             let end = task.upto.min(part.end());
             let whole = end - stored == BLOCK;
             let summary = part.segment.block(stored - part.segment.first).filter(|_| whole);
-            let all = summary.and_then(|summary| self.by_summary(task.lane, stored, &summary));
+            let all = summary.and_then(|summary| self.by_summary(task.source, stored, &summary));
             let (mut open, folded) = match all {
-                Some(true) => (bits::range(stored, end), [0; WORDS]),
+                Some(true) => (bitmap::range(stored, end), [0; WORDS]),
                 Some(false) => ([0; WORDS], [0; WORDS]),
-                None => self.by_records(task.lane, stored, end, part, room)?,
+                None => self.by_records(task.source, stored, end, part, room)?,
             };
             if self.rules.reads_text() && open.iter().any(|word| *word != 0) {
                 let lines = Lines { first: stored, end, part, summary };
@@ -336,7 +336,7 @@ impl Search {
             Some(context) if context > 0 => Some(surroundings(log, task.chunk, &matches, context)),
             _ => None,
         };
-        let mut found = self.found(task.lane);
+        let mut found = self.found(task.source);
         found.shown.put(task.chunk, shown);
         found.matches.put(task.chunk, matches);
         for line in near.into_iter().flatten() {
@@ -350,12 +350,12 @@ impl Search {
 
     /// Whether the levels, folds and cleared lines leave all lines of a block or none, where its
     /// summary tells.
-    fn by_summary(&self, lane: usize, first: u64, summary: &Summary) -> Option<bool> {
+    fn by_summary(&self, source: usize, first: u64, summary: &Summary) -> Option<bool> {
         let rules = &self.rules;
         let wanted =
             (0_u8..).zip(summary.levels).filter(|(level, _)| rules.levels & (1 << level) != 0);
         let wanted: u64 = wanted.map(|(_, count)| u64::from(count)).sum();
-        let cleared = rules.cleared.get(lane).copied().unwrap_or(0);
+        let cleared = rules.cleared.get(source).copied().unwrap_or(0);
         if wanted == 0 || cleared >= first + BLOCK {
             return Some(false);
         }
@@ -367,24 +367,24 @@ impl Search {
     /// records.
     fn by_records(
         &self,
-        lane: usize,
+        source: usize,
         first: u64,
         end: u64,
         part: &Part,
         room: &mut Room,
     ) -> io::Result<(Words, Words)> {
         let rules = &self.rules;
-        let cleared = rules.cleared.get(lane).copied().unwrap_or(0);
+        let cleared = rules.cleared.get(source).copied().unwrap_or(0);
         let (mut open, mut folded) = ([0; WORDS], [0; WORDS]);
         room.records.clear();
         part.segment.records(first - part.segment.first, end - first, &mut room.records)?;
         for (line, record) in (first..).zip(&room.records) {
             let level = rules.levels & (1 << record.level.min(6)) != 0;
             if level && line >= cleared {
-                bits::set(&mut open, line);
+                bitmap::set(&mut open, line);
             }
             if rules.fold && record.has(CONTINUED) {
-                bits::set(&mut folded, line);
+                bitmap::set(&mut folded, line);
             }
         }
         Ok((open, folded))
@@ -438,7 +438,7 @@ impl Search {
 fn surroundings(log: &Snapshot, chunk: u64, matches: &Words, context: u64) -> BTreeSet<u64> {
     let mut near = BTreeSet::new();
     for line in chunk * CHUNK..(chunk + 1) * CHUNK {
-        if !bits::is_set(matches, line) {
+        if !bitmap::is_set(matches, line) {
             continue;
         }
         let Some(row) = log.order.row(line) else { continue };
@@ -522,7 +522,7 @@ impl Text<'_> {
             line += near.unwrap_or_else(|| records[line..].partition_point(ends_before));
             let Some(record) = records.get(line) else { break };
             if !Record::flagged(record, STYLED) {
-                bits::set(&mut hits, first + line as u64);
+                bitmap::set(&mut hits, first + line as u64);
             }
             line += 1;
             let Some(next) = records.get(line) else { break };
@@ -540,7 +540,7 @@ impl Text<'_> {
                 let at = |place: u32| place.saturating_sub(self.from) as usize;
                 let text = self.text.get(at(start)..at(end)).unwrap_or_default();
                 if needle.is_in(text::plain(&String::from_utf8_lossy(text)).as_bytes()) {
-                    bits::set(&mut hits, line);
+                    bitmap::set(&mut hits, line);
                 }
             }
         }

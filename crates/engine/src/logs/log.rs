@@ -18,18 +18,18 @@ use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::Source;
 
 use super::cut::cut;
-use super::known::{Identity, Known, MAX_PRESENT, Neighbours, position};
+use super::dedup::{Dedup, Identity, MAX_PRESENT, Neighbours, position};
 use super::order::Order;
 use super::record::{
     CONTINUED, GUESSED, NO_POSITION, NO_TIME, Record, SOCKET, STYLED, TIMED, level_number,
     nanoseconds, text_key,
 };
+use super::reorder_log::{self, Reorder};
 use super::segment::{self, Part, Segment, Tail};
-use super::side::{append_to, note, read_origins};
+use super::sidecar::{append_to, note, read_origins};
 use super::snapshot::Snapshot;
-use super::steps::{self, Step};
+use super::stack_trace::StackTrace;
 use super::text;
-use super::trace::Trace;
 
 /// Bytes that may wait while a batch is taken in.
 const WRITE_AT: usize = 1 << 20;
@@ -57,9 +57,9 @@ pub struct JobLog {
     /// The place of the last row.
     last: (i64, u32),
     /// Keys of the lines whose time is that of the last row.
-    present: Known,
+    present: Dedup,
     answers: u64,
-    trace: Trace,
+    trace: StackTrace,
     /// The last line came over the socket.
     streams: bool,
 }
@@ -109,9 +109,9 @@ impl JobLog {
             dropped: 0,
             shuffles: 0,
             last: (NO_TIME, 0),
-            present: Known::default(),
+            present: Dedup::default(),
             answers: 0,
-            trace: Trace::default(),
+            trace: StackTrace::default(),
             streams: false,
         }
     }
@@ -151,8 +151,8 @@ impl JobLog {
         };
         let mut log = JobLog::around(write.then_some(dir), parts, tail);
         let end = log.end();
-        let path = dir.join(steps::FILE);
-        let (mut order, dropped, used) = steps::replay(&path, end)?;
+        let path = dir.join(reorder_log::FILE);
+        let (mut order, dropped, used) = reorder_log::replay(&path, end)?;
         if write && std::fs::metadata(&path).is_ok_and(|file| file.len() > used) {
             OpenOptions::new().write(true).open(&path)?.set_len(used)?;
         }
@@ -311,7 +311,7 @@ impl JobLog {
     fn place(&mut self, lines: &LogLines, from: usize, source: Source) -> io::Result<Vec<New>> {
         let snapshot = self.snapshot();
         let mut near = Neighbours::default();
-        let mut ahead: HashMap<i64, Known> = HashMap::new();
+        let mut ahead: HashMap<i64, Dedup> = HashMap::new();
         let mut new: Vec<New> = Vec::new();
         // Of each line its time, and the row of the stored line that it repeats.
         let mut known: Vec<(i64, Option<u64>)> = Vec::new();
@@ -382,7 +382,7 @@ impl JobLog {
         let rows: Vec<u64> = new.iter().map(|line| line.row).collect();
         if rows.iter().any(|row| *row < total) {
             self.shuffles += 1;
-            note(problem, self.note_steps(&steps::placed(first, &rows)));
+            note(problem, self.note_steps(&reorder_log::placed(first, &rows)));
         }
         Arc::make_mut(&mut self.order).insert(first, &rows);
     }
@@ -543,7 +543,7 @@ impl JobLog {
         let part = self.parts.remove(0);
         self.dropped += Arc::make_mut(&mut self.order).keep(&[(part.end(), u64::MAX)]);
         self.shuffles += 1;
-        if let Err(error) = self.note_steps(&[Step::Dropped(part.end())]) {
+        if let Err(error) = self.note_steps(&[Reorder::Dropped(part.end())]) {
             tracing::warn!(%error, "the order of a log could not be written");
         }
         if let Some(dir) = &self.dir
@@ -554,8 +554,13 @@ impl JobLog {
         true
     }
 
-    fn note_steps(&mut self, steps: &[Step]) -> io::Result<()> {
-        append_to(self.dir.as_deref(), steps::FILE, &mut self.steps, &steps::bytes(steps))
+    fn note_steps(&mut self, steps: &[Reorder]) -> io::Result<()> {
+        append_to(
+            self.dir.as_deref(),
+            reorder_log::FILE,
+            &mut self.steps,
+            &reorder_log::bytes(steps),
+        )
     }
 
     fn note_origin(&mut self, name: &str) -> io::Result<()> {

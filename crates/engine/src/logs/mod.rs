@@ -9,31 +9,31 @@
 //! A line is written before anybody is told of it, so that one which was shown is there after the
 //! program is killed. What was written is put on the disk every [`SYNC`].
 
-mod at_hand;
-pub mod bits;
+pub mod bitmap;
 mod bytes;
-mod carried;
-pub mod catalogue;
 mod cut;
+mod dedup;
 pub mod find;
-mod keep;
-mod known;
 pub mod log;
+pub mod log_index;
+mod open_log;
 pub mod order;
 pub mod reader;
 pub mod record;
+mod render_state;
+mod reorder_log;
+mod retention;
 pub mod save;
 mod seek;
 pub mod segment;
-mod side;
+mod sidecar;
 pub mod snapshot;
-mod steps;
+mod stack_trace;
 mod store;
 pub mod stored;
 #[cfg(test)]
 mod tests;
 pub mod text;
-mod trace;
 mod write;
 
 use std::path::PathBuf;
@@ -47,8 +47,8 @@ use jobwatch_core::model::Source;
 use jobwatch_core::server::ServerId;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-pub use at_hand::BEGINNING;
-pub use catalogue::Owner;
+pub use log_index::Owner;
+pub use open_log::BEGINNING;
 pub use snapshot::Snapshot;
 use store::Store;
 
@@ -57,7 +57,7 @@ pub const SYNC: Duration = Duration::from_secs(1);
 
 /// Where logs are kept.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum Location {
     /// In this directory.
     Directory(PathBuf),
     /// Read from there, but written to memory only.
@@ -83,11 +83,11 @@ impl Default for Budget {
 
 /// What the store tells on its own account.
 #[derive(Debug)]
-pub enum Told {
+pub enum StoreEvent {
     /// How many lines a log has now.
     Count(Owner, u64),
     /// A watched log as it is now.
-    Log(Owner, LogNow),
+    Log(Owner, LogContents),
     /// Lines that were new, where somebody wants to hear them.
     Kept {
         /// Whose.
@@ -107,7 +107,7 @@ pub enum Told {
 
 /// A log as it is now.
 #[derive(Clone, Debug, Default)]
-pub struct LogNow {
+pub struct LogContents {
     /// Its lines.
     pub lines: Arc<Snapshot>,
     /// Stretches of time in which lines may have been missed, in nanoseconds since 1970: the time of
@@ -147,9 +147,13 @@ impl LogStore {
     /// Opens the store. It always opens: what stands in the way is told through `told`. With
     /// `lines_wanted` every new line is told as well.
     #[must_use]
-    pub fn open(place: Place, lines_wanted: bool, told: mpsc::UnboundedSender<Told>) -> LogStore {
+    pub fn open(
+        place: Location,
+        lines_wanted: bool,
+        events: mpsc::UnboundedSender<StoreEvent>,
+    ) -> LogStore {
         let (requests, taken) = channel();
-        let run = move || Store::open(place, lines_wanted, told).run(&taken);
+        let run = move || Store::open(place, lines_wanted, events).run(&taken);
         if let Err(error) = std::thread::Builder::new().name("logs".to_owned()).spawn(run) {
             // The receiver is gone with the closure: requests are dropped unheard.
             tracing::error!(%error, "the log store's thread did not start");
@@ -185,7 +189,7 @@ impl LogStore {
         self.send(Request::Unwatch(owner));
     }
 
-    /// Asks for how many lines a log has; told as [`Told::Count`].
+    /// Asks for how many lines a log has; told as [`StoreEvent::Count`].
     pub fn count(&self, owner: Owner) {
         self.send(Request::Count(owner));
     }

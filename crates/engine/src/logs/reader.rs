@@ -6,15 +6,15 @@
 use std::io;
 use std::sync::Arc;
 
-use super::at_hand::BEGINNING;
-use super::bits::{Bits, Index};
-use super::carried::Carried;
+use super::bitmap::{Bitmap, Index};
 use super::find::{Needle, Search};
+use super::open_log::BEGINNING;
 use super::record::{CONTINUED, NO_TIME, Record, STYLED};
+use super::render_state::RenderState;
 use super::snapshot::{Levels, Snapshot};
+use super::stack_trace::is_bare;
 use super::stored::Lines;
 use super::text;
-use super::trace::is_bare;
 use super::write::Writer;
 use crate::redact::prefix;
 use crate::views::{Earlier, LogFormat, LogGap, LogRow, LogState, LogText, Span};
@@ -35,7 +35,7 @@ pub const MAX_COPIED: u64 = 100_000;
 const MAX_COPY: usize = 32 << 20;
 
 /// One log of a view.
-pub(super) struct Lane {
+pub(super) struct MergeSource {
     pub(super) log: Arc<Snapshot>,
     /// The lines that are rows; `None` for all.
     pub(super) rows: Option<Index>,
@@ -44,8 +44,8 @@ pub(super) struct Lane {
     pub(super) gaps: Vec<LogGap>,
 }
 
-impl Lane {
-    /// Bits before a row of the log.
+impl MergeSource {
+    /// Bitmap before a row of the log.
     pub(super) fn rank(&self, index: Option<&Index>, row: u64) -> u64 {
         let Some(index) = index else { return row };
         let of = self.log.order.stretches(0, row);
@@ -74,13 +74,13 @@ impl Lane {
 /// A row before it is written out.
 #[derive(Clone, Copy, Debug)]
 enum Entry {
-    Line { lane: usize, row: u64, stored: u64, record: Record },
-    Gap { lane: usize, gap: LogGap },
+    Line { source: usize, row: u64, stored: u64, record: Record },
+    Gap { source: usize, gap: LogGap },
 }
 
 /// See the module's documentation.
 pub struct Reader {
-    pub(super) lanes: Vec<Lane>,
+    pub(super) sources: Vec<MergeSource>,
     search: Option<Arc<Search>>,
     /// Names of the jobs, for what is saved.
     names: Vec<String>,
@@ -95,11 +95,11 @@ impl Reader {
         names: Vec<String>,
         search: Option<Arc<Search>>,
     ) -> Reader {
-        let lanes = logs.iter().zip(gaps).enumerate().map(|(lane, (log, gaps))| {
+        let sources = logs.iter().zip(gaps).enumerate().map(|(source, (log, gaps))| {
             let (mut rows, mut marks) = (None, None);
             if let Some(search) = &search {
-                let found = search.found(lane);
-                let mut of: Vec<&Bits> = vec![&found.shown];
+                let found = search.found(source);
+                let mut of: Vec<&Bitmap> = vec![&found.shown];
                 match search.rules().only {
                     Some(0) => of.push(&found.matches),
                     Some(_) => of.push(&found.near),
@@ -113,15 +113,18 @@ impl Reader {
                     marks = Some(Index::of(&of));
                 }
             }
-            Lane { log: Arc::clone(log), rows, marks, gaps }
+            MergeSource { log: Arc::clone(log), rows, marks, gaps }
         });
-        Reader { lanes: lanes.collect(), search, names }
+        Reader { sources: sources.collect(), search, names }
     }
 
     /// Rows, gaps included.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.count(lane.rows.as_ref()) + lane.gaps.len() as u64).sum()
+        self.sources
+            .iter()
+            .map(|source| source.count(source.rows.as_ref()) + source.gaps.len() as u64)
+            .sum()
     }
 
     /// Whether there is no row.
@@ -132,14 +135,14 @@ impl Reader {
 
     /// Rows before a time; with `until`, those of that very time as well.
     pub(super) fn before(&self, time: i64, until: bool) -> io::Result<Vec<(u64, u64)>> {
-        self.lanes
+        self.sources
             .iter()
-            .map(|lane| {
+            .map(|source| {
                 let row = match until {
-                    true => lane.log.upper_bound((time, u32::MAX))?,
-                    false => lane.log.lower_bound((time, 0))?,
+                    true => source.log.upper_bound((time, u32::MAX))?,
+                    false => source.log.lower_bound((time, 0))?,
                 };
-                let gaps = lane.gaps.iter();
+                let gaps = source.gaps.iter();
                 let gaps = gaps.take_while(|gap| {
                     let at = gap_time(gap);
                     at < time || (until && at == time)
@@ -150,16 +153,16 @@ impl Reader {
     }
 
     pub(super) fn rows_at(&self, split: &[(u64, u64)]) -> u64 {
-        let rows = self.lanes.iter().zip(split);
-        rows.map(|(lane, (row, gaps))| lane.rank(lane.rows.as_ref(), *row) + gaps).sum()
+        let rows = self.sources.iter().zip(split);
+        rows.map(|(source, (row, gaps))| source.rank(source.rows.as_ref(), *row) + gaps).sum()
     }
 
-    /// How many rows of each lane, and how many of its gaps, come before the nth row.
+    /// How many rows of each source, and how many of its gaps, come before the nth row.
     pub(super) fn split(&self, nth: u64) -> io::Result<Vec<(u64, u64)>> {
-        if let [lane] = self.lanes.as_slice()
-            && lane.gaps.is_empty()
+        if let [source] = self.sources.as_slice()
+            && source.gaps.is_empty()
         {
-            return Ok(vec![(nth.min(lane.count(lane.rows.as_ref())), 0)]);
+            return Ok(vec![(nth.min(source.count(source.rows.as_ref())), 0)]);
         }
         // The latest time before which there are at most `nth` rows.
         let (mut low, mut high) = (NO_TIME, i64::MAX);
@@ -175,9 +178,9 @@ impl Reader {
         let end = self.before(low, true)?;
         let mut left = nth - self.rows_at(&begin).min(nth);
         let mut split = Vec::new();
-        // Among rows of one time: lane by lane, lines before gaps.
-        for ((lane, begin), end) in self.lanes.iter().zip(begin).zip(end) {
-            let rank = |row| lane.rank(lane.rows.as_ref(), row);
+        // Among rows of one time: source by source, lines before gaps.
+        for ((source, begin), end) in self.sources.iter().zip(begin).zip(end) {
+            let rank = |row| source.rank(source.rows.as_ref(), row);
             let lines = (rank(end.0) - rank(begin.0)).min(left);
             left -= lines;
             let gaps = (end.1 - begin.1).min(left);
@@ -190,23 +193,23 @@ impl Reader {
     fn entries(&self, first: u64, count: u64) -> io::Result<Vec<Entry>> {
         let mut heads: Vec<(u64, u64)> = self.split(first)?;
         let mut ready: Vec<Vec<Entry>> = Vec::new();
-        for (number, (lane, (row, _))) in self.lanes.iter().zip(&heads).enumerate() {
+        for (number, (source, (row, _))) in self.sources.iter().zip(&heads).enumerate() {
             let mut lines = Vec::new();
-            match &lane.rows {
+            match &source.rows {
                 None => {
                     let mut records = Vec::new();
-                    let many = count.min(lane.log.len().saturating_sub(*row));
-                    lane.log.records(*row, many, &mut records)?;
+                    let many = count.min(source.log.len().saturating_sub(*row));
+                    source.log.records(*row, many, &mut records)?;
                     for (row, (stored, record)) in (*row..).zip(records) {
-                        lines.push(Entry::Line { lane: number, row, stored, record });
+                        lines.push(Entry::Line { source: number, row, stored, record });
                     }
                 }
                 Some(rows) => {
                     for nth in *row..row + count {
-                        let Some(row) = lane.select(Some(rows), nth) else { break };
-                        let Some(stored) = lane.log.order.stored(row) else { break };
-                        let record = lane.log.stored_record(stored)?;
-                        lines.push(Entry::Line { lane: number, row, stored, record });
+                        let Some(row) = source.select(Some(rows), nth) else { break };
+                        let Some(stored) = source.log.order.stored(row) else { break };
+                        let record = source.log.stored_record(stored)?;
+                        lines.push(Entry::Line { source: number, row, stored, record });
                     }
                 }
             }
@@ -215,13 +218,13 @@ impl Reader {
         }
         let mut entries = Vec::new();
         while (entries.len() as u64) < count {
-            let next = self.lanes.iter().enumerate().filter_map(|(number, lane)| {
+            let next = self.sources.iter().enumerate().filter_map(|(number, source)| {
                 let line = ready[number].last().map(|entry| match entry {
                     Entry::Line { record, .. } => (record.time, number, 0_u8),
                     Entry::Gap { .. } => (i64::MAX, number, 0),
                 });
                 let at = usize::try_from(heads[number].1).unwrap_or(usize::MAX);
-                let gap = lane.gaps.get(at).map(|gap| (gap_time(gap), number, 1));
+                let gap = source.gaps.get(at).map(|gap| (gap_time(gap), number, 1));
                 line.into_iter().chain(gap).min()
             });
             let Some((_, number, kind)) = next.min() else { break };
@@ -229,7 +232,7 @@ impl Reader {
                 entries.extend(ready[number].pop());
             } else {
                 let at = usize::try_from(heads[number].1).unwrap_or(usize::MAX);
-                entries.push(Entry::Gap { lane: number, gap: self.lanes[number].gaps[at] });
+                entries.push(Entry::Gap { source: number, gap: self.sources[number].gaps[at] });
                 heads[number].1 += 1;
             }
         }
@@ -241,8 +244,8 @@ impl Reader {
     /// # Errors
     /// The file system's.
     pub fn window(&self, first: u64, count: u64) -> io::Result<Vec<LogRow>> {
-        let mut carried = Carried::default();
-        self.entries(first, count)?.into_iter().map(|entry| self.row(entry, &mut carried)).collect()
+        let mut render = RenderState::default();
+        self.entries(first, count)?.into_iter().map(|entry| self.row(entry, &mut render)).collect()
     }
 
     fn needle(&self) -> Option<&Needle> {
@@ -251,18 +254,18 @@ impl Reader {
 
     /// The first row of a log that may have to do with how another one looks: in a gap before it what
     /// was left on may have ended.
-    fn settled(&self, lane: usize, record: &Record) -> io::Result<u64> {
-        let Lane { log, gaps, .. } = &self.lanes[lane];
+    fn settled(&self, source: usize, record: &Record) -> io::Result<u64> {
+        let MergeSource { log, gaps, .. } = &self.sources[source];
         let gap = gaps.iter().map(gap_time).take_while(|at| *at < record.time).last();
         gap.map_or(Ok(0), |at| log.upper_bound((at, u32::MAX)))
     }
 
-    fn row(&self, entry: Entry, carried: &mut Carried) -> io::Result<LogRow> {
-        let (lane, row, stored, record) = match entry {
-            Entry::Line { lane, row, stored, record } => (lane, row, stored, record),
-            Entry::Gap { lane, gap } => return Ok(gap_row(lane, gap)),
+    fn row(&self, entry: Entry, render: &mut RenderState) -> io::Result<LogRow> {
+        let (source, row, stored, record) = match entry {
+            Entry::Line { source, row, stored, record } => (source, row, stored, record),
+            Entry::Gap { source, gap } => return Ok(gap_row(source, gap)),
         };
-        let log = &self.lanes[lane].log;
+        let log = &self.sources[source].log;
         let styled = record.has(STYLED);
         let bytes = log.text(stored, &record, if styled { DRAWN } else { SHOWN })?;
         let shown = String::from_utf8_lossy(&bytes);
@@ -273,8 +276,8 @@ impl Reader {
             &*shown
         };
         let mut more = u64::from(record.len) - bytes.len() as u64;
-        let from = self.settled(lane, &record)?;
-        let start = carried.before(lane, log, row, record.origin, from)?;
+        let from = self.settled(source, &record)?;
+        let start = render.before(source, log, row, record.origin, from)?;
         let (mut fields, mut drawn) = (Vec::new(), text::Drawn::default());
         if more == 0
             && !self.search.as_ref().is_some_and(|search| search.rules().raw)
@@ -289,7 +292,7 @@ impl Reader {
             drawn = text::draw(shown, start);
         }
         if more == 0 {
-            carried.after(lane, row, record.origin, if styled { drawn.end } else { start });
+            render.after(source, row, record.origin, if styled { drawn.end } else { start });
         }
         let mut lines = drawn.lines;
         let below = lines.len().saturating_sub(1);
@@ -300,9 +303,9 @@ impl Reader {
         };
         let first = first.unwrap_or(0);
         let mut spans = if lines.is_empty() { Vec::new() } else { lines.swap_remove(first) };
-        let mut trace = self.trace(lane, row, COUNTED)?;
+        let mut trace = self.trace(source, row, COUNTED)?;
         trace.retain(|(hidden, ..)| *hidden);
-        if let Some(reason) = self.reason(lane, shown, &trace)? {
+        if let Some(reason) = self.reason(source, shown, &trace)? {
             spans = text::draw(&reason, start).lines.swap_remove(0);
         }
         more += text::cut(&mut spans, SHOWN);
@@ -310,14 +313,14 @@ impl Reader {
         if let Some(needle) = self.needle() {
             let visible: String = spans.iter().map(|span| span.text.as_str()).collect();
             let places = needle.places(&visible);
-            let marks = self.lanes[lane].marks.as_ref();
+            let marks = self.sources[source].marks.as_ref();
             matched = !places.is_empty() || marks.is_some_and(|marks| marks.has(stored));
             spans = text::mark(spans, &places);
         }
         spans = text::expand(spans);
         Ok(LogRow {
-            id: format!("{lane}:{stored}"),
-            job: u32::try_from(lane).unwrap_or(u32::MAX),
+            id: format!("{source}:{stored}"),
+            job: u32::try_from(source).unwrap_or(u32::MAX),
             line: log.dropped + row + 1,
             at: record.at().map(|at| at.as_millisecond()),
             level: record.level().map(|level| level.word().to_owned()),
@@ -337,23 +340,23 @@ impl Reader {
     /// with which Python ends one.
     fn reason(
         &self,
-        lane: usize,
+        source: usize,
         begin: &str,
         trace: &[(bool, u64, Record)],
     ) -> io::Result<Option<String>> {
         let Some((_, stored, record)) = trace.last().filter(|_| is_bare(begin)) else {
             return Ok(None);
         };
-        let bytes = self.lanes[lane].log.text(*stored, record, SHOWN)?;
+        let bytes = self.sources[source].log.text(*stored, record, SHOWN)?;
         let text = String::from_utf8_lossy(&bytes);
         Ok((!text.starts_with([' ', '\t'])).then(|| text.into_owned()))
     }
 
     /// The lines that go on with a log's row where they are folded, at most so many, and whether each
     /// is hidden for that.
-    fn trace(&self, lane: usize, row: u64, most: u64) -> io::Result<Vec<(bool, u64, Record)>> {
+    fn trace(&self, source: usize, row: u64, most: u64) -> io::Result<Vec<(bool, u64, Record)>> {
         let mut trace = Vec::new();
-        let Lane { log, rows, .. } = &self.lanes[lane];
+        let MergeSource { log, rows, .. } = &self.sources[source];
         if !self.search.as_ref().is_some_and(|search| search.rules().folds()) {
             return Ok(trace);
         }
@@ -384,14 +387,14 @@ impl Reader {
     pub fn state(&self) -> io::Result<LogState> {
         let mut state = LogState { searched: 1.0, earlier: Earlier::Never, ..LogState::default() };
         let mut levels = Levels::default();
-        for lane in &self.lanes {
-            let log = &lane.log;
+        for source in &self.sources {
+            let log = &source.log;
             state.lines += log.len();
             state.dropped += log.dropped;
             for (sum, more) in levels.iter_mut().zip(log.levels(0, log.len())?) {
                 *sum += more;
             }
-            state.matches += lane.marks.as_ref().map_or(0, |marks| lane.count(Some(marks)));
+            state.matches += source.marks.as_ref().map_or(0, |marks| source.count(Some(marks)));
             state.end.push(log.end_stored());
         }
         state.levels = levels.to_vec();
@@ -402,8 +405,8 @@ impl Reader {
 
     pub(super) fn span(&self) -> io::Result<Option<(i64, i64)>> {
         let mut all: Option<(i64, i64)> = None;
-        for lane in &self.lanes {
-            if let Some((from, to)) = lane.log.span()? {
+        for source in &self.sources {
+            if let Some((from, to)) = source.log.span()? {
                 let (low, high) = all.unwrap_or((from, to));
                 all = Some((low.min(from), high.max(to)));
             }
@@ -412,9 +415,9 @@ impl Reader {
     }
 
     /// The view's row of a log's row, or of the first after it that is one.
-    pub(super) fn view_row(&self, lane: usize, row: u64) -> io::Result<u64> {
-        let here = &self.lanes[lane];
-        if let [_] = self.lanes.as_slice()
+    pub(super) fn view_row(&self, source: usize, row: u64) -> io::Result<u64> {
+        let here = &self.sources[source];
+        if let [_] = self.sources.as_slice()
             && here.gaps.is_empty()
         {
             return Ok(here.rank(here.rows.as_ref(), row));
@@ -426,9 +429,9 @@ impl Reader {
         let split = self.before(time, false)?;
         let mut before = self.rows_at(&split);
         let upto = self.before(time, true)?;
-        for (number, other) in self.lanes.iter().enumerate().take(lane + 1) {
+        for (number, other) in self.sources.iter().enumerate().take(source + 1) {
             let rank = |row| other.rank(other.rows.as_ref(), row);
-            if number == lane {
+            if number == source {
                 before += rank(row) - rank(split[number].0);
             } else {
                 before += rank(upto[number].0) - rank(split[number].0);
@@ -443,16 +446,16 @@ impl Reader {
     /// # Errors
     /// The file system's.
     pub fn text(&self, row: u64) -> io::Result<Option<LogText>> {
-        let Some(Entry::Line { lane, row, stored, record }) = self.entries(row, 1)?.pop() else {
+        let Some(Entry::Line { source, row, stored, record }) = self.entries(row, 1)?.pop() else {
             return Ok(None);
         };
-        let log = &self.lanes[lane].log;
+        let log = &self.sources[source].log;
         let bytes = log.text(stored, &record, WHOLE)?;
         let mut text = String::from_utf8_lossy(&bytes).into_owned();
         let json = (text.len() <= JSON).then(|| text::json_in(&text)).flatten();
         let mut more = u64::from(record.len) - bytes.len() as u64;
         if !record.has(CONTINUED) {
-            for (_, stored, record) in self.trace(lane, row, u64::MAX)? {
+            for (_, stored, record) in self.trace(source, row, u64::MAX)? {
                 let bytes = log.text(stored, &record, WHOLE.saturating_sub(text.len()))?;
                 more += u64::from(record.len) - bytes.len() as u64;
                 if !bytes.is_empty() || record.len == 0 {
@@ -461,8 +464,8 @@ impl Reader {
                 }
             }
         }
-        let from = self.settled(lane, &record)?;
-        let start = Carried::default().before(lane, log, row, record.origin, from)?;
+        let from = self.settled(source, &record)?;
+        let start = RenderState::default().before(source, log, row, record.origin, from)?;
         let styled = text::is_styled(&text);
         let mut lines =
             text::draw(prefix(&text, if styled { DRAWN } else { 4 * SHOWN }), start).lines;
@@ -491,8 +494,8 @@ impl Reader {
     pub fn lines(&self, first: u64, count: u64) -> io::Result<Lines> {
         let mut all = Lines::default();
         for entry in self.entries(first, count)? {
-            let Entry::Line { lane, stored, record, .. } = entry else { continue };
-            all.add(&self.lanes[lane].log, stored, &record)?;
+            let Entry::Line { source, stored, record, .. } = entry else { continue };
+            all.add(&self.sources[source].log, stored, &record)?;
         }
         Ok(all)
     }
@@ -528,15 +531,15 @@ impl Reader {
     ) -> io::Result<()> {
         let mut entries = self.entries(first, count)?.into_iter().peekable();
         while let Some(entry) = entries.next() {
-            let Entry::Line { lane, row, stored, record } = entry else { continue };
-            let log = &self.lanes[lane].log;
+            let Entry::Line { source, row, stored, record } = entry else { continue };
+            let log = &self.sources[source].log;
             // Nothing is folded between two rows that follow each other in their log.
             let follows = matches!(entries.peek(),
-                Some(Entry::Line { lane: of, row: next, .. }) if (*of, *next) == (lane, row + 1));
+                Some(Entry::Line { source: of, row: next, .. }) if (*of, *next) == (source, row + 1));
             let most = if follows { 0 } else { u64::MAX };
-            let job = (self.lanes.len() > 1).then(|| self.names[lane].as_str());
+            let job = (self.sources.len() > 1).then(|| self.names[source].as_str());
             // What is folded into a row goes with it: nobody saves a log to lose its stack traces.
-            let trace = self.trace(lane, row, most)?.into_iter();
+            let trace = self.trace(source, row, most)?.into_iter();
             let hidden = trace.take_while(|(hidden, ..)| *hidden).map(|(_, at, of)| (at, of));
             for (stored, record) in std::iter::once((stored, record)).chain(hidden) {
                 let bytes = log.text(stored, &record, usize::MAX)?;
@@ -560,10 +563,10 @@ fn gap_time(gap: &LogGap) -> i64 {
     gap.from.saturating_mul(1_000_000).saturating_add(999_999)
 }
 
-fn gap_row(lane: usize, gap: LogGap) -> LogRow {
+fn gap_row(source: usize, gap: LogGap) -> LogRow {
     LogRow {
-        id: format!("{lane}:gap:{}", gap.from),
-        job: u32::try_from(lane).unwrap_or(u32::MAX),
+        id: format!("{source}:gap:{}", gap.from),
+        job: u32::try_from(source).unwrap_or(u32::MAX),
         line: 0,
         at: Some(gap.from),
         level: None,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::reader::{Lane, Reader};
+use super::reader::{MergeSource, Reader};
 use super::record::LEVELS;
 use super::snapshot::Levels;
 use crate::views::{LogLevel, LogMap, LogPlace, LogTarget};
@@ -26,9 +26,9 @@ impl Reader {
                 Ok(at(self.rows_at(&self.before(time, false)?)))
             }
             LogTarget::Line { line } => {
-                let Some(lane) = self.lanes.first() else { return Ok(None) };
-                let row = line.saturating_sub(1).saturating_sub(lane.log.dropped);
-                Ok(at(self.view_row(0, row.min(lane.log.len()))?))
+                let Some(source) = self.sources.first() else { return Ok(None) };
+                let row = line.saturating_sub(1).saturating_sub(source.log.dropped);
+                Ok(at(self.view_row(0, row.min(source.log.len()))?))
             }
             LogTarget::Level { from, back, level } => {
                 let level = match level {
@@ -44,15 +44,15 @@ impl Reader {
     fn next_of_level(&self, edge: u64, back: bool, level: u8) -> io::Result<Option<u64>> {
         let split = self.split(edge)?;
         let mut best: Option<u64> = None;
-        for (number, lane) in self.lanes.iter().enumerate() {
-            let rows = lane.rows.as_ref();
-            let mut row = match lane.select(rows, split[number].0) {
+        for (number, source) in self.sources.iter().enumerate() {
+            let rows = source.rows.as_ref();
+            let mut row = match source.select(rows, split[number].0) {
                 Some(row) => row,
-                None => lane.log.len(),
+                None => source.log.len(),
             };
             // Rows that the filter hides are passed over.
-            while let Some(hit) = lane.log.next_of_level(row, level, back)? {
-                let stored = lane.log.order.stored(hit);
+            while let Some(hit) = source.log.next_of_level(row, level, back)? {
+                let stored = source.log.order.stored(hit);
                 if rows.is_none_or(|rows| stored.is_some_and(|stored| rows.has(stored))) {
                     let found = self.view_row(number, hit)?;
                     let better =
@@ -69,44 +69,44 @@ impl Reader {
     }
 
     fn next_match(&self, edge: u64, back: bool) -> io::Result<Option<LogPlace>> {
-        let marks = |lane: &Lane, row: u64| lane.rank(lane.marks.as_ref(), row);
+        let marks = |source: &MergeSource, row: u64| source.rank(source.marks.as_ref(), row);
         let all: u64 = self
-            .lanes
+            .sources
             .iter()
-            .filter(|lane| lane.marks.is_some())
-            .map(|lane| lane.count(lane.marks.as_ref()))
+            .filter(|source| source.marks.is_some())
+            .map(|source| source.count(source.marks.as_ref()))
             .sum();
         if all == 0 {
             return Ok(None);
         }
-        // Matches before the row one starts from, of each lane.
+        // Matches before the row one starts from, of each source.
         let split = self.split(edge)?;
         let mut seen = Vec::new();
-        for (lane, (nth, _)) in self.lanes.iter().zip(&split) {
-            let row = lane.select(lane.rows.as_ref(), *nth).unwrap_or(lane.log.len());
-            seen.push(marks(lane, row));
+        for (source, (nth, _)) in self.sources.iter().zip(&split) {
+            let row = source.select(source.rows.as_ref(), *nth).unwrap_or(source.log.len());
+            seen.push(marks(source, row));
         }
         let wrap = match back {
             true => seen.iter().all(|seen| *seen == 0),
             false => self
-                .lanes
+                .sources
                 .iter()
                 .zip(&seen)
-                .all(|(lane, seen)| *seen == marks(lane, lane.log.len())),
+                .all(|(source, seen)| *seen == marks(source, source.log.len())),
         };
         if wrap {
             seen = self
-                .lanes
+                .sources
                 .iter()
-                .map(|lane| if back { marks(lane, lane.log.len()) } else { 0 })
+                .map(|source| if back { marks(source, source.log.len()) } else { 0 })
                 .collect();
         }
         let mut best: Option<(u64, u64)> = None;
         let before: u64 = seen.iter().sum();
-        for (number, (lane, seen)) in self.lanes.iter().zip(&seen).enumerate() {
-            let Some(index) = &lane.marks else { continue };
+        for (number, (source, seen)) in self.sources.iter().zip(&seen).enumerate() {
+            let Some(index) = &source.marks else { continue };
             let nth = if back { seen.checked_sub(1) } else { Some(*seen) };
-            let Some(row) = nth.and_then(|nth| lane.select(Some(index), nth)) else { continue };
+            let Some(row) = nth.and_then(|nth| source.select(Some(index), nth)) else { continue };
             let row = self.view_row(number, row)?;
             let better = best.is_none_or(|(best, _)| if back { row > best } else { row < best });
             if better {
@@ -124,16 +124,16 @@ impl Reader {
         let (slices, buckets) = (u64::from(slices.min(2_000)), u64::from(buckets.min(2_000)));
         let total = self.len();
         let mut map = LogMap::default();
-        let mut sums = self.lanes.iter().map(|_| (0, Levels::default())).collect::<Vec<_>>();
+        let mut sums = self.sources.iter().map(|_| (0, Levels::default())).collect::<Vec<_>>();
         let mut before = (0, 0);
         for slice in 1..=slices.min(total) {
             let end =
                 (u128::from(total) * u128::from(slice) / u128::from(slices.min(total))) as u64;
             let split = self.split(end)?;
             let mut now = (0, 0);
-            for ((lane, sum), (nth, _)) in self.lanes.iter().zip(&mut sums).zip(split) {
-                let row = lane.select(lane.rows.as_ref(), nth).unwrap_or(lane.log.len());
-                let levels = self.levels_upto(lane, sum, row)?;
+            for ((source, sum), (nth, _)) in self.sources.iter().zip(&mut sums).zip(split) {
+                let row = source.select(source.rows.as_ref(), nth).unwrap_or(source.log.len());
+                let levels = self.levels_upto(source, sum, row)?;
                 now = (now.0 + levels[4], now.1 + levels[5] + levels[6]);
             }
             map.slices.push((now.0 - before.0, now.1 - before.1));
@@ -141,16 +141,16 @@ impl Reader {
         }
         let Some((from, to)) = self.span()? else { return Ok(map) };
         map.span = Some((from / 1_000_000, to / 1_000_000));
-        let mut sums = self.lanes.iter().map(|_| (0, Levels::default())).collect::<Vec<_>>();
+        let mut sums = self.sources.iter().map(|_| (0, Levels::default())).collect::<Vec<_>>();
         let mut before: Option<(u64, u64, u64)> = None;
         for bucket in 0..=buckets {
             let width = i128::from(to) - i128::from(from) + 1;
             let time = i128::from(from) + width * i128::from(bucket) / i128::from(buckets.max(1));
             let split = self.before(time as i64, false)?;
             let mut now = (0, 0, 0);
-            for ((lane, sum), (row, _)) in self.lanes.iter().zip(&mut sums).zip(split) {
-                let levels = self.levels_upto(lane, sum, row)?;
-                let rows = lane.rank(lane.rows.as_ref(), row);
+            for ((source, sum), (row, _)) in self.sources.iter().zip(&mut sums).zip(split) {
+                let levels = self.levels_upto(source, sum, row)?;
+                let rows = source.rank(source.rows.as_ref(), row);
                 now = (now.0 + rows, now.1 + levels[4], now.2 + levels[5] + levels[6]);
             }
             if let Some(before) = before {
@@ -161,23 +161,28 @@ impl Reader {
         Ok(map)
     }
 
-    /// Levels of the rows of a lane before a row of its log, going on from an earlier sum.
-    fn levels_upto(&self, lane: &Lane, sum: &mut (u64, Levels), row: u64) -> io::Result<Levels> {
+    /// Levels of the rows of a source before a row of its log, going on from an earlier sum.
+    fn levels_upto(
+        &self,
+        source: &MergeSource,
+        sum: &mut (u64, Levels),
+        row: u64,
+    ) -> io::Result<Levels> {
         let from = sum.0.min(row);
-        if lane.rows.is_none() {
-            let more = lane.log.levels(from, row - from)?;
+        if source.rows.is_none() {
+            let more = source.log.levels(from, row - from)?;
             for (sum, more) in sum.1.iter_mut().zip(more) {
                 *sum += more;
             }
         } else {
-            let rank = |row| lane.rank(lane.rows.as_ref(), row);
+            let rank = |row| source.rank(source.rows.as_ref(), row);
             let (first, end) = (rank(from), rank(row));
             // Of many rows a sample tells where the errors are.
             let step = ((end - first) / 256).max(1);
             let mut nth = first;
             while nth < end {
-                let Some(hit) = lane.select(lane.rows.as_ref(), nth) else { break };
-                let record = lane.log.record(hit)?;
+                let Some(hit) = source.select(source.rows.as_ref(), nth) else { break };
+                let record = source.log.record(hit)?;
                 let weight = step.min(end - nth);
                 sum.1[usize::from(record.level).min(LEVELS - 1)] += weight;
                 nth += step;

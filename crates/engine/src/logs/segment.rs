@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::bytes::{Bytes, read_exact_at};
-use super::carried::Cache;
 use super::record::{CONTINUED, LEVELS, NO_TIME, RECORD, Record, STYLED, text_key};
+use super::render_state::Cache;
 
 /// Lines between two summaries in the index.
 pub const BLOCK: u64 = 4_096;

@@ -12,11 +12,11 @@ use jobwatch_core::model::Source;
 use jobwatch_core::server::ServerId;
 use tokio::sync::{mpsc, oneshot};
 
-use super::at_hand::Open;
-use super::catalogue::{self, Catalogue, Owner, Size};
 use super::log::JobLog;
+use super::log_index::{self, LogIndex, Owner, Size};
+use super::open_log::OpenLog;
 use super::segment::Segment;
-use super::{Budget, LogNow, Place, Request, SYNC, Told, record};
+use super::{Budget, Location, LogContents, Request, SYNC, StoreEvent, record};
 
 /// Between two times at which somebody is told of changes while much comes; the first after a pause
 /// is told at once.
@@ -29,8 +29,8 @@ const SWEEP: Duration = Duration::from_secs(600);
 pub(super) struct Store {
     pub(super) root: Option<PathBuf>,
     pub(super) write: bool,
-    pub(super) catalogue: Option<Catalogue>,
-    pub(super) open: HashMap<Owner, Open>,
+    pub(super) index: Option<LogIndex>,
+    pub(super) open: HashMap<Owner, OpenLog>,
     pub(super) watched: HashMap<Owner, u32>,
     /// How many lines the logs that were at hand in this run had before it.
     pub(super) before: HashMap<Owner, u64>,
@@ -41,7 +41,7 @@ pub(super) struct Store {
     pub(super) budget: Budget,
     pub(super) budgets: HashMap<ServerId, Budget>,
     pub(super) uses: u64,
-    pub(super) told: mpsc::UnboundedSender<Told>,
+    pub(super) events: mpsc::UnboundedSender<StoreEvent>,
     pub(super) lines_wanted: bool,
     pub(super) problem: Option<String>,
     pub(super) syncs: Option<Sender<Vec<Arc<Segment>>>>,
@@ -52,19 +52,19 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn open(
-        place: Place,
+        place: Location,
         lines_wanted: bool,
-        told: mpsc::UnboundedSender<Told>,
+        events: mpsc::UnboundedSender<StoreEvent>,
     ) -> Store {
         let (root, write) = match place {
-            Place::Directory(root) => (Some(root), true),
-            Place::ReadOnly(root) => (Some(root), false),
-            Place::Memory => (None, false),
+            Location::Directory(root) => (Some(root), true),
+            Location::ReadOnly(root) => (Some(root), false),
+            Location::Memory => (None, false),
         };
         let mut store = Store {
             root,
             write,
-            catalogue: None,
+            index: None,
             open: HashMap::new(),
             watched: HashMap::new(),
             before: HashMap::new(),
@@ -73,7 +73,7 @@ impl Store {
             budget: Budget::default(),
             budgets: HashMap::new(),
             uses: 0,
-            told,
+            events,
             lines_wanted,
             problem: None,
             syncs: None,
@@ -82,8 +82,8 @@ impl Store {
         };
         if let Some(root) = store.root.clone().filter(|_| write) {
             match begin(&root) {
-                Ok((catalogue, bytes)) => {
-                    store.catalogue = Some(catalogue);
+                Ok((index, bytes)) => {
+                    store.index = Some(index);
                     store.bytes = bytes;
                     store.syncs = syncing();
                 }
@@ -119,7 +119,7 @@ impl Store {
                         waiting.extend(self.take(request));
                     }
                     if self.told_at.elapsed() >= PACE || !waiting.is_empty() {
-                        self.tell();
+                        self.report_changes();
                     } else {
                         self.untold = true;
                     }
@@ -132,7 +132,7 @@ impl Store {
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if self.untold {
-                        self.tell();
+                        self.report_changes();
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => {
@@ -163,26 +163,26 @@ impl Store {
         match request {
             Request::Append { owner, lines, source, .. } => self.append(&owner, &lines, source),
             Request::Reach(owner, reach) => {
-                self.tell();
-                self.say(Told::Reach(owner, reach));
+                self.report_changes();
+                self.emit(StoreEvent::Reach(owner, reach));
             }
             Request::Watch(owner) => {
                 *self.watched.entry(owner.clone()).or_default() += 1;
-                match self.at_hand(&owner, false) {
+                match self.open_log(&owner, false) {
                     Some(open) => open.changed = true,
-                    None => self.say(Told::Log(owner, LogNow::default())),
+                    None => self.emit(StoreEvent::Log(owner, LogContents::default())),
                 }
             }
             Request::Count(owner) => {
                 let open = self.open.get(&owner).map(|open| open.log.len());
-                let known = || self.catalogue.as_ref()?.size(&owner).ok()?.map(|size| size.lines);
+                let known = || self.index.as_ref()?.size(&owner).ok()?.map(|size| size.lines);
                 let lines = open.or_else(known).unwrap_or(0);
-                self.say(Told::Count(owner, lines));
+                self.emit(StoreEvent::Count(owner, lines));
             }
             Request::Unheard(server) => {
                 let of = self.open.iter_mut().filter(|(owner, _)| owner.server == server);
                 for (_, open) in of {
-                    open.stop_hearing();
+                    open.disconnected();
                 }
             }
             Request::Unwatch(owner) => {
@@ -214,13 +214,13 @@ impl Store {
         // As they are kept they are told.
         let lines = &*super::cut::cut(lines);
         let lines_wanted = self.lines_wanted;
-        let Some(open) = self.at_hand(owner, true) else { return };
+        let Some(open) = self.open_log(owner, true) else { return };
         let last = open.log.last_position();
         let last_time = open.log.last_time();
         let (taken, problem) = open.log.take(lines, source);
         let times = || lines.iter().filter_map(|line| line.at).map(record::nanoseconds);
-        let concerned = open.unheard.is_some() || !open.gaps.is_empty();
-        let mut gaps = concerned && open.heard(times().min().zip(times().max()), source);
+        let concerned = open.missing_since.is_some() || !open.gaps.is_empty();
+        let mut gaps = concerned && open.received(times().min().zip(times().max()), source);
         if let Some((from, to)) = lines.gap() {
             let gap = (record::nanoseconds(from), record::nanoseconds(to));
             gaps |= open.dropped(gap, last_time, taken.lines.len() < lines.len());
@@ -249,7 +249,7 @@ impl Store {
         if lines_wanted && !taken.lines.is_empty() {
             let kept = taken.lines.iter().filter_map(|at| lines.get(*at)).collect();
             let (owner, first) = (owner.clone(), taken.first);
-            self.say(Told::Kept { owner, first, lines: kept, source });
+            self.emit(StoreEvent::Kept { owner, first, lines: kept, source });
         }
         if let Some(error) = problem {
             self.problem(Some(refused(&error)));
@@ -283,7 +283,7 @@ impl Store {
     }
 
     /// The log, opened or, with `create`, made; `None` where there is none.
-    fn at_hand(&mut self, owner: &Owner, create: bool) -> Option<&mut Open> {
+    fn open_log(&mut self, owner: &Owner, create: bool) -> Option<&mut OpenLog> {
         self.uses += 1;
         if !self.open.contains_key(owner) {
             let open = self.bring(owner, create)?;
@@ -294,10 +294,10 @@ impl Store {
         Some(open)
     }
 
-    fn bring(&mut self, owner: &Owner, create: bool) -> Option<Open> {
-        let known = self.catalogue.as_ref().and_then(|all| all.size(owner).ok().flatten());
+    fn bring(&mut self, owner: &Owner, create: bool) -> Option<OpenLog> {
+        let known = self.index.as_ref().and_then(|all| all.size(owner).ok().flatten());
         let size = known.unwrap_or_default();
-        let dir = self.root.as_ref().map(|root| catalogue::directory(root, owner));
+        let dir = self.root.as_ref().map(|root| log_index::directory(root, owner));
         let mut log = None;
         if let Some(dir) = dir.as_ref().filter(|dir| dir.is_dir()) {
             match JobLog::open(dir, self.write) {
@@ -328,7 +328,7 @@ impl Store {
         let before = self.before.get(owner).copied().unwrap_or_else(|| log.end());
         self.before.insert(owner.clone(), before);
         let measured = log.bytes();
-        let mut open = Open {
+        let mut open = OpenLog {
             log,
             size,
             used: self.uses,
@@ -339,11 +339,11 @@ impl Store {
             uncounted: false,
             before,
             gaps,
-            unheard: None,
+            missing_since: None,
         };
         // Nobody listened since it was closed, unless that was for want of room only.
         if !self.heard.contains(owner) {
-            open.stop_hearing();
+            open.disconnected();
         }
         self.heard.insert(owner.clone());
         Some(open)
@@ -351,7 +351,7 @@ impl Store {
 
     fn create(&mut self, dir: &Path, owner: &Owner) -> Option<JobLog> {
         let made = JobLog::create(Some(dir)).and_then(|log| {
-            catalogue::mark(dir, owner)?;
+            log_index::mark(dir, owner)?;
             Ok(log)
         });
         match made {
@@ -366,7 +366,7 @@ impl Store {
     }
 
     /// Tells of the logs that have changed.
-    fn tell(&mut self) {
+    fn report_changes(&mut self) {
         self.write();
         self.untold = false;
         self.told_at = Instant::now();
@@ -375,32 +375,32 @@ impl Store {
             if !std::mem::take(&mut open.changed) {
                 continue;
             }
-            all.push(Told::Count(owner.clone(), open.log.len()));
+            all.push(StoreEvent::Count(owner.clone(), open.log.len()));
             if self.watched.contains_key(owner) {
-                all.push(Told::Log(owner.clone(), open.state()));
+                all.push(StoreEvent::Log(owner.clone(), open.state()));
             }
         }
-        for told in all {
-            self.say(told);
+        for events in all {
+            self.emit(events);
         }
     }
 
-    pub(super) fn say(&self, told: Told) {
+    pub(super) fn emit(&self, events: StoreEvent) {
         // Nobody listens any more when the program ends.
-        let _ = self.told.send(told);
+        let _ = self.events.send(events);
     }
 
     fn problem(&mut self, problem: Option<String>) {
         if self.problem != problem {
             self.problem.clone_from(&problem);
-            self.say(Told::Health(problem));
+            self.emit(StoreEvent::Health(problem));
         }
     }
 
     /// Puts into the catalogue what has changed.
     pub(super) fn count(&mut self) {
         self.write();
-        let Some(catalogue) = &mut self.catalogue else { return };
+        let Some(index) = &mut self.index else { return };
         let mut changed = Vec::new();
         for (owner, open) in &mut self.open {
             if std::mem::take(&mut open.uncounted) {
@@ -410,10 +410,10 @@ impl Store {
             }
         }
         if !changed.is_empty()
-            && let Err(error) = catalogue.put(&changed)
+            && let Err(error) = index.put(&changed)
         {
             // It is made anew when it is lost.
-            tracing::warn!(%error, "the catalogue of logs could not be written");
+            tracing::warn!(%error, "the index of logs could not be written");
         }
     }
 
@@ -472,12 +472,12 @@ impl Store {
             }
             return;
         }
-        let known = self.catalogue.as_ref().and_then(|all| all.size(&owner).ok().flatten());
+        let known = self.index.as_ref().and_then(|all| all.size(&owner).ok().flatten());
         if let Some(size) = known.filter(|size| size.ended != ended)
-            && let Some(catalogue) = &mut self.catalogue
-            && let Err(error) = catalogue.put(&[(owner, Size { ended, ..size })])
+            && let Some(index) = &mut self.index
+            && let Err(error) = index.put(&[(owner, Size { ended, ..size })])
         {
-            tracing::warn!(%error, "the catalogue of logs could not be written");
+            tracing::warn!(%error, "the index of logs could not be written");
         }
     }
 
@@ -488,22 +488,22 @@ impl Store {
         if !self.write {
             return;
         }
-        if let Some(catalogue) = &self.catalogue
-            && let Err(error) = catalogue.remove_server(server)
+        if let Some(index) = &self.index
+            && let Err(error) = index.remove_server(server)
         {
-            tracing::warn!(%error, "the catalogue of logs could not be written");
+            tracing::warn!(%error, "the index of logs could not be written");
         }
         if let Some(root) = &self.root {
-            remove_directory(&catalogue::server_directory(root, server));
+            remove_directory(&log_index::server_directory(root, server));
         }
     }
 }
 
-fn begin(root: &Path) -> Result<(Catalogue, BTreeMap<ServerId, u64>), String> {
+fn begin(root: &Path) -> Result<(LogIndex, BTreeMap<ServerId, u64>), String> {
     crate::settings::create_private_directory(root).map_err(|error| error.to_string())?;
-    let catalogue = Catalogue::open(root).map_err(|error| error.to_string())?;
-    let bytes = catalogue.bytes().map_err(|error| error.to_string())?;
-    Ok((catalogue, bytes.into_iter().collect()))
+    let index = LogIndex::open(root).map_err(|error| error.to_string())?;
+    let bytes = index.bytes().map_err(|error| error.to_string())?;
+    Ok((index, bytes.into_iter().collect()))
 }
 
 fn refused(error: &std::io::Error) -> String {

@@ -4,7 +4,7 @@ use std::io;
 
 use jobwatch_core::log::{LogLine, LogLines};
 
-use super::reader::{Lane, Reader};
+use super::reader::{MergeSource, Reader};
 use super::record::Record;
 use super::snapshot::Snapshot;
 
@@ -44,7 +44,7 @@ impl Reader {
         from: u64,
         mut each: impl FnMut(Lines) -> bool,
     ) -> io::Result<()> {
-        let Some(Lane { log, .. }) = self.lanes.first() else { return Ok(()) };
+        let Some(MergeSource { log, .. }) = self.sources.first() else { return Ok(()) };
         let mut records = Vec::new();
         for run in log.order.runs() {
             let skipped = from.saturating_sub(run.first).min(run.len);

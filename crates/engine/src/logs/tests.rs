@@ -432,11 +432,11 @@ fn filters_combine() {
 fn several_logs_are_merged_by_time() {
     let mut logs = Vec::new();
     let mut expected = Vec::new();
-    for (lane, step) in [(0, 3), (1, 5), (2, 7)] {
+    for (source, step) in [(0, 3), (1, 5), (2, 7)] {
         let mut log = JobLog::create(None).unwrap();
         let plain: Vec<Plain> =
-            (0..300).map(|n| at(n * step + 1, &format!("{lane} {n}"))).collect();
-        expected.extend(plain.iter().map(|line| (line.0.unwrap(), lane, line.2.clone())));
+            (0..300).map(|n| at(n * step + 1, &format!("{source} {n}"))).collect();
+        expected.extend(plain.iter().map(|line| (line.0.unwrap(), source, line.2.clone())));
         push(&mut log, &plain, Source::Socket);
         logs.push(Arc::new(log.snapshot()));
     }

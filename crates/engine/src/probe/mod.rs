@@ -4,7 +4,7 @@
 //! carries a key. What the answers mean is decided in [`jobwatch_core::probe`].
 
 mod ask;
-mod words;
+mod message;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -165,9 +165,9 @@ impl Probe<'_> {
             _ => None,
         };
         if let Some(finding) = nearby {
-            return words::nearby(&typed, first, finding);
+            return message::nearby(&typed, first, finding);
         }
-        words::nothing(&typed, first, second)
+        message::nothing(&typed, first, second)
     }
 
     /// Where a redirect leads only to the same host by TLS.
@@ -296,14 +296,14 @@ impl Probe<'_> {
     /// Completes what was found, and words it.
     async fn chosen(&self, mut look: Look, typed: &Typed) -> Probed {
         let Some(best) = look.found.first_mut() else {
-            return words::nothing(typed, look, None);
+            return message::nothing(typed, look, None);
         };
         match best.kind {
             DialectKind::BullBoard => self.complete_bull_board(best).await,
             DialectKind::Kecs => self.complete_kecs(best).await,
             _ => {}
         }
-        words::chosen(typed, look)
+        message::chosen(typed, look)
     }
 
     /// The socket and the API of Better Bull Board are two programs on two ports.
@@ -399,7 +399,7 @@ pub(crate) async fn reach(clients: &Clients, url: &Url, limit: Duration) -> Reac
         Trouble::Silent | Trouble::Other(_) => Remedy::Reconnect,
         _ => Remedy::SetSocketUrl,
     };
-    Reach::Fails(words::words(url, &trouble), remedy)
+    Reach::Fails(message::describe(url, &trouble), remedy)
 }
 
 async fn knock(clients: &Clients, url: &Url) -> Result<(), Trouble> {
@@ -478,7 +478,7 @@ pub(crate) async fn identify(clients: &Clients, kind: DialectKind, api: &Url) ->
             Trouble::Certificate(_) => Remedy::TrustCertificate,
             _ => Remedy::SetApiUrl,
         };
-        return Identity::Unreachable(words::words(api, &trouble), remedy);
+        return Identity::Unreachable(message::describe(api, &trouble), remedy);
     }
     let found = judge(&base, &answers);
     let this = found.iter().find(|finding| finding.kind == kind);

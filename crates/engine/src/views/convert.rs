@@ -1,16 +1,14 @@
 //! From the core's words to the page's.
 
 use jiff::Timestamp;
-use jobwatch_core::connection::{self, ConnectionState, Status};
+use jobwatch_core::connection::{self, Status};
 use jobwatch_core::dialect::job_state;
 use jobwatch_core::jobs::{Transition, TransitionKind};
 use jobwatch_core::model::{Job, JobState, QueuePatch, Source};
 use jobwatch_core::notify::{explain, headline};
 
 use super::about::about;
-use super::{
-    JobRow, LinkView, NoticeRow, QueueRow, Remedy, StateKind, StateView, StatusView, TimelineRow,
-};
+use super::{JobRow, NoticeRow, QueueRow, Remedy, StateKind, StateView, StatusView, TimelineRow};
 use crate::history::StoredNotice;
 use crate::redact::prefix;
 
@@ -47,24 +45,10 @@ impl From<&JobState> for StateView {
     }
 }
 
-impl From<ConnectionState> for LinkView {
-    fn from(link: ConnectionState) -> LinkView {
-        match link {
-            ConnectionState::Live => LinkView::Live,
-            ConnectionState::Partly => LinkView::Partly,
-            ConnectionState::Connecting => LinkView::Connecting,
-            ConnectionState::Polling => LinkView::Polling,
-            ConnectionState::Offline => LinkView::Offline,
-            ConnectionState::Refused => LinkView::Refused,
-            ConnectionState::Paused => LinkView::Paused,
-        }
-    }
-}
-
 impl From<&Status> for StatusView {
     fn from(status: &Status) -> StatusView {
         StatusView {
-            link: status.state.into(),
+            link: status.state,
             since: ms(status.since),
             last_heard: status.last_received.map(ms),
             next_try: status.next_try.map(ms),

@@ -3,9 +3,9 @@
 //! have changed.
 
 mod about;
-pub(crate) mod catalogue;
 pub(crate) mod convert;
-pub(crate) mod jobs;
+pub(crate) mod job_index;
+pub(crate) mod job_list;
 mod log;
 mod rules;
 pub(crate) mod search;

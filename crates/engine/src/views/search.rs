@@ -4,8 +4,8 @@
 use jobwatch_core::dialect::own_id;
 use jobwatch_core::model::{Job, Json};
 
-use super::catalogue::Entry;
-use crate::driver::Slot;
+use super::job_index::Entry;
+use crate::driver::ConnectionId;
 
 /// What a job was given and how it stands are searched as text up to this size.
 const MAX_JSON: usize = 16 << 10;
@@ -16,23 +16,23 @@ const SHORT: usize = 4;
 #[derive(Clone, Debug, Default)]
 pub struct Search {
     needle: String,
-    servers: Vec<Slot>,
+    servers: Vec<ConnectionId>,
 }
 
 impl Search {
     /// A search for `text`, where there are these servers.
     #[must_use]
-    pub fn new<'a>(text: &str, servers: impl Iterator<Item = (Slot, &'a str)>) -> Search {
+    pub fn new<'a>(text: &str, servers: impl Iterator<Item = (ConnectionId, &'a str)>) -> Search {
         let needle = text.trim().to_lowercase();
-        let named = |(_, name): &(Slot, &str)| !needle.is_empty() && holds(name, &needle);
-        let servers = servers.filter(named).map(|(slot, _)| slot).collect();
+        let named = |(_, name): &(ConnectionId, &str)| !needle.is_empty() && holds(name, &needle);
+        let servers = servers.filter(named).map(|(connection, _)| connection).collect();
         Search { needle, servers }
     }
 
     /// Whether a job is found.
     #[must_use]
     pub fn finds(&self, entry: &Entry) -> bool {
-        if self.needle.is_empty() || self.servers.contains(&entry.slot) {
+        if self.needle.is_empty() || self.servers.contains(&entry.connection) {
             return true;
         }
         let (job, needle) = (entry.job.as_ref(), self.needle.as_str());
@@ -100,19 +100,23 @@ mod tests {
 
     use super::*;
 
-    fn entry(slot: u32) -> Entry {
+    fn entry(connection: u32) -> Entry {
         let job = serde_json::json!({
             "id": "01999d2e-7d0c-7b11-8d3a-2f8a1f0e9c15", "external_id": "25", "queue": "{email}",
             "name": "send", "state": "running", "source": "http", "user": "0xAbC123",
             "data": {"walletAddresses": ["7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU"]},
             "heard_at": "1970-01-01T00:00:00Z",
         });
-        Entry { slot: Slot(slot), job: Arc::new(serde_json::from_value(job).unwrap()) }
+        Entry {
+            connection: ConnectionId(connection),
+            job: Arc::new(serde_json::from_value(job).unwrap()),
+        }
     }
 
     #[test]
     fn whatever_is_on_the_screen_is_found() {
-        let servers = || [(Slot(1), "Wallet analyzer"), (Slot(2), "Lectures")].into_iter();
+        let servers =
+            || [(ConnectionId(1), "Wallet analyzer"), (ConnectionId(2), "Lectures")].into_iter();
         for (text, found) in [
             ("", true),
             ("SEND", true),

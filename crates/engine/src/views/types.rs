@@ -1,6 +1,7 @@
 //! The types that cross to the page. Generated into TypeScript by the tests; times are
 //! milliseconds since 1970, durations milliseconds, ids text. Nothing here can hold a secret.
 
+pub use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::notify::dnd::Hours;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -323,9 +324,9 @@ pub struct ServerView {
     /// Whether it belongs to the embedded demo.
     pub demo: bool,
     /// Messages that could not be understood, since the program started.
-    pub odd: u32,
+    pub unreadable: u32,
     /// The latest of what it complained of, and of what could not be understood; newest first.
-    pub oddities: Vec<OddRow>,
+    pub diagnostics: Vec<DiagnosticRow>,
     /// By how many ms the server's clock is ahead of ours, where that is known; else 0.
     #[ts(type = "number")]
     pub clock_ahead: i64,
@@ -335,7 +336,7 @@ pub struct ServerView {
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
-pub struct OddRow {
+pub struct DiagnosticRow {
     /// Whether the server complained; otherwise a message could not be understood.
     pub from_server: bool,
     /// What it is, in a sentence.
@@ -374,7 +375,7 @@ pub enum KeyState {
 #[ts(export)]
 pub struct StatusView {
     /// Which of the seven.
-    pub link: LinkView,
+    pub link: ConnectionState,
     /// Since when.
     #[ts(type = "number")]
     pub since: i64,
@@ -408,21 +409,6 @@ pub enum Remedy {
     TrustCertificate,
     ChooseKind,
     Reconnect,
-}
-
-/// See `jobwatch_core::connection::ConnectionState`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export)]
-#[allow(missing_docs)]
-pub enum LinkView {
-    Live,
-    Partly,
-    Connecting,
-    Polling,
-    Offline,
-    Refused,
-    Paused,
 }
 
 /// A job's state for the page: the canonical word, and the server's word where it has none.

@@ -11,9 +11,9 @@ use jobwatch_core::model::{Job, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
 use jobwatch_engine::ports::{
-    Desktop, Event, Popup, Ports, Secrets, SecretsError, Settled, Sink, Window,
+    Desktop, Popup, Ports, Secrets, SecretsError, Settled, Sink, StreamEvent, Window,
 };
-use jobwatch_engine::views::{JobSort, LinkView, Rows, Tick, ViewSpec};
+use jobwatch_engine::views::{JobSort, Rows, Tick, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
 /// Long enough for a loaded machine; nothing waits for it to pass.
@@ -32,7 +32,7 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 pub struct World {
     pub popups: Mutex<Vec<Popup>>,
     pub withdrawn: Mutex<Vec<u64>>,
-    pub events: Mutex<Vec<Event>>,
+    pub events: Mutex<Vec<StreamEvent>>,
     pub ticks: Mutex<Vec<Tick>>,
     pub keys: Mutex<HashMap<String, String>>,
     pub keyring: Mutex<Keyring>,
@@ -77,7 +77,7 @@ impl World {
     /// The last link told of a server.
     pub fn link(&self, server: &str) -> Option<ConnectionState> {
         self.events.lock().unwrap().iter().rev().find_map(|event| match event {
-            Event::Status { server: of, status } if of.0 == server => Some(status.state),
+            StreamEvent::Status { server: of, status } if of.0 == server => Some(status.state),
             _ => None,
         })
     }
@@ -85,7 +85,7 @@ impl World {
     /// The last status told of a server.
     pub fn status(&self, server: &str) -> Option<Status> {
         self.events.lock().unwrap().iter().rev().find_map(|event| match event {
-            Event::Status { server: of, status } if of.0 == server => Some(status.clone()),
+            StreamEvent::Status { server: of, status } if of.0 == server => Some(status.clone()),
             _ => None,
         })
     }
@@ -93,7 +93,7 @@ impl World {
     /// The last reason told of a server.
     pub fn reason(&self, server: &str) -> Option<String> {
         self.events.lock().unwrap().iter().rev().find_map(|event| match event {
-            Event::Status { server: of, status } if of.0 == server => status.reason.clone(),
+            StreamEvent::Status { server: of, status } if of.0 == server => status.reason.clone(),
             _ => None,
         })
     }
@@ -101,7 +101,7 @@ impl World {
     /// A job as last told; ids are compared by their end, so that a bare id finds its job.
     pub fn job(&self, id: &str) -> Option<Arc<Job>> {
         self.events.lock().unwrap().iter().rev().find_map(|event| match event {
-            Event::Job { job, .. } if job.id.as_str().ends_with(id) => Some(Arc::clone(job)),
+            StreamEvent::Job { job, .. } if job.id.as_str().ends_with(id) => Some(Arc::clone(job)),
             _ => None,
         })
     }
@@ -109,7 +109,7 @@ impl World {
     pub fn lines(&self, id: &str) -> Vec<String> {
         let events = self.events.lock().unwrap();
         let of = events.iter().filter_map(|event| match event {
-            Event::Log { job, lines, .. } if job.as_str().ends_with(id) => Some(lines),
+            StreamEvent::Log { job, lines, .. } if job.as_str().ends_with(id) => Some(lines),
             _ => None,
         });
         of.flat_map(|lines| lines.iter().map(|line| line.text.to_owned())).collect()
@@ -118,7 +118,7 @@ impl World {
     /// Whether something odd was told whose beginning is this.
     pub fn odd(&self, beginning: &str) -> bool {
         self.events.lock().unwrap().iter().any(|event| match event {
-            Event::Diagnostic { diagnostic, .. } => {
+            StreamEvent::Diagnostic { diagnostic, .. } => {
                 diagnostic.sample.as_ref().is_some_and(|sample| sample.starts_with(beginning))
             }
             _ => false,
@@ -148,7 +148,7 @@ impl Desktop for Port {
 }
 
 impl Sink for Port {
-    fn event(&self, event: Event) {
+    fn event(&self, event: StreamEvent) {
         self.0.events.lock().unwrap().push(event);
     }
 }
@@ -239,7 +239,7 @@ pub async fn pull(engine: &Engine, spec: ViewSpec) -> Rows {
     rows
 }
 
-pub async fn shown_link(engine: &Engine, server: &str) -> Option<LinkView> {
+pub async fn shown_link(engine: &Engine, server: &str) -> Option<ConnectionState> {
     let overview = engine.overview().await.unwrap();
     overview.servers.into_iter().find(|view| view.id == server).map(|view| view.status.link)
 }

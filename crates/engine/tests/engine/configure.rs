@@ -9,7 +9,7 @@ use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_demo::{DEMO_KEY, Demo, DemoOptions};
 use jobwatch_engine::views::{
-    ErrorCode, KeyChange, KeyState, LinkView, Preferences, ServerDraft, TestStep, Theme,
+    ErrorCode, KeyChange, KeyState, Preferences, ServerDraft, TestStep, Theme,
 };
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
@@ -178,7 +178,7 @@ async fn a_silent_keyring_holds_up_neither_the_window_nor_other_servers() {
     let engine = start(&world, &path).await;
     assert_eq!(key_state(&engine).await, KeyState::Waiting);
     world.until_state(&keyless, ConnectionState::Live).await;
-    assert_eq!(shown_link(&engine, &keyed).await, Some(LinkView::Connecting));
+    assert_eq!(shown_link(&engine, &keyed).await, Some(ConnectionState::Connecting));
     *world.keyring.lock().unwrap() = Keyring::Works;
     world.until_state(&keyed, ConnectionState::Live).await;
     engine.stop().await;
@@ -269,11 +269,11 @@ async fn a_paused_server_stays_paused_over_a_restart_until_it_is_resumed() {
     let id = engine.save_server(draft(&server), KeyChange::Store, key()).await.unwrap();
     world.until_state(&id, ConnectionState::Live).await;
     engine.pause_server(&id).await.unwrap();
-    assert_eq!(shown_link(&engine, &id).await, Some(LinkView::Paused));
+    assert_eq!(shown_link(&engine, &id).await, Some(ConnectionState::Paused));
     engine.stop().await;
     let engine = start(&world, &path).await;
     until("the key", || !world.keys.lock().unwrap().is_empty()).await;
-    assert_eq!(shown_link(&engine, &id).await, Some(LinkView::Paused));
+    assert_eq!(shown_link(&engine, &id).await, Some(ConnectionState::Paused));
     world.events.lock().unwrap().clear();
     engine.resume_server(&id).await.unwrap();
     world.until_state(&id, ConnectionState::Live).await;

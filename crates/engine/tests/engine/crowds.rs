@@ -10,7 +10,7 @@ use jobwatch_core::model::JobState;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server};
 use jobwatch_demo::{Control, Demo, DemoOptions, Faults, JobSpec, UpgradeFault};
 use jobwatch_engine::Engine;
-use jobwatch_engine::ports::Event;
+use jobwatch_engine::ports::StreamEvent;
 
 use crate::common::{World, engine};
 
@@ -83,7 +83,7 @@ impl Crowd {
     fn states(&self) -> BTreeMap<String, usize> {
         let mut last = BTreeMap::new();
         for event in self.world.events.lock().unwrap().iter() {
-            if let Event::Job { job, .. } = event {
+            if let StreamEvent::Job { job, .. } = event {
                 last.insert(job.id.to_string(), job.state.to_string());
             }
         }
@@ -102,7 +102,7 @@ impl Crowd {
     fn announced(&self) -> BTreeMap<String, usize> {
         let mut announced = BTreeMap::new();
         for event in self.world.events.lock().unwrap().iter() {
-            if let Event::Notice(notice) = event
+            if let StreamEvent::Notice(notice) = event
                 && let Some(key) = &notice.key
             {
                 *announced.entry(key.job.to_string()).or_default() += 1;

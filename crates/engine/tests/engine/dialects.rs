@@ -11,7 +11,7 @@ use jobwatch_demo::{
     ApiFault, Control, Demo, DemoOptions, Faults, Flood, Garbage, JobSpec, Ports, UpgradeFault,
 };
 use jobwatch_engine::Engine;
-use jobwatch_engine::views::{ActionView, LinkView, LogFilter, LogFind, Rows, ViewSpec};
+use jobwatch_engine::views::{ActionView, LogFilter, LogFind, Rows, ViewSpec};
 
 use crate::common::{World, engine, pull, quick, shown_link, until};
 
@@ -183,8 +183,8 @@ async fn garbage_is_counted_and_harms_nothing(kind: DialectKind) {
     scene.state(&job, JobState::Running).await;
     scene.live().await;
     let overview = scene.engine.overview().await.unwrap();
-    assert!(overview.servers[0].odd > 0, "oddities are counted");
-    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Live));
+    assert!(overview.servers[0].unreadable > 0, "unreadable messages are counted");
+    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(ConnectionState::Live));
     scene.control.complete(&job, None);
     scene.state(&job, JobState::Completed).await;
     scene.end().await;
@@ -321,7 +321,7 @@ async fn a_wrong_key_is_told_beside_an_open_socket(kind: DialectKind) {
         reason.is_some_and(|text| text.starts_with("The server does not accept the key: "))
     };
     until("the reason", || told(scene.world.reason(&scene.id))).await;
-    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Partly));
+    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(ConnectionState::Partly));
     let draft = scene.engine.server_draft(&scene.id).await.unwrap();
     let key = Secret::new(jobwatch_demo::DEMO_KEY.to_owned());
     let session = jobwatch_engine::views::KeyChange::Session;
@@ -381,7 +381,7 @@ async fn a_server_that_answers_every_subscription_is_accused_of_nothing() {
     // Longer than an answer may take.
     tokio::time::sleep(Duration::from_secs(12)).await;
     for server in engine.overview().await.unwrap().servers {
-        assert_eq!(server.oddities, [], "{}", server.name);
+        assert_eq!(server.diagnostics, [], "{}", server.name);
     }
     engine.stop().await;
 }
@@ -395,7 +395,7 @@ async fn what_a_server_complains_of_is_listed_in_its_own_words() {
     for text in [denied, denied, "{broken"] {
         scene.control.send_text(text);
     }
-    let listed = || async { scene.engine.overview().await.unwrap().servers[0].oddities.clone() };
+    let listed = || async { scene.engine.overview().await.unwrap().servers[0].diagnostics.clone() };
     while listed().await.iter().map(|row| row.count).sum::<u32>() < 3 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -592,10 +592,10 @@ async fn an_api_of_html_leaves_the_socket_alone_and_is_named() {
             .lock()
             .unwrap()
             .iter()
-            .any(|event| matches!(event, jobwatch_engine::ports::Event::Diagnostic { .. }))
+            .any(|event| matches!(event, jobwatch_engine::ports::StreamEvent::Diagnostic { .. }))
     })
     .await;
-    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Live));
+    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(ConnectionState::Live));
     scene.end().await;
 }
 
@@ -608,8 +608,8 @@ async fn a_listing_that_failed_beside_a_live_socket_is_not_taken_for_an_answer()
     scene.engine.watch(&scene.id, "job:nowhere").await.unwrap();
     let listed = || -> Vec<bool> {
         let events = scene.world.events.lock().unwrap();
-        let of = |event: &jobwatch_engine::ports::Event| match event {
-            jobwatch_engine::ports::Event::Listed { topic, ok, .. } => {
+        let of = |event: &jobwatch_engine::ports::StreamEvent| match event {
+            jobwatch_engine::ports::StreamEvent::Listed { topic, ok, .. } => {
                 topic.to_string().ends_with("nowhere").then_some(*ok)
             }
             _ => None,
@@ -618,7 +618,7 @@ async fn a_listing_that_failed_beside_a_live_socket_is_not_taken_for_an_answer()
     };
     until("the failure to be told", || !listed().is_empty()).await;
     assert_eq!(listed(), [false]);
-    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(LinkView::Partly));
+    assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(ConnectionState::Partly));
     scene.control.change_faults(|faults| faults.api = None);
     until("the answer to be told", || listed().len() > 1).await;
     assert_eq!(listed(), [false, true]);

@@ -9,7 +9,7 @@ use jobwatch_core::connection::{Failure, SocketId};
 use jobwatch_core::dialect::{Address, Ask, FetchRequest, Frame, Header, Method, OpenRequest};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
-use jobwatch_engine::driver::{Driver, Reported, Slot, Stuck};
+use jobwatch_engine::driver::{Backpressured, ConnectionId, Driver, Reported};
 use jobwatch_engine::fetch::{Clients, MAX_BODY, fetch};
 use jobwatch_engine::lenient::Heard;
 use jobwatch_engine::redact::Redactor;
@@ -512,22 +512,22 @@ async fn a_server_that_stops_reading_is_stuck_before_much_is_queued_for_it() {
     });
     let (reports, mut reported) = tokio::sync::mpsc::channel(16);
     let clients = Arc::new(Clients::new(None));
-    let driver = Driver::spawn(Slot(0), clients, Redactor::default(), reports);
+    let driver = Driver::spawn(ConnectionId(0), clients, Redactor::default(), reports);
     let link = SocketId(1);
     let request = open_request(&format!("ws://127.0.0.1:{port}/"));
     driver.open(link, request, Duration::from_secs(10));
     assert!(matches!(reported.recv().await.unwrap().what, Reported::Opened(_)));
     // The kernel takes some megabytes before it says no.
     let mut sent = 0;
-    let stuck = loop {
-        if let Err(stuck) = driver.send(link, Frame::Text("x".repeat(64 << 10))) {
-            break stuck;
+    let full = loop {
+        if let Err(full) = driver.send(link, Frame::Text("x".repeat(64 << 10))) {
+            break full;
         }
         sent += 64 << 10;
         assert!(sent < 64 << 20, "all of it was taken");
         tokio::task::yield_now().await;
     };
-    assert_eq!(stuck, Stuck);
+    assert_eq!(full, Backpressured);
     driver.close(link);
     driver.finish().await;
 }

@@ -10,8 +10,8 @@ use jobwatch_core::notify::{Notice, NoticeKey, Tone};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server, ServerId};
 use jobwatch_demo::{Control, Demo, DemoOptions, JobSpec};
-use jobwatch_engine::history::{Announcement, History, Place, Reply};
-use jobwatch_engine::ports::{Event, Ports};
+use jobwatch_engine::history::{Announcement, History, Location, Reply};
+use jobwatch_engine::ports::{Ports, StreamEvent};
 use jobwatch_engine::views::{Rows, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tokio::sync::mpsc;
@@ -206,7 +206,7 @@ async fn a_job_that_began_and_ended_while_the_program_was_off_is_told() {
 
 fn listed(world: &World) -> bool {
     let events = world.events.lock().unwrap();
-    events.iter().any(|event| matches!(event, Event::Listed { ok: true, .. }))
+    events.iter().any(|event| matches!(event, StreamEvent::Listed { ok: true, .. }))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -320,9 +320,9 @@ async fn recorded(replies: &mut mpsc::UnboundedReceiver<Reply>) -> (i64, String)
 #[tokio::test]
 async fn a_notice_whose_popup_was_not_confirmed_is_found_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
-    let place = Place::Directory(dir.path().to_owned());
+    let location = Location::Directory(dir.path().to_owned());
     let (replies, mut replied) = mpsc::unbounded_channel();
-    let history = History::open(place.clone(), replies);
+    let history = History::open(location.clone(), replies);
     history.announce(announcement("shown"));
     let (id, _) = recorded(&mut replied).await;
     history.shown(vec![id]);
@@ -333,7 +333,7 @@ async fn a_notice_whose_popup_was_not_confirmed_is_found_at_the_next_start() {
     drop(history);
 
     let (replies, mut replied) = mpsc::unbounded_channel();
-    let history = History::open(place, replies);
+    let history = History::open(location, replies);
     let notices = history.notices().await;
     let unshown: Vec<_> = notices.iter().filter(|n| !n.shown).map(|n| &n.notice.title).collect();
     assert_eq!(unshown, ["not-shown completed"]);
@@ -345,7 +345,7 @@ async fn a_notice_whose_popup_was_not_confirmed_is_found_at_the_next_start() {
 #[tokio::test]
 async fn a_timeline_holds_what_was_queued_before_it_was_asked_for_and_nothing_after() {
     let (replies, _replied) = mpsc::unbounded_channel();
-    let history = History::open(Place::Memory, replies);
+    let history = History::open(Location::Memory, replies);
     let first = announcement("first");
     let (server, job) = (first.notice.server.clone(), first.notice.job.clone().unwrap());
     let step = jobwatch_core::jobs::Transition {
@@ -369,7 +369,7 @@ async fn a_timeline_holds_what_was_queued_before_it_was_asked_for_and_nothing_af
 async fn while_the_disk_refuses_everything_is_told_once_and_written_later() {
     let dir = tempfile::tempdir().unwrap();
     let (replies, mut replied) = mpsc::unbounded_channel();
-    let history = History::open(Place::Directory(dir.path().to_owned()), replies);
+    let history = History::open(Location::Directory(dir.path().to_owned()), replies);
     history.flush().await;
     // Another program holds the file for writing, which refuses like a full disk does.
     let other = rusqlite::Connection::open(dir.path().join("history.sqlite")).unwrap();
@@ -455,7 +455,7 @@ fn some_job(id: usize, bytes: usize) -> Arc<jobwatch_core::model::Job> {
 async fn a_full_disk_is_tried_again_now_and_then_however_much_waits_for_it() {
     let Some(disk) = SmallDisk::mount() else { return };
     let (replies, mut replied) = mpsc::unbounded_channel();
-    let history = History::open(Place::Directory(disk.path().to_owned()), replies);
+    let history = History::open(Location::Directory(disk.path().to_owned()), replies);
     history.announce(announcement("before"));
     recorded(&mut replied).await;
     disk.fill();
@@ -485,10 +485,10 @@ async fn a_full_disk_is_tried_again_now_and_then_however_much_waits_for_it() {
 #[tokio::test]
 async fn a_disk_that_is_full_at_the_start_hides_nothing_that_was_kept_and_is_tried_again() {
     let Some(disk) = SmallDisk::mount() else { return };
-    let place = Place::Directory(disk.path().to_owned());
+    let location = Location::Directory(disk.path().to_owned());
     let server = ServerId("s".to_owned());
     let (replies, mut replied) = mpsc::unbounded_channel();
-    let history = History::open(place.clone(), replies);
+    let history = History::open(location.clone(), replies);
     history.announce(announcement("before"));
     history.job(server.clone(), some_job(1, 10));
     let (id, _) = recorded(&mut replied).await;
@@ -499,7 +499,7 @@ async fn a_disk_that_is_full_at_the_start_hides_nothing_that_was_kept_and_is_tri
     disk.fill();
 
     let (replies, mut replied) = mpsc::unbounded_channel();
-    let history = History::open(place.clone(), replies);
+    let history = History::open(location.clone(), replies);
     let problem = health(&mut replied).await.unwrap();
     assert!(problem.contains("keeps trying"), "{problem}");
     assert_eq!(history.remembered(server.clone()).await.jobs.len(), 1);
@@ -522,16 +522,16 @@ async fn a_disk_that_is_full_at_the_start_hides_nothing_that_was_kept_and_is_tri
     drop(history);
 
     let (replies, _replied) = mpsc::unbounded_channel();
-    let history = History::open(place, replies);
+    let history = History::open(location, replies);
     assert_eq!(history.remembered(server).await.jobs.len(), 2);
 }
 
 #[tokio::test]
 async fn a_killed_programs_log_is_read_too_when_the_disk_is_full_at_the_start() {
     let Some(disk) = SmallDisk::mount() else { return };
-    let place = Place::Directory(disk.path().to_owned());
+    let location = Location::Directory(disk.path().to_owned());
     let (replies, mut replied) = mpsc::unbounded_channel();
-    let history = History::open(place.clone(), replies);
+    let history = History::open(location.clone(), replies);
     history.announce(announcement("before"));
     recorded(&mut replied).await;
     // As a killed process would leave it: with a log and without its index.
@@ -545,17 +545,17 @@ async fn a_killed_programs_log_is_read_too_when_the_disk_is_full_at_the_start() 
     }
     disk.fill();
     let (replies, _replied) = mpsc::unbounded_channel();
-    let history = History::open(place, replies);
+    let history = History::open(location, replies);
     assert_eq!(history.notices().await.len(), 1);
 }
 
 #[tokio::test]
 async fn jobs_are_remembered_in_the_order_they_were_heard_of_and_cut_to_a_bound() {
     let dir = tempfile::tempdir().unwrap();
-    let place = Place::Directory(dir.path().to_owned());
+    let location = Location::Directory(dir.path().to_owned());
     let server = ServerId("s".to_owned());
     let (replies, _replied) = mpsc::unbounded_channel();
-    let history = History::open(place, replies);
+    let history = History::open(location, replies);
     for id in [3, 1, 2] {
         history.job(server.clone(), some_job(id, 1 << 20));
         history.flush().await;

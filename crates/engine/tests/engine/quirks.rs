@@ -10,7 +10,7 @@ use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::{DialectKind, PolicyChange, Server};
 use jobwatch_demo::{Control, Demo, DemoOptions, Faults, JobSpec, UpgradeFault};
 use jobwatch_engine::Engine;
-use jobwatch_engine::ports::Event;
+use jobwatch_engine::ports::StreamEvent;
 use jobwatch_engine::views::{Rows, ViewSpec};
 
 use crate::common::{World, engine, pull, until};
@@ -45,7 +45,7 @@ async fn scene(kind: DialectKind, options: DemoOptions, watch: Vec<Topic>, socke
             .lock()
             .unwrap()
             .iter()
-            .any(|event| matches!(event, Event::Listed { ok: true, .. }))
+            .any(|event| matches!(event, StreamEvent::Listed { ok: true, .. }))
     })
     .await;
     Scene { demo, control, world, engine, server }
@@ -64,8 +64,8 @@ impl Scene {
     /// How often the job's end was announced.
     fn announced(&self, id: &str) -> usize {
         let events = self.world.events.lock().unwrap();
-        let of = |event: &&Event| match event {
-            Event::Notice(notice) => {
+        let of = |event: &&StreamEvent| match event {
+            StreamEvent::Notice(notice) => {
                 notice.key.as_ref().is_some_and(|key| key.job.as_str().ends_with(id))
             }
             _ => false,

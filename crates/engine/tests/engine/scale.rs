@@ -10,7 +10,7 @@ use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_demo::{Demo, DemoOptions};
 use jobwatch_engine::fetch::MAX_BODY;
-use jobwatch_engine::history::{History, Place};
+use jobwatch_engine::history::{History, Location};
 use jobwatch_engine::views::Rows;
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -73,7 +73,7 @@ async fn the_engine_is_there_before_its_history_has_been_read_and_then_answers_w
     let server = server(DialectKind::Kecs, 9);
     {
         let (replies, _replied) = mpsc::unbounded_channel();
-        let history = History::open(Place::Directory(dir.path().to_owned()), replies);
+        let history = History::open(Location::Directory(dir.path().to_owned()), replies);
         let heard_at = jiff::Timestamp::now();
         let job = serde_json::json!({
             "id": "1", "name": "kept", "state": "running", "source": "http", "heard_at": heard_at,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::JobSpec;
-use jobwatch_engine::ports::Event;
+use jobwatch_engine::ports::StreamEvent;
 use jobwatch_engine::views::{
     ActionView, AskedState, ErrorCode, EventKind, Mute, MuteBy, MuteTarget, NoticeRow, NoticeRule,
     PreferencesPatch, Rows, ViewSpec,
@@ -107,7 +107,7 @@ async fn after_the_quiet_all_servers_are_summed_up_in_one_popup() {
     // Of ends: what a server says besides is a notice too.
     let told = || {
         let events = world.events.lock().unwrap();
-        let end = |event: &&Event| matches!(event, Event::Notice(notice) if notice.key.is_some());
+        let end = |event: &&StreamEvent| matches!(event, StreamEvent::Notice(notice) if notice.key.is_some());
         events.iter().filter(end).count()
     };
     until("the notices", || told() == 4).await;
@@ -207,7 +207,7 @@ async fn a_watched_job_that_disappears_is_told_once_with_its_outcome_unknown() {
         // Long enough for HTTP to have shown it.
         until("HTTP to show it", || {
             let events = scene.world.events.lock().unwrap();
-            events.iter().any(|event| matches!(event, Event::Listed { topic: of, ok: true, .. } if of.to_string() == topic))
+            events.iter().any(|event| matches!(event, StreamEvent::Listed { topic: of, ok: true, .. } if of.to_string() == topic))
         })
         .await;
         assert!(scene.control.remove(&id), "{kind:?}");

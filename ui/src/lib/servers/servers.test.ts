@@ -389,8 +389,8 @@ describe("a server's status", () => {
   test("shows what a server complains of in its own words, with when and how often", async () => {
     const mock = await show({ scene: "empty" });
     const server = mock.world.servers[0]!;
-    server.odd = 3;
-    server.oddities = [
+    server.unreadable = 3;
+    server.diagnostics = [
       {
         fromServer: false,
         text: "A frame is not JSON.",

@@ -1,4 +1,4 @@
-import type { LinkView } from "../generated/LinkView";
+import type { ConnectionState } from "../generated/ConnectionState";
 import type { Remedy } from "../generated/Remedy";
 import type { StatusView } from "../generated/StatusView";
 import type { ServerField } from "../servers/fields";
@@ -10,7 +10,7 @@ export interface ConnectionStyle {
   tone: "good" | "warn" | "orange" | "bad" | "faint";
 }
 
-export const CONNECTIONS: Record<LinkView, ConnectionStyle> = {
+export const CONNECTIONS: Record<ConnectionState, ConnectionStyle> = {
   live: { word: "Live", tone: "good" },
   partly: { word: "Partly connected", tone: "warn" },
   connecting: { word: "Connecting…", tone: "warn" },
@@ -68,7 +68,7 @@ export function troubled(status: StatusView): boolean {
 }
 
 /** Whether data from a connection in this state is out of date. */
-export function isStale(link: LinkView): boolean {
+export function isStale(link: ConnectionState): boolean {
   return link === "offline" || link === "refused" || link === "paused";
 }
 

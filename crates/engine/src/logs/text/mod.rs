@@ -7,10 +7,10 @@ mod fields;
 mod json;
 mod level;
 mod line;
-mod look;
 mod mark;
-mod screen;
 mod stream;
+mod style;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -18,13 +18,13 @@ use std::borrow::Cow;
 
 pub use fields::{Parts, json_in, parts};
 pub use level::guess_level;
-pub use look::{Change, Look};
 pub use mark::{cut, expand, expanded, mark};
 use memchr::{memchr, memchr_iter};
+pub use style::{Change, Style};
 
 use crate::views::Span;
-use look::Following;
-use screen::Screen;
+use style::Following;
+use terminal::Terminal;
 
 /// Whether what is seen of a text differs from it: it holds escape sequences or other controls than
 /// tabs and line breaks.
@@ -63,15 +63,15 @@ pub struct Drawn {
     /// Line by line. Tabs are tabs where nothing was written over them; see [`expand`].
     pub lines: Vec<Vec<Span>>,
     /// The look that what follows begins with.
-    pub end: Look,
+    pub end: Style,
 }
 
 /// Draws a message that begins with a look.
 #[must_use]
-pub fn draw(text: &str, start: Look) -> Drawn {
-    let mut screen = Screen::new(start);
-    stream::feed(text, &mut screen, Screen::command);
-    Drawn { lines: screen.spans(), end: screen.end() }
+pub fn draw(text: &str, start: Style) -> Drawn {
+    let mut terminal = Terminal::new(start);
+    stream::feed(text, &mut terminal, Terminal::command);
+    Drawn { lines: terminal.spans(), end: terminal.end() }
 }
 
 /// What a text does to the look of what follows it.
@@ -94,9 +94,9 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     if let Some(text) = uncoloured(text) {
         return Cow::Owned(text);
     }
-    let mut screen = Screen::new(Look::default());
-    stream::feed(text, &mut screen, Screen::command);
-    Cow::Owned(screen.text())
+    let mut terminal = Terminal::new(Style::default());
+    stream::feed(text, &mut terminal, Terminal::command);
+    Cow::Owned(terminal.text())
 }
 
 /// A text without its colours; `None` where it holds more than those.

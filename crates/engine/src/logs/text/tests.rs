@@ -4,17 +4,17 @@ use proptest::prelude::*;
 
 /// The pieces of a message of one line: text, and look as `letters fg/bg`.
 fn line(text: &str) -> Vec<(String, String)> {
-    let lines = draw(text, Look::default()).lines;
+    let lines = draw(text, Style::default()).lines;
     assert_eq!(lines.len(), 1, "{lines:?}");
     pieces(&lines[0])
 }
 
 fn pieces(spans: &[Span]) -> Vec<(String, String)> {
-    let look = |span: &Span| {
+    let style = |span: &Span| {
         let colours = [&span.fg, &span.bg].map(|c| c.clone().unwrap_or_default()).join("/");
         (span.text.clone(), format!("{}{colours}", span.style))
     };
-    spans.iter().map(look).collect()
+    spans.iter().map(style).collect()
 }
 
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -23,7 +23,7 @@ fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 /// What is seen, by both ways of finding it out.
 fn seen(text: &str) -> String {
-    let drawn = draw(text, Look::default());
+    let drawn = draw(text, Style::default());
     let lines: Vec<String> = drawn
         .lines
         .iter()
@@ -45,7 +45,7 @@ fn sixteen_colours_256_and_true_colour_are_read() {
 
 #[test]
 fn what_looks_like_a_rendition_and_is_none_changes_nothing() {
-    for (text, look) in [
+    for (text, style) in [
         ("\u{1b}[>4;2mx", "/"),
         ("\u{1b}[?4mx", "/"),
         ("\u{1b}[?25lx", "/"),
@@ -92,8 +92,8 @@ fn what_looks_like_a_rendition_and_is_none_changes_nothing() {
         ("\u{1b}[1m\u{1b}7\u{1b}[0;3m\u{1b}8x", "b/"),
         ("\u{9b}31mx", "1/"),
     ] {
-        let last = line(text).pop().map(|(_, look)| look);
-        assert_eq!(last.as_deref(), Some(look), "{text:?}");
+        let last = line(text).pop().map(|(_, style)| style);
+        assert_eq!(last.as_deref(), Some(style), "{text:?}");
     }
 }
 
@@ -203,7 +203,7 @@ fn a_short_text_cannot_become_a_long_one() {
 #[test]
 fn a_link_is_the_text_shown_and_where_it_leads_where_that_is_a_web_page() {
     let link =
-        |text: &str| draw(text, Look::default()).lines[0].iter().find_map(|s| s.link.clone());
+        |text: &str| draw(text, Style::default()).lines[0].iter().find_map(|s| s.link.clone());
     let wrap = |to: &str| format!("see \u{1b}]8;id=1;{to}\u{1b}\\here\u{1b}]8;;\u{1b}\\ now");
     assert_eq!(seen(&wrap("https://a.b/c?d=e;f")), "see here now");
     assert_eq!(link(&wrap("https://a.b/c?d=e;f")).as_deref(), Some("https://a.b/c?d=e;f"));
@@ -212,19 +212,19 @@ fn a_link_is_the_text_shown_and_where_it_leads_where_that_is_a_web_page() {
     for to in ["file:///etc/passwd", "javascript:alert(1)", "http:", "ssh://x", "", "no address"] {
         assert_eq!(link(&wrap(to)), None, "{to}");
     }
-    let drawn = draw(&wrap("http://x.y/"), Look::default());
+    let drawn = draw(&wrap("http://x.y/"), Style::default());
     let linked: Vec<bool> = drawn.lines[0].iter().map(|span| span.link.is_some()).collect();
     assert_eq!(linked, [false, true, false]);
 }
 
 #[test]
 fn the_look_at_the_end_is_what_the_next_line_begins_with() {
-    let first = draw("\u{1b}[1;31mfailed:", Look::default());
+    let first = draw("\u{1b}[1;31mfailed:", Style::default());
     let second = draw("  expected 1", first.end);
     assert_eq!(pieces(&second.lines[0]), owned(&[("  expected 1", "b1/")]));
     let third = draw("got 2 \u{1b}[0m.", second.end);
     assert_eq!(pieces(&third.lines[0]), owned(&[("got 2 ", "b1/"), (".", "/")]));
-    assert_eq!(third.end, Look::default());
+    assert_eq!(third.end, Style::default());
     for (one, two) in [
         ("\u{1b}[31m", "x"),
         ("\u{1b}[31m", "\u{1b}[1m"),
@@ -233,10 +233,10 @@ fn the_look_at_the_end_is_what_the_next_line_begins_with() {
         ("\u{1b}[4m", "\u{1b}c"),
         ("\u{1b}[44m", "\u{1b}[49;4m\u{1b}]0;\u{1b}[1m"),
     ] {
-        let start = draw("\u{1b}[3m", Look::default()).end;
+        let start = draw("\u{1b}[3m", Style::default()).end;
         let drawn = draw(two, draw(one, start).end).end;
         let followed = change(two).after(change(one)).after(Change::to(start));
-        assert_eq!(followed.look, drawn, "{one:?} {two:?}");
+        assert_eq!(followed.style, drawn, "{one:?} {two:?}");
         assert!(followed.is_whole());
     }
     assert!(change("\u{1b}[1mx\u{1b}[0m").is_whole());
@@ -246,7 +246,7 @@ fn the_look_at_the_end_is_what_the_next_line_begins_with() {
 #[test]
 fn tabs_reach_to_their_stops_whatever_is_before_them() {
     let shown = |text: &str| -> String {
-        let line = expand(draw(text, Look::default()).lines.remove(0));
+        let line = expand(draw(text, Style::default()).lines.remove(0));
         line.iter().map(|span| span.text.as_str()).collect()
     };
     for (text, expected) in [
@@ -263,7 +263,7 @@ fn tabs_reach_to_their_stops_whatever_is_before_them() {
 
 #[test]
 fn marks_cut_spans_where_they_must() {
-    let spans = draw("ab\u{1b}[1mcd\u{1b}[0mef", Look::default()).lines.remove(0);
+    let spans = draw("ab\u{1b}[1mcd\u{1b}[0mef", Style::default()).lines.remove(0);
     let marked = mark(spans, &[(1, 3), (5, 6)]);
     let shown: Vec<_> =
         marked.iter().map(|s| (s.text.as_str(), s.mark, s.style.as_str())).collect();
@@ -513,9 +513,9 @@ proptest! {
     fn any_text_is_drawn_searched_and_followed_alike(text in any_text(), before in any_text()) {
         let shown = seen(&text);
         prop_assert!(!shown.contains(|c: char| c.is_control() && c != '\t' && c != '\n'), "{shown:?}");
-        let start = draw(&before, Look::default()).end;
+        let start = draw(&before, Style::default()).end;
         let drawn = draw(&text, start);
-        prop_assert_eq!(change(&text).after(Change::to(start)).look, drawn.end);
+        prop_assert_eq!(change(&text).after(Change::to(start)).style, drawn.end);
         for line in drawn.lines {
             prop_assert!(expand(line).iter().all(|span| !span.text.contains('\t')));
         }

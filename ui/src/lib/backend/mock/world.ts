@@ -142,8 +142,8 @@ export class World {
       watch: ["all"],
       key: "none",
       demo,
-      odd: 0,
-      oddities: [],
+      unreadable: 0,
+      diagnostics: [],
       clockAhead: 0,
       status: {
         link: "live",

@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use jobwatch_core::server::ServerId;
 
-use super::at_hand::Open;
-use super::catalogue::{self, Owner, Size};
+use super::log_index::{self, Owner, Size};
+use super::open_log::OpenLog;
 use super::store::{Store, remove_directory};
-use super::{Budget, Told};
+use super::{Budget, StoreEvent};
 
 /// Logs held open; more are closed, the longest untouched first.
 const MAX_OPEN: usize = 96;
@@ -60,7 +60,7 @@ impl Store {
     pub(super) fn drop_oldest_part(&mut self, server: &ServerId) -> bool {
         let watched = &self.watched;
         let of = self.open.iter_mut().filter(|(owner, _)| owner.server == *server);
-        let mut all: Vec<(&Owner, &mut Open)> = of.collect();
+        let mut all: Vec<(&Owner, &mut OpenLog)> = of.collect();
         all.sort_by_key(|(owner, open)| (watched.contains_key(*owner), Reverse(open.log.bytes())));
         for (_, open) in all {
             let before = open.log.bytes();
@@ -80,9 +80,9 @@ impl Store {
 
     pub(super) fn oldest(&mut self, server: &ServerId, before: i64) -> Vec<(Owner, Size)> {
         self.count();
-        let Some(catalogue) = &self.catalogue else { return Vec::new() };
-        catalogue.oldest(server, before, DROPPED_AT_ONCE).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the catalogue of logs could not be read");
+        let Some(index) = &self.index else { return Vec::new() };
+        index.oldest(server, before, DROPPED_AT_ONCE).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the index of logs could not be read");
             Vec::new()
         })
     }
@@ -93,14 +93,14 @@ impl Store {
             *bytes = bytes.saturating_sub(size.bytes);
         }
         if let Some(root) = &self.root {
-            remove_directory(&catalogue::directory(root, owner));
+            remove_directory(&log_index::directory(root, owner));
         }
-        if let Some(catalogue) = &self.catalogue
-            && let Err(error) = catalogue.remove(owner)
+        if let Some(index) = &self.index
+            && let Err(error) = index.remove(owner)
         {
-            tracing::warn!(%error, "the catalogue of logs could not be written");
+            tracing::warn!(%error, "the index of logs could not be written");
         }
-        self.say(Told::Count(owner.clone(), 0));
+        self.emit(StoreEvent::Count(owner.clone(), 0));
     }
 
     /// Drops the logs of ended jobs that are too old.
@@ -130,10 +130,10 @@ impl Store {
 
     /// Logs in memory share a bound of their own.
     pub(super) fn keep_memory_small(&mut self) {
-        let in_memory = |open: &Open| open.log.bytes_in_memory();
+        let in_memory = |open: &OpenLog| open.log.bytes_in_memory();
         while self.open.values().map(in_memory).sum::<u64>() > MAX_IN_MEMORY {
             let watched = &self.watched;
-            let rank = |(owner, open): &(&Owner, &Open)| {
+            let rank = |(owner, open): &(&Owner, &OpenLog)| {
                 (watched.contains_key(*owner), !open.size.ended, open.used)
             };
             // Whole logs first, while there are others than the one in use.
@@ -143,7 +143,7 @@ impl Store {
             match victim {
                 Some((owner, used)) if used != self.uses && !self.watched.contains_key(&owner) => {
                     self.open.remove(&owner);
-                    self.say(Told::Count(owner, 0));
+                    self.emit(StoreEvent::Count(owner, 0));
                 }
                 _ => {
                     let all = self.open.values_mut();

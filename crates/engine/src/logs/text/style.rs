@@ -62,7 +62,7 @@ const EVERYTHING: u16 = 0x7f | FG | BG;
 
 /// How a piece of text looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Look {
+pub struct Style {
     /// The colour of the text.
     pub fg: Colour,
     /// The colour behind it.
@@ -70,7 +70,7 @@ pub struct Look {
     marks: u8,
 }
 
-impl Look {
+impl Style {
     /// As spans have it.
     #[must_use]
     pub fn letters(self) -> String {
@@ -93,15 +93,15 @@ impl Look {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// What it sets, and to what.
-    pub look: Look,
+    pub style: Style,
     set: u16,
 }
 
 impl Change {
     /// One that sets everything.
     #[must_use]
-    pub fn to(look: Look) -> Change {
-        Change { look, set: EVERYTHING }
+    pub fn to(style: Style) -> Change {
+        Change { style, set: EVERYTHING }
     }
 
     /// Whether what was before makes no difference any more.
@@ -122,17 +122,17 @@ impl Change {
         let marks = (self.set & 0x7f) as u8;
         let colour = |bit, here, before| if self.set & bit != 0 { here } else { before };
         Change {
-            look: Look {
-                fg: colour(FG, self.look.fg, earlier.look.fg),
-                bg: colour(BG, self.look.bg, earlier.look.bg),
-                marks: (self.look.marks & marks) | (earlier.look.marks & !marks),
+            style: Style {
+                fg: colour(FG, self.style.fg, earlier.style.fg),
+                bg: colour(BG, self.style.bg, earlier.style.bg),
+                marks: (self.style.marks & marks) | (earlier.style.marks & !marks),
             },
             set: self.set | earlier.set,
         }
     }
 
     fn put(&mut self, marks: u8, on: bool) {
-        self.look.marks = if on { self.look.marks | marks } else { self.look.marks & !marks };
+        self.style.marks = if on { self.style.marks | marks } else { self.style.marks & !marks };
         self.set |= u16::from(marks);
     }
 
@@ -140,17 +140,17 @@ impl Change {
         // One that does not exist changes nothing.
         let Some(colour) = colour else { return };
         if behind {
-            self.look.bg = colour;
+            self.style.bg = colour;
             self.set |= BG;
         } else {
-            self.look.fg = colour;
+            self.style.fg = colour;
             self.set |= FG;
         }
     }
 
     /// Everything as it was at first.
     pub fn reset(&mut self) {
-        *self = Change::to(Look::default());
+        *self = Change::to(Style::default());
     }
 
     /// Select graphic rendition.

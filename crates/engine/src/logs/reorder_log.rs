@@ -12,7 +12,7 @@ const STEP: usize = 24;
 
 /// What happened to the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Reorder {
     /// `count` lines from `stored` on were put before the row `row`.
     Placed {
         /// Number of the first one.
@@ -26,11 +26,11 @@ pub enum Step {
     Dropped(u64),
 }
 
-impl Step {
+impl Reorder {
     fn bytes(&self) -> [u8; STEP] {
         let (stored, row, count) = match *self {
-            Step::Placed { stored, row, count } => (stored, row, count),
-            Step::Dropped(stored) => (stored, u64::MAX, 0),
+            Reorder::Placed { stored, row, count } => (stored, row, count),
+            Reorder::Dropped(stored) => (stored, u64::MAX, 0),
         };
         let mut bytes = [0; STEP];
         bytes[0..8].copy_from_slice(&stored.to_le_bytes());
@@ -41,7 +41,7 @@ impl Step {
         bytes
     }
 
-    fn read(bytes: &[u8; STEP]) -> Option<Step> {
+    fn read(bytes: &[u8; STEP]) -> Option<Reorder> {
         let u32_at = |at: usize| {
             u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
@@ -51,30 +51,30 @@ impl Step {
         }
         let (stored, row, count) = (u64_at(0), u64_at(8), u32_at(16));
         Some(match count {
-            0 => Step::Dropped(stored),
-            count => Step::Placed { stored, row, count },
+            0 => Reorder::Dropped(stored),
+            count => Reorder::Placed { stored, row, count },
         })
     }
 }
 
 /// Steps as the file holds them.
 #[must_use]
-pub fn bytes(steps: &[Step]) -> Vec<u8> {
-    steps.iter().flat_map(Step::bytes).collect()
+pub fn bytes(steps: &[Reorder]) -> Vec<u8> {
+    steps.iter().flat_map(Reorder::bytes).collect()
 }
 
 /// The steps that put lines from `stored` on before `rows`, numbers of the order as it was before.
 /// Steps are told one after another: each row has moved by the lines that went before it.
 #[must_use]
-pub fn placed(stored: u64, rows: &[u64]) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
+pub fn placed(stored: u64, rows: &[u64]) -> Vec<Reorder> {
+    let mut steps: Vec<Reorder> = Vec::new();
     for (nth, row) in (0..).zip(rows) {
         let moved = row + nth;
         match steps.last_mut() {
-            Some(Step::Placed { row, count, .. }) if *row + u64::from(*count) == moved => {
+            Some(Reorder::Placed { row, count, .. }) if *row + u64::from(*count) == moved => {
                 *count += 1
             }
-            _ => steps.push(Step::Placed { stored: stored + nth, row: moved, count: 1 }),
+            _ => steps.push(Reorder::Placed { stored: stored + nth, row: moved, count: 1 }),
         }
     }
     steps
@@ -93,9 +93,9 @@ pub fn replay(path: &Path, end: u64) -> io::Result<(Order, u64, u64)> {
     };
     let (mut order, mut dropped, mut next, mut used) = (Order::default(), 0, 0, 0);
     let (steps, _) = bytes.as_chunks::<STEP>();
-    for step in steps.iter().map_while(Step::read) {
+    for step in steps.iter().map_while(Reorder::read) {
         match step {
-            Step::Placed { stored, row, count } => {
+            Reorder::Placed { stored, row, count } => {
                 let after = stored.saturating_add(u64::from(count));
                 // Of lines that were never written.
                 if stored < next || after > end {
@@ -105,7 +105,7 @@ pub fn replay(path: &Path, end: u64) -> io::Result<(Order, u64, u64)> {
                 order.insert(stored, &vec![row; count as usize]);
                 next = after;
             }
-            Step::Dropped(stored) => {
+            Reorder::Dropped(stored) => {
                 if stored > end {
                     break;
                 }
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(shorter.len(), 18);
         assert_eq!(used, written.len() as u64 - 24);
         order.keep(&[(12, u64::MAX)]);
-        written.extend(bytes(&[Step::Dropped(12)]));
+        written.extend(bytes(&[Reorder::Dropped(12)]));
         std::fs::write(&path, &written).unwrap();
         let (again, dropped, _) = replay(&path, 19).unwrap();
         assert_eq!((again, dropped), (order, 12));

@@ -3,7 +3,7 @@
 /**
  * Something that a server complained of, or that could not be understood.
  */
-export type OddRow = { 
+export type DiagnosticRow = { 
 /**
  * Whether the server complained; otherwise a message could not be understood.
  */

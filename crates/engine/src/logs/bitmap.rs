@@ -10,7 +10,7 @@ pub type Words = [u64; WORDS];
 
 /// See the module's documentation. Numbers are those of the order of storing.
 #[derive(Clone, Debug, Default)]
-pub struct Bits {
+pub struct Bitmap {
     /// The chunk of the first element.
     base: u64,
     chunks: Vec<Option<Box<Words>>>,
@@ -22,7 +22,7 @@ pub fn chunk_of(stored: u64) -> u64 {
     stored / CHUNK
 }
 
-impl Bits {
+impl Bitmap {
     /// Sets the bits of a chunk.
     pub fn put(&mut self, chunk: u64, words: Words) {
         if self.chunks.is_empty() {
@@ -99,14 +99,14 @@ pub fn range(from: u64, to: u64) -> Words {
 pub struct Index {
     base: u64,
     chunks: Vec<Option<Box<Words>>>,
-    /// Bits before each chunk; one more than there are chunks.
+    /// Bitmap before each chunk; one more than there are chunks.
     before: Vec<u64>,
 }
 
 impl Index {
     /// Counts what is set in all of `sets`.
     #[must_use]
-    pub fn of(sets: &[&Bits]) -> Index {
+    pub fn of(sets: &[&Bitmap]) -> Index {
         let Some((first, others)) = sets.split_first() else { return Index::default() };
         let mut index = Index { base: first.base, chunks: Vec::new(), before: vec![0] };
         let mut sum = 0;
@@ -205,7 +205,7 @@ mod tests {
             looks in proptest::collection::vec(0u64..22_000, 20),
         ) {
             let bits = |set: &BTreeSet<u64>| {
-                let mut bits = Bits::default();
+                let mut bits = Bitmap::default();
                 // Chunks come in any order.
                 for line in set.iter().rev() {
                     bits.set(*line);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use jobwatch_core::model::{Job, JobId, JobState};
 
-use crate::driver::Slot;
+use crate::driver::ConnectionId;
 
 /// One job.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Its server.
-    pub slot: Slot,
+    pub connection: ConnectionId,
     /// The job.
     pub job: Arc<Job>,
 }
@@ -27,19 +27,19 @@ pub struct Tally {
 
 /// All jobs.
 #[derive(Debug, Default)]
-pub struct Catalogue {
+pub struct JobIndex {
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
-    numbers: HashMap<Slot, HashMap<JobId, u32>>,
-    tallies: HashMap<Slot, Tally>,
+    numbers: HashMap<ConnectionId, HashMap<JobId, u32>>,
+    tallies: HashMap<ConnectionId, Tally>,
 }
 
-impl Catalogue {
+impl JobIndex {
     /// Puts a job in, or its new state; answers its number.
-    pub fn put(&mut self, slot: Slot, job: Arc<Job>) -> u32 {
-        let tally = self.tallies.entry(slot).or_default();
+    pub fn put(&mut self, connection: ConnectionId, job: Arc<Job>) -> u32 {
+        let tally = self.tallies.entry(connection).or_default();
         let running = u32::from(job.state == JobState::Running);
-        let numbers = self.numbers.entry(slot).or_default();
+        let numbers = self.numbers.entry(connection).or_default();
         if let Some(number) = numbers.get(&job.id) {
             if let Some(entry) = &mut self.entries[*number as usize] {
                 let was = u32::from(entry.job.state == JobState::Running);
@@ -56,15 +56,15 @@ impl Catalogue {
             u32::try_from(self.entries.len() - 1).unwrap_or(u32::MAX)
         });
         numbers.insert(job.id.clone(), number);
-        self.entries[number as usize] = Some(Entry { slot, job });
+        self.entries[number as usize] = Some(Entry { connection, job });
         number
     }
 
     /// Takes a job out; answers the number it had.
-    pub fn remove(&mut self, slot: Slot, id: &JobId) -> Option<u32> {
-        let number = self.numbers.get_mut(&slot)?.remove(id)?;
+    pub fn remove(&mut self, connection: ConnectionId, id: &JobId) -> Option<u32> {
+        let number = self.numbers.get_mut(&connection)?.remove(id)?;
         if let Some(entry) = self.entries[number as usize].take() {
-            let tally = self.tallies.entry(slot).or_default();
+            let tally = self.tallies.entry(connection).or_default();
             tally.jobs -= 1;
             tally.running -= u32::from(entry.job.state == JobState::Running);
         }
@@ -73,12 +73,12 @@ impl Catalogue {
     }
 
     /// Takes all jobs of a server out.
-    pub fn forget(&mut self, slot: Slot) {
-        for number in self.numbers.remove(&slot).unwrap_or_default().into_values() {
+    pub fn forget(&mut self, connection: ConnectionId) {
+        for number in self.numbers.remove(&connection).unwrap_or_default().into_values() {
             self.entries[number as usize] = None;
             self.free.push(number);
         }
-        self.tallies.remove(&slot);
+        self.tallies.remove(&connection);
     }
 
     /// The job with a number.
@@ -89,14 +89,14 @@ impl Catalogue {
 
     /// A job's number.
     #[must_use]
-    pub fn number(&self, slot: Slot, id: &JobId) -> Option<u32> {
-        self.numbers.get(&slot)?.get(id).copied()
+    pub fn number(&self, connection: ConnectionId, id: &JobId) -> Option<u32> {
+        self.numbers.get(&connection)?.get(id).copied()
     }
 
     /// One job.
     #[must_use]
-    pub fn job(&self, slot: Slot, id: &JobId) -> Option<&Arc<Job>> {
-        let number = *self.numbers.get(&slot)?.get(id)?;
+    pub fn job(&self, connection: ConnectionId, id: &JobId) -> Option<&Arc<Job>> {
+        let number = *self.numbers.get(&connection)?.get(id)?;
         self.entry(number).map(|entry| &entry.job)
     }
 
@@ -106,15 +106,15 @@ impl Catalogue {
     }
 
     /// The jobs of a server.
-    pub fn of(&self, slot: Slot) -> impl Iterator<Item = &Arc<Job>> {
-        let numbers = self.numbers.get(&slot).into_iter().flat_map(HashMap::values);
+    pub fn of(&self, connection: ConnectionId) -> impl Iterator<Item = &Arc<Job>> {
+        let numbers = self.numbers.get(&connection).into_iter().flat_map(HashMap::values);
         numbers.filter_map(|number| self.entry(*number)).map(|entry| &entry.job)
     }
 
     /// How many jobs a server has.
     #[must_use]
-    pub fn tally(&self, slot: Slot) -> Tally {
-        self.tallies.get(&slot).copied().unwrap_or_default()
+    pub fn tally(&self, connection: ConnectionId) -> Tally {
+        self.tallies.get(&connection).copied().unwrap_or_default()
     }
 
     /// One more than the highest number in use.

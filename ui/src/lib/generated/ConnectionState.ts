@@ -3,4 +3,4 @@
 /**
  * See `jobwatch_core::connection::ConnectionState`.
  */
-export type LinkView = "live" | "partly" | "connecting" | "polling" | "offline" | "refused" | "paused";
+export type ConnectionState = "live" | "partly" | "connecting" | "polling" | "offline" | "refused" | "paused";

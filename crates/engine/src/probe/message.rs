@@ -93,14 +93,14 @@ pub(super) fn nothing(typed: &Typed, first: Look, second: Option<Look>) -> Probe
             if let Trouble::Elsewhere(target) = trouble {
                 instead = Some(target.clone());
             }
-            words(&typed.url, trouble)
+            describe(&typed.url, trouble)
         }
     };
     Probed { found: first.found, text, instead }
 }
 
 /// What keeps an address from answering: what, where, and what to do.
-pub(super) fn words(url: &Url, trouble: &Trouble) -> String {
+pub(super) fn describe(url: &Url, trouble: &Trouble) -> String {
     let here = at(url);
     match trouble {
         Trouble::NoName => format!(

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::record::{Record, STYLED};
 use super::segment::{BLOCK, Part};
 use super::snapshot::Snapshot;
-use super::text::{self, Change, Look};
+use super::text::{self, Change, Style};
 
 /// Lines that are looked back over: beyond them a look is not carried.
 pub const BACK: u64 = 1 << 16;
@@ -20,22 +20,22 @@ const FEW: u64 = 32;
 
 /// What is known of the looks of a view, from row to row.
 #[derive(Debug, Default)]
-pub(super) struct Carried {
+pub(super) struct RenderState {
     /// By log and origin: a row of the log, and the look after it.
-    known: HashMap<(usize, u16), (u64, Look)>,
+    known: HashMap<(usize, u16), (u64, Style)>,
 }
 
-impl Carried {
+impl RenderState {
     /// The look that a log's row begins with; rows before `from` have nothing to do with it.
     pub(super) fn before(
         &self,
-        lane: usize,
+        source: usize,
         log: &Snapshot,
         row: u64,
         origin: u16,
         from: u64,
-    ) -> io::Result<Look> {
-        let known = self.known.get(&(lane, origin)).filter(|(before, _)| *before < row);
+    ) -> io::Result<Style> {
+        let known = self.known.get(&(source, origin)).filter(|(before, _)| *before < row);
         let begin = known.map_or(0, |(before, _)| before + 1);
         let least = begin.max(from).max(row.saturating_sub(BACK));
         let mut change = Change::default();
@@ -48,13 +48,13 @@ impl Carried {
             }
             (end, many) = (first, BLOCK);
         }
-        let start = known.filter(|_| least == begin).map(|(_, look)| *look).unwrap_or_default();
-        Ok(change.after(Change::to(start)).look)
+        let start = known.filter(|_| least == begin).map(|(_, style)| *style).unwrap_or_default();
+        Ok(change.after(Change::to(start)).style)
     }
 
     /// Notes the look after a log's row.
-    pub(super) fn after(&mut self, lane: usize, row: u64, origin: u16, look: Look) {
-        self.known.insert((lane, origin), (row, look));
+    pub(super) fn after(&mut self, source: usize, row: u64, origin: u16, style: Style) {
+        self.known.insert((source, origin), (row, style));
     }
 }
 

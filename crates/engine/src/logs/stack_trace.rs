@@ -2,7 +2,7 @@
 
 /// Looks at lines in the order in which they come.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Trace {
+pub struct StackTrace {
     /// What a line may begin with to go on.
     after: After,
 }
@@ -18,7 +18,7 @@ enum After {
     PythonFrame,
 }
 
-impl Trace {
+impl StackTrace {
     /// Whether this line goes on.
     #[inline]
     pub fn goes_on(&mut self, text: &str) -> bool {
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn going_on(text: &str) -> Vec<usize> {
-        let mut trace = Trace::default();
+        let mut trace = StackTrace::default();
         text.lines().enumerate().filter(|(_, line)| trace.goes_on(line)).map(|(n, _)| n).collect()
     }
 

@@ -5,22 +5,22 @@ use jobwatch_core::model::JobId;
 use jobwatch_core::server::ServerId;
 
 use super::state::State;
-use super::window::Kind;
-use crate::driver::Slot;
+use super::window::ViewKind;
+use crate::driver::ConnectionId;
 use crate::logs::Owner;
 use crate::redact::WORDS;
 use crate::views::JobLookup;
 
-impl Kind {
+impl ViewKind {
     /// The jobs that a view looks at, with their servers.
-    pub(super) fn looks_at(&self) -> Vec<(String, JobId)> {
+    pub(super) fn details(&self) -> Vec<(String, JobId)> {
         match self {
-            Kind::Job { server, asked, .. } => vec![(server.clone(), asked.clone())],
-            Kind::Log(view) => {
-                let of = |lane: &super::logview::Lane| {
-                    (lane.owner.server.0.clone(), lane.owner.job.clone())
+            ViewKind::Job { server, asked, .. } => vec![(server.clone(), asked.clone())],
+            ViewKind::Log(view) => {
+                let of = |source: &super::logview::LogSource| {
+                    (source.owner.server.0.clone(), source.owner.job.clone())
                 };
-                view.lanes.iter().map(of).collect()
+                view.sources.iter().map(of).collect()
             }
             _ => Vec::new(),
         }
@@ -29,37 +29,39 @@ impl Kind {
 
 impl State {
     /// A view was opened: what it looks at is fetched.
-    pub(super) fn look_at(&mut self, jobs: Vec<(String, JobId)>) {
+    pub(super) fn open_detail(&mut self, jobs: Vec<(String, JobId)>) {
         for (server, job) in jobs {
-            if let Some(slot) = self.slot_of(&server) {
-                self.feed(slot, Input::OpenDetail(job));
+            if let Some(connection) = self.connection_of(&server) {
+                self.feed(connection, Input::OpenDetail(job));
             }
         }
     }
 
     /// A view was closed.
-    pub(super) fn look_away(&mut self, jobs: Vec<(String, JobId)>) {
+    pub(super) fn close_detail(&mut self, jobs: Vec<(String, JobId)>) {
         for (server, job) in jobs {
-            if let Some(slot) = self.slot_of(&server) {
-                self.feed(slot, Input::CloseDetail(job));
+            if let Some(connection) = self.connection_of(&server) {
+                self.feed(connection, Input::CloseDetail(job));
             }
         }
     }
 
     /// A server is there anew: the views that were open look at its jobs.
-    pub(super) fn look_again(&mut self, slot: Slot) {
-        let Some(server) = self.entry(slot).map(|entry| entry.server.id.0.clone()) else { return };
-        let looked: Vec<(String, JobId)> = self.views.kinds().flat_map(Kind::looks_at).collect();
+    pub(super) fn reopen_detail(&mut self, connection: ConnectionId) {
+        let Some(server) = self.entry(connection).map(|entry| entry.server.id.0.clone()) else {
+            return;
+        };
+        let looked: Vec<(String, JobId)> = self.views.kinds().flat_map(ViewKind::details).collect();
         for (of, job) in looked {
             if of == server {
-                self.feed(slot, Input::OpenDetail(job));
+                self.feed(connection, Input::OpenDetail(job));
             }
         }
     }
 
     /// The server said what it knows of a job that is looked at.
-    pub(super) fn looked(&mut self, slot: Slot, given: &JobId, lookup: Lookup) {
-        let Some(entry) = self.entry(slot) else { return };
+    pub(super) fn looked_up(&mut self, connection: ConnectionId, given: &JobId, lookup: Lookup) {
+        let Some(entry) = self.entry(connection) else { return };
         let server = entry.server.id.0.clone();
         let (lookup, named) = match lookup {
             Lookup::Known(id) => (None, Some(id)),
@@ -73,7 +75,7 @@ impl State {
             self.logs.count(Owner { server: ServerId(server.clone()), job: id.clone() });
         }
         for number in self.views.change_jobs(|kind| match kind {
-            Kind::Job { server: of, asked, job, lookup: known, .. }
+            ViewKind::Job { server: of, asked, job, lookup: known, .. }
                 if *of == server && asked == given =>
             {
                 known.clone_from(&lookup);
@@ -92,13 +94,13 @@ impl State {
     }
 
     /// A job turned out to belong to nothing that is watched.
-    pub(super) fn forget_job(&mut self, slot: Slot, id: &JobId) {
-        let Some(entry) = self.entry(slot) else { return };
+    pub(super) fn forget_job(&mut self, connection: ConnectionId, id: &JobId) {
+        let Some(entry) = self.entry(connection) else { return };
         let server = entry.server.id.clone();
         self.history.forget_job(server, id.clone());
-        if let Some(number) = self.catalogue.remove(slot, id) {
+        if let Some(number) = self.jobs.remove(connection, id) {
             self.views.job_gone(number);
-            self.views.job_touched(slot, id);
+            self.views.job_touched(connection, id);
         }
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jobwatch_core::model::{Diagnostic, UNCONFIRMED};
 
 use crate::redact::prefix;
-use crate::views::OddRow;
+use crate::views::DiagnosticRow;
 use crate::views::convert::ms;
 
 /// Different ones kept of a server.
@@ -18,13 +18,13 @@ const LONGEST: usize = 300;
 
 /// The latest of a server, newest first.
 #[derive(Debug, Default)]
-pub(super) struct Oddities {
-    rows: VecDeque<OddRow>,
+pub(super) struct Diagnostics {
+    rows: VecDeque<DiagnosticRow>,
     /// Messages that could not be understood, since the program started.
     pub unreadable: u32,
 }
 
-impl Oddities {
+impl Diagnostics {
     /// Notes one whose texts hold no key. That a list is too long to be read whole is neither the
     /// server's complaint nor unreadable: the status says so while it lasts.
     pub fn note(&mut self, diagnostic: &Diagnostic, at: Timestamp) {
@@ -42,7 +42,7 @@ impl Oddities {
         let same = self.rows.iter().position(|row| row.text == text);
         let known = same.and_then(|index| self.rows.remove(index));
         let sample = diagnostic.sample.as_deref().map(|sample| prefix(sample, LONGEST).to_owned());
-        self.rows.push_front(OddRow {
+        self.rows.push_front(DiagnosticRow {
             from_server,
             text: text.to_owned(),
             sample: sample.filter(|sample| !sample.is_empty()),
@@ -53,7 +53,7 @@ impl Oddities {
     }
 
     /// As rows for the page.
-    pub fn rows(&self) -> Vec<OddRow> {
+    pub fn rows(&self) -> Vec<DiagnosticRow> {
         self.rows.iter().cloned().collect()
     }
 }
@@ -68,23 +68,23 @@ mod tests {
 
     #[test]
     fn the_same_complaint_is_one_row_with_how_often_and_the_newest_comes_first() {
-        let mut oddities = Oddities::default();
+        let mut diagnostics = Diagnostics::default();
         let at = |second| Timestamp::from_second(second).unwrap();
-        oddities.note(&odd("server-error", "Access denied"), at(1));
-        oddities.note(&odd("bad-json", "A frame is not JSON."), at(2));
-        oddities.note(&odd("server-error", "Access denied"), at(3));
+        diagnostics.note(&odd("server-error", "Access denied"), at(1));
+        diagnostics.note(&odd("bad-json", "A frame is not JSON."), at(2));
+        diagnostics.note(&odd("server-error", "Access denied"), at(3));
         let rows: Vec<_> =
-            oddities.rows().into_iter().map(|row| (row.text, row.count, row.at)).collect();
+            diagnostics.rows().into_iter().map(|row| (row.text, row.count, row.at)).collect();
         assert_eq!(
             rows,
             [("Access denied".to_owned(), 2, 3_000), ("A frame is not JSON.".to_owned(), 1, 2_000)]
         );
-        assert_eq!(oddities.unreadable, 1);
-        oddities.note(&odd("incomplete-list", "Only the newest jobs are listed."), at(4));
-        assert_eq!((oddities.rows().len(), oddities.unreadable), (2, 1));
+        assert_eq!(diagnostics.unreadable, 1);
+        diagnostics.note(&odd("incomplete-list", "Only the newest jobs are listed."), at(4));
+        assert_eq!((diagnostics.rows().len(), diagnostics.unreadable), (2, 1));
         for index in 0..100 {
-            oddities.note(&odd("bad-json", &index.to_string()), at(4));
+            diagnostics.note(&odd("bad-json", &index.to_string()), at(4));
         }
-        assert_eq!(oddities.rows().len(), MOST);
+        assert_eq!(diagnostics.rows().len(), MOST);
     }
 }

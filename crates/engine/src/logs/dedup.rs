@@ -72,7 +72,7 @@ struct Texts {
 
 /// The lines of one time.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct Dedup {
     /// The only line, which most times have, what brought it, and in which answer. It is not in the
     /// tables below.
     only: Option<(Identity, Source, u64)>,
@@ -104,7 +104,7 @@ impl std::hash::Hasher for AsItIs {
     }
 }
 
-impl Known {
+impl Dedup {
     /// A new time begins with this line.
     pub fn begin(&mut self, line: Identity, source: Source, answer: u64) {
         self.clear();
@@ -182,7 +182,7 @@ impl Known {
 pub struct Neighbours {
     time: Option<i64>,
     /// What is known of them.
-    pub known: Known,
+    pub known: Dedup,
     /// The last row of each key, and of each text.
     rows: HashMap<u64, u64>,
 }

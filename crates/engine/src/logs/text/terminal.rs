@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthChar as _;
 use vte::{Params, Perform};
 
 use super::line::{Line, STOP};
-use super::look::{Change, Look};
+use super::style::{Change, Style};
 use crate::views::Span;
 
 /// Columns that one movement may go beyond what is there.
@@ -17,21 +17,21 @@ const BLANKS: usize = 1 << 16;
 const LONGEST_LINK: usize = 4 << 10;
 
 /// A look, and which link.
-type Style = (Look, u16);
+type LinkedStyle = (Style, u16);
 
 /// Draws a message.
-pub(super) struct Screen {
+pub(super) struct Terminal {
     lines: Vec<Line>,
     row: usize,
     column: usize,
     /// The look that the message begins with.
-    start: Look,
+    start: Style,
     change: Change,
     link: u16,
     /// The number of the look and link, in `styles`.
     style: u16,
-    styles: Vec<Style>,
-    numbers: HashMap<Style, u16>,
+    styles: Vec<LinkedStyle>,
+    numbers: HashMap<LinkedStyle, u16>,
     links: Vec<String>,
     saved: Option<(usize, usize, Change)>,
     /// Which of the two character sets draw lines, and which is in use.
@@ -41,9 +41,9 @@ pub(super) struct Screen {
     blanks: usize,
 }
 
-impl Screen {
-    pub(super) fn new(start: Look) -> Screen {
-        Screen {
+impl Terminal {
+    pub(super) fn new(start: Style) -> Terminal {
+        Terminal {
             lines: vec![Line::default()],
             row: 0,
             column: 0,
@@ -52,7 +52,7 @@ impl Screen {
             link: 0,
             style: 1,
             // What is nowhere written on has the plainest look, whatever the message began with.
-            styles: vec![(Look::default(), 0), (start, 0)],
+            styles: vec![(Style::default(), 0), (start, 0)],
             numbers: HashMap::from([((start, 0), 1)]),
             links: Vec::new(),
             saved: None,
@@ -64,8 +64,8 @@ impl Screen {
     }
 
     /// The look that what follows the message begins with.
-    pub(super) fn end(&self) -> Look {
-        self.change.after(Change::to(self.start)).look
+    pub(super) fn end(&self) -> Style {
+        self.change.after(Change::to(self.start)).style
     }
 
     /// The lines. A line break at the end ends a line and begins none.
@@ -76,14 +76,14 @@ impl Screen {
             .map(|line| {
                 let mut spans = Vec::new();
                 line.pieces(|text, style| {
-                    let (look, link) = self.styles[usize::from(style)];
+                    let (style, link) = self.styles[usize::from(style)];
                     let link = usize::from(link).checked_sub(1).map(|at| self.links[at].clone());
                     spans.push(Span {
                         text: text.to_owned(),
                         mark: false,
-                        style: look.letters(),
-                        fg: look.fg.word(),
-                        bg: look.bg.word(),
+                        style: style.letters(),
+                        fg: style.fg.word(),
+                        bg: style.bg.word(),
                         link,
                     });
                 });
@@ -213,7 +213,7 @@ impl Screen {
     }
 }
 
-impl Perform for Screen {
+impl Perform for Terminal {
     fn print(&mut self, c: char) {
         let c = match self.drawing[self.shift] {
             true => drawn(c),

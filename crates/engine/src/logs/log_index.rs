@@ -91,61 +91,61 @@ pub fn mark(dir: &Path, owner: &Owner) -> std::io::Result<()> {
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Catalogue {
+pub struct LogIndex {
     db: Connection,
 }
 
-impl Catalogue {
+impl LogIndex {
     /// Opens the catalogue of the logs below `root`, making it anew where it cannot be read.
     ///
     /// # Errors
     /// SQLite's, when not even an empty one can be had.
-    pub fn open(root: &Path) -> rusqlite::Result<Catalogue> {
+    pub fn open(root: &Path) -> rusqlite::Result<LogIndex> {
         let path = root.join(FILE);
         let there = path.exists();
-        match Catalogue::at(&path) {
-            Ok(mut catalogue) => {
+        match LogIndex::at(&path) {
+            Ok(mut index) => {
                 if !there {
-                    catalogue.rebuild(root)?;
+                    index.rebuild(root)?;
                 }
-                Ok(catalogue)
+                Ok(index)
             }
             Err(error) if there => {
-                tracing::warn!(%error, "the catalogue of logs is made anew");
+                tracing::warn!(%error, "the index of logs is made anew");
                 for tail in ["", "-wal", "-shm"] {
                     // What cannot be removed fails to open below.
                     let _ = std::fs::remove_file(root.join(format!("{FILE}{tail}")));
                 }
-                let mut catalogue = Catalogue::at(&path)?;
-                catalogue.rebuild(root)?;
-                Ok(catalogue)
+                let mut index = LogIndex::at(&path)?;
+                index.rebuild(root)?;
+                Ok(index)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// A catalogue of logs in memory.
+    /// A log index in memory.
     ///
     /// # Errors
     /// SQLite's.
-    pub fn in_memory() -> rusqlite::Result<Catalogue> {
-        Catalogue::with(Connection::open_in_memory()?)
+    pub fn in_memory() -> rusqlite::Result<LogIndex> {
+        LogIndex::with(Connection::open_in_memory()?)
     }
 
-    fn at(path: &Path) -> rusqlite::Result<Catalogue> {
+    fn at(path: &Path) -> rusqlite::Result<LogIndex> {
         let db = Connection::open(path)?;
         db.pragma_update(None, "journal_mode", "wal")?;
         // It can be made anew at any time.
         db.pragma_update(None, "synchronous", "off")?;
-        Catalogue::with(db)
+        LogIndex::with(db)
     }
 
-    fn with(mut db: Connection) -> rusqlite::Result<Catalogue> {
+    fn with(mut db: Connection) -> rusqlite::Result<LogIndex> {
         Migrations::from_slice(MIGRATIONS).to_latest(&mut db).map_err(|error| match error {
             rusqlite_migration::Error::RusqliteError { err, .. } => err,
             other => rusqlite::Error::ToSqlConversionFailure(Box::new(other)),
         })?;
-        Ok(Catalogue { db })
+        Ok(LogIndex { db })
     }
 
     fn rebuild(&mut self, root: &Path) -> rusqlite::Result<()> {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use jobwatch_core::model::{Job, JobState};
 
-use super::catalogue::{Catalogue, Entry};
+use super::job_index::{Entry, JobIndex};
 use super::search::Search;
 use super::{Counts, JobSort, StateKind};
-use crate::driver::Slot;
+use crate::driver::ConnectionId;
 
 /// More changes than this at once, and the list is made anew.
 const MANY: usize = 512;
@@ -22,7 +22,7 @@ const PACE: u32 = 8;
 #[derive(Clone, Debug)]
 pub struct Filter {
     /// Of one server; `Some(None)` for a server that is not there.
-    pub slot: Option<Option<Slot>>,
+    pub connection: Option<Option<ConnectionId>>,
     /// Of one queue.
     pub queue: Option<String>,
     /// In one of these states; empty for any.
@@ -37,7 +37,7 @@ impl Filter {
     /// Whether a job passes, its state aside.
     fn admits(&self, entry: &Entry) -> bool {
         let job = &entry.job;
-        if self.slot.is_some_and(|slot| slot != Some(entry.slot)) {
+        if self.connection.is_some_and(|connection| connection != Some(entry.connection)) {
             return false;
         }
         if self.queue.is_some() && self.queue != job.queue {
@@ -102,7 +102,7 @@ struct Mark {
 
 /// One list of jobs.
 #[derive(Debug)]
-pub struct JobsIndex {
+pub struct JobList {
     filter: Filter,
     order: Vec<u32>,
     marks: Vec<Mark>,
@@ -112,11 +112,11 @@ pub struct JobsIndex {
     made: Option<(Instant, Duration)>,
 }
 
-impl JobsIndex {
+impl JobList {
     /// A list that is made when it is first looked at.
     #[must_use]
-    pub fn new(filter: Filter) -> JobsIndex {
-        JobsIndex {
+    pub fn new(filter: Filter) -> JobList {
+        JobList {
             filter,
             order: Vec::new(),
             marks: Vec::new(),
@@ -163,12 +163,12 @@ impl JobsIndex {
 
     /// Brings the list up to date, unless it was made anew a moment ago; answers whether anything
     /// changed that a window on `count` rows from `first` on shows.
-    pub fn refresh(&mut self, catalogue: &Catalogue, first: u64, count: u32) -> bool {
+    pub fn refresh(&mut self, jobs: &JobIndex, first: u64, count: u32) -> bool {
         if !self.behind() || !self.wait().is_zero() {
             return false;
         }
         if self.anew {
-            self.remake(catalogue);
+            self.remake(jobs);
             return true;
         }
         let end = usize::try_from(first.saturating_add(u64::from(count))).unwrap_or(usize::MAX);
@@ -176,7 +176,7 @@ impl JobsIndex {
         let before = (self.counts, self.order.len());
         let mut visible = false;
         for number in std::mem::take(&mut self.changed) {
-            let (from, to) = self.move_one(catalogue, number);
+            let (from, to) = self.move_one(jobs, number);
             visible |= match (from, to) {
                 (Some(from), Some(to)) if from == to => (first..end).contains(&to),
                 // Everything between the two places moves by one.
@@ -186,15 +186,15 @@ impl JobsIndex {
         visible || before != (self.counts, self.order.len())
     }
 
-    fn remake(&mut self, catalogue: &Catalogue) {
+    fn remake(&mut self, jobs: &JobIndex) {
         let begun = Instant::now();
         self.anew = false;
         self.changed.clear();
         self.order.clear();
         self.marks.clear();
-        self.marks.resize(catalogue.numbers(), Mark::default());
+        self.marks.resize(jobs.numbers(), Mark::default());
         self.counts = Counts::default();
-        for (number, entry) in catalogue.iter() {
+        for (number, entry) in jobs.iter() {
             let mark = self.mark(entry);
             self.counts.add(mark.counted, 1);
             if mark.key.is_some() {
@@ -219,12 +219,12 @@ impl JobsIndex {
     }
 
     /// Moves one job to where it belongs now: its old and its new place.
-    fn move_one(&mut self, catalogue: &Catalogue, number: u32) -> (Option<usize>, Option<usize>) {
+    fn move_one(&mut self, jobs: &JobIndex, number: u32) -> (Option<usize>, Option<usize>) {
         let at = number as usize;
         if self.marks.len() <= at {
             self.marks.resize(at + 1, Mark::default());
         }
-        let new = catalogue.entry(number).map_or_else(Mark::default, |entry| self.mark(entry));
+        let new = jobs.entry(number).map_or_else(Mark::default, |entry| self.mark(entry));
         let old_counted = self.marks[at].counted;
         if old_counted != new.counted {
             self.counts.add(old_counted, -1);
@@ -305,7 +305,7 @@ mod tests {
 
     use super::*;
 
-    const SLOT: Slot = Slot(0);
+    const SERVER: ConnectionId = ConnectionId(0);
 
     fn job(id: u32, state: JobState, second: i64) -> Arc<Job> {
         let at = Timestamp::from_second(1_700_000_000 + second).unwrap();
@@ -337,12 +337,18 @@ mod tests {
     }
 
     fn filter(sort: JobSort) -> Filter {
-        Filter { slot: None, queue: None, states: Vec::new(), search: Search::default(), sort }
+        Filter {
+            connection: None,
+            queue: None,
+            states: Vec::new(),
+            search: Search::default(),
+            sort,
+        }
     }
 
-    fn ids(index: &JobsIndex, catalogue: &Catalogue, count: usize) -> Vec<String> {
+    fn ids(index: &JobList, jobs: &JobIndex, count: usize) -> Vec<String> {
         let numbers = index.window(0, count).iter();
-        numbers.map(|n| catalogue.entry(*n).unwrap().job.id.as_str().to_owned()).collect()
+        numbers.map(|n| jobs.entry(*n).unwrap().job.id.as_str().to_owned()).collect()
     }
 
     /// A generator of numbers that follow from a seed.
@@ -369,29 +375,29 @@ mod tests {
     fn a_list_kept_up_to_date_equals_a_list_made_anew() {
         let mut dice = Dice(7);
         for sort in [JobSort::Activity, JobSort::Created, JobSort::Name, JobSort::Duration] {
-            let mut catalogue = Catalogue::default();
+            let mut jobs = JobIndex::default();
             let filter = Filter {
                 states: vec![StateKind::Running, StateKind::Failed, StateKind::Unknown],
                 search: Search::new("work 1", std::iter::empty()),
                 ..filter(sort)
             };
-            let mut kept = JobsIndex::new(filter.clone());
-            kept.refresh(&catalogue, 0, 50);
+            let mut kept = JobList::new(filter.clone());
+            kept.refresh(&jobs, 0, 50);
             for _ in 0..300 {
                 for _ in 0..dice.below(20) {
                     let id = dice.below(200) as u32;
                     if dice.below(10) == 0 {
-                        let gone = catalogue.remove(SLOT, &format!("job-{id}").into());
+                        let gone = jobs.remove(SERVER, &format!("job-{id}").into());
                         gone.into_iter().for_each(|number| kept.touch(number));
                     } else {
                         let job = job(id, dice.state(), dice.below(1_000) as i64);
-                        kept.touch(catalogue.put(SLOT, job));
+                        kept.touch(jobs.put(SERVER, job));
                     }
                 }
                 let before = ids_and_counts(&kept);
-                let visible = kept.refresh(&catalogue, 0, 50);
-                let mut anew = JobsIndex::new(filter.clone());
-                anew.refresh(&catalogue, 0, 50);
+                let visible = kept.refresh(&jobs, 0, 50);
+                let mut anew = JobList::new(filter.clone());
+                anew.refresh(&jobs, 0, 50);
                 assert_eq!(kept.order, anew.order);
                 assert_eq!(kept.counts(), anew.counts());
                 assert!(visible || before == ids_and_counts(&kept), "a visible change was missed");
@@ -399,38 +405,38 @@ mod tests {
         }
     }
 
-    fn ids_and_counts(index: &JobsIndex) -> (Vec<u32>, Counts) {
+    fn ids_and_counts(index: &JobList) -> (Vec<u32>, Counts) {
         (index.window(0, 50).to_vec(), index.counts())
     }
 
     #[test]
     fn running_jobs_come_first_and_the_latest_end_after_them() {
-        let mut catalogue = Catalogue::default();
+        let mut jobs = JobIndex::default();
         for (id, state, second) in [
             (1, JobState::Completed, 50),
             (2, JobState::Running, 10),
             (3, JobState::Failed, 60),
             (4, JobState::Running, 20),
         ] {
-            catalogue.put(SLOT, job(id, state, second));
+            jobs.put(SERVER, job(id, state, second));
         }
-        let mut index = JobsIndex::new(filter(JobSort::Activity));
-        index.refresh(&catalogue, 0, 10);
-        assert_eq!(ids(&index, &catalogue, 10), ["job-4", "job-2", "job-3", "job-1"]);
-        assert_eq!(catalogue.tally(SLOT).running, 2);
+        let mut index = JobList::new(filter(JobSort::Activity));
+        index.refresh(&jobs, 0, 10);
+        assert_eq!(ids(&index, &jobs, 10), ["job-4", "job-2", "job-3", "job-1"]);
+        assert_eq!(jobs.tally(SERVER).running, 2);
     }
 
     #[test]
     fn the_job_that_a_search_names_comes_first() {
-        let mut catalogue = Catalogue::default();
+        let mut jobs = JobIndex::default();
         for id in [15, 5, 50, 55] {
-            catalogue.put(SLOT, job(id, JobState::Running, i64::from(id)));
+            jobs.put(SERVER, job(id, JobState::Running, i64::from(id)));
         }
         for sort in [JobSort::Activity, JobSort::Created, JobSort::Name, JobSort::Duration] {
             let search = Search::new("job-5", std::iter::empty());
-            let mut index = JobsIndex::new(Filter { search, ..filter(sort) });
-            index.refresh(&catalogue, 0, 10);
-            assert_eq!(ids(&index, &catalogue, 1), ["job-5"]);
+            let mut index = JobList::new(Filter { search, ..filter(sort) });
+            index.refresh(&jobs, 0, 10);
+            assert_eq!(ids(&index, &jobs, 1), ["job-5"]);
             assert_eq!(index.total(), 3);
         }
     }
@@ -438,31 +444,31 @@ mod tests {
     /// The bound is generous: it tells a list kept up to date from one made anew each time.
     #[test]
     fn a_hundred_thousand_busy_jobs_leave_time_for_everything_else() {
-        let mut catalogue = Catalogue::default();
+        let mut jobs = JobIndex::default();
         for id in 0..100_000 {
-            catalogue.put(SLOT, job(id, JobState::Running, i64::from(id)));
+            jobs.put(SERVER, job(id, JobState::Running, i64::from(id)));
         }
-        let mut index = JobsIndex::new(filter(JobSort::Activity));
-        index.refresh(&catalogue, 0, 50);
+        let mut index = JobList::new(filter(JobSort::Activity));
+        index.refresh(&jobs, 0, 50);
         assert_eq!(index.total(), 100_000);
         let begun = Instant::now();
         for id in 0..1_000 {
-            let number = catalogue.put(SLOT, job(id * 97, JobState::Completed, i64::from(id)));
+            let number = jobs.put(SERVER, job(id * 97, JobState::Completed, i64::from(id)));
             index.touch(number);
-            index.refresh(&catalogue, 0, 50);
+            index.refresh(&jobs, 0, 50);
         }
         let one_by_one = begun.elapsed();
         assert_eq!(index.counts().completed, 1_000);
         for id in 0..100_000 {
-            let number = catalogue.put(SLOT, job(id, JobState::Failed, i64::from(id)));
+            let number = jobs.put(SERVER, job(id, JobState::Failed, i64::from(id)));
             index.touch(number);
         }
         // Made anew once; then not again before a multiple of its cost has passed.
-        while !index.refresh(&catalogue, 0, 50) {
+        while !index.refresh(&jobs, 0, 50) {
             std::thread::sleep(index.wait());
         }
         index.touch_all();
-        assert!(!index.refresh(&catalogue, 0, 50) && index.wait() > Duration::ZERO);
+        assert!(!index.refresh(&jobs, 0, 50) && index.wait() > Duration::ZERO);
         assert!(one_by_one < Duration::from_secs(10), "{one_by_one:?}");
     }
 }

@@ -17,11 +17,11 @@ impl State {
     ///
     /// # Errors
     /// A sentence that lists the jobs where it may be several.
-    pub(super) fn meant(&self, open: &OpenJob) -> Result<String, String> {
+    pub(super) fn resolve(&self, open: &OpenJob) -> Result<String, String> {
         let given = JobId::from(open.job.as_str());
         let entry = self.servers.iter().find(|entry| entry.server.id.0 == open.server);
         let Some(entry) = entry else { return Ok(open.job.clone()) };
-        if self.catalogue.job(entry.slot, &given).is_some() {
+        if self.jobs.job(entry.connection, &given).is_some() {
             return Ok(open.job.clone());
         }
         let mut jobs = entry.machine().map(|machine| machine.resolve(&given)).unwrap_or_default();

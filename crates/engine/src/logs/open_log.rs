@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use jobwatch_core::model::Source;
 
-use super::LogNow;
-use super::catalogue::Size;
+use super::LogContents;
 use super::log::JobLog;
+use super::log_index::Size;
 use super::record::NO_TIME;
 
 /// A log at hand.
-pub(super) struct Open {
+pub(super) struct OpenLog {
     pub(super) log: JobLog,
     pub(super) size: Size,
     /// Counts the uses, to tell which is longest unused.
@@ -25,12 +25,12 @@ pub(super) struct Open {
     pub(super) unsynced: bool,
     /// Has changed since it was put into the catalogue.
     pub(super) uncounted: bool,
-    /// See [`LogNow::before`].
+    /// See [`LogContents::before`].
     pub(super) before: u64,
-    /// See [`LogNow::gaps`], ascending.
+    /// See [`LogContents::gaps`], ascending.
     pub(super) gaps: Vec<(i64, i64)>,
     /// Nothing is heard of it since a line of this time.
-    pub(super) unheard: Option<i64>,
+    pub(super) missing_since: Option<i64>,
 }
 
 /// Where a gap begins that is the beginning of its log.
@@ -39,9 +39,9 @@ pub const BEGINNING: i64 = NO_TIME + 1;
 /// Gaps kept of one log; of more, the oldest are forgotten.
 const MAX_GAPS: usize = 100;
 
-impl Open {
-    pub(super) fn state(&self) -> LogNow {
-        LogNow {
+impl OpenLog {
+    pub(super) fn state(&self) -> LogContents {
+        LogContents {
             lines: Arc::new(self.log.snapshot()),
             gaps: self.gaps.clone(),
             before: self.before,
@@ -49,9 +49,9 @@ impl Open {
     }
 
     /// The socket is not live any more. A log that does not come over it misses nothing.
-    pub(super) fn stop_hearing(&mut self) {
+    pub(super) fn disconnected(&mut self) {
         if !self.size.ended && self.log.streams() {
-            self.unheard = self.unheard.or(self.log.last_time());
+            self.missing_since = self.missing_since.or(self.log.last_time());
         }
     }
 
@@ -80,7 +80,7 @@ impl Open {
     }
 
     /// What came closes gaps, or tells that there is one; answers whether the gaps have changed.
-    pub(super) fn heard(&mut self, times: Option<(i64, i64)>, source: Source) -> bool {
+    pub(super) fn received(&mut self, times: Option<(i64, i64)>, source: Source) -> bool {
         let Some((first, last)) = times else { return false };
         let before = self.gaps.clone();
         // An answer that reaches from before a gap to behind it holds what it missed.
@@ -89,11 +89,11 @@ impl Open {
             from => first <= from && last >= to,
         };
         self.gaps.retain(|(from, to)| !fills(*from, *to));
-        if let Some(since) = self.unheard {
+        if let Some(since) = self.missing_since {
             if first <= since && last > since {
-                self.unheard = None;
+                self.missing_since = None;
             } else if first > since && source == Source::Socket {
-                self.unheard = None;
+                self.missing_since = None;
                 self.miss((since, first));
             }
         }
@@ -111,7 +111,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::BEGINNING;
-    use crate::logs::{LogStore, Owner, Place, Told};
+    use crate::logs::{Location, LogStore, Owner, StoreEvent};
 
     fn second(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -133,16 +133,16 @@ mod tests {
 
     /// The gaps of a log, in seconds, after each of these answers.
     async fn gaps(answers: Vec<LogLines>) -> Vec<Vec<(i64, i64)>> {
-        let (told, mut heard) = mpsc::unbounded_channel();
-        let store = LogStore::open(Place::Memory, false, told);
+        let (events, mut heard) = mpsc::unbounded_channel();
+        let store = LogStore::open(Location::Memory, false, events);
         let owner = Owner { server: ServerId("s".to_owned()), job: JobId::from("1") };
         store.watch(owner.clone());
         let (mut now, mut all) = (Vec::new(), Vec::new());
         for lines in answers {
             store.append(owner.clone(), lines, Source::Http, None);
             store.flush().await;
-            while let Ok(told) = heard.try_recv() {
-                if let Told::Log(_, log) = told {
+            while let Ok(event) = heard.try_recv() {
+                if let StoreEvent::Log(_, log) = event {
                     now = log.gaps;
                 }
             }
