@@ -34,7 +34,7 @@ fn screenshots_of_the_main_screens() {
         theme(window, "Light").await;
         window.click("button", "Edit Jobs I watch").await;
         window.find("dialog", "Edit rule").await;
-        window.read("would have told you").await;
+        window.read("would have notified you").await;
         picture(window, "rule").await;
         window.click("button", "Cancel").await;
         window.click("button", "Add a server").await;

@@ -7,7 +7,7 @@ use crate::page;
 use crate::shell::{cargo, heading, program};
 use crate::tidy;
 
-/// Format, lints, the page's types, the house rules.
+/// Checks format, lints, the page's types and the house rules.
 ///
 /// # Errors
 /// At the first that does not hold.
@@ -15,9 +15,11 @@ pub fn check() -> Result<()> {
     packages::ensure(&[packages::BUILD])?;
     heading("Format");
     cargo().args(&["fmt", "--all", "--check"]).run()?;
-    heading("The page's types");
+    heading("The page");
     page::install("ui")?;
-    program("npm").args(&["run", "check"]).dir("ui").run()?;
+    for script in ["format:check", "check", "lint"] {
+        program("npm").args(&["run", script]).dir("ui").run()?;
+    }
     page::build()?;
     heading("Lints");
     cargo()

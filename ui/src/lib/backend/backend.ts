@@ -63,7 +63,10 @@ export interface Backend {
   /** Reports whether the window has the focus and which job it shows, so that no popup repeats it. */
   lookingAt(focused: boolean, job: OpenJob | null): Promise<void>;
   serverDraft(id: string): Promise<ServerDraft>;
-  /** Resolves to the server's id. Key and further headers (one per line) are passed on, not kept; null headers keep the current ones. */
+  /**
+   * Resolves to the server's id. Key and further headers (one per line) are passed on, not kept;
+   * null headers keep the current ones.
+   */
   saveServer(
     draft: ServerDraft,
     change: KeyChange,

@@ -60,7 +60,13 @@ export function describeRule(rule: NoticeRule, named: (server: string) => string
       patterns.length > 0
         ? ` ${word} ${either(patterns.map((pattern) => `“${sanitize(pattern)}”`))}`
         : "";
-    const which = `${rule.watched ? "A job I watch" : "Any job"}${like("named", rule.names)}${like("in the queue", rule.queues)}${like("of", rule.users)}${where}`;
+    const which = [
+      rule.watched ? "A job I watch" : "Any job",
+      like("named", rule.names),
+      like("in the queue", rule.queues),
+      like("of", rule.users),
+      where,
+    ].join("");
     const long = rule.atLeastSeconds > 0 ? ` after at least ${seconds(rule.atLeastSeconds)}` : "";
     sentences.push(`${which} ${either(jobs)}${long}.`);
   }

@@ -27,6 +27,11 @@ test("strings are unescaped", () => {
   expect(parseJson(' "a\\"\\u00e9\\n" ')).toEqual({ kind: "string", value: 'a"é\n' });
 });
 
+test("brackets within strings nest nothing", () => {
+  const text = '\\"[{'.repeat(300);
+  expect(parseJson(`["${text}"]`)).toMatchObject({ items: [{ value: '"[{'.repeat(300) }] });
+});
+
 test("what is not JSON, or too deep, is left to be shown as text", () => {
   for (const text of [
     "",

@@ -1,25 +1,27 @@
-/** A JSON value that keeps what the text said: numbers are their digits, names their order. */
+import { type Node, type ParseError, parseTree } from "jsonc-parser";
+
+/** A JSON value as written: numbers keep their digits, and names their order and repeats. */
 export type Json =
   | { kind: "object"; entries: [string, Json][] }
   | { kind: "array"; items: Json[] }
   | { kind: "string"; value: string }
   | { kind: "number" | "literal"; text: string };
 
-/** Deeper than this is shown as text. */
-const DEEPEST = 200;
+/** Anything nested deeper is shown as text. */
+const MAX_DEPTH = 200;
 
-/** Parses JSON text, or returns null where it is not JSON. `JSON.parse` would round big numbers. */
+/**
+ * Parses JSON text; null if it is not JSON. Reads the syntax tree, since anything that builds
+ * objects rounds large numbers, or reorders and merges names.
+ */
 export function parseJson(text: string): Json | null {
-  const parser = new Parser(text);
-  try {
-    return parser.whole();
-  } catch (thrown) {
-    if (thrown instanceof SyntaxError) return null;
-    throw thrown;
-  }
+  if (nesting(text) > MAX_DEPTH) return null;
+  const errors: ParseError[] = [];
+  const tree = parseTree(text, errors, { disallowComments: true });
+  return tree === undefined || errors.length > 0 ? null : fromNode(tree, text);
 }
 
-/** What fits a line: a number, a word or a short text, as people write it. Null for anything larger. */
+/** A value that fits on a line, without quotes; null if it does not fit. */
 export function inlineValue(text: string): string | null {
   if (text.length > 200) return null;
   const value = parseJson(text);
@@ -28,80 +30,34 @@ export function inlineValue(text: string): string | null {
   return value.value.includes("\n") ? null : value.value;
 }
 
-class Parser {
-  #at = 0;
-  constructor(private readonly text: string) {}
-
-  whole(): Json {
-    const value = this.#value(0);
-    this.#space();
-    if (this.#at < this.text.length) throw new SyntaxError("text after the value");
-    return value;
+function fromNode({ type, value, offset, length, children = [] }: Node, text: string): Json {
+  switch (type) {
+    case "object":
+      return { kind: "object", entries: children.map((property) => entry(property, text)) };
+    case "array":
+      return { kind: "array", items: children.map((item) => fromNode(item, text)) };
+    case "string":
+      return { kind: "string", value: String(value) };
+    case "number":
+      return { kind: "number", text: text.slice(offset, offset + length) };
+    case "boolean":
+    case "null":
+    case "property":
+      return { kind: "literal", text: text.slice(offset, offset + length) };
   }
+}
 
-  #space(): void {
-    while (" \t\n\r".includes(this.text[this.#at] ?? "x")) this.#at += 1;
-  }
+function entry({ children = [] }: Node, text: string): [string, Json] {
+  const [name, value] = children as [Node, Node];
+  return [String(name.value), fromNode(value, text)];
+}
 
-  #peek(): string {
-    this.#space();
-    return this.text[this.#at] ?? "";
+/** How deep brackets nest outside of strings. The parser recurses, so that it must be bounded. */
+function nesting(text: string): number {
+  let [depth, most] = [0, 0];
+  for (const character of text.replace(/"(?:[^"\\]|\\.)*"/g, "")) {
+    if (character === "[" || character === "{") most = Math.max(most, (depth += 1));
+    else if (character === "]" || character === "}") depth -= 1;
   }
-
-  #take(character: string): void {
-    if (this.#peek() !== character) throw new SyntaxError(`expected ${character}`);
-    this.#at += 1;
-  }
-
-  #match(pattern: RegExp): string | null {
-    pattern.lastIndex = this.#at;
-    const found = pattern.exec(this.text)?.[0] ?? null;
-    if (found !== null) this.#at += found.length;
-    return found;
-  }
-
-  #value(depth: number): Json {
-    if (depth > DEEPEST) throw new SyntaxError("too deep");
-    const start = this.#peek();
-    if (start === "{")
-      return { kind: "object", entries: this.#list("{", "}", () => this.#entry(depth)) };
-    if (start === "[")
-      return { kind: "array", items: this.#list("[", "]", () => this.#value(depth + 1)) };
-    if (start === '"') return { kind: "string", value: this.#string() };
-    const number = this.#match(/-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y);
-    if (number !== null) return { kind: "number", text: number };
-    const literal = this.#match(/true|false|null/y);
-    if (literal !== null) return { kind: "literal", text: literal };
-    throw new SyntaxError("no value");
-  }
-
-  #entry(depth: number): [string, Json] {
-    this.#peek();
-    const name = this.#string();
-    this.#take(":");
-    return [name, this.#value(depth + 1)];
-  }
-
-  #string(): string {
-    const raw = this.#match(/"(?:[^"\\\u0000-\u001f]|\\.)*"/y);
-    if (raw === null) throw new SyntaxError("no string");
-    return JSON.parse(raw) as string;
-  }
-
-  #list<T>(open: string, close: string, item: () => T): T[] {
-    this.#take(open);
-    const items: T[] = [];
-    if (this.#peek() === close) {
-      this.#at += 1;
-      return items;
-    }
-    for (;;) {
-      items.push(item());
-      if (this.#peek() === close) {
-        this.#at += 1;
-        return items;
-      }
-      this.#take(",");
-    }
-  }
+  return most;
 }
