@@ -25,50 +25,50 @@ use crate::os::secrets::Keyring;
 use crate::tray::menu::Choice;
 use crate::tray::native::{self, Tray};
 
-/// How long history and sockets may take to end when the program does.
+/// How long history and sockets may take to close when the program ends.
 const STOP: Duration = Duration::from_secs(2);
 
-/// The picture on popups; a file because the notification daemon reads it.
+/// The popups' icon, written to a file for the notification daemon to read.
 const ICON: &[u8] = include_bytes!("../icons/128x128.png");
 
-/// Where it is kept among the data which popups stand for what, for the next run.
+/// The file in the data directory that keeps the popups' registry for the next run.
 const POPUPS: &str = "popups.json";
 
-/// How the window is started.
+/// How to start the window.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// Where files go.
+    /// The directories for files.
     pub paths: Paths,
-    /// Whether the demo servers run from the start.
+    /// Whether to start the demo servers.
     pub demo: bool,
-    /// Whether it starts in the tray.
+    /// Whether to start in the tray.
     pub hidden: bool,
-    /// What to show first.
+    /// The job to show first.
     pub deep_link: Option<DeepLink>,
 }
 
-/// Shows the window until it is closed.
+/// Runs the window until the program ends.
 ///
 /// # Errors
-/// What kept the program from starting, for people.
+/// What kept the program from starting, as a message for the user.
 pub fn run(start: Start) -> anyhow::Result<ExitCode> {
-    // What the window is built on panics without a display, so it is tried before anything else.
+    // The window toolkit panics without a display, so check for one first.
     #[cfg(target_os = "linux")]
     anyhow::ensure!(
         gtk::init().is_ok(),
-        "There is no display to open a window on: start Jobwatch in a desktop session, or set \
-         DISPLAY or WAYLAND_DISPLAY; `jobwatch help` tells what it does without a window"
+        "No display found: start Jobwatch in a desktop session, or set DISPLAY or WAYLAND_DISPLAY. \
+         `jobwatch help` lists the commands that work without a window"
     );
     let _log = log_to_file(&start.paths.logs());
     crate::os::proxy::use_desktop();
-    // Ignored: it fails only when a provider is installed already, which serves as well.
+    // Fails only if a provider is already installed, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("jobwatch")
         .on_thread_start(lower_priority)
         .build()
-        .context("The program's threads could not be started")?;
+        .context("Could not start threads")?;
     tauri::async_runtime::set(runtime.handle().clone());
 
     let app = tauri::Builder::default()
@@ -81,8 +81,8 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
         ))
         .plugin(tauri_plugin_opener::Builder::new().open_js_links_on_click(false).build())
         .invoke_handler(ipc::handler())
-        // Not earlier: a second instance ends while its plugins are set up, and must not have
-        // touched the history by then.
+        // Not earlier: a second instance ends while its plugins are set up, before it may touch the
+        // history.
         .setup(move |app| Ok(setup(app.handle(), start)?))
         .on_window_event(|window, event| {
             let app = window.app_handle();
@@ -94,10 +94,10 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
             }
         })
         .build(tauri::generate_context!())
-        .context("The window system could not be reached")?;
+        .context("Could not connect to the display")?;
     let code = app.run_return(|app, event| match event {
         RunEvent::Exit => stop(app),
-        // The last window was closed, into the tray.
+        // The last window was closed to the tray.
         RunEvent::ExitRequested { code: None, api, .. }
             if app.state::<WindowState>().in_background() =>
         {
@@ -105,13 +105,13 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
         }
         _ => {}
     });
-    // Whatever still runs, such as a keyring call behind a prompt, does not hold the program.
+    // Do not wait for what still runs, such as a keyring call behind a prompt.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
-/// Lets the page go first where both want a processor: a flood of lines must not make the window
-/// sluggish. Threads inherit it from the one that starts them.
+/// Gives the page priority over the engine: a flood of lines must not make the window sluggish.
+/// Threads inherit the priority from the thread that starts them.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(3) {
@@ -131,11 +131,11 @@ fn setup(app: &AppHandle, start: Start) -> anyhow::Result<()> {
         ports: Ports { desktop: desktop.port, secrets: Some(secrets), sink: None },
         seed: None,
     };
-    // On a thread of the runtime, so that the engine's own threads stand back as well.
+    // On a thread of the runtime, so that the engine's own threads inherit its priority.
     let started = tauri::async_runtime::spawn(Engine::start(options));
     let engine = tauri::async_runtime::block_on(started)
-        .context("Jobwatch could not be started")?
-        .context("Jobwatch could not be started")?;
+        .context("Could not start Jobwatch")?
+        .context("Could not start Jobwatch")?;
     app.manage(engine.clone());
     app.state::<WindowState>().set_zoom(app, engine.preferences_at_start().zoom);
     app.state::<WindowState>().set_theme(engine.preferences_at_start().theme);
@@ -153,14 +153,14 @@ fn setup(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     if let Some(problem) = desktop.problem {
         engine.report_notifications(Some(problem));
     }
-    // From here on what the desktop tells reaches the engine; what it told before comes now.
+    // Deliver the desktop's events to the engine, beginning with those that came before it.
     desktop.events.attach(app.clone(), engine.clone());
     if start.demo {
         let (app, engine) = (app.clone(), engine.clone());
         tauri::async_runtime::spawn(async move {
             let demo = app.state::<DemoSwitch>();
             if let Err(error) = demo.set(&engine, true).await {
-                tracing::error!(error.message, "the demo could not be started");
+                tracing::error!(error.message, "could not start the demo");
             }
         });
     }
@@ -192,15 +192,14 @@ fn register_shortcut(app: &AppHandle, engine: &Engine) {
     tauri::async_runtime::spawn(async move {
         let Ok(preferences) = engine.preferences().await else { return };
         if let Err(error) = background::set_shortcut(&app, &preferences.shortcut) {
-            tracing::warn!(error.message, "there is no shortcut");
+            tracing::warn!(error.message, "no global shortcut");
         }
     });
 }
 
-/// The window was closed: nobody looks any more. A page that is loaded anew needs no such event: it
-/// subscribes, which ends everything of the page before it. The start of a load must not end
-/// anything: WebKitGTK holds that event back while it does not know the main resource, so nothing
-/// promises that it comes before the page subscribes.
+/// Ends the page's subscription when the window is closed. A reloaded page needs no such event: its own
+/// subscription replaces the one before. The start of a load must not end anything: WebKitGTK delays
+/// that event until it knows the main resource, possibly until after the page has subscribed.
 fn page_closed(app: &AppHandle) {
     let (Some(engine), Some(page)) = (app.try_state::<Engine>(), app.try_state::<Arc<Page>>())
     else {
@@ -225,19 +224,19 @@ fn stop(app: &AppHandle) {
     let demo = app.state::<DemoSwitch>();
     tauri::async_runtime::block_on(async {
         if tokio::time::timeout(STOP, engine.stop()).await.is_err() {
-            tracing::warn!("the engine did not end in time");
+            tracing::warn!("the engine did not stop in time");
         }
         if tokio::time::timeout(Duration::from_millis(500), demo.stop()).await.is_err() {
-            tracing::warn!("the demo did not end in time");
+            tracing::warn!("the demo did not stop in time");
         }
     });
 }
 
-/// Ctrl-C and a session that ends close the program as its window does.
+/// Quits on Ctrl-C and at the end of the session, like *Quit* in the tray.
 fn end_on_signal(app: AppHandle) {
     tauri::async_runtime::spawn(async move {
         crate::os::ended().await;
-        tracing::info!("asked to end");
+        tracing::info!("received a signal to end");
         app.exit(0);
     });
 }
@@ -251,7 +250,7 @@ fn single_instance(paths: &Paths) -> tauri::plugin::TauriPlugin<tauri::Wry> {
             }
         });
     if paths.is_custom {
-        // One program per data directory: the name's tail is a digest of the path.
+        // One instance per data directory: the name ends in a digest of the path.
         let tail = digest(paths.data.as_os_str().as_encoded_bytes());
         builder = builder.dbus_id(format!("dev.jobwatch.desktop.d{tail:016x}"));
     }
@@ -267,7 +266,7 @@ fn digest(bytes: &[u8]) -> u64 {
 
 fn window_state(paths: &Paths) -> tauri::plugin::TauriPlugin<tauri::Wry> {
     let mut flags = StateFlags::SIZE | StateFlags::MAXIMIZED | StateFlags::FULLSCREEN;
-    // Wayland tells no positions: restoring one would put the window at 0,0 elsewhere.
+    // Wayland reports no positions: restoring one on X11 would put the window at 0,0.
     if std::env::var_os("WAYLAND_DISPLAY").is_none() {
         flags |= StateFlags::POSITION;
     }
@@ -279,7 +278,7 @@ fn window_state(paths: &Paths) -> tauri::plugin::TauriPlugin<tauri::Wry> {
         .build()
 }
 
-/// The desktop's port, what it tells, and why there is none.
+/// The port for popups, its events, and why there are no popups.
 struct Popups {
     port: Option<Arc<dyn Desktop>>,
     events: Arc<DesktopEvents>,
@@ -293,13 +292,13 @@ fn desktop(_app: &AppHandle, data: &Path) -> Popups {
     match Notifier::start(settings, move |event| into.push(event)) {
         Ok(notifier) => Popups { port: Some(Arc::new(notifier)), events, problem: None },
         Err(error) => {
-            let problem = format!("Popups cannot be shown: no thread for them ({error}).");
+            let problem = format!("Can't show popups: no thread could be started ({error}).");
             Popups { port: None, events, problem: Some(problem) }
         }
     }
 }
 
-/// Carries what the desktop tells to the engine, and keeps it while there is no engine yet.
+/// Passes events of the desktop to the engine, and keeps them until there is one.
 #[derive(Default)]
 struct DesktopEvents {
     to: OnceLock<(AppHandle, Engine)>,
@@ -311,7 +310,7 @@ impl DesktopEvents {
         let mut pending = self.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match self.to.get() {
             Some((app, engine)) => handle_desktop_event(app, engine, event),
-            // A change of health, and what becomes of an earlier run's popups.
+            // A change of health, and what became of an earlier run's popups.
             None => pending.push(event),
         }
     }
@@ -358,8 +357,8 @@ fn handle_desktop_event(app: &AppHandle, engine: &Engine, event: DesktopEvent) {
                             engine.mark_read(vec![id], true).await;
                             return;
                         };
-                        // The window tells what the popup cannot: the job as it is now.
-                        tracing::warn!(server, job, error.message, "a popup's retry was refused");
+                        // The window shows what the popup cannot: the job's current state.
+                        tracing::warn!(server, job, error.message, "a popup's retry was rejected");
                         engine.open_job(server, job, false).await;
                     }
                     (Some(job), button) => {
@@ -373,7 +372,7 @@ fn handle_desktop_event(app: &AppHandle, engine: &Engine, event: DesktopEvent) {
     }
 }
 
-/// Puts the popups' picture where the notification daemon can read it; `None` where it cannot be.
+/// Writes the popups' icon where the notification daemon can read it; `None` if that fails.
 fn icon_file(data: &Path) -> Option<PathBuf> {
     let path = data.join("icon.png");
     if std::fs::read(&path).is_ok_and(|bytes| bytes == ICON) {
@@ -384,7 +383,7 @@ fn icon_file(data: &Path) -> Option<PathBuf> {
     match written {
         Ok(()) => Some(path),
         Err(error) => {
-            tracing::warn!(%error, "no picture for popups");
+            tracing::warn!(%error, "no icon for popups");
             None
         }
     }
@@ -395,8 +394,7 @@ fn icon_file(data: &Path) -> Option<PathBuf> {
 pub struct DemoSwitch(Mutex<Option<Demo>>);
 
 impl DemoSwitch {
-    /// Starts or stops the demo servers and gives them to the engine. Doing it twice changes
-    /// nothing.
+    /// Starts or stops the demo servers and passes them to the engine. Idempotent.
     ///
     /// # Errors
     /// When the demo cannot listen on this machine.
@@ -410,7 +408,7 @@ impl DemoSwitch {
         } else if demo.is_none() {
             let started = Demo::start(DemoOptions::default()).await.map_err(|error| UserError {
                 code: ErrorCode::Internal,
-                message: format!("The demo could not be started: {error}."),
+                message: format!("Could not start the demo: {error}."),
             })?;
             engine.set_demo(started.servers()).await;
             *demo = Some(started);
@@ -425,8 +423,8 @@ impl DemoSwitch {
     }
 }
 
-/// The program's own log: a file a day, five kept. What is logged is set by `JOBWATCH_LOG`
-/// (`debug`, `jobwatch_engine=trace`, …). Without a place for files there is no log.
+/// Logs to a file per day, of which five are kept. `JOBWATCH_LOG` sets the filter (`debug`,
+/// `jobwatch_engine=trace`, …). Returns `None` if there can be no log.
 fn log_to_file(directory: &Path) -> Option<tracing_appender::non_blocking::WorkerGuard> {
     let appender = jobwatch_engine::settings::create_private_directory(directory)
         .map_err(anyhow::Error::from)
@@ -438,7 +436,7 @@ fn log_to_file(directory: &Path) -> Option<tracing_appender::non_blocking::Worke
                 .max_log_files(5)
                 .build(directory)?)
         })
-        .map_err(|error| crate::print_stderr(format_args!("There will be no log file: {error}.")))
+        .map_err(|error| crate::print_stderr(format_args!("No log file: {error}.")))
         .ok()?;
     let (writer, guard) = tracing_appender::non_blocking(appender);
     let subscriber = tracing_subscriber::fmt()
@@ -446,7 +444,7 @@ fn log_to_file(directory: &Path) -> Option<tracing_appender::non_blocking::Worke
         .with_env_filter(crate::log_filter("info"))
         .with_writer(writer);
     if subscriber.try_init().is_err() {
-        crate::print_stderr("There will be no log file: a log is already being written.");
+        crate::print_stderr("No log file: another log is already active.");
     }
     Some(guard)
 }
@@ -456,7 +454,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_of_a_data_directory_stays_the_same_across_builds() {
+    fn the_digest_of_a_data_directory_is_the_same_in_every_build() {
         assert_eq!(digest(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(digest(b"a"), 0xaf63_dc4c_8601_ec8c);
     }

@@ -1,5 +1,5 @@
-//! Life without a window: closing into the tray and coming back, what is chosen in the tray, links,
-//! a shortcut.
+//! The window's life: closing to the tray and reopening, the tray's actions, deep links, the global
+//! shortcut.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,44 +22,44 @@ use crate::os;
 use crate::os::paths::Paths;
 use crate::tray::menu::Choice;
 
-/// What the window is called.
+/// The window's title.
 const TITLE: &str = "Jobwatch";
 /// The one window's label.
 pub const MAIN: &str = "main";
-/// A desktop that is just starting may show its tray this much later than the program starts.
+/// How long to wait for a tray when the program starts hidden: the desktop may still be starting.
 const TRAY_TIMEOUT: Duration = Duration::from_secs(30);
-/// So long after it was closed the window's processes have ended, and few come back at once.
+/// How long after the window was closed its memory is released: its processes have ended by then.
 const RELEASE_AFTER: Duration = Duration::from_secs(5);
-/// Popups come again at this hour of the next day.
+/// The hour at which a snooze "until tomorrow" ends.
 const MORNING: i8 = 8;
-/// How small and how large the page is drawn, in percent.
+/// The limits of the page's zoom, in percent.
 const MIN_ZOOM: u32 = 50;
 const MAX_ZOOM: u32 = 200;
-/// What the page is drawn on, light and dark, as its styles have it.
+/// The page's background, light and dark, as in its styles.
 const BACKGROUND: [Color; 2] = [Color(0xff, 0xff, 0xff, 0xff), Color(0x18, 0x18, 0x1b, 0xff)];
-/// The number of the popup that tells what closing the window does: no notice's.
+/// The id of the popup about closing the window; no notice has it.
 const TRAY_POPUP: u64 = u64::MAX;
 
-/// What the program knows of its own place on the desktop.
+/// The state of the window and the tray.
 #[derive(Default)]
 pub struct WindowState {
-    /// It goes on without a window.
+    /// The program runs without a window.
     background: AtomicBool,
-    /// The window is being closed, or the user asked about that.
+    /// The window is being closed, or the user is being asked whether to quit.
     closing: AtomicBool,
-    /// There is an icon that a tray could show.
+    /// There is an icon for a tray to show.
     icon: AtomicBool,
-    /// How many notices are unread, for the window's title.
+    /// The number of unread notices, for the window's title.
     unread: AtomicU32,
-    /// How large the page is drawn, in percent; 0 where nobody said.
+    /// The page's zoom in percent; 0 if not set.
     zoom: AtomicU32,
-    /// Whether the page is dark; `None` where the desktop decides.
+    /// Whether the page is dark; `None` if the desktop decides.
     dark: Mutex<Option<bool>>,
     desktop: Option<Arc<dyn Desktop>>,
 }
 
 impl WindowState {
-    /// What the window is called now.
+    /// The window's current title.
     #[must_use]
     pub fn title(&self) -> String {
         match self.unread.load(Ordering::Relaxed) {
@@ -68,12 +68,12 @@ impl WindowState {
         }
     }
 
-    /// So many notices are unread; answers whether that is new.
+    /// Sets the number of unread notices; returns whether it has changed.
     pub fn set_unread(&self, unread: u32) -> bool {
         self.unread.swap(unread, Ordering::Relaxed) != unread
     }
 
-    /// The page is drawn so large from now on, in percent; in a window that is open, at once.
+    /// Sets the page's zoom in percent, also of an open window.
     pub fn set_zoom(&self, app: &AppHandle, percent: u32) {
         self.zoom.store(percent, Ordering::Relaxed);
         if let Some(window) = app.get_webview_window(MAIN) {
@@ -81,7 +81,7 @@ impl WindowState {
         }
     }
 
-    /// The page is drawn in this theme from now on; it changes its colours itself.
+    /// Sets the theme for the next window; an open page changes its colours itself.
     pub fn set_theme(&self, theme: Theme) {
         *self.dark.lock().unwrap_or_else(PoisonError::into_inner) = match theme {
             Theme::System => None,
@@ -94,7 +94,7 @@ impl WindowState {
         *self.dark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the page begin in its theme, before it has asked for anything.
+    /// The script that sets the page's theme before it is drawn.
     fn theme_script(&self) -> &'static str {
         match self.dark() {
             Some(true) => "document.documentElement?.setAttribute('data-theme', 'dark')",
@@ -103,39 +103,38 @@ impl WindowState {
         }
     }
 
-    /// Gives a new window the colour of its page, which takes a moment: a dark one would begin with a
-    /// flash of white.
+    /// Gives a new window the colour of its page, so that a dark one does not start with a white
+    /// flash.
     fn paint_background(&self, window: &WebviewWindow) {
         let dark = self.dark().unwrap_or_else(desktop_is_dark);
         if let Err(error) = window.set_background_color(Some(BACKGROUND[usize::from(dark)])) {
-            tracing::debug!(%error, "the window begins in another colour than its page");
+            tracing::debug!(%error, "could not set the window's background");
         }
     }
 
     fn apply_zoom(&self, window: &WebviewWindow) {
         let percent = match self.zoom.load(Ordering::Relaxed) {
             0 => 100,
-            // A file written by hand may say anything; a page that fills no window can be mended
-            // by nobody.
+            // A hand-edited file may hold any number, and an unusable zoom could not be undone.
             other => other.clamp(MIN_ZOOM, MAX_ZOOM),
         };
         if let Err(error) = window.set_zoom(f64::from(percent) / 100.0) {
-            tracing::warn!(%error, "the page keeps its size");
+            tracing::warn!(%error, "could not set the zoom");
         }
     }
 
-    /// The popups' port is for telling the user once what closing the window does.
+    /// `desktop` shows the popup about closing the window.
     #[must_use]
     pub fn new(desktop: Option<Arc<dyn Desktop>>) -> WindowState {
         WindowState { desktop, ..WindowState::default() }
     }
 
-    /// Whether the program goes on without a window.
+    /// Whether the program runs without a window.
     pub fn in_background(&self) -> bool {
         self.background.load(Ordering::Acquire)
     }
 
-    /// There is an icon that a tray could show.
+    /// Notes that there is an icon for a tray to show.
     pub fn set_tray_icon(&self) {
         self.icon.store(true, Ordering::Release);
     }
@@ -145,7 +144,7 @@ impl WindowState {
     }
 }
 
-/// Whether the engine of the page takes the desktop for a dark one.
+/// Whether WebKitGTK considers the desktop dark.
 #[cfg(target_os = "linux")]
 fn desktop_is_dark() -> bool {
     use gtk::prelude::GtkSettingsExt as _;
@@ -160,7 +159,7 @@ fn desktop_is_dark() -> bool {
     false
 }
 
-/// Makes the window.
+/// Opens the window.
 ///
 /// # Errors
 /// The window system's.
@@ -172,20 +171,20 @@ pub fn open_window(app: &AppHandle) -> tauri::Result<()> {
         .min_inner_size(720.0, 480.0)
         .data_directory(data)
         .initialization_script(app.state::<WindowState>().theme_script())
-        // The page is ours alone: it goes nowhere and opens nothing.
+        // The page may not navigate or open windows.
         .on_navigation(|url| {
             url.scheme() == "tauri" || url.host_str().is_some_and(|host| host == "tauri.localhost")
         })
         .on_new_window(|_, _| NewWindowResponse::Deny)
-        .on_page_load(|_, load| tracing::debug!(event = ?load.event(), "the page loads"));
+        .on_page_load(|_, load| tracing::debug!(event = ?load.event(), "page load"));
     let window = builder.build()?;
     app.state::<WindowState>().paint_background(&window);
     app.state::<WindowState>().apply_zoom(&window);
-    // How much is unread may have been told while there was no window to write it on.
+    // The number of unread notices may have changed while the window was being built.
     window.set_title(&app.state::<WindowState>().title())
 }
 
-/// Brings the window to the front, and makes it again where it was closed.
+/// Brings the window to the front, or reopens it.
 pub fn show_window(app: &AppHandle) {
     let app_there = app.clone();
     let shown = app.run_on_main_thread(move || {
@@ -193,13 +192,13 @@ pub fn show_window(app: &AppHandle) {
         app.state::<WindowState>().background.store(false, Ordering::Release);
         let Some(window) = app.get_webview_window(MAIN) else {
             if let Err(error) = open_window(app) {
-                tracing::error!(%error, "the window could not be opened again");
+                tracing::error!(%error, "could not reopen the window");
             }
             return;
         };
         for step in [window.unminimize(), window.show(), window.set_focus()] {
             if let Err(error) = step {
-                tracing::warn!(%error, "the window could not be brought to the front");
+                tracing::warn!(%error, "could not bring the window to the front");
             }
         }
     });
@@ -208,7 +207,7 @@ pub fn show_window(app: &AppHandle) {
     }
 }
 
-/// Starts without a window where a tray shows that the program runs, else with one.
+/// Starts without a window if there is a tray, otherwise with one.
 pub fn start_hidden(app: &AppHandle) {
     app.state::<WindowState>().background.store(true, Ordering::Release);
     let app = app.clone();
@@ -220,7 +219,7 @@ pub fn start_hidden(app: &AppHandle) {
             }
         };
         if tokio::time::timeout(TRAY_TIMEOUT, shown).await.is_err() {
-            tracing::info!("no tray has come, so the window is shown");
+            tracing::info!("no tray found, so the window is shown");
             show_window(&app);
             return;
         }
@@ -228,8 +227,8 @@ pub fn start_hidden(app: &AppHandle) {
     });
 }
 
-/// The user closes the window: with a tray the program goes on in it, without one it ends, and the
-/// first time the user is told, or asked.
+/// Handles the user closing the window: with a tray the program keeps running, without one it quits.
+/// The first time a popup explains this, or a dialog asks.
 pub fn close_requested(app: &AppHandle, api: &CloseRequestApi) {
     api.prevent_close();
     if app.state::<WindowState>().closing.swap(true, Ordering::AcqRel) {
@@ -242,13 +241,13 @@ pub fn close_requested(app: &AppHandle, api: &CloseRequestApi) {
     });
 }
 
-/// How long a window that is to be closed waits for the user's choices.
+/// How long closing the window waits for the preferences.
 const PREFERENCES_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
 
 async fn close(app: &AppHandle) {
     let (engine, window) = (app.state::<Engine>(), app.state::<WindowState>());
-    // Once the engine has ended, so does the program.
-    // While the history is read, the engine answers nothing yet.
+    // While the history is being read, the engine does not answer yet; once it has stopped, the
+    // defaults let the program quit.
     let preferences = match tokio::time::timeout(PREFERENCES_TIMEOUT, engine.preferences()).await {
         Ok(preferences) => preferences.unwrap_or_default(),
         Err(_) => engine.preferences_at_start().clone(),
@@ -274,11 +273,11 @@ async fn close(app: &AppHandle) {
     app.exit(0);
 }
 
-/// Once it has been without a window for a moment, what only the window needs is let go.
+/// Releases memory that only the window needs, once the window has been closed for a moment.
 async fn release_memory(app: &AppHandle) {
     tokio::time::sleep(RELEASE_AFTER).await;
     let of = app.clone();
-    // Where the window's thread has ended, the program ends.
+    // Fails only if the program is ending.
     let _ = app.run_on_main_thread(move || {
         if of.state::<WindowState>().in_background() {
             os::code_pages::release();
@@ -289,15 +288,15 @@ async fn release_memory(app: &AppHandle) {
 async fn remember_tray_notice(engine: &Engine) {
     let told = PreferencesPatch { told_of_tray: Some(true), ..PreferencesPatch::default() };
     if let Err(error) = engine.set_preferences(told).await {
-        tracing::warn!(error.message, "the user will be told again what closing the window does");
+        tracing::warn!(error.message, "the popup about closing the window will be shown again");
     }
 }
 
-/// The page and its processes go: what it shows is asked for anew when it comes back.
+/// Destroys the window and the page's processes; a new page asks for everything again.
 fn destroy_window(app: &AppHandle) {
     let Some(window) = app.get_webview_window(MAIN) else { return };
     if let Err(error) = window.destroy() {
-        tracing::warn!(%error, "the window could not be closed");
+        tracing::warn!(%error, "could not close the window");
     }
 }
 
@@ -306,10 +305,10 @@ fn tray_popup() -> Popup {
         key: None,
         server: ServerId(String::new()),
         job: None,
-        title: "Jobwatch keeps watching".to_owned(),
+        title: "Jobwatch is still running".to_owned(),
         body:
-            "It is in the tray now. Quit it from there, or let the settings say that closing the \
-               window ends it."
+            "It keeps watching your jobs from the tray. Quit it there, or change in Settings what \
+               closing the window does."
                 .to_owned(),
         tone: Tone::Plain,
         at: jiff::Timestamp::now(),
@@ -324,23 +323,23 @@ async fn confirm_quit(app: &AppHandle) -> bool {
     let mut question = app
         .dialog()
         .message(
-            "This desktop has no tray, so nothing is watched any more once the window is closed. \
-             Jobwatch will not ask again.",
+            "This desktop has no tray, so closing the window quits Jobwatch and stops watching your \
+             jobs. You will not be asked again.",
         )
         .title("Quit Jobwatch?")
         .kind(MessageDialogKind::Warning)
-        .buttons(MessageDialogButtons::OkCancelCustom("Quit".to_owned(), "Stay".to_owned()));
+        .buttons(MessageDialogButtons::OkCancelCustom("Quit".to_owned(), "Cancel".to_owned()));
     if let Some(window) = app.get_webview_window(MAIN) {
         question = question.parent(&window);
     }
     question.show(move |quit| {
-        // Nobody waits any more where the program ends meanwhile.
+        // The receiver is gone if the program is ending.
         let _ = answer.send(quit);
     });
     answered.await.unwrap_or(false)
 }
 
-/// Something was chosen in the tray.
+/// Performs an action of the tray's menu.
 pub fn on_choice(app: &AppHandle, choice: Choice) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
@@ -358,7 +357,7 @@ pub fn on_choice(app: &AppHandle, choice: Choice) {
             }
             Choice::Reconnect(server) => {
                 if let Err(error) = engine.reconnect(&server).await {
-                    tracing::warn!(error.message, "not reconnected");
+                    tracing::warn!(error.message, "could not reconnect");
                     show_window(&app);
                 }
             }
@@ -373,7 +372,7 @@ async fn snooze(app: &AppHandle, engine: &Engine, until: Option<&Zoned>) {
     let snoozed_until = Some(until.map(|until| until.timestamp().as_millisecond()));
     let patch = PreferencesPatch { snoozed_until, ..PreferencesPatch::default() };
     if let Err(error) = engine.set_preferences(patch).await {
-        tracing::warn!(error.message, "popups are not paused");
+        tracing::warn!(error.message, "could not change the snooze");
         show_window(app);
     }
 }
@@ -382,13 +381,13 @@ fn hour_later(now: &Zoned) -> Zoned {
     now.checked_add(1.hour()).unwrap_or_else(|_| now.clone())
 }
 
-/// The next day at [`MORNING`] by the clocks, whatever they do in the night.
+/// The next day at [`MORNING`] local time, whatever the clocks do in the night.
 fn next_morning(now: &Zoned) -> Option<Zoned> {
     let day = now.date().tomorrow().ok()?;
     day.at(MORNING, 0, 0, 0).to_zoned(now.time_zone().clone()).ok()
 }
 
-/// Shows what a link names.
+/// Opens the job that a link names.
 pub fn open_deep_link(app: &AppHandle, link: DeepLink) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
@@ -397,10 +396,8 @@ pub fn open_deep_link(app: &AppHandle, link: DeepLink) {
             (Some(server), Some(job)) => engine.open_job(server, job, false).await,
             (Some(_), None) => {}
             (None, _) => {
-                let message = format!(
-                    "The link names a server \u{201c}{}\u{201d}, which is not here.",
-                    link.server
-                );
+                let message =
+                    format!("No server is named \u{201c}{}\u{201d}, as in the link.", link.server);
                 engine.open_nothing(message).await;
             }
         }
@@ -408,14 +405,13 @@ pub fn open_deep_link(app: &AppHandle, link: DeepLink) {
     });
 }
 
-const NO_KEYS: &str = "this desktop gives programs no keys";
+const NO_KEYS: &str = "this desktop does not support global shortcuts";
 /// Starting the program a second time shows the window of the first.
-const ON_WAYLAND: &str = "in a Wayland session no program may take keys for itself; in the \
-    desktop's own keyboard settings, add a shortcut that runs \u{201c}jobwatch\u{201d}, which \
-    shows this window";
+const ON_WAYLAND: &str = "in a Wayland session, programs cannot register global shortcuts; add a \
+    shortcut in the desktop's keyboard settings that runs \u{201c}jobwatch\u{201d}, which shows \
+    this window";
 
-/// Whether the session is one of Wayland, in which a shortcut could be registered with the X server
-/// beside it and would never fire.
+/// Whether this is a Wayland session: a shortcut registered with its X server would never fire.
 fn on_wayland() -> bool {
     is_wayland(std::env::var("XDG_SESSION_TYPE").ok(), std::env::var("WAYLAND_DISPLAY").ok())
 }
@@ -424,15 +420,15 @@ fn is_wayland(session: Option<String>, display: Option<String>) -> bool {
     session.as_deref() == Some("wayland") || display.is_some_and(|display| !display.is_empty())
 }
 
-/// Registers the keys that bring the window to the front, instead of any before; none where there is
-/// no text.
+/// Registers the global shortcut that shows the window, instead of the one before; an empty text
+/// registers none.
 ///
 /// # Errors
-/// When they are no keys, or the desktop does not give them.
+/// If `keys` is not a shortcut, or the desktop refuses it.
 pub fn set_shortcut(app: &AppHandle, keys: &str) -> Result<(), UserError> {
     let invalid = |error: &dyn std::fmt::Display| UserError {
         code: ErrorCode::Invalid,
-        message: format!("The keys \u{201c}{keys}\u{201d} cannot be used: {error}."),
+        message: format!("The shortcut \u{201c}{keys}\u{201d} cannot be used: {error}."),
     };
     type Shortcuts = tauri_plugin_global_shortcut::GlobalShortcut<tauri::Wry>;
     if app.try_state::<Shortcuts>().is_none() {
@@ -446,14 +442,14 @@ pub fn set_shortcut(app: &AppHandle, keys: &str) -> Result<(), UserError> {
         "" => Ok(()),
         keys => app.global_shortcut().register(keys).map_err(|error| invalid(&error)),
     }?;
-    tracing::debug!(keys, "the shortcut is as chosen");
+    tracing::debug!(keys, "registered the global shortcut");
     Ok(())
 }
 
-/// Makes shortcuts possible, where the desktop has them.
+/// Enables global shortcuts, if the desktop supports them.
 ///
 /// # Errors
-/// What stands in the way, for the log.
+/// Why there are none, for the log.
 pub fn prepare_shortcuts(app: &AppHandle) -> anyhow::Result<()> {
     anyhow::ensure!(!on_wayland(), ON_WAYLAND);
     let plugin = tauri_plugin_global_shortcut::Builder::new().with_handler(|app, _, event| {
@@ -461,7 +457,7 @@ pub fn prepare_shortcuts(app: &AppHandle) -> anyhow::Result<()> {
             show_window(app);
         }
     });
-    app.plugin(plugin.build()).context("There are no shortcuts")
+    app.plugin(plugin.build()).context("No global shortcuts")
 }
 
 #[cfg(test)]
@@ -472,7 +468,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wayland_session_is_known_by_its_type_or_its_display() {
+    fn a_wayland_session_is_recognized_by_its_type_or_its_display() {
         let text = |text: &str| Some(text.to_owned());
         assert!(is_wayland(text("wayland"), None));
         assert!(is_wayland(text("tty"), text("wayland-0")));
@@ -481,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_begins_in_the_colours_that_its_page_is_drawn_on() {
+    fn a_new_window_has_the_background_of_its_page() {
         let styles = include_str!("../ui/src/styles/tokens.css");
         for Color(red, green, blue, _) in BACKGROUND {
             let paper = format!(" --bg: #{red:02x}{green:02x}{blue:02x};");
@@ -490,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn until_tomorrow_is_until_the_morning_by_the_clocks() {
+    fn until_tomorrow_ends_in_the_morning_by_local_time() {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         // In this night the clocks are set back.
         let evening = date(2026, 10, 24).at(23, 10, 0, 0).to_zoned(zone.clone()).unwrap();

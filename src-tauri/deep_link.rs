@@ -1,22 +1,22 @@
-//! Links to jobs: `jobwatch://SERVER/JOB`, from other programs and from the desktop.
+//! Deep links to jobs: `jobwatch://SERVER/JOB`.
 
 use std::borrow::Cow;
 
-/// How links begin.
+/// The scheme of deep links.
 pub const SCHEME: &str = "jobwatch:";
 
-/// What a link names.
+/// A link to a server or a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeepLink {
     /// A server's id or name.
     pub server: String,
-    /// A job's id; `None` where the link names the server alone.
+    /// A job's id; `None` if the link names only a server.
     pub job: Option<String>,
 }
 
 impl DeepLink {
-    /// Reads a link. Everything behind the server is the job's id, whatever characters it holds;
-    /// `%2F` and the like stand for what they encode.
+    /// Parses a link. Everything after the server is the job's id, whatever characters it contains;
+    /// percent-encoding is decoded.
     #[must_use]
     pub fn read(text: &str) -> Option<DeepLink> {
         let rest = text.trim().strip_prefix(SCHEME)?.strip_prefix("//")?;
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_names_a_server_and_a_job_whatever_the_job_is_called() {
+    fn a_link_names_a_server_and_a_job_with_any_id() {
         let link = |server: &str, job: Option<&str>| {
             Some(DeepLink { server: server.to_owned(), job: job.map(str::to_owned) })
         };

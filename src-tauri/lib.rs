@@ -11,15 +11,15 @@ pub mod tray;
 use std::fmt;
 use std::io::{self, Write as _};
 
-/// Says something to the user on stderr. `eprintln!` would panic where stderr takes nothing, as
-/// with a full disk or a reader that has gone.
+/// Prints a message for the user to stderr. `eprintln!` would panic if stderr cannot be written, for
+/// example because the disk is full or the reader has gone.
 pub fn print_stderr(what: impl fmt::Display) {
-    // Nobody is left to tell when even this cannot be written.
+    // If stderr cannot be written, there is no other way to report anything.
     let _ = writeln!(io::stderr(), "jobwatch: {what}");
 }
 
-/// The verifier logs every refused certificate as an error of its own; the connection's status says
-/// it better.
+/// Silences the certificate verifier, which logs every rejected certificate as an error of its own;
+/// the connection's status reports it better.
 fn silence_certificate_verifier(
     filter: tracing_subscriber::EnvFilter,
 ) -> tracing_subscriber::EnvFilter {
@@ -29,18 +29,16 @@ fn silence_certificate_verifier(
     }
 }
 
-/// What is logged: `JOBWATCH_LOG`, or `default` where it is unset or cannot be read. Libraries
-/// that print what passes through them stay silent: a URL or a header may hold a key.
+/// The log filter: `JOBWATCH_LOG`, or `default` if it is unset or invalid. Libraries that log the data
+/// they carry are limited to warnings, since a URL or a header may hold a key.
 pub(crate) fn log_filter(default: &str) -> tracing_subscriber::EnvFilter {
     let wanted = std::env::var("JOBWATCH_LOG").unwrap_or_default();
     let wanted = if wanted.trim().is_empty() { default } else { wanted.trim() };
     let filter = tracing_subscriber::EnvFilter::try_new(wanted).unwrap_or_else(|error| {
-        print_stderr(format_args!(
-            "JOBWATCH_LOG is not understood, so \"{default}\" is used: {error}"
-        ));
+        print_stderr(format_args!("JOBWATCH_LOG is invalid, so \"{default}\" is used: {error}"));
         tracing_subscriber::EnvFilter::new(default)
     });
-    // The libraries' own warnings may be left out, but not brought back by this list.
+    // A filter that is stricter than warnings stays as it is.
     if filter
         .max_level_hint()
         .is_none_or(|level| level <= tracing::level_filters::LevelFilter::WARN)

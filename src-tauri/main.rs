@@ -32,9 +32,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// WebKitGTK's DMA-BUF renderer shows a blank window with NVIDIA's driver, and without any GPU it
-/// costs memory and time: there it is turned off, unless the user has decided. Without a GPU the
-/// toolkit need not load the software's OpenGL either.
+/// Turns off WebKitGTK's DMA-BUF renderer where it does harm, unless the user has set it: it shows a
+/// blank window with NVIDIA's driver, and costs memory and time without a GPU. Without a GPU, GTK
+/// need not load software OpenGL either.
 #[cfg(target_os = "linux")]
 fn choose_renderer() {
     const RENDERER: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
@@ -52,7 +52,7 @@ fn choose_renderer() {
     }
     for (name, value) in wanted {
         if std::env::var_os(name).is_none() {
-            // SAFETY: no other thread exists yet: main has only read its arguments and file names.
+            // SAFETY: no other thread exists yet: main has only read arguments and file names.
             #[allow(unsafe_code)]
             unsafe {
                 std::env::set_var(name, value);

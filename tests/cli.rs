@@ -321,7 +321,7 @@ fn wait_tells_failed_cancelled_and_unknown_jobs_apart() {
     assert_eq!(code, 2, "{out}{err}");
     let (code, out, err) = run(world.command(kind, &["wait", "task:999999"]));
     assert_eq!(code, 3, "{out}{err}");
-    assert_eq!(err.trim(), "jobwatch: local does not know the job task:999999.");
+    assert_eq!(err.trim(), "jobwatch: local has no job task:999999.");
 }
 
 #[test]
@@ -516,7 +516,7 @@ fn saved_servers_are_listed_without_their_secrets_and_used_by_name() {
 
     let (code, _, err) = run(with(&["watch", "--server", "nobody"]));
     assert_eq!(code, 78);
-    assert!(err.contains("\"nobody\"") && err.contains("there are Local"), "{err}");
+    assert!(err.contains("\"nobody\"") && err.contains("saved servers: Local"), "{err}");
 
     let mut watch = Running::start(with(&["watch", "--server", "Local", "--json"]));
     watch.read_until("a job", |line| is_type(line, "job"));

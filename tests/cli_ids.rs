@@ -176,8 +176,8 @@ fn a_job_of_somebody_else_ends_a_wait_and_a_log_promptly_and_says_why() {
         });
     };
     for (message, code, words) in [
-        ("Not your job", 3, "does not show the job"),
-        ("Please verify your email first", 77, "Give the right key"),
+        ("Not your job", 3, "does not show job"),
+        ("Please verify your email first", 77, "Pass the right key"),
     ] {
         answered(message);
         for command in ["wait", "logs"] {

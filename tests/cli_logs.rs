@@ -213,7 +213,7 @@ fn where_the_server_has_dropped_lines_since_the_last_time_it_is_said_which_are_m
     assert_eq!(out[..10], numbered(10));
     assert_eq!(out.len(), 10 + 60_000, "{err}");
     assert!(
-        err.contains("Lines between ") && err.contains("are missing: Local does not have them"),
+        err.contains("Lines between ") && err.contains("are missing: Local no longer has them"),
         "{err}"
     );
 }
@@ -329,8 +329,8 @@ fn a_server_that_cannot_be_asked_is_said_while_it_is_waited_for_and_ends_a_log_w
         let id = world.start_job(kind, JobSpec::default());
         world.tell(kind, |control| control.set_faults(faults()));
         let commands = [
-            (5, "No line of this log is stored.", vec!["logs", &id]),
-            (124, "Nothing is known of", vec!["wait", &id, "--timeout", "12"]),
+            (5, "No lines of this log are stored.", vec!["logs", &id]),
+            (124, "No information about", vec!["wait", &id, "--timeout", "12"]),
         ];
         commands.map(|(code, last, words)| {
             let running = Running::start(world.command(kind, &words));
@@ -341,7 +341,7 @@ fn a_server_that_cannot_be_asked_is_said_while_it_is_waited_for_and_ends_a_log_w
         let (out, ended, err) = running.end();
         assert_eq!((out.len(), ended), (0, code), "{err}");
         let (waiting, end) = err.trim().rsplit_once('\n').unwrap_or_default();
-        assert!(waiting.contains(" is only partly connected, waiting. "), "{err}");
+        assert!(waiting.contains(" is only partly connected; waiting. "), "{err}");
         assert!(waiting.contains("HTTP 503") && end.contains(last), "{err}");
     }
 }

@@ -1,4 +1,4 @@
-//! The command line's words.
+//! The command line's arguments and exit codes.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -15,69 +15,69 @@ use jobwatch_core::server::{DialectKind, KeyPlacement};
 
 use crate::deep_link::{DeepLink, SCHEME};
 
-/// `wait`: the job completed. Every other command: all went well.
+/// `wait`: the job completed. Every other command: success.
 pub const EXIT_OK: u8 = 0;
 /// `wait`: the job failed.
 pub const EXIT_FAILED: u8 = 1;
 /// `wait`: the job was cancelled.
 pub const EXIT_CANCELLED: u8 = 2;
-/// `wait` and `logs`: the server does not know the job (any more).
+/// `wait` and `logs`: the server does not have the job (any more).
 pub const EXIT_LOST: u8 = 3;
-/// `wait` and `logs`: the id means several jobs.
+/// `wait` and `logs`: the id matches several jobs.
 pub const EXIT_SEVERAL: u8 = 4;
-/// `logs`: not all lines are there.
+/// `logs`: lines are missing, or may be.
 pub const EXIT_PARTIAL: u8 = 5;
-/// The command line was not understood. Not 2, which means a cancelled job.
+/// The command line is invalid. Not 2, which means a cancelled job.
 pub const EXIT_USAGE: u8 = 64;
-/// Something needed is not there: a port, the window system, the server's address.
+/// Something required is not available: a port, a display, the server's address.
 pub const EXIT_UNAVAILABLE: u8 = 69;
-/// The program itself failed.
+/// An internal error.
 pub const EXIT_INTERNAL: u8 = 70;
 /// The output could not be written.
 pub const EXIT_OUTPUT: u8 = 74;
-/// The key was not accepted, or could not be read from the keyring.
+/// The key was rejected, or could not be read from the keyring.
 pub const EXIT_KEY: u8 = 77;
 /// The saved settings cannot be used.
 pub const EXIT_SETTINGS: u8 = 78;
-/// `--timeout` passed first (as timeout(1) says it).
+/// `--timeout` expired first; the code that timeout(1) uses.
 pub const EXIT_TIMEOUT: u8 = 124;
 /// `wait`: interrupted before the job ended.
 pub const EXIT_INTERRUPTED: u8 = 130;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done; for wait: the job completed
+  0    success; wait: the job completed
   1    wait: the job failed
   2    wait: the job was cancelled
-  3    wait, logs: the server does not know the job (any more), or does not show it to this key
-  4    wait, logs: the id means several jobs, which are listed
-  5    logs: lines are missing, or may be; which, and why, is said on stderr
-  64   the command line was not understood
-  69   something needed is not there (a port, an address, the window system)
-  70   the program itself failed
-  74   the output could not be written; a closed pipe is no error
-  77   the key was not accepted, or the keyring did not give it
+  3    wait, logs: the server does not have the job, or hides it from this key
+  4    wait, logs: the id matches several jobs; they are listed
+  5    logs: lines are missing, or may be; stderr says which and why
+  64   invalid command line
+  69   something required is not available (a port, an address, a display)
+  70   internal error
+  74   the output could not be written; a closed pipe is not an error
+  77   the key was rejected, or could not be read from the keyring
   78   the saved settings cannot be used
-  124  --timeout passed first
-  130  wait: interrupted before the job ended; Ctrl-C is the usual end of the others";
+  124  --timeout expired first
+  130  wait: interrupted before the job ended; Ctrl-C is how the other commands end";
 
 const ENVIRONMENT: &str = "\
 Environment:
-  JOBWATCH_DATA_DIR    as --data-dir
+  JOBWATCH_DATA_DIR    same as --data-dir
   JOBWATCH_CONFIG_DIR  the directory of settings.toml
-  JOBWATCH_LOG         what the program logs about itself (info, debug, jobwatch_engine=trace)
-  NO_COLOR             no colours";
+  JOBWATCH_LOG         log level of Jobwatch itself (info, debug, jobwatch_engine=trace)
+  NO_COLOR             turn colours off";
 
-/// Watch background jobs on your servers, and hear when they end. Without a command the window
-/// opens.
+/// Watch background jobs on your servers and get a notification when they end. Without a command,
+/// the window opens.
 #[derive(Debug, Parser)]
 #[command(name = "jobwatch", version, after_help = ENVIRONMENT, max_term_width = 100)]
 pub struct Args {
-    /// Where history and logs are kept, instead of the system's place
+    /// Directory for history and logs, instead of the default
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// The settings file, instead of the usual one
+    /// Settings file, instead of the default
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -89,11 +89,11 @@ pub struct Args {
     #[arg(long)]
     pub hidden: bool,
 
-    /// Show a job in the window: jobwatch://SERVER/JOB. Needs no --open before it
+    /// Open a job in the window: jobwatch://SERVER/JOB. "--open" may be left out
     #[arg(long, value_name = "LINK")]
     pub open: Option<String>,
 
-    /// What to do; without it the window opens
+    /// The command to run; without one, the window opens
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -101,10 +101,10 @@ pub struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print what is heard from a server, as it is heard
+    /// Print job updates, logs and metrics as they arrive
     #[command(after_help = EXIT_CODES)]
     Watch(Watch),
-    /// Wait until a job ends; its outcome is the exit code
+    /// Wait until a job ends, and exit with its outcome
     #[command(after_help = EXIT_CODES)]
     Wait(Wait),
     /// Print a job's log
@@ -113,73 +113,73 @@ pub enum Command {
     /// List the saved servers
     #[command(after_help = EXIT_CODES)]
     Servers(Servers),
-    /// Serve all five dialects on loopback ports, with jobs that run
+    /// Run demo servers of all five kinds on loopback ports
     #[command(after_help = EXIT_CODES)]
     Demo(Demo),
 }
 
-/// What describes a server that is not saved.
+/// The options that describe a server that is not saved.
 const GIVEN: [&str; 8] = ["dialect", "ws", "api", "name", "key_in", "namespace", "options", "ca"];
 
-/// Which server: a saved one, or one given whole.
+/// The options that choose a server: a saved one, or one described in full.
 #[derive(Debug, Default, Group)]
 #[command(next_help_heading = "Server")]
 pub struct Connection {
-    /// A saved server, by its name
+    /// A saved server, by name
     #[arg(long, value_name = "NAME", conflicts_with_all = GIVEN)]
     #[arg(required_unless_present = "ws")]
     pub server: Option<String>,
 
-    /// How the server speaks; without it, that is found out
+    /// The kind of server; detected if not given
     #[arg(long, value_parser = dialects(), requires = "ws")]
     pub dialect: Option<DialectKind>,
 
-    /// The server's URL: of its socket, its API or its web page
+    /// The server's URL: its socket, its API or its web page
     #[arg(long, value_name = "URL")]
     pub ws: Option<String>,
 
-    /// The base of the HTTP API, where it is not beside the socket
+    /// Base URL of the HTTP API, if it is not next to the socket
     #[arg(long, value_name = "URL", requires = "ws")]
     pub api: Option<String>,
 
-    /// What to call the server in the output, instead of host and port
+    /// Name of the server in the output, instead of its host and port
     #[arg(long, value_name = "NAME", requires = "ws")]
     pub name: Option<String>,
 
-    /// The environment variable that holds the key; keys are never given as arguments, where other
-    /// users of the machine can read them
+    /// Environment variable that holds the key. Keys are never arguments, which other users of this
+    /// machine could read
     #[arg(long, value_name = "VARIABLE")]
     pub key_env: Option<String>,
 
-    /// Sign in with this e-mail address to get the key, where the server has that (Study Buddy,
-    /// Better Bull Board)
+    /// Sign in with this e-mail address to get a key, if the server supports it (Study Buddy, Better
+    /// Bull Board)
     #[arg(long, value_name = "ADDRESS", requires = "password_env", conflicts_with = "key_env")]
     pub email: Option<String>,
 
-    /// The environment variable that holds the password; passwords are never given as arguments
+    /// Environment variable that holds the password. Passwords are never arguments
     #[arg(long, value_name = "VARIABLE", requires = "email")]
     pub password_env: Option<String>,
 
-    /// A further header, such as an access proxy asks for, from an environment variable:
-    /// CF-Access-Client-Secret=VARIABLE; may be repeated
+    /// Send this header with the value of an environment variable, for example for an access proxy:
+    /// CF-Access-Client-Secret=VARIABLE. Repeatable
     #[arg(long = "header-env", value_name = "NAME=VARIABLE", value_parser = option)]
     pub header_env: Vec<(String, String)>,
 
-    /// Where the key goes, when not where the dialect puts it: query:NAME, header:NAME,
-    /// header:NAME:SCHEME, cookie:NAME, auth:NAME or first-message
+    /// Where to send the key, instead of the default for this kind of server: query:NAME,
+    /// header:NAME, header:NAME:SCHEME, cookie:NAME, auth:NAME or first-message
     #[arg(long, value_name = "PLACE", value_parser = key_placement, requires = "ws")]
     pub key_in: Option<KeyPlacement>,
 
-    /// The Socket.IO namespace, when not the dialect's
+    /// Socket.IO namespace, instead of the default for this kind of server
     #[arg(long, value_name = "NAMESPACE", requires = "ws")]
     pub namespace: Option<String>,
 
-    /// A setting only this dialect knows (KECS: cluster, region, admin; analyzer: framing;
-    /// TriggerX: user)
+    /// An option of this kind of server (KECS: cluster, region, admin; analyzer: framing; TriggerX:
+    /// user). Repeatable
     #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option, requires = "ws")]
     pub options: Vec<(String, String)>,
 
-    /// A PEM file with certificate authorities trusted besides the system's
+    /// PEM file of additional certificate authorities to trust
     #[arg(long, value_name = "FILE", requires = "ws")]
     pub ca: Option<PathBuf>,
 }
@@ -187,20 +187,20 @@ pub struct Connection {
 /// `jobwatch watch`.
 #[derive(Debug, Group)]
 pub struct Watch {
-    /// Which server.
+    /// The server.
     #[command(flatten)]
     pub connection: Connection,
 
-    /// What to watch: job:ID, queue:NAME, user:ID or all; may be repeated. Without it everything
-    /// the server lists, or what a saved server watches
+    /// What to watch: job:ID, queue:NAME, user:ID or all. Repeatable. Defaults to what the saved
+    /// server watches, or to all
     #[arg(long = "topic", value_name = "TOPIC", value_parser = Topic::parse)]
     pub topics: Vec<Topic>,
 
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
 
-    /// End after this many seconds
+    /// Stop after this many seconds
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     pub duration: Option<Duration>,
 }
@@ -208,11 +208,11 @@ pub struct Watch {
 /// `jobwatch wait`.
 #[derive(Debug, Group)]
 pub struct Wait {
-    /// The job: its id, QUEUE/ID where queues count ids for themselves, an ARN, a TriggerX task as
-    /// task:7; with or without "job:" before it
+    /// The job: its id, QUEUE/ID if each queue numbers its own jobs, an ARN, or a TriggerX task as
+    /// task:7. An optional "job:" may stand before it
     pub job: String,
 
-    /// Which server.
+    /// The server.
     #[command(flatten)]
     pub connection: Connection,
 
@@ -220,12 +220,12 @@ pub struct Wait {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
 
-    /// The job was just added: wait for it to appear, and do not take an ended one of the same id
-    /// for it
+    /// The job was just added: wait for it to appear, and ignore jobs of this id that have already
+    /// ended
     #[arg(long)]
     pub new: bool,
 
-    /// Print the ended job as a JSON object
+    /// Print the job as a JSON object when it has ended
     #[arg(long)]
     pub json: bool,
 }
@@ -233,38 +233,38 @@ pub struct Wait {
 /// `jobwatch logs`.
 #[derive(Debug, Group)]
 pub struct Logs {
-    /// The job's id, with or without "job:" before it
+    /// The job's id. An optional "job:" may stand before it
     pub job: String,
 
-    /// Which server.
+    /// The server.
     #[command(flatten)]
     pub connection: Connection,
 
-    /// Go on printing until the job ends
+    /// Keep printing new lines until the job ends
     #[arg(long, short)]
     pub follow: bool,
 
-    /// Only lines since then: a time (2026-01-31T12:00:00Z) or how long ago (90s, 10m, 2h, 3d)
+    /// Only lines since a time (2026-01-31T12:00:00Z) or for so long back (90s, 10m, 2h, 3d)
     #[arg(long, value_name = "TIME", value_parser = since)]
     pub since: Option<Since>,
 
-    /// Only lines that this regular expression matches
+    /// Only lines that match this regular expression
     #[arg(long, short, value_name = "REGEX")]
     pub grep: Option<String>,
 
-    /// Let --grep ignore the case
+    /// Ignore case in --grep
     #[arg(long, short, requires = "grep")]
     pub ignore_case: bool,
 
-    /// Only lines of this level or a worse one: trace, debug, info, warn, error, fatal
+    /// Only lines of at least this level: trace, debug, info, warn, error, fatal
     #[arg(long, value_name = "LEVEL", value_parser = level)]
     pub level: Option<Level>,
 
-    /// Put the time and the level before every line
+    /// Print the time and level before each line
     #[arg(long, short)]
     pub timestamps: bool,
 
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
 
@@ -273,19 +273,19 @@ pub struct Logs {
     pub timeout: Option<Duration>,
 }
 
-/// Since when lines are wanted.
+/// The start of the range of lines to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// Since then.
+    /// A point in time.
     At(Timestamp),
-    /// Since so long ago.
+    /// A time span back from now.
     Ago(Duration),
 }
 
 /// `jobwatch servers`.
 #[derive(Debug, Group)]
 pub struct Servers {
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
 }
@@ -293,46 +293,46 @@ pub struct Servers {
 /// `jobwatch demo`.
 #[derive(Debug, Group)]
 pub struct Demo {
-    /// The first of seven neighbouring ports; free ones are chosen without it
+    /// The first of seven consecutive ports; free ports are chosen if not given
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65_529))]
     pub port: Option<u16>,
 
-    /// The same seed gives the same jobs
+    /// Seed of the random jobs; the same seed gives the same jobs
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
 
-    /// How fast the demo's time runs: 2 is twice as fast
+    /// Speed of the demo: 2 is twice as fast
     #[arg(long, value_name = "FACTOR", value_parser = factor)]
     pub speed: Option<f64>,
 
-    /// The servers want no key
+    /// Run the servers without keys
     #[arg(long)]
     pub no_keys: bool,
 
-    /// No jobs but those that are asked for over /__demo/
+    /// Start no jobs except those requested over /__demo/
     #[arg(long)]
     pub quiet: bool,
 
-    /// The generation of the servers that their documents describe, instead of the shipped one
+    /// Behave as the servers' documentation describes, instead of as the shipped servers do
     #[arg(long)]
     pub documented: bool,
 
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
 }
 
-/// Help, a version or an error of usage: something to print instead of working.
+/// Help, the version or a usage error: something to print instead of running a command.
 #[derive(Debug)]
 pub struct Answer(clap::Error);
 
 impl Answer {
-    /// Prints it where it belongs; the exit code to end with.
+    /// Prints it to stdout or stderr, and returns the exit code.
     #[must_use]
     pub fn print(&self) -> ExitCode {
         let printed = self.0.print().and_then(|()| io::stdout().flush());
         ExitCode::from(match printed {
-            // Nobody is left to tell when a complaint cannot be printed.
+            // If a usage error cannot be printed, there is no other way to report it.
             _ if self.0.use_stderr() => EXIT_USAGE,
             Ok(()) => EXIT_OK,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => EXIT_OK,
@@ -345,12 +345,12 @@ impl Answer {
 }
 
 impl Args {
-    /// Reads the command line, the program's name first.
+    /// Parses the command line; the first argument is the program's name.
     ///
     /// # Errors
-    /// What to print instead.
+    /// Help, the version or a usage error to print.
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Args, Answer> {
-        // Desktops pass a link as it is.
+        // Desktops pass a link without a flag.
         let mut named = false;
         let words = words.into_iter().flat_map(move |word| {
             let link = word.to_string_lossy().starts_with(SCHEME) && !named;
@@ -362,13 +362,13 @@ impl Args {
             use clap::CommandFactory as _;
             return Err(Answer(Args::command().error(
                 clap::error::ErrorKind::ArgumentConflict,
-                "--demo opens the window; for the demo servers alone use the command \"demo\"",
+                "--demo opens the window; to run only the demo servers, use the command \"demo\"",
             )));
         }
         Ok(args)
     }
 
-    /// The link to be shown, where it is one.
+    /// The job to open, if `--open` holds a valid link.
     #[must_use]
     pub fn deep_link(&self) -> Option<DeepLink> {
         DeepLink::read(self.open.as_deref()?)
@@ -383,9 +383,9 @@ fn dialects() -> impl clap::builder::TypedValueParser<Value = DialectKind> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     if seconds < 0.0 {
-        return Err("a time cannot be negative".to_owned());
+        return Err("a time span cannot be negative".to_owned());
     }
-    Duration::try_from_secs_f64(seconds).map_err(|_| "not a time".to_owned())
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a time span".to_owned())
 }
 
 fn since(text: &str) -> Result<Since, String> {
@@ -407,7 +407,10 @@ fn since(text: &str) -> Result<Since, String> {
         Ok(number) if seconds > 0 => {
             Ok(Since::Ago(Duration::from_secs(u64::from(number) * seconds)))
         }
-        _ => Err("use a time such as 2026-01-31T12:00:00Z, or 90s, 10m, 2h, 3d".to_owned()),
+        _ => Err(
+            "use a time such as 2026-01-31T12:00:00Z, or a time span such as 90s, 10m, 2h or 3d"
+                .to_owned(),
+        ),
     }
 }
 
@@ -470,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_followed_as_the_desktop_passes_it() {
+    fn a_link_is_accepted_with_and_without_a_flag() {
         let link = Some(DeepLink { server: "a".to_owned(), job: Some("b/c".to_owned()) });
         assert_eq!(read("jobwatch jobwatch://a/b/c").unwrap().deep_link(), link);
         assert_eq!(read("jobwatch --open jobwatch://a/b/c").unwrap().deep_link(), link);
@@ -478,9 +481,9 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_saved_or_given_whole_never_both() {
+    fn a_server_is_either_saved_or_described_never_both() {
         assert!(read("jobwatch watch --server a").is_ok());
-        // What kind it is can be found out.
+        // The kind can be detected.
         assert!(read("jobwatch watch --ws http://h:3000").is_ok());
         assert!(
             read("jobwatch watch --dialect kecs --ws ws://h --topic all --topic job:a:b").is_ok()
@@ -509,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn key_places_are_read_as_documented() {
+    fn key_placements_are_parsed_as_documented() {
         let header = |scheme: Option<&str>| KeyPlacement::Header {
             name: "X-Key".to_owned(),
             scheme: scheme.map(str::to_owned),

@@ -1,8 +1,8 @@
-//! Which job is meant, where an id may mean several: BullMQ counts ids in each queue, and one that
-//! was removed may come back.
+//! Resolves an id that may match several jobs: BullMQ numbers jobs per queue, and reuses the id of a
+//! removed job.
 //!
-//! The only one that has not ended is meant; else the only one that ended since the command began;
-//! else the only one there is. Where that leaves several, nobody guesses.
+//! Prefers the only job that has not ended, then the only one that ended since the command started,
+//! then the only one. If several are left, the user must choose.
 
 use std::sync::Arc;
 
@@ -13,50 +13,50 @@ use jobwatch_core::server::DialectKind;
 
 use super::text::sanitize;
 
-/// Jobs that may be meant, at most. The server's pages have bounds of their own.
+/// The most candidates that are kept. The server's pages have bounds of their own.
 const MAX_CANDIDATES: usize = 5_000;
-/// Candidates named in a message.
+/// The most candidates that a message lists.
 const MAX_LISTED: usize = 20;
 
-/// A job that may be meant.
+/// A job that matches the id.
 #[derive(Clone, Debug)]
 struct Candidate {
     job: Arc<Job>,
-    /// It had ended when it was first heard of.
+    /// It had already ended when it was first seen.
     old: bool,
 }
 
-/// The jobs that may be meant.
+/// The jobs that match the id.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
     all: Vec<Candidate>,
     chosen: Option<JobId>,
 }
 
-/// Which job is meant.
+/// The result of resolving an id.
 #[derive(Clone, Debug)]
 pub enum Resolution {
-    /// None is known yet.
+    /// No match is known yet.
     Unknown,
-    /// This one.
+    /// Exactly one match.
     One {
         /// The job.
         job: Arc<Job>,
-        /// It had ended when it was first heard of.
+        /// It had already ended when it was first seen.
         old: bool,
     },
-    /// One of these.
+    /// Several matches.
     Several(Vec<Arc<Job>>),
 }
 
 impl Candidates {
-    /// Takes note of a job that may be meant.
+    /// Adds a job that matches, or its newest state.
     pub fn add(&mut self, job: Arc<Job>) {
         let room = self.all.len() < MAX_CANDIDATES;
         match self.all.iter_mut().find(|known| known.job.id == job.id) {
             Some(known) => known.job = job,
             None if room => {
-                // What a socket tells has just happened.
+                // Socket updates describe what has just happened.
                 let old = over(&job) && job.source != Source::Socket;
                 self.all.push(Candidate { job, old });
             }
@@ -64,7 +64,7 @@ impl Candidates {
         }
     }
 
-    /// Which one is meant, by what is known by now. `fresh` leaves out those that had ended before.
+    /// Resolves the id by what is known now. `fresh` ignores jobs that had already ended.
     #[must_use]
     pub fn resolve(&self, fresh: bool) -> Resolution {
         let chosen = self.chosen.as_ref();
@@ -90,12 +90,12 @@ impl Candidates {
         Resolution::Unknown
     }
 
-    /// From now on this one is meant, whatever else comes.
+    /// Fixes the choice, whatever other jobs appear later.
     pub fn pin(&mut self, job: &JobId) {
         self.chosen.get_or_insert_with(|| job.clone());
     }
 
-    /// Of the runs of one job the one that has not ended, or the newest.
+    /// For each job, its run that has not ended, or its newest run.
     fn newest_of_each(&self) -> Vec<&Candidate> {
         let mut newest: Vec<&Candidate> = Vec::new();
         let key = |job: &Job| {
@@ -115,23 +115,23 @@ impl Candidates {
     }
 }
 
-/// Whether nothing more is expected of a job.
+/// Whether the job has ended or is gone.
 pub fn over(job: &Job) -> bool {
     job.state.over()
 }
 
-/// Whether `given` can mean no other job, now or in a moment.
+/// Whether no other job, now or a moment later, can match `given`.
 pub fn certain(given: &str, job: &Job, kind: DialectKind) -> bool {
     if kind != DialectKind::BullBoard || given == job.id.as_str() {
         return true;
     }
-    // A queue counts on and never gives a number twice; a name may be given again.
+    // A queue never reuses a number; a custom id may be used again.
     let number = job.external_id.as_deref().filter(|id| id.bytes().all(|b| b.is_ascii_digit()));
     number.is_some_and(|number| given != number)
 }
 
-/// Whether an id can mean one job only, whatever jobs there are: Better Bull Board alone knows its
-/// runs by ids that queues give out again. A run's own is a UUID.
+/// Whether an id can match only one job. Only Better Bull Board has ids that queues reuse; its own id
+/// of a run is a UUID.
 pub fn is_unique(given: &str, kind: DialectKind) -> bool {
     let uuid = given.len() == 36
         && given.bytes().enumerate().all(|(at, byte)| match at {
@@ -141,14 +141,14 @@ pub fn is_unique(given: &str, kind: DialectKind) -> bool {
     kind != DialectKind::BullBoard || uuid || given.contains('/')
 }
 
-/// The sentence for an id that means several jobs, with the jobs; `now` is what the server's clock
-/// shows, as in [`when`].
+/// The message for an id that matches several jobs, with the jobs listed. `now` is the time by the
+/// server's clock, as in [`when`].
 pub fn several(server: &str, given: &str, jobs: &[Arc<Job>], now: Timestamp) -> String {
     let mut rows: Vec<[String; 4]> = jobs.iter().map(|job| row(job, now)).collect();
     rows.sort();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths = [0, 1, 2].map(|column| width(column).unwrap_or(0));
-    let mut text = format!("{} means several jobs on {}:", sanitize(given), sanitize(server));
+    let mut text = format!("{} matches several jobs on {}:", sanitize(given), sanitize(server));
     for row in rows.iter().take(MAX_LISTED) {
         let mut line = String::from("\n ");
         for (cell, width) in row.iter().zip(widths.iter().chain([&0])) {
@@ -160,10 +160,10 @@ pub fn several(server: &str, given: &str, jobs: &[Arc<Job>], now: Timestamp) -> 
         text += &format!("\n  and {} more", rows.len() - MAX_LISTED);
     }
     let first = rows.first().map(|row| row[0].as_str()).unwrap_or_default();
-    text + &format!("\nName one of them, such as '{first}'.")
+    text + &format!("\nChoose one, for example '{first}'.")
 }
 
-/// How to name it, its state, when, and its id where that is another.
+/// A job's row in the message: how to name it, its state, its time, and its id if different.
 fn row(job: &Job, now: Timestamp) -> [String; 4] {
     let own = job.external_id.as_deref().unwrap_or_else(|| own_id(job));
     let name = match &job.queue {
@@ -174,7 +174,7 @@ fn row(job: &Job, now: Timestamp) -> [String; 4] {
     [name, job.state.word(), when(job, now), id].map(|text| sanitize(&text).into_owned())
 }
 
-/// When it ended, or began, as long ago as its server would say.
+/// How long ago it ended, started or was added, by the server's clock.
 pub fn when(job: &Job, now: Timestamp) -> String {
     let ago = |at: Timestamp| {
         let passed = now.duration_since(at).unsigned_abs();
@@ -182,7 +182,7 @@ pub fn when(job: &Job, now: Timestamp) -> String {
     };
     match (job.finished_at, job.started_at, job.created_at) {
         (Some(at), ..) => format!("ended {}", ago(at)),
-        (None, Some(at), _) => format!("began {}", ago(at)),
+        (None, Some(at), _) => format!("started {}", ago(at)),
         (None, None, Some(at)) => format!("added {}", ago(at)),
         (None, None, None) => String::new(),
     }

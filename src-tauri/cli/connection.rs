@@ -1,4 +1,4 @@
-//! From the command line's words to a server and its key.
+//! Resolves the command line's server options to a server and its key.
 
 use std::path::PathBuf;
 
@@ -21,29 +21,29 @@ use crate::os::secrets::Keyring;
 /// A server to connect to.
 #[derive(Debug)]
 pub struct Target {
-    /// The server; its `watch` is what the command line asks for.
+    /// The server; its `watch` is what the command line requests.
     pub server: Server,
     /// Its key.
     pub key: Option<Secret>,
-    /// Where its history is; none for a server that is not saved.
+    /// The directory of its history; `None` for a server that is not saved.
     pub history: Option<PathBuf>,
-    /// What to find out or do before it can be connected to.
+    /// What is left to do before connecting.
     before: Before,
 }
 
 /// See [`Target::ready`].
 #[derive(Debug, Default)]
 struct Before {
-    /// The URL whose kind of server is not known yet.
+    /// A URL whose kind of server must be detected.
     unknown: Option<String>,
-    /// Who signs in.
+    /// The account to sign in with.
     login: Option<Login>,
     /// Whether the saved key may be a token that can be renewed.
     renewable: bool,
 }
 
 impl Target {
-    /// Finds the saved server, or builds the one that was given whole.
+    /// Finds the saved server, or builds the one that the options describe.
     ///
     /// # Errors
     /// For people.
@@ -81,7 +81,7 @@ impl Target {
                 _ => {
                     return Err(Failure::new(
                         EXIT_USAGE,
-                        "Name a server: --server, or --ws with its URL.",
+                        "Name a server with --server, or give its URL with --ws.",
                     ));
                 }
             };
@@ -91,7 +91,7 @@ impl Target {
         } else if server.watch.is_empty() {
             server.watch = vec![Topic::Everything];
         }
-        // Asked for by name, so a pause in the window does not count.
+        // The user asked for it by name, so a pause in the window does not apply.
         server.paused = false;
         if before.unknown.is_none() {
             usable(&server, key.as_ref())?;
@@ -99,8 +99,8 @@ impl Target {
         Ok(Target { server, key, history, before })
     }
 
-    /// Finds out what was not said of the server, and signs in where that was asked for, or where the
-    /// key in the keyring is a token that the server accepts no longer and can be renewed.
+    /// Detects the kind of server if needed. Signs in if asked to, or if the key in the keyring is an
+    /// expired token that can be renewed.
     ///
     /// # Errors
     /// For people.
@@ -138,18 +138,18 @@ impl Target {
         Ok(self)
     }
 
-    /// Signs in again with what the keyring keeps for that, if it keeps anything.
+    /// Signs in again with the account in the keyring, if there is one.
     async fn renew(&mut self, clients: &Clients) -> Result<(), Failure> {
         let keyring = Keyring::default();
         let id = self.server.id.clone();
-        // Nothing kept: that the key is refused is told as of any other.
+        // Without an account, the rejected key is reported like any other.
         let kept = keyring.load(&sign_in::login_id(&id)).ok().flatten();
         let Some(login) = kept.as_ref().and_then(Login::from_text) else { return Ok(()) };
         let token = sign_in::key_for(clients, &self.server, &login, self.key.as_ref()).await;
         let token = token.map_err(no_key)?;
         if let Err(error) = keyring.store(&id, &self.server.name, &token) {
             crate::print_stderr(format_args!(
-                "The new token could not be kept in the keyring: {error}."
+                "The new token could not be saved in the keyring: {error}."
             ));
         }
         self.key = Some(token);
@@ -157,11 +157,11 @@ impl Target {
     }
 }
 
-/// Whether the server can be connected to as it is described, and asked for the job it is to watch.
+/// Checks that the server can be connected to as described, and asked for the job to watch.
 fn usable(server: &Server, key: Option<&Secret>) -> Result<(), Failure> {
     let dialect = dialect::dialect(server, key.cloned())
         .map_err(|problem| Failure::new(EXIT_USAGE, format!("{}: {problem}", server.name)))?;
-    // A job that cannot be asked for is refused at once.
+    // Reject a job that cannot be requested before connecting.
     match &server.watch[..] {
         [topic @ Topic::Job(_)] => match dialect.why_unsupported(topic) {
             Some(reason) => Err(Failure::new(EXIT_USAGE, reason)),
@@ -179,7 +179,7 @@ fn no_key(error: SignInError) -> Failure {
     Failure::new(code, error.to_string())
 }
 
-/// Who signs in, where the command line says so.
+/// The account to sign in with, if the command line names one.
 fn login_from(connection: &Connection) -> Result<Option<Login>, Failure> {
     let (Some(email), Some(variable)) = (&connection.email, &connection.password_env) else {
         return Ok(None);
@@ -188,7 +188,7 @@ fn login_from(connection: &Connection) -> Result<Option<Login>, Failure> {
     Ok(Some(Login { email: Secret::new(email.clone()), password }))
 }
 
-/// The topic of a job named on the command line: with or without `job:` before it.
+/// The topic of a job on the command line, with or without `job:` before its id.
 pub fn job_topic(job: &str) -> Result<Topic, Failure> {
     match job.strip_prefix("job:").unwrap_or(job) {
         "" => Err(Failure::new(EXIT_USAGE, "The job's id is empty.")),
@@ -196,7 +196,7 @@ pub fn job_topic(job: &str) -> Result<Topic, Failure> {
     }
 }
 
-/// Adds the further headers that the command line names to what is shown to the server.
+/// Adds the headers of `--header-env` to the credentials.
 fn with_headers(
     key: Option<Secret>,
     headers: &[(String, String)],
@@ -211,8 +211,8 @@ fn with_headers(
     Ok(credentials.written())
 }
 
-/// The topics of a job named on the command line. `job:77` is the job 77, or one whose own id that is;
-/// to TriggerX the two are the same.
+/// The topics that a job on the command line may match: `job:77` is the job 77, or a job whose id is
+/// `job:77`. To TriggerX the two are the same.
 pub fn job_topics(job: &str, server: &Server) -> Result<Vec<Topic>, Failure> {
     let first = job_topic(job)?;
     let whole = Topic::Job(job.into());
@@ -222,7 +222,7 @@ pub fn job_topics(job: &str, server: &Server) -> Result<Vec<Topic>, Failure> {
 
 fn secret_from(variable: &str, wanted: &str) -> Result<Secret, Failure> {
     let problem = |what: &str| {
-        let advice = format!("set it to the {wanted}, or leave --{wanted}-env out");
+        let advice = format!("set it to the {wanted}, or omit --{wanted}-env");
         Failure::new(EXIT_USAGE, format!("The environment variable {variable} {what}: {advice}."))
     };
     match std::env::var(variable) {
@@ -231,7 +231,7 @@ fn secret_from(variable: &str, wanted: &str) -> Result<Secret, Failure> {
             if key.expose().is_empty() { Err(problem("is empty")) } else { Ok(key) }
         }
         Err(std::env::VarError::NotPresent) => Err(problem("is not set")),
-        Err(std::env::VarError::NotUnicode(_)) => Err(problem("is no text")),
+        Err(std::env::VarError::NotUnicode(_)) => Err(problem("is not text")),
     }
 }
 
@@ -252,7 +252,7 @@ fn given(connection: &Connection, dialect: DialectKind, ws: &str) -> Server {
     }
 }
 
-/// The host and port of a URL: all of it that is fit to be shown.
+/// The host and port of a URL: the parts that cannot hold a key.
 fn host_of(ws: &str) -> String {
     let whole = if ws.contains("://") { ws.to_owned() } else { format!("ws://{ws}") };
     let Ok(url) = Url::parse(whole.trim()) else { return "server".to_owned() };
@@ -280,10 +280,10 @@ pub fn saved(paths: Result<Paths, NoHome>) -> Result<Vec<SavedServer>, Failure> 
 
 fn named(servers: Vec<SavedServer>, name: &str) -> Result<SavedServer, Failure> {
     let known = match &servers[..] {
-        [] => "none is saved yet: add one in the window, or use --ws".to_owned(),
+        [] => "no servers are saved yet; add one in the window, or use --ws".to_owned(),
         servers => {
             let names: Vec<&str> = servers.iter().map(|saved| saved.server.name.as_str()).collect();
-            format!("there are {}", names.join(", "))
+            format!("saved servers: {}", names.join(", "))
         }
     };
     let ways: [fn(&Server, &str) -> bool; 3] = [
@@ -302,14 +302,14 @@ fn named(servers: Vec<SavedServer>, name: &str) -> Result<SavedServer, Failure> 
                 return Err(Failure::new(
                     EXIT_USAGE,
                     format!(
-                        "More than one saved server is called \"{name}\". Use its id: {}.",
+                        "Several saved servers are named \"{name}\". Use the id instead: {}.",
                         ids.join(" or ")
                     ),
                 ));
             }
         }
     }
-    Err(Failure::new(EXIT_SETTINGS, format!("No saved server is called \"{name}\"; {known}.")))
+    Err(Failure::new(EXIT_SETTINGS, format!("No saved server is named \"{name}\"; {known}.")))
 }
 
 fn key_of(saved: &SavedServer) -> Result<Option<Secret>, Failure> {
@@ -322,17 +322,19 @@ fn key_of(saved: &SavedServer) -> Result<Option<Secret>, Failure> {
         Ok(None) => ("it is no longer in the keyring", "Enter it again in the window"),
         Err(SecretsError::Missing) => ("this session has no keyring", "Start one"),
         Err(SecretsError::Locked) => ("the keyring is locked", "Unlock it"),
-        Err(SecretsError::Dismissed) => ("the keyring's prompt was dismissed", "Answer it"),
-        Err(SecretsError::Timeout) => ("the keyring does not answer", "Look for its prompt"),
+        Err(SecretsError::Dismissed) => {
+            ("the keyring prompt was dismissed", "Try again and answer it")
+        }
+        Err(SecretsError::Timeout) => ("the keyring does not respond", "Look for an open prompt"),
         Err(SecretsError::Unreadable) => {
-            ("what the keyring holds for it is not text", "Enter it again in the window")
+            ("its entry in the keyring is not text", "Enter it again in the window")
         }
         Err(SecretsError::Failed(_)) => ("the keyring failed", "Try again"),
     };
     Err(Failure::new(
         EXIT_KEY,
         format!(
-            "The key of {name} could not be read: {problem}. {remedy}, or give the key with \
+            "The key for {name} could not be read: {problem}. {remedy}, or pass the key with \
              --key-env."
         ),
     ))
@@ -343,7 +345,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_given_by_url_is_called_by_host_and_port_alone() {
+    fn a_server_given_by_url_is_named_by_host_and_port_alone() {
         for (ws, name) in [
             ("ws://localhost:8080/api?api_key=sk-1", "localhost:8080"),
             ("wss://user:sk-1@jobs.example.org/x", "jobs.example.org"),
@@ -356,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_named_with_or_without_the_word() {
+    fn the_prefix_of_a_job_id_is_optional() {
         for text in ["12", "job:12"] {
             assert_eq!(job_topic(text).unwrap(), Topic::Job("12".into()));
         }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::args::{Demo, EXIT_OK, EXIT_UNAVAILABLE};
 use super::{Failure, Outcome, Output, print};
 
-/// One demo server. Its key is made up for the demo and opens nothing else, so it is printed.
+/// One demo server. Its key is invented for the demo and opens nothing else, so it is printed.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     r#type: &'static str,
@@ -38,7 +38,7 @@ pub async fn run(args: &Demo) -> Outcome {
         ..defaults
     };
     let demo = jobwatch_demo::Demo::start(options).await.map_err(|error| {
-        Failure::new(EXIT_UNAVAILABLE, format!("The demo could not be started: {error}."))
+        Failure::new(EXIT_UNAVAILABLE, format!("Could not start the demo: {error}."))
     })?;
     let servers = demo.servers();
     let mut open = Output::Open;
@@ -47,7 +47,7 @@ pub async fn run(args: &Demo) -> Outcome {
             open = print(&line(server, key.as_ref(), args.json))?;
         }
     }
-    // A reader that has seen enough of the addresses still wants the servers.
+    // A closed pipe ends the list, not the servers.
     crate::os::ended().await;
     demo.stop().await;
     Ok(EXIT_OK)

@@ -1,5 +1,5 @@
-//! What is new in a job's line: fields that have no place in it are named when they change, and a
-//! line that says nothing new is not printed again.
+//! Lines for job updates: adds further fields when they change, and skips a line that repeats the
+//! last one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use jobwatch_engine::ports::StreamEvent;
 
 use super::text::{self, Style, sanitize};
 
-/// Jobs whose last line is remembered; beyond that all are forgotten, and said once more.
+/// Jobs whose last line is remembered. Beyond that all are forgotten, and printed once more.
 const MAX_REMEMBERED: usize = 20_000;
-/// Characters of one field's value.
+/// The most characters of one field's value.
 const MAX_VALUE: usize = 120;
 
-/// What was printed last.
+/// The last line of each job.
 #[derive(Debug, Default)]
 pub struct JobLines {
     last: HashMap<JobId, Last>,
@@ -29,7 +29,7 @@ struct Last {
 }
 
 impl JobLines {
-    /// `event` as a line for people; `None` where it says nothing new to them.
+    /// `event` as a line of text; `None` if it would repeat the last one.
     pub fn line(
         &mut self,
         server: &str,
@@ -55,7 +55,7 @@ impl JobLines {
     }
 }
 
-/// The fields that are new, or have another value.
+/// The fields that are new or have changed.
 fn changed(before: &Job, job: &Job) -> Vec<String> {
     let detail = match (&before.detail, &job.detail) {
         (before, Some(now)) if before.as_ref() != Some(now) => describe_fields(now),
@@ -72,7 +72,7 @@ fn differing(before: &Extra, now: &Extra) -> Vec<String> {
         .collect()
 }
 
-/// Progress that is no number: the plain fields of an object, or the whole.
+/// Progress that is not a number: the scalar fields of an object, or all of it.
 fn describe_fields(detail: &Json) -> Vec<String> {
     match detail.to_value() {
         serde_json::Value::Object(fields) => fields
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_which_fields_changed_and_nothing_is_said_twice() {
+    fn a_line_names_changed_fields_and_is_not_repeated() {
         let said = lines(&[
             task(&[], "running"),
             task(&[("task_opx_cost", "0.5")], "running"),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_cannot_command_the_terminal_and_is_cut() {
+    fn a_field_is_sanitized_and_cut() {
         let long = format!(r#""\u001b]0;t\u0007{}""#, "x".repeat(500));
         let said = lines(&[task(&[], "running"), task(&[("a\u{1b}[31mb", &long)], "running")]);
         let expected = format!("task:7 [ab {}…]", "x".repeat(MAX_VALUE));

@@ -1,4 +1,4 @@
-//! What `--json` prints: one object a line, always with all its keys, in the documented order.
+//! The output of `--json`: one object per line, always with all its keys, in the documented order.
 
 use std::collections::BTreeMap;
 
@@ -109,7 +109,7 @@ pub struct QueueLine<'a> {
     delayed: Option<u64>,
 }
 
-/// What would have popped up.
+/// A notice.
 #[derive(Debug, Serialize)]
 pub struct NoticeLine<'a> {
     server: &'a str,
@@ -120,7 +120,7 @@ pub struct NoticeLine<'a> {
     timestamp: Timestamp,
 }
 
-/// Something odd.
+/// Something unexpected, such as an unreadable message.
 #[derive(Debug, Serialize)]
 pub struct DiagnosticLine<'a> {
     server: &'a str,
@@ -129,7 +129,7 @@ pub struct DiagnosticLine<'a> {
     sample: Option<&'a str>,
 }
 
-/// The word for a link.
+/// The name of a connection state.
 #[must_use]
 pub fn state_word(link: ConnectionState) -> &'static str {
     match link {
@@ -347,7 +347,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_a_server_says_besides_is_printed_as_it_was_said() {
+    fn further_fields_are_printed_exactly_as_the_server_sent_them() {
         let mut task = sample();
         for (name, json) in [
             ("tx_url", r#""https://x/0x1""#),

@@ -1,8 +1,9 @@
-//! `jobwatch logs`: one job's log, as text: what is stored, what the server still has, and what comes.
+//! `jobwatch logs`: prints a job's log: the stored lines, then the rest from the server, then new
+//! lines.
 //!
-//! What an earlier run stored is printed at once. What comes in this run is printed in order as
-//! soon as it is known how much the server has, and from then on as it comes. Whether all is there
-//! is known, not guessed: the engine says how far it could read the log.
+//! Stored lines are printed at once. Lines that arrive are held until it is known how much the server
+//! has, and then printed in order. The engine reports how far it could read the log, so whether lines
+//! are missing is known, not guessed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,29 +34,28 @@ mod printer;
 use line_filter::LineFilter;
 use printer::{Batch, Printer};
 
-/// Where the socket alone brings lines, and after the end of a job, nothing more is expected once
-/// nothing has come for this long.
+/// If only the socket brings lines, or the job has ended, the log is complete once no line has arrived
+/// for this long.
 const IDLE: Duration = Duration::from_millis(1_500);
-/// How long lines that come are held back for those of before, which the server is asked for.
+/// How long new lines are held back for earlier ones that the server was asked for.
 const HOLD_BACK: Duration = Duration::from_secs(2);
-/// A server that has not answered by then is not waited for where lines are stored.
+/// How long to wait for a server's first answer if lines are stored.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// One that says, or of which is known, why it does not answer is not waited for longer than this;
-/// that may pass.
+/// How long to wait for a server that reports an error, which may be temporary.
 const FAILING_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the log of a known job may take to begin.
+/// How long to wait for the first lines of a known job.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the reader may take for what still waits at the end.
+/// How long to wait at the end for the reader to take the rest.
 const DRAIN: Duration = Duration::from_secs(1);
-/// Rows read at a time.
+/// Rows per read.
 const PAGE: u64 = 1_000;
 
 /// What is progress of the log.
 #[derive(Clone, Debug, Default)]
 struct LogProgress {
-    /// Counts the batches of lines.
+    /// The number of batches of lines so far.
     batches: u64,
-    /// How much is there of the log of each job that may be meant.
+    /// How far the log of each matching job could be read.
     reach: BTreeMap<JobId, LogReach>,
 }
 
@@ -66,7 +66,7 @@ struct LogProgress {
 pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
     let line_filter = LineFilter::new(&args)?;
     let target = Target::find(&args.connection, vec![job_topic(&args.job)?], paths)?;
-    // What the id may mean depends on the kind, which may have to be found out.
+    // The topics depend on the kind of server, which may have to be detected.
     let mut target = target.ready().await?;
     let topics = job_topics(&args.job, &target.server)?;
     target.server.watch.clone_from(&topics);
@@ -139,21 +139,21 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
             partial(format!("{what}: {}", as_sentence(&reason)))
         }
         Some(Ended::Gap(None, to)) => partial(format!(
-            "The beginning of the log is missing: {name} has no lines from before {to}."
+            "The beginning of the log is missing: {name} has no lines before {to}."
         )),
         Some(Ended::Gap(Some(from), to)) => partial(format!(
-            "Lines between {from} and {to} are missing: {name} does not have them any more."
+            "Lines between {from} and {to} are missing: {name} no longer has them."
         )),
         Some(Ended::NoAnswer) => {
             let answers = status.as_ref().is_some_and(Status::answers);
             let reason = status.and_then(|status| status.reason);
             let reason = reason.map(|reason| format!(": {}", as_sentence(&reason)));
             let stored = match any {
-                true => "These are the lines stored earlier.",
-                false => "No line of this log is stored.",
+                true => "Printed the stored lines only.",
+                false => "No lines of this log are stored.",
             };
             let reason = reason.unwrap_or_else(|| ".".to_owned());
-            let what = if answers { "has not listed its jobs" } else { "does not answer" };
+            let what = if answers { "has not listed its jobs" } else { "does not respond" };
             partial(format!("{name} {what}{reason} {stored}"))
         }
         Some(Ended::Several(jobs)) => {
@@ -163,12 +163,12 @@ pub async fn run(args: Logs, paths: Result<Paths, NoHome>) -> Outcome {
         Some(Ended::Refused(reason)) => Err(Failure::new(EXIT_KEY, key_refused(&name, &reason))),
         Some(Ended::TimedOut) => Err(Failure::new(
             EXIT_TIMEOUT,
-            format!("The log of {job} was not complete when the time was over."),
+            format!("The log of {job} was not complete when --timeout expired."),
         )),
     }
 }
 
-/// A reason as a sentence of its own.
+/// A reason as a sentence.
 fn as_sentence(reason: &str) -> String {
     let reason = reason.trim();
     let stop = if reason.ends_with(['.', '!', '?']) { "" } else { "." };
@@ -178,7 +178,7 @@ fn as_sentence(reason: &str) -> String {
 /// How the log ends.
 #[derive(Debug, PartialEq)]
 enum Ended {
-    /// All lines are there; with `--follow` the job has ended.
+    /// The log is complete; with `--follow`, the job has ended.
     Whole,
     /// The job has no log, for this reason.
     Never(String),
@@ -186,15 +186,15 @@ enum Ended {
     Cut(Option<u64>, String),
     /// The server no longer has the lines between these times, or those before the second.
     Gap(Option<Timestamp>, Timestamp),
-    /// The server does not answer; what is stored, if anything, is there.
+    /// The server does not respond; only stored lines, if any, were printed.
     NoAnswer,
-    /// The id means several jobs.
+    /// The id matches several jobs.
     Several(Vec<Arc<Job>>),
-    /// The server does not know the job, or does not show it, for this reason.
+    /// The server does not have the job, or does not show it for this reason.
     Unknown(Option<String>),
-    /// Nobody accepts the key.
+    /// The key is rejected.
     Refused(String),
-    /// `--timeout` passed first.
+    /// `--timeout` expired first.
     TimedOut,
 }
 
@@ -205,32 +205,32 @@ struct Log<'a> {
     to_print: mpsc::Sender<Batch>,
     seen: watch::Receiver<Seen>,
     progress: watch::Receiver<LogProgress>,
-    /// The job's id, as it is known so far.
+    /// The job's id, as far as it is known.
     job: String,
-    /// The id as it was given can mean one job only.
+    /// The given id can match only one job.
     sure: bool,
-    /// The job that was chosen, whatever else comes.
+    /// The job that was chosen; later matches do not change it.
     chosen: Option<JobId>,
     begun: Instant,
-    /// The user has said how long to wait.
+    /// The user gave a timeout.
     patient: bool,
     view: Option<u32>,
-    /// Lines with lower numbers are printed, but for those held.
+    /// Lines with lower numbers are printed, except those held back.
     next: u64,
-    /// Stored lines after this time are held back, since lines are missing there.
+    /// Stored lines after this time are held back, since lines before them are missing.
     held: Option<i64>,
-    /// There is a line, printed or not line_filter.
+    /// The log has a line, whether it was printed or filtered out.
     any: bool,
-    /// The job had not begun when it was first seen.
+    /// The job had not started when it was first seen.
     from_start: bool,
 }
 
-/// What is known of the job, the server and the log.
+/// What is known about the job, the server and the log.
 struct Snapshot {
     seen: Seen,
-    /// The job that is meant, once that is certain.
+    /// The resolved job, once it is certain.
     job: Option<Arc<Job>>,
-    /// The jobs of which nobody can say which is meant.
+    /// The matching jobs, if the id is ambiguous.
     several: Vec<Arc<Job>>,
     reach: Option<LogReach>,
 }
@@ -241,7 +241,7 @@ impl Snapshot {
         self.job.as_ref().is_none_or(|job| job.state.over())
     }
 
-    /// How much of the log is there, once no better answer is to be expected soon.
+    /// How far the log could be read, once no better answer is expected soon.
     fn settled(&self) -> Option<&LogReach> {
         self.reach
             .as_ref()
@@ -265,10 +265,10 @@ impl Log<'_> {
         }
     }
 
-    /// "So long ago" is meant by the server's clock, which its first answer tells.
+    /// A relative start counts by the server's clock, which its first answer reveals.
     async fn learn_clock(&mut self) {
         let answered = self.seen.wait_for(|seen| seen.answers() || seen.refused().is_some());
-        // Without an answer ours has to do.
+        // Without an answer, our clock is used.
         let _ = tokio::time::timeout(ANSWER_TIMEOUT, answered).await;
         let ahead = super::ahead(self.engine).await;
         if let Some(line_filter) = Arc::get_mut(&mut self.line_filter) {
@@ -276,8 +276,8 @@ impl Log<'_> {
         }
     }
 
-    /// Opens the log under the id that is known, and prints what an earlier run stored of it;
-    /// looking at it is what makes the engine ask the server.
+    /// Opens the log of the known id and prints its stored lines. The open view makes the engine ask
+    /// the server.
     async fn open(&mut self) -> Result<(), Failure> {
         if let Some(view) = self.view.take() {
             self.engine.close_view(view).await;
@@ -291,7 +291,7 @@ impl Log<'_> {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        // No server can be asked for a beginning that it no longer has.
+        // No server has a beginning that it has already dropped.
         let mut gaps = stored.gaps.iter().filter(|(from, _)| *from != BEGINNING);
         self.held = gaps.next().map(|(from, _)| *from);
         self.next = stored.before;
@@ -317,7 +317,7 @@ impl Log<'_> {
         let progress = self.progress.borrow_and_update().reach.clone();
         let mut candidates = seen.candidates.clone();
         self.chosen.iter().for_each(|job| candidates.pin(job));
-        // Until the server has said which jobs there are, the only one known so far may not be it.
+        // Until the server has listed its jobs, the only known job may be the wrong one.
         let certain = self.sure || self.late(seen.answers()) || (seen.listed && seen.answers());
         let (job, several) = match candidates.resolve(false) {
             Resolution::One { job, .. } if certain || self.chosen.is_some() => {
@@ -330,18 +330,18 @@ impl Log<'_> {
         self.from_start |= job.as_ref().is_some_and(waits);
         let reach = match &job {
             Some(job) => progress.get(&job.id),
-            // It may be known by another spelling of its id.
+            // The log may be known under another spelling of the id.
             None => progress.values().next().filter(|_| self.sure && progress.len() == 1),
         };
         Snapshot { reach: reach.cloned(), seen, job, several }
     }
 
-    /// Whether the server has had the time to say which jobs there are.
+    /// Whether the server has had enough time to list its jobs.
     fn late(&self, answers: bool) -> bool {
         self.begun.elapsed() >= if answers { START_TIMEOUT } else { ANSWER_TIMEOUT }
     }
 
-    /// Waits for something to happen, or until then. Answers whether anything still can.
+    /// Waits for a change, or until `until`. Returns whether more changes are possible.
     async fn wait(&mut self, until: Option<Instant>) -> bool {
         tokio::select! {
             changed = self.seen.changed() => changed.is_ok(),
@@ -350,7 +350,7 @@ impl Log<'_> {
         }
     }
 
-    /// Waits until it is known how much the server has; `None` when the log is to be followed.
+    /// Waits until it is known how much the server has; `None` to follow the log.
     async fn begin(&mut self, follow: bool) -> Result<Option<Ended>, Failure> {
         let mut known = None;
         let mut listed = None;
@@ -384,7 +384,7 @@ impl Log<'_> {
                 Some(LogReach::Complete { .. }) => return Ok(Some(self.whole().await?)),
                 Some(LogReach::Cut { missing, reason, .. }) => {
                     let (missing, reason) = (*missing, reason.clone());
-                    // Perhaps the socket brings what HTTP does not.
+                    // The socket may bring lines that HTTP does not have.
                     tokio::time::sleep(IDLE).await;
                     return Ok(Some(Ended::Cut(missing, reason)));
                 }
@@ -417,7 +417,7 @@ impl Log<'_> {
                 let late = listed + IDLE;
                 at(late);
                 if Instant::now() >= late || now.seen.denied.is_some() {
-                    // What is stored of a job that the server has forgotten is all there is.
+                    // If the server has forgotten the job, the stored lines are the whole log.
                     let unknown = Ended::Unknown(now.seen.denied);
                     return Ok(Some(if self.any { self.whole().await? } else { unknown }));
                 }
@@ -429,7 +429,7 @@ impl Log<'_> {
                     (false, true) => FAILING_TIMEOUT,
                     (false, false) => START_TIMEOUT,
                 };
-                // What is followed may still begin, and what has a timeout of its own ends by that.
+                // A followed log may still start, and a timeout ends the wait by itself.
                 if passed >= enough && (self.any || !(follow || self.patient)) {
                     return Ok(Some(Ended::NoAnswer));
                 }
@@ -446,7 +446,7 @@ impl Log<'_> {
         }
     }
 
-    /// All that the server has is there: whether anything is missing all the same.
+    /// Everything that the server has was read: checks for gaps.
     async fn whole(&self) -> Result<Ended, Failure> {
         let stored = self.stored().await?;
         let gap = stored.gaps.first().and_then(|(from, to)| {
@@ -456,21 +456,21 @@ impl Log<'_> {
         Ok(gap.map_or(Ended::Whole, |(from, to)| Ended::Gap(from, to)))
     }
 
-    /// No server can be asked for what was written before somebody listened.
+    /// The log arrives only over the socket: earlier lines cannot be fetched.
     async fn socket_only(&mut self) -> Result<Ended, Failure> {
         self.print().await?;
         if self.any || self.from_start {
             return self.whole().await;
         }
-        let reason = "The server sends lines only as they are written, and has sent none of this \
-                      job while Jobwatch listened.";
+        let reason = "The server sends lines only as they are written, and has sent none of this job \
+                      while Jobwatch was connected.";
         Ok(Ended::Cut(None, reason.to_owned()))
     }
 
-    /// Prints what an earlier run stored, up to the first place where lines are missing.
+    /// Prints the stored lines up to the first gap.
     async fn print_stored(&self, end: u64) -> Result<(), Failure> {
         let view = self.view_of(self.line_filter.filter.clone()).await?;
-        // The store tells how the log is, and the search goes through it.
+        // Wait until the store has read the log and the search is complete.
         loop {
             let window = self.engine.view_window(view, 0, 1).await.map_err(failure)?;
             if let Rows::Log { state, .. } = window.rows
@@ -515,11 +515,11 @@ impl Log<'_> {
         Batch { job: JobId::from(&*self.job), lines: LogLines::new(), numbers: Vec::new() }
     }
 
-    /// Prints what has not been printed, in order.
+    /// Prints the lines that were not printed yet, in order.
     async fn print(&mut self) -> Result<(), Failure> {
         let Some(view) = self.view else { return Ok(()) };
         let (from, held) = (self.next, self.held.take());
-        // What was held is anywhere among the stored lines.
+        // Lines that were held back may be anywhere among the stored ones.
         let first = if held.is_some() { 0 } else { from };
         let (line_filter, to_print) = (Arc::clone(&self.line_filter), self.to_print.clone());
         let job = JobId::from(&*self.job);
@@ -541,7 +541,7 @@ impl Log<'_> {
         Ok(())
     }
 
-    /// Prints what comes, until the job has ended and its last lines are there.
+    /// Prints new lines until the job has ended and its last lines have arrived.
     async fn follow(&mut self) -> Result<Ended, Failure> {
         let mut last = Instant::now();
         let mut batches = 0;
@@ -557,7 +557,7 @@ impl Log<'_> {
             }
             let mut until = None;
             if now.over() {
-                // Where HTTP serves the log it is known when it is whole.
+                // If HTTP serves the log, its end is known.
                 let quiet = last + IDLE;
                 match now.settled() {
                     Some(LogReach::Complete { finished: true }) => return self.whole().await,

@@ -31,7 +31,7 @@ use crate::os::paths::{NoHome, Paths};
 /// How long sockets may take to close at the end.
 const STOP: Duration = Duration::from_secs(2);
 
-/// Why a command ends badly: what happened, to what, what can be done.
+/// Why a command failed: the exit code, and a message that says what happened and what to do.
 #[derive(Debug)]
 pub struct Failure {
     code: u8,
@@ -48,10 +48,10 @@ impl Failure {
     }
 }
 
-/// How a command ends.
+/// A command's exit code, or why it failed.
 type Outcome = Result<u8, Failure>;
 
-/// Runs a command to its end.
+/// Runs a command and returns its exit code.
 #[must_use]
 pub fn run(command: Command, paths: Result<Paths, NoHome>) -> ExitCode {
     log_to_stderr();
@@ -72,7 +72,7 @@ pub fn run(command: Command, paths: Result<Paths, NoHome>) -> ExitCode {
             Command::Demo(demo) => demo::run(&demo).await,
         }
     });
-    // A keyring call behind a prompt, or a reader who takes nothing, does not hold the program.
+    // Do not wait for a keyring prompt, or for a reader that blocks our output.
     runtime.shutdown_timeout(Duration::from_millis(200));
     end(outcome)
 }
@@ -87,9 +87,8 @@ fn end(outcome: Outcome) -> ExitCode {
     })
 }
 
-/// The engine for one server. The settings stay as they are; the history of a saved server is read
-/// and, since there is no desktop to tell anything, not written: what the window has to announce
-/// stays for the window.
+/// Starts an engine for one server. It does not change the settings. It reads the history of a saved
+/// server but writes nothing, since it has no desktop: unsent notices are left to the window.
 async fn engine(target: Target, ports: Ports) -> Result<Engine, Failure> {
     let target = target.ready().await?;
     let options = Options {
@@ -107,20 +106,20 @@ async fn stop(engine: &Engine) {
     }
 }
 
-/// By how much the clock of the engine's server is ahead of ours, as far as it has told.
+/// How far the server's clock is ahead of ours; 0 while unknown.
 async fn ahead(engine: &Engine) -> SignedDuration {
     let overview = engine.overview().await.ok();
     let server = overview.as_ref().and_then(|overview| overview.servers.first());
     SignedDuration::from_millis(server.map_or(0, |server| server.clock_ahead))
 }
 
-/// What the clock of the engine's server shows, by which its own times are named.
+/// The current time by the server's clock, for ages of the server's own times.
 async fn clock_of(engine: &Engine) -> Timestamp {
     let now = Timestamp::now();
     now.saturating_add(ahead(engine).await).unwrap_or(now)
 }
 
-/// Waits for `duration`, or for ever.
+/// Sleeps for `duration`, or forever without one.
 async fn elapsed(duration: Option<Duration>) {
     match duration {
         Some(duration) => tokio::time::sleep(duration).await,
@@ -128,14 +127,14 @@ async fn elapsed(duration: Option<Duration>) {
     }
 }
 
-/// Whether the output takes more. A closed pipe is no error: its reader has seen enough.
+/// Whether stdout is still open. A closed pipe is not an error: the reader has seen enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Output {
     Open,
     Closed,
 }
 
-/// Prints one line, and flushes it: whoever reads us acts on lines.
+/// Prints one line and flushes it, since readers act on whole lines.
 fn print(line: &str) -> Result<Output, Failure> {
     let mut out = io::stdout().lock();
     let written = out
@@ -151,12 +150,12 @@ fn print(line: &str) -> Result<Output, Failure> {
     }
 }
 
-/// What the program says about itself goes to stderr, and only when `JOBWATCH_LOG` asks for it.
+/// Sends the program's own log to stderr, if `JOBWATCH_LOG` is set.
 fn log_to_stderr() {
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_env_filter(crate::log_filter("off"))
         .with_writer(io::stderr);
-    // Fails only when a log is already written to.
+    // Fails only if a subscriber is already installed.
     let _ = subscriber.try_init();
 }

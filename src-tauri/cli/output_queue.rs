@@ -1,9 +1,9 @@
-//! What is heard, on its way to the output: a bounded queue between the engine's loop, which must
-//! not wait, and a reader of our output, who may be slow.
+//! A bounded queue between the engine's loop, which must not block, and a reader of our output, which
+//! may be slow.
 //!
-//! When the reader falls behind by more than the bound, of every job and every server the newest
-//! state is kept and printed once there is room; log lines, values and the like are counted and
-//! left out, and the output says so. An outcome is never lost.
+//! If the reader falls behind by more than the bound, the newest state of each job and server is kept
+//! and printed once there is room; log lines, metrics and the like are dropped, and the output says
+//! how many. An outcome is never lost.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ pub struct OutputQueue {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<StreamEvent>,
-    /// Newest states of what changed while there was no room, in the order they first came.
+    /// The newest states of what changed while the queue was full, in order of first change.
     newest: Newest,
     dropped: u64,
     closed: bool,
@@ -54,14 +54,14 @@ impl Key {
     }
 }
 
-/// What the reader gets next.
+/// The next item for the reader.
 #[derive(Debug)]
 pub enum Next {
-    /// Something was heard.
+    /// An event.
     Event(StreamEvent),
-    /// This many events were left out.
+    /// This many events were dropped.
     Dropped(u64),
-    /// Nothing more will come.
+    /// The queue is closed and empty.
     Closed,
 }
 
@@ -80,13 +80,13 @@ impl OutputQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the stream: what waits is still read, nothing more is taken.
+    /// Closes the queue: waiting events can still be read, new ones are ignored.
     pub fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }
 
-    /// Waits for what comes next.
+    /// Waits for the next item.
     pub fn next(&self) -> Next {
         let mut state = self.state();
         loop {
@@ -117,7 +117,7 @@ impl Sink for OutputQueue {
             return;
         }
         match Key::of(&event) {
-            // What is already among the newest stays there, or an older state would follow it.
+            // A key that is among the newest stays there, or an older state would follow it.
             Some(key)
                 if state.waiting.len() >= self.bound || state.newest.events.contains_key(&key) =>
             {
@@ -133,7 +133,7 @@ impl Sink for OutputQueue {
     }
 }
 
-/// A sink that hands every event to a function.
+/// A sink that calls a function with every event.
 pub struct SinkFn<F>(pub F);
 
 impl<F: Fn(StreamEvent) + Send + Sync + 'static> Sink for SinkFn<F> {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_reader_still_gets_every_outcome_and_is_told_what_was_left_out() {
+    fn a_slow_reader_gets_every_outcome_and_the_number_of_dropped_events() {
         let stream = OutputQueue::bounded(2);
         for event in [
             job("a", JobState::Running),

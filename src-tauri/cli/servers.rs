@@ -1,4 +1,4 @@
-//! `jobwatch servers`: what is saved.
+//! `jobwatch servers`: the saved servers.
 
 use jobwatch_core::model::Topic;
 use jobwatch_core::secret::REDACTED;
@@ -33,7 +33,7 @@ struct Line<'a> {
 pub fn run(args: &Servers, paths: Result<Paths, NoHome>) -> Outcome {
     let servers = connection::saved(paths)?;
     if servers.is_empty() {
-        crate::print_stderr("No server is saved yet. Add one in the window.");
+        crate::print_stderr("No servers saved yet. Add one in the window.");
     }
     let keyring = Keyring::default();
     for saved in &servers {
@@ -69,7 +69,7 @@ pub fn run(args: &Servers, paths: Result<Paths, NoHome>) -> Outcome {
     Ok(EXIT_OK)
 }
 
-/// Where the key is, in a word; never the key.
+/// The state of the key; never the key itself.
 fn key_word(keyring: &Keyring, saved: &SavedServer) -> &'static str {
     if !saved.has_key {
         return "none";
@@ -84,7 +84,7 @@ fn key_word(keyring: &Keyring, saved: &SavedServer) -> &'static str {
     }
 }
 
-/// A URL as it may be shown: nobody is meant to put a key into one, and some do.
+/// A URL without credentials: nobody should put a key into one, but some do.
 fn shown(text: &str) -> String {
     if !text.contains("://") {
         let whole = shown(&format!("ws://{text}"));
@@ -110,7 +110,7 @@ fn shown(text: &str) -> String {
     url.to_string()
 }
 
-/// Parameters that are known to hold no key; of any other the value stays hidden.
+/// Whether a parameter never holds a key; the value of any other is hidden.
 fn harmless(name: &str) -> bool {
     matches!(name, "EIO" | "transport" | "cluster" | "region" | "namespace" | "service")
 }

@@ -1,4 +1,4 @@
-//! Lines for people.
+//! Events as lines of text.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -15,12 +15,12 @@ use jobwatch_engine::ports::StreamEvent;
 
 use super::json::state_word;
 
-/// How lines are dressed.
+/// How lines are formatted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// Whether colours may be used.
     pub colour: bool,
-    /// Whether the output is a terminal, which text from servers must not command.
+    /// Whether the output is a terminal, which text from servers must not control.
     pub terminal: bool,
 }
 
@@ -50,7 +50,7 @@ enum Colour {
     Grey = 90,
 }
 
-/// Text from a server as one line that cannot command a terminal or turn its reading direction:
+/// Text from a server as one line that cannot control a terminal or change its reading direction:
 /// escape sequences are removed, other control and bidi characters replaced.
 #[must_use]
 pub fn sanitize(text: &str) -> Cow<'_, str> {
@@ -72,8 +72,8 @@ pub fn sanitize(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A log message as a terminal would show it, line by line, with its tabs up to their stops, and
-/// nothing in it that commands the terminal or turns its reading direction.
+/// A log message as a terminal would show it, line by line, with tabs expanded and without anything
+/// that controls the terminal or changes its reading direction.
 #[must_use]
 pub fn terminal_lines(message: &str) -> Vec<String> {
     let seen = log_text::plain(message);
@@ -84,7 +84,7 @@ pub fn terminal_lines(message: &str) -> Vec<String> {
     seen.split('\n').map(line).collect()
 }
 
-/// A message's lines, the later ones below the first behind a head of so many columns.
+/// A message with its later lines indented by so many columns.
 #[must_use]
 pub fn hanging_indent(message: &str, columns: usize) -> String {
     let mut out = String::with_capacity(message.len());
@@ -97,8 +97,8 @@ pub fn hanging_indent(message: &str, columns: usize) -> String {
     out
 }
 
-/// A message as it goes into a file: byte for byte, but for line breaks at its end, which would be
-/// empty lines there.
+/// A message for a file: byte for byte, without the line breaks at its end, which would be empty
+/// lines.
 #[must_use]
 pub fn file_text(mut message: &str) -> &str {
     while let Some(rest) = message.strip_suffix('\n') {
@@ -107,7 +107,7 @@ pub fn file_text(mut message: &str) -> &str {
     message
 }
 
-/// Columns that a text takes, its colours aside.
+/// The width of a text in columns, without its colours.
 #[must_use]
 pub fn columns(text: &str) -> usize {
     log_text::plain(text).chars().count()
@@ -118,7 +118,7 @@ fn unsafe_to_print(c: char) -> bool {
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// `event` as a line, without its end; `None` for what only programs want.
+/// `event` as a line, without a line break; `None` for events that only programs need.
 #[must_use]
 pub fn line(server: &str, event: &StreamEvent, style: Style, now: Timestamp) -> Option<String> {
     let mut line = style.paint(Colour::Grey, &clock(now), 9);
@@ -213,7 +213,7 @@ pub fn line(server: &str, event: &StreamEvent, style: Style, now: Timestamp) -> 
             }
         }
         StreamEvent::Diagnostic { diagnostic, .. } => {
-            line += &style.paint(Colour::Yellow, "odd", 10);
+            line += &style.paint(Colour::Yellow, "diagnostic", 10);
             let _ = write!(line, " {}: {}", diagnostic.kind, sanitize(&diagnostic.text));
         }
         StreamEvent::Listed { .. } | StreamEvent::LogReach { .. } => return None,
@@ -222,13 +222,13 @@ pub fn line(server: &str, event: &StreamEvent, style: Style, now: Timestamp) -> 
     Some(line)
 }
 
-/// The level of a line: what the server says, else what the text tells.
+/// The level of a line: the server's, or a guess from the text.
 #[must_use]
 pub fn level_of(line: &LogLine<'_>) -> Option<Level> {
     line.level.or_else(|| log_text::guess_level(line.text))
 }
 
-/// Where a job stands, for people.
+/// A job's state as text.
 #[must_use]
 pub fn state(state: &JobState) -> String {
     match state {
@@ -238,21 +238,21 @@ pub fn state(state: &JobState) -> String {
     }
 }
 
-/// How far a job is: a percentage, or a count where nobody knows of how many.
+/// A job's progress: a percentage, or a count if the total is unknown.
 fn progress(job: &Job) -> String {
     let count = || {
         let detail = job.detail.as_ref()?.as_str();
         detail.bytes().all(|b| b.is_ascii_digit() || b == b'.').then(|| detail.to_owned())
     };
     let percent = job.progress.map(|value| match value {
-        // Half a percent is neither none nor one.
+        // Half a percent is neither 0 nor 1.
         value if value > 0.0 && value < 1.0 => format!("{value:.1} %"),
         value => format!("{value:.0} %"),
     });
     percent.or_else(count).unwrap_or_default()
 }
 
-/// The time and the level of a log line, as they stand before its text.
+/// The time and level of a log line, for the front of the line.
 #[must_use]
 pub fn log_head(line: &LogLine<'_>, style: Style) -> String {
     let at = line.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
@@ -263,7 +263,7 @@ pub fn log_head(line: &LogLine<'_>, style: Style) -> String {
     format!("{at} {level} ")
 }
 
-/// The time of day in UTC, as logs write it.
+/// The time of day in UTC.
 fn clock(at: Timestamp) -> String {
     at.strftime("%H:%M:%SZ").to_string()
 }
@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_from_a_server_cannot_command_the_terminal() {
+    fn text_from_a_server_cannot_control_the_terminal() {
         for (sent, shown) in [
             ("plain", "plain"),
             ("\u{1b}[31mred\u{1b}[0m", "red"),
@@ -338,14 +338,14 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_used_only_where_they_are_wanted() {
+    fn colours_are_used_only_if_enabled() {
         let plain = Style { colour: false, terminal: true };
         assert_eq!(plain.paint(Colour::Red, "failed", 8), "failed  ");
         let painted = Style { colour: true, terminal: true };
         assert_eq!(painted.paint(Colour::Red, "failed", 8), "\u{1b}[31mfailed  \u{1b}[0m");
     }
     #[test]
-    fn a_job_line_says_how_far_it_is_and_how_it_ended() {
+    fn a_job_line_shows_progress_and_outcome() {
         let style = Style { colour: false, terminal: false };
         let said = |change: &dyn Fn(&mut Job)| {
             let mut job = super::super::json::tests::sample();

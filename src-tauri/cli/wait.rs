@@ -1,4 +1,4 @@
-//! `jobwatch wait`: the job's outcome is the exit code.
+//! `jobwatch wait`: waits until a job ends, and exits with its outcome.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -22,32 +22,32 @@ use super::output_queue::SinkFn;
 use super::{Failure, Outcome, json, print, text, wait_reason};
 use crate::os::paths::{NoHome, Paths};
 
-/// After the server's list came without the job: how long something else may still name it. A
-/// job's own event may be on its way while the list is read.
+/// How long to wait for a job that the server's list does not contain: its first event may be under
+/// way.
 const LATE_EVENTS: Duration = Duration::from_secs(2);
 
-/// How late a job may be that was just added: Better Bull Board copies what queues hold, and its rows
-/// follow by 3 to 30 s.
+/// How late a job that was just added may appear: Better Bull Board copies the queues into its rows,
+/// 3 to 30 s later.
 const ROW_DELAY: Duration = Duration::from_secs(30);
 
-/// What is known of one job.
+/// What is known about the job.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// The job as last heard; of several that may be meant the one that probably is.
+    /// The job's newest state; of several matches, the most likely one.
     pub job: Option<Arc<Job>>,
-    /// All jobs that may be meant.
+    /// All jobs that match the id.
     pub candidates: Candidates,
     /// The server's connection.
     pub status: Option<Status>,
-    /// Whether the server was asked for the job and has answered.
+    /// Whether the server has answered the request for the job.
     pub listed: bool,
-    /// Why the server does not show the job to whoever has this key.
+    /// Why the server does not show the job to this key.
     pub denied: Option<String>,
 }
 
 impl Seen {
-    /// The ports of an engine that watches one job, under every topic that may mean it, and what they hear. Only the newest of each is
-    /// kept: nothing here can grow.
+    /// The ports of an engine that watches one job under every topic that may match it, and what they
+    /// receive. Only the newest values are kept, so nothing here grows.
     pub fn ports(
         wanted: Vec<Topic>,
         also: impl Fn(&StreamEvent) + Send + Sync + 'static,
@@ -90,17 +90,17 @@ impl Seen {
         };
     }
 
-    /// Whether the server answers at all, so that a job it does not name is really not there.
+    /// Whether the server answers, so that a job it does not list is really missing.
     #[must_use]
     pub fn answers(&self) -> bool {
         self.status.as_ref().is_some_and(Status::answers)
     }
 
-    /// Why nobody accepts the key, where that is so.
+    /// Why the key is rejected, if it is.
     #[must_use]
     pub fn refused(&self) -> Option<String> {
         let status = self.status.as_ref().filter(|status| status.key_refused())?;
-        Some(status.reason.clone().unwrap_or_else(|| "The key is not accepted.".to_owned()))
+        Some(status.reason.clone().unwrap_or_else(|| "The key was rejected.".to_owned()))
     }
 }
 
@@ -110,7 +110,7 @@ impl Seen {
 /// For people.
 pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
     let target = Target::find(&args.connection, vec![job_topic(&args.job)?], paths)?;
-    // How it is asked for depends on the kind, which may have to be found out.
+    // The topics depend on the kind of server, which may have to be detected.
     let mut target = target.ready().await?;
     let topics = job_topics(&args.job, &target.server)?;
     target.server.watch.clone_from(&topics);
@@ -130,7 +130,7 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
                 EXIT_KEY,
                 key_refused(&name, &reason),
             )),
-            Ended::Gone => Err(Failure::internal("The engine ended by itself.")),
+            Ended::Gone => Err(Failure::internal("The engine stopped unexpectedly.")),
         },
         never = wait_reason::report(&name, also_seen) => match never {},
         () = super::elapsed(args.timeout) => Err(Failure::new(EXIT_TIMEOUT, unfinished(&name, &args.job, &seen))),
@@ -140,38 +140,38 @@ pub async fn run(args: Wait, paths: Result<Paths, NoHome>) -> Outcome {
     outcome
 }
 
-/// That nobody accepts the key, and what to do.
+/// The message for a rejected key.
 #[must_use]
 pub fn key_refused(server: &str, reason: &str) -> String {
-    format!("{server}: {} Give the right key with --key-env.", reason.trim())
+    format!("{server}: {} Pass the right key with --key-env.", reason.trim())
 }
 
-/// That the outcome of a job cannot be known: the server does not know it, or does not show it, in
-/// its words.
+/// The failure for a job whose outcome cannot be known: the server does not have it, or does not show
+/// it, for the reason it gives.
 #[must_use]
 pub fn unknown_job(server: &str, job: &str, denied: Option<String>) -> Failure {
     let job = text::sanitize(job);
     let words = match denied {
         Some(reason) => format!(
-            "{server} does not show the job {job} to whoever has this key: {}.",
+            "{server} does not show job {job} to this key: {}.",
             text::sanitize(reason.trim().trim_end_matches('.'))
         ),
-        None => format!("{server} does not know the job {job}."),
+        None => format!("{server} has no job {job}."),
     };
     Failure::new(EXIT_LOST, words)
 }
 
 /// How the wait ends.
 enum Ended {
-    /// The job did.
+    /// The job ended.
     Job(Arc<Job>),
-    /// The id means several.
+    /// The id matches several jobs.
     Several(Vec<Arc<Job>>),
-    /// The server does not know the job, or does not show it, for this reason.
+    /// The server does not have the job, or does not show it for this reason.
     Unknown(Option<String>),
-    /// Nobody accepts the key.
+    /// The key is rejected.
     Refused(String),
-    /// Nothing more will be heard.
+    /// The engine has stopped.
     Gone,
 }
 
@@ -183,9 +183,9 @@ async fn outcome(
     seen: &mut watch::Receiver<Seen>,
 ) -> Ended {
     let given = args.job.strip_prefix("job:").unwrap_or(&args.job);
-    // The one that was chosen, whatever else comes.
+    // The job that was chosen; later matches do not change it.
     let mut chosen: Option<JobId> = None;
-    // Until when a job may still appear that was just added.
+    // How long a job that was just added may still appear.
     let mut lag: Option<tokio::time::Instant> = None;
     loop {
         let mut late = false;
@@ -222,7 +222,7 @@ async fn outcome(
                 }
                 Resolution::Unknown => late = listed && !args.new,
             }
-            // What is known of the job is worth more than that the key is refused for the rest.
+            // An outcome counts more than a key that is rejected for something else.
             if let Some(reason) = now.refused() {
                 return Ended::Refused(reason);
             }
@@ -241,15 +241,15 @@ async fn outcome(
     }
 }
 
-/// What is said while a job that had ended is known and another may follow.
+/// The message for a job that had already ended, while a newer one may still appear.
 fn maybe_newer(server: &str, given: &str, job: &Job, now: Timestamp) -> String {
     let given = text::sanitize(given);
     let queue = job.queue.as_deref().unwrap_or_default();
     let at = candidates::when(job, now);
     let state = job.state.word();
     format!(
-        "The {given} that {server} has is {}/{given}, {} ({at}). Waiting {} s for a newer one, whose row \
-         may follow late; name the job as QUEUE/{given} to have no doubt, or use --new.",
+        "{server} lists {}/{given}, {} ({at}). Waiting {} s in case a newer {given} appears; to be \
+         sure, name the job as QUEUE/{given} or use --new.",
         text::sanitize(queue),
         text::sanitize(&state),
         ROW_DELAY.as_secs()
@@ -270,8 +270,8 @@ fn report(server: &str, job: &Job, as_json: bool) -> Outcome {
     let name = text::sanitize(job.title());
     if job.state.lost() {
         let why = match job.state.is_gone() {
-            true => format!("{server} does not know it any more"),
-            false => format!("{server} does not say how it ended"),
+            true => format!("{server} no longer lists it"),
+            false => format!("{server} does not report how it ended"),
         };
         print(&format!("{name}: outcome unknown. {why}."))?;
         return Ok(code);
@@ -298,8 +298,8 @@ fn unfinished(server: &str, job: &str, seen: &watch::Receiver<Seen>) -> String {
             let stands = wait_reason::describe(status);
             let reason = status.reason.as_deref().map(|reason| format!(" {reason}"));
             let reason = reason.unwrap_or_default();
-            format!("Nothing is known of {job}: {server} {stands}.{reason}")
+            format!("No information about {job}: {server} {stands}.{reason}")
         }
-        (None, None) => format!("Nothing is known of {job}."),
+        (None, None) => format!("No information about {job}."),
     }
 }

@@ -1,5 +1,4 @@
-//! What is said while a command waits for a server that does not answer as it should: nobody is to
-//! sit before a silent terminal.
+//! Explains on stderr why a command is still waiting for its server.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,13 +9,13 @@ use tokio::sync::watch;
 use super::text;
 use super::wait::Seen;
 
-/// A server may take this long before it is worth a word.
+/// How long to wait before the first explanation.
 const QUIET_PERIOD: Duration = Duration::from_secs(5);
 
-/// So many reasons are said; what changes more often helps nobody.
+/// The most reasons to print; a longer list helps nobody.
 const MAX_REASONS: usize = 8;
 
-/// How a server is connected, as the end of a sentence that begins with its name.
+/// A connection state as the end of a sentence that starts with the server's name.
 #[must_use]
 pub fn describe(status: &Status) -> &'static str {
     match status.state {
@@ -24,13 +23,13 @@ pub fn describe(status: &Status) -> &'static str {
         ConnectionState::Partly => "is only partly connected",
         ConnectionState::Connecting => "is still connecting",
         ConnectionState::Offline => "cannot be reached",
-        ConnectionState::Refused => "does not accept the key",
+        ConnectionState::Refused => "rejects the key",
         ConnectionState::Paused => "is paused",
     }
 }
 
-/// Says on the standard error why `server` does not say what is waited for, each reason once, for
-/// as long as nothing is known of the job. Never ends.
+/// Prints to stderr why `server` has not returned the job yet, each reason once, until something is
+/// known about the job. Never returns.
 pub async fn report(server: &str, mut seen: watch::Receiver<Seen>) -> Infallible {
     tokio::time::sleep(QUIET_PERIOD).await;
     let mut told = Vec::new();
@@ -48,7 +47,7 @@ pub async fn report(server: &str, mut seen: watch::Receiver<Seen>) -> Infallible
             && told.len() < MAX_REASONS
             && !told.contains(&reason)
         {
-            crate::print_stderr(format!("{server} {stands}, waiting. {}", text::sanitize(&reason)));
+            crate::print_stderr(format!("{server} {stands}; waiting. {}", text::sanitize(&reason)));
             told.push(reason);
         }
         if seen.changed().await.is_err() {

@@ -1,4 +1,4 @@
-//! `jobwatch watch`: everything that is heard, as it is heard.
+//! `jobwatch watch`: prints events as they arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::text::Style;
 use super::{Failure, Outcome, Output, json, print};
 use crate::os::paths::{NoHome, Paths};
 
-/// How long the reader may take for what still waits at the end.
+/// How long to wait at the end for the reader to take the rest.
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// Runs the command.
@@ -38,7 +38,7 @@ pub async fn run(args: Watch, paths: Result<Paths, NoHome>) -> Outcome {
     stream.close();
     let ended = match ended {
         Some(ended) => Some(ended),
-        // A reader who has stopped taking lines does not keep the program from ending.
+        // A reader that takes no more lines must not keep the program from ending.
         None => tokio::time::timeout(DRAIN, printed).await.ok(),
     };
     match ended {
@@ -47,7 +47,7 @@ pub async fn run(args: Watch, paths: Result<Paths, NoHome>) -> Outcome {
     }
 }
 
-/// Prints on a thread of its own: a reader that takes nothing blocks it, and nothing else.
+/// Prints on a thread of its own, so that a slow reader blocks nothing else.
 fn print_all(
     stream: Arc<OutputQueue>,
     server: String,
@@ -73,14 +73,14 @@ fn print_all(
                 }
             };
             stream.close();
-            // The receiver is gone when the program ends without waiting for us.
+            // The receiver is gone if the program ends without waiting for this thread.
             let _ = done.send(result);
         })
         .map_err(Failure::internal)?;
     Ok(ended)
 }
 
-/// `event` as a JSON line; `None` for what is no part of the output.
+/// `event` as a JSON line; `None` for events that are not printed.
 pub fn as_json(server: &str, event: &StreamEvent) -> Option<String> {
     Some(
         match event {
@@ -103,11 +103,11 @@ pub fn as_json(server: &str, event: &StreamEvent) -> Option<String> {
 
 fn left_out(server: &str, count: u64, json: bool) -> String {
     let text = format!(
-        "{count} log lines, values and the like were left out, because the output was not read \
-         fast enough; every job's newest state was kept."
+        "Dropped {count} log lines and metrics because the output was not read fast enough; the newest \
+         state of every job was kept."
     );
     if !json {
-        return format!("{server} {text}");
+        return format!("{server}: {text}");
     }
     let diagnostic =
         jobwatch_core::model::Diagnostic { kind: "output-left-out", text, sample: None };

@@ -1,5 +1,5 @@
-//! Commands that change something. Each is a call of the engine; the page never sees a stored key, and
-//! one that it sends becomes a `Secret` before anything else happens to it.
+//! Commands that change something, each a call of the engine. The page never sees a stored key, and a
+//! key that it sends becomes a `Secret` at once.
 
 use jobwatch_engine::Engine;
 use jobwatch_engine::engine::Typed;
@@ -25,7 +25,7 @@ pub async fn server_draft(engine: State<'_, Engine>, id: String) -> Result<Serve
     engine.server_draft(&id).await
 }
 
-/// Adds or changes a server; answers its id.
+/// Adds or changes a server; returns its id.
 #[tauri::command]
 pub async fn save_server(
     engine: State<'_, Engine>,
@@ -37,7 +37,7 @@ pub async fn save_server(
     engine.save_server(draft, change, typed(key, headers)?).await
 }
 
-/// Tries a server step by step without saving it.
+/// Tests a server step by step without saving it.
 #[tauri::command]
 pub async fn test_server(
     engine: State<'_, Engine>,
@@ -49,13 +49,13 @@ pub async fn test_server(
 ) -> Result<TestVerdict, UserError> {
     let typed = typed(key, headers)?;
     let report = move |step: TestStep| {
-        // A page that has gone does not want to know.
+        // Fails only if the page has gone.
         let _ = on_step.send(step);
     };
     engine.test_server(draft, change, typed, Box::new(report)).await
 }
 
-/// Looks at what is behind an address, without any key.
+/// Detects the server behind an address, without a key.
 #[tauri::command]
 pub async fn probe_server(
     engine: State<'_, Engine>,
@@ -65,7 +65,7 @@ pub async fn probe_server(
     Ok(engine.probe(&url, &extra_ca).await)
 }
 
-/// Signs in with e-mail and password; answers the number of the token.
+/// Signs in with e-mail and password; returns the token's id.
 #[tauri::command]
 pub async fn sign_in(
     engine: State<'_, Engine>,
@@ -102,7 +102,7 @@ pub async fn resume_server(engine: State<'_, Engine>, id: String) -> Done {
     engine.resume_server(&id).await
 }
 
-/// Tries a server's socket at once.
+/// Reconnects to a server now.
 #[tauri::command]
 pub async fn reconnect(engine: State<'_, Engine>, id: String) -> Done {
     engine.reconnect(&id).await
@@ -145,21 +145,21 @@ pub async fn mark_all_read(engine: State<'_, Engine>) -> Done {
     Ok(())
 }
 
-/// Takes notices off the list.
+/// Removes notices from the list.
 #[tauri::command]
 pub async fn dismiss(engine: State<'_, Engine>, ids: Vec<i64>) -> Done {
     engine.dismiss(ids).await;
     Ok(())
 }
 
-/// Puts dismissed notices back.
+/// Restores dismissed notices.
 #[tauri::command]
 pub async fn restore(engine: State<'_, Engine>, ids: Vec<i64>) -> Done {
     engine.restore(ids).await;
     Ok(())
 }
 
-/// Changes some of the user's choices.
+/// Changes some preferences.
 #[tauri::command]
 pub async fn set_preferences(
     app: AppHandle,
@@ -168,10 +168,10 @@ pub async fn set_preferences(
 ) -> Done {
     let before = engine.preferences().await?.shortcut;
     if let Some(keys) = patch.shortcut.as_ref().filter(|keys| **keys != before) {
-        // Keys that cannot be had are not kept, and those of before stay.
+        // A shortcut that cannot be registered is not saved; the one before stays.
         set_shortcut(&app, keys).inspect_err(|_| {
             if let Err(error) = set_shortcut(&app, &before) {
-                tracing::warn!(error.message, "there is no shortcut any more");
+                tracing::warn!(error.message, "could not restore the global shortcut");
             }
         })?;
     }
@@ -186,7 +186,7 @@ pub async fn set_preferences(
     Ok(())
 }
 
-/// Shows no more popups about jobs like this; answers what was muted.
+/// Mutes jobs like this one; returns the mute.
 #[tauri::command]
 pub async fn mute(
     engine: State<'_, Engine>,
@@ -196,13 +196,13 @@ pub async fn mute(
     engine.mute(target, by).await
 }
 
-/// What a rule would have told of what happened lately.
+/// Which recent events a rule would have matched.
 #[tauri::command]
 pub async fn try_rule(engine: State<'_, Engine>, rule: NoticeRule) -> Result<RuleTrial, UserError> {
     engine.try_rule(rule).await
 }
 
-/// Does what a rule would do besides telling, on the last happening; answers how each went.
+/// Runs a rule's programs on the last matching event; returns how each went.
 #[tauri::command]
 pub async fn run_rule(
     engine: State<'_, Engine>,
@@ -211,13 +211,13 @@ pub async fn run_rule(
     engine.run_rule(rule).await
 }
 
-/// Whether the program starts with the user's session.
+/// Whether the program starts at login.
 #[tauri::command]
 pub async fn starts_at_login(app: AppHandle) -> Result<bool, UserError> {
     app.autolaunch().is_enabled().map_err(|error| autostart_error(&error))
 }
 
-/// Has the program start with the user's session, in the tray, or not.
+/// Sets whether the program starts at login, in the tray.
 #[tauri::command]
 pub async fn set_start_at_login(app: AppHandle, on: bool) -> Done {
     let autostart = app.autolaunch();
@@ -226,7 +226,7 @@ pub async fn set_start_at_login(app: AppHandle, on: bool) -> Done {
 }
 
 fn autostart_error(error: &dyn std::fmt::Display) -> UserError {
-    let message = format!("Starting at login cannot be set: {error}.");
+    let message = format!("Could not change starting at login: {error}.");
     UserError { code: ErrorCode::Internal, message }
 }
 
@@ -236,14 +236,13 @@ pub async fn set_demo(engine: State<'_, Engine>, demo: State<'_, DemoSwitch>, on
     demo.set(&engine, on).await
 }
 
-/// Opens a link of a job in the system's browser. Only web links are opened: the text comes from a
-/// server.
+/// Opens a job's link in the browser. Only web links are opened, since the text comes from a server.
 #[tauri::command]
 pub async fn open_link<R: Runtime>(app: AppHandle<R>, url: String) -> Done {
     let url = web_link(&url)?;
     app.opener().open_url(url.as_str(), None::<&str>).map_err(|error| UserError {
         code: ErrorCode::Internal,
-        message: format!("The link could not be opened: {error}."),
+        message: format!("Could not open the link: {error}."),
     })
 }
 
@@ -253,10 +252,10 @@ fn web_link(text: &str) -> Result<Url, UserError> {
         |message: &str| UserError { code: ErrorCode::Invalid, message: message.to_owned() };
     let url = Url::parse(text).map_err(|_| invalid("This is not a link."))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(invalid("Only links to the web (http and https) are opened."));
+        return Err(invalid("Only http and https links can be opened."));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid("A link that carries a user name or password is not opened."));
+        return Err(invalid("Links that contain a user name or password are not opened."));
     }
     Ok(url)
 }

@@ -1,4 +1,4 @@
-//! What the page asks of log views.
+//! The page's commands for logs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use tauri::ipc::Channel;
 use tauri::{AppHandle, Runtime, State};
 use tauri_plugin_dialog::DialogExt as _;
 
-/// Whether a log is being saved, and whether anybody still wants it.
+/// Whether a log is being saved, and whether that was cancelled.
 #[derive(Debug, Default)]
 pub struct Saving {
     busy: AtomicBool,
     cancelled: Arc<AtomicBool>,
 }
 
-/// Where something is in a log, and so many rows around it.
+/// Finds something in a log, and returns it with the rows around it.
 #[tauri::command]
 pub async fn log_seek(
     engine: State<'_, Engine>,
@@ -30,7 +30,7 @@ pub async fn log_seek(
     engine.log_seek(view, target, around).await
 }
 
-/// A log from afar.
+/// An overview of a log.
 #[tauri::command]
 pub async fn log_map(
     engine: State<'_, Engine>,
@@ -41,7 +41,7 @@ pub async fn log_map(
     engine.log_map(view, slices, buckets).await
 }
 
-/// A row, whole.
+/// A row in full.
 #[tauri::command]
 pub async fn log_text(
     engine: State<'_, Engine>,
@@ -63,7 +63,7 @@ pub async fn log_copy(
     engine.log_copy(view, first, count, format).await
 }
 
-/// Asks where to save a log, and saves it. The page names no path: the user does.
+/// Asks the user where to save a log, and saves it. The page never chooses a path.
 #[tauri::command]
 pub async fn log_save<R: Runtime>(
     app: AppHandle<R>,
@@ -75,7 +75,7 @@ pub async fn log_save<R: Runtime>(
     on_progress: Channel<LogSaving>,
 ) -> Result<LogSaving, UserError> {
     if saving.busy.swap(true, Ordering::AcqRel) {
-        let message = "A log is being saved already.".to_owned();
+        let message = "Another log is being saved. Wait for it, or cancel it.".to_owned();
         return Err(UserError { code: ErrorCode::Invalid, message });
     }
     saving.cancelled.store(false, Ordering::Relaxed);
@@ -114,7 +114,7 @@ async fn save<R: Runtime>(
     });
     let progress = move |now: &LogSaving| {
         if told.lock().is_ok_and(|mut due| due()) {
-            // A page that has gone does not want to know.
+            // Fails only if the page has gone.
             let _ = on_progress.send(now.clone());
         }
         !cancelled.load(Ordering::Relaxed)
@@ -122,38 +122,38 @@ async fn save<R: Runtime>(
     engine.log_save(view, path, filtered, format, progress).await
 }
 
-/// Asks where to save; `None` when nobody wants to.
+/// Asks where to save; `None` if the user cancels.
 async fn ask<R: Runtime>(app: &AppHandle<R>, format: LogFormat) -> Option<PathBuf> {
-    // For tests of the window, where nobody can answer a dialog.
+    // For tests of the window, which cannot use a file dialog.
     if let Some(path) = std::env::var_os("JOBWATCH_SAVE_TO") {
         return Some(PathBuf::from(path));
     }
     let (kind, ending) = match format {
         LogFormat::Text | LogFormat::TextWithTimes => ("Text", "log"),
-        LogFormat::Ndjson => ("JSON lines", "ndjson"),
-        LogFormat::Csv => ("Comma-separated", "csv"),
+        LogFormat::Ndjson => ("JSON Lines", "ndjson"),
+        LogFormat::Csv => ("CSV", "csv"),
     };
     let (answer, answered) = tokio::sync::oneshot::channel();
     app.dialog()
         .file()
-        .set_title("Save the log")
+        .set_title("Save log")
         .set_file_name(format!("job.{ending}"))
         .add_filter(kind, &[ending])
         .save_file(move |path| {
-            // Whoever asked may have gone with the window.
+            // The receiver is gone if the window was closed.
             let _ = answer.send(path);
         });
     answered.await.ok().flatten()?.into_path().ok()
 }
 
-/// Stops saving.
+/// Cancels saving.
 #[tauri::command]
 pub async fn log_save_cancel(saving: State<'_, Saving>) -> Result<(), UserError> {
     saving.cancelled.store(true, Ordering::Relaxed);
     Ok(())
 }
 
-/// Asks the servers for earlier lines.
+/// Fetches earlier lines from the servers.
 #[tauri::command]
 pub async fn log_fetch(engine: State<'_, Engine>, view: u32) -> Result<(), UserError> {
     engine.log_fetch(view).await

@@ -1,13 +1,13 @@
-//! Secrets on their way from the page.
+//! Masked secrets from the page.
 //!
-//! What the page sends passes through buffers of the web engine, which nobody wipes. So it sends each
-//! secret masked with a random pad beside it, and only here are the two joined.
+//! The page's messages pass through buffers of the web engine, which are never wiped. So the page sends
+//! each secret masked with a random pad, and the two are combined only here.
 
 use jobwatch_core::secret::Secret;
 use jobwatch_engine::views::{ErrorCode, UserError};
 use serde::Deserialize;
 
-/// A secret that the page has masked: each byte of its UTF-8 XORed with one of the pad.
+/// A masked secret: each byte of its UTF-8 XORed with a byte of the pad.
 #[derive(Deserialize)]
 pub struct MaskedSecret {
     masked: Vec<u8>,
@@ -15,14 +15,14 @@ pub struct MaskedSecret {
 }
 
 impl MaskedSecret {
-    /// The secret.
+    /// Unmasks the secret.
     ///
     /// # Errors
-    /// Where the two do not belong together.
+    /// If the lengths differ, or the result is not UTF-8.
     pub fn reveal(self) -> Result<Secret, UserError> {
         let invalid = || UserError {
             code: ErrorCode::Invalid,
-            message: "What was typed arrived damaged: enter it again.".to_owned(),
+            message: "The entered text arrived damaged. Enter it again.".to_owned(),
         };
         let MaskedSecret { masked: mut bytes, pad } = self;
         if bytes.len() != pad.len() {
@@ -31,7 +31,7 @@ impl MaskedSecret {
         for (byte, pad) in bytes.iter_mut().zip(pad) {
             *byte ^= pad;
         }
-        // In place, and what is refused is wiped as it is freed, like everything.
+        // In place; the allocator wipes rejected bytes when it frees them.
         String::from_utf8(bytes).map(Secret::new).map_err(|_| invalid())
     }
 }
@@ -55,10 +55,13 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_belong_together_is_refused_and_not_quoted() {
+    fn a_damaged_secret_is_rejected_and_not_quoted() {
         for sent in [r#"{"masked":[1,2],"pad":[1]}"#, r#"{"masked":[255],"pad":[0]}"#] {
             let error = masked(sent).reveal().unwrap_err();
-            assert_eq!(error.message, "What was typed arrived damaged: enter it again.", "{sent}");
+            assert_eq!(
+                error.message, "The entered text arrived damaged. Enter it again.",
+                "{sent}"
+            );
         }
         assert_eq!(masked(r#"{"masked":[],"pad":[]}"#).reveal().unwrap().expose(), "");
     }

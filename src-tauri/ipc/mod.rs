@@ -1,4 +1,4 @@
-//! What the page may ask: a fixed list of commands, each a thin call of the engine.
+//! The page's commands: a fixed list, each a thin call of the engine.
 
 pub mod commands;
 pub mod logs;

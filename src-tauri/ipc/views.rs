@@ -1,4 +1,4 @@
-//! The page's views and the one channel that tells it what has changed.
+//! The page's views, and the channel that notifies it of changes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,14 +8,14 @@ use jobwatch_engine::views::{OpenJob, Overview, Tick, UserError, ViewSpec, ViewW
 use tauri::ipc::Channel;
 use tauri::{Runtime, State, WebviewWindow};
 
-/// The page's end of the engine: its channel and what it looks at.
+/// The page: its channel and the job that it shows.
 #[derive(Default)]
 pub struct Page(Mutex<PageState>);
 
 #[derive(Default)]
 struct PageState {
     channel: Option<Channel<Tick>>,
-    /// What to show, of which no page was there to hear.
+    /// What to open once there is a page.
     open: Option<Wanted>,
     focused: bool,
     looking_at: Option<OpenJob>,
@@ -26,21 +26,21 @@ impl Page {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the channel of a page that has just been loaded; an earlier one is dropped. Nothing is
-    /// sent: the engine tells a window of everything once it is attached and the views of the page
-    /// before are closed. A page greeted earlier could open a view that is closed with those.
+    /// Sets the channel of a page that has just loaded, and drops the one before. Sends nothing: the
+    /// engine notifies a window of everything once it is attached and the views of the page before
+    /// are closed. A page notified earlier could open a view that would be closed with those.
     fn connect(&self, channel: Channel<Tick>) {
         self.state().channel = Some(channel);
     }
 
-    /// Forgets the page, because its window was closed.
+    /// Forgets the page after its window was closed.
     pub fn disconnect(&self) {
         let mut state = self.state();
         state.channel = None;
         state.looking_at = None;
     }
 
-    /// Notes that the window gained or lost the focus; returns what the engine should know.
+    /// Notes whether the window has the focus; returns that and the shown job, for the engine.
     pub fn focus(&self, focused: bool) -> (bool, Option<OpenJob>) {
         let mut state = self.state();
         state.focused = focused;
@@ -60,21 +60,21 @@ impl Window for Page {
         let mut tick = tick.clone();
         let waiting = state.open.take();
         tick.open = tick.open.or(waiting);
-        // Sending fails only when the webview is gone.
+        // Sending fails only if the webview is gone.
         if let Err(error) = channel.send(tick) {
-            tracing::warn!(%error, "the page can be told of nothing any more");
+            tracing::warn!(%error, "could not notify the page");
             state.channel = None;
         }
     }
 }
 
-/// Everything outside the lists.
+/// Everything except the lists.
 #[tauri::command]
 pub async fn overview(engine: State<'_, Engine>) -> Result<Overview, UserError> {
     engine.pull_overview().await
 }
 
-/// Takes the channel on which the page is told of changes; the page's earlier one falls silent.
+/// Sets the channel that notifies the page of changes; replaces the one before.
 #[tauri::command]
 pub async fn subscribe<R: Runtime>(
     window: WebviewWindow<R>,
@@ -82,13 +82,13 @@ pub async fn subscribe<R: Runtime>(
     page: State<'_, Arc<Page>>,
     on_tick: Channel<Tick>,
 ) -> Result<(), UserError> {
-    tracing::debug!(window = window.label(), "the page listens");
+    tracing::debug!(window = window.label(), "the page subscribed");
     page.connect(on_tick);
     engine.attach_window(Arc::clone(&page) as Arc<dyn Window>);
     Ok(())
 }
 
-/// Opens a view; answers its number.
+/// Opens a view; returns its id.
 #[tauri::command]
 pub async fn open_view(engine: State<'_, Engine>, spec: ViewSpec) -> Result<u32, UserError> {
     engine.open_view(spec).await
@@ -112,7 +112,7 @@ pub async fn close_view(engine: State<'_, Engine>, view: u32) -> Result<(), User
     Ok(())
 }
 
-/// Which job the page shows, and whether it has the focus: that job needs no popup.
+/// Sets which job the page shows and whether it has the focus: that job needs no popup.
 #[tauri::command]
 pub async fn looking_at(
     engine: State<'_, Engine>,
@@ -162,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_not_greeted_before_the_engine_is_ready_for_its_views() {
+    fn connecting_a_page_sends_nothing_before_the_engine_is_ready() {
         let heard = listen(&Page::default());
         assert!(heard.lock().unwrap().is_empty());
     }
 
     #[test]
-    fn a_click_before_the_page_is_there_opens_the_job_once_it_is() {
+    fn a_click_before_the_page_has_loaded_opens_the_job_afterwards() {
         let page = Page::default();
         page.tick(&open("a"));
         page.tick(&open("b"));

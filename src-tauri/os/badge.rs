@@ -1,5 +1,4 @@
-//! The number of unread notices: in the window's title and, where the desktop shows it, on the
-//! program's entry in the launcher.
+//! The number of unread notices, in the window's title and on the program's launcher entry.
 
 #[cfg(target_os = "linux")]
 use std::sync::Arc;
@@ -13,13 +12,13 @@ use crate::background::{MAIN, WindowState};
 /// Shows the number.
 pub struct Badge {
     app: AppHandle,
-    /// Launchers forget the number of a program whose connection has gone: it is kept.
+    /// Kept open, since launchers drop the badge of a program whose connection closes.
     #[cfg(target_os = "linux")]
     bus: Arc<OnceCell<zbus::Connection>>,
 }
 
 impl Badge {
-    /// Nothing is unread yet.
+    /// Starts with nothing unread.
     #[must_use]
     pub fn new(app: AppHandle) -> Badge {
         Badge {
@@ -38,21 +37,22 @@ impl Badge {
         if let Some(window) = self.app.get_webview_window(MAIN)
             && let Err(error) = window.set_title(&state.title())
         {
-            tracing::debug!(%error, "the window's title stays");
+            tracing::debug!(%error, "could not set the window's title");
         }
         #[cfg(target_os = "linux")]
         {
             let bus = Arc::clone(&self.bus);
             tauri::async_runtime::spawn(async move {
                 if let Err(error) = launcher(&bus, unread).await {
-                    tracing::debug!(%error, "the launcher is not told how much is unread");
+                    tracing::debug!(%error, "could not update the launcher's badge");
                 }
             });
         }
     }
 }
 
-/// Tells launchers that follow Unity's protocol: GNOME's docks, Plasma's task manager, Xfce's.
+/// Updates launchers that support Unity's protocol: docks for GNOME, the task managers of Plasma and
+/// Xfce.
 #[cfg(target_os = "linux")]
 async fn launcher(bus: &OnceCell<zbus::Connection>, unread: u32) -> zbus::Result<()> {
     use std::collections::HashMap;

@@ -1,17 +1,17 @@
-//! Memory that the program does not need while it has no window.
+//! Releases memory that the program does not need without a window.
 
-/// Lets go of what is in memory of this program's own file and its libraries': most of it starts the
-/// program or draws its window, and what is needed again is read from its file, mostly from the
-/// system's cache of it.
+/// Releases the file-backed pages of the program and its libraries with `madvise`. Most of them hold
+/// code that starts the program or draws the window; what is needed again is read from the file or the
+/// page cache.
 #[cfg(target_os = "linux")]
 pub fn release() {
     match linux::release() {
-        Ok(let_go) => tracing::debug!(let_go, "bytes of code let go"),
-        Err(error) => tracing::debug!(%error, "the code stays in memory"),
+        Ok(released) => tracing::debug!(released, "bytes of code released"),
+        Err(error) => tracing::debug!(%error, "could not release code pages"),
     }
 }
 
-/// Elsewhere the system does it by itself.
+/// Does nothing: these systems release code by themselves.
 #[cfg(not(target_os = "linux"))]
 pub fn release() {}
 
@@ -22,19 +22,19 @@ mod linux {
 
     use rustix::mm::{Advice, madvise};
 
-    /// How code and what it reads besides are mapped.
+    /// The access flags of code and of read-only data.
     const CODE: &str = "r-xp";
     const CONSTANTS: &str = "r--p";
 
-    /// Answers how many bytes are mapped, in memory or not.
+    /// Returns how many bytes were mapped, in memory or not.
     pub fn release() -> io::Result<usize> {
         let mappings = std::fs::read_to_string("/proc/self/smaps")?;
         let mut sum = 0;
         for code in code(&mappings) {
             let start = std::ptr::with_exposed_provenance_mut(code.start);
-            // SAFETY: what is let go is read from the file again at the next touch, and it is the same:
-            // nobody has written to the mapping, and nobody may. It is still that mapping: what is
-            // loaded meanwhile lies elsewhere, and no library is unloaded while the program runs.
+            // SAFETY: a released page is read from the file again at the next access, unchanged: nothing
+            // has written to the mapping, and nothing may. It is still the same mapping: new libraries
+            // are loaded elsewhere, and none is unloaded while the program runs.
             #[allow(unsafe_code)]
             unsafe {
                 madvise(start, code.len(), Advice::LinuxDontNeed)?;
@@ -44,12 +44,11 @@ mod linux {
         Ok(sum)
     }
 
-    /// Where programs and libraries are mapped that nobody may write to, or has written to before
-    /// that, of `/proc/self/smaps`. A page that was written to is the program's own: it is
-    /// `Anonymous`, or in `Swap`. Other files may be unmapped at any moment, by any thread.
+    /// The unmodified, read-only mappings of programs and libraries in `/proc/self/smaps`. A modified
+    /// page counts as `Anonymous` or `Swap`. Other files may be unmapped at any moment, by any thread.
     fn code(mappings: &str) -> Vec<Range<usize>> {
         let mut found = Vec::new();
-        // What may be let go, until a line tells that it may not.
+        // A mapping that may be released, unless a later line rules it out.
         let mut candidate = None;
         for line in mappings.lines() {
             let mut fields = line.split_ascii_whitespace();
@@ -96,7 +95,7 @@ mod linux {
         }
 
         #[test]
-        fn only_what_is_as_in_its_file_is_let_go() {
+        fn only_unmodified_code_is_released() {
             let only = |text: &str| match code(text).as_slice() {
                 [] => None,
                 [one] => Some(one.clone()),
@@ -113,7 +112,7 @@ mod linux {
             assert_eq!(of("1000-3000 r--s 00001000 08:01 77 /usr/share/cache"), None);
             assert_eq!(of("1000-3000 r-xp 00000000 00:00 0 "), None);
             assert_eq!(of("1000-3000 r-xp 00000000 00:00 0 [vdso]"), None);
-            // What the loader has written to stays, also where it is in the swap.
+            // What the loader has modified stays, even if it is swapped out.
             assert_eq!(only(&mapping(lib, 8, 0)), None);
             assert_eq!(only(&mapping(lib, 0, 8)), None);
             let relocated = mapping("5000-6000 r--p 0 08:01 77 /usr/lib/a b.so", 4, 0);
@@ -123,7 +122,7 @@ mod linux {
         }
 
         #[test]
-        fn the_program_goes_on_with_less_in_memory() {
+        fn the_program_runs_on_with_less_resident_memory() {
             let in_memory = || {
                 let status = std::fs::read_to_string("/proc/self/status").unwrap();
                 let line = status.lines().find(|line| line.starts_with("RssFile:")).unwrap();

@@ -1,26 +1,26 @@
-//! Whether the desktop is set not to disturb, from the two who may know: its notification daemon, and
-//! a setting of the session.
+//! The desktop's do-not-disturb mode, from its two sources: the notification daemon and a setting of
+//! the session.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use jobwatch_engine::Engine;
 
-/// Who says so.
+/// A source of the mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum DndSource {
-    /// The notification daemon, over the message bus.
+    /// The notification daemon, over D-Bus.
     Daemon = 1,
     /// The session's settings.
     Session = 2,
 }
 
-/// What they have said: it is quiet while one of them says so.
+/// The mode: on while any source has it on.
 #[derive(Debug, Default)]
 pub struct DoNotDisturb(AtomicU8);
 
 impl DoNotDisturb {
-    /// One of them says whether it is quiet; passes on what that makes of it.
+    /// Records what a source reports, and passes the result to the engine.
     pub fn set(&self, engine: &Engine, by: DndSource, quiet: bool) {
         engine.desktop_quiet(self.update(by, quiet));
     }
@@ -39,7 +39,7 @@ impl DoNotDisturb {
 #[cfg(target_os = "linux")]
 pub use session::watch_session;
 
-/// The desktops whose do-not-disturb is a setting.
+/// Desktops whose do-not-disturb mode is a setting.
 #[cfg(target_os = "linux")]
 mod session {
     use std::cell::RefCell;
@@ -47,7 +47,7 @@ mod session {
     use gtk::gio;
     use gtk::gio::prelude::*;
 
-    /// What the setting says while it is quiet, by the desktop's name in `XDG_CURRENT_DESKTOP`.
+    /// The desktop's name in `XDG_CURRENT_DESKTOP`, the schema, the key, and its value while on.
     const SETTINGS: [(&str, &str, &str, bool); 4] = [
         ("GNOME", "org.gnome.desktop.notifications", "show-banners", false),
         ("Unity", "org.gnome.desktop.notifications", "show-banners", false),
@@ -56,34 +56,34 @@ mod session {
     ];
 
     thread_local! {
-        /// Settings tell of changes for as long as they are kept, and only on their own thread.
+        /// Settings report changes only while they are kept, and only on their own thread.
         static KEPT: RefCell<Option<gio::Settings>> = const { RefCell::new(None) };
     }
 
-    /// Tells whether the session is set not to disturb, now and whenever that changes, where it has
-    /// such a setting. To be called on the toolkit's thread, which is also where it tells.
-    pub fn watch_session(tell: impl Fn(bool) + 'static) {
+    /// Reports the session's mode now and at every change, if it has such a setting. Call it on GTK's
+    /// thread, where it also calls `report`.
+    pub fn watch_session(report: impl Fn(bool) + 'static) {
         let desktop = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
         let of = |name: &str| desktop.split(':').any(|part| part.eq_ignore_ascii_case(name));
         let Some((_, schema, key, quiet)) = SETTINGS.into_iter().find(|(name, ..)| of(name)) else {
             return;
         };
-        // A schema that is not installed, or an older one, would end the program.
+        // Opening a missing schema, or a missing key, would abort the program.
         let known = gio::SettingsSchemaSource::default()
             .and_then(|source| source.lookup(schema, true))
             .is_some_and(|schema| schema.has_key(key));
         if !known {
-            tracing::info!(schema, key, "the desktop does not say whether it is to be quiet");
+            tracing::info!(schema, key, "the desktop has no do-not-disturb setting");
             return;
         }
         let settings = gio::Settings::new(schema);
-        let told = move |settings: &gio::Settings| {
+        let report = move |settings: &gio::Settings| {
             let is_quiet = settings.boolean(key) == quiet;
             tracing::info!(is_quiet, "the session's do-not-disturb");
-            tell(is_quiet);
+            report(is_quiet);
         };
-        told(&settings);
-        settings.connect_changed(Some(key), move |settings, _| told(settings));
+        report(&settings);
+        settings.connect_changed(Some(key), move |settings, _| report(settings));
         KEPT.set(Some(settings));
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_quiet_while_one_of_them_says_so() {
+    fn do_not_disturb_is_on_while_any_source_has_it_on() {
         let quiet = DoNotDisturb::default();
         assert!(!quiet.update(DndSource::Session, false));
         assert!(quiet.update(DndSource::Session, true));

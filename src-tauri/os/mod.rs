@@ -1,4 +1,4 @@
-//! The desktop underneath: where files go, the keyring, popups.
+//! The operating system and the desktop: paths, keyring, popups, tray, proxy.
 
 pub mod badge;
 pub mod code_pages;
@@ -10,7 +10,7 @@ pub mod secrets;
 pub mod tray;
 pub mod zeroizing_allocator;
 
-/// Waits until the program is asked to end: Ctrl-C, or the session's SIGTERM or SIGHUP.
+/// Waits for a signal to end: Ctrl-C, SIGTERM or SIGHUP.
 pub async fn ended() {
     #[cfg(unix)]
     {
@@ -21,7 +21,7 @@ pub async fn ended() {
             signal(SignalKind::hangup()),
         );
         let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
-            // Without handlers the system's default applies: the process ends at once.
+            // Without handlers, the default applies: the process ends at once.
             return std::future::pending().await;
         };
         tokio::select! {

@@ -1,10 +1,9 @@
-//! Popups.
+//! Popups as desktop notifications.
 //!
-//! One thread with a bounded queue shows them, so the engine never waits for the desktop. On Linux
-//! one connection to the session bus sends all of them and hears all clicks: notification daemons
-//! send their signals to the sender's connection alone (dunst), and close what a vanished
-//! connection has sent (GNOME Shell). The subscription stands before the first popup, so no click
-//! comes too early to be heard.
+//! One thread with a bounded queue shows them, so the engine never waits for the desktop. On Linux,
+//! one connection to the session bus sends all popups and receives all clicks: some daemons send
+//! signals only to the sender's connection (dunst), others close the popups of a closed connection
+//! (GNOME Shell). It subscribes before the first popup, so no click is missed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,37 +17,36 @@ use notify_rust::{Notification, Timeout, Urgency};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Sender};
 
-/// Popups waiting to be shown. The engine tells what is more than a few as one, so this is not
-/// reached.
+/// The bound of the queue. The engine combines popups before they are this many.
 const QUEUE: usize = 64;
 
-/// What the desktop tells back.
+/// An event of the desktop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DesktopEvent {
     /// A popup was clicked, or one of its buttons.
     Clicked {
-        /// The notice's number.
+        /// The notice's id.
         id: i64,
-        /// On which server.
+        /// Its server.
         server: String,
-        /// The job to open, where the notice is about one.
+        /// The job to open, if the notice is about one.
         job: Option<String>,
         /// The button; `None` for the popup itself.
         button: Option<Button>,
     },
-    /// A popup has left the screen: the user closed it, or its time was over.
+    /// A popup has left the screen: the user closed it, or it expired.
     Closed {
-        /// Its number, as the engine knows it.
+        /// The engine's id for it.
         popup_id: u64,
     },
-    /// An earlier run of the program left these on the screen, as far as is known; oldest first.
+    /// Popups of an earlier run that may still be on the screen, oldest first.
     Left {
-        /// Their numbers.
+        /// The engine's ids for them.
         popup_ids: Vec<u64>,
     },
-    /// Popups cannot be shown, and why; `None` when they can (again).
+    /// Why popups cannot be shown; `None` once they can.
     Health(Option<String>),
-    /// Whether the desktop is set not to disturb, where it tells.
+    /// Whether do-not-disturb is on, if the daemon reports it.
     DoNotDisturb(bool),
 }
 
@@ -58,25 +56,25 @@ pub struct Notifier {
     queue: Sender<Request>,
 }
 
-/// What is asked of the thread.
+/// A request to the thread.
 enum Request {
     Show(Box<Popup>, Settled),
-    /// The number of a popup to take away.
+    /// The id of a popup to withdraw.
     Withdraw(u64),
 }
 
-/// How popups look.
+/// Settings of popups.
 #[derive(Clone, Debug, Default)]
 pub struct PopupSettings {
-    /// A picture file to show; the icon theme's `jobwatch` where there is none.
+    /// The icon's file; without one, `jobwatch` of the icon theme.
     pub icon: Option<PathBuf>,
-    /// Where it is kept what popups stand for, so that a later run understands clicks on those that
-    /// this one shows; `None` where that is not wanted.
+    /// The file of the popups' registry, so that a later run can handle clicks on them; `None` to keep
+    /// none.
     pub registry_file: Option<PathBuf>,
 }
 
 impl Notifier {
-    /// Starts the thread. `tell` is called from it and must not block.
+    /// Starts the thread. It calls `report`, which must not block.
     ///
     /// # Errors
     /// The system's, when it grants no thread.
@@ -99,7 +97,7 @@ impl Desktop for Notifier {
         let id = popup.id;
         match self.queue.try_send(Request::Show(Box::new(popup), settled)) {
             Ok(()) => {}
-            // Not settled, so that it is told at the next start.
+            // Not settled, so it is sent again at the next start.
             Err(TrySendError::Full(_)) => {
                 tracing::warn!(id, "popup not shown: too many are waiting");
             }
@@ -111,17 +109,17 @@ impl Desktop for Notifier {
 
     fn withdraw(&self, popup_id: u64) {
         if self.queue.try_send(Request::Withdraw(popup_id)).is_err() {
-            tracing::debug!(popup_id, "a popup stays: the notifier is busy, or has ended");
+            tracing::debug!(popup_id, "popup not withdrawn: the notifier is busy or has ended");
         }
     }
 }
 
-/// All buttons there are.
+/// All buttons.
 #[cfg(target_os = "linux")]
 const BUTTONS: [Button; 5] =
     [Button::Log, Button::Retry, Button::MuteJob, Button::MuteError, Button::Snooze];
 
-/// A button's word for the daemon, and its label.
+/// A button's action id for the daemon, and its label.
 fn button_action(button: Button) -> (&'static str, &'static str) {
     match button {
         Button::Log => ("log", "Open log"),
@@ -132,11 +130,11 @@ fn button_action(button: Button) -> (&'static str, &'static str) {
     }
 }
 
-/// What is routine stands for so long, in milliseconds. How long the rest stands the desktop decides.
+/// The timeout of routine popups. The desktop decides about the others.
 const ROUTINE_TIMEOUT_MS: u32 = 8_000;
 
-/// The popup for a notice. `markup` says that the daemon reads the body as markup, `urgent` that it
-/// stays until the user has dealt with it.
+/// The notification for a notice. `markup`: the daemon parses the body as markup. `urgent`: it stays
+/// until the user closes it.
 fn popup(
     notice: &Notice,
     buttons: &[Button],
@@ -169,7 +167,7 @@ fn popup(
     popup
 }
 
-/// The sound, by its name in the desktop's sound theme.
+/// The sound's name in the desktop's sound theme.
 #[cfg(target_os = "linux")]
 fn sound_name(notice: &Notice) -> &'static str {
     match (notice.trigger.as_ref().map(|trigger| trigger.kind), notice.tone) {
@@ -182,13 +180,13 @@ fn sound_name(notice: &Notice) -> &'static str {
     }
 }
 
-/// Daemons never let go of what is critical, so it is the user who chooses that.
+/// Daemons never expire critical popups, so only the user's setting makes one critical.
 fn urgency(urgent: bool) -> Urgency {
     if urgent { Urgency::Critical } else { Urgency::Normal }
 }
 
-/// At most `limit` characters without control characters and the escape sequences of terminals: names
-/// and errors come from servers, and the bus refuses text with a NUL.
+/// At most `limit` characters, without control characters and terminal escape sequences. Names and
+/// errors come from servers, and D-Bus rejects text with a NUL.
 fn clean(text: &str, limit: usize) -> String {
     let mut clean = String::new();
     let (mut rest, mut count) = (text.chars().peekable(), 0);
@@ -206,7 +204,7 @@ fn clean(text: &str, limit: usize) -> String {
     clean
 }
 
-/// Text as it must be written where markup is read.
+/// Escapes text for markup.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -232,7 +230,7 @@ mod sender {
     ) {
         let mut well = true;
         while let Some(request) = requests.recv().await {
-            // These systems neither replace nor close what was shown.
+            // These systems can neither replace nor close popups.
             let Request::Show(wanted, settled) = request else { continue };
             let shown = popup(&wanted.notice, &[], &settings, false, wanted.urgent).show();
             let id = wanted.id;
@@ -246,9 +244,7 @@ mod sender {
                 Err(error) => {
                     tracing::warn!(id, %error, "popup not shown");
                     if std::mem::replace(&mut well, false) {
-                        report(DesktopEvent::Health(Some(format!(
-                            "Popups cannot be shown: {error}."
-                        ))));
+                        report(DesktopEvent::Health(Some(format!("Can't show popups: {error}."))));
                     }
                 }
             }
@@ -287,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_and_endless_text_do_not_reach_the_desktop() {
+    fn control_characters_and_long_text_do_not_reach_the_desktop() {
         let shown = popup(
             &notice("a\0b\u{1b}[31mc", &"x".repeat(5_000), Tone::Good),
             &[],

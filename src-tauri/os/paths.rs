@@ -1,33 +1,32 @@
-//! Where files go, the same for the window and the command line.
+//! The directories for files, for the window and the command line.
 
 use std::path::{Path, PathBuf};
 
 /// The directories of one installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
-    /// History, logs of the program itself, window state.
+    /// History, job logs, the program's own log, window state.
     pub data: PathBuf,
     /// The settings file.
     pub settings: PathBuf,
-    /// Whether the user chose another data directory than the system's: such a program may run
-    /// beside the usual one.
+    /// Whether the user chose the data directory; such an instance may run next to the default one.
     pub is_custom: bool,
 }
 
-/// No directory for files could be found.
+/// The home directory is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "No place for Jobwatch's files: the home directory is unknown. Set HOME, or name the places \
-     with --data-dir and --config."
+    "Can't find a directory for Jobwatch's files: the home directory is unknown. Set HOME, or use \
+     --data-dir and --config."
 )]
 pub struct NoHome;
 
 impl Paths {
-    /// Finds the places: what the command line says, then `JOBWATCH_DATA_DIR` and
-    /// `JOBWATCH_CONFIG_DIR`, then the system's custom (on Linux the XDG base directories).
+    /// Finds the directories: those of the command line, then of `JOBWATCH_DATA_DIR` and
+    /// `JOBWATCH_CONFIG_DIR`, then the system's defaults (on Linux the XDG base directories).
     ///
     /// # Errors
-    /// [`NoHome`] when one is neither given nor known.
+    /// [`NoHome`] if one is neither given nor known.
     pub fn find(data_dir: Option<&Path>, settings: Option<&Path>) -> Result<Paths, NoHome> {
         Paths::find_in(data_dir, settings, |name| std::env::var_os(name).map(PathBuf::from))
     }
@@ -49,14 +48,14 @@ impl Paths {
         Ok(Paths { data, settings, is_custom })
     }
 
-    /// Where the program writes its own log.
+    /// The directory of the program's own log.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.data.join("logs")
     }
 }
 
-/// The base directory specification says that a relative path is to be ignored.
+/// An XDG base directory; the specification says to ignore relative paths.
 #[cfg(not(any(target_os = "macos", windows)))]
 fn xdg(
     variable: &impl Fn(&str) -> Option<PathBuf>,
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_win_over_variables_and_variables_over_the_system() {
+    fn flags_win_over_variables_and_variables_over_defaults() {
         let env = [("JOBWATCH_DATA_DIR", "/v"), ("JOBWATCH_CONFIG_DIR", "/c"), ("HOME", "/h")];
         let paths = find((None, None), &env).unwrap();
         assert_eq!(paths.data, Path::new("/v"));
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_home_the_user_is_told_what_to_set() {
+    fn without_a_home_directories_must_be_given() {
         assert_eq!(find((None, None), &[]), Err(NoHome));
         assert!(find((Some("/d"), Some("/s")), &[]).is_ok());
     }

@@ -1,16 +1,16 @@
-//! The desktop's own proxy setting, which programs started from a menu have no variables for.
+//! The desktop's proxy setting: programs started from a menu have no proxy variables.
 
-/// Has every connection use it where the environment names no proxy.
+/// Makes every connection use it, unless the environment names a proxy.
 #[cfg(target_os = "linux")]
 pub fn use_desktop() {
     jobwatch_engine::proxy::use_desktop(std::sync::Arc::new(|url| look_up(url.as_str())));
 }
 
-/// Elsewhere the HTTP library reads the system's setting by itself.
+/// Does nothing: on these systems the HTTP library reads the setting itself.
 #[cfg(not(target_os = "linux"))]
 pub fn use_desktop() {}
 
-/// GIO knows where each desktop keeps its setting, exceptions and scripts included. May block.
+/// Asks GIO, which knows every desktop's setting, with exceptions and scripts. May block.
 #[cfg(target_os = "linux")]
 fn look_up(url: &str) -> Option<String> {
     use gtk::gio;
@@ -20,7 +20,7 @@ fn look_up(url: &str) -> Option<String> {
     match found {
         Ok(proxies) => proxies.into_iter().next().map(Into::into),
         Err(error) => {
-            tracing::warn!(%error, "the desktop's proxy setting cannot be read");
+            tracing::warn!(%error, "could not read the desktop's proxy setting");
             None
         }
     }
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_setting_every_address_is_reached_directly() {
+    fn without_a_setting_connections_are_direct() {
         assert_eq!(look_up("http://jobs.example.test:8080/").as_deref(), Some("direct://"));
     }
 }

@@ -1,8 +1,8 @@
 //! Keys in the OS keyring: Secret Service on Linux, Keychain on macOS, Credential Manager on
 //! Windows.
 //!
-//! Every call is made by one thread of our own, because a keyring may open a prompt that nobody
-//! ever answers; the caller waits a bounded time. A call whose caller has gone is not made.
+//! One thread of our own makes every call, because a keyring may open a prompt that is never answered;
+//! the caller waits for a limited time. A call whose caller has given up is skipped.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,13 +15,13 @@ use jobwatch_core::server::ServerId;
 use jobwatch_engine::ports::{Secrets, SecretsError};
 use keyring_core::Error;
 
-/// The service all keys are stored under; the user part is the server's id.
+/// The service of all keys; the user is the server's id.
 pub const SERVICE: &str = "dev.jobwatch.desktop";
 
-/// How long a call may take: long enough to type a password into a prompt.
+/// The time limit of a call: long enough to type a password.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Calls that may wait behind one that hangs in a prompt.
+/// How many calls may wait behind one that shows a prompt.
 const QUEUE: usize = 32;
 
 type Call = Box<dyn FnOnce() + Send>;
@@ -56,7 +56,7 @@ impl Keyring {
         let gone = Arc::clone(&abandoned);
         let work: Call = Box::new(move || {
             if !gone.load(Ordering::Acquire) {
-                // The receiver may have given up meanwhile; then nobody wants the answer.
+                // Fails only if the caller has given up.
                 let _ = answer.send(work());
             }
         });
@@ -88,11 +88,13 @@ impl Keyring {
             .name("keyring".to_owned())
             .spawn(move || {
                 for work in receiver {
-                    // A panic inside a keyring library must not take the thread down with it.
+                    // A panic in a keyring library must not end the thread.
                     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
                 }
             })
-            .map_err(|error| SecretsError::Failed(format!("no thread for it: {error}")))?;
+            .map_err(|error| {
+                SecretsError::Failed(format!("could not start its thread: {error}"))
+            })?;
         *worker = Some(sender.clone());
         Ok(sender)
     }
@@ -103,15 +105,15 @@ impl Secrets for Keyring {
         let user = server.0.clone();
         self.call(move || {
             let entry = entry(&user, None)?;
-            // First, since a locked Secret Service may answer as if nothing were stored, and since
-            // the library's own prompt does not tell a dismissed one from any other refusal.
+            // First, since a locked Secret Service may answer as if it were empty, and the library's own
+            // prompt does not tell dismissal from other failures.
             unlock()?;
             let mut unreadable = None;
             for entry in entries(&entry).map_err(|error| secrets_error(&error))? {
                 match entry.get_password() {
                     Ok(key) => return Ok(Some(Secret::new(key))),
                     Err(Error::NoEntry) => {}
-                    // Another of them may do.
+                    // Another entry may work.
                     Err(error) => {
                         unreadable.get_or_insert_with(|| secrets_error(&error));
                     }
@@ -131,10 +133,10 @@ impl Secrets for Keyring {
                 return entry.set_password(key.expose()).map_err(|error| secrets_error(&error));
             };
             first.set_password(key.expose()).map_err(|error| secrets_error(&error))?;
-            // The old key is not to come back with a copy of it, wherever that lies.
+            // A copy must not bring the old key back.
             for other in others {
                 if let Err(error) = other.set_password(key.expose()) {
-                    tracing::warn!(error = %secrets_error(&error), "a second copy of a key stays as it was");
+                    tracing::warn!(error = %secrets_error(&error), "could not update a copy of a key");
                 }
             }
             Ok(())
@@ -158,7 +160,7 @@ impl Secrets for Keyring {
     }
 }
 
-/// The entry of one server, once there is a keyring.
+/// The entry of one server.
 fn entry(user: &str, label: Option<&str>) -> Result<keyring_core::Entry, SecretsError> {
     connect()?;
     let label = label.map(|name| format!("Jobwatch key for {name}"));
@@ -168,8 +170,8 @@ fn entry(user: &str, label: Option<&str>) -> Result<keyring_core::Entry, Secrets
         .map_err(|error| secrets_error(&error))
 }
 
-/// What the keyring holds for an entry, the one to use first: none, one, or several where items were
-/// imported, copied or kept in two databases. The default collection's come first, then the newest.
+/// The keyring's matches for an entry, the preferred one first. There may be several after an import or
+/// with two databases: those in the default collection come first, then the newest.
 fn entries(entry: &keyring_core::Entry) -> Result<Vec<keyring_core::Entry>, Error> {
     match entry.get_credential() {
         Ok(found) => Ok(vec![found]),
@@ -196,22 +198,22 @@ fn by_rank(entries: Vec<keyring_core::Entry>) -> Vec<keyring_core::Entry> {
     entries
 }
 
-/// Whether the platform's store lets an entry have a label of its own.
+/// Whether the platform's store supports labels.
 const LABELS: bool = cfg!(all(unix, not(target_os = "macos")));
 
-/// Chooses the platform's keyring. Where there was none at first, every call looks again: a
-/// session may get its keyring after the program has started.
+/// Selects the platform's keyring. If there was none, every call looks again: the keyring may start
+/// after the program.
 fn connect() -> Result<(), SecretsError> {
     if keyring_core::get_default_store().is_some() {
         return Ok(());
     }
-    // The platform's own choice, made once per process.
+    // The library's choice, made once per process.
     let chosen = keyring::Entry::store_status();
     if keyring_core::get_default_store().is_some() {
         return Ok(());
     }
     if let Err(error) = chosen {
-        tracing::info!(%error, "no keyring at first");
+        tracing::info!(%error, "no keyring yet");
     }
     connect_again()
 }
@@ -231,24 +233,24 @@ fn connect_again() -> Result<(), SecretsError> {
     Err(SecretsError::Missing)
 }
 
-/// The keyring's error in the engine's words. Only kinds and texts that cannot hold a key are used:
+/// Converts a keyring error to the engine's type. Uses only kinds and texts that cannot hold a key:
 /// some variants carry the stored bytes.
 fn secrets_error(error: &Error) -> SecretsError {
     match error {
         Error::NoStorageAccess(_) => SecretsError::Locked,
         Error::NoDefaultStore => SecretsError::Missing,
         Error::PlatformFailure(cause) => {
-            // The keyring may have gone away; the next call looks for it again.
+            // The keyring may have stopped; the next call looks for it again.
             #[cfg(target_os = "linux")]
             keyring_core::unset_default_store();
             tracing::info!(%cause, "the keyring failed");
-            SecretsError::Failed("it did not do what was asked".to_owned())
+            SecretsError::Failed("it returned an error".to_owned())
         }
         Error::BadEncoding(_) | Error::BadDataFormat(..) => SecretsError::Unreadable,
         Error::TooLong(_, limit) => {
             SecretsError::Failed(format!("it takes at most {limit} characters"))
         }
-        _ => SecretsError::Failed("it does not accept this request".to_owned()),
+        _ => SecretsError::Failed("it rejected the request".to_owned()),
     }
 }
 
@@ -257,18 +259,18 @@ fn unlock() -> Result<(), SecretsError> {
     Ok(())
 }
 
-/// Unlocks the default collection where it is locked, with the desktop's own prompt.
+/// Unlocks the default collection with the desktop's prompt, if it is locked.
 #[cfg(target_os = "linux")]
 fn unlock() -> Result<(), SecretsError> {
     secret_service::unlock().map_err(|error| {
-        tracing::info!(%error, "the keyring could not be unlocked");
+        tracing::info!(%error, "could not unlock the keyring");
         match error {
             secret_service::UnlockError::Dismissed => SecretsError::Dismissed,
             secret_service::UnlockError::StillLocked => SecretsError::Locked,
             secret_service::UnlockError::Bus(error) => {
-                // The keyring may have gone away; the next call looks for it again.
+                // The keyring may have stopped; the next call looks for it again.
                 keyring_core::unset_default_store();
-                tracing::info!(%error, "the keyring cannot be reached");
+                tracing::info!(%error, "cannot reach the keyring");
                 SecretsError::Failed("it cannot be reached".to_owned())
             }
         }
@@ -288,7 +290,7 @@ mod secret_service {
     pub enum UnlockError {
         #[error("the prompt was dismissed or could not be shown")]
         Dismissed,
-        #[error("it stays locked, and shows no prompt")]
+        #[error("it stayed locked without showing a prompt")]
         StillLocked,
         #[error(transparent)]
         Bus(#[from] zbus::Error),
@@ -311,8 +313,8 @@ mod secret_service {
             .map_err(|error| zbus::Error::InputOutput(error.into()))
     }
 
-    /// How much each item speaks for itself: whether it is in the default collection, and when it was
-    /// changed last, in seconds since 1970.
+    /// The rank of each item: whether it is in the default collection, and its modification time in
+    /// seconds since 1970.
     pub fn ranks(items: Vec<String>) -> Vec<(bool, u64)> {
         let all = async {
             let bus = Connection::session().await?;
@@ -328,7 +330,7 @@ mod secret_service {
         };
         let ranks = runtime().and_then(|runtime| runtime.block_on(all));
         ranks.unwrap_or_else(|error| {
-            tracing::info!(%error, "copies of a key cannot be told apart");
+            tracing::info!(%error, "cannot rank the copies of a key");
             vec![(false, 0); items.len()]
         })
     }
@@ -354,7 +356,7 @@ mod secret_service {
     async fn unlock_default() -> Result<(), UnlockError> {
         let bus = Connection::session().await?;
         let collection = default_collection(&bus).await?;
-        // "/" means that there is no default collection yet: nothing is locked.
+        // "/": there is no default collection yet, so nothing is locked.
         if collection.as_str() == "/" || !locked(&bus, &collection).await? {
             return Ok(());
         }
@@ -367,7 +369,7 @@ mod secret_service {
         }
         match locked(&bus, &collection).await? {
             false => Ok(()),
-            // Some keyrings say of a dismissed prompt that it was answered.
+            // Some keyrings report a dismissed prompt as answered.
             true if prompted => Err(UnlockError::Dismissed),
             true => Err(UnlockError::StillLocked),
         }
@@ -379,7 +381,7 @@ mod secret_service {
         Ok(bool::try_from(value).unwrap_or(false))
     }
 
-    /// Shows the prompt and waits until the user has answered it; `false` when dismissed.
+    /// Shows the prompt and waits for the user's answer; `false` if dismissed.
     async fn answered(bus: &Connection, prompt: &OwnedObjectPath) -> Result<bool, UnlockError> {
         const PROMPT: &str = "org.freedesktop.Secret.Prompt";
         let rule = MatchRule::builder()

@@ -1,6 +1,6 @@
-//! Whether there is a tray. An icon can be put where nobody shows it.
+//! Whether there is a tray. Adding an icon succeeds even if nothing shows it.
 
-/// The names that the library for tray icons goes by, the kept one first.
+/// The file names of the library for tray icons, the maintained one first.
 #[cfg(target_os = "linux")]
 const LIBRARIES: [&str; 4] = [
     "libayatana-appindicator3.so.1",
@@ -9,12 +9,12 @@ const LIBRARIES: [&str; 4] = [
     "libappindicator3.so",
 ];
 
-/// Whether the library is there. Without it the first use of it panics, which nobody can catch.
+/// Whether the library is installed. Without it, adding an icon would abort the program.
 #[cfg(target_os = "linux")]
 #[must_use]
 pub fn library_available() -> bool {
     LIBRARIES.iter().any(|name| {
-        // SAFETY: the library's own initialisers run, as they would when the icon is made.
+        // SAFETY: only the library's own initialisers run, as they would for the icon.
         #[allow(unsafe_code)]
         unsafe {
             libloading::Library::new(name).is_ok()
@@ -22,14 +22,14 @@ pub fn library_available() -> bool {
     })
 }
 
-/// Whether somebody shows tray icons now: a watcher of status notifiers on the bus, or the manager
-/// of a tray on the X display.
+/// Whether tray icons are shown now, by a status notifier host on the bus or a tray manager on the X
+/// display.
 #[cfg(target_os = "linux")]
 pub async fn is_available() -> bool {
     if watcher().await.unwrap_or(false) {
         return true;
     }
-    // Asking the display blocks, and may take as long as the display likes.
+    // The X server may take any time to answer, so ask on a thread that may block.
     tokio::task::spawn_blocking(|| manager().unwrap_or(false)).await.unwrap_or(false)
 }
 
@@ -64,7 +64,7 @@ pub fn library_available() -> bool {
     true
 }
 
-/// Elsewhere the system has one.
+/// Always true: these systems have a tray.
 #[cfg(not(target_os = "linux"))]
 pub async fn is_available() -> bool {
     true

@@ -1,22 +1,21 @@
-//! The allocator: what is freed is wiped.
+//! An allocator that overwrites memory before freeing it.
 //!
-//! A key is a `Secret`, which wipes itself, but to be sent it is copied into headers, URLs and the
-//! buffers of libraries that wipe nothing. Those copies would lie about in freed memory for as long as
-//! the program runs, and in a core dump. So whatever is freed is overwritten first.
+//! A `Secret` wipes itself, but sending a key copies it into headers, URLs and buffers of libraries
+//! that do not. Those copies would stay in freed memory as long as the program runs, and in core dumps.
 
 use std::alloc::{GlobalAlloc, Layout};
 
 use mimalloc::MiMalloc;
 
-/// Larger blocks hold logs and answers, and may never have been touched: wiping them would take the
-/// memory that they only reserved. Bytes.
+/// The largest block to wipe, in bytes. Larger ones hold logs and responses, and wiping one that was
+/// only reserved would make it resident.
 const LARGEST: usize = 1 << 20;
 
-/// [`MiMalloc`], wiping what is freed.
+/// [`MiMalloc`], with freed memory wiped.
 ///
-/// What comes over a socket is allocated on one thread and freed on another, for which the system's
-/// allocator takes locks. Mimalloc is built without huge pages: a program that mostly waits uses a
-/// little of each, and in the tray they are a third of its memory.
+/// Socket data is allocated on one thread and freed on another, for which the system's allocator takes
+/// locks. Mimalloc is built without huge pages: a mostly idle program uses a little of each, and in the
+/// tray they were a third of its memory.
 #[derive(Debug)]
 pub struct ZeroizingAllocator;
 
@@ -29,7 +28,7 @@ unsafe fn wipe(block: *mut u8, size: usize) {
     if size <= LARGEST {
         // SAFETY: as the caller promises.
         unsafe { block.write_bytes(0, size) };
-        // Nothing reads it any more, but it must be written all the same.
+        // Keeps the compiler from removing a write that nothing reads.
         std::hint::black_box(block);
     }
 }
@@ -59,7 +58,7 @@ unsafe impl GlobalAlloc for ZeroizingAllocator {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the block is one of ours.
         let room = unsafe { MiMalloc.usable_size(block) };
-        // Then it stays where it is; otherwise the old place would be freed as it is.
+        // Then the block stays in place; otherwise `realloc` would free the old one unwiped.
         if size <= room && size >= room - room / 2 {
             if size < layout.size() {
                 // SAFETY: the block ends at its layout's size.
@@ -106,7 +105,7 @@ mod tests {
 
     #[test]
     #[allow(unsafe_code)]
-    fn what_is_freed_or_moved_away_from_holds_nothing_any_more() {
+    fn freed_and_moved_blocks_are_wiped() {
         for size in [64, 500, 4_000, 100_000] {
             // SAFETY: a block of this layout.
             let freed =

@@ -1,29 +1,29 @@
-//! The tray's icon and menu as a function of what there is to show.
+//! The tray's icon and menu, computed from a snapshot.
 
 use jiff::Zoned;
 use jobwatch_core::connection::ConnectionState;
 use jobwatch_engine::views::{TrayJob, TrayNotice, TrayServer, TraySnapshot};
 
-/// The longest words of an item, in characters.
+/// The longest label of an item, in characters.
 const MAX_LABEL: usize = 48;
-/// What separates the parts of an item's id: no server's or job's id may be taken for another's.
+/// Separates the parts of an item's id; no server's or job's id contains it.
 const ID_SEPARATOR: char = '\u{1f}';
 
 /// One line of the menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// To be read.
+    /// A line that cannot be chosen.
     Text(String),
-    /// To be chosen.
+    /// A line that can be chosen.
     Action(Choice, String),
-    /// More lines.
+    /// A submenu.
     Submenu(String, Vec<Item>),
-    /// Between groups.
+    /// A line between groups.
     Separator,
 }
 
 impl Item {
-    /// Whether one can be made from the other by changing its words.
+    /// Whether the items differ in nothing but their labels.
     #[must_use]
     pub fn same_item(&self, other: &Item) -> bool {
         match (self, other) {
@@ -34,7 +34,7 @@ impl Item {
         }
     }
 
-    /// Its words.
+    /// Its label.
     #[must_use]
     pub fn label(&self) -> &str {
         match self {
@@ -44,8 +44,8 @@ impl Item {
     }
 }
 
-/// How one menu becomes another without touching what stays: so many items at the beginning and at
-/// the end are the same but for their words, what is between is replaced.
+/// The smallest replacement that turns one menu into another: how many items at the start and at the
+/// end stay, except for their labels.
 #[must_use]
 pub fn diff(old: &[Item], new: &[Item]) -> (usize, usize) {
     let same = |(old, new): &(&Item, &Item)| old.same_item(new);
@@ -55,34 +55,34 @@ pub fn diff(old: &[Item], new: &[Item]) -> (usize, usize) {
     (first, last)
 }
 
-/// Something that can be chosen.
+/// An action of the menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// To show the window.
+    /// Show the window.
     Open,
-    /// To show a job.
+    /// Show a job.
     Job {
-        /// On which server.
+        /// Its server.
         server: String,
         /// Its id.
         job: String,
     },
-    /// To show the notices.
+    /// Show the notices.
     Notices,
     /// No popups for an hour.
     SnoozeHour,
     /// No popups until tomorrow morning.
     SnoozeDay,
-    /// Popups again.
+    /// End the snooze.
     Resume,
-    /// To try a server's socket at once.
+    /// Reconnect to a server now.
     Reconnect(String),
-    /// To end the program.
+    /// Quit the program.
     Quit,
 }
 
 impl Choice {
-    /// As the id of a menu item.
+    /// The id of its menu item.
     #[must_use]
     pub fn id(&self) -> String {
         match self {
@@ -97,7 +97,7 @@ impl Choice {
         }
     }
 
-    /// The choice of an id.
+    /// The action of a menu item's id.
     #[must_use]
     pub fn from_id(id: &str) -> Option<Choice> {
         let mut parts = id.splitn(3, ID_SEPARATOR);
@@ -117,22 +117,22 @@ impl Choice {
     }
 }
 
-/// The pictures there are.
+/// The icons of the tray.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
-    /// All is well.
+    /// Everything works.
     Live,
-    /// All is well, and a failure has not been read.
+    /// Everything works, and there is an unread failure.
     Attention,
-    /// Something is only polled, or just connecting.
+    /// A server is polled, partly connected or connecting.
     Polling,
-    /// Something is not heard.
+    /// A server is offline.
     Offline,
-    /// A key was not accepted.
+    /// A key was rejected.
     Refused,
 }
 
-/// The picture: the worst status, and where that is well, whether something wants to be read.
+/// The icon: the worst connection state, or whether there is an unread failure.
 #[must_use]
 pub fn icon(snapshot: &TraySnapshot) -> Icon {
     match snapshot.worst {
@@ -148,7 +148,7 @@ pub fn icon(snapshot: &TraySnapshot) -> Icon {
     }
 }
 
-/// The menu. `now` is the local time: it says what "until" means.
+/// The menu. `now` is the local time, for the end of a snooze.
 #[must_use]
 pub fn menu(snapshot: &TraySnapshot, now: &Zoned) -> Vec<Item> {
     let mut items = vec![Item::Text(summary(snapshot)), Item::Separator];
@@ -174,17 +174,17 @@ pub fn menu(snapshot: &TraySnapshot, now: &Zoned) -> Vec<Item> {
     }
     items.push(match snapshot.quiet_until {
         Some(until) => Item::Submenu(
-            format!("No popups until {}", describe_time(until, now)),
+            format!("Popups paused until {}", describe_time(until, now)),
             vec![
-                Item::Action(Choice::SnoozeHour, "For another hour".to_owned()),
+                Item::Action(Choice::SnoozeHour, "For 1 more hour".to_owned()),
                 Item::Action(Choice::SnoozeDay, "Until tomorrow".to_owned()),
-                Item::Action(Choice::Resume, "Popups again".to_owned()),
+                Item::Action(Choice::Resume, "Resume popups".to_owned()),
             ],
         ),
         None => Item::Submenu(
             "Pause popups".to_owned(),
             vec![
-                Item::Action(Choice::SnoozeHour, "For an hour".to_owned()),
+                Item::Action(Choice::SnoozeHour, "For 1 hour".to_owned()),
                 Item::Action(Choice::SnoozeDay, "Until tomorrow".to_owned()),
             ],
         ),
@@ -195,12 +195,12 @@ pub fn menu(snapshot: &TraySnapshot, now: &Zoned) -> Vec<Item> {
     items
 }
 
-/// What is most worth knowing, in a line.
+/// The most important facts in one line.
 fn summary(snapshot: &TraySnapshot) -> String {
     let running = match snapshot.running_total {
-        0 => "nothing runs".to_owned(),
-        1 => "1 job runs".to_owned(),
-        many => format!("{many} jobs run"),
+        0 => "no running jobs".to_owned(),
+        1 => "1 running job".to_owned(),
+        many => format!("{many} running jobs"),
     };
     let at = |link: ConnectionState| {
         snapshot.servers.iter().filter(|server| server.link == link).count()
@@ -279,7 +279,7 @@ fn describe_time(ms: i64, now: &Zoned) -> String {
     }
 }
 
-/// Text of a server as an item's words: one short line without control characters.
+/// Text from a server as a label: one short line without control characters.
 fn one_line(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     let mut words: String = clean.chars().take(MAX_LABEL).collect();
@@ -309,7 +309,7 @@ mod tests {
         TrayJob { server, job, title: title.to_owned(), percent }
     }
 
-    /// The menu as somebody reads it, an item a line, those that cannot be chosen in brackets.
+    /// The menu as text, one item per line, those that cannot be chosen in brackets.
     fn read(items: &[Item]) -> Vec<String> {
         let lines = items.iter().flat_map(|item| match item {
             Item::Text(text) => vec![format!("[{text}]")],
@@ -324,14 +324,14 @@ mod tests {
     }
 
     #[test]
-    fn without_servers_the_menu_says_so_and_offers_the_window() {
+    fn without_servers_the_menu_says_so_and_opens_the_window() {
         assert_eq!(
             read(&menu(&TraySnapshot::default(), &now())),
             [
                 "[Jobwatch: no servers yet]",
                 "--",
                 "Pause popups:",
-                "> For an hour",
+                "> For 1 hour",
                 "> Until tomorrow",
                 "--",
                 "Open Jobwatch",
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_notices_servers_and_the_quiet_are_all_told() {
+    fn the_menu_lists_jobs_notices_servers_and_the_snooze() {
         let notice = |title: &str, read| TrayNotice {
             server: "s".to_owned(),
             job: None,
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(
             read(&menu(&snapshot, &now())),
             [
-                "[Jobwatch: 5 jobs run, 1 offline]",
+                "[Jobwatch: 5 running jobs, 1 offline]",
                 "--",
                 "nightly  40 %",
                 "index",
@@ -378,10 +378,10 @@ mod tests {
                 "Tasks: Offline:",
                 "> Reconnect now",
                 "--",
-                "No popups until tomorrow 06:30:",
-                "> For another hour",
+                "Popups paused until tomorrow 06:30:",
+                "> For 1 more hour",
                 "> Until tomorrow",
-                "> Popups again",
+                "> Resume popups",
                 "--",
                 "Open Jobwatch",
                 "Quit"
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_menu_changes_where_it_differs_and_nowhere_else() {
+    fn only_items_that_differ_are_replaced() {
         let text = |words: &str| Item::Text(words.to_owned());
         let act = |choice, words: &str| Item::Action(choice, words.to_owned());
         let job = |id: &str, words: &str| {
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_is_that_of_the_worst_status() {
+    fn the_icon_shows_the_worst_connection_state() {
         for (worst, failed, shown) in [
             (None, false, Icon::Live),
             (Some(ConnectionState::Live), false, Icon::Live),
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn every_choice_is_found_again_by_its_id() {
+    fn every_action_is_found_by_its_id() {
         let (server, id) = ("a/b c".to_owned(), "x:y/z".to_owned());
         for choice in [
             Choice::Open,
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn what_servers_call_things_stays_one_short_line() {
+    fn names_from_servers_become_one_short_line() {
         let snapshot = TraySnapshot {
             servers: vec![server("s", ConnectionState::Live)],
             running: vec![job(&format!("two\nlines {}", "x".repeat(99)), Some(7))],

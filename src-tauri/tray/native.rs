@@ -1,4 +1,4 @@
-//! The tray as the desktop has it.
+//! The native tray icon and menu.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,32 +15,32 @@ use super::menu::{Choice, Icon, Item, diff, icon, menu};
 use crate::os::badge::Badge;
 use crate::os::tray::library_available;
 
-/// The pictures, made from those in `icons/tray` by `cargo xtask icons`.
+/// The icons, exported from `icons/tray` by `cargo xtask icons`.
 const LIVE: &[u8] = include_bytes!("../../icons/tray/live.png");
 const ATTENTION: &[u8] = include_bytes!("../../icons/tray/attention.png");
 const POLLING: &[u8] = include_bytes!("../../icons/tray/polling.png");
 const OFFLINE: &[u8] = include_bytes!("../../icons/tray/offline.png");
 const REFUSED: &[u8] = include_bytes!("../../icons/tray/refused.png");
 
-/// The tray's end of the engine.
+/// The tray icon.
 pub struct Tray {
     app: AppHandle,
     icon: TrayIcon,
     menu: Menu<Wry>,
     shown: Mutex<Drawn>,
-    /// What is to be shown once the window's thread gets to it.
+    /// The snapshot to draw next, on the window's thread.
     next: Mutex<Option<TraySnapshot>>,
     scheduled: AtomicBool,
 }
 
-/// What is in the tray now.
+/// What the tray shows now.
 struct Drawn {
     icon: Icon,
     items: Vec<Item>,
     native: Vec<Native>,
 }
 
-/// An item as the desktop has it.
+/// A native menu item.
 enum Native {
     Item(MenuItem<Wry>),
     Sub(Submenu<Wry>),
@@ -84,23 +84,22 @@ impl Native {
 }
 
 impl Tray {
-    /// Puts an icon into the tray. `chosen` is called with what is chosen of its menu. Must run on
-    /// the window's thread.
+    /// Adds an icon to the tray; `chosen` is called with each action of its menu. Must run on the
+    /// window's thread.
     ///
     /// # Errors
-    /// In words: where the system has no trays.
+    /// Why there is no tray icon, as a message.
     pub fn start(
         app: &AppHandle,
         chosen: impl Fn(&AppHandle, Choice) + Send + Sync + 'static,
     ) -> Result<Arc<Tray>, String> {
         if !library_available() {
             return Err(
-                "There is no tray icon: the library for it is missing (on Debian and Ubuntu \
-                        libayatana-appindicator3-1)."
+                "No tray icon: install its library (libayatana-appindicator3-1 on Debian and Ubuntu)."
                     .to_owned(),
             );
         }
-        Tray::make(app, chosen).map_err(|error| format!("There is no tray icon: {error}."))
+        Tray::make(app, chosen).map_err(|error| format!("No tray icon: {error}."))
     }
 
     fn make(
@@ -131,14 +130,14 @@ impl Tray {
         }))
     }
 
-    /// Draws what is to be shown, on the window's thread.
+    /// Draws the next snapshot; runs on the window's thread.
     fn draw(&self) {
         self.scheduled.store(false, Ordering::Release);
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(snapshot) = next else { return };
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let mut draw = || -> tauri::Result<()> {
-            // Every picture is a file that the tray's program reads.
+            // Every new icon becomes a file that the tray reads.
             let now = icon(&snapshot);
             if shown.icon != now {
                 self.icon.set_icon(Some(picture(now)?))?;
@@ -147,17 +146,17 @@ impl Tray {
             shown.update(&self.app, &self.menu, menu_of(&snapshot))
         };
         if let Err(error) = draw() {
-            tracing::warn!(%error, "the tray could not be drawn");
+            tracing::warn!(%error, "could not draw the tray");
         }
     }
 }
 
 impl Drawn {
-    /// Changes the menu in place: one that is open would be closed by being replaced.
+    /// Changes the menu in place, since replacing it would close an open one.
     fn update(&mut self, app: &AppHandle, menu: &Menu<Wry>, items: Vec<Item>) -> tauri::Result<()> {
         let changed = self.change_items(app, menu, items);
         if changed.is_err() {
-            // What is in the menu is not known any more: the next one is made from nothing.
+            // The menu's contents are unknown now: build the next one from scratch.
             while matches!(menu.remove_at(0), Ok(Some(_))) {}
             self.items.clear();
             self.native.clear();
@@ -174,7 +173,7 @@ impl Drawn {
         let (first, last) = diff(&self.items, &items);
         let (old_end, new_end) = (self.items.len() - last, items.len() - last);
         for _ in first..old_end {
-            // By its place: several may lead to the same job, and by the id all of them would go.
+            // By position: several items may open the same job, and all of them have its id.
             menu.remove_at(first)?;
             self.native.remove(first);
             self.items.remove(first);
@@ -199,11 +198,11 @@ fn menu_of(snapshot: &TraySnapshot) -> Vec<Item> {
     menu(snapshot, &Zoned::now())
 }
 
-/// The port, which the engine holds.
+/// The engine's port for the tray.
 pub struct TrayPort {
-    /// The icon; `None` where there can be none.
+    /// The icon; `None` if there is none.
     pub tray: Option<Arc<Tray>>,
-    /// The number of unread notices elsewhere on the desktop.
+    /// Shows the number of unread notices elsewhere on the desktop.
     pub badge: Badge,
 }
 
@@ -217,7 +216,7 @@ impl Port for TrayPort {
         }
         let draw = Arc::clone(tray);
         if let Err(error) = tray.app.run_on_main_thread(move || draw.draw()) {
-            tracing::debug!(%error, "the tray is not drawn any more");
+            tracing::debug!(%error, "the tray is no longer drawn");
         }
     }
 }
@@ -232,7 +231,7 @@ fn picture(icon: Icon) -> tauri::Result<Image<'static>> {
     })
 }
 
-/// An ampersand would underline the letter that follows it.
+/// Escapes ampersands, which would underline the next letter.
 fn escape_mnemonic(text: &str) -> String {
     text.replace('&', "&&")
 }

@@ -46,7 +46,7 @@ async fn watch(process: u32, seconds: u64) -> String {
 
 /// How many pages have been loaded and listen, by the program's log.
 fn pages(desktop: &Desktop) -> usize {
-    desktop.logged("the page listens")
+    desktop.logged("the page subscribed")
 }
 
 #[test]

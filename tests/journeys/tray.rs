@@ -90,7 +90,7 @@ fn the_tray_is_drawn_whatever_happens_and_however_often_to_the_same_job() {
                 .await;
         }
         assert!(program.try_wait().expect("known").is_none(), "it goes on");
-        assert_eq!(desktop.logged("the tray could not be drawn"), 0);
+        assert_eq!(desktop.logged("could not draw the tray"), 0);
         program.kill().await.expect("it runs");
         demo.stop().await;
     });
@@ -127,8 +127,10 @@ fn the_keys_that_the_user_chose_show_the_window_from_anywhere() {
         desktop.start_tray().await;
         let mut program = desktop.start_alone(&["--hidden"]);
         connected(&control).await;
-        eventually("the keys", async || (desktop.logged("the shortcut is") > 0).then_some(()))
-            .await;
+        eventually("the keys", async || {
+            (desktop.logged("registered the global shortcut") > 0).then_some(())
+        })
+        .await;
         assert_eq!(desktop.screen().window(), None);
         desktop.screen().press(&SHORTCUT);
         shown(desktop).await;

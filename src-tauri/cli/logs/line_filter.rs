@@ -1,4 +1,4 @@
-//! Which lines of a log the command line is asked for.
+//! Selects the lines of a log to print.
 
 use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::log::LogLine;
@@ -16,7 +16,7 @@ pub struct LineFilter {
     grep: Option<Needle>,
     level: Option<Level>,
     pub since: Option<i64>,
-    /// `since` is so long ago, by our clock until it is shifted to the server's.
+    /// `since` is relative to our clock, until the server's clock is known.
     relative: bool,
 }
 
@@ -50,12 +50,12 @@ impl LineFilter {
         Ok(LineFilter { filter, grep, level: args.level, since, relative })
     }
 
-    /// Whether it matters what the server's clock shows.
+    /// Whether the result depends on the server's clock.
     pub fn is_relative(&self) -> bool {
         self.relative
     }
 
-    /// Takes note of how far the server's clock is ahead.
+    /// Moves a relative start from our clock to the server's.
     pub fn apply_clock_offset(&mut self, ahead: SignedDuration) {
         if std::mem::take(&mut self.relative) {
             let ahead = i64::try_from(ahead.as_millis()).unwrap_or_default();
@@ -63,7 +63,7 @@ impl LineFilter {
         }
     }
 
-    /// Whether a line is not older than asked for. One without a time may be.
+    /// Whether a line is not older than requested. A line without a time always passes.
     pub fn is_recent(&self, line: &LogLine<'_>) -> bool {
         let at = line.at.map(Timestamp::as_millisecond);
         self.since.is_none_or(|since| at.is_none_or(|at| at >= since))

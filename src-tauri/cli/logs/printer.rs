@@ -1,4 +1,4 @@
-//! Writes a log to the output, on a thread of its own.
+//! Prints a log on a thread of its own.
 
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::JobId;
@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::super::text::{self, Style};
 use super::super::{Failure, Output, json, print};
 
-/// Lines on their way to the output.
+/// A batch of lines to print.
 pub(super) struct Batch {
     pub job: JobId,
     pub lines: LogLines,
@@ -15,7 +15,7 @@ pub(super) struct Batch {
     pub numbers: Vec<u64>,
 }
 
-/// Writes lines to the output.
+/// Prints batches of lines.
 pub(super) struct Printer {
     pub server: String,
     pub json: bool,
@@ -23,7 +23,7 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    /// Prints on a thread of its own: a reader that takes nothing blocks it, and nothing else.
+    /// Prints on a thread of its own, so that a slow reader blocks nothing else.
     pub fn start(
         self,
         mut batches: mpsc::Receiver<Batch>,
@@ -41,7 +41,7 @@ impl Printer {
                         Err(failure) => break Err(failure),
                     }
                 };
-                // The receiver is gone when the program ends without waiting for us.
+                // The receiver is gone if the program ends without waiting for this thread.
                 let _ = done.send(result);
             })
             .map_err(Failure::internal)?;
@@ -57,7 +57,7 @@ impl Printer {
                 let head = self.timestamps.then(|| text::log_head(&line, style));
                 let head = head.unwrap_or_default();
                 all += &head;
-                // A terminal must not be commanded; a file gets every byte.
+                // A terminal must not be controlled by the text; a file gets every byte.
                 match style.terminal {
                     true => all += &text::hanging_indent(line.text, text::columns(&head)),
                     false => all += text::file_text(line.text),

@@ -1,40 +1,39 @@
-//! What the desktop's popups stand for, those in its history among them, and those of an earlier run.
+//! The notices behind the desktop's popups, including those in its history and of earlier runs.
 //!
-//! A popup that has left the screen because its time was over is still in the history of many
-//! desktops, where it can be clicked. So it is forgotten only when the user closes it, or too many
-//! others have come. What is known is stored in a file, with which daemon it was: a later run finds
-//! its popups again as long as that daemon runs.
+//! Many desktops keep expired popups in a history where they can be clicked, so a popup is forgotten
+//! only when the user closes it, or when there are too many. The registry is stored in a file together
+//! with the daemon's identity: a later run finds its popups as long as that daemon runs.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// Popups whose clicks are still understood.
+/// The most popups to remember.
 const MAX_REMEMBERED: usize = 512;
-/// Of an earlier run, so many may still stand on the screen.
+/// The most popups of an earlier run that may still be on the screen.
 const MAX_ON_SCREEN: usize = 3;
 
-/// Which notice a popup stands for.
+/// The notice behind a popup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownPopup {
-    /// Its number, as the engine knows it.
+    /// The engine's id for it.
     pub popup_id: u64,
-    /// The notice.
+    /// The notice's id.
     pub id: i64,
-    /// On which server.
+    /// Its server.
     pub server: String,
-    /// The job to open, where it is about one.
+    /// The job to open, if it is about one.
     pub job: Option<String>,
     /// Whether it is on the screen, and not only in the desktop's history.
     #[serde(rename = "stands")]
     pub on_screen: bool,
 }
 
-/// The file, as it is written.
+/// The contents of the file.
 #[derive(Default, Serialize, Deserialize)]
 struct Stored {
-    /// Which daemon on which bus gave the numbers: another one counts anew.
+    /// The daemon and bus that the numbers belong to.
     daemon: String,
     /// Oldest first, by the daemon's number.
     popups: Vec<(u32, ShownPopup)>,
@@ -51,13 +50,12 @@ pub struct PopupRegistry {
 }
 
 impl PopupRegistry {
-    /// What is stored in this file, from now on; nothing is read yet.
+    /// A registry stored in this file, which is not read yet.
     pub fn new(file: Option<&Path>) -> PopupRegistry {
         PopupRegistry { file: file.map(Path::to_owned), ..PopupRegistry::default() }
     }
 
-    /// This daemon shows popups from now on. Answers which popups of an earlier run it may still
-    /// show.
+    /// Switches to this daemon. Returns the popups of an earlier run that it may still show.
     pub fn daemon(&mut self, name: String) -> Vec<u64> {
         if name == self.daemon {
             return Vec::new();
@@ -83,7 +81,7 @@ impl PopupRegistry {
         self.by_id.get(&popup_id).copied()
     }
 
-    /// What a popup stands for.
+    /// The notice behind a popup.
     pub fn shown(&self, number: u32) -> Option<&ShownPopup> {
         self.by_number.get(&number)
     }
@@ -97,12 +95,12 @@ impl PopupRegistry {
             .collect()
     }
 
-    /// The daemon has ended, and nothing that it showed can be clicked any more.
+    /// Forgets all popups, since the daemon has ended.
     pub fn clear(&mut self) {
         *self = PopupRegistry::new(self.file.take().as_deref());
     }
 
-    /// A popup is on the screen.
+    /// Adds a popup that is on the screen.
     pub fn add(&mut self, number: u32, shown: ShownPopup) {
         self.insert(number, shown);
         self.save();
@@ -120,8 +118,8 @@ impl PopupRegistry {
         }
     }
 
-    /// A popup's time is over: it may be in the desktop's history. Answers which it was, where it
-    /// was on the screen.
+    /// Marks an expired popup, which may be in the desktop's history. Returns its id if it was on the
+    /// screen.
     pub fn expire(&mut self, number: u32) -> Option<u64> {
         let shown = self.by_number.get_mut(&number)?;
         let stood = std::mem::replace(&mut shown.on_screen, false);
@@ -130,7 +128,7 @@ impl PopupRegistry {
         stood.then_some(popup_id)
     }
 
-    /// A popup was closed, and can be clicked no more. Answers which it was.
+    /// Forgets a popup that the user closed, and returns its id.
     pub fn remove(&mut self, number: u32) -> Option<u64> {
         let popup_id = self.by_number.get(&number)?.popup_id;
         self.forget(number);
@@ -147,7 +145,7 @@ impl PopupRegistry {
         }
     }
 
-    /// Writes the file. Without it only a later run is worse off.
+    /// Writes the file. A failure only affects clicks in a later run.
     fn save(&self) {
         let Some(file) = &self.file else { return };
         let of = |number: &u32| Some((*number, self.by_number.get(number)?.clone()));
@@ -178,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_run_knows_the_popups_of_this_one_as_long_as_the_daemon_runs() {
+    fn a_later_run_finds_the_popups_while_the_daemon_runs() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("popups.json");
         let mut popups = PopupRegistry::new(Some(&file));
@@ -199,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_and_the_oldest_goes() {
+    fn the_registry_is_bounded_and_forgets_the_oldest() {
         let mut popups = PopupRegistry::new(None);
         for popup_id in 0..2_000 {
             popups.add(popup_id as u32, shown(popup_id));

@@ -1,4 +1,4 @@
-//! The one connection to the session bus that sends popups and hears clicks.
+//! The connection to the session bus that sends popups and receives clicks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,20 +18,19 @@ use super::{
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 
-/// A daemon that does not answer within this time counts as broken.
+/// The time limit of a call to the daemon.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a missing bus is looked for again.
+/// How often to look for a missing bus.
 const RETRY: Duration = Duration::from_secs(30);
-/// Why a popup was closed: its time was over.
+/// The reason code for an expired popup.
 const EXPIRED: u32 = 1;
-/// How often it is looked whether the desktop is to be quiet, besides whenever it says that
-/// something has changed.
+/// How often to check do-not-disturb, besides after every change signal.
 const DND_INTERVAL: Duration = Duration::from_secs(30);
-/// Where desktops tell that they are set not to disturb: Plasma, and dunst.
+/// The properties for do-not-disturb: of Plasma and of dunst.
 const DND_PROPERTIES: [(&str, &str); 2] =
     [(NAME, "Inhibited"), ("org.dunstproject.cmd0", "paused")];
 
-/// The number of a popup where this program chooses it: high, so that it is nobody else's.
+/// The number that this program chooses for a popup: high, to avoid those of other programs.
 fn own_number(popup_id: u64) -> u32 {
     const FIRST: u32 = 1 << 30;
     FIRST + (popup_id % u64::from(FIRST)) as u32
@@ -39,7 +38,7 @@ fn own_number(popup_id: u64) -> u32 {
 
 type Report = Arc<dyn Fn(DesktopEvent) + Send + Sync>;
 
-/// Shows what comes through `requests` until the queue closes.
+/// Serves `requests` until the queue closes.
 pub async fn run(settings: PopupSettings, mut requests: Receiver<Request>, report: Report) {
     let mut health = Health { report: Arc::clone(&report), reported: None };
     loop {
@@ -51,12 +50,12 @@ pub async fn run(settings: PopupSettings, mut requests: Receiver<Request>, repor
                 }
             }
             Err(error) => format!(
-                "Popups cannot be shown: this session has no message bus ({error}). \
-                 Everything else works."
+                "Can't show popups: this session has no message bus ({error}). Everything else \
+                 works."
             ),
         };
         health.set(Some(problem));
-        // While there is no bus nothing can be shown: what comes stays in the notice list.
+        // Without a bus, notices appear only in the list.
         let pause = tokio::time::sleep(RETRY);
         tokio::pin!(pause);
         loop {
@@ -75,7 +74,7 @@ pub async fn run(settings: PopupSettings, mut requests: Receiver<Request>, repor
     }
 }
 
-/// Tells a change of health once.
+/// Reports each change of health once.
 struct Health {
     report: Report,
     reported: Option<Option<String>>,
@@ -104,14 +103,14 @@ struct Session {
     bus: Connection,
     /// Clicks and closings.
     signals: MessageStream,
-    /// Daemons coming and going.
+    /// Daemons that start and stop.
     owners: MessageStream,
-    /// What the daemon says of itself has changed.
+    /// Changes of the daemon's properties.
     changes: MessageStream,
-    /// Whether it was set not to disturb when it was last looked.
+    /// Whether do-not-disturb was on at the last check.
     quiet: bool,
     popups: PopupRegistry,
-    /// Whether the daemon reads bodies as markup; unknown until it was asked.
+    /// Whether the daemon parses bodies as markup, once known.
     markup: Option<bool>,
 }
 
@@ -181,7 +180,7 @@ impl Session {
         }
     }
 
-    /// Asks the daemon what it can do, which also starts one that the bus can start.
+    /// Asks for the daemon's capabilities, which also starts a daemon that the bus can activate.
     async fn ask_capabilities(&mut self, health: &mut Health) {
         let answer = self.bus.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &());
         let capabilities: zbus::Result<Vec<String>> =
@@ -195,8 +194,7 @@ impl Session {
         }
     }
 
-    /// Asks whether the desktop is set not to disturb. One that does not know the question is
-    /// not.
+    /// Checks do-not-disturb. A daemon without the property counts as off.
     async fn check_dnd(&mut self, report: &Report) {
         let mut quiet = false;
         for question in DND_PROPERTIES {
@@ -212,7 +210,7 @@ impl Session {
         }
     }
 
-    /// Finds out which daemon shows popups: its numbers mean something as long as it runs.
+    /// Identifies the daemon: its numbers are valid as long as it runs.
     async fn identify_daemon(&mut self, report: &Report) {
         const BUS: &str = "org.freedesktop.DBus";
         let path = "/org/freedesktop/DBus";
@@ -231,15 +229,15 @@ impl Session {
         let Ok((_, _, new)) = change.body().deserialize::<(String, String, String)>() else {
             return;
         };
-        // Another daemon counts its popups anew; what the one before showed has gone with it.
+        // Another daemon numbers its popups from scratch, and the old popups are gone.
         for popup_id in self.popups.on_screen() {
             report(DesktopEvent::Closed { popup_id });
         }
         self.popups.clear();
         self.markup = None;
         if new.is_empty() {
-            // The bus may start another one for the next popup, so this is no problem yet.
-            tracing::info!("the notification daemon has gone");
+            // Not a problem yet: the bus may start another one for the next popup.
+            tracing::info!("the notification daemon has stopped");
         } else {
             self.ask_capabilities(health).await;
             self.identify_daemon(report).await;
@@ -264,7 +262,7 @@ impl Session {
                 let Ok((number, reason)) = signal.body().deserialize::<(u32, u32)>() else {
                     return;
                 };
-                // One whose time is over can still be clicked in the desktop's history.
+                // An expired popup can still be clicked in the desktop's history.
                 let gone = match reason {
                     EXPIRED => self.popups.expire(number),
                     _ => self.popups.remove(number),
@@ -277,7 +275,7 @@ impl Session {
         }
     }
 
-    /// Takes a popup away. One that has gone already is no matter.
+    /// Closes a popup, if it is still there.
     async fn withdraw(&mut self, popup_id: u64) {
         let Some(number) = self.popups.number(popup_id) else { return };
         self.popups.remove(number);
@@ -300,10 +298,10 @@ impl Session {
             self.ask_capabilities(health).await;
             self.identify_daemon(report).await;
         }
-        // Without an answer the body is escaped: shown entities do no harm, markup might.
+        // If unknown, escape the body: visible entities are harmless, markup may not be.
         let popup = popup(notice, buttons, settings, self.markup.unwrap_or(true), *urgent);
-        // One that an earlier run of the program may have shown before it was killed is replaced,
-        // where the daemon lets programs number their popups; where it does not, it is new.
+        // A popup that an earlier run may have shown before it was killed is replaced, if the daemon
+        // lets programs choose numbers.
         let replaces = self.popups.number(*popup_id).unwrap_or_else(|| own_number(*popup_id));
         let hints: HashMap<&str, Variant<'_>> = HashMap::from([
             ("urgency", Variant::U8(urgency(*urgent) as u8)),
@@ -334,7 +332,7 @@ impl Session {
             }
             Err(error) => {
                 tracing::warn!(id, %error, "popup not shown");
-                // It takes no room on the screen.
+                // Not on the screen.
                 report(DesktopEvent::Closed { popup_id: *popup_id });
                 health.set(Some(problem(&error)));
             }
@@ -343,7 +341,7 @@ impl Session {
 }
 
 fn lost() -> String {
-    "Popups cannot be shown: the session's message bus has gone. Everything else works.".to_owned()
+    "Can't show popups: the session's message bus has stopped. Everything else works.".to_owned()
 }
 
 fn problem(error: &zbus::Error) -> String {
@@ -355,13 +353,13 @@ fn problem(error: &zbus::Error) -> String {
         _ => false,
     };
     if nobody {
-        "Popups cannot be shown: no notification service is running. Start one (your desktop's, \
-         or dunst or mako); everything else works."
+        "Can't show popups: no notification service is running. Start one, such as your desktop's, \
+         dunst or mako. Everything else works."
             .to_owned()
     } else {
         tracing::warn!(%error, "the notification service failed");
-        "Popups cannot be shown: the desktop's notification service failed. Restart it; everything \
-         else works."
+        "Can't show popups: the desktop's notification service failed. Restart it. Everything else \
+         works."
             .to_owned()
     }
 }
