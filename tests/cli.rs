@@ -2,19 +2,16 @@
 // In a test a failed step is a failed test, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+mod support;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use jobwatch_core::model::Level;
-use jobwatch_core::secret::Secret;
-use jobwatch_core::server::{DialectKind, Server};
-use jobwatch_demo::{DEMO_KEY, Demo, DemoOptions, Faults, JobSpec, UpgradeFault};
+use jobwatch_core::server::DialectKind;
+use jobwatch_demo::{DEMO_KEY, DemoOptions, Faults, JobSpec, UpgradeFault};
 use serde_json::Value;
-
-const PATIENCE: Duration = Duration::from_secs(40);
+use support::cli::{Running, World, program, until};
 
 const STATUS_KEYS: &[&str] = &[
     "type",
@@ -53,164 +50,15 @@ const JOB_KEYS: &[&str] = &[
 const LOG_KEYS: &[&str] =
     &["type", "server", "job", "seq", "timestamp", "level", "origin", "message"];
 
-/// The demo in this process, and a home for the program that holds nothing.
-struct World {
-    demo: Demo,
-    runtime: tokio::runtime::Runtime,
-    home: tempfile::TempDir,
+/// Servers that start no jobs by themselves.
+fn quiet() -> World {
+    World::of(DemoOptions::default())
 }
 
-impl World {
-    fn start(options: DemoOptions) -> World {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        let demo = runtime.block_on(Demo::start(options)).unwrap();
-        World { demo, runtime, home: tempfile::tempdir().unwrap() }
-    }
-
-    /// Servers that do nothing unless told to.
-    fn quiet() -> World {
-        World::start(DemoOptions { life: false, ..DemoOptions::default() })
-    }
-
-    fn server(&self, kind: DialectKind) -> (Server, Option<Secret>) {
-        self.demo.servers().into_iter().find(|(server, _)| server.dialect == kind).unwrap()
-    }
-
-    /// `jobwatch COMMAND` with the connection options of this server and the given key.
-    fn with_key(&self, kind: DialectKind, words: &[&str], key: Option<&str>) -> Command {
-        let (server, _) = self.server(kind);
-        let mut command = program(self.home.path());
-        command.args(words).args(["--dialect", kind.word(), "--ws", &server.ws]);
-        command.args(["--name", "local"]);
-        if let Some(api) = &server.api {
-            command.args(["--api", api]);
-        }
-        for (name, value) in &server.options {
-            command.arg("--option").arg(format!("{name}={value}"));
-        }
-        if let Some(key) = key {
-            command.args(["--key-env", "THE_KEY"]).env("THE_KEY", key);
-        }
-        command
-    }
-
-    fn command(&self, kind: DialectKind, words: &[&str]) -> Command {
-        let (_, key) = self.server(kind);
-        self.with_key(kind, words, key.as_ref().map(Secret::expose))
-    }
-
-    /// Starts a job; answers its id as Jobwatch spells it.
-    fn start_job(&self, kind: DialectKind, spec: JobSpec) -> String {
-        let _inside = self.runtime.enter();
-        let id = self.demo.control(kind).start_job(spec);
-        if kind == DialectKind::TriggerX { format!("task:{id}") } else { id }
-    }
-}
-
-/// The program with an environment that has neither a display nor a session bus.
-fn program(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jobwatch"));
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", home)
-        .env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}/none", home.display()))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-/// A running program whose lines are read as they come.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Running {
-    fn start(mut command: Command) -> Running {
-        let mut child = command.spawn().unwrap();
-        let out = child.stdout.take().unwrap();
-        let (send, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(out).lines().map_while(Result::ok) {
-                if send.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Running { child, lines }
-    }
-
-    /// Reads lines until one makes `wanted` true; answers all that were read.
-    fn read_until(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-        let begin = Instant::now();
-        let mut read = Vec::new();
-        loop {
-            let left = PATIENCE.saturating_sub(begin.elapsed());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    let found = wanted(&line);
-                    read.push(line);
-                    if found {
-                        return read;
-                    }
-                }
-                Err(error) => {
-                    let _ = self.child.kill();
-                    let mut err = String::new();
-                    let _ = self.child.stderr.take().unwrap().read_to_string(&mut err);
-                    let why = if error == RecvTimeoutError::Timeout { "time" } else { "output" };
-                    panic!("no more {why} while waiting for {what}:\n{}\n{err}", read.join("\n"));
-                }
-            }
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    }
-
-    /// Waits for the program's end; its exit code.
-    fn end(&mut self) -> i32 {
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().expect("no signal ended it");
-            }
-            assert!(begin.elapsed() < PATIENCE, "the program does not end");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// What an ended program has said on stderr.
-    fn stderr(&mut self) -> String {
-        let mut err = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-        err
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
-}
-
+/// The exit code, the output and stderr.
 fn run(command: Command) -> (i32, String, String) {
-    let mut running = Running::start(command);
-    let err = running.child.stderr.take().unwrap();
-    let err = std::thread::spawn(move || std::io::read_to_string(err).unwrap());
-    let mut lines = Vec::new();
-    while let Ok(line) = running.lines.recv_timeout(PATIENCE) {
-        lines.push(line);
-    }
-    (running.end(), lines.join("\n"), err.join().unwrap())
+    let (lines, code, err) = support::cli::run(command);
+    (code, lines.join("\n"), err)
 }
 
 fn object(line: &str) -> Value {
@@ -249,10 +97,9 @@ fn watch_prints_every_dialects_status_and_jobs_with_all_documented_keys() {
     let world = World::start(DemoOptions { speed: 4.0, ..DemoOptions::default() });
     for kind in DialectKind::ALL {
         let mut watch = Running::start(world.command(kind, &["watch", "--json", "--topic", "all"]));
-        let mut lines = watch.read_until("a live status", |line| {
-            is_type(line, "status") && object(line)["status"] == "live"
-        });
-        lines.extend(watch.read_until("a job", |line| is_type(line, "job")));
+        let mut lines =
+            watch.read_until(|line| is_type(line, "status") && object(line)["status"] == "live");
+        lines.extend(watch.read_until(|line| is_type(line, "job")));
         for line in &lines {
             let object = object(line);
             assert_eq!(object["server"], "local");
@@ -273,44 +120,35 @@ fn watch_prints_every_dialects_status_and_jobs_with_all_documented_keys() {
             }
         }
         watch.signal("-INT");
-        assert_eq!(watch.end(), 0, "Ctrl-C is the usual end of {kind:?}");
-        assert_eq!(watch.stderr(), "", "{kind:?}");
+        let (_, code, err) = watch.end();
+        assert_eq!((code, err.as_str()), (0, ""), "Ctrl-C is the usual end of {kind:?}");
     }
 }
 
 #[test]
 fn wait_ends_with_the_jobs_outcome_in_every_dialect() {
-    let world = World::quiet();
+    let world = quiet();
     for kind in DialectKind::ALL {
         let id = world.start_job(kind, JobSpec::default());
         let mut wait = Running::start(world.command(kind, &["wait", &id, "--json"]));
-        // It is let go only when it watches, so that the outcome comes over the wire.
+        // It ends only when it is watched, so that the outcome comes over the wire.
         let control = world.demo.control(kind);
-        let begin = Instant::now();
-        while control.counters().sockets == 0 && begin.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        {
-            let _inside = world.runtime.enter();
-            assert!(control.complete(&id, None), "{kind:?} knows {id}");
-        }
-        let lines = wait.read_until("the outcome", |line| is_type(line, "job"));
+        until("socket", || (control.counters().sockets > 0).then_some(()));
+        world.complete(kind, &id);
+        let lines = wait.read_until(|line| is_type(line, "job"));
         assert_eq!(object(lines.last().unwrap())["state"], "completed", "{kind:?}");
-        assert_eq!(wait.end(), 0, "{kind:?}");
+        assert_eq!(wait.end().1, 0, "{kind:?}");
     }
 }
 
 #[test]
-fn wait_tells_failed_cancelled_and_unknown_jobs_apart() {
-    let world = World::quiet();
+fn wait_distinguishes_failed_cancelled_and_unknown_jobs() {
+    let world = quiet();
     let kind = DialectKind::TriggerX;
     let failed = world.start_job(kind, JobSpec::default());
     let cancelled = world.start_job(DialectKind::BullBoard, JobSpec::default());
-    {
-        let _inside = world.runtime.enter();
-        assert!(world.demo.control(kind).fail(&failed, "disk full\nat line 1", None));
-        assert!(world.demo.control(DialectKind::BullBoard).cancel(&cancelled));
-    }
+    assert!(world.tell(kind, |control| control.fail(&failed, "disk full\nat line 1", None)));
+    assert!(world.tell(DialectKind::BullBoard, |control| control.cancel(&cancelled)));
     let (code, out, err) = run(world.command(kind, &["wait", &failed]));
     assert_eq!(code, 1, "{out}{err}");
     assert!(
@@ -325,24 +163,21 @@ fn wait_tells_failed_cancelled_and_unknown_jobs_apart() {
 }
 
 #[test]
-fn wait_follows_the_run_that_a_bullmq_id_means() {
-    let world = World::quiet();
+fn wait_resolves_a_bullmq_id_to_its_run() {
+    let world = quiet();
     let kind = DialectKind::BullBoard;
     let named = |id: &str| JobSpec { external_id: Some(id.to_owned()), ..JobSpec::default() };
     let run_id = world.start_job(kind, named("4711"));
     world.start_job(kind, named("47110"));
-    {
-        let _inside = world.runtime.enter();
-        assert!(world.demo.control(kind).fail(&run_id, "disk full", None));
-    }
+    assert!(world.tell(kind, |control| control.fail(&run_id, "disk full", None)));
     let (code, out, err) = run(world.command(kind, &["wait", "4711"]));
     assert_eq!(code, 1, "{out}{err}");
     assert!(out.contains("disk full"), "{out}");
 }
 
 #[test]
-fn wait_says_what_it_knows_when_the_time_is_over() {
-    let world = World::quiet();
+fn wait_reports_what_it_knows_when_it_times_out() {
+    let world = quiet();
     let id = world.start_job(DialectKind::Analyzer, JobSpec::default());
     let words = ["wait", &id, "--timeout", "4"];
     let (code, out, err) = run(world.command(DialectKind::Analyzer, &words));
@@ -358,8 +193,8 @@ fn wait_says_what_it_knows_when_the_time_is_over() {
 }
 
 #[test]
-fn a_wrong_key_is_told_and_no_key_is_ever_printed() {
-    let world = World::quiet();
+fn a_wrong_key_is_reported_and_no_key_is_ever_printed() {
+    let world = quiet();
     // TriggerX answers for tasks without a key; this one does not.
     let kind = DialectKind::StudyBuddy;
     let id = world.start_job(kind, JobSpec::default());
@@ -379,8 +214,8 @@ fn a_wrong_key_is_told_and_no_key_is_ever_printed() {
 }
 
 #[test]
-fn a_wrong_key_ends_wait_and_logs_with_77_and_is_said_by_watch_on_every_kind_of_server() {
-    let world = World::quiet();
+fn a_wrong_key_ends_wait_and_logs_with_77_and_is_shown_by_watch_for_every_kind_of_server() {
+    let world = quiet();
     let wrong = Some("sk-wrong-1234");
     for kind in DialectKind::ALL {
         if kind == DialectKind::Kecs {
@@ -398,7 +233,7 @@ fn a_wrong_key_ends_wait_and_logs_with_77_and_is_said_by_watch_on_every_kind_of_
             assert_eq!(code, 77, "{kind:?} {words:?}: {out}{err}");
             assert!(begun.elapsed() < Duration::from_secs(10), "{kind:?} {words:?}");
             assert!(err.contains("does not accept the key"), "{kind:?}: {err}");
-            assert!(err.contains(". Give the"), "finished sentences, {kind:?}: {err}");
+            assert!(err.contains(". Pass the"), "finished sentences, {kind:?}: {err}");
             assert!(!err.contains(".."), "{kind:?}: {err}");
         }
         let topic = format!("job:{id}");
@@ -422,21 +257,17 @@ fn a_closed_pipe_is_no_error() {
     out.read_line(&mut line).unwrap();
     assert!(is_type(&line, "status"), "{line}");
     drop(out);
-    let mut running = Running { child, lines: channel().1 };
-    assert_eq!(running.end(), 0);
-    assert_eq!(running.stderr(), "");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
 }
 
 #[test]
 fn logs_prints_a_jobs_lines_and_nothing_else() {
-    let world = World::quiet();
+    let world = quiet();
     let kind = DialectKind::BullBoard;
     let id = world.start_job(kind, JobSpec::default());
-    {
-        let _inside = world.runtime.enter();
-        for text in ["first", "second \u{1b}[31mred"] {
-            assert!(world.demo.control(kind).log(&id, Level::Info, text));
-        }
+    for text in ["first", "second \u{1b}[31mred"] {
+        world.say(kind, &id, text);
     }
     let (code, out, err) = run(world.command(kind, &["logs", &id, "--timeout", "30"]));
     assert_eq!(code, 0, "{out}{err}");
@@ -452,7 +283,7 @@ fn logs_prints_a_jobs_lines_and_nothing_else() {
 }
 
 #[test]
-fn a_wrong_command_line_is_told_with_64_and_what_to_do() {
+fn an_invalid_command_line_exits_with_64_and_says_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let url = ["--dialect", "kecs", "--ws", "ws://127.0.0.1:1"];
     for (words, says) in [
@@ -477,7 +308,7 @@ fn a_wrong_command_line_is_told_with_64_and_what_to_do() {
 
 #[test]
 fn nothing_is_saved_when_a_server_is_given_by_url() {
-    let world = World::quiet();
+    let world = quiet();
     let (code, _, err) = run(world.command(DialectKind::Kecs, &["watch", "--for", "2"]));
     assert_eq!(code, 0, "{err}");
     let left: Vec<_> = std::fs::read_dir(world.home.path()).unwrap().collect();
@@ -519,9 +350,9 @@ fn saved_servers_are_listed_without_their_secrets_and_used_by_name() {
     assert!(err.contains("\"nobody\"") && err.contains("saved servers: Local"), "{err}");
 
     let mut watch = Running::start(with(&["watch", "--server", "Local", "--json"]));
-    watch.read_until("a job", |line| is_type(line, "job"));
+    watch.read_until(|line| is_type(line, "job"));
     watch.signal("-TERM");
-    assert_eq!(watch.end(), 0);
+    assert_eq!(watch.end().1, 0);
 }
 
 #[test]
@@ -530,7 +361,7 @@ fn the_demo_serves_all_five_dialects_until_it_is_interrupted() {
     let mut command = program(home.path());
     command.args(["demo", "--json", "--seed", "7"]);
     let mut demo = Running::start(command);
-    let lines = demo.read_until("the last server", |line| object(line)["dialect"] == "bull-board");
+    let lines = demo.read_until(|line| object(line)["dialect"] == "bull-board");
     let dialects: Vec<String> =
         lines.iter().map(|line| object(line)["dialect"].as_str().unwrap().to_owned()).collect();
     assert_eq!(dialects, ["triggerx", "study-buddy", "analyzer", "kecs", "bull-board"]);
@@ -545,10 +376,10 @@ fn the_demo_serves_all_five_dialects_until_it_is_interrupted() {
         command.arg("--option").arg(format!("{name}={}", value.as_str().unwrap()));
     }
     let mut watch = Running::start(command);
-    watch.read_until("a job", |line| is_type(line, "job"));
+    watch.read_until(|line| is_type(line, "job"));
     drop(watch);
     demo.signal("-INT");
-    assert_eq!(demo.end(), 0);
+    assert_eq!(demo.end().1, 0);
 }
 
 #[test]
@@ -563,13 +394,13 @@ fn help_and_version_need_nothing() {
     }
 }
 
-/// A device on which nothing fits.
+/// A device that is always full.
 fn full() -> Stdio {
     Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap())
 }
 
 #[test]
-fn help_that_cannot_be_written_is_told_with_74() {
+fn help_that_cannot_be_written_exits_with_74() {
     let home = tempfile::tempdir().unwrap();
     for words in [&["--help"][..], &["--version"], &["watch", "--help"]] {
         let output = program(home.path()).args(words).stdout(full()).output().unwrap();
@@ -580,7 +411,7 @@ fn help_that_cannot_be_written_is_told_with_74() {
 }
 
 #[test]
-fn a_stderr_that_takes_nothing_changes_no_exit_code() {
+fn a_full_stderr_changes_no_exit_code() {
     let home = tempfile::tempdir().unwrap();
     for (words, code) in
         [(&["servers"][..], 0), (&["wait"], 64), (&["watch", "--server", "unknown"], 78)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{ApiFault, DemoOptions, Faults, JobSpec};
 use serde_json::Value;
-use support::cli::{Running, World, run};
+use support::cli::{Running, World, run, until};
 
 fn quiet() -> World {
     World::of(DemoOptions { keys: false, ..DemoOptions::default() })
@@ -26,7 +26,7 @@ fn run_in(world: &World, queue: &str, id: &str) -> String {
 }
 
 #[test]
-fn an_id_that_means_several_jobs_lists_them_and_a_queue_before_it_names_one() {
+fn an_ambiguous_id_lists_its_jobs_and_a_queue_before_it_chooses_one() {
     let world = quiet();
     let kind = DialectKind::BullBoard;
     let runs = ["{email}", "{reports}"].map(|queue| run_in(&world, queue, "5"));
@@ -46,7 +46,7 @@ fn an_id_that_means_several_jobs_lists_them_and_a_queue_before_it_names_one() {
 }
 
 #[test]
-fn how_long_ago_something_was_is_told_by_the_servers_clock() {
+fn ages_are_counted_by_the_servers_clock() {
     let start = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(5);
     let options = DemoOptions { keys: false, start: Some(start), ..DemoOptions::default() };
     let world = World::of(options);
@@ -67,7 +67,7 @@ fn how_long_ago_something_was_is_told_by_the_servers_clock() {
 }
 
 #[test]
-fn the_log_of_an_id_that_means_several_jobs_is_that_of_none_and_they_are_listed() {
+fn logs_of_an_ambiguous_id_prints_none_and_lists_the_jobs() {
     let world = quiet();
     let kind = DialectKind::BullBoard;
     let runs = ["{email}", "{reports}"].map(|queue| run_in(&world, queue, "5"));
@@ -93,7 +93,7 @@ fn the_log_of_an_id_that_means_several_jobs_is_that_of_none_and_they_are_listed(
 }
 
 #[test]
-fn an_id_that_itself_begins_with_the_word_job_is_found_and_named_with_another_is_ambiguous() {
+fn an_id_that_starts_with_job_is_found_and_can_be_ambiguous() {
     let world = quiet();
     let kind = DialectKind::Kecs;
     let spec = |id: &str| JobSpec { id: Some(id.to_owned()), ..JobSpec::default() };
@@ -118,10 +118,14 @@ fn wait_does_not_answer_for_an_old_job_of_the_same_id_in_another_queue() {
     let old = run_in(&world, "{email}", "5");
     world.fail(kind, &old);
     let wait = Running::start(world.command(kind, &["wait", "5", "--json"]));
-    // The row of the job that was just added comes late.
-    std::thread::sleep(Duration::from_secs(5));
+    // The row of the job that was just added comes after the list was read.
+    wait.reports("{email}/5, failed");
+    let lists =
+        || -> u64 { world.tell(kind, |control| control.counters().requests.values().sum()) };
+    let before = lists();
     let new = run_in(&world, "{reports}", "5");
-    std::thread::sleep(Duration::from_secs(3));
+    // It ends once it was seen running.
+    until("further requests", || (lists() > before + 1).then_some(()));
     world.complete(kind, &new);
     let (out, code, err) = wait.end();
     assert_eq!(code, 0, "{out:?} {err}");
@@ -131,7 +135,7 @@ fn wait_does_not_answer_for_an_old_job_of_the_same_id_in_another_queue() {
 }
 
 #[test]
-fn a_job_that_the_server_does_not_know_is_told_promptly_whatever_its_id_is() {
+fn an_unknown_job_is_reported_promptly_whatever_its_id_is() {
     let world = quiet();
     for (kind, id) in [
         (DialectKind::BullBoard, "999999"),

@@ -14,8 +14,7 @@ use jobwatch_demo::{ApiFault, DemoOptions, Faults, Flood, Generation, JobSpec, U
 use jobwatch_engine::ports::{Desktop, Popup, Ports, Settled};
 use jobwatch_engine::views::{LogFilter, OpenJob, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
-use support::PATIENCE;
-use support::cli::{Running, World, program, run};
+use support::cli::{Running, World, program, run, until};
 
 /// The servers as they are shipped today.
 fn shipped() -> World {
@@ -44,14 +43,11 @@ fn numbered(count: usize) -> Vec<String> {
 
 /// Lines in an instant, until the server has written them all.
 fn flood(world: &World, kind: DialectKind, id: &str, count: u64) {
-    let before = world.demo.control(kind).counters().flooded_lines;
+    let flooded = || world.demo.control(kind).counters().flooded_lines;
+    let end = flooded() + count;
     let job = Some(id.to_owned());
     world.tell(kind, |control| control.flood(Flood { count, per_second: 0, job, batch: 1 }));
-    let begin = Instant::now();
-    while world.demo.control(kind).counters().flooded_lines < before + count {
-        assert!(begin.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until("end of the flood", || (flooded() >= end).then_some(()));
 }
 
 const SERVED: [DialectKind; 2] = [DialectKind::Kecs, DialectKind::BullBoard];
@@ -112,6 +108,7 @@ fn kecs_of_today_is_followed_to_the_line_that_is_stored_after_the_task_has_stopp
     world.say(kind, &id, "working");
     assert_eq!(running.next(), "working");
     world.fail(kind, &id);
+    // KECS stores the last line this late.
     std::thread::sleep(Duration::from_millis(3_500));
     world.say(kind, &id, "FATAL: out of disk");
     let (rest, code, err) = running.end();
@@ -130,7 +127,6 @@ fn a_chatty_job_is_printed_at_once() {
     for n in 0..5 {
         world.say(kind, &id, &format!("tick {n}"));
         assert_eq!(running.next(), format!("tick {n}"));
-        std::thread::sleep(Duration::from_millis(400));
     }
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
@@ -187,8 +183,7 @@ fn keep_log(world: &World, settings: &Path, id: &str, lines: u64) {
 fn where_the_server_has_dropped_lines_since_the_last_time_it_is_said_which_are_missing() {
     let world = World::of(DemoOptions { keys: false, ..DemoOptions::default() });
     let kind = DialectKind::BullBoard;
-    let (server, _) =
-        world.demo.servers().into_iter().find(|(server, _)| server.dialect == kind).unwrap();
+    let (server, _) = world.server(kind);
     let settings = world.home.path().join("settings.toml");
     let text = format!(
         "version = 1\n\n[[server]]\nid = \"s1\"\nname = \"Local\"\ndialect = \"bull-board\"\n\

@@ -33,10 +33,10 @@ impl Person<'_> {
 
 #[test]
 fn each_of_the_five_servers_is_connected_by_its_url_alone_and_its_log_is_three_clicks_on() {
-    journey("connect-by-url", async |desktop| {
+    journey("connect-by-url", async |session| {
         let demo = Demo::start(DemoOptions::default()).await.expect("the demo");
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         for (index, kind) in DialectKind::ALL.into_iter().enumerate() {
             let ports = demo.ports(kind);
             // As it is copied from the browser: of Better Bull Board the page, of the others the API.
@@ -81,12 +81,12 @@ fn each_of_the_five_servers_is_connected_by_its_url_alone_and_its_log_is_three_c
 #[test]
 fn signing_in_leaves_the_password_nowhere_and_the_token_in_the_keyring_only() {
     const EMAIL: &str = "ada.lovelace@example.org";
-    journey("sign-in", async |desktop| {
+    journey("sign-in", async |session| {
         let options = DemoOptions { life: false, ..DemoOptions::default() };
         let demo = Demo::start(options).await.expect("the demo");
         let port = demo.ports(DialectKind::BullBoard)[1];
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         window.click("button", "Connect a server").await;
         window.fill("textbox", "URL", &format!("http://127.0.0.1:{port}/login")).await;
         window.read("Better Bull Board: its API answers at /api").await;
@@ -112,11 +112,11 @@ fn signing_in_leaves_the_password_nowhere_and_the_token_in_the_keyring_only() {
         let page = window.run(ALL_TEXT, vec![]).await;
         let page = page.as_str().expect("text").to_owned();
         assert!(page.contains(&name), "the search reaches what is on the page");
-        let printed = desktop.printed();
+        let printed = session.printed();
         for secret in ["a-wrong-one-55d1", DEMO_KEY, EMAIL] {
             assert!(!page.contains(secret), "{secret} is in the page");
             assert!(!printed.contains(secret), "{secret} is in what the program prints");
-            let files = files_with(desktop.home(), secret.as_bytes());
+            let files = files_with(session.home(), secret.as_bytes());
             assert!(files.is_empty(), "{secret} is in {files:?}");
         }
         demo.stop().await;

@@ -5,8 +5,8 @@ use super::support::eventually;
 
 #[test]
 fn a_first_start_offers_to_connect_a_server_or_to_look_around() {
-    journey("first-start", async |desktop| {
-        let window = desktop.open(&[]).await;
+    journey("first-start", async |session| {
+        let window = session.open(&[]).await;
         window.find("button", "Connect a server").await;
         window.find("button", "Try the demo").await;
     });
@@ -14,8 +14,8 @@ fn a_first_start_offers_to_connect_a_server_or_to_look_around() {
 
 #[test]
 fn the_demo_is_one_click_away_and_its_jobs_run_to_their_end() {
-    journey("demo", async |desktop| {
-        let window = desktop.open(&[]).await;
+    journey("demo", async |session| {
+        let window = session.open(&[]).await;
         window.click("button", "Try the demo").await;
         eventually("five servers that are live", async || {
             (window.count("button", ", Live,").await == 5).then_some(())

@@ -16,9 +16,10 @@ use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Flood, JobSpec};
 use serde_json::Value;
 
-use super::desktop::Desktop;
 use super::journey;
-use super::logs::{configured, demo, open_log, rows, save, shows};
+use super::session::Session;
+use super::setup::{configured, demo, save};
+use super::steps::{open_log, rows, shows};
 use super::support::eventually;
 use super::window::Window;
 
@@ -38,9 +39,9 @@ window.__times = null;
 return times.slice(1).map((at, index) => at - times[index]);
 ";
 
-/// Resident bytes of the processes with this name on this desktop.
-fn resident(desktop: &Desktop, name: &str) -> u64 {
-    let home = format!("HOME={}", desktop.home().display());
+/// Resident bytes of the processes with this name on this session.
+fn resident(session: &Session, name: &str) -> u64 {
+    let home = format!("HOME={}", session.home().display());
     let mut bytes = 0;
     for process in std::fs::read_dir("/proc").expect("/proc").flatten() {
         let read = |file: &str| std::fs::read(process.path().join(file)).unwrap_or_default();
@@ -81,14 +82,14 @@ fn told_of(name: &str, gaps: &[f64]) {
 fn a_log_that_grows_by_50_000_lines_a_second_is_followed_and_none_is_lost() {
     let seconds = std::env::var("JOBWATCH_FLOOD_SECONDS").ok();
     let seconds = seconds.and_then(|seconds| seconds.parse::<u64>().ok()).unwrap_or(5);
-    journey("flood", async |desktop| {
+    journey("flood", async |session| {
         let demo = demo().await;
-        configured(desktop, &demo);
+        configured(session, &demo);
         let control = demo.control(DialectKind::Kecs);
         let job =
             control.start_job(JobSpec { name: Some("flood".to_owned()), ..JobSpec::default() });
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         window.status("Tasks", "Live").await;
         window.job("flood:7", "Running").await;
         control.log(&job, Level::Info, "the first word");
@@ -109,7 +110,7 @@ fn a_log_that_grows_by_50_000_lines_a_second_is_followed_and_none_is_lost() {
         })
         .await;
         let processes = [("the page", "WebKitWebProces"), ("the program", "jobwatch")];
-        let memory = || processes.map(|(_, process)| resident(desktop, process) / 1_000_000);
+        let memory = || processes.map(|(_, process)| resident(session, process) / 1_000_000);
         let mut held = vec![memory()];
         while control.counters().flooded_lines < count {
             assert!(begun.elapsed().as_secs() < 3 * seconds + 60, "the flood has dried up");
@@ -164,7 +165,7 @@ fn a_stream_as_fast_as_it_is_taken_is_followed_and_no_line_is_lost() {
     let many =
         if std::env::var_os("JOBWATCH_FLOOD_SECONDS").is_some() { 3_000_000 } else { 100_000 };
     for (batch, lines) in [(200, 2 * many), (1, many)] {
-        journey("stream", async |desktop| {
+        journey("stream", async |session| {
             let wire = Arc::new(stream::frames(lines, batch));
             let mut first = Vec::new();
             let arn = format!("arn:aws:ecs:us-east-1:123456789012:task/default/{}", stream::JOB);
@@ -177,14 +178,14 @@ fn a_stream_as_fast_as_it_is_taken_is_followed_and_no_line_is_lost() {
             let (go, told) = mpsc::channel();
             let port = stream::serve(Arc::clone(&wire), Some((first, told)));
             let demo = demo().await;
-            let mut server = configured(desktop, &demo);
+            let mut server = configured(session, &demo);
             server.ws = format!("ws://127.0.0.1:{port}/ws");
             // Nothing listens there, so that no request disturbs the stream.
             server.api = Some("http://127.0.0.1:9".to_owned());
             server.options.insert("log_megabytes".to_owned(), "100000".to_owned());
-            save(desktop, &server);
-            desktop.open(&[]).await;
-            let window = desktop.window();
+            save(session, &server);
+            session.open(&[]).await;
+            let window = session.window();
             window.job("stream:1", "Running").await;
             open_log(window, "stream:1").await;
 

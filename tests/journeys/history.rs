@@ -10,9 +10,9 @@ use jobwatch_engine::history::{History, Location};
 use jobwatch_engine::views::Theme;
 use serde_json::json;
 
-use super::desktop::Desktop;
 use super::journey;
-use super::logs::{configured, demo, prefer};
+use super::session::Session;
+use super::setup::{configured, demo, prefer};
 use super::support::{PATIENCE, eventually};
 
 /// As many jobs as are kept.
@@ -23,9 +23,9 @@ const THEME: &str = "return location.href.startsWith('tauri:')
     ? document.documentElement.dataset.theme ?? 'system' : null";
 
 /// Leaves [`JOBS`] jobs of a server, as an earlier run of the program does.
-async fn remembered(desktop: &Desktop, server: &ServerId) {
+async fn remembered(session: &Session, server: &ServerId) {
     let at = Timestamp::now().to_string();
-    let data = desktop.data();
+    let data = session.data();
     std::fs::create_dir_all(&data).expect("a directory");
     let (replies, _replied) = tokio::sync::mpsc::unbounded_channel();
     let history = History::open(Location::Directory(data), replies);
@@ -48,17 +48,17 @@ async fn remembered(desktop: &Desktop, server: &ServerId) {
 
 #[test]
 fn a_hundred_thousand_jobs_are_read_behind_the_window_and_never_taken_for_none_meanwhile() {
-    journey("history", async |desktop| {
+    journey("history", async |session| {
         let demo = demo().await;
-        let server = configured(desktop, &demo);
+        let server = configured(session, &demo);
         // Nothing but the history knows of the jobs.
         demo.stop().await;
-        prefer(desktop, |preferences| preferences.theme = Theme::Dark);
-        remembered(desktop, &server.id).await;
+        prefer(session, |preferences| preferences.theme = Theme::Dark);
+        remembered(session, &server.id).await;
 
         let begun = Instant::now();
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         let theme = eventually("the page", async || {
             Some(window.run(THEME, vec![]).await).filter(|theme| !theme.is_null())
         });

@@ -36,11 +36,11 @@ return texts.join('\n');
 fn a_wrong_key_is_told_and_the_right_one_is_kept_in_the_keyring_only() {
     const WRONG: &str = "not-the-right-key-91c2";
     const RIGHT: &str = "sk-the-right-key-7f3a";
-    journey("key", async |desktop| {
+    journey("key", async |session| {
         let mut server = NodeServer::study_buddy(RIGHT).await;
         server.tell("add", json!({"job": "7"})).await;
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         window
             .connect(
                 "Connect a server",
@@ -71,21 +71,21 @@ fn a_wrong_key_is_told_and_the_right_one_is_kept_in_the_keyring_only() {
         assert!(page.contains("Lectures"), "the search reaches what is on the page");
 
         // A restart asks the keyring.
-        desktop.kill().await;
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.kill().await;
+        session.open(&[]).await;
+        let window = session.window();
         window.status("Lectures", "Live").await;
         let again = window.run(ALL_TEXT, vec![]).await;
-        let printed = desktop.printed();
+        let printed = session.printed();
         for key in [WRONG, RIGHT] {
             assert!(!page.contains(key), "in the page");
             assert!(!again.as_str().expect("text").contains(key), "in the page after the restart");
             assert!(!printed.contains(key), "in what the program prints");
-            let files = files_with(desktop.home(), key.as_bytes());
+            let files = files_with(session.home(), key.as_bytes());
             assert!(files.is_empty(), "in {files:?}");
         }
         assert!(
-            !files_with(desktop.home(), b"Lectures").is_empty(),
+            !files_with(session.home(), b"Lectures").is_empty(),
             "the search reaches the files"
         );
     });

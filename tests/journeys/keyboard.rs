@@ -13,8 +13,8 @@ async fn width(window: &Window) -> u64 {
 
 #[test]
 fn the_page_is_zoomed_to_twice_its_size_by_the_keys_and_still_is_after_a_restart() {
-    journey("zoom", async |desktop| {
-        let window = desktop.open(&[]).await;
+    journey("zoom", async |session| {
+        let window = session.open(&[]).await;
         window.click("button", "Try the demo").await;
         window.find_like("row", ", Running").await;
         let before = width(window).await;
@@ -34,8 +34,8 @@ fn the_page_is_zoomed_to_twice_its_size_by_the_keys_and_still_is_after_a_restart
             .await;
         let kept = width(window).await;
         window.find("status", "Zoom 175 % Reset Close").await;
-        desktop.kill().await;
-        let window = desktop.open(&[]).await;
+        session.kill().await;
+        let window = session.open(&[]).await;
         window.find_like("button", "All jobs").await;
         eventually("a page as wide as before", async || {
             (width(window).await == kept).then_some(())
@@ -49,8 +49,8 @@ fn the_page_is_zoomed_to_twice_its_size_by_the_keys_and_still_is_after_a_restart
 
 #[test]
 fn the_parts_of_the_window_are_reached_one_after_another_by_one_key() {
-    journey("panes", async |desktop| {
-        let window = desktop.open(&[]).await;
+    journey("panes", async |session| {
+        let window = session.open(&[]).await;
         window.click("button", "Try the demo").await;
         window.click_like("row", ", Running").await;
         window.find("tab", "Overview").await;

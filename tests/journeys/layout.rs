@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::desktop::Desktop;
 use super::journey;
+use super::session::Session;
 use super::support::eventually;
 use super::window::save_picture;
 
@@ -33,8 +33,8 @@ for (const line of document.querySelectorAll(lines)) {
 }
 return faults";
 
-async fn check(desktop: &Desktop, name: &str) {
-    let window = desktop.window();
+async fn check(session: &Session, name: &str) {
+    let window = session.window();
     window.laid_out().await;
     let faults = window.run(FAULTS, vec![]).await;
     save_picture(name, &window.picture().await);
@@ -43,13 +43,13 @@ async fn check(desktop: &Desktop, name: &str) {
 
 #[test]
 fn no_screen_is_too_narrow_for_what_is_on_it_at_any_size_and_zoom() {
-    journey("layout", async |desktop| {
-        desktop.open(&[]).await;
-        desktop.window().click("button", "Try the demo").await;
-        desktop.window().find_like("row", ", Failed").await;
+    journey("layout", async |session| {
+        session.open(&[]).await;
+        session.window().click("button", "Try the demo").await;
+        session.window().find_like("row", ", Failed").await;
         for (wide, tall) in [(1180, 760), (720, 480)] {
             for zoom in [1, 2] {
-                let (screen, window) = (desktop.screen(), desktop.window());
+                let (screen, window) = (session.screen(), session.window());
                 screen.resize(screen.window().expect("a window"), wide, tall);
                 window.press_with_control("0").await;
                 for _ in 1..=(zoom - 1) * 5 {
@@ -68,33 +68,33 @@ fn no_screen_is_too_narrow_for_what_is_on_it_at_any_size_and_zoom() {
                     window.run("document.querySelector('.settings').scrollTop = 0", vec![]).await;
                     window.push("radio", theme).await;
                     let at = |screen: &str| format!("{screen}-{theme}-{wide}-{zoom}00");
-                    check(desktop, &at("settings")).await;
+                    check(session, &at("settings")).await;
                     window.push("button", "All jobs").await;
                     window.find_like("row", ", Running").await;
-                    check(desktop, &at("jobs")).await;
+                    check(session, &at("jobs")).await;
                     window.push("tab", "Failed, ").await;
                     window.push("row", ", Failed").await;
                     window.find("region", "Timeline").await;
-                    check(desktop, &at("failed")).await;
+                    check(session, &at("failed")).await;
                     // In the smallest page it does so by itself.
                     if wide / zoom > 360 {
                         window.push("button", "Expand").await;
                     }
                     window.find("region", "Overview").await;
-                    check(desktop, &at("job")).await;
+                    check(session, &at("job")).await;
                     window.push("tab", "Logs").await;
                     window.find("toolbar", "Log").await;
-                    check(desktop, &at("log")).await;
+                    check(session, &at("log")).await;
                     window.push("tab", "Overview").await;
                     window.push("button", "Notices").await;
                     window.find_like("row", " failed").await;
-                    check(desktop, &at("notices")).await;
+                    check(session, &at("notices")).await;
                     window.push("button", "Queues").await;
                     window.find("list", "Queues").await;
-                    check(desktop, &at("queues")).await;
+                    check(session, &at("queues")).await;
                     window.push("button", "Demo: KECS, ").await;
                     window.find("group", "Status of Demo: KECS").await;
-                    check(desktop, &at("server")).await;
+                    check(session, &at("server")).await;
                 }
             }
         }

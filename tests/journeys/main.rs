@@ -4,7 +4,6 @@
 #![cfg(target_os = "linux")]
 
 mod connect;
-mod desktop;
 mod first_start;
 mod flood;
 mod history;
@@ -19,6 +18,8 @@ mod page;
 mod popup;
 mod screen;
 mod screenshots;
+mod session;
+mod setup;
 mod status;
 mod steps;
 mod tray;
@@ -33,14 +34,14 @@ use std::sync::{Mutex, PoisonError};
 
 use futures_util::FutureExt;
 
-use desktop::Desktop;
+use session::Session;
 
 /// One at a time: a window that is drawn without a graphics card takes a core.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Runs one journey on a desktop of its own. When it fails, what was on screen and what the
-/// program said are left in `target/journeys/<name>`.
-fn journey(name: &str, walk: impl AsyncFnOnce(&mut Desktop)) {
+/// Runs one journey in a desktop session of its own. A failed one leaves its screen and the program's
+/// log in `target/journeys/<name>`.
+fn journey(name: &str, walk: impl AsyncFnOnce(&mut Session)) {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -48,12 +49,12 @@ fn journey(name: &str, walk: impl AsyncFnOnce(&mut Desktop)) {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let mut desktop = Desktop::start(name).await;
-        let outcome = AssertUnwindSafe(walk(&mut desktop)).catch_unwind().await;
+        let mut session = Session::start(name).await;
+        let outcome = AssertUnwindSafe(walk(&mut session)).catch_unwind().await;
         if outcome.is_err() {
-            desktop.keep_evidence().await;
+            session.keep_evidence().await;
         }
-        desktop.stop().await;
+        session.stop().await;
         if let Err(panic) = outcome {
             std::panic::resume_unwind(panic);
         }

@@ -101,16 +101,16 @@ fn touched(pages: &mut std::fs::File, at: u64, length: usize) -> bool {
 #[test]
 fn a_removed_servers_key_is_nowhere_in_the_programs_memory_after_a_few_seconds() {
     const KEY: &str = "sk-memory-3fb27c1d90aa4e6e";
-    journey("memory", async |desktop| {
+    journey("memory", async |session| {
         let options = DemoOptions { life: false, ..DemoOptions::default() };
         let demo = Demo::start(options).await.expect("the demo");
         let kind = DialectKind::Kecs;
         let _running = demo.control(kind).start_job(JobSpec::default());
         let (server, _) =
             demo.servers().into_iter().find(|(s, _)| s.dialect == kind).expect("a server");
-        desktop.open(&[]).await;
-        let home = desktop.home().to_owned();
-        let window = desktop.window();
+        session.open(&[]).await;
+        let home = session.home().to_owned();
+        let window = session.window();
         let filled =
             Server { url: &server.ws, kind: kind.title(), name: "Tasks", key: KEY, watch: "all" };
         window.connect_to("Connect a server", &filled, server.api.as_deref()).await;

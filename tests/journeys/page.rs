@@ -155,9 +155,9 @@ Promise.all(
 
 #[test]
 fn the_page_reaches_no_server_by_any_way() {
-    journey("no-way-out", async |desktop| {
+    journey("no-way-out", async |session| {
         let mut server = NodeServer::study_buddy("unused").await;
-        let window = desktop.open(&[]).await;
+        let window = session.open(&[]).await;
         window.find("button", "Connect a server").await;
         let before = window.run("return location.href.split('#')[0]", vec![]).await;
         let worked = window.run_async(TRY_ALL, vec![json!(server.url())]).await;

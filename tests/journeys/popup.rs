@@ -7,20 +7,20 @@ use jobwatch_demo::{Demo, DemoOptions, JobSpec};
 use jobwatch_engine::views::NoticeRule;
 use serde_json::json;
 
-use super::desktop::Desktop;
 use super::journey;
-use super::logs::{configured, demo, prefer, save};
+use super::session::Session;
+use super::setup::{configured, demo, prefer, save};
 use super::steps::Server;
 use super::support::node::NodeServer;
 
 #[test]
 fn a_job_is_watched_to_its_end_and_a_click_on_its_popup_opens_it() {
-    journey("popup", async |desktop| {
+    journey("popup", async |session| {
         let mut server = NodeServer::study_buddy("sesame").await;
         server.tell("add", json!({"job": "7", "name": "summarise-lecture"})).await;
         server.tell("add", json!({"job": "8", "name": "draw-figures"})).await;
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         window
             .connect(
                 "Connect a server",
@@ -42,7 +42,7 @@ fn a_job_is_watched_to_its_end_and_a_click_on_its_popup_opens_it() {
         window.read("40 %").await;
         server.tell("complete", json!({"job": "7", "result": {"noteId": "n1"}})).await;
         window.job("summarise-lecture", "Completed").await;
-        let good = desktop.notifications.wait_for("summarise-lecture completed").await;
+        let good = session.notifications.wait_for("summarise-lecture completed").await;
         assert!(good.body.starts_with("Lectures"), "{good:?}");
 
         // The server's event says "[object Object]"; the reason is found over HTTP.
@@ -50,27 +50,27 @@ fn a_job_is_watched_to_its_end_and_a_click_on_its_popup_opens_it() {
         server
             .tell("fail", json!({"job": "8", "reason": "no figures in the file\nat draw (a.js:1)"}))
             .await;
-        let bad = desktop.notifications.wait_for("draw-figures failed").await;
+        let bad = session.notifications.wait_for("draw-figures failed").await;
         assert!(bad.body.starts_with("Lectures \u{b7} "), "{bad:?}");
         assert!(bad.body.ends_with(" \u{b7} no figures in the file"), "{bad:?}");
 
         // Each outcome was sent several times and once more over HTTP.
-        assert_eq!(desktop.notifications.shown(), [good.clone(), bad], "each popup once");
+        assert_eq!(session.notifications.shown(), [good.clone(), bad], "each popup once");
         window.click("button", "Settings").await;
-        desktop.notifications.click(&good).await;
+        session.notifications.click(&good).await;
         window.find("region", "Job summarise-lecture").await;
     });
 }
 
 #[test]
 fn the_retry_button_of_a_popup_has_the_server_run_the_job_again() {
-    journey("retry", async |desktop| {
+    journey("retry", async |session| {
         let mut server = NodeServer::nest_gateway("k-3").await;
         server.tell("add", json!({"job": "mail-1", "name": "send"})).await;
         let run = server.tell("run", json!({"job": "mail-1"})).await;
         let run = run.as_str().expect("a run").to_owned();
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         let board = Server {
             url: &format!("{}/board", server.url()),
             kind: "Better Bull Board",
@@ -84,29 +84,29 @@ fn the_retry_button_of_a_popup_has_the_server_run_the_job_again() {
         window.job("send", "Running").await;
         window.look_away().await;
         server.tell("fail", json!({"job": "mail-1", "error": "SMTP 550"})).await;
-        let popup = desktop.notifications.wait_for("send failed").await;
+        let popup = session.notifications.wait_for("send failed").await;
         assert_eq!(popup.actions[2..6], ["log", "Open log", "retry", "Retry"]);
-        desktop.notifications.press(&popup, "retry").await;
+        session.notifications.press(&popup, "retry").await;
         // BullMQ hands the job to a worker again, which waits for what to do.
         server.tell("complete", json!({"job": "mail-1"})).await;
-        desktop.notifications.wait_for("send works again").await;
+        session.notifications.wait_for("send works again").await;
         window.job("send", "Completed").await;
     });
 }
 
 #[test]
 fn a_retry_from_the_window_shows_that_it_was_asked_and_leads_to_the_new_run() {
-    journey("retried", async |desktop| {
+    journey("retried", async |session| {
         let options = DemoOptions { life: false, keys: false, ..DemoOptions::default() };
         let demo = Demo::start(options).await.expect("the demo");
         let board = demo.servers().into_iter().map(|(server, _)| server);
         let board = board.clone().find(|server| server.dialect == DialectKind::BullBoard);
         let board = board.expect("Better Bull Board");
-        save(desktop, &CoreServer { id: ServerId("board".to_owned()), ..board });
+        save(session, &CoreServer { id: ServerId("board".to_owned()), ..board });
         let control = demo.control(DialectKind::BullBoard);
         let id = control.start_job(JobSpec { name: Some("send".to_owned()), ..JobSpec::default() });
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         window.job("send", "Running").await;
         control.fail(&id, "SMTP 550", None);
         window.job("send", "Failed").await;
@@ -121,18 +121,18 @@ fn a_retry_from_the_window_shows_that_it_was_asked_and_leads_to_the_new_run() {
 
 #[test]
 fn four_hundred_failures_of_twelve_names_are_twelve_rows_in_the_list_of_notices() {
-    journey("inbox", async |desktop| {
+    journey("inbox", async |session| {
         let demo = demo().await;
-        configured(desktop, &demo);
-        every_end(desktop);
+        configured(session, &demo);
+        every_end(session);
         let control = demo.control(DialectKind::Kecs);
         let start = |n: usize| {
             let name = Some(format!("etl-{}", n % 12));
             control.start_job(JobSpec { name, ..JobSpec::default() })
         };
         let ids: Vec<String> = (0..400).map(start).collect();
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         window.read("Running 400").await;
         for (nth, id) in ids.iter().enumerate() {
             control.fail(id, &format!("row {nth} is bad"), None);
@@ -151,22 +151,22 @@ fn four_hundred_failures_of_twelve_names_are_twelve_rows_in_the_list_of_notices(
 }
 
 /// Has every end told.
-fn every_end(desktop: &Desktop) {
-    prefer(desktop, |preferences| preferences.rules = vec![NoticeRule::every_end()]);
+fn every_end(session: &Session) {
+    prefer(session, |preferences| preferences.rules = vec![NoticeRule::every_end()]);
 }
 
 #[test]
 fn hundreds_of_failures_are_three_popups_at_most_and_the_last_counts_all_of_them() {
     const FAILURES: usize = 680;
-    journey("burst", async |desktop| {
+    journey("burst", async |session| {
         let demo = demo().await;
-        configured(desktop, &demo);
-        every_end(desktop);
+        configured(session, &demo);
+        every_end(session);
         let control = demo.control(DialectKind::Kecs);
         let spec = JobSpec { name: Some("warm".to_owned()), ..JobSpec::default() };
         let ids: Vec<String> = (0..FAILURES).map(|_| control.start_job(spec.clone())).collect();
-        desktop.open(&[]).await;
-        desktop.window().read(&format!("Running {FAILURES}")).await;
+        session.open(&[]).await;
+        session.window().read(&format!("Running {FAILURES}")).await;
         let begun = std::time::Instant::now();
         for (nth, id) in ids.iter().enumerate() {
             control.fail(id, &format!("timeout after {nth} ms"), None);
@@ -174,8 +174,8 @@ fn hundreds_of_failures_are_three_popups_at_most_and_the_last_counts_all_of_them
             tokio::time::sleep_until((begun + due).into()).await;
         }
         let all = format!("{FAILURES} \u{201c}warm:7\u{201d} jobs failed, same error");
-        desktop.notifications.wait_for(&all).await;
-        let shown = desktop.notifications.shown();
+        session.notifications.wait_for(&all).await;
+        let shown = session.notifications.shown();
         assert!(shown[0].at - begun < Duration::from_secs(1), "{:?}", shown[0].at - begun);
         for popup in &shown {
             let near = |other: &&super::notifications::Popup| {
@@ -190,13 +190,13 @@ fn hundreds_of_failures_are_three_popups_at_most_and_the_last_counts_all_of_them
 
 #[test]
 fn while_the_session_is_set_not_to_disturb_popups_wait_and_one_sums_them_up_afterwards() {
-    journey("disturb", async |desktop| {
+    journey("disturb", async |session| {
         let demo = demo().await;
-        configured(desktop, &demo);
-        every_end(desktop);
-        desktop.set("XDG_CURRENT_DESKTOP", "ubuntu:GNOME");
-        desktop.set("GSETTINGS_BACKEND", "keyfile");
-        let keys = desktop.home().join("config/glib-2.0/settings");
+        configured(session, &demo);
+        every_end(session);
+        session.set("XDG_CURRENT_DESKTOP", "ubuntu:GNOME");
+        session.set("GSETTINGS_BACKEND", "keyfile");
+        let keys = session.home().join("config/glib-2.0/settings");
         std::fs::create_dir_all(&keys).expect("a directory");
         let keys = keys.join("keyfile");
         let banners = |shown: bool| {
@@ -209,8 +209,8 @@ fn while_the_session_is_set_not_to_disturb_popups_wait_and_one_sums_them_up_afte
             control.start_job(JobSpec { name: Some(name.to_owned()), ..JobSpec::default() })
         };
         let ids = ["dark", "still"].map(start);
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         window.read("Running 2").await;
         window.click_like("button", "Notices").await;
         window.read("Do Not Disturb is on").await;
@@ -219,9 +219,9 @@ fn while_the_session_is_set_not_to_disturb_popups_wait_and_one_sums_them_up_afte
         control.fail(&ids[1], "too loud", None);
         window.read("Completed 1").await;
         window.read("Failed 1").await;
-        assert_eq!(desktop.notifications.shown(), []);
+        assert_eq!(session.notifications.shown(), []);
         banners(true);
-        desktop.notifications.wait_for("While quiet: 1 completed, 1 failed").await;
+        session.notifications.wait_for("While quiet: 1 completed, 1 failed").await;
         demo.stop().await;
     });
 }

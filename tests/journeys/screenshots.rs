@@ -6,8 +6,8 @@ use super::window::{Window, save_picture};
 
 #[test]
 fn screenshots_of_the_main_screens() {
-    journey("screenshots", async |desktop| {
-        let window = desktop.open(&[]).await;
+    journey("screenshots", async |session| {
+        let window = session.open(&[]).await;
         window.find("button", "Try the demo").await;
         picture(window, "first-start").await;
         window.click("button", "Try the demo").await;

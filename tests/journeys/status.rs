@@ -8,14 +8,14 @@ use super::support::node::NodeServer;
 
 #[test]
 fn a_lost_connection_is_told_and_no_outcome_is_lost_or_told_twice() {
-    journey("lost-connection", async |desktop| {
+    journey("lost-connection", async |session| {
         let mut server = NodeServer::analyzer("k-1").await;
         for job in ["a", "b", "c", "d"] {
             server.tell("add", json!({"job": job, "name": format!("job-{job}")})).await;
             server.tell("start", json!({"job": job})).await;
         }
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         window
             .connect(
                 "Connect a server",
@@ -37,14 +37,14 @@ fn a_lost_connection_is_told_and_no_outcome_is_lost_or_told_twice() {
             .map((part) => part.getBoundingClientRect().top)";
         let places = window.run(parts, vec![]).await;
         server.tell("complete", json!({"job": "a"})).await;
-        desktop.notifications.wait_for("job-a completed").await;
+        session.notifications.wait_for("job-a completed").await;
 
         // The socket alone is gone: HTTP carries on, and the window says so.
         server.tell("shut", json!({})).await;
         window.status("Wallets", "API mode").await;
         window.read("Polling the API").await;
         server.tell("complete", json!({"job": "b"})).await;
-        desktop.notifications.wait_for("job-b completed").await;
+        session.notifications.wait_for("job-b completed").await;
 
         // The whole server is gone; a job ends meanwhile.
         server.tell("shut", json!({"everything": true})).await;
@@ -55,12 +55,12 @@ fn a_lost_connection_is_told_and_no_outcome_is_lost_or_told_twice() {
         server.tell("open", json!({})).await;
         window.click("button", "Reconnect now").await;
         window.status("Wallets", "Live").await;
-        desktop.notifications.wait_for("job-c completed").await;
+        session.notifications.wait_for("job-c completed").await;
         server.heard("subscribe-to-job", 5).await;
         server.tell("complete", json!({"job": "d"})).await;
-        desktop.notifications.wait_for("job-d completed").await;
+        session.notifications.wait_for("job-d completed").await;
 
-        let shown = desktop.notifications.shown();
+        let shown = session.notifications.shown();
         let mut headings: Vec<&str> = shown.iter().map(|it| it.summary.as_str()).collect();
         headings.sort_unstable();
         let expected = ["job-a completed", "job-b completed", "job-c completed", "job-d completed"];
@@ -70,13 +70,13 @@ fn a_lost_connection_is_told_and_no_outcome_is_lost_or_told_twice() {
 
 #[test]
 fn a_restart_finds_everything_and_tells_what_ended_meanwhile() {
-    journey("restart", async |desktop| {
+    journey("restart", async |session| {
         let mut server = NodeServer::study_buddy("sesame").await;
         for job in ["1", "2"] {
             server.tell("add", json!({"job": job, "name": format!("job-{job}")})).await;
         }
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         window
             .connect(
                 "Connect a server",
@@ -95,15 +95,15 @@ fn a_restart_finds_everything_and_tells_what_ended_meanwhile() {
         window.job("job-2", "Running").await;
         window.look_away().await;
         server.tell("complete", json!({"job": "1"})).await;
-        desktop.notifications.wait_for("job-1 completed").await;
+        session.notifications.wait_for("job-1 completed").await;
 
-        desktop.kill().await;
+        session.kill().await;
         server.tell("complete", json!({"job": "2"})).await;
         server.tell("shut", json!({"everything": true})).await;
 
         // Before any server answers, the last known state is there.
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         window.job("job-1", "Completed").await;
         window.job("job-2", "Running").await;
         window.status("Lectures", "Offline").await;
@@ -116,9 +116,9 @@ fn a_restart_finds_everything_and_tells_what_ended_meanwhile() {
         window.status("Lectures", "Live").await;
         window.click_like("button", "Lectures, ").await;
         window.job("job-2", "Completed").await;
-        desktop.notifications.wait_for("job-2 completed").await;
+        session.notifications.wait_for("job-2 completed").await;
         let headings: Vec<String> =
-            desktop.notifications.shown().into_iter().map(|it| it.summary).collect();
+            session.notifications.shown().into_iter().map(|it| it.summary).collect();
         assert_eq!(headings, ["job-1 completed", "job-2 completed"], "each outcome once");
     });
 }

@@ -62,3 +62,27 @@ impl Window {
         self.find_like("row", &format!("{name}, {state}, ")).await;
     }
 }
+
+/// The texts of the log rows in the page, from first to last.
+const ROWS: &str = r"
+const list = document.querySelector('[role=log] [role=grid]');
+return [...(list?.querySelectorAll('[role=row]') ?? [])].map((row) => row.textContent);
+";
+
+pub async fn rows(window: &Window) -> Vec<String> {
+    let rows = window.run(ROWS, vec![]).await;
+    serde_json::from_value(rows).expect("texts")
+}
+
+pub async fn shows(window: &Window, text: &str) {
+    eventually(&format!("row with \"{text}\""), async || {
+        rows(window).await.iter().any(|row| row.contains(text)).then_some(())
+    })
+    .await;
+}
+
+pub async fn open_log(window: &Window, job: &str) {
+    window.click_like("row", job).await;
+    window.click_like("tab", "Logs").await;
+    window.find("log", "Log").await;
+}

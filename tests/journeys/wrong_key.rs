@@ -7,7 +7,8 @@ use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_demo::{ApiFault, DEMO_KEY, Demo, DemoOptions, Faults, JobSpec, UpgradeFault};
 
 use super::journey;
-use super::logs::{open_log, save, shows};
+use super::setup::save;
+use super::steps::{open_log, shows};
 use super::support::eventually;
 
 /// The sentence of the badge, and the text where the jobs would be.
@@ -28,13 +29,13 @@ fn locked() -> Faults {
 #[test]
 fn a_wrong_key_is_said_on_all_five_kinds_with_a_button_and_the_right_one_makes_them_live() {
     const WRONG: &str = "not-the-right-key-91c2";
-    journey("wrong-key", async |desktop| {
+    journey("wrong-key", async |session| {
         let options = DemoOptions { life: false, ..DemoOptions::default() };
         let demo = Demo::start(options).await.expect("the demo");
         // Its own key is none.
         demo.control(DialectKind::Kecs).set_faults(locked());
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         for (index, kind) in DialectKind::ALL.into_iter().enumerate() {
             let control = demo.control(kind);
             let job = control.start_job(JobSpec::default());
@@ -94,7 +95,7 @@ fn a_wrong_key_is_said_on_all_five_kinds_with_a_button_and_the_right_one_makes_t
 
 #[test]
 fn kecs_of_today_is_followed_to_the_line_that_is_stored_after_its_task_has_stopped() {
-    journey("kecs-today", async |desktop| {
+    journey("kecs-today", async |session| {
         let options = DemoOptions { life: false, ..DemoOptions::default() };
         let demo = Demo::start(options).await.expect("the demo");
         let control = demo.control(DialectKind::Kecs);
@@ -105,11 +106,11 @@ fn kecs_of_today_is_followed_to_the_line_that_is_stored_after_its_task_has_stopp
         });
         let (server, _) =
             demo.servers().into_iter().find(|(s, _)| s.dialect == DialectKind::Kecs).expect("KECS");
-        save(desktop, &Server { name: "Tasks".to_owned(), ..server });
+        save(session, &Server { name: "Tasks".to_owned(), ..server });
         let id = control.start_job(JobSpec::default());
         control.log(&id, Level::Info, "starting");
-        desktop.open(&[]).await;
-        let window = desktop.window();
+        session.open(&[]).await;
+        let window = session.window();
         window.status("Tasks", "API mode").await;
         open_log(window, ", Running").await;
         shows(window, "starting").await;

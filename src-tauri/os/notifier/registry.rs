@@ -18,6 +18,7 @@ const MAX_ON_SCREEN: usize = 3;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownPopup {
     /// The engine's id for it.
+    #[serde(rename = "slot")]
     pub popup_id: u64,
     /// The notice's id.
     pub id: i64,

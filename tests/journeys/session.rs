@@ -1,4 +1,5 @@
-//! A desktop for one journey: screen, message bus, keyring, notification server, home directory.
+//! A desktop session for one journey: screen, message bus, keyring, notification server, home
+//! directory.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 "#;
 
 /// Everything one journey needs around the program.
-pub struct Desktop {
+pub struct Session {
     name: String,
     home: TempDir,
     display: String,
@@ -45,9 +46,9 @@ pub struct Desktop {
     helpers: Vec<Child>,
 }
 
-impl Desktop {
+impl Session {
     /// Starts all of it.
-    pub async fn start(name: &str) -> Desktop {
+    pub async fn start(name: &str) -> Session {
         let home = tempfile::tempdir().expect("a directory");
         for directory in ["run", "data", "config", "cache", "state"] {
             std::fs::create_dir(home.path().join(directory)).expect("a directory");
@@ -55,7 +56,7 @@ impl Desktop {
         let (screen, display) = start_screen().await;
         let (bus_daemon, bus) = start_bus(home.path()).await;
         let notifications = Notifications::start(&bus).await;
-        let mut desktop = Desktop {
+        let mut session = Session {
             name: name.to_owned(),
             home,
             display,
@@ -66,8 +67,8 @@ impl Desktop {
             variables: Vec::new(),
             helpers: vec![screen, bus_daemon],
         };
-        desktop.start_keyring().await;
-        desktop
+        session.start_keyring().await;
+        session
     }
 
     /// Starts the program and waits for its window.
@@ -190,7 +191,7 @@ impl Desktop {
         self.home.path().join(format!("printed-{start}.txt"))
     }
 
-    /// A program on this desktop, knowing nothing of the one the tests run on.
+    /// A program in this session, isolated from the one that runs the tests.
     fn command(&self, program: &str) -> Command {
         let home = self.home.path();
         let mut command = Command::new(program);
