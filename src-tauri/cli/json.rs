@@ -291,29 +291,15 @@ pub(super) mod tests {
 
     pub fn sample() -> Job {
         Job {
-            id: "task:7".into(),
-            parent: None,
-            external_id: None,
-            name: None,
-            queue: None,
-            user: None,
-            state: JobState::Unknown("paused".into()),
             progress: Some(50.0),
             detail: Json::parse(r#"{"b":1.50,"a":2}"#),
-            message: None,
-            error: None,
-            stack: None,
-            attempt: None,
-            max_attempts: None,
-            data: None,
-            result: None,
             created_at: Some("2025-09-26T17:20:00.5+02:00".parse().unwrap()),
-            started_at: None,
-            finished_at: None,
-            updated_at: None,
-            extra: Default::default(),
-            source: Source::Http,
-            last_seen: Timestamp::UNIX_EPOCH,
+            ..Job::new(
+                "task:7",
+                JobState::Unknown("paused".into()),
+                Source::Http,
+                Timestamp::UNIX_EPOCH,
+            )
         }
     }
 

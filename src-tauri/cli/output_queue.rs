@@ -154,11 +154,7 @@ mod tests {
     use jobwatch_core::model::{Diagnostic, Job, JobState, Metric, Source};
 
     fn job(id: &str, state: JobState) -> StreamEvent {
-        let job: Job = serde_json::from_value(serde_json::json!({
-            "id": id, "state": state.word(), "source": Source::Socket,
-            "heard_at": "1970-01-01T00:00:00Z",
-        }))
-        .unwrap();
+        let job = Job::new(id, state, Source::Socket, jiff::Timestamp::UNIX_EPOCH);
         StreamEvent::Job { server: ServerId("s".to_owned()), job: Arc::new(job), named: false }
     }
 

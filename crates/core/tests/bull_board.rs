@@ -199,28 +199,8 @@ fn actions_name_the_bullmq_id_and_the_queue_and_nothing_else() {
 
 fn job(state: JobState) -> Job {
     Job {
-        id: RUN.into(),
-        parent: None,
         external_id: Some("42".to_owned()),
-        name: None,
         queue: Some("{email}".to_owned()),
-        user: None,
-        state,
-        progress: None,
-        detail: None,
-        message: None,
-        error: None,
-        stack: None,
-        attempt: None,
-        max_attempts: None,
-        data: None,
-        result: None,
-        created_at: None,
-        started_at: None,
-        finished_at: None,
-        updated_at: None,
-        extra: Default::default(),
-        source: Source::Http,
-        last_seen: "2026-01-01T00:00:00Z".parse().unwrap(),
+        ..Job::new(RUN, state, Source::Http, "2026-01-01T00:00:00Z".parse().unwrap())
     }
 }

@@ -129,11 +129,10 @@ fn at(seconds: i64) -> String {
 }
 
 fn job(id: &str, queue: Option<&str>, state: JobState) -> Job {
-    serde_json::from_value(json!({
-        "id": id, "queue": queue, "state": state.word(), "source": Source::History,
-        "heard_at": at(-600), "finished_at": state.terminal().then(|| at(-600)),
-    }))
-    .unwrap()
+    let before = at(-600).parse().unwrap();
+    let finished_at = state.terminal().then_some(before);
+    let queue = queue.map(str::to_owned);
+    Job { queue, finished_at, ..Job::new(id, state, Source::History, before) }
 }
 
 fn progress(queue: &str, value: u32, second: i64) -> Value {

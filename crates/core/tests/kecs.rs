@@ -241,28 +241,7 @@ fn an_admin_address_that_cannot_be_used_is_named() {
 
 fn job(state: JobState) -> Job {
     Job {
-        id: "abc123".into(),
-        parent: None,
-        external_id: None,
-        name: None,
         queue: Some("blue".to_owned()),
-        user: None,
-        state,
-        progress: None,
-        detail: None,
-        message: None,
-        error: None,
-        stack: None,
-        attempt: None,
-        max_attempts: None,
-        data: None,
-        result: None,
-        created_at: None,
-        started_at: None,
-        finished_at: None,
-        updated_at: None,
-        extra: Default::default(),
-        source: Source::Http,
-        last_seen: "2026-01-01T00:00:00Z".parse().unwrap(),
+        ..Job::new("abc123", state, Source::Http, "2026-01-01T00:00:00Z".parse().unwrap())
     }
 }

@@ -8,7 +8,7 @@ mod support;
 use std::collections::VecDeque;
 
 use jobwatch_core::dialect::{Dialect, FetchRequest, FetchResponse, Incoming, LogFrom, LogPart};
-use jobwatch_core::model::{Job, Json, Update};
+use jobwatch_core::model::{Job, JobState, Json, Source, Update};
 use jobwatch_core::server::DialectKind;
 use serde_json::{Value, json};
 use support::speaking;
@@ -144,11 +144,10 @@ impl Server {
 }
 
 fn job() -> Job {
-    let mut job: Job = serde_json::from_value(json!({
-        "id": "01999d2e-7d0c-7b11-8d3a-2f8a1f0e9c11", "state": "running", "queue": "blue",
-        "source": "http", "heard_at": "2026-01-01T00:00:00Z",
-    }))
-    .unwrap();
+    let id = "01999d2e-7d0c-7b11-8d3a-2f8a1f0e9c11";
+    let at = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut job = Job::new(id, JobState::Running, Source::Http, at);
+    job.queue = Some("blue".to_owned());
     job.extra.insert("containers".to_owned(), Json::parse(r#"[{"name":"web"}]"#).unwrap());
     job
 }

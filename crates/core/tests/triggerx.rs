@@ -245,31 +245,7 @@ fn where_the_owners_jobs_cannot_be_listed_the_newest_tasks_are_shown() {
 }
 
 fn job(id: &str, state: JobState) -> Job {
-    Job {
-        id: id.into(),
-        parent: None,
-        external_id: None,
-        name: None,
-        queue: None,
-        user: None,
-        state,
-        progress: None,
-        detail: None,
-        message: None,
-        error: None,
-        stack: None,
-        attempt: None,
-        max_attempts: None,
-        data: None,
-        result: None,
-        created_at: None,
-        started_at: None,
-        finished_at: None,
-        updated_at: None,
-        extra: Default::default(),
-        source: Source::Http,
-        last_seen: "2026-01-01T00:00:00Z".parse().unwrap(),
-    }
+    Job::new(id, state, Source::Http, "2026-01-01T00:00:00Z".parse().unwrap())
 }
 
 #[test]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::sparse::{Plain, Sparse};
 use super::{Baseline, Change, Transition, TransitionKind};
-use crate::model::{Extra, Finality, Job, JobId, JobPatch, JobState, Source};
+use crate::model::{Finality, Job, JobId, JobPatch, JobState, Source};
 use crate::time::{Mono, Now};
 
 mod age;
@@ -193,31 +193,12 @@ impl Entry {
             (None, _) if patch.progress.is_some() => JobState::Running,
             (None, _) => JobState::Queued,
         };
-        let mut entry = Entry::new(Arc::new(Job {
-            id: id.clone(),
-            parent: None,
-            external_id: None,
-            name: None,
-            queue: None,
-            user: None,
-            state: state.clone(),
-            progress: None,
-            detail: None,
-            message: None,
-            error: None,
-            stack: None,
-            attempt: None,
-            max_attempts: None,
-            data: None,
-            result: None,
-            created_at: None,
-            started_at: None,
-            finished_at: None,
-            updated_at: None,
-            extra: Extra::new(),
-            source: context.source,
-            last_seen: context.now.wall,
-        }));
+        let mut entry = Entry::new(Arc::new(Job::new(
+            id.clone(),
+            state.clone(),
+            context.source,
+            context.now.wall,
+        )));
         entry.hear(context);
         entry.note_failure(patch.failed_before.as_deref());
         entry.clock_stands_still(patch, context);

@@ -254,29 +254,10 @@ pub(in crate::notify) mod tests {
     pub(in crate::notify) fn job(name: Option<&str>, seconds: Option<i64>) -> Job {
         let start = Timestamp::UNIX_EPOCH;
         Job {
-            id: "42".into(),
-            parent: None,
-            external_id: None,
             name: name.map(str::to_owned),
-            queue: None,
-            user: None,
-            state: JobState::Failed,
-            progress: None,
-            detail: None,
-            message: None,
-            error: None,
-            stack: None,
-            attempt: None,
-            max_attempts: None,
-            data: None,
-            result: None,
-            created_at: None,
             started_at: Some(start),
             finished_at: seconds.map(|s| start + jiff::SignedDuration::from_secs(s)),
-            updated_at: None,
-            extra: Default::default(),
-            source: Source::Socket,
-            last_seen: start,
+            ..Job::new("42", JobState::Failed, Source::Socket, start)
         }
     }
 

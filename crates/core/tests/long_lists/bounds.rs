@@ -1,6 +1,6 @@
 //! Bounds that a server or a list sets, each of which is said or worked around.
 
-use jobwatch_core::model::{Job, JobState, Topic};
+use jobwatch_core::model::{Job, JobState, Source, Topic};
 use jobwatch_core::server::DialectKind;
 use serde_json::{Value, json};
 
@@ -32,12 +32,9 @@ fn runs_that_may_have_succeeded_are_not_believed_to_have_failed_however_many_end
 
 #[test]
 fn after_a_restart_better_bull_board_is_read_back_to_the_runs_that_are_known() {
-    let known = |n: usize| -> Job {
-        serde_json::from_value(json!({
-            "id": run_id(n), "state": "completed", "source": "http",
-            "heard_at": "2026-01-01T00:00:00Z",
-        }))
-        .unwrap()
+    let known = |n: usize| {
+        let at = "2026-01-01T00:00:00Z".parse().unwrap();
+        Job::new(run_id(n), JobState::Completed, Source::Http, at)
     };
     let remembering = || {
         let mut dialect = speaking(DialectKind::BullBoard, None);

@@ -111,29 +111,10 @@ impl JobServer {
             self.remembered.insert(job.id.clone(), true);
             let begun = wall(-3_600_000);
             jobs.push(Job {
-                id: job.id.as_str().into(),
-                parent: None,
-                external_id: None,
-                name: None,
                 queue: Some(job.queue.to_owned()),
-                user: None,
-                state: JobState::Running,
                 progress: Some(1.0),
-                detail: None,
-                message: None,
-                error: None,
-                stack: None,
                 attempt: self.speech.counted.then_some(1),
-                max_attempts: None,
-                data: None,
-                result: None,
-                created_at: None,
-                started_at: None,
-                finished_at: None,
-                updated_at: None,
-                extra: Default::default(),
-                source: Source::History,
-                last_seen: begun,
+                ..Job::new(job.id.as_str(), JobState::Running, Source::History, begun)
             });
         }
         jobs

@@ -144,13 +144,8 @@ mod tests {
     use jobwatch_core::model::{JobState, Source};
 
     fn job(id: &str, external: Option<&str>) -> Job {
-        let mut job: Job = serde_json::from_value(serde_json::json!({
-            "id": id, "state": JobState::Failed.word(), "source": Source::Http,
-            "heard_at": "1970-01-01T00:00:00Z",
-        }))
-        .unwrap();
-        job.external_id = external.map(str::to_owned);
-        job
+        let job = Job::new(id, JobState::Failed, Source::Http, Timestamp::UNIX_EPOCH);
+        Job { external_id: external.map(str::to_owned), ..job }
     }
 
     fn at(ms: u64) -> Now {

@@ -225,15 +225,12 @@ impl Waiting {
 mod tests {
     use super::*;
     use jobwatch_core::jobs::TransitionKind;
-    use jobwatch_core::model::JobState;
+    use jobwatch_core::model::{JobState, Json, Source};
 
     fn job(id: usize, bytes: usize) -> Arc<Job> {
-        let text = format!(
-            r#"{{"id":"{id}","state":"running","result":"{}","source":"http","heard_at":"{}"}}"#,
-            "x".repeat(bytes),
-            Timestamp::UNIX_EPOCH
-        );
-        Arc::new(serde_json::from_str(&text).unwrap())
+        let result = Some(Json::from(&serde_json::Value::from("x".repeat(bytes))));
+        let job = Job::new(id.to_string(), JobState::Running, Source::Http, Timestamp::UNIX_EPOCH);
+        Arc::new(Job { result, ..job })
     }
 
     fn server() -> ServerId {

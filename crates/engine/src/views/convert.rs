@@ -250,31 +250,7 @@ mod tests {
     use super::*;
 
     fn job(state: JobState) -> Job {
-        Job {
-            id: "1".into(),
-            parent: None,
-            external_id: None,
-            name: None,
-            queue: None,
-            user: None,
-            state,
-            progress: None,
-            detail: None,
-            message: None,
-            error: None,
-            stack: None,
-            attempt: None,
-            max_attempts: None,
-            data: None,
-            result: None,
-            created_at: None,
-            started_at: None,
-            finished_at: None,
-            updated_at: None,
-            extra: Default::default(),
-            source: Source::Http,
-            last_seen: Timestamp::UNIX_EPOCH,
-        }
+        Job::new("1", state, Source::Http, Timestamp::UNIX_EPOCH)
     }
 
     fn row(job: &Job) -> JobRow {

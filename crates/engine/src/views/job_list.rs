@@ -310,29 +310,12 @@ mod tests {
     fn job(id: u32, state: JobState, second: i64) -> Arc<Job> {
         let at = Timestamp::from_second(1_700_000_000 + second).unwrap();
         Arc::new(Job {
-            id: format!("job-{id}").into(),
-            parent: None,
-            external_id: None,
             name: Some(format!("Work {id}")),
             queue: Some(format!("queue-{}", id % 3)),
-            user: None,
-            state,
-            progress: None,
-            detail: None,
-            message: None,
-            error: None,
-            stack: None,
-            attempt: None,
-            max_attempts: None,
-            data: None,
-            result: None,
             created_at: Some(at),
             started_at: Some(at),
-            finished_at: None,
             updated_at: Some(at),
-            extra: Default::default(),
-            source: Source::Socket,
-            last_seen: at,
+            ..Job::new(format!("job-{id}"), state, Source::Socket, at)
         })
     }
 
