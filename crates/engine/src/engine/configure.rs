@@ -453,7 +453,6 @@ impl State {
         drop(self.take_out(connection));
         self.history.forget(id.clone());
         self.forget_notices(id);
-        self.notifier.forget(id, connection);
         tracing::info!(server = %id, "a server was removed");
         Ok(had_key)
     }
@@ -579,9 +578,8 @@ impl State {
 
     pub(super) fn set_preferences(&mut self, patch: PreferencesPatch) {
         patch.apply(&mut self.preferences);
-        self.notifier.set_rules(&self.preferences);
+        self.update_notifier();
         self.set_log_budget();
-        self.end_dnd();
         self.views.overview_changed();
     }
 
@@ -592,7 +590,7 @@ impl State {
         self.views.everything_changed();
         let Some(ids) = read.ids else { return };
         self.preferences = read.settings.preferences;
-        self.notifier.set_rules(&self.preferences);
+        self.update_notifier();
         self.set_log_budget();
         // Taken out by hand, a server is gone as it would be after a restart: its history and its
         // key stay.

@@ -8,8 +8,7 @@ mod change;
 mod configure;
 mod detail;
 mod diagnostics;
-mod digest;
-mod dnd;
+mod inbox;
 mod logs;
 mod logview;
 mod notices;
@@ -170,14 +169,15 @@ impl Engine {
                 let known = history.remembered(server.id.clone()).await;
                 remembered.push((server, key, known));
             }
-            let (notices, ends) = (history.notices().await, history.ends(notify::RECENT).await);
+            let (notices, ends) =
+                (history.notices().await, history.ends(jobwatch_core::notify::RECENT).await);
             // All of it is read before the first server is dialled: what comes of a connection
             // would wait, and be taken for late.
             for (server, key, known) in remembered {
                 state.add_server(server, key, known);
             }
             state.take_notices(notices);
-            state.take_ends(ends);
+            state.notify(|notifier, _, world| notifier.learn_recent(ends, world));
             // Its thread ends with the last that may ask it.
             drop(history);
             state.run(taken, replied, log_events).await;
@@ -280,15 +280,7 @@ impl Engine {
 
     /// What the user has in front of them, so that no popup tells them what they see.
     pub async fn looking_at(&self, focused: bool, job: Option<OpenJob>) {
-        let _ = self
-            .request(move |state| {
-                state.focused = focused;
-                state.looking_at = job.filter(|_| focused);
-                if let Some(OpenJob { server, job }) = state.looking_at.clone() {
-                    state.looked_at(&ServerId(server), &job.into());
-                }
-            })
-            .await;
+        let _ = self.request(move |state| state.attend(focused, job)).await;
     }
 
     /// A popup was clicked: asks the window to show this job, or its log, and marks its notices as
@@ -322,7 +314,7 @@ impl Engine {
 
     /// The desktop is set not to disturb, or no longer: popups wait until then.
     pub fn desktop_quiet(&self, quiet: bool) {
-        self.send(move |state| state.set_desktop_quiet(quiet));
+        self.send(move |state| state.set_desktop_dnd(quiet));
     }
 
     /// A popup that tells of several jobs was clicked: asks the window to show the notices.

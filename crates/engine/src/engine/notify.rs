@@ -1,189 +1,231 @@
-//! What happens, and which of it the user's rules want told.
+//! Performs what the notifier decides: records notices, shows and withdraws popups, runs programs.
+//!
+//! A notice goes to the history first; its popup is shown once the history answers that it is new
+//! and written. Which popup shows it is noted before the desktop gets that popup, and that it was
+//! taken afterwards. So a program that is killed leaves notices of two sorts: those that were never
+//! on their way to the desktop are sent at the next start, with all that ended meanwhile; those that
+//! may or may not have been shown are shown once more by the same popup, which replaces the first in
+//! place.
 
-use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::connection::ConnectionState;
-use jobwatch_core::jobs::{Transition, TransitionKind};
+use jobwatch_core::dialect::ActionKind;
+use jobwatch_core::jobs::Transition;
 use jobwatch_core::model::{Job, JobId, JobState};
-use jobwatch_core::notify::decision::{Actions, ActiveRule, Decision};
-use jobwatch_core::notify::rules::{Event, EventKind, Rule};
-use jobwatch_core::notify::stats::RunStats;
-use jobwatch_core::notify::{self, Notice};
+use jobwatch_core::notify::decision::{Actions, ActiveRule};
+use jobwatch_core::notify::dnd::{DoNotDisturb, Muted};
+use jobwatch_core::notify::popups::Popup as Due;
+use jobwatch_core::notify::{
+    Attention, Effect, Notice, Notifier, Reach, Settings, Tone, Watch, World,
+};
 use jobwatch_core::server::ServerId;
-use jobwatch_core::time::Mono;
+use jobwatch_core::time::Now;
 
-use super::Engine;
+use super::inbox::Inbox;
 use super::servers::Entry;
 use super::state::State;
 use crate::driver::ConnectionId;
-use crate::history::{Announcement, End};
-use crate::views::{NoticeRule, Preferences, RuleExample, RuleTrial, UserError};
+use crate::history::{HandedPopup, StoredNotice};
+use crate::ports::{Button, Popup, StreamEvent};
+use crate::views::job_index::JobIndex;
+use crate::views::{NoticeRule, OpenJob, Preferences, QuietHours};
 
-/// Happenings that a new rule is tried against.
-pub(super) const RECENT: usize = 100;
-/// Of those, how many are named.
-const EXAMPLES: usize = 5;
-/// Between looks for jobs that take unusually long.
-const SLOW: Duration = Duration::from_secs(5);
-/// What a job that began is called is waited for for so long,
-const NAME: Duration = Duration::from_secs(5);
-/// and for so many.
-const MAX_UNNAMED: usize = 1_000;
-/// Running jobs whose beginnings are remembered.
-const MAX_RUNNING: usize = 50_000;
-/// Slow jobs that were told; beyond it the ledger alone keeps them from being told twice.
-const MAX_SLOW: usize = 10_000;
+/// Popups that may be on their way to the desktop; others wait until it has taken one of them.
+const ON_THEIR_WAY: usize = 8;
 
-/// Something that happened lately.
-#[derive(Debug)]
-pub(super) struct RecentEvent {
-    what: Event,
-    /// What it was told as, or would have been.
-    notice: Notice,
-    place: String,
+/// What the notifier may ask about.
+struct Facts<'a> {
+    servers: &'a [Entry],
+    jobs: &'a JobIndex,
+    inbox: &'a Inbox,
 }
 
-/// A connection that is lost.
-#[derive(Debug)]
-struct Outage {
-    since: Mono,
-    notified: bool,
+impl Facts<'_> {
+    fn entry(&self, server: &ServerId) -> Option<&Entry> {
+        self.servers.iter().find(|entry| entry.server.id == *server)
+    }
 }
 
-/// What happened before, and which of what happens now is told.
-#[derive(Debug, Default)]
-pub(super) struct Notifier {
-    rules: Vec<ActiveRule>,
-    stats: RunStats,
-    recent: VecDeque<RecentEvent>,
-    slow_notified: HashSet<(ConnectionId, JobId, u32)>,
-    slow_looked: Option<Mono>,
-    outages: HashMap<ConnectionId, Outage>,
-    /// When jobs that run were heard to begin, for those of which the server does not say it (yet).
-    began: HashMap<(ConnectionId, JobId), Timestamp>,
-    /// Jobs that began and whose names are not known yet, with when they did.
-    unnamed: Vec<(ConnectionId, Transition, Mono)>,
-}
+impl World for Facts<'_> {
+    fn server_name(&self, server: &ServerId) -> Option<&str> {
+        self.entry(server).map(|entry| entry.server.name.as_str())
+    }
 
-impl Notifier {
-    /// Puts the user's rules in force. One that cannot be used tells nothing; the settings say so.
-    pub(super) fn set_rules(&mut self, preferences: &Preferences) {
-        let rules = preferences.rules.iter().filter(|rule| rule.on);
-        let active = |rule: &NoticeRule| {
-            let actions = Actions {
-                popup: rule.popup,
-                breaks_through: rule.breaches,
-                run: rule.run.clone(),
-                post: rule.post_url().ok().map(String::from),
+    fn has_listed(&self, server: &ServerId) -> bool {
+        self.entry(server).is_some_and(Entry::has_listed)
+    }
+
+    fn connections(&self, visit: &mut dyn FnMut(&ServerId, Reach<'_>)) {
+        for entry in self.servers {
+            let reach = match entry.status.state {
+                ConnectionState::Live | ConnectionState::Polling => Reach::Up,
+                ConnectionState::Paused => Reach::Paused,
+                ConnectionState::Partly
+                | ConnectionState::Connecting
+                | ConnectionState::Offline
+                | ConnectionState::Refused => {
+                    Reach::Down(entry.status.reason.as_deref().unwrap_or_default())
+                }
             };
-            Some(ActiveRule { rule: rule.rule().ok()?, actions })
-        };
-        self.rules = rules.filter_map(active).collect();
-    }
-
-    fn wants(&self, kind: EventKind) -> bool {
-        self.rules.iter().any(|rule| rule.rule.kinds.contains(&kind))
-    }
-
-    /// What the rules decide about something; whether it is muted is known once it has words.
-    fn decide(&self, what: &Event) -> Decision {
-        Decision::of(what.clone(), &self.rules, false)
-    }
-
-    fn remember(&mut self, event: RecentEvent) {
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
+            visit(&entry.server.id, reach);
         }
-        self.recent.push_back(event);
     }
 
-    /// The last happening that a rule would tell, or the last of a job at all.
-    pub(super) fn last(&self, rule: &Rule) -> Option<&RecentEvent> {
-        let of_jobs = || self.recent.iter().rev().filter(|recent| recent.notice.job.is_some());
-        of_jobs().find(|recent| rule.matches(&recent.what)).or_else(|| of_jobs().next())
+    fn running(&self, visit: &mut dyn FnMut(&ServerId, &Arc<Job>, SignedDuration)) {
+        // What a server that does not answer reported last may have ended since.
+        for entry in self.servers.iter().filter(|entry| entry.status.answers()) {
+            let Some(machine) = entry.machine() else { continue };
+            for id in machine.job_store().open_ids() {
+                if let Some(job) = self.jobs.job(entry.connection, id) {
+                    visit(&entry.server.id, job, entry.clock_ahead());
+                }
+            }
+        }
     }
 
-    pub(super) fn forget(&mut self, server: &ServerId, connection: ConnectionId) {
-        self.stats.forget(server);
-        self.recent.retain(|recent| recent.what.server != *server);
-        self.slow_notified.retain(|(of, ..)| *of != connection);
-        self.began.retain(|(of, _), _| *of != connection);
-        self.outages.remove(&connection);
+    fn job(&self, server: &ServerId, job: &JobId) -> Option<Arc<Job>> {
+        self.jobs.job(self.entry(server)?.connection, job).cloned()
+    }
+
+    fn watch(&self, server: &ServerId, job: &Job) -> Watch {
+        let entry = self.entry(server);
+        let watched = entry.is_some_and(|entry| entry.watches(job));
+        Watch { watched, closely: entry.is_some_and(|entry| entry.watches_closely(job)) }
+    }
+
+    fn is_read(&self, notice: i64) -> bool {
+        self.inbox.is_read(notice)
+    }
+
+    fn covered_by(&self, summary: &StoredNotice) -> Vec<StoredNotice> {
+        self.inbox.covered_by(summary)
+    }
+
+    fn shown_by(&self, popup_id: u64, count: usize) -> Vec<(i64, Notice)> {
+        self.inbox.shown_by(popup_id, count)
     }
 }
 
-impl RecentEvent {
-    /// Where it happened, and the notice of it.
-    pub(super) fn as_notice(&self) -> (String, Notice) {
-        (self.place.clone(), self.notice.clone())
-    }
-}
-
-/// What a job's happening is, in the words of rules.
-fn event_of(entry: &Entry, job: &Job, kind: EventKind, lasted: Option<Duration>) -> Event {
-    Event {
-        kind,
-        server: entry.server.id.clone(),
-        name: job.title().to_owned(),
-        queue: job.queue.clone(),
-        user: job.user.clone(),
-        lasted,
-        watched: entry.watches_closely(job),
-    }
-}
-
-impl Engine {
-    /// What a rule would have told of what happened lately.
-    ///
-    /// # Errors
-    /// When the rule cannot be used.
-    pub async fn try_rule(&self, rule: NoticeRule) -> Result<RuleTrial, UserError> {
-        self.request(move |state| state.try_rule(&rule)).await?
-    }
-
-    /// Does what a rule would do besides telling, on the last happening that it would tell; answers
-    /// how each went.
-    ///
-    /// # Errors
-    /// When the rule cannot be used or does nothing, or nothing has happened yet.
-    pub async fn run_rule(&self, rule: NoticeRule) -> Result<Vec<String>, UserError> {
-        Ok(self.request(move |state| state.plan_run(&rule)).await??.await)
+/// The user's choices, as the notifier knows them. A rule that cannot be used matches nothing, and
+/// quiet hours that cannot be read are none; the settings say so.
+pub(super) fn settings(preferences: &Preferences) -> Settings {
+    let active = |rule: &NoticeRule| {
+        let actions = Actions {
+            popup: rule.popup,
+            breaks_through: rule.breaches,
+            run: rule.run.clone(),
+            post: rule.post_url().ok().map(String::from),
+        };
+        Some(ActiveRule { rule: rule.rule().ok()?, actions })
+    };
+    let muted = preferences.muted.iter().cloned().map(|mute| Muted {
+        server: ServerId(mute.server),
+        name: mute.name,
+        error: mute.error,
+        queue: mute.queue,
+    });
+    let snoozed_until =
+        preferences.snoozed_until.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    Settings {
+        rules: preferences.rules.iter().filter(|rule| rule.on).filter_map(active).collect(),
+        muted: muted.collect(),
+        dnd: DoNotDisturb {
+            hours: preferences.quiet_hours.iter().filter_map(QuietHours::hours).collect(),
+            snoozed_until,
+            desktop: false,
+            failures_break_through: preferences.quiet_lets_failures,
+        },
+        popups: preferences.popups,
     }
 }
 
 impl State {
-    /// Learns from what was before this run: how jobs ended, and how long they took.
-    pub(super) fn learn_stats(&mut self, server: &ServerId, jobs: &[Arc<Job>]) {
-        let ended = jobs.iter().filter(|job| job.state.terminal() && job.name.is_some());
-        let mut ended: Vec<(Timestamp, &Job)> =
-            ended.map(|job| (job.finished_at.unwrap_or(job.last_seen), &**job)).collect();
-        ended.sort_by_key(|(at, _)| *at);
-        for (at, job) in ended {
-            self.notifier.stats.ended(server, job.title(), &job.state, at, job.took());
+    /// Calls the notifier with what it may ask about, and performs what is to be done by then.
+    pub(super) fn notify<T>(
+        &mut self,
+        call: impl FnOnce(&mut Notifier, Now, &dyn World) -> T,
+    ) -> T {
+        let now = self.clock.now();
+        let (servers, jobs, inbox) = (&self.servers, &self.jobs, &self.inbox);
+        let facts = Facts { servers, jobs, inbox };
+        let answer = call(&mut self.notifier, now, &facts);
+        let room = ON_THEIR_WAY.saturating_sub(self.popups.len());
+        for effect in self.notifier.poll(now, room, &facts) {
+            self.perform_effect(effect);
+        }
+        answer
+    }
+
+    fn perform_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Record(announcement) => self.history.announce(*announcement),
+            Effect::Publish(notice) => self.sink(|| StreamEvent::Notice(notice)),
+            Effect::Show(popup) => self.show(popup),
+            Effect::Withdraw(popup_id) => self.withdraw(popup_id),
+            Effect::Shown(ids) => self.history.shown(ids),
+            Effect::Dismiss(ids) => self.dismiss(ids, true),
+            Effect::Run(run) => self.run_programs(&run),
         }
     }
 
-    /// Takes in what happened last in earlier runs, so that a rule can be tried at once.
-    pub(super) fn take_ends(&mut self, ends: Vec<End>) {
-        let mut stats = RunStats::default();
-        for (server, step, job) in ends {
-            let kind = stats.ended(&server, job.title(), &step.to, step.at, job.took());
-            let (Some(kind), Ok(entry)) = (kind, self.named(&server)) else { continue };
-            let what = event_of(entry, &job, kind, job.took());
-            let place = entry.server.name.clone();
-            let trigger = Decision::of(what.clone(), &[], false).trigger();
-            let Some(notice) = notify::outcome(&server, &place, &job, &step, trigger) else {
-                continue;
-            };
-            self.notifier.remember(RecentEvent { what, notice, place });
+    /// Performs what is due.
+    pub(super) fn notify_if_due(&mut self) {
+        let now = self.clock.now().mono;
+        if self.notifier.deadline().is_some_and(|due| due <= now) {
+            self.notify(|_, _, _| ());
         }
     }
 
-    /// A step of a job that is watched; answers whether it was handed to the history with a notice.
-    pub(super) fn step_happened(
+    /// Lets the notifier look at the time. To be called about once a second.
+    pub(super) fn tick_notifier(&mut self) {
+        self.notify(|notifier, now, world| notifier.tick(now, TimeZone::system(), world));
+        let until = self.quiet_until();
+        if self.quiet_shown != until {
+            self.quiet_shown = until;
+            self.views.overview_changed();
+        }
+    }
+
+    /// Until when popups are held back, in ms since 1970; `None` while they are not.
+    pub(super) fn quiet_until(&self) -> Option<i64> {
+        let until = self.notifier.quiet_until(self.clock.now())?;
+        Some(until.as_millisecond())
+    }
+
+    /// The user's choices have changed.
+    pub(super) fn update_notifier(&mut self) {
+        let settings = settings(&self.preferences);
+        self.notify(|notifier, now, world| notifier.set_settings(settings, now, world));
+    }
+
+    /// The desktop is set not to disturb, or no longer.
+    pub(super) fn set_desktop_dnd(&mut self, dnd: bool) {
+        self.notify(|notifier, now, world| notifier.set_desktop_dnd(dnd, now, world));
+        self.views.overview_changed();
+    }
+
+    /// The user has this in front of them.
+    pub(super) fn attend(&mut self, focused: bool, job: Option<OpenJob>) {
+        let job = job.filter(|_| focused);
+        let job = job.map(|open| (ServerId(open.server), JobId::from(open.job)));
+        self.notify(|notifier, _, _| notifier.attend(Attention { focused, job }));
+    }
+
+    /// A popup has left the screen.
+    pub(super) fn popup_closed(&mut self, popup_id: u64) {
+        self.notifier.closed(popup_id);
+    }
+
+    /// An earlier run of the program left these on the screen, as far as is known.
+    pub(super) fn popups_left(&mut self, popup_ids: Vec<u64>) {
+        self.notifier.left(popup_ids);
+    }
+
+    /// A step of a job that is watched. Whether it was handed to the history with a notice.
+    pub(super) fn notify_of_step(
         &mut self,
         connection: ConnectionId,
         job: &Arc<Job>,
@@ -192,261 +234,120 @@ impl State {
         let Some(server) = self.entry(connection).map(|entry| entry.server.id.clone()) else {
             return false;
         };
-        let mut lasted = job.took();
-        let kind = match step.kind {
-            TransitionKind::Outcome | TransitionKind::Discovered => {
-                let began = self.notifier.began.remove(&(connection, job.id.clone()));
-                let heard = |began| Duration::try_from(step.at.duration_since(began)).ok();
-                lasted = lasted.or_else(|| heard(job.started_at.or(began)?));
-                let (name, to) = (job.title(), &step.to);
-                let kind = self.notifier.stats.ended(&server, name, to, step.at, lasted);
-                kind.filter(|_| step.kind == TransitionKind::Outcome)
-            }
-            TransitionKind::Moved if step.to.lost() => {
-                self.notifier.began.remove(&(connection, job.id.clone()));
-                Some(EventKind::Gone)
-            }
-            TransitionKind::Moved => {
-                let begins = step.to == JobState::Running && step.from != Some(JobState::Running);
-                if begins && self.notifier.began.len() < MAX_RUNNING {
-                    self.notifier.began.insert((connection, job.id.clone()), step.at);
-                }
-                begins.then_some(EventKind::Started)
-            }
-            TransitionKind::AttemptFailed => None,
-        };
-        let Some(kind) = kind else { return false };
-        // The socket often tells that a job began before HTTP tells what it is called.
-        if kind == EventKind::Started
-            && job.name.is_none()
-            && self.notifier.unnamed.len() < MAX_UNNAMED
-        {
-            let now = self.clock.now().mono;
-            self.notifier.unnamed.push((connection, step.clone(), now));
-            return false;
-        }
-        self.notify_of(connection, job, step, kind, lasted)
+        self.notify(|notifier, now, world| notifier.step(&server, job, step, now, world))
     }
 
-    /// Tells of jobs that began, once they have a name or it was waited for long enough.
-    fn watch_unnamed(&mut self) {
-        let now = self.clock.now().mono;
-        for (connection, step, since) in std::mem::take(&mut self.notifier.unnamed) {
-            let Some(job) = self.jobs.job(connection, &step.job).cloned() else { continue };
-            if job.name.is_none() && now.since(since) < NAME {
-                self.notifier.unnamed.push((connection, step, since));
-            } else {
-                // Its step was written when it began.
-                self.notify_of(connection, &job, &step, EventKind::Started, None);
-            }
-        }
-    }
-
-    /// Tells of a step if a rule wants it; answers whether it was handed to the history with it.
-    fn notify_of(
+    /// The history has written a notice that is new, and that covers others.
+    pub(super) fn recorded(
         &mut self,
-        connection: ConnectionId,
-        job: &Arc<Job>,
-        step: &Transition,
-        kind: EventKind,
-        lasted: Option<Duration>,
-    ) -> bool {
-        let Some(entry) = self.entry(connection) else { return false };
-        let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
-        let what = event_of(entry, job, kind, lasted);
-        let decision = self.notifier.decide(&what);
-        let trigger = decision.trigger();
-        let notice = match kind {
-            EventKind::Started => {
-                Some(notify::running(&server, &place, job, None, step.at, trigger))
+        mut stored: StoredNotice,
+        away: bool,
+        job: Option<Arc<Job>>,
+        covers: &[i64],
+    ) {
+        self.inbox.covered(covers, stored.id);
+        let server = &stored.notice.server;
+        // Of a server that was removed meanwhile nothing is listed any more.
+        if server.0.is_empty() || self.named(server).is_ok() {
+            if self.inbox.was_read_early(&stored) {
+                stored.read = true;
+                self.history.read(vec![stored.id], true);
             }
-            _ => notify::outcome(&server, &place, job, step, trigger),
+            self.inbox.push(stored.clone());
+            let duplicates = self.inbox.duplicates(&stored);
+            if !duplicates.is_empty() {
+                self.dismiss(duplicates, true);
+            }
+            self.views.notices_changed();
+        }
+        self.notify(|notifier, now, world| notifier.recorded(&stored, away, job, now, world));
+    }
+
+    /// Lists what earlier runs recorded, once the servers are there, and takes over what they did
+    /// not get to show.
+    pub(super) fn take_notices(&mut self, notices: Vec<StoredNotice>) {
+        self.take_over_notices(notices, true);
+    }
+
+    /// Lists what another program on the same data recorded; once that has ended, takes over what it
+    /// did not get to show.
+    pub(super) fn elsewhere(&mut self, notices: Vec<StoredNotice>, taken_over: bool) {
+        self.take_over_notices(notices, taken_over);
+        self.views.notices_changed();
+    }
+
+    /// Notices come newest first.
+    fn take_over_notices(&mut self, notices: Vec<StoredNotice>, send: bool) {
+        let unsent = |stored: &&StoredNotice| send && !stored.shown && !stored.read;
+        let unsent: Vec<_> = notices.iter().rev().filter(unsent).cloned().collect();
+        for stored in notices.into_iter().rev() {
+            if self.inbox.by_id(stored.id).is_none() {
+                self.inbox.push(stored);
+            }
+        }
+        self.notify(|notifier, now, world| notifier.unsent(unsent, now, world));
+    }
+
+    /// Drops the notices of a server that was removed.
+    pub(super) fn forget_notices(&mut self, server: &ServerId) {
+        self.inbox.forget(server);
+        self.notify(|notifier, _, _| notifier.forget(server));
+        self.views.notices_changed();
+    }
+
+    /// Hands a popup to the desktop. That it is on its way is noted before, that it was taken
+    /// afterwards.
+    fn show(&mut self, due: Due) {
+        let Some(desktop) = self.desktop() else { return };
+        let (popup_id, ids) = (due.popup_id, due.ids);
+        let (buttons, sound) = (self.buttons(&due.notice), self.preferences.sound);
+        let id = ids.iter().copied().max_by_key(|id| id.unsigned_abs()).unwrap_or(0);
+        let urgent = self.preferences.critical_failures && due.notice.tone == Tone::Bad;
+        let popup = Popup { popup_id, id, notice: due.notice, buttons, sound, urgent };
+        let (history, showing) = (self.history(), self.popups.token());
+        history.handed(HandedPopup { popup_id, count: due.count }, ids.clone());
+        let taken = self.history();
+        let settled = move || {
+            taken.shown(ids);
+            drop(showing);
         };
-        let Some(notice) = notice else { return false };
-        self.notifier.remember(RecentEvent { what, notice: notice.clone(), place });
-        if !decision.notifies() {
-            return false;
-        }
-        if kind == EventKind::Started {
-            // Its step is written as any other.
-            let mark = Some(format!("started {} {}", job.id, step.attempt));
-            self.announce(notice, mark, decision);
-            return false;
-        }
-        let away = step.while_away;
-        let read = self.sees(&server, Some(job.id.as_str()));
-        let step = Some((step.clone(), Arc::clone(job)));
-        let decision = self.decided(&notice, decision);
-        self.history.announce(Announcement {
-            step,
-            away,
-            read,
-            decision,
-            ..Announcement::of(notice)
-        });
-        true
+        history.then(move || desktop.show(popup, Box::new(settled)));
     }
 
-    /// A decision as it is stored: with whether the user has muted what it is about.
-    fn decided(&self, notice: &Notice, decision: Decision) -> Option<Arc<Decision>> {
-        let muted = self.is_muted(notice, decision.event.queue.as_deref());
-        Some(Arc::new(Decision { muted, ..decision }))
-    }
-
-    /// Looks for what happens without anybody saying so: jobs that take unusually long, connections
-    /// that stay lost. To be called about once a second.
-    pub(super) fn watch_time(&mut self) {
-        self.watch_connections();
-        self.watch_unnamed();
-        let now = self.clock.now();
-        let due = self.notifier.slow_looked.is_none_or(|last| now.mono.since(last) >= SLOW);
-        if due && self.notifier.wants(EventKind::Slow) {
-            self.notifier.slow_looked = Some(now.mono);
-            self.watch_slow_jobs();
+    /// Takes a popup from the screen, after it got there.
+    fn withdraw(&self, popup_id: u64) {
+        if let Some(desktop) = self.desktop() {
+            self.history.then(move || desktop.withdraw(popup_id));
         }
     }
 
-    fn watch_slow_jobs(&mut self) {
-        let now = self.clock.now();
-        let mut slow = Vec::new();
-        for entry in &self.servers {
-            // What was heard long ago may have ended since.
-            if !entry.status.answers() {
-                continue;
+    /// What a popup offers.
+    fn buttons(&self, notice: &Notice) -> Vec<Button> {
+        let mut buttons = Vec::new();
+        let about = notice.subject.as_ref();
+        if let (Some(_), Ok(entry)) = (&notice.job, self.named(&notice.server)) {
+            buttons.push(Button::Log);
+            let failed = notice.key.as_ref().is_some_and(|key| key.outcome == JobState::Failed);
+            if let Some(job) = self.job_of(notice)
+                && failed
+                && entry.actions_for(job).contains(&ActionKind::Retry)
+            {
+                buttons.push(Button::Retry);
             }
-            let Some(machine) = entry.machine() else { continue };
-            for id in machine.job_store().open_ids() {
-                let Some(job) = self.jobs.job(entry.connection, id) else { continue };
-                let began = self.notifier.began.get(&(entry.connection, id.clone())).copied();
-                // What the server says is by its clock, what we saw by ours.
-                let said = job.started_at.map(|at| (at, entry.clock_ahead()));
-                let began = said.or(began.map(|at| (at, SignedDuration::ZERO)));
-                let began = began.filter(|_| job.state == JobState::Running);
-                let Some((began, ahead)) = began else { continue };
-                let runs = now.wall.duration_since(began).saturating_add(ahead);
-                let Ok(runs) = Duration::try_from(runs) else { continue };
-                let (server, name) = (&entry.server.id, job.title());
-                let Some((usual, slow_from)) = self.notifier.stats.slow(server, name) else {
-                    continue;
-                };
-                let attempt = job.attempt.unwrap_or(1);
-                let key = (entry.connection, id.clone(), attempt);
-                if runs >= slow_from
-                    && entry.watches(job)
-                    && !self.notifier.slow_notified.contains(&key)
-                {
-                    slow.push((key, Arc::clone(job), runs, usual));
-                }
+            if about.is_some() {
+                buttons.push(Button::MuteJob);
             }
+        } else if about.is_some_and(|about| !about.error.is_empty()) {
+            buttons.push(Button::MuteError);
         }
-        for (key, job, runs, usual) in slow {
-            let (connection, id, attempt) = key.clone();
-            let Some(entry) = self.entry(connection) else { continue };
-            let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
-            let what = event_of(entry, &job, EventKind::Slow, Some(runs));
-            if self.notifier.slow_notified.len() >= MAX_SLOW {
-                self.notifier.slow_notified.clear();
-            }
-            self.notifier.slow_notified.insert(key);
-            let decision = self.notifier.decide(&what);
-            let times = Some((runs, usual));
-            let trigger = decision.trigger();
-            let notice = notify::running(&server, &place, &job, times, now.wall, trigger);
-            self.notifier.remember(RecentEvent { what, notice: notice.clone(), place });
-            if decision.notifies() {
-                let mark = Some(format!("slow {id} {attempt}"));
-                self.announce(notice, mark, decision);
-            }
-        }
+        buttons.push(Button::Snooze);
+        buttons
     }
 
-    fn watch_connections(&mut self) {
-        let now = self.clock.now();
-        for connection in self.connections() {
-            let Some(entry) = self.entry(connection) else { continue };
-            let (server, place) = (entry.server.id.clone(), entry.server.name.clone());
-            let reason = entry.status.reason.clone().unwrap_or_default();
-            let link = entry.status.state;
-            match link {
-                ConnectionState::Live | ConnectionState::Polling => {
-                    let Some(outage) = self.notifier.outages.remove(&connection) else { continue };
-                    if outage.notified {
-                        let lasted = now.mono.since(outage.since);
-                        self.connection_changed(EventKind::Back, server, place, "", lasted);
-                    }
-                }
-                // The user wants it so.
-                ConnectionState::Paused => {
-                    self.notifier.outages.remove(&connection);
-                }
-                ConnectionState::Partly
-                | ConnectionState::Connecting
-                | ConnectionState::Offline
-                | ConnectionState::Refused => {
-                    let new = Outage { since: now.mono, notified: false };
-                    let outage = self.notifier.outages.entry(connection).or_insert(new);
-                    let lasted = now.mono.since(outage.since);
-                    if !outage.notified
-                        && self.connection_changed(EventKind::Lost, server, place, &reason, lasted)
-                        && let Some(outage) = self.notifier.outages.get_mut(&connection)
-                    {
-                        outage.notified = true;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Answers whether a rule wants it told.
-    fn connection_changed(
-        &mut self,
-        kind: EventKind,
-        server: ServerId,
-        place: String,
-        reason: &str,
-        lasted: Duration,
-    ) -> bool {
-        let (name, lasted_for) = (String::new(), Some(lasted));
-        let (queue, user, watched) = (None, None, false);
-        let what = Event { kind, server, name, queue, user, lasted: lasted_for, watched };
-        let decision = self.notifier.decide(&what);
-        if !decision.notifies() {
-            return false;
-        }
-        let (at, trigger) = (self.clock.now().wall, decision.trigger());
-        let notice = notify::connection(&what.server, &place, lasted, reason, at, trigger);
-        self.notifier.remember(RecentEvent { what, notice: notice.clone(), place });
-        self.announce(notice, None, decision);
-        true
-    }
-
-    fn announce(&self, notice: Notice, mark: Option<String>, decision: Decision) {
-        let read = self.sees(&notice.server, notice.job.as_ref().map(JobId::as_str));
-        let decision = self.decided(&notice, decision);
-        self.history.announce(Announcement { mark, read, decision, ..Announcement::of(notice) });
-    }
-
-    /// The job that a notice is about, as it is now.
+    /// The job that a notice is about, as it is now: for what can be done with it, and for nothing
+    /// that was decided.
     pub(super) fn job_of(&self, notice: &Notice) -> Option<&Arc<Job>> {
         let connection = self.connection_of(&notice.server.0)?;
         self.jobs.job(connection, notice.job.as_ref()?)
-    }
-
-    /// What a rule would have told of what happened lately.
-    pub(super) fn try_rule(&self, rule: &NoticeRule) -> Result<RuleTrial, UserError> {
-        let rule = rule.rule().map_err(super::configure::invalid)?;
-        let recent = &self.notifier.recent;
-        let told = || recent.iter().rev().filter(|recent| rule.matches(&recent.what));
-        let examples = told().take(EXAMPLES).map(|recent| RuleExample {
-            title: recent.notice.title.clone(),
-            server_name: recent.place.clone(),
-            at: recent.notice.at.as_millisecond(),
-        });
-        let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
-        Ok(RuleTrial {
-            total: count(recent.len()),
-            matched: count(told().count()),
-            examples: examples.collect(),
-        })
     }
 }

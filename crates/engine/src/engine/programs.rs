@@ -1,30 +1,29 @@
-//! Doing what rules want done when they tell something.
+//! Runs the programs of rules that matched.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jobwatch_core::model::Job;
-use jobwatch_core::notify::Notice;
+use jobwatch_core::notify::{Notice, PendingRun};
 use jobwatch_core::time::Mono;
 use serde_json::json;
 
 use super::configure::invalid;
 use super::state::State;
-use crate::history::StoredNotice;
 use crate::programs::{LIMIT, Program, ProgramInput, run};
 use crate::views::{ErrorCode, NoticeRule, UserError};
 
-/// In this time
+/// At most [`MOST`] programs are run and addresses posted to in this time.
 const WINDOW: Duration = Duration::from_secs(60);
-/// so many programs are run and addresses posted to, at most,
+/// See [`WINDOW`].
 const MOST: usize = 30;
-/// and so many at once.
+/// So many programs run at once.
 const AT_ONCE: usize = 4;
-/// A try from the settings is waited for.
+/// How long a trial from the settings is waited for.
 const TRY_LIMIT: Duration = Duration::from_secs(10);
 
-/// What was done lately, and what is being done.
+/// What runs, what waits, and what ran lately.
 #[derive(Debug, Default)]
 pub(super) struct Programs {
     recent: VecDeque<Mono>,
@@ -33,7 +32,7 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Whether one more may be done now.
+    /// Whether one more may run now.
     fn admits(&mut self, now: Mono) -> bool {
         while self.recent.front().is_some_and(|at| now.since(*at) >= WINDOW) {
             self.recent.pop_front();
@@ -46,14 +45,14 @@ impl Programs {
     }
 }
 
-/// What a rule has done.
+/// What a rule runs.
 fn programs_of(run: &[String], post: Option<url::Url>) -> Vec<Program> {
     let run = (!run.is_empty()).then(|| Program::Run(run.to_vec()));
     run.into_iter().chain(post.map(Program::Post)).collect()
 }
 
-/// What is input of a notice, to what a rule of this name runs.
-fn input_of(notice: &Notice, rule: &str, place: &str, job: Option<&Job>) -> ProgramInput {
+/// What the program of a rule of this name gets to know of a notice.
+fn input_of(notice: &Notice, rule: &str, server_name: &str, job: Option<&Job>) -> ProgramInput {
     let kind = notice.trigger.as_ref().map_or("", |trigger| trigger.kind.word());
     let error = notice.subject.as_ref().map_or("", |about| &about.error);
     let job_text = |text: Option<&str>| text.unwrap_or_default().to_owned();
@@ -65,7 +64,7 @@ fn input_of(notice: &Notice, rule: &str, place: &str, job: Option<&Job>) -> Prog
             "body": notice.body,
             "at": notice.at.to_string(),
             "server": notice.server.0,
-            "serverName": place,
+            "serverName": server_name,
             "job": job,
         }),
         variables: vec![
@@ -75,7 +74,7 @@ fn input_of(notice: &Notice, rule: &str, place: &str, job: Option<&Job>) -> Prog
             ("JOBWATCH_BODY", notice.body.clone()),
             ("JOBWATCH_ERROR", error.to_owned()),
             ("JOBWATCH_SERVER", notice.server.0.clone()),
-            ("JOBWATCH_SERVER_NAME", place.to_owned()),
+            ("JOBWATCH_SERVER_NAME", server_name.to_owned()),
             ("JOBWATCH_JOB", job_text(notice.job.as_ref().map(|job| job.as_str()))),
             ("JOBWATCH_JOB_NAME", job_text(job.map(Job::title))),
             ("JOBWATCH_JOB_STATE", job_text(job.map(|job| job.state.word()).as_deref())),
@@ -84,31 +83,22 @@ fn input_of(notice: &Notice, rule: &str, place: &str, job: Option<&Job>) -> Prog
 }
 
 impl State {
-    /// Does what the rules want done that input a notice, as it was decided then. `job` is what was
-    /// known of its job.
-    pub(super) fn run_programs(&mut self, stored: &StoredNotice, job: Option<&Arc<Job>>) {
-        let notice = &stored.notice;
-        let Some(decision) = &stored.decision else { return };
-        let Ok(entry) = self.named(&notice.server) else { return };
-        let place = entry.server.name.clone();
-        let job = job.or_else(|| self.job_of(notice)).cloned();
-        let mut programs = Vec::new();
+    /// Runs the programs of a notice's rules, as they were decided.
+    pub(super) fn run_programs(&mut self, wanted: &PendingRun) {
+        let PendingRun { id, notice, server_name, job, decision } = wanted;
+        let now = self.clock.now().mono;
         for of in &decision.rules {
             let post = of.actions.post.as_ref().and_then(|url| url.parse().ok());
-            let input = input_of(notice, &of.rule, &place, job.as_deref());
-            let all = programs_of(&of.actions.run, post);
-            programs.extend(all.into_iter().map(|program| (program, input.clone())));
-        }
-        let now = self.clock.now().mono;
-        for (program, input) in programs {
-            if self.programs.admits(now) {
-                self.programs.waiting.push_back((stored.id, program, input));
-            } else {
-                let words = format!(
-                    "Not done: {MOST} programs and addresses a minute are the most that Jobwatch \
-                     runs and posts to."
-                );
-                self.ran(stored.id, words);
+            let input = input_of(notice, &of.rule, server_name, job.as_deref());
+            for program in programs_of(&of.actions.run, post) {
+                if self.programs.admits(now) {
+                    self.programs.waiting.push_back((*id, program, input.clone()));
+                } else {
+                    let words = format!(
+                        "Not run: Jobwatch runs at most {MOST} programs and posts a minute."
+                    );
+                    self.ran(*id, words);
+                }
             }
         }
         self.run_next();
@@ -131,13 +121,12 @@ impl State {
     /// Keeps how it went with the notice.
     fn ran(&mut self, id: i64, words: String) {
         tracing::info!(id, "{words}");
-        self.notices.add_output(id, &words);
+        self.inbox.add_output(id, &words);
         self.history.output(id, words);
         self.views.notices_changed();
     }
 
-    /// What it takes to try what a rule does on the last happening it would tell, or on the last at
-    /// all.
+    /// A run of a rule's programs on the last event that it matches, or on the last one of any job.
     pub(super) fn plan_run(
         &mut self,
         rule: &NoticeRule,
@@ -153,8 +142,8 @@ impl State {
             message: "Nothing has happened yet that it could be tried on.".to_owned(),
         };
         let recent = self.notifier.last(&compiled).ok_or_else(none)?;
-        let (place, notice) = recent.as_notice();
-        let input = input_of(&notice, &rule.name, &place, self.job_of(&notice).map(Arc::as_ref));
+        let job = recent.job.as_deref();
+        let input = input_of(&recent.notice, &rule.name, &recent.server_name, job);
         let clients = self.tasks.clients(None);
         Ok(async move {
             let all = programs

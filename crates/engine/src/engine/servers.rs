@@ -103,7 +103,7 @@ impl Entry {
     }
 
     /// Whether all that is watched has been listed since the program started.
-    fn has_listed(&self) -> bool {
+    pub(super) fn has_listed(&self) -> bool {
         let listed = |topic| self.machine.as_ref().is_some_and(|m| m.listed_since(topic).is_some());
         self.server.watch.iter().all(listed)
     }
@@ -287,7 +287,7 @@ impl State {
                 machine.remember_listing(topic, at);
             }
         }
-        self.learn_stats(&entry.server.id, &known.jobs);
+        self.notifier.learn(&entry.server.id, &known.jobs);
         for mut job in known.jobs {
             if let Some(machine) = &mut entry.machine {
                 job = machine.remember(job);
@@ -713,7 +713,7 @@ impl State {
             Output::Listed { topic, ok, denied } => {
                 let server = entry.server.id.clone();
                 if ok && self.has_listed(&server) {
-                    self.notices.digests.listed(&server, now);
+                    self.notifier.listed(&server, now);
                 }
                 self.sink(|| StreamEvent::Listed { server, topic, ok, denied });
             }
@@ -794,7 +794,7 @@ impl State {
         let job = self.jobs.job(connection, &step.job).filter(|job| entry.watches(job)).cloned();
         self.views.step(connection, &step);
         if let Some(job) = job
-            && self.step_happened(connection, &job, &step)
+            && self.notify_of_step(connection, &job, &step)
         {
             return;
         }

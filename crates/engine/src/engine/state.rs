@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jobwatch_core::connection::LogReach;
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::{JobId, Source};
+use jobwatch_core::notify::Notifier;
 use jobwatch_core::time::Mono;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -14,8 +16,8 @@ use tokio_util::task::TaskTracker;
 
 use super::Command;
 use super::change::FileInTurn;
-use super::notices::Notices;
-use super::notify::Notifier;
+use super::inbox::Inbox;
+use super::notify::settings;
 use super::programs::Programs;
 use super::servers::{Entry, Tasks};
 use super::signing::SignedIn;
@@ -30,7 +32,7 @@ use crate::metrics::Metrics;
 use crate::network::NetworkWatch;
 use crate::ports::{Ports, StreamEvent};
 use crate::views::job_index::JobIndex;
-use crate::views::{Health, OpenJob, Preferences};
+use crate::views::{Health, Preferences};
 
 /// Reports that may wait for the loop, of all servers together; a report is at most 256 frames.
 const MAX_REPORTS: usize = 256;
@@ -78,16 +80,13 @@ pub(crate) struct State {
     /// How many lines each log has, as far as the store has told.
     pub(super) log_lines: HashMap<Owner, u64>,
     pub(super) metrics: Metrics,
-    pub(super) notices: Notices,
     pub(super) notifier: Notifier,
+    pub(super) inbox: Inbox,
+    /// Until when popups were last shown to be held back.
+    pub(super) quiet_shown: Option<i64>,
     pub(super) programs: Programs,
     pub(super) tray: TrayFeed,
-    /// The desktop is set not to disturb.
-    pub(super) desktop_quiet: bool,
     pub(super) views: Views,
-    pub(super) looking_at: Option<OpenJob>,
-    /// Whether the user works in the window.
-    pub(super) focused: bool,
     /// Popups on their way to the desktop.
     pub(super) popups: TaskTracker,
     pub(super) tasks: Tasks,
@@ -103,8 +102,9 @@ pub(crate) struct State {
 impl State {
     pub(super) fn new(parts: Parts) -> State {
         let (reports, incoming) = mpsc::channel(MAX_REPORTS);
-        let mut notifier = Notifier::default();
-        notifier.set_rules(&parts.preferences);
+        let desktop = parts.ports.desktop.is_some();
+        let chosen = settings(&parts.preferences);
+        let notifier = Notifier::new(chosen, desktop, TimeZone::system());
         State {
             clock: parts.clock,
             commands: parts.commands,
@@ -124,14 +124,12 @@ impl State {
             logs: parts.logs,
             log_lines: HashMap::new(),
             metrics: Metrics::default(),
-            notices: Notices::default(),
             notifier,
+            inbox: Inbox::default(),
+            quiet_shown: None,
             programs: Programs::default(),
             tray: TrayFeed::default(),
-            desktop_quiet: false,
             views: Views::default(),
-            looking_at: None,
-            focused: false,
             popups: TaskTracker::new(),
             tasks: Tasks::default(),
             signed_in: SignedIn::default(),
@@ -188,7 +186,7 @@ impl State {
     /// The next moment at which something is due without anything happening.
     fn deadline(&self) -> Option<Instant> {
         let servers = self.servers.iter().filter_map(|entry| entry.deadline).min();
-        let notices = self.notices.deadline();
+        let notices = self.notifier.deadline();
         let core = servers.into_iter().chain(notices).min();
         let core = core.map(|mono: Mono| self.clock.instant(mono));
         core.into_iter().chain(self.window_deadline(Instant::now())).min()
@@ -213,8 +211,7 @@ impl State {
             self.woke();
         }
         self.reload_settings();
-        self.end_dnd();
-        self.watch_time();
+        self.tick_notifier();
         self.update_tray();
         self.note_listings(LISTINGS);
         self.give_up_actions();
@@ -224,8 +221,8 @@ impl State {
 
     fn replied(&mut self, reply: Reply) {
         match reply {
-            Reply::Recorded { stored, away, job, instead_of } => {
-                self.recorded(*stored, away, job.as_ref(), &instead_of);
+            Reply::Recorded { stored, away, job, covers } => {
+                self.recorded(*stored, away, job, &covers);
             }
             Reply::Elsewhere { notices, taken_over } => self.elsewhere(notices, taken_over),
             Reply::Health(problem) => {

@@ -15,8 +15,8 @@ use jobwatch_core::notify::Notice;
 use jobwatch_core::server::ServerId;
 use tokio::time::Instant;
 
+use super::inbox::NoticeFilter;
 use super::logview::{LogPull, LogView};
-use super::notices::NoticeFilter;
 use super::servers::Entry;
 use super::state::State;
 use crate::driver::ConnectionId;
@@ -274,8 +274,7 @@ impl State {
     pub(super) fn detach_window(&mut self) {
         self.views.window = None;
         self.close_all();
-        self.looking_at = None;
-        self.focused = false;
+        self.attend(false, None);
     }
 
     pub(super) fn open_view(&mut self, spec: ViewSpec) -> Result<u32, UserError> {
@@ -436,8 +435,8 @@ impl State {
             }
             ViewKind::Notices(filter) => {
                 let name = |id: &ServerId| self.named(id).map_or("", |entry| &entry.server.name);
-                let (total, stored) = self.notices.window(filter, name, first, count);
-                let row = |listed: super::notices::Listed<'_>| {
+                let (total, stored) = self.inbox.window(filter, name, first, count);
+                let row = |listed: super::inbox::Listed<'_>| {
                     let notice = &listed.stored.notice;
                     let row = notice_row(name(&notice.server), listed.stored);
                     let (group, folded, read) = (listed.group, listed.folded, listed.read);
@@ -529,11 +528,11 @@ impl State {
         Overview {
             running: servers.iter().map(|server| server.running).sum(),
             jobs: servers.iter().map(|server| server.jobs).sum(),
-            unread: self.notices.unread(),
+            unread: self.inbox.unread(),
             health: self.health.clone(),
             preferences: self.preferences.clone(),
             quiet_until: self.quiet_until(),
-            desktop_quiet: self.desktop_quiet,
+            desktop_quiet: self.notifier.desktop_dnd(),
             demo: self.servers.iter().any(|entry| entry.demo),
             servers,
         }

@@ -24,11 +24,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jobwatch_core::jobs::{Transition, size};
 use jobwatch_core::model::{Job, JobId, Topic};
-use jobwatch_core::notify::Notice;
-use jobwatch_core::notify::decision::Decision;
 use jobwatch_core::server::ServerId;
 use tokio::sync::{mpsc, oneshot};
 
+pub use jobwatch_core::notify::{Announcement, HandedPopup, StoredNotice};
 use store::{Store, Urgency};
 
 /// The file's name inside the data directory.
@@ -44,96 +43,6 @@ const OVERHEAD: usize = 256;
 const AT_ONCE: usize = 10_000;
 /// Between attempts to write while the disk refuses.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// A notice with its number and what became of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredNotice {
-    /// Its number: positive in the file, negative while the disk refuses it.
-    pub id: i64,
-    /// What it says.
-    pub notice: Notice,
-    /// Whether the user has read it.
-    pub read: bool,
-    /// Whether the user has put it away.
-    pub dismissed: bool,
-    /// Whether its popup was shown, or it was decided that there is none.
-    pub shown: bool,
-    /// What the programs of its rules printed, and how they ended.
-    pub output: Option<String>,
-    /// The popup that tells of it, kept before the desktop got it. `None` for what was never on its
-    /// way there.
-    pub popup: Option<Handed>,
-    /// The summary that told of it instead, by an earlier run.
-    pub summary: Option<i64>,
-    /// What the user's rules decided when it happened; `None` for what no rule is asked about, and
-    /// for what earlier versions wrote.
-    pub decision: Option<Arc<Decision>>,
-    /// For a server's own notices, what makes it the same when it comes again.
-    pub mark: Option<String>,
-}
-
-impl StoredNotice {
-    /// One that was just written.
-    pub(crate) fn new(id: i64, notice: Notice, read: bool) -> StoredNotice {
-        let (dismissed, shown) = (false, false);
-        StoredNotice {
-            id,
-            notice,
-            read,
-            dismissed,
-            shown,
-            output: None,
-            popup: None,
-            summary: None,
-            decision: None,
-            mark: None,
-        }
-    }
-
-    /// An announcement that was just written.
-    pub(crate) fn announced(id: i64, what: &Announcement) -> StoredNotice {
-        let (decision, mark) = (what.decision.clone(), what.mark.clone());
-        StoredNotice { decision, mark, ..StoredNotice::new(id, what.notice.clone(), what.read) }
-    }
-}
-
-/// A popup that the desktop was handed, or was about to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Handed {
-    /// Its number, below 2^63.
-    pub popup_id: u64,
-    /// How many notices it told of, this the newest of them or one before.
-    pub count: usize,
-}
-
-/// Something that must be told once.
-#[derive(Clone, Debug)]
-pub struct Announcement {
-    /// What it says.
-    pub notice: Notice,
-    /// The step that it tells of, kept in the same transaction, with the job as it is after it.
-    pub step: Option<(Transition, Arc<Job>)>,
-    /// See [`StoredNotice::mark`].
-    pub mark: Option<String>,
-    /// Whether it is part of what happened while the program was off.
-    pub away: bool,
-    /// Whether it has been read already, because the job is on screen.
-    pub read: bool,
-    /// The notices that it tells of instead, which need no popup from then on.
-    pub instead_of: Vec<i64>,
-    /// What the user's rules decided, kept in the same transaction.
-    pub decision: Option<Arc<Decision>>,
-}
-
-impl Announcement {
-    /// Of something that happens now, to no job, and is not known by any mark.
-    #[must_use]
-    pub fn of(notice: Notice) -> Announcement {
-        let (away, read) = (false, false);
-        let (step, mark, decision, instead_of) = (None, None, None, Vec::new());
-        Announcement { notice, step, mark, away, read, instead_of, decision }
-    }
-}
 
 /// What is known of a server from earlier runs.
 #[derive(Clone, Debug, Default)]
@@ -156,10 +65,10 @@ pub enum Reply {
         stored: Box<StoredNotice>,
         /// See [`Announcement::away`].
         away: bool,
-        /// The job as it was then, where a step of it was told.
+        /// See [`Announcement::job`].
         job: Option<Arc<Job>>,
-        /// See [`Announcement::instead_of`].
-        instead_of: Vec<i64>,
+        /// See [`Announcement::covers`].
+        covers: Vec<i64>,
     },
     /// What another program on the same data announced: to be listed, and where that program has
     /// ended, to be told as far as it was not shown.
@@ -177,7 +86,7 @@ pub(crate) enum Request {
     Job(ServerId, Arc<Job>),
     Step(ServerId, Transition),
     Announce(Box<Announcement>),
-    Handed(Handed, Vec<i64>),
+    Handed(HandedPopup, Vec<i64>),
     Then(Box<dyn FnOnce() + Send>),
     Shown(Vec<i64>),
     Read(Vec<i64>, bool),
@@ -279,7 +188,7 @@ impl History {
 
     /// Notes that a popup which tells of these notices is about to be shown: how it is known later
     /// which popup to show again where nobody knows whether the desktop got it.
-    pub fn handed(&self, popup: Handed, ids: Vec<i64>) {
+    pub fn handed(&self, popup: HandedPopup, ids: Vec<i64>) {
         self.send(Request::Handed(popup, ids));
     }
 

@@ -11,7 +11,7 @@ use jobwatch_core::server::ServerId;
 use rusqlite::{Connection, Row, params};
 
 use super::waiting::LedgerKey;
-use super::{Announcement, Handed, StoredNotice};
+use super::{Announcement, HandedPopup, StoredNotice};
 use crate::redact::{Redactor, prefix};
 
 /// Bytes that each part of a job's body is cut to when it is written.
@@ -187,7 +187,7 @@ pub(super) fn stored_notice(row: &Row<'_>) -> rusqlite::Result<StoredNotice> {
         shown: row.get(11)?,
         output: row.get(16)?,
         popup: match (row.get::<_, Option<i64>>(17)?, row.get::<_, Option<i64>>(18)?) {
-            (Some(popup_id), Some(count)) => Some(Handed {
+            (Some(popup_id), Some(count)) => Some(HandedPopup {
                 popup_id: popup_id.unsigned_abs(),
                 count: usize::try_from(count).unwrap_or(1),
             }),

@@ -64,7 +64,7 @@ pub(super) struct Store {
     /// Whether the last write failed, which the engine was told.
     failing: bool,
     /// Whether the engine was told that something is dropped meanwhile.
-    told_dropped: bool,
+    reported_dropped: bool,
     /// Whose turn it is to announce.
     pub(super) turn: Turn,
     /// The newest notice of the file that is known.
@@ -132,7 +132,7 @@ impl Store {
             renumbered: HashMap::new(),
             preliminary: 0,
             failing: false,
-            told_dropped: false,
+            reported_dropped: false,
             turn: Turn::alone(),
             seen: 0,
             pruned: None,
@@ -157,7 +157,7 @@ impl Store {
                 return Urgency::Later;
             }
             Request::Announce(announcement) => {
-                if let Some((step, job)) = &announcement.step {
+                if let (Some(step), Some(job)) = (&announcement.step, &announcement.job) {
                     let server = announcement.notice.server.clone();
                     waiting.job(server.clone(), Arc::clone(job), failing);
                     waiting.write(Write::Step(server, step.clone()));
@@ -232,10 +232,10 @@ impl Store {
         if self.stands_by() {
             return;
         }
-        self.tell_unwritten(replies);
+        self.announce_unwritten(replies);
         self.waiting.bound();
-        if self.waiting.dropped() > 0 && !self.told_dropped {
-            self.told_dropped = true;
+        if self.waiting.dropped() > 0 && !self.reported_dropped {
+            self.reported_dropped = true;
             let problem = "The history cannot be written, and more waits for it than is kept in \
                            memory: a part of what happens now will be missing from it."
                 .to_owned();
@@ -326,7 +326,7 @@ impl Store {
         if std::mem::take(&mut self.failing) {
             let _ = replies.send(Reply::Health(None));
         }
-        self.told_dropped = false;
+        self.reported_dropped = false;
     }
 
     fn prune_if_due(&mut self) {
@@ -357,18 +357,18 @@ impl Store {
     }
 
     /// What cannot be written is told all the same, once, under a preliminary number.
-    fn tell_unwritten(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
+    fn announce_unwritten(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
         let mut told = Vec::new();
-        for (announcement, number) in self.waiting.untold() {
+        for (announcement, number) in self.waiting.unannounced() {
             self.preliminary -= 1;
             *number = Some(self.preliminary);
             let stored = StoredNotice::announced(self.preliminary, announcement);
-            let job = announcement.step.as_ref().map(|(_, job)| Arc::clone(job));
+            let job = announcement.job.clone();
             let reply = Reply::Recorded {
                 stored: Box::new(stored),
                 away: announcement.away,
                 job,
-                instead_of: announcement.instead_of.clone(),
+                covers: announcement.covers.clone(),
             };
             told.push((ledger_key(announcement), reply));
         }
@@ -378,7 +378,7 @@ impl Store {
                 // A past that is only read is another program's to announce.
                 let ledger = self.file.as_ref().or(self.past.as_ref());
                 let written = ledger.is_some_and(|of| in_ledger(of, &key).unwrap_or(false));
-                written || !self.waiting.tell(key)
+                written || !self.waiting.note_announced(key)
             });
             if !known {
                 let _ = replies.send(reply);
@@ -414,7 +414,7 @@ impl Store {
                         let mut sum_up = transaction.prepare_cached(
                             "UPDATE notices SET shown = 1, summary = ?2 WHERE id = ?1",
                         )?;
-                        for told in announcement.instead_of.iter().map(renumber) {
+                        for told in announcement.covers.iter().map(renumber) {
                             sum_up.execute(params![told, id])?;
                         }
                         match told {
@@ -424,8 +424,8 @@ impl Store {
                             None => recorded.push(Reply::Recorded {
                                 stored: Box::new(StoredNotice::announced(id, announcement)),
                                 away: announcement.away,
-                                job: announcement.step.as_ref().map(|(_, job)| Arc::clone(job)),
-                                instead_of: announcement.instead_of.clone(),
+                                job: announcement.job.clone(),
+                                covers: announcement.covers.clone(),
                             }),
                         }
                     }

@@ -12,7 +12,7 @@ use jobwatch_core::model::{Job, JobId, Topic};
 use jobwatch_core::server::ServerId;
 
 use super::rows::ledger_key;
-use super::{Announcement, Handed};
+use super::{Announcement, HandedPopup};
 
 /// Jobs that may wait while the disk refuses.
 const MAX_JOBS: usize = 50_000;
@@ -20,8 +20,8 @@ const MAX_JOBS: usize = 50_000;
 const MAX_BYTES: usize = 64 << 20;
 /// Everything else that may wait while the disk refuses.
 const MAX_WRITES: usize = 50_000;
-/// What was told while the disk refused, and is remembered lest it is told again.
-const MAX_TOLD: usize = 100_000;
+/// What was announced while the disk refused, remembered lest it is announced again.
+const MAX_ANNOUNCED: usize = 100_000;
 /// So much is written without waiting for more.
 const FULL: usize = 10_000;
 const FULL_BYTES: usize = 16 << 20;
@@ -31,11 +31,11 @@ pub(super) type LedgerKey = (String, &'static str, String, u32, String);
 
 pub(super) enum Write {
     Step(ServerId, Transition),
-    /// With the number under which it was told already, while the disk refused.
+    /// With the number under which it was announced already, while the disk refused.
     Announce(Box<Announcement>, Option<i64>),
     /// What a program printed, for a notice.
     Output(i64, String),
-    Handed(Handed, Vec<i64>),
+    Handed(HandedPopup, Vec<i64>),
     Shown(Vec<i64>),
     Read(Vec<i64>, bool),
     ReadAll,
@@ -52,10 +52,10 @@ pub(super) struct Waiting {
     jobs: HashMap<(ServerId, JobId), Arc<Job>>,
     bytes: usize,
     writes: Vec<Write>,
-    /// How many of those have been looked through for what must be told.
+    /// How many of those have been looked through for what must be announced.
     looked_through: usize,
-    /// Told while the disk refused.
-    told: HashSet<LedgerKey>,
+    /// Announced while the disk refused.
+    announced: HashSet<LedgerKey>,
     dropped: u64,
 }
 
@@ -121,8 +121,10 @@ impl Waiting {
         of.collect()
     }
 
-    /// Announcements that nobody was told of yet, with the place for their preliminary number.
-    pub(super) fn untold(&mut self) -> impl Iterator<Item = (&Announcement, &mut Option<i64>)> {
+    /// What was not announced yet, with room for a preliminary number.
+    pub(super) fn unannounced(
+        &mut self,
+    ) -> impl Iterator<Item = (&Announcement, &mut Option<i64>)> {
         let from = std::mem::replace(&mut self.looked_through, self.writes.len());
         self.writes[from..].iter_mut().filter_map(|write| match write {
             Write::Announce(announcement, number @ None) => Some((&**announcement, number)),
@@ -130,13 +132,17 @@ impl Waiting {
         })
     }
 
-    /// Notes what was told; answers whether it is new.
-    pub(super) fn tell(&mut self, key: LedgerKey) -> bool {
-        if self.told.len() < MAX_TOLD { self.told.insert(key) } else { !self.told.contains(&key) }
+    /// Notes what was announced. Whether it is new.
+    pub(super) fn note_announced(&mut self, key: LedgerKey) -> bool {
+        if self.announced.len() < MAX_ANNOUNCED {
+            self.announced.insert(key)
+        } else {
+            !self.announced.contains(&key)
+        }
     }
 
     /// Drops what is too much, steps first and the oldest first; a server that was removed stays
-    /// removed. Announcements must have been told before.
+    /// removed. [`Waiting::unannounced`] must have been looked through before.
     pub(super) fn bound(&mut self) {
         if self.writes.len() <= MAX_WRITES {
             return;
@@ -166,13 +172,13 @@ impl Waiting {
         let (mut steps, mut stay) = (Vec::new(), Vec::new());
         for write in std::mem::take(&mut self.writes) {
             match write {
-                Write::Announce(what, told) => {
+                Write::Announce(what, number) => {
                     // What has no key is announced by whoever sees it, and that is the other.
                     if ledger_key(&what).is_some_and(|key| !known(&key)) {
-                        if let Some((step, _)) = &what.step {
+                        if let Some(step) = &what.step {
                             about.insert((what.notice.server.clone(), step.job.clone()));
                         }
-                        later.writes.push(Write::Announce(what, told));
+                        later.writes.push(Write::Announce(what, number));
                     }
                 }
                 Write::Step(server, step) => steps.push((server, step)),
