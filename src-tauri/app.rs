@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jobwatch_demo::{Demo, DemoOptions};
+use jobwatch_engine::api::{ActionKind, ErrorCode, MuteBy, MuteTarget, UserError};
 use jobwatch_engine::ports::{Button, Desktop, Ports, Secrets};
-use jobwatch_engine::views::{ActionView, ErrorCode, MuteBy, MuteTarget, UserError};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tauri::{AppHandle, Manager, RunEvent, WindowEvent};
 use tauri_plugin_window_state::StateFlags;
@@ -352,7 +352,7 @@ fn handle_desktop_event(app: &AppHandle, engine: &Engine, event: DesktopEvent) {
                         return;
                     }
                     (Some(job), Some(Button::Retry)) => {
-                        let asked = engine.act(&server, &job, ActionView::Retry).await;
+                        let asked = engine.act(&server, &job, ActionKind::Retry).await;
                         let Err(error) = asked else {
                             engine.mark_read(vec![id], true).await;
                             return;

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{ApiFault, DemoOptions, Faults, Flood, Generation, JobSpec, UpgradeFault};
+use jobwatch_engine::api::{LogFilter, OpenJob, ViewSpec};
 use jobwatch_engine::ports::{Desktop, Popup, Ports, Settled};
-use jobwatch_engine::views::{LogFilter, OpenJob, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use support::cli::{Running, World, program, run, until};
 

@@ -14,10 +14,10 @@ use jobwatch_core::connection::{LogReach, Status};
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::{Job, JobId, JobState};
 use jobwatch_engine::Engine;
+use jobwatch_engine::api::{LogFilter, LogTarget, OpenJob, Rows, UserError, ViewSpec};
 use jobwatch_engine::engine::LogStored;
 use jobwatch_engine::logs::BEGINNING;
 use jobwatch_engine::ports::StreamEvent;
-use jobwatch_engine::views::{LogFilter, LogTarget, OpenJob, Rows, UserError, ViewSpec};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 

@@ -2,11 +2,11 @@
 //! key that it sends becomes a `Secret` at once.
 
 use jobwatch_engine::Engine;
-use jobwatch_engine::engine::Typed;
-use jobwatch_engine::views::{
-    ActionView, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, PreferencesPatch,
+use jobwatch_engine::api::{
+    ActionKind, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, PreferencesPatch,
     ProbeView, RuleTrial, ServerDraft, TestStep, TestVerdict, UserError,
 };
+use jobwatch_engine::engine::Typed;
 use tauri::ipc::Channel;
 use tauri::{AppHandle, Manager as _, Runtime, State};
 use tauri_plugin_autostart::ManagerExt as _;
@@ -126,7 +126,7 @@ pub async fn act(
     engine: State<'_, Engine>,
     server: String,
     job: String,
-    action: ActionView,
+    action: ActionKind,
 ) -> Done {
     engine.act(&server, &job, action).await
 }

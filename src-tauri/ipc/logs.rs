@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jobwatch_engine::Engine;
-use jobwatch_engine::views::{
+use jobwatch_engine::api::{
     ErrorCode, LogFormat, LogFound, LogMap, LogSaving, LogTarget, LogText, UserError,
 };
 use tauri::ipc::Channel;

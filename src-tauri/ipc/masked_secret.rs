@@ -4,7 +4,7 @@
 //! each secret masked with a random pad, and the two are combined only here.
 
 use jobwatch_core::secret::Secret;
-use jobwatch_engine::views::{ErrorCode, UserError};
+use jobwatch_engine::api::{ErrorCode, UserError};
 use serde::Deserialize;
 
 /// A masked secret: each byte of its UTF-8 XORed with a byte of the pad.

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jobwatch_engine::Engine;
+use jobwatch_engine::api::{OpenJob, Overview, Tick, UserError, ViewSpec, ViewWindow, Wanted};
 use jobwatch_engine::ports::Window;
-use jobwatch_engine::views::{OpenJob, Overview, Tick, UserError, ViewSpec, ViewWindow, Wanted};
 use tauri::ipc::Channel;
 use tauri::{Runtime, State, WebviewWindow};
 

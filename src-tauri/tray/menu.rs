@@ -2,7 +2,7 @@
 
 use jiff::Zoned;
 use jobwatch_core::connection::ConnectionState;
-use jobwatch_engine::views::{TrayJob, TrayNotice, TrayServer, TraySnapshot};
+use jobwatch_engine::api::{TrayJob, TrayNotice, TrayServer, TraySnapshot};
 
 /// The longest label of an item, in characters.
 const MAX_LABEL: usize = 48;

@@ -6,8 +6,8 @@ use std::time::Instant;
 use jiff::Timestamp;
 use jobwatch_core::model::Job;
 use jobwatch_core::server::ServerId;
+use jobwatch_engine::api::Theme;
 use jobwatch_engine::history::{History, Location};
-use jobwatch_engine::views::Theme;
 use serde_json::json;
 
 use super::journey;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jobwatch_core::server::{DialectKind, Server as CoreServer, ServerId};
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
-use jobwatch_engine::views::NoticeRule;
+use jobwatch_engine::api::NoticeRule;
 use serde_json::json;
 
 use super::journey;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jobwatch_core::model::Topic;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
 use jobwatch_demo::{Control, Demo, DemoOptions};
+use jobwatch_engine::api::Preferences;
 use jobwatch_engine::settings::{SavedServer, Settings, SettingsFile};
-use jobwatch_engine::views::Preferences;
 
 use super::session::Session;
 use super::support::eventually;

@@ -106,6 +106,7 @@ impl<'de> Deserialize<'de> for Json {
 /// Where a fact came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export))]
 pub enum Source {
     /// Pushed over the WebSocket.
     Socket,
@@ -170,6 +171,7 @@ pub struct UnknownTopic(pub String);
 /// How serious a log line or a server's notification is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export))]
 #[allow(missing_docs)]
 pub enum Level {
     Trace,

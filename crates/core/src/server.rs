@@ -87,6 +87,7 @@ impl DialectKind {
 /// override both at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "in", rename_all = "kebab-case")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export))]
 pub enum KeyPlacement {
     /// In the query, as `name=KEY`.
     Query {
@@ -99,6 +100,7 @@ pub enum KeyPlacement {
         name: String,
         /// What stands before the key, without the space.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "bindings", ts(optional))]
         scheme: Option<String>,
     },
     /// In a cookie.

@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 use jobwatch_core::log::{LogLine, LogLines};
 use jobwatch_core::model::{JobId, Source, Topic};
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
+use jobwatch_engine::api::{LogFilter, LogFind, LogTarget, OpenJob, Rows, ViewSpec};
 use jobwatch_engine::logs::find::{Rules, Search};
 use jobwatch_engine::logs::log::JobLog;
 use jobwatch_engine::logs::reader::Reader;
 use jobwatch_engine::logs::{Owner, Snapshot, log_index};
 use jobwatch_engine::ports::Ports;
-use jobwatch_engine::views::{LogFilter, LogFind, LogTarget, OpenJob, Rows, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use stream::{JOB, at, bare, frames, serve, text};
 

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use jobwatch_core::model::Topic;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
+use jobwatch_engine::api::{JobSort, ViewSpec};
 use jobwatch_engine::ports::{Desktop, Popup, Ports, Settled};
-use jobwatch_engine::views::{JobSort, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
 /// As in the program.

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use jobwatch_core::dialect::Frame;
 use jobwatch_core::time::Now;
+use serde::Serialize;
+use ts_rs::TS;
 
 use crate::redact::Redactor;
-use crate::views::FrameRow;
 
 /// Frames kept of one server.
 const MAX_FRAMES: usize = 2_000;
@@ -14,6 +15,39 @@ const MAX_FRAMES: usize = 2_000;
 const MAX_BYTES: usize = 4 << 20;
 /// Bytes of text kept of one frame, the most that a row shows.
 pub(crate) const MAX_TEXT: usize = 4_096;
+
+/// One frame on the wire, secrets removed.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct FrameRow {
+    /// Its number since the program started.
+    #[ts(type = "number")]
+    pub seq: u64,
+    /// When.
+    #[ts(type = "number")]
+    pub at: i64,
+    /// From the server, or to it.
+    pub incoming: bool,
+    /// How it went.
+    pub transport: Transport,
+    /// The text, shortened beyond 4,096 characters.
+    pub text: String,
+    /// Its whole length in bytes.
+    #[ts(type = "number")]
+    pub bytes: u64,
+}
+
+/// How something crosses the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "lowercase")]
+#[ts(export)]
+pub enum Transport {
+    /// Over the WebSocket.
+    Socket,
+    /// In an HTTP request or its answer.
+    Http,
+}
 
 /// Recent traffic of one server, secrets removed on the way in.
 #[derive(Debug, Default)]
@@ -37,7 +71,7 @@ impl Frames {
             Frame::Ping => ("ping", 0),
             Frame::Pong => ("pong", 0),
         };
-        self.push(incoming, "socket", text, bytes, redactor, now);
+        self.push(incoming, Transport::Socket, text, bytes, redactor, now);
     }
 
     /// Keeps one side of an HTTP exchange.
@@ -49,13 +83,13 @@ impl Frames {
         redactor: &Redactor,
         now: Now,
     ) {
-        self.push(incoming, "http", text, bytes, redactor, now);
+        self.push(incoming, Transport::Http, text, bytes, redactor, now);
     }
 
     fn push(
         &mut self,
         incoming: bool,
-        way: &'static str,
+        transport: Transport,
         text: &str,
         bytes: usize,
         redactor: &Redactor,
@@ -72,7 +106,7 @@ impl Frames {
             seq: self.next,
             at: now.wall.as_millisecond(),
             incoming,
-            way,
+            transport,
             text: kept,
             bytes: bytes as u64,
         });

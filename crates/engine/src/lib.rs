@@ -8,8 +8,9 @@
 //! - [`probe`], [`test`], [`sign_in`]: what connecting for the first time needs.
 //! - [`history`], [`settings`], [`keys`]: everything that is kept.
 //! - [`logs`], [`frames`], [`metrics`]: bounded memory of what was heard.
-//! - [`views`]: what the page sees.
+//! - [`api`], `queries`: what the page sees, and what makes it.
 
+pub mod api;
 mod charset;
 pub mod clock;
 pub mod driver;
@@ -27,12 +28,12 @@ pub mod ports;
 pub mod probe;
 mod programs;
 pub mod proxy;
+mod queries;
 pub mod settings;
 pub mod sign_in;
 pub mod socket;
 pub mod test;
 mod tls;
-pub mod views;
 
 pub use jobwatch_core::redact;
 

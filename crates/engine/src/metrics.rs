@@ -4,9 +4,10 @@ use std::collections::{HashMap, VecDeque};
 
 use jobwatch_core::model::{JobId, Metric};
 use jobwatch_core::time::Now;
+use serde::Serialize;
+use ts_rs::TS;
 
 use crate::driver::ConnectionId;
-use crate::views::Series;
 
 /// Values kept of one metric.
 pub const MAX_POINTS: usize = 300;
@@ -14,6 +15,20 @@ pub const MAX_POINTS: usize = 300;
 const MAX_NAMES: usize = 32;
 /// Jobs with metrics; beyond it the one silent for longest is forgotten.
 const MAX_JOBS: usize = 2_000;
+
+/// A metric over time.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export)]
+pub struct Series {
+    /// What it measures.
+    pub name: String,
+    /// In what unit.
+    pub unit: Option<String>,
+    /// (time, value), oldest first, at most 300.
+    #[ts(type = "[number, number][]")]
+    pub points: Vec<(i64, f64)>,
+}
 
 #[derive(Debug, Default)]
 struct Track {

@@ -30,7 +30,7 @@ pub trait Desktop: Send + Sync + 'static {
 pub struct Popup {
     /// Its number: it replaces one with the same number in place.
     pub popup_id: u64,
-    /// The newest notice that it tells of, as [`crate::views`] name it.
+    /// The newest notice that it tells of, as [`crate::api`] name it.
     pub id: i64,
     /// What it says. `job` is set where it tells of one job alone.
     pub notice: Notice,
@@ -200,14 +200,14 @@ pub enum StreamEvent {
 /// Tells the window that something it looks at has changed. Called from the engine's loop, so it
 /// must not block; the window pulls what it wants to show.
 pub trait Window: Send + Sync + 'static {
-    /// See [`crate::views::Tick`].
-    fn tick(&self, tick: &crate::views::Tick);
+    /// See [`crate::api::Tick`].
+    fn tick(&self, tick: &crate::api::Tick);
 }
 
 /// The desktop's tray. Told from the engine's loop, at most once a second, so it must not block.
 pub trait Tray: Send + Sync + 'static {
     /// Shows this from now on.
-    fn show(&self, snapshot: crate::views::TraySnapshot);
+    fn show(&self, snapshot: crate::api::TraySnapshot);
 }
 
 /// The ports of one engine. Those left out do nothing.

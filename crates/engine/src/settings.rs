@@ -15,9 +15,13 @@ use toml::{Table, Value};
 use toml_edit::DocumentMut;
 
 use crate::files;
-use crate::views::Preferences;
 
 mod edit;
+mod preferences;
+mod rules;
+
+pub use preferences::{Mute, Preferences, PreferencesPatch, QuietHours, Theme};
+pub use rules::NoticeRule;
 
 /// A larger file holds no settings, in bytes.
 const LARGEST: u64 = 16 << 20;
@@ -476,7 +480,6 @@ pub fn new_id() -> ServerId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::{Mute, QuietHours};
     use jobwatch_core::server::DialectKind;
 
     const WITH_UNKNOWN: &str = r#"

@@ -15,12 +15,12 @@ use jobwatch_core::server::{DialectKind, Policy, Server};
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
+use crate::api::{Remedy, StepState, TestStep, TestStepKind, TestVerdict};
 use crate::driver::message;
 use crate::fetch::{Clients, fetch, place};
 use crate::lenient::Heard;
 use crate::probe::{self, Identity, Reach};
 use crate::socket::{self, Socket, describe_end};
-use crate::views::{Remedy, StepState, TestStep, TestStepKind, TestVerdict};
 
 /// Where steps are told: each when it begins and when it ends.
 pub type Report = dyn Fn(TestStep) + Send + Sync;

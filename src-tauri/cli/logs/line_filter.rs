@@ -3,9 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::log::LogLine;
 use jobwatch_core::model::Level;
+use jobwatch_engine::api::{LogFilter, LogFind, LogLevel};
 use jobwatch_engine::logs::find::Needle;
 use jobwatch_engine::logs::text::plain as seen;
-use jobwatch_engine::views::{LogFilter, LogFind};
 
 use super::super::args::{EXIT_USAGE, Logs, Since};
 use super::super::{Failure, text};
@@ -36,7 +36,7 @@ impl LineFilter {
             all.into_iter().filter(|level| args.level.is_some_and(|least| *level >= least));
         let filter = LogFilter {
             include: find.into_iter().collect(),
-            levels: levels.map(|level| level.word().to_owned()).collect(),
+            levels: levels.map(LogLevel::from).collect(),
             ..LogFilter::default()
         };
         let since = args.since.map(|since| match since {

@@ -53,10 +53,6 @@ const LONG_FOR_A_REASON: &[(&str, &str)] = &[
         "crates/engine/src/history/store.rs",
         "every statement beside the schema it is written against, and the file's own life",
     ),
-    (
-        "crates/engine/src/views/types.rs",
-        "everything that crosses to the page, in one place: plain data, generated into TypeScript",
-    ),
 ];
 
 /// Beginnings of paths that exist on one machine only. Spelled in halves, so that this file does

@@ -37,7 +37,8 @@ pub enum ConnectionState {
 
 /// The one thing to do about a connection that is not as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export))]
 pub enum Remedy {
     /// Enter a key, or another one.
     EnterKey,

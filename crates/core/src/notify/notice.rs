@@ -81,6 +81,7 @@ pub struct Subject {
 /// How a notice is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export))]
 pub enum Tone {
     /// Good news.
     Good,

@@ -12,6 +12,7 @@ use crate::server::ServerId;
 /// A sort of happening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export))]
 pub enum EventKind {
     /// A job failed, and the last of its name had not.
     Failed,

@@ -9,7 +9,7 @@ use jobwatch_core::model::{Job, JobId};
 use jobwatch_core::time::{Mono, Now};
 use tokio::sync::oneshot;
 
-use crate::views::{ActionView, AskedState, AskedView, ErrorCode, UserError};
+use crate::api::{ActionKind, AskedState, AskedView, ErrorCode, UserError};
 
 /// They are numbered from here on, out of the way of the supervisor's own requests.
 const FIRST: u64 = 1 << 63;
@@ -53,7 +53,7 @@ impl Actions {
     pub(super) fn ask(
         &mut self,
         job: &Job,
-        action: ActionView,
+        action: ActionKind,
         answer: Answer,
         now: Now,
     ) -> FetchId {
@@ -67,7 +67,7 @@ impl Actions {
             }
         }
         let view = AskedView { action, state: AskedState::Asked, message: None, run: None };
-        let retried = action == ActionView::Retry;
+        let retried = action == ActionKind::Retry;
         let external = job.external_id.clone().filter(|_| retried);
         let origin = external.map(|external| (external, job.queue.clone()));
         let lately = Lately { view, since: now.mono, at: now.wall, origin };
@@ -156,7 +156,7 @@ mod tests {
     fn an_action_that_nobody_answers_is_given_up_without_another_being_asked_for() {
         let mut actions = Actions::default();
         let (answer, mut answered) = oneshot::channel();
-        actions.ask(&job("1", None), ActionView::Cancel, answer, at(1_000));
+        actions.ask(&job("1", None), ActionKind::Cancel, answer, at(1_000));
         assert!(actions.give_up(Mono(75_999)).is_empty());
         assert!(answered.try_recv().is_err());
         assert_eq!(actions.give_up(Mono(76_000)), ["1".into()]);
@@ -170,8 +170,8 @@ mod tests {
         let mut actions = Actions::default();
         let (first, _) = oneshot::channel();
         let (second, mut answered) = oneshot::channel();
-        actions.ask(&job("1", None), ActionView::Retry, first, at(0));
-        let id = actions.ask(&job("2", None), ActionView::Retry, second, at(0));
+        actions.ask(&job("1", None), ActionKind::Retry, first, at(0));
+        let id = actions.ask(&job("2", None), ActionKind::Retry, second, at(0));
         assert_eq!(actions.about(&"2".into()).unwrap().state, AskedState::Asked);
         assert_eq!(actions.answered(id, Ok(())), Some("2".into()));
         assert_eq!(answered.try_recv().unwrap(), Ok(()));
@@ -185,7 +185,7 @@ mod tests {
     fn the_run_that_a_retry_led_to_is_known_by_the_servers_second_id() {
         let mut actions = Actions::default();
         let (answer, _answered) = oneshot::channel();
-        actions.ask(&job("run-1", Some("42")), ActionView::Retry, answer, at(0));
+        actions.ask(&job("run-1", Some("42")), ActionKind::Retry, answer, at(0));
         assert_eq!(actions.began(&job("run-1", Some("42"))), None, "it is no run of itself");
         assert_eq!(actions.began(&job("run-8", Some("7"))), None);
         let old = Job {

@@ -12,9 +12,9 @@ use tokio::sync::Mutex;
 
 use super::state::State;
 use super::{Engine, stopped};
+use crate::api::{ErrorCode, UserError};
 use crate::history::{History, Remembered};
 use crate::settings::{Read, Saved, Settings, SettingsFile};
-use crate::views::{ErrorCode, UserError};
 
 /// The file, held by whoever changes the configuration; gone if that came to a bad end.
 pub(super) type FileInTurn = Arc<Mutex<Option<SettingsFile>>>;

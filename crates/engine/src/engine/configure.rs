@@ -13,12 +13,10 @@ use jobwatch_core::server::{DialectKind, KeyPlacement, PolicyChange, Server, Ser
 use super::change::Change;
 use super::servers::{Entry, KeyFrom};
 use super::state::State;
+use crate::api::{ErrorCode, KeyChange, KeyState, PreferencesPatch, ServerDraft, UserError};
 use crate::history::Remembered;
 use crate::settings::{Read, SavedServer, Settings, new_id};
 use crate::sign_in::Login;
-use crate::views::{
-    ErrorCode, KeyChange, KeyPlacementView, KeyState, PreferencesPatch, ServerDraft, UserError,
-};
 
 /// What was typed into a server's form that is secret.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +85,7 @@ impl State {
             ws: server.ws,
             api: server.api.unwrap_or_default(),
             watch: server.watch.iter().map(ToString::to_string).collect(),
-            key_placement: server.key.map(placement_view),
+            key_placement: server.key,
             namespace: server.namespace.unwrap_or_default(),
             options: server.options.into_iter().collect(),
             extra_ca: server.extra_ca.map_or_else(String::new, |p| p.display().to_string()),
@@ -796,31 +794,23 @@ fn present_headers(existing: Option<&Entry>, server: &Server) -> Vec<(String, Se
     secret.map(Credentials::read).unwrap_or_default().headers
 }
 
-fn placement_view(placement: KeyPlacement) -> KeyPlacementView {
-    let (place, name, scheme) = match placement {
-        KeyPlacement::Query { name } => ("query", name, None),
-        KeyPlacement::Header { name, scheme } => ("header", name, scheme),
-        KeyPlacement::Cookie { name } => ("cookie", name, None),
-        KeyPlacement::Auth { name } => ("auth", name, None),
-        KeyPlacement::FirstMessage => ("first-message", String::new(), None),
-    };
-    KeyPlacementView { place: place.to_owned(), name, scheme }
-}
-
-fn placement(view: &KeyPlacementView) -> Result<KeyPlacement, UserError> {
-    let name = view.name.trim().to_owned();
-    if name.is_empty() && view.place != "first-message" {
-        return Err(invalid("The name of the field that carries the key is missing."));
+/// Where the user wants the key, without blanks around its names.
+fn placement(given: &KeyPlacement) -> Result<KeyPlacement, UserError> {
+    let mut placement = given.clone();
+    if let KeyPlacement::Header { scheme, .. } = &mut placement {
+        *scheme = scheme.as_deref().map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned);
     }
-    Ok(match view.place.as_str() {
-        "query" => KeyPlacement::Query { name },
-        "header" => {
-            let scheme = view.scheme.as_deref().map(str::trim).filter(|s| !s.is_empty());
-            KeyPlacement::Header { name, scheme: scheme.map(str::to_owned) }
+    match &mut placement {
+        KeyPlacement::Query { name }
+        | KeyPlacement::Header { name, .. }
+        | KeyPlacement::Cookie { name }
+        | KeyPlacement::Auth { name } => {
+            *name = name.trim().to_owned();
+            if name.is_empty() {
+                return Err(invalid("The name of the field that carries the key is missing."));
+            }
         }
-        "cookie" => KeyPlacement::Cookie { name },
-        "auth" => KeyPlacement::Auth { name },
-        "first-message" => KeyPlacement::FirstMessage,
-        other => return Err(invalid(format!("A key cannot be placed in \"{other}\"."))),
-    })
+        KeyPlacement::FirstMessage => {}
+    }
+    Ok(placement)
 }

@@ -6,10 +6,10 @@ use jobwatch_core::server::ServerId;
 
 use super::state::State;
 use super::window::ViewKind;
+use crate::api::JobLookup;
 use crate::driver::ConnectionId;
 use crate::logs::Owner;
 use crate::redact::WORDS;
-use crate::views::JobLookup;
 
 impl ViewKind {
     /// The jobs that a view looks at, with their servers.

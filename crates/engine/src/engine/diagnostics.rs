@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use jobwatch_core::model::{Diagnostic, UNCONFIRMED};
 
+use crate::api::DiagnosticRow;
+use crate::queries::convert::ms;
 use crate::redact::prefix;
-use crate::views::DiagnosticRow;
-use crate::views::convert::ms;
 
 /// Different ones kept of a server.
 const MOST: usize = 20;

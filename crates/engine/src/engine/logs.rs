@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use super::logview::{LogPull, LogStored};
 use super::window::MAX_ROWS;
 use super::{Engine, blocking, logview};
-use crate::logs;
-use crate::views::{
+use crate::api::{
     ErrorCode, LogFormat, LogFound, LogMap, LogSaving, LogTarget, LogText, UserError,
 };
+use crate::logs;
 
 impl Engine {
     /// Where something is in a log view, and so many rows around it; `None` when it is nowhere.

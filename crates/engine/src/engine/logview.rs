@@ -11,6 +11,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::state::State;
 use super::window::ViewKind;
+use crate::api::{
+    Earlier, ErrorCode, LogCut, LogFilter, LogGap, OpenJob, Preferences, Rows, UserError,
+    ViewWindow,
+};
 use crate::driver::ConnectionId;
 use crate::logs::BEGINNING;
 use crate::logs::find::{Rules, Search};
@@ -18,10 +22,6 @@ use crate::logs::reader::Reader;
 use crate::logs::{Budget, LogContents, Owner, StoreEvent};
 use crate::ports::StreamEvent;
 use crate::redact::WORDS;
-use crate::views::{
-    Earlier, ErrorCode, LogCut, LogFilter, LogGap, OpenJob, Preferences, Rows, UserError,
-    ViewWindow,
-};
 
 /// Logs merged in one view.
 const MAX_JOBS: usize = 16;

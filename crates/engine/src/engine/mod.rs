@@ -32,16 +32,16 @@ use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{Server, ServerId};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::api::{
+    ActionKind, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, OpenJob, Overview,
+    Preferences, PreferencesPatch, ServerDraft, UserError, ViewSpec, ViewWindow, Wanted,
+};
 use crate::clock::Clock;
 use crate::history::{History, Location};
 use crate::keys::{Keyring, keyring_message, unstored_message};
 use crate::logs::{Location as LogLocation, LogStore};
 use crate::ports::{Ports, SecretsError, Tray, Window};
 use crate::settings::{SavedServer, Settings, SettingsFile};
-use crate::views::{
-    ActionView, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, OpenJob, Overview,
-    Preferences, PreferencesPatch, ServerDraft, UserError, ViewSpec, ViewWindow, Wanted,
-};
 use state::State;
 use window::{MAX_ROWS, Pull};
 
@@ -72,7 +72,7 @@ pub enum SettingsSource {
 }
 
 /// Why an engine did not start. What is wrong with settings, history or keyring is no reason: that
-/// is told in [`crate::views::Health`].
+/// is told in [`crate::api::Health`].
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The engine needs a tokio runtime around it.
@@ -500,7 +500,7 @@ impl Engine {
     ///
     /// # Errors
     /// When there is no such job, or the server does not accept it, in the server's words.
-    pub async fn act(&self, server: &str, job: &str, action: ActionView) -> Result<(), UserError> {
+    pub async fn act(&self, server: &str, job: &str, action: ActionKind) -> Result<(), UserError> {
         let (server, job) = (ServerId(server.to_owned()), job.to_owned());
         let (answer, answered) = oneshot::channel();
         self.send(move |state| state.act(&server, &job, action, answer));

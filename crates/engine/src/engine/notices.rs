@@ -8,12 +8,12 @@ use jobwatch_core::time::Now;
 use super::Engine;
 use super::configure::invalid;
 use super::state::State;
-use crate::driver::ConnectionId;
-use crate::history::Announcement;
-use crate::views::{
+use crate::api::{
     ErrorCode, Mute, MuteBy, MuteTarget, NoticeRule, OpenJob, RuleExample, RuleTrial, UserError,
     Wanted,
 };
+use crate::driver::ConnectionId;
+use crate::history::Announcement;
 
 /// Of the events that a rule matches, so many are named.
 const EXAMPLES: usize = 5;

@@ -27,11 +27,11 @@ use jobwatch_core::time::Now;
 use super::inbox::Inbox;
 use super::servers::Entry;
 use super::state::State;
+use crate::api::{NoticeRule, OpenJob, Preferences, QuietHours};
 use crate::driver::ConnectionId;
 use crate::history::{HandedPopup, StoredNotice};
 use crate::ports::{Button, Popup, StreamEvent};
-use crate::views::job_index::JobIndex;
-use crate::views::{NoticeRule, OpenJob, Preferences, QuietHours};
+use crate::queries::job_index::JobIndex;
 
 /// Popups that may be on their way to the desktop; others wait until it has taken one of them.
 const ON_THEIR_WAY: usize = 8;

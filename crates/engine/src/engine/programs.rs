@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::configure::invalid;
 use super::state::State;
+use crate::api::{ErrorCode, NoticeRule, UserError};
 use crate::programs::{LIMIT, Program, ProgramInput, run};
-use crate::views::{ErrorCode, NoticeRule, UserError};
 
 /// At most [`MOST`] programs are run and addresses posted to in this time.
 const WINDOW: Duration = Duration::from_secs(60);

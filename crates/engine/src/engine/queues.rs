@@ -6,9 +6,9 @@ use jobwatch_core::model::{Job, JobState, QueuePatch};
 
 use super::servers::Entry;
 use super::state::State;
+use crate::api::QueueRow;
 use crate::driver::ConnectionId;
-use crate::views::QueueRow;
-use crate::views::convert::queue_row;
+use crate::queries::convert::queue_row;
 
 /// A server that invents names without end must not fill the memory.
 pub(super) const MAX_QUEUES: usize = 10_000;

@@ -6,7 +6,7 @@ use jobwatch_core::dialect::own_id;
 use jobwatch_core::model::{Job, JobId};
 
 use super::state::State;
-use crate::views::OpenJob;
+use crate::api::OpenJob;
 
 /// Jobs named in a message.
 const NAMED: usize = 6;

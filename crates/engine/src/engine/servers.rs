@@ -22,6 +22,7 @@ use super::diagnostics::Diagnostics;
 use super::queues::MAX_QUEUES;
 use super::signing::Renewal;
 use super::state::State;
+use crate::api::{ErrorCode, KeyState, UserError};
 use crate::driver::{ConnectionId, Driver, Report, Reported};
 use crate::fetch::Clients;
 use crate::frames::{self, Frames};
@@ -30,7 +31,6 @@ use crate::keys::{keyring_message, missing_key_message};
 use crate::logs::Owner;
 use crate::ports::{SecretsError, StreamEvent};
 use crate::redact::{Redactor, WORDS};
-use crate::views::{ActionView, ErrorCode, KeyState, UserError};
 
 /// A server's clock is shown anew when it is found to be off by this much more or less.
 const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(2);
@@ -805,7 +805,7 @@ impl State {
         &mut self,
         server: &ServerId,
         job: &str,
-        action: ActionView,
+        action: ActionKind,
         answer: oneshot::Sender<Result<(), UserError>>,
     ) {
         let now = self.clock.now();
@@ -826,8 +826,7 @@ impl State {
             let known = machine.job_store().job(&job.id);
             machine.actions(known.unwrap_or(job))
         });
-        let found =
-            actions.into_iter().flatten().find(|found| ActionView::of(found.kind) == action);
+        let found = actions.into_iter().flatten().find(|found| found.kind == action);
         let Some(found) = found else {
             let message = match job.state {
                 JobState::Completed | JobState::Failed | JobState::Cancelled => {

@@ -19,14 +19,12 @@ use jobwatch_core::time::Mono;
 use super::configure::{Typed, check_files, invalid};
 use super::state::State;
 use super::{Engine, keyring_error};
+use crate::api::{ErrorCode, KeyChange, KeyState, ProbeView, ServerDraft, TestVerdict, UserError};
 use crate::driver::ConnectionId;
 use crate::fetch::Clients;
 use crate::keys::keyring_message;
 use crate::sign_in::{Login, SignInError, login_id, sign_in};
 use crate::test::{self, Report};
-use crate::views::{
-    ErrorCode, KeyChange, KeyState, ProbeView, ServerDraft, TestVerdict, UserError,
-};
 
 /// Tokens that wait at once; a form has one.
 const WAITING: usize = 8;

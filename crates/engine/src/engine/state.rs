@@ -23,6 +23,7 @@ use super::servers::{Entry, Tasks};
 use super::signing::SignedIn;
 use super::tray::TrayFeed;
 use super::window::Views;
+use crate::api::{Health, Preferences};
 use crate::clock::{Clock, SleepWatch};
 use crate::driver::{ConnectionId, Report};
 use crate::history::{History, Reply};
@@ -31,8 +32,7 @@ use crate::logs::{LogStore, Owner, StoreEvent};
 use crate::metrics::Metrics;
 use crate::network::NetworkWatch;
 use crate::ports::{Ports, StreamEvent};
-use crate::views::job_index::JobIndex;
-use crate::views::{Health, Preferences};
+use crate::queries::job_index::JobIndex;
 
 /// Reports that may wait for the loop, of all servers together; a report is at most 256 frames.
 const MAX_REPORTS: usize = 256;

@@ -7,8 +7,8 @@ use jobwatch_core::model::JobState;
 use jobwatch_core::notify::Tone;
 
 use super::state::State;
+use crate::api::{TrayJob, TrayNotice, TrayServer, TraySnapshot};
 use crate::ports::Tray;
-use crate::views::{TrayJob, TrayNotice, TrayServer, TraySnapshot};
 
 /// Running jobs that are named,
 const JOBS: usize = 8;

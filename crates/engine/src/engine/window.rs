@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobwatch_core::dialect::ActionKind;
 use jobwatch_core::jobs::Transition;
 use jobwatch_core::model::{Job, JobId};
 use jobwatch_core::notify::Notice;
@@ -19,16 +18,16 @@ use super::inbox::NoticeFilter;
 use super::logview::{LogPull, LogView};
 use super::servers::Entry;
 use super::state::State;
+use crate::api::{
+    ActionKind, AskedView, ErrorCode, JobDetail, JobLookup, JobRow, NoticeRow, Overview, Rows,
+    ServerView, StatusView, Tick, TimelineRow, UserError, ViewSpec, ViewWindow, Wanted,
+};
 use crate::driver::ConnectionId;
 use crate::logs::Owner;
 use crate::ports::Window;
-use crate::views::convert::{job_row, notice_row, past, source_word};
-use crate::views::job_list::{Filter, JobList};
-use crate::views::search::Search;
-use crate::views::{
-    ActionView, AskedView, ErrorCode, JobDetail, JobLookup, JobRow, NoticeRow, Overview, Rows,
-    ServerView, StatusView, Tick, TimelineRow, UserError, ViewSpec, ViewWindow, Wanted,
-};
+use crate::queries::convert::{job_row, notice_row, past};
+use crate::queries::job_list::{Filter, JobList};
+use crate::queries::search::Search;
 
 /// Rows in one window.
 pub(super) const MAX_ROWS: u32 = 500;
@@ -495,9 +494,9 @@ impl State {
                 .iter()
                 .map(|(name, json)| (name.to_owned(), json.as_str().to_owned()))
                 .collect(),
-            source: source_word(job.source).to_owned(),
+            source: job.source,
             timeline,
-            actions: actions.iter().map(|action| ActionView::of(action.kind)).collect(),
+            actions: actions.iter().map(|action| action.kind).collect(),
             metrics: self.metrics.series(connection, id),
             log_lines: {
                 let owner = Owner { server: entry.server.id.clone(), job: id.clone() };
@@ -507,11 +506,11 @@ impl State {
     }
 
     /// What the server would accept for the job that a notice tells of, and what was asked of it.
-    fn actions_about(&self, notice: &Notice) -> (Vec<ActionView>, Option<AskedView>) {
+    fn actions_about(&self, notice: &Notice) -> (Vec<ActionKind>, Option<AskedView>) {
         let (Ok(entry), Some(job)) = (self.named(&notice.server), self.job_of(notice)) else {
             return (Vec::new(), None);
         };
-        let actions = entry.actions_for(job).into_iter().map(ActionView::of).collect();
+        let actions = entry.actions_for(job);
         (actions, entry.actions.about(&job.id).cloned())
     }
 
@@ -611,16 +610,5 @@ impl State {
         let ready = views.open.values().filter_map(|view| view.ready(now));
         let due = ready.chain(overview).chain(open).min()?;
         Some(views.last.map_or(due, |last| due.max(last + PACE)))
-    }
-}
-
-impl ActionView {
-    /// The page's word for an action.
-    #[must_use]
-    pub fn of(kind: ActionKind) -> ActionView {
-        match kind {
-            ActionKind::Cancel => ActionView::Cancel,
-            ActionKind::Retry => ActionView::Retry,
-        }
     }
 }

@@ -14,11 +14,11 @@ use grep_matcher::Matcher as _;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 
 use super::bitmap::{self, Bitmap, CHUNK, WORDS, Words, chunk_of};
+use super::query::{LogFilter, LogFind};
 use super::record::{CONTINUED, RECORD, Record, STYLED};
 use super::segment::{BLOCK, Block as Summary, Part};
 use super::snapshot::Snapshot;
 use super::text;
-use crate::views::{LogFilter, LogFind};
 
 /// Threads that search at the same time.
 const THREADS: usize = 2;
@@ -110,14 +110,7 @@ impl Rules {
         let all = |finds: &[LogFind]| -> Result<Vec<Needle>, String> {
             finds.iter().filter_map(|find| Needle::new(find).transpose()).collect()
         };
-        let mut levels = 0;
-        for word in &filter.levels {
-            let at = ["none", "trace", "debug", "info", "warn", "error", "fatal"]
-                .iter()
-                .position(|level| level == word)
-                .ok_or_else(|| format!("\"{word}\" is not a level."))?;
-            levels |= 1 << at;
-        }
+        let levels = filter.levels.iter().fold(0, |levels, level| levels | 1 << *level as u8);
         let find = filter.find.as_ref().map(Needle::new).transpose()?.flatten();
         let only = filter.only_matching && find.is_some();
         Ok(Rules {

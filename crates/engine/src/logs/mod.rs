@@ -18,6 +18,7 @@ pub mod log;
 pub mod log_index;
 mod open_log;
 pub mod order;
+pub mod query;
 pub mod reader;
 pub mod record;
 mod render_state;

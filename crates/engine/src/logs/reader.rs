@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::bitmap::{Bitmap, Index};
 use super::find::{Needle, Search};
 use super::open_log::BEGINNING;
+use super::query::{Earlier, LogFormat, LogGap, LogRow, LogState, LogText, Span};
 use super::record::{CONTINUED, NO_TIME, Record, STYLED};
 use super::render_state::RenderState;
 use super::snapshot::{Levels, Snapshot};
@@ -17,7 +18,6 @@ use super::stored::Lines;
 use super::text;
 use super::write::Writer;
 use crate::redact::prefix;
-use crate::views::{Earlier, LogFormat, LogGap, LogRow, LogState, LogText, Span};
 
 /// Bytes of a line that a row shows.
 pub const SHOWN: usize = 8 << 10;
@@ -323,7 +323,7 @@ impl Reader {
             job: u32::try_from(source).unwrap_or(u32::MAX),
             line: log.dropped + row + 1,
             at: record.at().map(|at| at.as_millisecond()),
-            level: record.level().map(|level| level.word().to_owned()),
+            level: record.level(),
             origin: log.origin(&record).map(str::to_owned),
             spans,
             more,

@@ -153,7 +153,7 @@ mod tests {
     use super::super::log::JobLog;
     use super::super::tests::reader;
     use super::*;
-    use crate::views::{LogFilter, LogFind, LogRow};
+    use crate::logs::query::{LogFilter, LogFind, LogRow};
 
     fn log(lines: &[(i64, &str, &str)]) -> JobLog {
         let mut log = JobLog::create(None).unwrap();

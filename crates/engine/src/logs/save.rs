@@ -3,9 +3,9 @@
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
+use super::query::{LogFormat, LogSaving};
 use super::reader::Reader;
 use super::write::Writer;
-use crate::views::{LogFormat, LogSaving};
 
 /// Rows written between two looks at whether anybody still wants them.
 const STEP: u64 = 4_000;

@@ -2,10 +2,10 @@
 
 use std::io;
 
+use super::query::{LogLevel, LogMap, LogPlace, LogTarget};
 use super::reader::{MergeSource, Reader};
 use super::record::LEVELS;
 use super::snapshot::Levels;
-use crate::views::{LogLevel, LogMap, LogPlace, LogTarget};
 
 /// The first row behind the place where one starts, which itself is left out.
 fn edge(from: i64, back: bool) -> u64 {
@@ -31,10 +31,7 @@ impl Reader {
                 Ok(at(self.view_row(0, row.min(source.log.len()))?))
             }
             LogTarget::Level { from, back, level } => {
-                let level = match level {
-                    LogLevel::Warn => 4,
-                    LogLevel::Error => 5,
-                };
+                let level = LogLevel::from(level) as u8;
                 Ok(self.next_of_level(edge(from, back), back, level)?.and_then(at))
             }
             LogTarget::Match { from, back } => self.next_match(edge(from, back), back),

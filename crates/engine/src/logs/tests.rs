@@ -14,7 +14,7 @@ use super::log::JobLog;
 use super::reader::Reader;
 use super::segment::BLOCK;
 use super::snapshot::Snapshot;
-use crate::views::{LogFilter, LogFind, LogFormat, LogPlace, LogTarget};
+use crate::logs::query::{LogFilter, LogFind, LogFormat, LogLevel, LogPlace, LogTarget};
 
 /// A line as tests write it: time in seconds, position, text.
 type Plain = (Option<i64>, Option<u64>, String);
@@ -418,7 +418,7 @@ fn filters_combine() {
     let exclude = vec![LogFind { regex: true, ..find("^two|thread") }];
     assert_eq!(count(LogFilter { include, exclude: exclude.clone(), ..LogFilter::default() }), 200);
     assert_eq!(count(LogFilter { exclude, ..LogFilter::default() }), 9_600);
-    let levels = vec!["error".to_owned(), "warn".to_owned()];
+    let levels = vec![LogLevel::Error, LogLevel::Warn];
     assert_eq!(count(LogFilter { levels, ..LogFilter::default() }), 300);
     assert_eq!(count(LogFilter { cleared: vec![9_990], ..LogFilter::default() }), 10);
     let wrong = Rules::new(&LogFilter {
@@ -464,9 +464,9 @@ fn the_map_tells_where_errors_are() {
     assert!(map.slices.iter().all(|slice| *slice == (2, 1)), "{:?}", map.slices);
     assert_eq!(map.buckets.iter().map(|bucket| bucket.0).sum::<u64>(), 10_000);
     assert_eq!(map.buckets.iter().map(|bucket| bucket.2).sum::<u64>(), 100);
-    let error = LogTarget::Level { from: 7, back: false, level: crate::views::LogLevel::Error };
+    let error = LogTarget::Level { from: 7, back: false, level: Level::Error };
     assert_eq!(all.seek(error).unwrap(), Some(LogPlace { row: 107, nth: None }));
-    let before = LogTarget::Level { from: 7, back: true, level: crate::views::LogLevel::Error };
+    let before = LogTarget::Level { from: 7, back: true, level: Level::Error };
     assert_eq!(all.seek(before).unwrap(), None);
     let first = r#"{"kind":"level","from":-1,"back":false,"level":"error"}"#;
     let first: LogTarget = serde_json::from_str(first).unwrap();

@@ -2,8 +2,8 @@
 
 use std::io;
 
+use super::query::LogFormat;
 use super::record::Record;
-use crate::views::LogFormat;
 
 /// Writes lines in one of the formats.
 #[derive(Debug)]

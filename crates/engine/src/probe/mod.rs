@@ -20,8 +20,8 @@ use jobwatch_core::server::DialectKind;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
+use crate::api::{ProbeFound, ProbeView, Remedy};
 use crate::fetch::{Clients, place};
-use crate::views::{ProbeFound, ProbeView, Remedy};
 use ask::{Trouble, ask};
 
 /// For a whole probe.

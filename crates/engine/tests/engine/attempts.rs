@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
-use jobwatch_engine::views::{Rows, StateKind, TimelineRow, ViewSpec};
+use jobwatch_engine::api::{Rows, StateKind, TimelineRow, ViewSpec};
 
 use crate::common::{DEADLINE, World, engine, quick, until};
 

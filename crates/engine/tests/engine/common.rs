@@ -10,10 +10,10 @@ use jobwatch_core::connection::{ConnectionState, Status};
 use jobwatch_core::model::{Job, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
+use jobwatch_engine::api::{JobSort, Rows, Tick, ViewSpec};
 use jobwatch_engine::ports::{
     Desktop, Popup, Ports, Secrets, SecretsError, Settled, Sink, StreamEvent, Window,
 };
-use jobwatch_engine::views::{JobSort, Rows, Tick, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
 /// Long enough for a loaded machine; nothing waits for it to pass.

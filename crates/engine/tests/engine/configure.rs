@@ -8,7 +8,7 @@ use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_demo::{DEMO_KEY, Demo, DemoOptions};
-use jobwatch_engine::views::{
+use jobwatch_engine::api::{
     ErrorCode, KeyChange, KeyState, Preferences, ServerDraft, TestStep, Theme,
 };
 use jobwatch_engine::{Engine, Options, SettingsSource};

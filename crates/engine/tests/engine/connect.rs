@@ -7,11 +7,11 @@ use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server};
 use jobwatch_demo::{DEMO_KEY, DEMO_PASSWORD, Demo, DemoOptions, UpgradeFault};
 use jobwatch_engine::Engine;
-use jobwatch_engine::engine::Typed;
-use jobwatch_engine::views::{
+use jobwatch_engine::api::{
     ErrorCode, KeyChange, KeyState, Remedy, ServerDraft, StepState, TestStep, TestStepKind,
     TestVerdict,
 };
+use jobwatch_engine::engine::Typed;
 
 use crate::common::{World, until};
 use crate::configure::{draft, settings, start};

@@ -11,7 +11,7 @@ use jobwatch_demo::{
     ApiFault, Control, Demo, DemoOptions, Faults, Flood, Garbage, JobSpec, Ports, UpgradeFault,
 };
 use jobwatch_engine::Engine;
-use jobwatch_engine::views::{ActionView, LogFilter, LogFind, Rows, ViewSpec};
+use jobwatch_engine::api::{ActionKind, LogFilter, LogFind, Rows, ViewSpec};
 
 use crate::common::{World, engine, pull, quick, shown_link, until};
 
@@ -105,7 +105,7 @@ fn all_jobs() -> ViewSpec {
         queue: None,
         states: Vec::new(),
         search: String::new(),
-        sort: jobwatch_engine::views::JobSort::Activity,
+        sort: jobwatch_engine::api::JobSort::Activity,
     }
 }
 
@@ -137,7 +137,7 @@ async fn a_wrong_key_is_refused_and_the_right_one_heals_it(kind: DialectKind) {
     assert!(!reason.is_empty() && !reason.contains("wrong-key"), "{reason}");
     let draft = scene.engine.server_draft(&scene.id).await.unwrap();
     let key = Secret::new(jobwatch_demo::DEMO_KEY.to_owned());
-    let session = jobwatch_engine::views::KeyChange::Session;
+    let session = jobwatch_engine::api::KeyChange::Session;
     scene.engine.save_server(draft, session, Some(key)).await.unwrap();
     scene.live().await;
     scene.end().await;
@@ -324,7 +324,7 @@ async fn a_wrong_key_is_told_beside_an_open_socket(kind: DialectKind) {
     assert_eq!(shown_link(&scene.engine, &scene.id).await, Some(ConnectionState::Partly));
     let draft = scene.engine.server_draft(&scene.id).await.unwrap();
     let key = Secret::new(jobwatch_demo::DEMO_KEY.to_owned());
-    let session = jobwatch_engine::views::KeyChange::Session;
+    let session = jobwatch_engine::api::KeyChange::Session;
     scene.engine.save_server(draft, session, Some(key)).await.unwrap();
     let job = scene.start("listed");
     scene.state(&job, JobState::Running).await;
@@ -461,7 +461,7 @@ async fn the_job_on_screen_in_a_focused_window_rings_no_popup() {
     scene.state(&seen, JobState::Running).await;
     scene.state(&unseen, JobState::Running).await;
     let job = scene.world.job(&seen).unwrap().id.as_str().to_owned();
-    let open = jobwatch_engine::views::OpenJob { server: scene.id.clone(), job };
+    let open = jobwatch_engine::api::OpenJob { server: scene.id.clone(), job };
     scene.engine.looking_at(true, Some(open)).await;
     scene.control.complete(&seen, None);
     scene.state(&seen, JobState::Completed).await;
@@ -491,7 +491,7 @@ async fn a_log_is_followed_line_by_line_and_the_view_is_told() {
     scene.state(&id, JobState::Running).await;
     let job = scene.world.job(&id).unwrap().id.as_str().to_owned();
     scene.engine.attach_window(scene.world.window());
-    let open = jobwatch_engine::views::OpenJob { server: scene.id.clone(), job };
+    let open = jobwatch_engine::api::OpenJob { server: scene.id.clone(), job };
     let filter = LogFilter::default();
     let spec = ViewSpec::Log { jobs: vec![open.clone()], filter };
     let view = scene.engine.open_view(spec).await.unwrap();
@@ -504,7 +504,7 @@ async fn a_log_is_followed_line_by_line_and_the_view_is_told() {
     until("the line", || scene.world.lines(&id).iter().any(|line| line.contains("careful"))).await;
     let window = scene.engine.view_window(view, 0, 100).await.unwrap();
     let Rows::Log { rows, .. } = window.rows else { panic!() };
-    let text = |row: &jobwatch_engine::views::LogRow| {
+    let text = |row: &jobwatch_engine::api::LogRow| {
         row.spans.iter().map(|span| span.text.as_str()).collect::<String>()
     };
     let row = rows.iter().find(|row| text(row) == "careful").expect("the line is shown");
@@ -552,7 +552,7 @@ async fn the_log_of_a_running_container_holds_each_line_once_however_often_it_is
     scene.control.drop_sockets();
     scene.world.until_state(&scene.id, ConnectionState::Polling).await;
     scene.engine.attach_window(scene.world.window());
-    let open = jobwatch_engine::views::OpenJob { server: scene.id.clone(), job };
+    let open = jobwatch_engine::api::OpenJob { server: scene.id.clone(), job };
     let spec = ViewSpec::Log { jobs: vec![open], filter: Default::default() };
     scene.engine.open_view(spec).await.unwrap();
     until("the first line", || scene.world.lines(&id).iter().any(|line| line == "one")).await;
@@ -570,10 +570,10 @@ async fn a_job_is_cancelled_in_the_servers_own_way() {
     let id = scene.start("unwanted");
     scene.state(&id, JobState::Running).await;
     let job = scene.world.job(&id).unwrap().id.as_str().to_owned();
-    scene.engine.act(&scene.id, &job, ActionView::Cancel).await.unwrap();
+    scene.engine.act(&scene.id, &job, ActionKind::Cancel).await.unwrap();
     until("the job to end", || scene.world.job(&id).is_some_and(|job| job.state.terminal())).await;
-    let refused = scene.engine.act(&scene.id, &job, ActionView::Cancel).await.unwrap_err();
-    assert_eq!(refused.code, jobwatch_engine::views::ErrorCode::Invalid);
+    let refused = scene.engine.act(&scene.id, &job, ActionKind::Cancel).await.unwrap_err();
+    assert_eq!(refused.code, jobwatch_engine::api::ErrorCode::Invalid);
     scene.end().await;
 }
 

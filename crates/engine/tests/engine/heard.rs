@@ -6,7 +6,7 @@ use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::model::JobState;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
-use jobwatch_engine::views::Rows;
+use jobwatch_engine::api::Rows;
 
 use crate::common::{DEADLINE, World, all_jobs, engine, pull, quick, until};
 

@@ -10,10 +10,10 @@ use jobwatch_core::model::JobState;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Control, DEMO_KEY, Demo, DemoOptions, JobSpec};
-use jobwatch_engine::ports::Button;
-use jobwatch_engine::views::{
+use jobwatch_engine::api::{
     KeyChange, MuteBy, MuteTarget, OpenJob, Preferences, Rows, ServerDraft, ViewSpec,
 };
+use jobwatch_engine::ports::Button;
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
 use crate::common::{Keyring, World, engine, until};

@@ -10,9 +10,9 @@ use jobwatch_core::notify::{Notice, NoticeKey, Tone};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server, ServerId};
 use jobwatch_demo::{Control, Demo, DemoOptions, JobSpec};
+use jobwatch_engine::api::{Rows, ViewSpec};
 use jobwatch_engine::history::{Announcement, History, Location, Reply};
 use jobwatch_engine::ports::{Ports, StreamEvent};
-use jobwatch_engine::views::{Rows, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tokio::sync::mpsc;
 

@@ -10,8 +10,8 @@ use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::{DialectKind, PolicyChange, Server};
 use jobwatch_demo::{Control, Demo, DemoOptions, Faults, JobSpec, UpgradeFault};
 use jobwatch_engine::Engine;
+use jobwatch_engine::api::{Rows, ViewSpec};
 use jobwatch_engine::ports::StreamEvent;
-use jobwatch_engine::views::{Rows, ViewSpec};
 
 use crate::common::{World, engine, pull, until};
 
@@ -199,7 +199,7 @@ async fn a_hint_about_a_run_of_a_queue_that_is_not_watched_leaves_no_row() {
         queue: None,
         states: Vec::new(),
         search: String::new(),
-        sort: jobwatch_engine::views::JobSort::Activity,
+        sort: jobwatch_engine::api::JobSort::Activity,
     };
     let Rows::Jobs { rows, .. } = pull(&scene.engine, spec).await else { panic!("no rows") };
     assert_eq!(rows.len(), 1);

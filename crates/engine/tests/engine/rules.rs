@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{DemoOptions, Ports};
-use jobwatch_engine::views::{
+use jobwatch_engine::api::{
     ErrorCode, EventKind, NoticeRow, NoticeRule, Preferences, Rows, ViewSpec,
 };
 use serde_json::Value;

@@ -8,7 +8,7 @@ use jobwatch_core::model::Level;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
-use jobwatch_engine::views::{KeyChange, Rows, ServerDraft, ViewSpec};
+use jobwatch_engine::api::{KeyChange, Rows, ServerDraft, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
 use crate::common::{World, pull, until};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jobwatch_core::connection::ConnectionState;
+use jobwatch_core::notify::Tone;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Demo, DemoOptions};
-use jobwatch_engine::views::{NoticeRow, Rows, ViewSpec};
+use jobwatch_engine::api::{NoticeRow, Rows, ViewSpec};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use serde_json::{Value, json};
 
@@ -81,10 +82,10 @@ async fn a_servers_success_is_good_news_its_warning_a_warning_and_only_trouble_p
     }
     until_listed(&scene.engine, "all four", |rows| rows.len() == 4).await;
     let rows = listed(&scene.engine).await;
-    let tone = |title: &str| rows.iter().find(|row| row.title == title).unwrap().tone.clone();
+    let tone = |title: &str| rows.iter().find(|row| row.title == title).unwrap().tone;
     assert_eq!(
         ["deployed", "slow disk", "no disk", "hello"].map(tone),
-        ["good", "warn", "bad", "plain"]
+        [Tone::Good, Tone::Warn, Tone::Bad, Tone::Plain]
     );
     until("both troubles", || scene.world.titles().len() == 2).await;
     let mut told = scene.world.titles();

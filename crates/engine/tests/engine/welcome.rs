@@ -6,11 +6,11 @@ use std::time::Duration;
 use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::JobSpec;
-use jobwatch_engine::ports::StreamEvent;
-use jobwatch_engine::views::{
-    ActionView, AskedState, ErrorCode, EventKind, Mute, MuteBy, MuteTarget, NoticeRow, NoticeRule,
+use jobwatch_engine::api::{
+    ActionKind, AskedState, ErrorCode, EventKind, Mute, MuteBy, MuteTarget, NoticeRow, NoticeRule,
     PreferencesPatch, Rows, ViewSpec,
 };
+use jobwatch_engine::ports::StreamEvent;
 
 use crate::common::{World, engine, until};
 use crate::notices::{Scene, start_all};
@@ -300,7 +300,7 @@ async fn a_retry_is_shown_on_the_row_at_once_then_how_it_went_and_the_new_run() 
     assert_eq!(asked().await, None);
     let engine = scene.engine.clone();
     let (server, of) = (scene.id.clone(), job.clone());
-    let act = tokio::spawn(async move { engine.act(&server, &of, ActionView::Retry).await });
+    let act = tokio::spawn(async move { engine.act(&server, &of, ActionKind::Retry).await });
     // Before the server has answered the row says that it was asked.
     let begun = std::time::Instant::now();
     while asked().await.is_none() {

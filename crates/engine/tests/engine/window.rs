@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::server::DialectKind;
 use jobwatch_demo::{Demo, DemoOptions, JobSpec};
 use jobwatch_engine::Engine;
+use jobwatch_engine::api::{Rows, Tick, ViewSpec};
 use jobwatch_engine::ports::Window;
-use jobwatch_engine::views::{Rows, Tick, ViewSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

@@ -2,7 +2,7 @@ import type { Backend } from "../backend/backend";
 import { asUserError } from "../backend/backend";
 import type { OpenJob } from "../generated/OpenJob";
 import type { Overview } from "../generated/Overview";
-import type { ActionView } from "../generated/ActionView";
+import type { ActionKind } from "../generated/ActionKind";
 import type { Mute } from "../generated/Mute";
 import type { MuteBy } from "../generated/MuteBy";
 import type { MuteTarget } from "../generated/MuteTarget";
@@ -202,7 +202,7 @@ export class App {
   }
 
   /** Requests an action on a job. The job's row shows the request and its result. */
-  async act(server: string, job: string, action: ActionView): Promise<void> {
+  async act(server: string, job: string, action: ActionKind): Promise<void> {
     await this.run(() => this.backend.act(server, job, action));
   }
 

@@ -1,4 +1,4 @@
-import type { ActionView } from "../generated/ActionView";
+import type { ActionKind } from "../generated/ActionKind";
 import type { KeyChange } from "../generated/KeyChange";
 import type { LogFormat } from "../generated/LogFormat";
 import type { LogFound } from "../generated/LogFound";
@@ -97,7 +97,7 @@ export interface Backend {
   reconnect(id: string): Promise<void>;
   watch(server: string, topic: string): Promise<void>;
   unwatch(server: string, topic: string): Promise<void>;
-  act(server: string, job: string, action: ActionView): Promise<void>;
+  act(server: string, job: string, action: ActionKind): Promise<void>;
   markRead(ids: number[], read: boolean): Promise<void>;
   markAllRead(): Promise<void>;
   dismiss(ids: number[]): Promise<void>;

@@ -1,19 +1,19 @@
-import type { ActionView } from "../generated/ActionView";
+import type { ActionKind } from "../generated/ActionKind";
 import type { AskedView } from "../generated/AskedView";
 import { isTerminal } from "./states";
 import type { StateKind } from "../generated/StateKind";
 
 /** The server's own name for an action, where it differs. */
-const NAMES: Record<string, Partial<Record<ActionView, string>>> = {
+const NAMES: Record<string, Partial<Record<ActionKind, string>>> = {
   kecs: { cancel: "Stop task" },
 };
 
-export function actionName(dialect: string | undefined, action: ActionView): string {
+export function actionName(dialect: string | undefined, action: ActionKind): string {
   return NAMES[dialect ?? ""]?.[action] ?? (action === "cancel" ? "Cancel" : "Retry");
 }
 
 /** Why a kind of server lacks an action. */
-const ABSENT: Record<string, Partial<Record<ActionView, string>>> = {
+const ABSENT: Record<string, Partial<Record<ActionKind, string>>> = {
   triggerx: { retry: "TriggerX has no retry: its next trigger starts a new task." },
   "study-buddy": {
     retry: "AI Study Buddy has no retry: create the content again there.",
@@ -29,7 +29,7 @@ const ABSENT: Record<string, Partial<Record<ActionView, string>>> = {
 /** Why an action is not available for a job; null if there is nothing to explain. */
 export function whyNot(
   dialect: string | undefined,
-  action: ActionView,
+  action: ActionKind,
   state: StateKind,
 ): string | null {
   const ended = isTerminal(state);

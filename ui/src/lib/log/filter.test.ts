@@ -35,7 +35,7 @@ test("levels are chosen together, and all of them are the same as none", () => {
   expect(filter.levels).toEqual(["warn", "error"]);
   filter = toggleLevel(filter, "warn");
   expect(filter.levels).toEqual(["error"]);
-  for (const level of ["none", "trace", "debug", "info", "warn", "fatal"])
+  for (const level of ["none", "trace", "debug", "info", "warn", "fatal"] as const)
     filter = toggleLevel(filter, level);
   expect(filter.levels).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import type { LogFilter } from "../generated/LogFilter";
+import type { LogLevel } from "../generated/LogLevel";
 import type { LogFind } from "../generated/LogFind";
 import { count } from "../shared/format";
 import { sanitize } from "../shared/sanitize";
@@ -63,11 +64,11 @@ export function withoutChip(filter: LogFilter, side: Side, index: number): LogFi
 }
 
 /** Adds or removes a level. All levels are the same as none. */
-export function toggleLevel(filter: LogFilter, level: string): LogFilter {
+export function toggleLevel(filter: LogFilter, level: LogLevel): LogFilter {
   const levels = filter.levels.includes(level)
     ? filter.levels.filter((known) => known !== level)
     : [...filter.levels, level];
-  const ordered = LEVELS.map(([word]) => word as string).filter((word) => levels.includes(word));
+  const ordered = LEVELS.map(([word]) => word).filter((word) => levels.includes(word));
   return { ...filter, levels: ordered.length === LEVELS.length ? [] : ordered };
 }
 

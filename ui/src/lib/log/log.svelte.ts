@@ -1,6 +1,6 @@
 import type { App } from "../app/app.svelte";
 import type { LogFilter } from "../generated/LogFilter";
-import type { LogLevel } from "../generated/LogLevel";
+import type { Level } from "../generated/Level";
 import type { LogRow } from "../generated/LogRow";
 import type { LogState } from "../generated/LogState";
 import type { LogTarget } from "../generated/LogTarget";
@@ -438,7 +438,7 @@ export class Log {
     return back ? this.visible.first + this.visible.count : this.visible.first - 1;
   }
 
-  nextLevel(back: boolean, level: LogLevel = "error"): Promise<number | null> {
+  nextLevel(back: boolean, level: Level = "error"): Promise<number | null> {
     const word = level === "error" ? "error" : "warning";
     return this.seek(
       { kind: "level", from: this.#from(back), back, level },

@@ -346,7 +346,7 @@ describe("reading", () => {
         id: `o${n}`,
         line: n + 1,
         at: (job.row.startedAt ?? 0) + n,
-        level: "info",
+        level: "info" as const,
         origin,
         text: `line ${n}`,
       }));

@@ -219,7 +219,7 @@ export class ServerForm {
       watch: topics(this.watch),
       namespace: plain.namespace.trim(),
       extraCa: plain.extraCa.trim(),
-      keyPlacement: plain.keyPlacement?.place ? plain.keyPlacement : null,
+      keyPlacement: plain.keyPlacement,
       options: [...options, ...(found?.options ?? []).filter(([name]) => !own.has(name))],
     };
   }

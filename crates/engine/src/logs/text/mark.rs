@@ -2,8 +2,8 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use super::super::query::Span;
 use super::line::STOP;
-use crate::views::Span;
 
 /// Marks the parts of a line from `from` to `to`, in bytes of its text, that `ranges` name. Ranges
 /// ascend and do not overlap.

@@ -22,7 +22,7 @@ pub use mark::{cut, expand, expanded, mark};
 use memchr::{memchr, memchr_iter};
 pub use style::{Change, Style};
 
-use crate::views::Span;
+use super::query::Span;
 use style::Following;
 use terminal::Terminal;
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use unicode_width::UnicodeWidthChar as _;
 use vte::{Params, Perform};
 
+use super::super::query::Span;
 use super::line::{Line, STOP};
 use super::style::{Change, Style};
-use crate::views::Span;
 
 /// Columns that one movement may go beyond what is there.
 const REACH: usize = 1_000;

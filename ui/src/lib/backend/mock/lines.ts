@@ -1,3 +1,4 @@
+import type { Level } from "../../generated/Level";
 import type { LogGap } from "../../generated/LogGap";
 import type { FakeJob } from "./world";
 
@@ -6,7 +7,7 @@ export interface Entry {
   id: string;
   line: number;
   at: number;
-  level: string | null;
+  level: Level | null;
   origin: string | null;
   /** With escape sequences. */
   text: string;
@@ -18,7 +19,7 @@ export interface Entry {
   gap?: LogGap;
 }
 
-const LINES: [string, string][] = [
+const LINES: [Level, string][] = [
   ["info", "GET /v1/jobs/next 200 in 14 ms"],
   ["debug", "cache hit for page 12, skipping"],
   ["info", "processed batch of 250 rows"],
@@ -73,7 +74,7 @@ const LONG = `{"rows":[${Array.from({ length: 60 }, (_, index) => `{"id":${index
 export function colourful(start: number): Entry[] {
   const entries: Entry[] = [];
   let at = start;
-  const add = (level: string | null, text: string, more: Partial<Entry> = {}) => {
+  const add = (level: Level | null, text: string, more: Partial<Entry> = {}) => {
     at += 40 + ((entries.length * 7919) % 900);
     entries.push({
       id: `c${entries.length}`,

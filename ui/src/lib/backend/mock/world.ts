@@ -471,7 +471,7 @@ export class World {
       seq: this.#nextFrame++,
       at: this.now,
       incoming: this.random() < 0.9,
-      way: this.random() < 0.85 ? "socket" : "http",
+      transport: this.random() < 0.85 ? "socket" : "http",
       text,
       bytes: text.length,
     });

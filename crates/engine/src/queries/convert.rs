@@ -1,14 +1,14 @@
 //! From the core's words to the page's.
 
 use jiff::Timestamp;
-use jobwatch_core::connection::{self, Status};
+use jobwatch_core::connection::Status;
 use jobwatch_core::dialect::job_state;
 use jobwatch_core::jobs::{Transition, TransitionKind};
 use jobwatch_core::model::{Job, JobState, QueuePatch, Source};
 use jobwatch_core::notify::{explain, headline};
 
 use super::about::about;
-use super::{JobRow, NoticeRow, QueueRow, Remedy, StateKind, StateView, StatusView, TimelineRow};
+use crate::api::{JobRow, NoticeRow, QueueRow, StateKind, StateView, StatusView, TimelineRow};
 use crate::history::StoredNotice;
 use crate::redact::prefix;
 
@@ -55,21 +55,7 @@ impl From<&Status> for StatusView {
             attempt: status.attempt,
             reason: status.reason.clone(),
             incomplete: status.incomplete.clone(),
-            remedy: status.remedy.map(Remedy::from),
-        }
-    }
-}
-
-impl From<connection::Remedy> for Remedy {
-    fn from(remedy: connection::Remedy) -> Remedy {
-        match remedy {
-            connection::Remedy::EnterKey => Remedy::EnterKey,
-            connection::Remedy::SignIn => Remedy::SignIn,
-            connection::Remedy::SetApiUrl => Remedy::SetApiUrl,
-            connection::Remedy::SetSocketUrl => Remedy::SetSocketUrl,
-            connection::Remedy::TrustCertificate => Remedy::TrustCertificate,
-            connection::Remedy::ChooseKind => Remedy::ChooseKind,
-            connection::Remedy::Reconnect => Remedy::Reconnect,
+            remedy: status.remedy,
         }
     }
 }
@@ -193,14 +179,6 @@ fn stage(job: &Job) -> Option<String> {
     Some(prefix(words.trim(), MAX_TEXT).to_owned()).filter(|words| !words.is_empty())
 }
 
-pub(crate) fn source_word(source: Source) -> &'static str {
-    match source {
-        Source::Socket => "socket",
-        Source::Http => "http",
-        Source::History => "history",
-    }
-}
-
 /// A row of the list of notices; its group and what can be done with its job are added by
 /// who knows them.
 pub(crate) fn notice_row(server_name: &str, stored: &StoredNotice) -> NoticeRow {
@@ -213,7 +191,7 @@ pub(crate) fn notice_row(server_name: &str, stored: &StoredNotice) -> NoticeRow 
         job: notice.job.as_ref().map(|job| job.as_str().to_owned()),
         title: notice.title.clone(),
         body: notice.body.clone(),
-        tone: notice.tone.word().to_owned(),
+        tone: notice.tone,
         at: ms(notice.at),
         read: stored.read,
         rule: notice.trigger.as_ref().map(|trigger| trigger.rule.clone()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobwatch_core::notify::rules::{self, Pattern, Rule};
+use jobwatch_core::notify::rules::{EventKind, Pattern, Rule};
 use jobwatch_core::server::ServerId;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -10,43 +10,6 @@ use url::Url;
 
 /// Connections are told of after this many minutes where a rule does not say.
 const LOST_MINUTES: u32 = 10;
-
-/// What happened to a job or a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export)]
-#[allow(missing_docs)]
-pub enum EventKind {
-    Failed,
-    StillFailing,
-    Fixed,
-    Completed,
-    Cancelled,
-    Gone,
-    Started,
-    Slow,
-    Lost,
-    Back,
-}
-
-impl EventKind {
-    /// As core knows it.
-    #[must_use]
-    pub fn kind(self) -> rules::EventKind {
-        match self {
-            EventKind::Failed => rules::EventKind::Failed,
-            EventKind::StillFailing => rules::EventKind::StillFailing,
-            EventKind::Fixed => rules::EventKind::Fixed,
-            EventKind::Completed => rules::EventKind::Completed,
-            EventKind::Cancelled => rules::EventKind::Cancelled,
-            EventKind::Gone => rules::EventKind::Gone,
-            EventKind::Started => rules::EventKind::Started,
-            EventKind::Slow => rules::EventKind::Slow,
-            EventKind::Lost => rules::EventKind::Lost,
-            EventKind::Back => rules::EventKind::Back,
-        }
-    }
-}
 
 /// What the user wants to hear of. A list that is empty means whatever there is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -119,7 +82,7 @@ impl NoticeRule {
         }
         Ok(Rule {
             name: self.name.clone(),
-            kinds: self.kinds.iter().map(|kind| kind.kind()).collect(),
+            kinds: self.kinds.clone(),
             servers: self.servers.iter().cloned().map(ServerId).collect(),
             names: read(&self.names)?,
             queues: read(&self.queues)?,
@@ -169,33 +132,6 @@ impl NoticeRule {
             NoticeRule { on: false, ..rule("Everything that completes", &[Completed], false) },
         ]
     }
-}
-
-/// What a rule would have notified of lately.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export)]
-pub struct RuleTrial {
-    /// How many events are remembered.
-    pub total: u32,
-    /// How many of them it matches.
-    pub matched: u32,
-    /// The last few of those.
-    pub examples: Vec<RuleExample>,
-}
-
-/// An event that a rule matches.
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export)]
-pub struct RuleExample {
-    /// In words.
-    pub title: String,
-    /// On which server.
-    pub server_name: String,
-    /// When.
-    #[ts(type = "number")]
-    pub at: i64,
 }
 
 #[cfg(test)]

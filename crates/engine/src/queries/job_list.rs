@@ -10,7 +10,7 @@ use jobwatch_core::model::{Job, JobState};
 
 use super::job_index::{Entry, JobIndex};
 use super::search::Search;
-use super::{Counts, JobSort, StateKind};
+use crate::api::{Counts, JobSort, StateKind};
 use crate::driver::ConnectionId;
 
 /// More changes than this at once, and the list is made anew.

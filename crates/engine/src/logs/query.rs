@@ -1,9 +1,8 @@
-//! What the page sees of logs. Rows are numbered among those that the filter lets through.
+//! What can be asked of logs, and the answers. Rows are numbered among those that the filter lets through.
 
+use jobwatch_core::model::Level;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-
-use super::ViewWindow;
 
 /// A text to look for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, TS)]
@@ -35,8 +34,8 @@ pub struct LogFilter {
     pub include: Vec<LogFind>,
     /// No line that holds one of these.
     pub exclude: Vec<LogFind>,
-    /// Only lines of these levels (`trace` … `fatal`, `none` for lines without one); empty for any.
-    pub levels: Vec<String>,
+    /// Only lines of these levels; empty for any.
+    pub levels: Vec<LogLevel>,
     /// Lines that go on with a stack trace are folded into the line it begins with.
     pub fold: bool,
     /// Rows are as the lines came: of JSON and logfmt no fields are taken out.
@@ -62,8 +61,8 @@ pub struct LogRow {
     /// When.
     #[ts(type = "number | null")]
     pub at: Option<i64>,
-    /// `trace`, `debug`, `info`, `warn`, `error`, `fatal`.
-    pub level: Option<String>,
+    /// Its level, where it has one.
+    pub level: Option<Level>,
     /// Which container, service or stream.
     pub origin: Option<String>,
     /// The text in pieces of one look each. Control characters are as they came, escape sequences
@@ -221,8 +220,8 @@ pub enum LogTarget {
         from: i64,
         /// Towards the beginning.
         back: bool,
-        /// `warn` or `error`.
-        level: LogLevel,
+        /// Which.
+        level: Level,
     },
     /// The next row that `find` marks.
     Match {
@@ -235,14 +234,32 @@ pub enum LogTarget {
     },
 }
 
-/// A level to go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, TS)]
+/// The level of a line, or that it has none, numbered as in records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export)]
 #[allow(missing_docs)]
 pub enum LogLevel {
+    None,
+    Trace,
+    Debug,
+    Info,
     Warn,
     Error,
+    Fatal,
+}
+
+impl From<Level> for LogLevel {
+    fn from(level: Level) -> LogLevel {
+        match level {
+            Level::Trace => LogLevel::Trace,
+            Level::Debug => LogLevel::Debug,
+            Level::Info => LogLevel::Info,
+            Level::Warn => LogLevel::Warn,
+            Level::Error => LogLevel::Error,
+            Level::Fatal => LogLevel::Fatal,
+        }
+    }
 }
 
 /// Where [`LogTarget`] is.
@@ -256,17 +273,6 @@ pub struct LogPlace {
     /// For a match: which one it is, from 1.
     #[ts(type = "number | null")]
     pub nth: Option<u64>,
-}
-
-/// An answer to [`LogTarget`].
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export)]
-pub struct LogFound {
-    /// Where it is.
-    pub place: LogPlace,
-    /// The rows around it, where they were asked for.
-    pub window: Option<ViewWindow>,
 }
 
 /// A log from afar: the scroll bar's map and the histogram over time, of the rows that the filter
