@@ -114,8 +114,7 @@ pub fn columns(text: &str) -> usize {
 }
 
 fn unsafe_to_print(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control() || escape::is_deceptive(c)
 }
 
 /// `event` as a line, without a line break; `None` for events that only programs need.
@@ -301,6 +300,7 @@ mod tests {
             ("a\u{1b}cb", "ab"),
             ("a\nb\rc\td", "a b c d"),
             ("evil\u{202e}txt.exe", "evil\u{fffd}txt.exe"),
+            ("hid\u{200b}den\u{61c}", "hid\u{fffd}den\u{fffd}"),
             ("bell\u{7} \u{9b}31m", "bell\u{fffd} "),
             ("unended \u{1b}[12", "unended "),
             ("\u{1b}", ""),

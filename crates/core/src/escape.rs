@@ -1,7 +1,8 @@
-//! The escape sequences of terminals, where they are to have no effect.
+//! Text that could pass for something else: escape sequences of terminals, and characters that
+//! reorder or hide the text around them.
 //!
 //! What a terminal would show of a log is worked out elsewhere; names, errors and sentences are shown
-//! without any.
+//! without either.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -35,6 +36,15 @@ pub fn skip(first: char, rest: &mut Peekable<Chars<'_>>) -> bool {
         _ => return false,
     }
     true
+}
+
+/// Whether a character reorders or hides the text around it: marks of direction, zero-width spaces,
+/// separators of lines. Joiners are none of them, since scripts and emoji need them.
+#[must_use]
+pub fn is_deceptive(c: char) -> bool {
+    matches!(c,
+        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

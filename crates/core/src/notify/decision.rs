@@ -1,23 +1,23 @@
-//! What the user's rules decide about something that happens: once, from what is known then.
+//! What the user's rules decide about an event: once, from what is known when it happens.
 //!
-//! A decision is stored with its notice. What a job does later, or how rules change meanwhile,
-//! changes nothing about it.
+//! A decision is stored with its notice, and obeyed: whatever the job does later, and however rules
+//! are edited meanwhile.
 
 use serde::{Deserialize, Serialize};
 
 use super::Trigger;
 use super::rules::{Event, Rule};
 
-/// A rule that is in force, and what it does besides listing what it wants told.
+/// A rule that is on, and what it does.
 #[derive(Clone, Debug)]
 pub struct ActiveRule {
-    /// What it wants told.
+    /// Which events it matches.
     pub rule: Rule,
-    /// What it does then.
+    /// What it does with them.
     pub actions: Actions,
 }
 
-/// What a rule does with what it wants told.
+/// What a rule does with the events that it matches, besides listing them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Actions {
@@ -34,7 +34,7 @@ pub struct Actions {
     pub post: Option<String>,
 }
 
-/// A rule that wanted something told, as it was then.
+/// A rule that matched, as it was then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Match {
@@ -45,13 +45,13 @@ pub struct Match {
     pub actions: Actions,
 }
 
-/// What was decided about something that happened.
+/// What was decided about an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
-    /// What happened, as it was then.
+    /// The event as it was.
     pub event: Event,
-    /// The rules that want it told, in the user's order.
+    /// The rules that matched, in the user's order.
     pub rules: Vec<Match>,
     /// Whether the user had muted it.
     pub muted: bool,
@@ -61,28 +61,28 @@ impl Decision {
     /// What these rules decide about an event.
     #[must_use]
     pub fn of(event: Event, rules: &[ActiveRule], muted: bool) -> Decision {
-        let wants = rules.iter().filter(|active| active.rule.matches(&event));
-        let rules = wants.map(|active| Match {
+        let matching = rules.iter().filter(|active| active.rule.matches(&event));
+        let rules = matching.map(|active| Match {
             rule: active.rule.name.clone(),
             actions: active.actions.clone(),
         });
         Decision { rules: rules.collect(), event, muted }
     }
 
-    /// Whether it is told at all.
+    /// Whether it becomes a notice: whether a rule matched.
     #[must_use]
     pub fn notifies(&self) -> bool {
         !self.rules.is_empty()
     }
 
-    /// Why it is told: by the first rule that wants it.
+    /// What made it a notice: the first rule that matched.
     #[must_use]
     pub fn trigger(&self) -> Trigger {
         let rule = self.rules.first().map(|first| first.rule.clone()).unwrap_or_default();
         Trigger { kind: self.event.kind, rule }
     }
 
-    /// Whether it pops up: not where only rules want it that do no more than list it.
+    /// Whether it pops up: a rule that does more than list it matched, and it is not muted.
     #[must_use]
     pub fn pops_up(&self) -> bool {
         !self.muted && self.rules.iter().any(|of| of.actions.popup)
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_that_wants_it_has_its_say() {
+    fn every_rule_that_matches_has_its_say() {
         let rules = [active("list", 0, false, false), active("long", 60, true, true)];
         let short = Decision::of(event(59), &rules, false);
         assert_eq!(short.rules.iter().map(|of| &*of.rule).collect::<Vec<_>>(), ["list"]);

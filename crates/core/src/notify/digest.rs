@@ -1,5 +1,5 @@
-//! What ended while the program was off is told as one, per server: one that answers late, behind a
-//! keyring's prompt for instance, gets a summary as well as one that answers at once.
+//! What ended while the program was off becomes one notice per server. So a server that answers
+//! late, behind a keyring's prompt for instance, gets a summary of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_run_left_untold_waits_for_what_its_server_lists() {
+    fn what_an_earlier_run_did_not_send_waits_for_what_its_server_lists() {
         let mut digests = Digests::default();
         digests.add(stored("s", 1, JobState::Failed), false, at(0));
         assert_eq!(taken(&mut digests, 10_000), []);

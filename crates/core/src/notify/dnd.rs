@@ -1,4 +1,4 @@
-//! When popups are held back.
+//! When popups wait: quiet hours, a snooze, a desktop that is set not to disturb.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use jiff::{Timestamp, ToSpan as _, Zoned};
 use super::{Notice, Tone, family};
 use crate::server::ServerId;
 
-/// Hours of the day without popups. They may reach over midnight.
+/// Hours of the day without popups. They may reach past midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hours {
-    /// On which days they begin, Monday first.
+    /// The days on which they begin, Monday first.
     pub days: [bool; 7],
-    /// When they begin,
+    /// When they begin.
     pub from: Time,
-    /// and end: on the next day where that is not later than they begin.
+    /// When they end: on the next day, where that is not later than they begin.
     pub to: Time,
 }
 
@@ -46,18 +46,18 @@ impl Hours {
 /// What the user wants no popups about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Muted {
-    /// On which server.
+    /// The server.
     pub server: ServerId,
-    /// Jobs of this name,
+    /// Jobs of this name.
     pub name: Option<String>,
-    /// or failures with an error of this [`family`],
+    /// Failures with an error of this [`family`].
     pub error: Option<String>,
-    /// or jobs in this queue.
+    /// Jobs in this queue.
     pub queue: Option<String>,
 }
 
 impl Muted {
-    /// Whether it is about a notice of a job in this queue.
+    /// Whether it mutes a notice about a job in this queue.
     #[must_use]
     pub fn mutes(&self, notice: &Notice, queue: Option<&str>) -> bool {
         let Some(about) = notice.subject.as_ref().filter(|_| notice.server == self.server) else {
@@ -70,21 +70,21 @@ impl Muted {
     }
 }
 
-/// When popups are held back, and which are not.
+/// When popups wait, and which do not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DoNotDisturb {
     /// Regular hours.
     pub hours: Vec<Hours>,
-    /// The user wants none until then.
+    /// When a snooze ends.
     pub snoozed_until: Option<Timestamp>,
     /// The desktop is set not to disturb.
     pub desktop: bool,
-    /// Failures are told all the same.
+    /// Whether failures pop up all the same.
     pub failures_break_through: bool,
 }
 
 impl DoNotDisturb {
-    /// Until when it is quiet by the clocks, if it is now.
+    /// Until when popups wait by the clock; `None` while they do not.
     #[must_use]
     pub fn until(&self, now: &Zoned) -> Option<Timestamp> {
         let snoozed = self.snoozed_until.filter(|until| *until > now.timestamp());
@@ -92,7 +92,7 @@ impl DoNotDisturb {
         hours.chain(snoozed).max()
     }
 
-    /// Whether a notice waits for the end of the quiet.
+    /// Whether the popup of a notice waits.
     #[must_use]
     pub fn defers(&self, notice: &Notice, now: &Zoned) -> bool {
         let breaches = self.failures_break_through && notice.tone == Tone::Bad;
@@ -104,7 +104,7 @@ impl DoNotDisturb {
     }
 }
 
-/// What waits for the end of the quiet, of each server.
+/// What waits for the end of do-not-disturb, by server.
 #[derive(Debug)]
 pub struct Deferred<T>(BTreeMap<ServerId, Vec<T>>);
 
@@ -115,12 +115,12 @@ impl<T> Default for Deferred<T> {
 }
 
 impl<T> Deferred<T> {
-    /// Keeps something of a server back.
+    /// Keeps something of a server until then.
     pub fn defer(&mut self, server: ServerId, what: T) {
         self.0.entry(server).or_default().push(what);
     }
 
-    /// Lets go of everything, of each server in the order in which it came, once it is quiet no more.
+    /// Returns everything, of each server in the order in which it came, once nothing has to wait.
     pub fn release(&mut self, quiet: &DoNotDisturb, now: &Zoned) -> BTreeMap<ServerId, Vec<T>> {
         if self.0.is_empty() || quiet.is_now(now) {
             return BTreeMap::new();
@@ -128,7 +128,7 @@ impl<T> Deferred<T> {
         std::mem::take(&mut self.0)
     }
 
-    /// Drops what was held of a server, and answers it.
+    /// Drops what waits of a server, and returns it.
     pub fn forget(&mut self, server: &ServerId) -> Vec<T> {
         self.0.remove(server).unwrap_or_default()
     }
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_over_a_night_is_told_once_in_the_morning_also_where_the_clocks_change() {
+    fn what_waits_over_a_night_is_released_once_in_the_morning_also_where_the_clocks_change() {
         // The evening, and how many hours the night has.
         for (evening, hours) in
             [(at(3, 28, 21, 0), 9), (at(10, 24, 21, 0), 11), (at(6, 1, 21, 0), 10)]
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn while_the_desktop_is_set_not_to_disturb_it_is_quiet_at_any_hour() {
+    fn while_the_desktop_is_set_not_to_disturb_popups_wait_at_any_hour() {
         let noon = at(11, 26, 12, 0);
         let mut quiet = DoNotDisturb { desktop: true, ..DoNotDisturb::default() };
         let mut held = Deferred::default();
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_later_of_snooze_and_hours_ends_the_quiet_and_failures_may_breach_it() {
+    fn popups_wait_for_the_later_of_snooze_and_hours_and_failures_may_break_through() {
         let now = at(11, 26, 23, 0);
         let snoozed = Some(at(11, 27, 8, 0).timestamp());
         let mut quiet = DoNotDisturb {

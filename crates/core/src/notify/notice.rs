@@ -7,7 +7,7 @@ use super::rules::EventKind;
 use crate::model::{JobId, JobState};
 use crate::server::ServerId;
 
-/// What the ledger remembers so that nothing is announced twice.
+/// What the ledger remembers, so that nothing is announced twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NoticeKey {
     /// On which server.
@@ -20,7 +20,7 @@ pub struct NoticeKey {
     pub outcome: JobState,
 }
 
-/// Something worth telling the user: a decision, with a reason.
+/// Something that the user is notified of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
     /// Exactly-once identity; `None` for notices of the server itself and for summaries.
@@ -38,21 +38,21 @@ pub struct Notice {
     pub tone: Tone,
     /// When it happened.
     pub at: Timestamp,
-    /// What it is about, for telling several as one. `None` for what is not about a job.
+    /// What it is about, so that several can be shown as one. `None` where it is about no job.
     pub subject: Option<Box<Subject>>,
-    /// Why it is told; `None` for what a server says of its own accord, and for summaries.
+    /// What made it a notice; `None` for a server's own notices, and for summaries.
     pub trigger: Option<Trigger>,
 }
 
 impl Notice {
-    /// Whether it tells of several servers: then it names none.
+    /// Whether it is about several servers: then it names none.
     #[must_use]
     pub fn of_several_servers(&self) -> bool {
         self.server.0.is_empty()
     }
 
-    /// Whether it can wait for the user to look: a job began, or ended as it should. What went wrong
-    /// cannot, nor what may go wrong.
+    /// Whether it can wait until the user looks: a job began, or ended well. Failures and warnings
+    /// cannot.
     #[must_use]
     pub fn routine(&self) -> bool {
         let slow = self.trigger.as_ref().is_some_and(|trigger| trigger.kind == EventKind::Slow);
@@ -60,12 +60,12 @@ impl Notice {
     }
 }
 
-/// Why something is told.
+/// What made an event a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
-    /// What sort of thing happened.
+    /// The kind of event.
     pub kind: EventKind,
-    /// The first rule that wants it told, as the user calls it.
+    /// The first rule that matched, as the user calls it.
     pub rule: String,
 }
 
@@ -112,7 +112,7 @@ impl Tone {
         all.into_iter().find(|tone| tone.word() == word).unwrap_or(Tone::Plain)
     }
 
-    /// Whether it is about something that went wrong, or may.
+    /// Whether it is about something that went wrong, or may go wrong.
     #[must_use]
     pub fn troubles(self) -> bool {
         matches!(self, Tone::Bad | Tone::Warn)

@@ -1,4 +1,4 @@
-//! Which happenings are told: the user's rules.
+//! The user's rules: which events become notices.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::server::ServerId;
 
-/// A sort of happening.
+/// A kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export))]
@@ -31,9 +31,9 @@ pub enum EventKind {
     Started,
     /// A job runs much longer than others of its name did.
     Slow,
-    /// A server has not been heard for a while.
+    /// A server has not been reached for a while.
     Lost,
-    /// It is heard again.
+    /// It is connected again.
     Back,
 }
 
@@ -59,7 +59,7 @@ impl EventKind {
         found.map_or("", |(_, word)| word)
     }
 
-    /// The sort of this word.
+    /// The kind of this word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<EventKind> {
         EventKind::WORDS.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
@@ -72,11 +72,11 @@ impl EventKind {
     }
 }
 
-/// Something that may be worth telling, in the words that rules know.
+/// Something that happened, as rules know it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// What sort of thing it is.
+    /// What kind of event it is.
     pub kind: EventKind,
     /// On which server.
     pub server: ServerId,
@@ -86,7 +86,7 @@ pub struct Event {
     pub queue: Option<String>,
     /// Whose job it is.
     pub user: Option<String>,
-    /// How long the job took, or the server has not been heard.
+    /// How long the job took, or the connection was lost.
     pub lasted: Option<Duration>,
     /// Whether the user watches this very job.
     pub watched: bool,
@@ -109,7 +109,7 @@ enum Matcher {
 
 /// Why a pattern cannot be used, for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\u{201c}{pattern}\u{201d} is no pattern: {why}")]
+#[error("\u{201c}{pattern}\u{201d} is not a valid pattern: {why}")]
 pub struct BadPattern {
     pattern: String,
     why: String,
@@ -166,40 +166,40 @@ impl PartialEq for Pattern {
     }
 }
 
-/// What the user wants to hear of. Every list that is empty means whatever there is.
+/// What the user wants to be notified of. An empty list matches anything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rule {
     /// What the user calls it.
     pub name: String,
-    /// Sorts of happenings; none of them: nothing is told.
+    /// Kinds of events; an empty list matches nothing.
     pub kinds: Vec<EventKind>,
     /// On these servers.
     pub servers: Vec<ServerId>,
-    /// Jobs called like this,
+    /// Jobs with names like this.
     pub names: Vec<Pattern>,
-    /// in queues called like this,
+    /// Jobs in queues with names like this.
     pub queues: Vec<Pattern>,
-    /// of users called like this.
+    /// Jobs of users with names like this.
     pub users: Vec<Pattern>,
     /// Only jobs that the user watches.
     pub watched: bool,
-    /// Only jobs that took at least this long. One of which nobody knows how long it took may have.
+    /// Only jobs that took at least this long. Jobs of unknown duration always pass.
     pub at_least: Duration,
     /// Only connections that were lost for at least this long.
     pub lost_for: Duration,
 }
 
 impl Rule {
-    /// Whether this is to be told.
+    /// Whether it matches an event.
     #[must_use]
     pub fn matches(&self, what: &Event) -> bool {
-        let wants = |kind| self.kinds.contains(&kind);
-        let kind = wants(what.kind)
+        let asks = |kind| self.kinds.contains(&kind);
+        let kind = asks(what.kind)
             || match what.kind {
                 // What is fixed has completed.
-                EventKind::Fixed => wants(EventKind::Completed),
-                // Who wants to know of success and failure wants to know that neither is known.
-                EventKind::Gone => wants(EventKind::Completed) && wants(EventKind::Failed),
+                EventKind::Fixed => asks(EventKind::Completed),
+                // Whoever asks for success and failure asks for an outcome that nobody knows as well.
+                EventKind::Gone => asks(EventKind::Completed) && asks(EventKind::Failed),
                 _ => false,
             };
         if !kind || !(self.servers.is_empty() || self.servers.contains(&what.server)) {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_tells_of_its_kinds_alone() {
+    fn a_rule_matches_its_kinds_alone() {
         let failures = rule(&[EventKind::Failed, EventKind::StillFailing]);
         assert!(failures.matches(&ended(EventKind::Failed, "a")));
         assert!(failures.matches(&ended(EventKind::StillFailing, "a")));
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wants_to_know_of_success_and_failure_is_told_that_the_outcome_is_unknown() {
+    fn a_rule_for_success_and_failure_matches_an_unknown_outcome() {
         let gone = ended(EventKind::Gone, "a");
         assert!(rule(&[EventKind::Gone]).matches(&gone));
         assert!(rule(&[EventKind::Completed, EventKind::Failed]).matches(&gone));
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused_with_a_reason() {
+    fn an_invalid_pattern_is_refused_with_a_reason() {
         for bad in ["/a(/", "[a", "{a,b"] {
             let said = Pattern::read(bad).unwrap_err().to_string();
             assert!(said.contains(bad) && said.len() > bad.len() + 24, "{said}");
@@ -338,13 +338,13 @@ mod tests {
     }
 
     #[test]
-    fn a_job_of_unknown_length_may_have_been_long() {
+    fn a_job_of_unknown_duration_always_passes() {
         let long = Rule { at_least: Duration::from_secs(600), ..rule(&[EventKind::Failed]) };
         assert!(long.matches(&Event { lasted: None, ..ended(EventKind::Failed, "a") }));
     }
 
     #[test]
-    fn a_connection_is_told_of_once_it_was_lost_for_long_enough_whatever_jobs_are_called() {
+    fn a_lost_connection_matches_once_it_was_lost_for_long_enough_whatever_jobs_are_called() {
         let minutes = |n: u64| Some(Duration::from_secs(60 * n));
         let rule = Rule {
             names: patterns(&["nightly"]),
@@ -352,8 +352,8 @@ mod tests {
             lost_for: Duration::from_secs(300),
             ..rule(&[EventKind::Lost, EventKind::Back])
         };
-        for (lasted, told) in [(minutes(4), false), (minutes(5), true), (None, false)] {
-            assert_eq!(rule.matches(&Event { lasted, ..ended(EventKind::Lost, "") }), told);
+        for (lasted, matches) in [(minutes(4), false), (minutes(5), true), (None, false)] {
+            assert_eq!(rule.matches(&Event { lasted, ..ended(EventKind::Lost, "") }), matches);
         }
         assert!(rule.matches(&Event { lasted: minutes(9), ..ended(EventKind::Back, "") }));
     }

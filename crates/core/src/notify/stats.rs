@@ -1,4 +1,4 @@
-//! What jobs of a name did before: whether the last one failed, and how long they usually take.
+//! Statistics of past runs by job name: whether the last one failed, and how long they usually take.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -9,18 +9,19 @@ use super::rules::EventKind;
 use crate::model::JobState;
 use crate::server::ServerId;
 
-/// Names that are remembered. Beyond it those that ended longest ago go.
+/// Names that are remembered. Beyond it, those that ended longest ago are dropped.
 const MAX_NAMES: usize = 20_000;
-/// Of each the last few durations,
+/// Durations that are remembered of each name.
 const MAX_TIMES: usize = 32;
-/// and no judgement from fewer than this.
+/// With fewer durations than this, no run is called slow.
 const ENOUGH: usize = 5;
-/// A run is slow when it takes this many times as long as nearly all before it,
+/// A run is slow when it takes this many times as long as nearly all before it, and at least
+/// [`MORE`] longer.
 const TIMES: u32 = 2;
-/// and at least this much longer.
+/// See [`TIMES`].
 const MORE: Duration = Duration::from_secs(10);
 
-/// The past of all names on all servers.
+/// The past runs of all names on all servers.
 #[derive(Debug, Default)]
 pub struct RunStats(HashMap<(ServerId, String), Name>);
 
@@ -32,8 +33,8 @@ struct Name {
 }
 
 impl RunStats {
-    /// Takes the end of a job in; answers what it means after those before it. `None` for a state
-    /// that is no end. One that ended before the last that is known changes nothing but the times.
+    /// Takes in the end of a job; returns what it means after those before it. `None` for a state
+    /// that is no end. One that ended before the last known one changes nothing but the durations.
     pub fn ended(
         &mut self,
         server: &ServerId,
@@ -50,19 +51,19 @@ impl RunStats {
             _ => return None,
         };
         if self.0.len() >= MAX_NAMES {
-            self.shed();
+            self.evict();
         }
-        let past = self.0.entry((server.clone(), name.to_owned())).or_default();
-        let before = past.at.is_some() && past.failed;
-        if past.at.is_none_or(|last| at >= last) {
-            past.failed = failed;
-            past.at = Some(at);
+        let run = self.0.entry((server.clone(), name.to_owned())).or_default();
+        let before = run.at.is_some() && run.failed;
+        if run.at.is_none_or(|last| at >= last) {
+            run.failed = failed;
+            run.at = Some(at);
         }
         if let Some(took) = took.filter(|_| !failed) {
-            if past.times.len() == MAX_TIMES {
-                past.times.pop_front();
+            if run.times.len() == MAX_TIMES {
+                run.times.pop_front();
             }
-            past.times.push_back(took);
+            run.times.push_back(took);
         }
         Some(match (failed, before) {
             (true, false) => EventKind::Failed,
@@ -73,14 +74,14 @@ impl RunStats {
     }
 
     /// How long nine in ten jobs of this name take at most, and from which time on one that runs is
-    /// unusually slow; `None` while too few have completed to tell.
+    /// unusually slow; `None` while too few have completed.
     #[must_use]
     pub fn slow(&self, server: &ServerId, name: &str) -> Option<(Duration, Duration)> {
-        let past = self.0.get(&(server.clone(), name.to_owned()))?;
-        if past.times.len() < ENOUGH {
+        let run = self.0.get(&(server.clone(), name.to_owned()))?;
+        if run.times.len() < ENOUGH {
             return None;
         }
-        let mut times: Vec<Duration> = past.times.iter().copied().collect();
+        let mut times: Vec<Duration> = run.times.iter().copied().collect();
         times.sort_unstable();
         let usual = times[(times.len() * 9 / 10).min(times.len() - 1)];
         Some((usual, usual.saturating_mul(TIMES).max(usual.saturating_add(MORE))))
@@ -91,12 +92,12 @@ impl RunStats {
         self.0.retain(|(of, _), _| of != server);
     }
 
-    /// Makes room, a tenth of it, so that it is not done for every name.
-    fn shed(&mut self) {
-        let mut ends: Vec<Option<Timestamp>> = self.0.values().map(|past| past.at).collect();
+    /// Drops a tenth of the names, so that it is not done for every new one.
+    fn evict(&mut self) {
+        let mut ends: Vec<Option<Timestamp>> = self.0.values().map(|run| run.at).collect();
         let (_, middle, _) = ends.select_nth_unstable(MAX_NAMES / 10);
         let oldest = *middle;
-        self.0.retain(|_, past| past.at > oldest);
+        self.0.retain(|_, run| run.at > oldest);
     }
 }
 
@@ -132,7 +133,7 @@ mod tests {
             (7, Completed),
             (8, Running),
         ];
-        let told = kinds(&mut RunStats::default(), &ends);
+        let kinds_of = kinds(&mut RunStats::default(), &ends);
         let expected = [
             Some(EventKind::Completed),
             Some(EventKind::Failed),
@@ -143,11 +144,11 @@ mod tests {
             Some(EventKind::Completed),
             None,
         ];
-        assert_eq!(told, expected);
+        assert_eq!(kinds_of, expected);
     }
 
     #[test]
-    fn an_end_heard_late_does_not_undo_a_later_one() {
+    fn an_end_that_is_reported_late_does_not_undo_a_later_one() {
         let mut past = RunStats::default();
         kinds(&mut past, &[(10, JobState::Failed), (5, JobState::Completed)]);
         assert_eq!(kinds(&mut past, &[(11, JobState::Failed)]), [Some(EventKind::StillFailing)]);
@@ -158,8 +159,8 @@ mod tests {
         let mut past = RunStats::default();
         kinds(&mut past, &[(1, JobState::Failed)]);
         let other = ServerId("other".to_owned());
-        let told = past.ended(&other, "nightly", &JobState::Failed, at(2), None);
-        assert_eq!(told, Some(EventKind::Failed));
+        let kinds_of = past.ended(&other, "nightly", &JobState::Failed, at(2), None);
+        assert_eq!(kinds_of, Some(EventKind::Failed));
         past.forget(&server());
         assert_eq!(kinds(&mut past, &[(3, JobState::Failed)]), [Some(EventKind::Failed)]);
     }
@@ -173,7 +174,7 @@ mod tests {
             past.slow(&server(), "nightly").map(|(usual, slow)| (usual.as_secs(), slow.as_secs()))
         };
         for second in [60, 62, 58, 61] {
-            assert_eq!(take(&mut past, &JobState::Completed, second), None, "too few to tell");
+            assert_eq!(take(&mut past, &JobState::Completed, second), None, "too few to judge");
         }
         assert_eq!(take(&mut past, &JobState::Failed, 1), None, "a failure says nothing");
         assert_eq!(take(&mut past, &JobState::Completed, 60), Some((62, 124)));

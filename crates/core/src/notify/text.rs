@@ -15,7 +15,7 @@ use crate::server::ServerId;
 const NAME: usize = 80;
 const SERVER: usize = 60;
 const ERROR: usize = 240;
-/// Failures that are named where several notices are told as one.
+/// Failures that are named where several notices are shown as one.
 pub(super) const NAMED: usize = 3;
 /// The notice for the end of a job, or for one that is gone; `None` where it has not ended.
 #[must_use]
@@ -168,7 +168,7 @@ pub fn format_counts(parts: &[(usize, &str)]) -> String {
     words.join(", ")
 }
 
-/// The body of a notice that tells of several: where, and the first few failures, a line each.
+/// The body of a notice about several: where, and the first few failures, a line each.
 #[must_use]
 pub fn list_failures<'a>(server_name: &str, failures: impl IntoIterator<Item = &'a str>) -> String {
     let mut lines = format!("On {server_name}");
@@ -211,19 +211,12 @@ fn one_line(text: &str, longest: usize) -> String {
         }
         clean.push(match char {
             '\t' => ' ',
-            _ if char.is_control() || misleading(char) => '\u{fffd}',
+            _ if char.is_control() || escape::is_deceptive(char) => '\u{fffd}',
             _ => char,
         });
         count += 1;
     }
     clean
-}
-
-/// Characters that reorder or hide the text around them.
-fn misleading(char: char) -> bool {
-    matches!(char,
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        | '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{2028}' | '\u{2029}')
 }
 
 /// A duration in words: `850 ms`, `12 s`, `4 m 12 s`, `3 h 5 m`, `2 d 4 h`. At most two units,
@@ -282,20 +275,20 @@ pub(in crate::notify) mod tests {
         ServerId("s1".to_owned())
     }
 
-    fn told_as(job: &Job, transition: &Transition, kind: EventKind) -> Option<(String, String)> {
+    fn words_as(job: &Job, transition: &Transition, kind: EventKind) -> Option<(String, String)> {
         let notice = outcome(&server(), "staging", job, transition, trigger(kind))?;
         Some((notice.title, notice.body))
     }
 
-    fn told(job: &Job, transition: &Transition) -> Option<(String, String)> {
-        told_as(job, transition, EventKind::Failed)
+    fn words(job: &Job, transition: &Transition) -> Option<(String, String)> {
+        words_as(job, transition, EventKind::Failed)
     }
 
     #[test]
-    fn what_an_end_means_after_those_before_it_is_said() {
+    fn a_title_says_what_an_end_means_after_those_before_it() {
         let job = job(Some("nightly"), Some(60));
         let title = |to, kind| {
-            told_as(&job, &transition(to, TransitionKind::Outcome, None), kind).unwrap().0
+            words_as(&job, &transition(to, TransitionKind::Outcome, None), kind).unwrap().0
         };
         assert_eq!(title(JobState::Failed, EventKind::StillFailing), "nightly failed again");
         assert_eq!(title(JobState::Completed, EventKind::Fixed), "nightly works again");
@@ -303,10 +296,10 @@ pub(in crate::notify) mod tests {
     }
 
     #[test]
-    fn of_a_job_that_disappeared_it_is_said_that_its_outcome_is_unknown() {
+    fn a_job_that_disappeared_has_an_unknown_outcome() {
         let gone = JobState::gone();
         let step = transition(gone, TransitionKind::Moved, None);
-        let (title, body) = told_as(&job(Some("sync"), None), &step, EventKind::Gone).unwrap();
+        let (title, body) = words_as(&job(Some("sync"), None), &step, EventKind::Gone).unwrap();
         assert_eq!(title, "sync has disappeared");
         assert_eq!(
             body,
@@ -316,16 +309,16 @@ pub(in crate::notify) mod tests {
     }
 
     #[test]
-    fn of_a_job_that_is_over_without_a_word_how_it_is_said_that_its_outcome_is_unknown() {
+    fn a_job_that_ended_without_saying_how_has_an_unknown_outcome() {
         let ended = JobState::Unknown(crate::model::ENDED.into());
         let step = transition(ended, TransitionKind::Moved, None);
-        let (title, body) = told_as(&job(Some("sync"), None), &step, EventKind::Gone).unwrap();
+        let (title, body) = words_as(&job(Some("sync"), None), &step, EventKind::Gone).unwrap();
         assert_eq!(title, "sync ended, outcome unknown");
         assert_eq!(body, "staging does not say how it ended.");
     }
 
     #[test]
-    fn a_job_that_takes_long_is_told_with_how_long_it_usually_takes() {
+    fn a_notice_of_a_slow_job_says_how_long_it_usually_takes() {
         let job = job(Some("nightly"), None);
         let minutes = |n: u64| Duration::from_secs(60 * n);
         let at = Timestamp::UNIX_EPOCH;
@@ -338,30 +331,30 @@ pub(in crate::notify) mod tests {
     }
 
     #[test]
-    fn a_connection_is_told_with_how_long_it_was_lost_and_why() {
-        let told = |kind, reason| {
+    fn a_notice_of_a_connection_says_how_long_it_was_lost_and_why() {
+        let words = |kind, reason| {
             let (lasted, at) = (Duration::from_secs(720), Timestamp::UNIX_EPOCH);
             let notice = connection(&server(), "staging", lasted, reason, at, trigger(kind));
             (notice.title, notice.body, notice.tone)
         };
         let text = |title: &str, body: &str, tone| (title.to_owned(), body.to_owned(), tone);
         assert_eq!(
-            told(EventKind::Lost, "connection refused"),
+            words(EventKind::Lost, "connection refused"),
             text("staging cannot be reached", "For 12 m now: connection refused", Tone::Bad)
         );
         assert_eq!(
-            told(EventKind::Back, "whatever"),
+            words(EventKind::Back, "whatever"),
             text("staging is connected again", "It could not be reached for 12 m.", Tone::Good)
         );
     }
 
     #[test]
-    fn a_failure_is_told_with_its_duration_its_server_and_the_first_line_of_its_error() {
+    fn a_notice_of_a_failure_says_its_duration_its_server_and_the_first_line_of_its_error() {
         let job = job(Some("nightly-report"), Some(252));
         let failed =
             transition(JobState::Failed, TransitionKind::Outcome, Some("\n disk full \n at x.js"));
         assert_eq!(
-            told(&job, &failed),
+            words(&job, &failed),
             Some((
                 "nightly-report failed".to_owned(),
                 "staging \u{b7} 4 m 12 s \u{b7} disk full".to_owned()
@@ -373,20 +366,20 @@ pub(in crate::notify) mod tests {
     fn a_success_without_known_times_still_says_where() {
         let done = transition(JobState::Completed, TransitionKind::Outcome, None);
         assert_eq!(
-            told(&job(None, None), &done),
+            words(&job(None, None), &done),
             Some(("42 completed".to_owned(), "staging".to_owned()))
         );
     }
 
     #[test]
-    fn only_ends_that_happened_now_are_told() {
+    fn only_ends_that_happen_now_become_notices() {
         let job = job(None, None);
         for (to, kind) in [
             (JobState::Failed, TransitionKind::AttemptFailed),
             (JobState::Failed, TransitionKind::Discovered),
             (JobState::Running, TransitionKind::Moved),
         ] {
-            assert_eq!(told(&job, &transition(to, kind, None)), None);
+            assert_eq!(words(&job, &transition(to, kind, None)), None);
         }
     }
 
@@ -395,7 +388,7 @@ pub(in crate::notify) mod tests {
         let long = "x".repeat(500);
         let job = job(Some("\u{1b}[31mred\u{1b}[0m\u{202e}gpj\u{7}"), None);
         let failed = transition(JobState::Failed, TransitionKind::Outcome, Some(&long));
-        let (title, body) = told(&job, &failed).expect("an outcome is told");
+        let (title, body) = words(&job, &failed).expect("an outcome has words");
         assert_eq!(title, "red\u{fffd}gpj\u{fffd} failed");
         assert_eq!(body.chars().count(), "staging - ".len() + ERROR + 1);
         assert!(body.ends_with("x\u{2026}"));

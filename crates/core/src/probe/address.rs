@@ -2,6 +2,8 @@
 
 use url::{Host, Url};
 
+use crate::escape::is_deceptive;
+
 /// Ends of paths below the base of some kind of server: what stands before one is the base.
 const TAILS: [&str; 13] = [
     "/api/ws/tasks",
@@ -124,7 +126,8 @@ fn unreadable(error: url::ParseError) -> String {
 /// Zero-width characters and marks of direction, which come along when text is copied.
 fn is_invisible(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}' | '\u{61c}')
+        || is_deceptive(c)
+        || matches!(c, '\u{200c}' | '\u{200d}' | '\u{2061}'..='\u{2065}' | '\u{ad}')
 }
 
 fn starts_on_loopback(rest: &str) -> bool {

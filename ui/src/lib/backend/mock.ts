@@ -616,7 +616,7 @@ export class Mock implements Backend {
     const broken = [...rule.names, ...rule.queues, ...rule.users].find((pattern) =>
       pattern.startsWith("/("),
     );
-    if (broken !== undefined) throw error("invalid", `“${broken}” is no pattern: unclosed group.`);
+    if (broken !== undefined) throw error("invalid", `“${broken}” is not a valid pattern: unclosed group.`);
     const bad = rule.kinds.includes("failed");
     const told = this.world.notices.filter((notice) => (notice.tone === "bad") === bad);
     return {

@@ -80,7 +80,7 @@ test("a rule that cannot be used is not saved, and says why", async () => {
   await user.click(await screen.findByRole("button", { name: "Edit Failures" }));
   const dialog = await screen.findByRole("dialog", { name: "Edit rule" });
   await user.type(within(dialog).getByRole("textbox", { name: "Job name" }), "/(/");
-  await within(dialog).findByText(/is no pattern/);
+  await within(dialog).findByText(/is not a valid pattern/);
   expect(within(dialog).getByRole("button", { name: "Save rule" })).toHaveProperty(
     "disabled",
     true,

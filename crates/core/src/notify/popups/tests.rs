@@ -1,4 +1,6 @@
 use super::*;
+use crate::model::JobState;
+use crate::notify::rules::EventKind;
 use crate::notify::{NoticeKey, Subject, Trigger};
 
 fn ms(ms: u64) -> Mono {
@@ -51,21 +53,21 @@ fn run(offers: Vec<(u64, Notice)>, end: u64) -> Vec<(u64, Popup)> {
     }
 }
 
-fn told(shown: &[(u64, Popup)]) -> Vec<(u64, u64, &str)> {
+fn titles(shown: &[(u64, Popup)]) -> Vec<(u64, u64, &str)> {
     shown.iter().map(|(at, popup)| (*at, popup.popup_id, popup.notice.title.as_str())).collect()
 }
 
 fn never_more_than_most(shown: &[(u64, Popup)]) {
     for (at, _) in shown {
         let within = |other: &&(u64, Popup)| other.0 >= *at && other.0 < at + 5_000;
-        assert!(shown.iter().filter(within).count() <= MOST, "{:?}", told(shown));
+        assert!(shown.iter().filter(within).count() <= MOST, "{:?}", titles(shown));
     }
 }
 
 #[test]
 fn one_alone_is_shown_at_once_in_its_own_words() {
     let shown = run(vec![(7, notice("s", "1", "warm", Some("disk full")))], 60_000);
-    assert_eq!(told(&shown), [(7, 1, "warm failed")]);
+    assert_eq!(titles(&shown), [(7, 1, "warm failed")]);
     assert_eq!((shown[0].1.count, shown[0].1.notice.job.clone()), (1, Some("1".into())));
 }
 
@@ -79,7 +81,7 @@ fn six_hundred_and_eighty_failures_in_five_seconds_are_three_popups_the_last_wit
         })
         .collect();
     let shown = run(offers, 120_000);
-    assert_eq!(shown.len(), 3, "{:?}", told(&shown));
+    assert_eq!(shown.len(), 3, "{:?}", titles(&shown));
     never_more_than_most(&shown);
     assert!(shown[0].0 < 1_000);
     assert!(shown.iter().all(|(_, popup)| popup.popup_id == 1), "replaced in place");
@@ -89,7 +91,7 @@ fn six_hundred_and_eighty_failures_in_five_seconds_are_three_popups_the_last_wit
     assert_eq!((last.count, last.notice.job.clone()), (680, None));
     let mut ids: Vec<i64> = shown.iter().flat_map(|(_, popup)| popup.ids.clone()).collect();
     ids.sort_unstable();
-    assert_eq!(ids, (1..=680).collect::<Vec<i64>>(), "each is told of exactly once");
+    assert_eq!(ids, (1..=680).collect::<Vec<i64>>(), "each is shown exactly once");
 }
 
 #[test]
@@ -105,7 +107,7 @@ fn failures_among_others_of_their_name_say_of_how_many() {
 }
 
 #[test]
-fn failures_with_different_errors_are_told_as_one_once_they_are_too_many() {
+fn failures_with_different_errors_share_a_popup_once_they_are_too_many() {
     let words = ["disk full", "no route", "refused", "torn apart", "too old", "too new", "gone"];
     let of = |n: usize| {
         let error = format!("{} by the {}", words[n % 7], words[n / 7 % 7]);
@@ -113,7 +115,7 @@ fn failures_with_different_errors_are_told_as_one_once_they_are_too_many() {
     };
     let shown = run((0..49).map(|n| (n as u64 * 100, of(n))).collect(), 120_000);
     never_more_than_most(&shown);
-    assert_eq!(told(&shown)[..2], [(0, 1, "job0 failed"), (100, 2, "job1 failed")]);
+    assert_eq!(titles(&shown)[..2], [(0, 1, "job0 failed"), (100, 2, "job1 failed")]);
     let last = &shown.last().expect("a last one").1;
     assert_eq!(last.notice.title, "47 jobs failed");
     assert!(last.notice.body.starts_with("On Mill\njob2 failed\n"), "{}", last.notice.body);
@@ -140,7 +142,7 @@ fn a_later_excess_is_counted_anew() {
 }
 
 #[test]
-fn servers_and_outcomes_are_told_apart() {
+fn servers_and_outcomes_share_no_popup() {
     let shown = run(
         vec![
             (0, notice("a", "1", "warm", None)),
@@ -155,13 +157,13 @@ fn servers_and_outcomes_are_told_apart() {
 }
 
 #[test]
-fn a_flood_that_does_not_end_is_told_now_and_then() {
+fn a_flood_that_does_not_end_is_shown_now_and_then() {
     let offers = (0..600_u64)
         .map(|n| (n * 100, notice("s", &n.to_string(), "warm", Some("full"))))
         .collect();
     let shown = run(offers, 120_000);
     never_more_than_most(&shown);
-    assert!((7..=9).contains(&shown.len()), "{:?}", told(&shown));
+    assert!((7..=9).contains(&shown.len()), "{:?}", titles(&shown));
     assert_eq!(shown.last().expect("a last one").1.count, 600);
 }
 
@@ -183,11 +185,11 @@ fn the_same_job_takes_its_popups_place_and_one_that_is_looked_at_needs_none() {
 }
 
 #[test]
-fn what_comes_now_and_then_is_told_one_by_one() {
+fn what_comes_now_and_then_is_shown_one_by_one() {
     let at = |at, job| (at, notice("s", job, "warm", Some("full")));
     let shown = run(vec![at(0, "1"), at(8_000, "2"), at(20_000, "3")], 90_000);
     let alone = "warm failed";
-    assert_eq!(told(&shown), [(0, 1, alone), (8_000, 2, alone), (20_000, 3, alone)]);
+    assert_eq!(titles(&shown), [(0, 1, alone), (8_000, 2, alone), (20_000, 3, alone)]);
     // Once there was a burst, stragglers belong to it.
     let burst = vec![at(0, "1"), at(100, "2"), at(200, "3"), at(20_000, "4")];
     let shown = run(burst, 90_000);
@@ -216,7 +218,7 @@ fn a_server_that_is_removed_takes_what_waits_with_it() {
 }
 
 #[test]
-fn any_flow_is_told_of_completely_and_within_bounds() {
+fn any_flow_is_shown_completely_and_within_bounds() {
     // A small generator of its own: the sequence is the same in every run.
     let mut state = 9_u64;
     let mut random = |below: u64| {
@@ -251,11 +253,11 @@ fn running(job: &str, kind: EventKind) -> Notice {
 }
 
 #[test]
-fn jobs_that_start_together_are_told_as_one() {
+fn jobs_that_start_together_share_a_popup() {
     let offers = (0..5).map(|n| (n * 100, running(&n.to_string(), EventKind::Started))).collect();
     let shown = run(offers, 60_000);
     assert_eq!(
-        told(&shown),
+        titles(&shown),
         [(0, 1, "warm runs"), (2_000, 1, "5 \u{201c}warm\u{201d} jobs started")]
     );
 }
@@ -269,7 +271,7 @@ fn the_end_of_a_job_takes_the_place_of_its_start() {
     ];
     let shown = run(offers, 60_000);
     assert_eq!(
-        told(&shown),
+        titles(&shown),
         [(0, 1, "warm runs"), (9_000, 1, "warm runs"), (20_000, 1, "warm completed")]
     );
 }
@@ -288,7 +290,7 @@ fn a_connection_that_is_back_takes_the_place_of_its_loss_however_long_it_was_los
 }
 
 #[test]
-fn what_the_desktop_may_have_taken_is_told_again_by_the_same_popup_in_the_same_words() {
+fn what_the_desktop_may_have_taken_is_shown_again_by_the_same_popup_in_the_same_words() {
     let mut before = Popups::default();
     let failed = |n: i64| notice("s", &n.to_string(), "warm", Some("disk full"));
     let mut last = None;
@@ -316,7 +318,7 @@ fn shown(popups: &mut Popups, id: i64, notice: Notice, at: u64) -> Popup {
 }
 
 #[test]
-fn a_fourth_popup_takes_the_oldest_from_the_screen_and_says_how_many_it_told_of() {
+fn a_fourth_popup_takes_the_oldest_from_the_screen_and_says_how_many_it_showed() {
     let mut popups = Popups::default();
     let minute = 60_000;
     let failed = |n: u64| notice("s", &n.to_string(), &format!("job{n}"), Some("disk full"));
@@ -378,7 +380,7 @@ fn however_they_come_three_stand_on_the_screen_at_most() {
     for _ in 0..100 {
         let (mut popups, mut now) = (Popups::default(), 0);
         let mut screen = std::collections::BTreeSet::new();
-        let mut told = 0;
+        let mut count = 0;
         let many = 1 + random(200);
         for id in 1..=many {
             now += [0, 20, 900, 7_000, 40_000][random(5) as usize];
@@ -394,7 +396,7 @@ fn however_they_come_three_stand_on_the_screen_at_most() {
             let end = if id == many { now + 120_000 } else { now };
             while now <= end {
                 while let Some(popup) = popups.poll(ms(now)) {
-                    told += popup.ids.len();
+                    count += popup.ids.len();
                     popup.withdraw.iter().for_each(|popup_id| {
                         screen.remove(popup_id);
                     });
@@ -404,6 +406,6 @@ fn however_they_come_three_stand_on_the_screen_at_most() {
                 now = popups.deadline().map_or(end + 1, |at| at.0.max(now + 1).min(end + 1));
             }
         }
-        assert_eq!(told as u64, many);
+        assert_eq!(count as u64, many);
     }
 }
