@@ -98,6 +98,23 @@ pub struct Status {
 }
 
 impl Status {
+    /// A status of which nothing is known but the state, and since when (local clock).
+    #[must_use]
+    pub fn new(state: ConnectionState, since: Timestamp) -> Status {
+        Status {
+            state,
+            since,
+            last_received: None,
+            next_try: None,
+            retry_in_ms: None,
+            attempt: 0,
+            reason: None,
+            incomplete: None,
+            remedy: None,
+            socket_live: false,
+        }
+    }
+
     /// Whether the server says that it does not accept the key, whatever else it answers.
     #[must_use]
     pub fn key_refused(&self) -> bool {
@@ -181,8 +198,13 @@ pub enum Input {
     Pause,
     /// The user wants the socket tried at once.
     ReconnectNow,
-    /// The key was replaced.
+    /// The key was replaced, or is there at last.
     Key(Option<Secret>),
+    /// The key is being read, and nothing is opened before [`Input::Key`]. The status shows this
+    /// sentence meanwhile.
+    AwaitKey(String),
+    /// The key could not be read, for this reason, a sentence. [`Input::Key`] may still come.
+    KeyUnavailable(String),
     /// The machine woke from sleep or the network changed: distrust the socket.
     Woke,
     /// Express interest in a topic.

@@ -69,7 +69,7 @@ use outbox::{Outbox, Refusal};
 use pace::Pace;
 use polling::Polling;
 use socket::Phase;
-use status::{Api, Fault};
+use status::{Api, Fault, KeyWait};
 use timers::{Timer, Timers};
 use topics::{Adding, Topics};
 use work::Class;
@@ -87,7 +87,12 @@ pub struct Supervisor {
     out: VecDeque<Output>,
     timers: Timers,
     jitter: Jitter,
+    /// Between [`Input::Start`] and [`Input::Pause`].
+    wanted: bool,
+    /// Wanted, and the key is there, if there is one.
     running: bool,
+    /// Why the key is not there yet.
+    key_wait: Option<KeyWait>,
     clock: Now,
     // The socket.
     phase: Phase,
@@ -164,7 +169,9 @@ impl Supervisor {
             out: VecDeque::new(),
             timers: Timers::default(),
             jitter: Jitter::new(seed),
+            wanted: false,
             running: false,
+            key_wait: None,
             clock: now,
             phase: Phase::Down,
             last_socket: 0,
@@ -196,7 +203,7 @@ impl Supervisor {
             baseline: None,
             ambiguous: HashSet::new(),
             listed_before: HashMap::new(),
-            status: status::paused(now),
+            status: Status::new(ConnectionState::Paused, now.wall),
             told: None,
             told_retry: None,
             last_received: None,
@@ -247,6 +254,8 @@ impl Supervisor {
             Input::Pause => self.pause(),
             Input::ReconnectNow => self.reconnect_now(now),
             Input::Key(key) => self.replace_key(key, now),
+            Input::AwaitKey(reason) => self.await_key(reason),
+            Input::KeyUnavailable(reason) => self.key_wait = Some(KeyWait::Unavailable(reason)),
             Input::Woke => self.distrust(now),
             Input::Watch(topic) => self.watch(topic, now),
             Input::Unwatch(topic) => self.unwatch(&topic, now),
@@ -422,7 +431,8 @@ impl Supervisor {
     }
 
     fn start(&mut self, now: Now) {
-        if self.running {
+        self.wanted = true;
+        if self.running || self.key_wait.is_some() {
             return;
         }
         self.running = true;
@@ -436,7 +446,13 @@ impl Supervisor {
     }
 
     fn pause(&mut self) {
+        self.wanted = false;
         self.running = false;
+        // Resumed, it is waited for anew.
+        if let Some(KeyWait::Unavailable(reason) | KeyWait::Loading(reason)) = self.key_wait.take()
+        {
+            self.key_wait = Some(KeyWait::Loading(reason));
+        }
         self.drop_socket();
         self.timers.clear_all();
         self.phase = Phase::Down;
@@ -464,12 +480,25 @@ impl Supervisor {
         }
     }
 
+    /// Shows that the key is being read; whoever was told that it could not be read sees that until
+    /// it is there.
+    fn await_key(&mut self, reason: String) {
+        self.key_wait = Some(match &self.key_wait {
+            Some(KeyWait::Unavailable(_)) => KeyWait::Unavailable(reason),
+            _ => KeyWait::Loading(reason),
+        });
+    }
+
     fn replace_key(&mut self, key: Option<Secret>, now: Now) {
         if let Some(key) = &key {
             self.redact(&Redactor::new(Some(key)));
         }
         self.dialect.set_key(key);
+        let waited = self.key_wait.take().is_some();
         if !self.running {
+            if waited && self.wanted {
+                self.start(now);
+            }
             return;
         }
         self.drop_socket();

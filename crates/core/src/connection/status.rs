@@ -31,20 +31,13 @@ pub(super) enum Api {
     Fails(Fault),
 }
 
-/// The status of a machine at rest.
-pub(super) fn paused(now: Now) -> Status {
-    Status {
-        state: ConnectionState::Paused,
-        since: now.wall,
-        last_received: None,
-        next_try: None,
-        retry_in_ms: None,
-        attempt: 0,
-        reason: None,
-        incomplete: None,
-        remedy: None,
-        socket_live: false,
-    }
+/// Why the key is not there yet, in a sentence.
+#[derive(Debug)]
+pub(super) enum KeyWait {
+    /// It is being read.
+    Loading(String),
+    /// It could not be read, at least once.
+    Unavailable(String),
 }
 
 /// A failure as a sentence for people.
@@ -159,14 +152,22 @@ impl Supervisor {
     }
 
     fn state(&self, now: Now) -> ConnectionState {
-        if !self.running {
-            return ConnectionState::Paused;
+        match &self.key_wait {
+            _ if !self.wanted => return ConnectionState::Paused,
+            Some(KeyWait::Loading(_)) => return ConnectionState::Connecting,
+            Some(KeyWait::Unavailable(_)) => return ConnectionState::Offline,
+            None => {}
         }
         state_table::state(self.socket_is(), self.api_is(), self.key_is(now))
     }
 
     /// Why the connection is as it is, and what to do about it.
     fn why(&self, state: ConnectionState, now: Now) -> (Option<&str>, Option<Remedy>) {
+        match &self.key_wait {
+            Some(KeyWait::Unavailable(reason)) => return (Some(reason), Some(Remedy::EnterKey)),
+            Some(KeyWait::Loading(reason)) if self.wanted => return (Some(reason), None),
+            _ => {}
+        }
         let trouble =
             self.trouble.as_ref().map(|fault| (Some(fault.reason.as_str()), fault.remedy));
         let api = match &self.api {

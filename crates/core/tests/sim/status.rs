@@ -42,6 +42,40 @@ fn says(bench: &Bench, socket: ConnectionState, reason: &str, remedy: Remedy) {
 }
 
 #[test]
+fn nothing_is_opened_before_the_key_is_there_and_the_status_says_what_is_waited_for() {
+    let loading = || Input::AwaitKey("Waiting for the keyring.".to_owned());
+    let key = || Input::Key(Some(Secret::new("a key".to_owned())));
+    let shown = |bench: &Bench| (bench.status().state, bench.status().reason.clone());
+    let because = |reason: &str| Some(reason.to_owned());
+    let mut bench = Bench::new(Manner::default());
+    bench.input(loading());
+    assert_eq!(shown(&bench), (ConnectionState::Paused, None));
+    bench.input(Input::Start);
+    let waiting = (ConnectionState::Connecting, because("Waiting for the keyring."));
+    assert_eq!(shown(&bench), waiting);
+    bench.input(Input::KeyUnavailable("The keyring is locked.".to_owned()));
+    says(&bench, ConnectionState::Offline, "The keyring is locked.", Remedy::EnterKey);
+    // Asked again, it is no better until the key is there.
+    bench.input(loading());
+    says(&bench, ConnectionState::Offline, "Waiting for the keyring.", Remedy::EnterKey);
+    bench.input(Input::Pause);
+    assert_eq!(shown(&bench), (ConnectionState::Paused, None));
+    bench.input(Input::Start);
+    bench.input(loading());
+    assert_eq!(shown(&bench), waiting);
+    assert!(bench.last_open().is_none() && bench.requests.is_empty());
+    bench.input(key());
+    assert_eq!(shown(&bench), (ConnectionState::Connecting, None));
+    bench.connect();
+
+    let mut paused = Bench::new(Manner::default());
+    paused.input(loading());
+    paused.input(key());
+    assert_eq!(shown(&paused), (ConnectionState::Paused, None));
+    assert!(paused.last_open().is_none());
+}
+
+#[test]
 fn an_open_socket_whose_api_cannot_be_reached_is_partly_connected_and_names_the_api_url() {
     let mut bench = open_beside(Web::Down);
     says(

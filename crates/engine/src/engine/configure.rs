@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use jobwatch_core::connection::{ConnectionState, Input};
+use jobwatch_core::connection::Input;
 use jobwatch_core::dialect::dialect;
 use jobwatch_core::dialect::endpoint::{Defaults, Endpoint};
 use jobwatch_core::model::Topic;
@@ -476,24 +476,9 @@ impl State {
         if let Some(entry) = self.entry_mut(connection) {
             entry.server.paused = paused;
         }
-        if paused {
-            self.feed(connection, Input::Pause);
-        } else if self.lacks_key(connection) {
+        self.feed(connection, if paused { Input::Pause } else { Input::Start });
+        if !paused && self.lacks_key(connection) {
             self.load_key(connection);
-        } else {
-            self.feed(connection, Input::Start);
-        }
-        // A server that never started, or cannot, has no machine to say so.
-        let now = self.clock.now().wall;
-        if let Some(entry) = self.entry_mut(connection)
-            && (paused || entry.status.state == ConnectionState::Paused)
-            && (entry.status.state == ConnectionState::Paused) != paused
-        {
-            entry.status.state =
-                if paused { ConnectionState::Paused } else { ConnectionState::Connecting };
-            entry.status.since = now;
-            entry.status.reason = None;
-            entry.status.remedy = None;
         }
         self.views.overview_changed();
         Ok(())

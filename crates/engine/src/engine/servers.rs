@@ -235,29 +235,17 @@ impl State {
             machine.redact(&redactor);
             machine
         });
-        let mut status = Status {
-            state: if server.paused {
-                ConnectionState::Paused
-            } else {
-                ConnectionState::Connecting
-            },
-            since: now.wall,
-            last_received: None,
-            next_try: None,
-            retry_in_ms: None,
-            attempt: 0,
-            reason: None,
-            incomplete: None,
-            remedy: None,
-            socket_live: false,
-        };
-        let machine = match machine {
-            Ok(machine) => Some(machine),
+        let (machine, status) = match machine {
+            Ok(machine) => {
+                let status = machine.status().clone();
+                (Some(machine), status)
+            }
+            // Nothing can be dialled: this stays so until the server is changed.
             Err(reason) => {
-                status.state = ConnectionState::Offline;
+                let mut status = Status::new(ConnectionState::Offline, now.wall);
                 status.reason = Some(redactor.clean(&reason));
                 status.remedy = Some(Remedy::SetSocketUrl);
-                None
+                (None, status)
             }
         };
         let mut entry = Entry {
@@ -308,7 +296,8 @@ impl State {
         self.read_logs_again(connection);
         if waiting {
             self.load_key(connection);
-        } else if !paused {
+        }
+        if !paused {
             self.feed(connection, Input::Start);
         }
         self.views.everything_changed();
@@ -327,10 +316,8 @@ impl State {
     pub(super) fn load_key(&mut self, connection: ConnectionId) {
         let Some(entry) = self.entry_mut(connection) else { return };
         entry.key = KeyState::Waiting;
-        if !entry.server.paused {
-            entry.status.reason = Some("Waiting for the keyring.".to_owned());
-        }
         let id = entry.server.id.clone();
+        self.feed(connection, Input::AwaitKey("Waiting for the keyring.".to_owned()));
         let mut pending = self.keyring.load(id);
         self.views.overview_changed();
         let asked = async move {
@@ -373,14 +360,7 @@ impl State {
         };
         tracing::warn!(server = %name, "its key could not be had: {problem}");
         entry.key = key;
-        if !entry.server.paused {
-            entry.status.state = ConnectionState::Offline;
-            entry.status.since = jiff::Timestamp::now();
-        }
-        entry.status.reason = Some(problem.clone());
-        entry.status.remedy = Some(Remedy::EnterKey);
-        let (server, status) = (entry.server.id.clone(), entry.status.clone());
-        self.sink(|| StreamEvent::Status { server, status });
+        self.feed(connection, Input::KeyUnavailable(problem.clone()));
         let locked = self.servers.iter().filter(|entry| matches!(entry.key, KeyState::Locked));
         let names: Vec<&str> = locked.map(|entry| entry.server.name.as_str()).collect();
         let problem = if none { missing_key_message(&names) } else { problem };
@@ -404,25 +384,13 @@ impl State {
         key: KeyState,
     ) {
         let Some(entry) = self.entry_mut(connection) else { return };
-        let waited = matches!(entry.key, KeyState::Waiting | KeyState::Locked | KeyState::Missing);
         entry.key = key;
         if let Some(secret) = &secret {
             entry.redactor.add(secret);
         }
         entry.secret.clone_from(&secret);
         entry.driver.redact(entry.redactor.clone());
-        if waited {
-            entry.status.reason = None;
-            entry.status.remedy = None;
-            if !entry.server.paused {
-                entry.status.state = ConnectionState::Connecting;
-            }
-        }
-        let start = waited && !entry.server.paused;
         self.feed(connection, Input::Key(secret));
-        if start {
-            self.feed(connection, Input::Start);
-        }
         self.views.overview_changed();
     }
 
