@@ -36,7 +36,7 @@ export type Overlay =
   | { kind: "frames"; id: string }
   | { kind: "messages"; id: string }
   | { kind: "palette" }
-  | { kind: "shortcuts" };
+  | { kind: "help" };
 
 /** A short message in the corner, optionally with one action. */
 export interface Toast {

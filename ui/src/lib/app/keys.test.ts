@@ -49,7 +49,7 @@ describe("the size of the page", () => {
       ).toMatchObject([{ zoom: 100 }]),
     );
     await user.keyboard("?");
-    expect((await screen.findByRole("dialog", { name: "Keyboard shortcuts" })).textContent).toMatch(
+    expect((await screen.findByRole("dialog", { name: "Help" })).textContent).toMatch(
       /Ctrl\+\+\s*Zoom in/,
     );
   });
@@ -109,8 +109,8 @@ describe("the keyboard alone", () => {
   test("scrolls the sheet of keys at once, since the sheet and not its Close has the focus", async () => {
     await show();
     await user.keyboard("?");
-    const sheet = await screen.findByRole("dialog", { name: "Keyboard shortcuts" });
-    expect(focused().contains(within(sheet).getByText("Show keyboard shortcuts"))).toBe(true);
+    const sheet = await screen.findByRole("dialog", { name: "Help" });
+    expect(focused().contains(within(sheet).getByText("Show this help"))).toBe(true);
     expect(focused()).not.toBe(within(sheet).getByRole("button", { name: "Close" }));
   });
 

@@ -14,7 +14,7 @@ export const SHORTCUTS: { part: string; keys: [string[], string][] }[] = [
       [["Ctrl", "+"], "Zoom in"],
       [["Ctrl", "−"], "Zoom out"],
       [["Ctrl", "0"], "Reset zoom"],
-      [["?"], "Show keyboard shortcuts"],
+      [["?"], "Show this help"],
       [["Escape"], "Go back"],
     ],
   },
@@ -120,7 +120,7 @@ export function handleKey(app: App, event: KeyboardEvent): void {
       return;
     }
   }
-  if (event.key === "?") app.overlay = { kind: "shortcuts" };
+  if (event.key === "?") app.overlay = { kind: "help" };
   else if (event.key === "r") app.reconnectHere();
   else if (event.key === "Escape") app.back();
   else if (event.key === "/") {

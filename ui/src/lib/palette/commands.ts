@@ -76,7 +76,7 @@ export function commands(app: App): Command[] {
       () => app.setPreferences({ popups: !overview.preferences.popups }),
       "Setting",
     ),
-    action("Keyboard shortcuts", () => (app.overlay = { kind: "shortcuts" })),
+    action("Help: keys and columns", () => (app.overlay = { kind: "help" })),
   );
   return all;
 }
