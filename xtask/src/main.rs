@@ -21,7 +21,9 @@ Usage: cargo xtask <command>
   test [filter]      install what the tests need and run every test (or those whose name matches)
   check              format, lints, house rules, the page's types
   ci                 check, then test
-  tidy               the house rules alone: dependencies, sources, secrets, generated bindings
+  tidy               the house rules alone: dependencies, secrets, limits, generated bindings
+  tidy --counts      print files, lines, circles, the longest files and functions
+  tidy --shrink      lower the list of what exceeds a limit
   bindings           generate the page's types from the Rust ones again
   bench [filter]     run the benchmarks: all, `logs`, `scale`, `window`, `idle`, or the core's by name
   bundle             build the .deb and the .rpm
@@ -49,6 +51,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["check"] => check::check(),
         ["ci"] => check::check().and_then(|()| test::test(None)),
         ["tidy"] => tidy::tidy(),
+        ["tidy", "--counts"] => tidy::counts(),
+        ["tidy", "--shrink"] => tidy::shrink(),
         ["bindings"] => tidy::bindings::regenerate(),
         ["bench"] => bench::bench(None),
         ["bench", filter] => bench::bench(Some(filter)),

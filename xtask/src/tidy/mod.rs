@@ -1,13 +1,18 @@
 //! The house rules that no compiler checks.
 
 pub mod bindings;
+mod circles;
 mod dependencies;
 mod files;
-mod source;
+mod limits;
+mod rust;
 mod sources;
+mod words;
 
 use anyhow::{Result, bail};
 
+use self::limits::Parsed;
+use self::rust::Source;
 use crate::shell::{heading, program};
 
 /// A rule that was broken: what, where, and what to do.
@@ -29,6 +34,29 @@ pub struct File {
     pub text: String,
 }
 
+impl File {
+    fn lines(&self) -> usize {
+        self.text.lines().count()
+    }
+
+    /// Whether it is source code that somebody wrote, and neither generated nor a fixture.
+    fn is_source(&self) -> bool {
+        let is_code =
+            [".rs", ".ts", ".svelte", ".mjs", ".css"].iter().any(|end| self.path.ends_with(end));
+        is_code && !self.path.contains("/generated/") && !self.path.contains("/fixtures/")
+    }
+
+    fn is_test(&self) -> bool {
+        let below = |name: &str| {
+            self.path.starts_with(&format!("{name}/")) || self.path.contains(&format!("/{name}/"))
+        };
+        below("tests")
+            || below("benches")
+            || below("fuzz")
+            || [".test.ts", "/tests.rs"].iter().any(|end| self.path.ends_with(end))
+    }
+}
+
 /// Checks every rule and prints every breach.
 ///
 /// # Errors
@@ -36,9 +64,11 @@ pub struct File {
 pub fn tidy() -> Result<()> {
     heading("House rules");
     let files = tracked_files()?;
+    let rust = parsed(&files)?;
     let mut findings = dependencies::check()?;
-    findings.extend(sources::check(&files));
+    findings.extend(sources::check(&files, &rust));
     findings.extend(files::check(&files));
+    findings.extend(limits::check(&files, &rust)?);
     findings.extend(bindings::check()?);
     for finding in &findings {
         println!("{}: {}\n    {}", finding.place, finding.problem, finding.remedy);
@@ -48,6 +78,33 @@ pub fn tidy() -> Result<()> {
     }
     println!("All hold, in {} files.", files.len());
     Ok(())
+}
+
+/// Prints files, lines, circles, and the longest files and functions.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn counts() -> Result<()> {
+    let files = tracked_files()?;
+    limits::print_counts(&files, &parsed(&files)?);
+    Ok(())
+}
+
+/// Lowers the list of what exceeds a limit to what does today.
+///
+/// # Errors
+/// When a file cannot be read, or the list cannot be written.
+pub fn shrink() -> Result<()> {
+    let files = tracked_files()?;
+    limits::shrink(&files, &parsed(&files)?)
+}
+
+fn parsed(files: &[File]) -> Result<Vec<Parsed<'_>>> {
+    files
+        .iter()
+        .filter(|file| file.path.ends_with(".rs"))
+        .map(|file| Ok(Parsed { file, source: Source::read(&file.path, &file.text)? }))
+        .collect()
 }
 
 /// Every text file that is, or could be, under version control.

@@ -1,24 +1,7 @@
-//! What sources may say, by where they are.
+//! What sources may contain, by where they are.
 
-use super::source::{code_only, paths};
+use super::limits::Parsed;
 use super::{File, Finding};
-
-/// What the core never names: a clock, a disk, a network, a thread, chance.
-const IMPURE: &[&str] = &[
-    "std::time::Instant",
-    "std::time::SystemTime",
-    "std::fs",
-    "std::net",
-    "std::thread",
-    "std::process",
-    "std::env",
-    "std::io::stdout",
-    "std::io::stdin",
-    "rand",
-    "tokio",
-    "Timestamp::now",
-    "Zoned::now",
-];
 
 /// What the page never names: a way out.
 const WAYS_OUT: &[&str] = &[
@@ -31,105 +14,35 @@ const WAYS_OUT: &[&str] = &[
 ];
 
 /// Checks every source file.
-pub fn check(files: &[File]) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub fn check(files: &[File], rust: &[Parsed<'_>]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = rust.iter().flat_map(check_rust).collect();
     for file in files {
         let path = file.path.as_str();
-        if path.ends_with(".rs") {
-            let code = code_only(&file.text);
-            if path.starts_with("crates/core/src/") {
-                findings.extend(impure(path, &code));
-            }
-            findings.extend(serialisable_secrets(path, &code));
-            // A test that another one of the file runs, in a process of its own, does run.
-            if !file.text.contains("\"--ignored\"") {
-                findings.extend(switched_off(path, &code, &["#[ignore"]));
-            }
-        }
         let is_page_test = path.ends_with(".test.ts");
         if path.starts_with("ui/src/") && !is_page_test {
             findings.extend(page(path, &file.text));
         }
         if is_page_test {
-            let switches = [
-                "it.skip(",
-                "it.only(",
-                "it.todo(",
-                "test.skip(",
-                "describe.skip(",
-                "describe.only(",
-            ];
-            findings.extend(switched_off(path, &file.text, &switches));
+            findings.extend(switched_off(path, &file.text));
         }
     }
     findings
 }
 
-fn impure(path: &str, code: &str) -> Vec<Finding> {
-    let names = |found: &str, impure: &str| {
-        found == impure
-            || found.strip_prefix(impure).is_some_and(|rest| rest.starts_with("::"))
-            || (found.ends_with(&format!("::{impure}")) && impure.ends_with("::now"))
-    };
-    paths(code)
-        .into_iter()
-        .filter_map(|(line, found)| {
-            let impure = IMPURE.iter().find(|impure| names(&found, impure))?;
-            Some(Finding {
-                place: format!("{path}:{line}"),
-                problem: format!("the core names {impure}"),
-                remedy: "time, chance and IO are arguments of the core: let the engine pass them in",
-            })
-        })
-        .collect()
-}
-
-/// Types that hold a secret and can be serialised.
-fn serialisable_secrets(path: &str, code: &str) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let finding = |line: usize, what: &str| Finding {
-        place: format!("{path}:{line}"),
-        problem: format!("{what} holds a secret and can be serialised"),
-        remedy: "keep the secret out of it and pass it beside it",
-    };
-    for (at, _) in code.match_indices("#[derive(") {
-        let derives = code[at..].split(")]").next().unwrap_or_default();
-        let serialises = ["Serialize", "Deserialize", "TS"].iter().any(|it| has_word(derives, it));
-        if !serialises {
-            continue;
-        }
-        // From the derive to the item's end: its closing brace, or the semicolon before any.
-        let item = &code[at + derives.len()..];
-        let body = body(item);
-        if has_word(body, "Secret") || has_word(body, "SecretString") || has_word(body, "SecretBox")
-        {
-            findings.push(finding(line_of(code, at), "this type"));
-        }
-    }
-    for name in ["Serialize for Secret", "Deserialize<'de> for Secret", "Display for Secret"] {
-        if let Some(at) = code.find(name) {
-            findings.push(finding(line_of(code, at), "the key itself"));
-        }
-    }
-    findings
-}
-
-fn body(item: &str) -> &str {
-    let mut depth = 0usize;
-    for (at, character) in item.char_indices() {
-        match character {
-            ';' if depth == 0 => return &item[..at],
-            '{' => depth += 1,
-            '}' => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return &item[..at];
-                }
-            }
-            _ => {}
-        }
-    }
-    item
+fn check_rust(Parsed { file, source }: &Parsed<'_>) -> Vec<Finding> {
+    let secrets = source.serialisable_secrets.iter().map(|line| Finding {
+        place: format!("{}:{line}", file.path),
+        problem: "this type holds a secret and can be serialised".to_owned(),
+        remedy: "keep the secret out of it and pass it separately",
+    });
+    // A test that another test of the file runs in a process of its own does run.
+    let runs = file.text.contains("\"--ignored\"");
+    let ignored = source.ignored.iter().filter(|_| !runs).map(|line| Finding {
+        place: format!("{}:{line}", file.path),
+        problem: "`#[ignore]` keeps a test from running".to_owned(),
+        remedy: SWITCHED_OFF,
+    });
+    secrets.chain(ignored).collect()
 }
 
 fn page(path: &str, text: &str) -> Vec<Finding> {
@@ -155,22 +68,20 @@ fn page(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-fn switched_off(path: &str, code: &str, switches: &[&str]) -> Vec<Finding> {
-    let places = switches.iter().flat_map(|switch| code.match_indices(switch));
+const SWITCHED_OFF: &str =
+    "repair the test or delete it; a wrong behaviour can be asserted with a comment";
+
+fn switched_off(path: &str, text: &str) -> Vec<Finding> {
+    let switches =
+        ["it.skip(", "it.only(", "it.todo(", "test.skip(", "describe.skip(", "describe.only("];
+    let places = switches.iter().flat_map(|switch| text.match_indices(switch));
     places
         .map(|(at, switch)| Finding {
-            place: format!("{path}:{}", line_of(code, at)),
+            place: format!("{path}:{}", line_of(text, at)),
             problem: format!("`{switch}` keeps a test from running"),
-            remedy: "repair the test or delete it; a wrong behaviour can be asserted with a comment",
+            remedy: SWITCHED_OFF,
         })
         .collect()
-}
-
-fn has_word(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| {
-        let is_part = |it: char| it.is_alphanumeric() || it == '_';
-        !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
-    })
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -183,30 +94,7 @@ mod tests {
 
     fn problems(path: &str, text: &str) -> Vec<String> {
         let file = File { path: path.to_owned(), text: text.to_owned() };
-        check(&[file]).into_iter().map(|it| format!("{}: {}", it.place, it.problem)).collect()
-    }
-
-    #[test]
-    fn the_core_may_not_name_a_clock_but_may_name_a_duration() {
-        let text = "use std::time::{Duration, Instant};\nfn f() { jiff::Timestamp::now(); }\n";
-        assert_eq!(
-            problems("crates/core/src/x.rs", text),
-            [
-                "crates/core/src/x.rs:1: the core names std::time::Instant",
-                "crates/core/src/x.rs:2: the core names Timestamp::now",
-            ]
-        );
-        assert_eq!(problems("crates/engine/src/x.rs", text), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_type_that_holds_a_secret_may_not_be_serialisable() {
-        let text =
-            "#[derive(Clone, Serialize)]\nstruct Login { user: String, key: Option<Secret> }";
-        assert_eq!(problems("crates/engine/src/x.rs", text).len(), 1);
-        let apart =
-            "#[derive(Serialize)]\nstruct User { name: String }\nstruct Login { key: Secret }";
-        assert_eq!(problems("crates/engine/src/x.rs", apart), Vec::<String>::new());
+        check(&[file], &[]).into_iter().map(|it| format!("{}: {}", it.place, it.problem)).collect()
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //!
 //! With `UPDATE_FIXTURES=1` in the environment the `=` lines are written anew, to be read and
 //! compared by a person.
+#![allow(clippy::disallowed_methods, reason = "the rule is for the core, not for its tests")]
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,5 +1,10 @@
 //! Random schedules. `JOBWATCH_SIM_SEEDS` says how many (the complete test run asks for a hundred
 //! thousand), `JOBWATCH_SIM_SEED` runs one.
+#![allow(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "the rule is for the core, not for its tests"
+)]
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -8,7 +8,7 @@
 //!
 //! With `JOBWATCH_BLESS=1` in the environment the expectations are written instead of compared,
 //! to be read before they are kept.
-
+#![allow(clippy::disallowed_methods, reason = "the rule is for the core, not for its tests")]
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
