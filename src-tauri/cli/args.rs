@@ -10,6 +10,7 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 use clap::{Args as Group, Parser, Subcommand};
 use jiff::Timestamp;
+use jobwatch_core::dialect::table;
 use jobwatch_core::model::{Level, Topic};
 use jobwatch_core::server::{DialectKind, KeyPlacement};
 
@@ -113,7 +114,7 @@ pub enum Command {
     /// List the saved servers
     #[command(after_help = EXIT_CODES)]
     Servers(Servers),
-    /// Run demo servers of all five kinds on loopback ports
+    /// Run demo servers of every kind on loopback ports
     #[command(after_help = EXIT_CODES)]
     Demo(Demo),
 }
@@ -151,9 +152,9 @@ pub struct Connection {
     #[arg(long, value_name = "VARIABLE")]
     pub key_env: Option<String>,
 
-    /// Sign in with this e-mail address to get a key, if the server supports it (Study Buddy, Better
-    /// Bull Board)
-    #[arg(long, value_name = "ADDRESS", requires = "password_env", conflicts_with = "key_env")]
+    /// Sign in with this e-mail address to get a key
+    #[arg(long, help = sign_in_help(), value_name = "ADDRESS", requires = "password_env")]
+    #[arg(conflicts_with = "key_env")]
     pub email: Option<String>,
 
     /// Environment variable that holds the password. Passwords are never arguments
@@ -174,9 +175,9 @@ pub struct Connection {
     #[arg(long, value_name = "NAMESPACE", requires = "ws")]
     pub namespace: Option<String>,
 
-    /// An option of this kind of server (KECS: cluster, region, admin; analyzer: framing; TriggerX:
-    /// user). Repeatable
-    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option, requires = "ws")]
+    /// An option of this kind of server. Repeatable
+    #[arg(long = "option", help = options_help(), value_name = "NAME=VALUE", requires = "ws")]
+    #[arg(value_parser = option)]
     pub options: Vec<(String, String)>,
 
     /// PEM file of additional certificate authorities to trust
@@ -373,6 +374,19 @@ impl Args {
     pub fn deep_link(&self) -> Option<DeepLink> {
         DeepLink::read(self.open.as_deref()?)
     }
+}
+
+fn sign_in_help() -> String {
+    let kinds = DialectKind::ALL.into_iter().filter(|kind| kind.signs_in());
+    let titles: Vec<_> = kinds.map(DialectKind::title).collect();
+    format!(
+        "Sign in with this e-mail address to get a key, if the server supports it ({})",
+        titles.join(", ")
+    )
+}
+
+fn options_help() -> String {
+    format!("An option of this kind of server ({}). Repeatable", table::options_help())
 }
 
 fn dialects() -> impl clap::builder::TypedValueParser<Value = DialectKind> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::dialect::table::DialectKind;
 use crate::model::Topic;
 
 /// A server's identity inside Jobwatch: chosen once, never shown, names its key in the keyring.
@@ -16,70 +17,6 @@ pub struct ServerId(pub String);
 impl fmt::Display for ServerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// Which dialect a server speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DialectKind {
-    /// TriggerX task stream.
-    #[serde(rename = "triggerx")]
-    TriggerX,
-    /// AI Study Buddy.
-    StudyBuddy,
-    /// The wallet analyzer.
-    Analyzer,
-    /// KECS.
-    Kecs,
-    /// Better Bull Board.
-    BullBoard,
-}
-
-impl DialectKind {
-    /// All dialects, in the order they are offered.
-    pub const ALL: [DialectKind; 5] = [
-        DialectKind::TriggerX,
-        DialectKind::StudyBuddy,
-        DialectKind::Analyzer,
-        DialectKind::Kecs,
-        DialectKind::BullBoard,
-    ];
-
-    /// The word used on the command line and in settings.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            DialectKind::TriggerX => "triggerx",
-            DialectKind::StudyBuddy => "study-buddy",
-            DialectKind::Analyzer => "analyzer",
-            DialectKind::Kecs => "kecs",
-            DialectKind::BullBoard => "bull-board",
-        }
-    }
-
-    /// The name shown to people.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            DialectKind::TriggerX => "TriggerX",
-            DialectKind::StudyBuddy => "AI Study Buddy",
-            DialectKind::Analyzer => "Wallet analyzer",
-            DialectKind::Kecs => "KECS",
-            DialectKind::BullBoard => "Better Bull Board",
-        }
-    }
-
-    /// Whether its servers give keys out to those who sign in with e-mail and password.
-    #[must_use]
-    pub fn signs_in(self) -> bool {
-        matches!(self, DialectKind::StudyBuddy | DialectKind::BullBoard)
-    }
-
-    /// Reads what [`DialectKind::word`] prints.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<DialectKind> {
-        DialectKind::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
 
@@ -138,8 +75,8 @@ pub struct Server {
     /// Socket.IO namespace, when not the dialect's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Settings that only this dialect knows (KECS: `cluster`, `region`, `admin`;
-    /// analyzer: `framing` = `socket.io` or `raw`; TriggerX: `user`).
+    /// Settings that only this dialect knows; see
+    /// [`DialectInfo::options`](crate::dialect::table::DialectInfo::options).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
     /// What to watch whenever the server runs.
@@ -194,25 +131,30 @@ pub struct Policy {
     pub parallel_requests: usize,
 }
 
+impl Policy {
+    /// The numbers of a server whose documents name none.
+    pub const DEFAULT: Policy = Policy {
+        open_timeout: Duration::from_secs(10),
+        handshake_timeout: Duration::from_secs(10),
+        first_delay: Duration::from_secs(1),
+        max_delay: Duration::from_secs(30),
+        attempts: 5,
+        slow_delay: Duration::from_secs(60),
+        stable_after: Duration::from_secs(10),
+        poll_fast: Duration::from_secs(3),
+        poll_slow: Duration::from_secs(15),
+        idle_after: None,
+        grace: Duration::from_secs(10),
+        refused_delay: Duration::from_secs(300),
+        frames_per_second: None,
+        requests_per_minute: None,
+        parallel_requests: 6,
+    };
+}
+
 impl Default for Policy {
     fn default() -> Policy {
-        Policy {
-            open_timeout: Duration::from_secs(10),
-            handshake_timeout: Duration::from_secs(10),
-            first_delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(30),
-            attempts: 5,
-            slow_delay: Duration::from_secs(60),
-            stable_after: Duration::from_secs(10),
-            poll_fast: Duration::from_secs(3),
-            poll_slow: Duration::from_secs(15),
-            idle_after: None,
-            grace: Duration::from_secs(10),
-            refused_delay: Duration::from_secs(300),
-            frames_per_second: None,
-            requests_per_minute: None,
-            parallel_requests: 6,
-        }
+        Policy::DEFAULT
     }
 }
 

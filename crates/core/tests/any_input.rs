@@ -5,6 +5,9 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use jobwatch_core::dialect::{Ask, Dialect, FetchResponse, Frame, Incoming, Outgoing};
 use jobwatch_core::model::{Topic, Update};
 use jobwatch_core::server::DialectKind;
@@ -13,94 +16,55 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::speaking;
 
-/// Words that dialects look for, so that arbitrary JSON gets past the first look.
-const WORDS: &[&str] = &[
-    "type",
-    "data",
-    "payload",
-    "timestamp",
-    "id",
-    "job_id",
-    "jobId",
-    "task_id",
-    "taskId",
-    "tasks",
-    "changes",
-    "jobs",
-    "job",
-    "job_data",
-    "logs",
-    "message",
-    "log_line",
-    "event",
-    "error",
-    "resourceId",
-    "resourceType",
-    "metrics",
-    "cpu",
-    "points",
-    "value",
-    "containers",
-    "exitCode",
-    "lastStatus",
-    "taskArn",
-    "taskArns",
-    "clusterArns",
-    "nextCursor",
-    "nextToken",
-    "status",
-    "state",
-    "progress",
-    "result",
-    "attempt",
-    "queue",
-    "queueName",
-    "detail",
-    "task",
-    "source",
-    "name",
-    "failures",
-    "limit",
-    "total",
-    "sid",
-    "pingInterval",
-    "success",
-    "task_groups",
-];
+/// Short texts in the recorded frames and answers of all dialects, each with what stands before it:
+/// names and words that dialects look for, so that arbitrary JSON gets past the first look.
+static WORDS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let words = recorded(|_, _| true);
+    assert!(words.len() > 300, "{}", words.len());
+    words
+});
 
-const KINDS: &[&str] = &[
-    "JOB_TASKS_SNAPSHOT",
-    "TASK_UPDATED",
-    "TASK_CREATED",
-    "SUCCESS",
-    "ERROR",
-    "PONG",
-    "subscribed",
-    "error",
-    "task_status_changed",
-    "task_update",
-    "task_batch_update",
-    "initial_tasks",
-    "service_updated",
-    "log_entry",
-    "log_batch",
-    "metric_update",
-    "metric_batch",
-    "historical_data",
-    "notification",
-    "notification_history",
-    "job-refresh",
-    "single-job-refresh",
-    "single-queue-refresh",
-    "job:progress",
-    "job:completed",
-    "job:error",
-    "job:started",
-    "job-progress",
-    "job-completed",
-    "job-failed",
-    "queue-stats",
-];
+/// Names of fields.
+static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| recorded(|_, after| after.starts_with(':')));
+
+/// The types of frames and the names of events.
+static TYPES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let types = recorded(|before, _| before.ends_with('[') || before.ends_with("\"type\":"));
+    assert!(types.len() > 30, "{types:?}");
+    types
+});
+
+/// The words of the fixtures for which `wanted` says so, by what stands before and after them.
+fn recorded(wanted: impl Fn(&str, &str) -> bool) -> Vec<String> {
+    let mut words = BTreeSet::new();
+    for kind in DialectKind::ALL {
+        for file in support::files(&kind.word().replace('-', "_")) {
+            let text =
+                std::fs::read_to_string(file).unwrap().replace("\\\"", "\"").replace(": ", ":");
+            for (at, _) in text.match_indices('"') {
+                let (before, rest) = (&text[..at], &text[at + 1..]);
+                let Some((word, after)) = rest.split_once('"') else { continue };
+                if is_word(word) && wanted(before, after) {
+                    words.insert(word.to_owned());
+                }
+            }
+        }
+    }
+    words.into_iter().collect()
+}
+
+fn is_word(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':');
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() < 24 && text.chars().all(fits)
+}
+
+fn word() -> impl Strategy<Value = String> {
+    prop::sample::select(&WORDS[..])
+}
+
+fn event_type() -> impl Strategy<Value = String> {
+    prop::sample::select(&TYPES[..])
+}
 
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -109,8 +73,8 @@ fn scalar() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         any::<String>().prop_map(Value::from),
-        prop::sample::select(WORDS).prop_map(Value::from),
-        prop::sample::select(KINDS).prop_map(Value::from),
+        word().prop_map(Value::from),
+        event_type().prop_map(Value::from),
         prop::sample::select(vec!["STOPPED", "failed", "completed", "", "9999999999999999999999"])
             .prop_map(Value::from),
     ]
@@ -119,7 +83,7 @@ fn scalar() -> impl Strategy<Value = Value> {
 fn any_json() -> impl Strategy<Value = Value> {
     scalar().prop_recursive(5, 40, 6, |inner| {
         let name = prop_oneof![
-            4 => prop::sample::select(WORDS).prop_map(str::to_owned),
+            4 => word(),
             1 => any::<String>(),
         ];
         prop_oneof![
@@ -131,13 +95,13 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// JSON in the envelope of a raw server or of a Socket.IO one.
 fn any_frame() -> impl Strategy<Value = Frame> {
-    let envelope = (prop::sample::select(KINDS), any_json()).prop_map(|(kind, inside)| {
+    let envelope = (event_type(), any_json()).prop_map(|(kind, inside)| {
         json!({"type": kind, "data": inside, "payload": inside, "event": kind, "id": "j1"})
             .to_string()
     });
     let event = (
         prop::sample::select(vec!["42", "42/jobs,", "42/job-progress,", "421", "43", "451-"]),
-        prop::sample::select(KINDS),
+        event_type(),
         any_json(),
     )
         .prop_map(|(head, kind, inside)| format!("{head}{}", json!([kind, inside])));
@@ -272,14 +236,15 @@ fn text_with_html_ansi_and_bidi_characters_is_not_touched() {
 fn null_where_an_array_should_be_is_an_empty_one() {
     for kind in DialectKind::ALL {
         let mut dialect = working(kind);
-        for name in WORDS {
-            let body = json!({*name: null}).to_string();
+        for name in NAMES.iter() {
+            let body = json!({name.as_str(): null}).to_string();
             let answer = answer(200, body.clone().into_bytes());
             for ask in asks(dialect.as_mut(), &answer) {
                 dialect.parse(&ask, &answer);
             }
-            for kind in KINDS {
-                let frame = json!({"type": kind, "data": {*name: null}, "payload": {*name: null}});
+            for of_type in TYPES.iter() {
+                let inside = json!({name.as_str(): null});
+                let frame = json!({"type": of_type, "data": inside, "payload": inside});
                 dialect.decode(&Frame::Text(frame.to_string()));
             }
         }

@@ -1,4 +1,4 @@
-//! A job server that speaks all five of Jobwatch's dialects and misbehaves on command.
+//! A job server that speaks all of Jobwatch's dialects and misbehaves on command.
 //!
 //! It is what newcomers look around with, what the developer runs against, and the test double of
 //! the engine and the window: the server half of each dialect as it is shipped, on loopback ports.
@@ -26,7 +26,6 @@ mod study_buddy;
 mod triggerx;
 mod world;
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,10 +41,30 @@ use tokio_util::task::TaskTracker;
 pub use control::{
     ApiFault, Control, Counters, Faults, Flood, Garbage, JobSpec, LineSpec, Ports, UpgradeFault,
 };
-use protocol::{Protocol, Role};
+use protocol::Protocol;
 use registry::Registry;
 use server::{Clock, Port, Shared};
 use world::World;
+use world::templates::Templates;
+
+macro_rules! halves {
+    ($($kind:ident $word:literal $folder:ident;)*) => {
+        /// The server half of a dialect.
+        fn protocol(kind: DialectKind, options: &DemoOptions) -> Box<dyn Protocol> {
+            match kind {
+                $(DialectKind::$kind => $folder::protocol(options),)*
+            }
+        }
+
+        /// The jobs of a dialect's server.
+        fn templates(kind: DialectKind) -> Templates {
+            match kind {
+                $(DialectKind::$kind => $folder::templates(),)*
+            }
+        }
+    };
+}
+jobwatch_core::dialect_table!(halves);
 
 /// The key that every demo server with keys accepts.
 pub const DEMO_KEY: &str = "demo-key";
@@ -144,7 +163,6 @@ pub enum DemoError {
 pub struct Demo {
     servers: Vec<Arc<Shared>>,
     keys: bool,
-    generation: Generation,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -168,10 +186,8 @@ impl Demo {
         let mut offset = 0;
         let mut listeners = Vec::new();
         for kind in DialectKind::ALL {
-            let roles: &[Role] = match kind {
-                DialectKind::Kecs | DialectKind::BullBoard => &[Role::Main, Role::Second],
-                _ => &[Role::Main],
-            };
+            let protocol = protocol(kind, &options);
+            let roles = protocol.roles();
             let mut ports = Vec::new();
             let mut bound = Vec::new();
             for role in roles {
@@ -184,14 +200,9 @@ impl Demo {
                 ports.push(Port::new(*role, number, &stop));
                 bound.push(listener);
             }
-            let world = World::new(kind, options.seed, start, options.life, past);
-            let protocol: Box<dyn Protocol> = match kind {
-                DialectKind::TriggerX => Box::new(triggerx::TriggerX::new(&options)),
-                DialectKind::StudyBuddy => Box::new(study_buddy::StudyBuddy::new(&options)),
-                DialectKind::Analyzer => Box::new(analyzer::Analyzer::new(&options)),
-                DialectKind::Kecs => Box::new(kecs::Kecs::new(&options)),
-                DialectKind::BullBoard => Box::new(bull_board::BullBoard::new(&options)),
-            };
+            // Each kind lives in a world of its own.
+            let seed = options.seed.wrapping_add(0x51_7C_C1_B7 * (kind as u64 + 1));
+            let world = World::new(templates(kind), seed, start, options.life, past);
             let shared = Shared::new(kind, ports, stop.clone(), clock, world, protocol);
             servers.push(Arc::new(shared));
             listeners.push(bound);
@@ -206,7 +217,7 @@ impl Demo {
             tasks.spawn(async move { shared.run().await });
         }
         tasks.close();
-        Ok(Demo { servers, keys: options.keys, generation: options.generation, stop, tasks })
+        Ok(Demo { servers, keys: options.keys, stop, tasks })
     }
 
     /// Ready configurations with their keys, everything watched.
@@ -215,40 +226,28 @@ impl Demo {
         self.servers
             .iter()
             .map(|shared| {
-                let kind = shared.kind;
-                let origin = |index: usize| format!("127.0.0.1:{}", shared.ports[index].number);
-                let (ws, api) = match kind {
-                    DialectKind::TriggerX => (format!("ws://{}/api/ws/tasks", origin(0)), 0),
-                    DialectKind::Kecs => (format!("ws://{}/ws", origin(0)), 0),
-                    DialectKind::BullBoard => (format!("ws://{}/", origin(0)), 1),
-                    _ => (format!("ws://{}", origin(0)), 0),
-                };
-                let mut settings = BTreeMap::new();
-                if kind == DialectKind::Kecs {
-                    settings.insert("cluster".to_owned(), "default".to_owned());
-                    settings.insert("region".to_owned(), "us-east-1".to_owned());
-                    settings.insert("admin".to_owned(), format!("http://{}", origin(1)));
-                }
-                if kind == DialectKind::TriggerX {
-                    settings.insert("user".to_owned(), triggerx::OWNER.to_owned());
-                }
+                let (kind, info) = (shared.kind, shared.kind.info());
+                let ports: Vec<u16> = shared.ports.iter().map(|port| port.number).collect();
+                let origin = |index: usize| format!("127.0.0.1:{}", ports[index]);
+                // Where Socket.IO is, and its namespace, is found out.
+                let path = if info.namespace().is_some() { "" } else { info.socket_path };
+                // A port of its own is the second.
+                let api = usize::from(info.api_port.is_some());
                 let server = Server {
                     id: ServerId(format!("demo-{}", kind.word())),
                     name: format!("Demo: {}", kind.title()),
                     dialect: kind,
-                    ws,
+                    ws: format!("ws://{}{path}", origin(0)),
                     api: Some(format!("http://{}", origin(api))),
                     key: None,
-                    namespace: (kind == DialectKind::Analyzer
-                        && self.generation == Generation::Documented)
-                        .then(|| analyzer::DOCUMENTED_NAMESPACE.to_owned()),
-                    options: settings,
+                    namespace: shared.with_quiet(|state| state.protocol.namespace()),
+                    options: shared.with_quiet(|state| state.protocol.options(&ports)),
                     watch: vec![Topic::Everything],
                     paused: false,
                     extra_ca: None,
                     policy: PolicyChange::default(),
                 };
-                let keyed = self.keys && kind != DialectKind::Kecs;
+                let keyed = self.keys && info.wants_key;
                 (server, keyed.then(|| Secret::new(DEMO_KEY.to_owned())))
             })
             .collect()

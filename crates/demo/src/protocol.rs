@@ -1,5 +1,6 @@
 //! What a dialect must be able to say: the server half, without any IO.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hyper::{HeaderMap, Method};
@@ -134,6 +135,22 @@ impl Reply {
 pub(crate) trait Protocol: Send + std::fmt::Debug {
     /// What its sockets are like.
     fn rules(&self) -> Rules;
+
+    /// Its ports.
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Main]
+    }
+
+    /// The options with which a client is configured; `ports` are those of [`Protocol::roles`].
+    fn options(&self, ports: &[u16]) -> BTreeMap<String, String> {
+        let _ = ports;
+        BTreeMap::new()
+    }
+
+    /// The Socket.IO namespace, where it is not the dialect's usual one.
+    fn namespace(&self) -> Option<String> {
+        None
+    }
 
     /// Whether an upgrade is accepted, and as what.
     fn upgrade(

@@ -13,6 +13,8 @@
 pub mod api;
 mod charset;
 pub mod clock;
+#[cfg(test)]
+mod dialect_bindings;
 pub mod driver;
 pub mod engine;
 pub mod fetch;

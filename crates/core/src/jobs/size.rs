@@ -73,7 +73,7 @@ mod tests {
         let long = "\u{e9}".repeat(50_000);
         let mut job: Job = serde_json::from_value(serde_json::json!({
             "id": "1", "name": "report", "state": "failed", "source": "http",
-            "last_seen_ms": "2026-01-01T00:00:00Z", "error": long, "stack": "short",
+            "heard_at": "2026-01-01T00:00:00Z", "error": long, "stack": "short",
             "result": { "rows": [long] }, "extra": { "a": long, "b": 1 },
         }))
         .expect("a job");
@@ -97,7 +97,7 @@ mod tests {
             let quoted = format!("{}{key}{}", "-".repeat(before), "+".repeat(4_000));
             let mut job: Job = serde_json::from_value(serde_json::json!({
                 "id": "1", "state": "failed", "source": "http", "error": quoted,
-                "last_seen_ms": "2026-01-01T00:00:00Z", "result": { "said": quoted },
+                "heard_at": "2026-01-01T00:00:00Z", "result": { "said": quoted },
             }))
             .expect("a job");
             assert!(cut(&mut job, 256, &redactor));

@@ -3,23 +3,11 @@
 use url::{Host, Url};
 
 use crate::escape::is_deceptive;
+use crate::server::DialectKind;
 
-/// Ends of paths below the base of some kind of server: what stands before one is the base.
-const TAILS: [&str; 13] = [
-    "/api/ws/tasks",
-    "/api/ws/health",
-    "/api/ws",
-    "/api/auth/login",
-    "/api/auth/me",
-    "/api/v1",
-    "/api",
-    "/job-progress",
-    "/socket.io",
-    "/ws/logs",
-    "/ws",
-    "/login",
-    "/jobs",
-];
+/// Ends of paths that several kinds of servers and their web pages have.
+const TAILS: [&str; 5] = ["/api/auth/login", "/api/auth/me", "/socket.io", "/ws/logs", "/login"];
+
 /// Places below which a server is looked for at most.
 const BASES: usize = 3;
 
@@ -61,13 +49,14 @@ impl Typed {
     #[must_use]
     pub fn bases(&self) -> Vec<Url> {
         let path = self.url.path().trim_end_matches('/');
-        let tail = TAILS.iter().find_map(|tail| path.strip_suffix(tail));
+        let longest = tails().filter(|tail| path.ends_with(tail)).max_by_key(|tail| tail.len());
+        let tail = longest.and_then(|tail| path.strip_suffix(tail));
         let first = path.split('/').nth(1).map(|first| format!("/{first}"));
         let mut bases: Vec<Url> = Vec::new();
         for path in [Some(String::new()), tail.map(str::to_owned), first, Some(path.to_owned())] {
             let mut base = self.url.clone();
             base.set_path(&path.unwrap_or_default());
-            let known = TAILS.iter().any(|tail| base.path() == *tail);
+            let known = tails().any(|tail| base.path() == tail);
             if !known && !bases.contains(&base) {
                 bases.push(base);
             }
@@ -75,6 +64,15 @@ impl Typed {
         bases.truncate(BASES);
         bases
     }
+}
+
+/// Ends of paths below the base of some kind of server: what stands before one is the base.
+fn tails() -> impl Iterator<Item = &'static str> {
+    let own = DialectKind::ALL.into_iter().flat_map(|kind| {
+        let info = kind.info();
+        info.paths.iter().copied().chain([info.socket_path, info.api_path])
+    });
+    TAILS.into_iter().chain(own).filter(|tail| *tail != "/")
 }
 
 /// Reads what was pasted: with or without a scheme, with blanks, quotes or brackets around it.

@@ -5,83 +5,81 @@
 //! configure yet.
 
 mod address;
-mod kinds;
+mod judge;
 
 use url::Url;
 
 pub use address::{Typed, read};
-pub use kinds::judge;
+pub use judge::{Answers, Recognition, Responses, judge, nest_refusal, text};
 
 use crate::dialect::Method;
 use crate::server::DialectKind;
 
-/// What is asked at one place, to recognise a kind of server.
+/// One request of a probe, below the base of a server: its origin with the path it may be served
+/// under. It never carries a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum What {
-    /// The page or answer at the address itself.
-    Root,
-    /// Whether there is an Engine.IO server.
-    EngineIo,
-    /// TriggerX: the public health of its socket.
-    TriggerXHealth,
-    /// TriggerX: whether its socket wants a key.
-    TriggerXSocket,
-    /// AI Study Buddy: one's own jobs.
-    StudyBuddyJobs,
-    /// The wallet analyzer: its queues.
-    AnalyzerJobs,
-    /// The wallet analyzer: a gateway without Socket.IO, as documented.
-    AnalyzerSocket,
-    /// KECS: its clusters.
-    KecsClusters,
-    /// KECS: whether it still has a socket.
-    KecsSocket,
-    /// KECS: the instances that its admin server manages.
-    KecsAdmin,
-    /// Better Bull Board: who is signed in.
-    BullBoardUser,
-    /// Better Bull Board: the numbers of its jobs.
-    BullBoardStats,
-    /// Better Bull Board: a socket that takes everybody and greets nobody.
-    BullBoardSocket,
-}
-
-impl What {
-    /// What is asked at a base to recognise one of `kinds`.
-    #[must_use]
-    pub fn of(kinds: &[DialectKind]) -> Vec<What> {
-        let mut all = Vec::new();
-        for kind in kinds {
-            let asked: &[What] = match kind {
-                DialectKind::TriggerX => &[What::TriggerXHealth, What::TriggerXSocket],
-                DialectKind::StudyBuddy => &[What::StudyBuddyJobs, What::EngineIo],
-                DialectKind::Analyzer => {
-                    &[What::AnalyzerJobs, What::EngineIo, What::AnalyzerSocket]
-                }
-                DialectKind::Kecs => &[What::KecsClusters, What::KecsSocket, What::KecsAdmin],
-                DialectKind::BullBoard => {
-                    &[What::BullBoardUser, What::BullBoardStats, What::BullBoardSocket]
-                }
-            };
-            all.extend(asked.iter().filter(|what| !all.contains(*what)).collect::<Vec<_>>());
-        }
-        all
-    }
-}
-
-/// One request of a probe. It never carries a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// What it asks.
-    pub what: What,
-    /// Where, complete.
-    pub url: Url,
+pub struct Check {
     /// How.
     pub method: Method,
+    /// Segments below the base.
+    pub path: &'static [&'static str],
+    /// The query.
+    pub query: Option<&'static str>,
     /// A JSON body.
     pub body: Option<&'static str>,
     /// Whether it is the opening of a WebSocket.
     pub upgrade: bool,
+}
+
+impl Check {
+    /// The page or answer at the base itself.
+    pub const ROOT: Check = Check::get(&[]);
+
+    /// Whether there is an Engine.IO server. An unknown transport is refused in Engine.IO's own
+    /// words, and leaves no session behind.
+    pub const ENGINE_IO: Check = Check::get(&["socket.io", ""]).query("EIO=4&transport=none");
+
+    /// A GET.
+    #[must_use]
+    pub const fn get(path: &'static [&'static str]) -> Check {
+        Check { method: Method::Get, path, query: None, body: None, upgrade: false }
+    }
+
+    /// A POST of a JSON body.
+    #[must_use]
+    pub const fn post(path: &'static [&'static str], body: &'static str) -> Check {
+        Check { method: Method::Post, path, query: None, body: Some(body), upgrade: false }
+    }
+
+    /// The opening of a WebSocket.
+    #[must_use]
+    pub const fn upgrade(path: &'static [&'static str]) -> Check {
+        Check { upgrade: true, ..Check::get(path) }
+    }
+
+    /// The same with a query.
+    #[must_use]
+    pub const fn query(self, query: &'static str) -> Check {
+        Check { query: Some(query), ..self }
+    }
+
+    /// Its URL below `base`.
+    #[must_use]
+    pub fn url(&self, base: &Url) -> Url {
+        below(base, self.path, self.query)
+    }
+}
+
+/// What is asked at a base to recognise one of `kinds`, each once.
+#[must_use]
+pub fn checks(kinds: &[DialectKind]) -> Vec<Check> {
+    let mut all = Vec::new();
+    for check in kinds.iter().flat_map(|kind| kind.info().recognition.checks) {
+        if !all.contains(check) {
+            all.push(*check);
+        }
+    }
+    all
 }
 
 /// What came back.
@@ -116,37 +114,9 @@ impl Answer {
     }
 }
 
-/// What `what` asks below `base`: the origin of a server with the path it may be served under.
-#[must_use]
-pub fn question(what: What, base: &Url) -> Question {
-    let (method, path, query, body): (_, &[&str], _, _) = match what {
-        What::Root => (Method::Get, &[], None, None),
-        // An unknown transport is refused in Engine.IO's own words, and leaves no session behind.
-        What::EngineIo => (Method::Get, &["socket.io", ""], Some("EIO=4&transport=none"), None),
-        What::TriggerXHealth => (Method::Get, &["api", "ws", "health"], None, None),
-        What::TriggerXSocket => (Method::Get, &["api", "ws", "tasks"], None, None),
-        What::StudyBuddyJobs => (Method::Get, &["jobs", "user", "me"], Some("limit=1"), None),
-        What::AnalyzerJobs => (Method::Get, &["api", "v1", "jobs"], None, None),
-        What::AnalyzerSocket => (Method::Get, &["job-progress"], None, None),
-        What::KecsClusters => (Method::Post, &["v1", "ListClusters"], None, Some("{}")),
-        What::KecsSocket => (Method::Get, &["ws"], None, None),
-        What::KecsAdmin => (Method::Get, &["api", "instances"], None, None),
-        What::BullBoardUser => (Method::Get, &["api", "auth", "me"], None, None),
-        What::BullBoardStats => {
-            (Method::Post, &["api", "jobs", "stats"], None, Some(r#"{"days":1}"#))
-        }
-        What::BullBoardSocket => (Method::Get, &[], None, None),
-    };
-    let upgrade = matches!(
-        what,
-        What::TriggerXSocket | What::AnalyzerSocket | What::KecsSocket | What::BullBoardSocket
-    );
-    let url = below(base, path, query);
-    Question { what, url, method, body, upgrade }
-}
-
 /// `path` below `base`.
-fn below(base: &Url, path: &[&str], query: Option<&str>) -> Url {
+#[must_use]
+pub fn below(base: &Url, path: &[&str], query: Option<&str>) -> Url {
     let mut url = base.clone();
     if !path.is_empty()
         && let Ok(mut segments) = url.path_segments_mut()
@@ -160,7 +130,7 @@ fn below(base: &Url, path: &[&str], query: Option<&str>) -> Url {
 
 /// How sure a recognition is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sureness {
+pub enum Confidence {
     /// Others answer like this too.
     Possible,
     /// Hardly anybody else answers like this.
@@ -175,7 +145,7 @@ pub struct Finding {
     /// Which kind.
     pub kind: DialectKind,
     /// How sure that is.
-    pub sureness: Sureness,
+    pub confidence: Confidence,
     /// What told, as it follows the kind's name: "its API answers at /api".
     pub why: String,
     /// The URL of the socket, where it is or would be.
@@ -202,11 +172,7 @@ pub fn socket_url(url: &Url) -> Url {
 /// The base of a server whose API is at `api`: what stands before the kind's own path.
 #[must_use]
 pub fn base_of(kind: DialectKind, api: &Url) -> Url {
-    let tail = match kind {
-        DialectKind::TriggerX | DialectKind::BullBoard => "/api",
-        DialectKind::Analyzer => "/api/v1",
-        DialectKind::StudyBuddy | DialectKind::Kecs => "",
-    };
+    let tail = kind.info().api_path.trim_end_matches('/');
     let path = api.path().trim_end_matches('/');
     let mut base = api.clone();
     base.set_path(path.strip_suffix(tail).unwrap_or(path));
@@ -215,14 +181,21 @@ pub fn base_of(kind: DialectKind, api: &Url) -> Url {
     base
 }
 
-/// The port on which a kind's part usually is.
+/// The ports at which servers usually are, each with the kinds that may be there.
 #[must_use]
-pub fn usual_ports() -> [(u16, &'static [DialectKind]); 5] {
-    [
-        (9002, &[DialectKind::TriggerX]),
-        (3001, &[DialectKind::Analyzer]),
-        (3000, &[DialectKind::StudyBuddy, DialectKind::BullBoard]),
-        (8080, &[DialectKind::Kecs]),
-        (8081, &[DialectKind::Kecs, DialectKind::BullBoard]),
-    ]
+pub fn usual_ports() -> Vec<(u16, Vec<DialectKind>)> {
+    let mut all: Vec<(u16, Vec<DialectKind>)> = Vec::new();
+    for kind in DialectKind::ALL {
+        let info = kind.info();
+        if info.recognition.checks.is_empty() {
+            continue;
+        }
+        for port in info.ports.iter().chain(info.side_ports) {
+            match all.iter_mut().find(|(known, _)| known == port) {
+                Some((_, kinds)) => kinds.push(kind),
+                None => all.push((*port, vec![kind])),
+            }
+        }
+    }
+    all
 }

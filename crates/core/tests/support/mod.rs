@@ -79,7 +79,8 @@ pub fn run(kind: DialectKind, folder: &str) {
     }
 }
 
-fn files(folder: &str) -> Vec<PathBuf> {
+/// The fixtures of a folder.
+pub fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder);
     let mut files: Vec<_> =
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();

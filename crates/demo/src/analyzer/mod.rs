@@ -4,14 +4,16 @@
 //! sends everything to those who subscribed to nothing.
 
 mod http;
+mod texts;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::json::{Obj, Raw, num, raw, text};
 use crate::protocol::{Protocol, Reply, Request, Rules};
 use crate::sessions::{Out, Session, Sessions};
 use crate::socketio::{self, ClientPacket, Transport};
 use crate::world::job::Job;
+use crate::world::templates::{Ids, Templates};
 use crate::world::{Event, World};
 use crate::{DemoOptions, Generation};
 
@@ -19,6 +21,27 @@ use crate::{DemoOptions, Generation};
 pub(crate) const DOCUMENTED_NAMESPACE: &str = "/job-progress";
 
 /// The server half.
+pub(crate) fn protocol(options: &DemoOptions) -> Box<dyn Protocol> {
+    Box::new(Analyzer::new(options))
+}
+
+/// Its jobs.
+pub(crate) fn templates() -> Templates {
+    Templates {
+        progress_every: Some(900),
+        ids: Ids::Random { prefix: "similarity-", digits: 12 },
+        result: |job| {
+            json!({
+                "success": true,
+                "data": { "wallet": job.subject, "swaps": job.salt(4) % 900 },
+                "metadata": { "requestedWallets": 2, "processedWallets": 2, "failedWallets": 0, "successRate": 1 },
+            })
+        },
+        ..Templates::of(texts::JOBS)
+    }
+}
+
+/// The state of the server half.
 #[derive(Debug)]
 pub(crate) struct Analyzer {
     keys: bool,
@@ -165,6 +188,10 @@ impl Analyzer {
 }
 
 impl Protocol for Analyzer {
+    fn namespace(&self) -> Option<String> {
+        self.documented().then(|| DOCUMENTED_NAMESPACE.to_owned())
+    }
+
     fn rules(&self) -> Rules {
         self.transport.rules()
     }

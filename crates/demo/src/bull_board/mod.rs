@@ -3,13 +3,17 @@
 mod http;
 mod late;
 mod rows;
+mod texts;
 
 use std::collections::BTreeMap;
+
+use serde_json::json;
 
 use crate::json::{Obj, raw};
 use crate::protocol::{Heartbeat, Protocol, Reply, Request, Role, Rules};
 use crate::sessions::{Overflow, Session, Sessions};
 use crate::world::job::Job;
+use crate::world::templates::{Ids, Templates};
 use crate::world::{Event, World};
 use crate::{DemoOptions, Generation, token};
 
@@ -20,6 +24,24 @@ const THROTTLE: i64 = 1_000;
 const SCHEDULER: i64 = 60_000;
 
 /// The server half.
+pub(crate) fn protocol(options: &DemoOptions) -> Box<dyn Protocol> {
+    Box::new(BullBoard::new(options))
+}
+
+/// Its jobs.
+pub(crate) fn templates() -> Templates {
+    Templates {
+        fail_rate: 0.13,
+        first: 40,
+        scheduled: 0.15,
+        line_every: Some(1_300),
+        ids: Ids::Uuid,
+        result: |job| json!({ "ok": true, "subject": job.subject }),
+        ..Templates::of(texts::JOBS)
+    }
+}
+
+/// The state of the server half.
 #[derive(Debug)]
 pub(crate) struct BullBoard {
     keys: bool,
@@ -91,6 +113,10 @@ impl BullBoard {
 }
 
 impl Protocol for BullBoard {
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Main, Role::Second]
+    }
+
     fn rules(&self) -> Rules {
         Rules {
             heartbeat: Heartbeat::None,

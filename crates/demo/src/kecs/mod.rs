@@ -1,10 +1,12 @@
-//! KECS: a raw WebSocket sessions without rooms, and the ECS API over HTTP.
+//! KECS: a raw WebSocket hub without rooms, and the ECS API over HTTP.
 //!
-//! The shipped sessions never sends logs, metrics or notifications, although its page expects them; the
+//! The shipped hub never sends logs, metrics or notifications, although its page expects them; the
 //! demo sends them in the shape that page reads, unless it is strict.
 
 mod http;
+pub(crate) mod texts;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,6 +15,7 @@ use crate::json::{Obj, Raw, go_time, num, raw};
 use crate::protocol::{Heartbeat, Protocol, Reply, Request, Role, Rules};
 use crate::sessions::{Out, Overflow, Session, Sessions};
 use crate::world::job::{Job, Line, State};
+use crate::world::templates::{Ids, Templates};
 use crate::world::{Event, World};
 use crate::{DemoOptions, Generation};
 
@@ -20,10 +23,28 @@ const ACCOUNT: &str = "000000000000";
 const REGION: &str = "us-east-1";
 
 /// The server half.
+pub(crate) fn protocol(options: &DemoOptions) -> Box<dyn Protocol> {
+    Box::new(Kecs::new(options))
+}
+
+/// Its jobs.
+pub(crate) fn templates() -> Templates {
+    Templates {
+        workers: 3,
+        fail_rate: 0.14,
+        metric_every: Some(2_000),
+        line_every: Some(420),
+        ids: Ids::Random { prefix: "", digits: 32 },
+        external: Some("app"),
+        ..Templates::of(texts::JOBS)
+    }
+}
+
+/// The state of the server half.
 #[derive(Debug)]
 pub(crate) struct Kecs {
     generation: Generation,
-    /// Nothing but what the shipped sessions sends.
+    /// Nothing but what the shipped hub sends.
     strict: bool,
     heartbeat: Heartbeat,
     frames: u64,
@@ -150,6 +171,16 @@ impl Kecs {
 }
 
 impl Protocol for Kecs {
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Main, Role::Second]
+    }
+
+    fn options(&self, ports: &[u16]) -> BTreeMap<String, String> {
+        let admin = format!("http://127.0.0.1:{}", ports[1]);
+        let all = [("cluster", "default"), ("region", REGION), ("admin", &admin)];
+        all.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    }
+
     fn rules(&self) -> Rules {
         Rules {
             heartbeat: self.heartbeat,

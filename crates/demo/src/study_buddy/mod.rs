@@ -1,16 +1,18 @@
 //! AI Study Buddy: Socket.IO in the namespace `/jobs`, authenticated by a cookie.
 
 mod http;
+mod texts;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::json::{Obj, Raw, iso, num, raw};
 use crate::protocol::{Protocol, Reply, Request, Rules};
 use crate::sessions::{Out, Session, Sessions};
 use crate::socketio::{self, ClientPacket, Transport};
 use crate::world::job::{Job, State};
+use crate::world::templates::{Ids, Templates};
 use crate::world::{Event, World};
 use crate::{DemoOptions, Generation, token};
 
@@ -26,6 +28,23 @@ const MAX_SOCKETS: usize = 5;
 const MAX_PACKETS: u32 = 30;
 
 /// The server half.
+pub(crate) fn protocol(options: &DemoOptions) -> Box<dyn Protocol> {
+    Box::new(StudyBuddy::new(options))
+}
+
+/// Its jobs.
+pub(crate) fn templates() -> Templates {
+    Templates {
+        fail_rate: 0.12,
+        first: 100,
+        progress_every: Some(1_100),
+        ids: Ids::Counted,
+        result: |job| json!({ "noteId": format!("cmn{}", job.hash(3, 20)) }),
+        ..Templates::of(texts::JOBS)
+    }
+}
+
+/// The state of the server half.
 #[derive(Debug)]
 pub(crate) struct StudyBuddy {
     keys: bool,

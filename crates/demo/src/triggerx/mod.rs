@@ -1,7 +1,9 @@
 //! TriggerX: raw WebSocket with rooms, JSON text frames that end with a newline.
 
 mod http;
+mod texts;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,6 +12,7 @@ use crate::json::{Obj, Raw, go_time, num, raw};
 use crate::protocol::{Heartbeat, Protocol, Reply, Request, Role, Rules};
 use crate::sessions::{Out, Overflow, Session, Sessions};
 use crate::world::job::{Job, State};
+use crate::world::templates::{Ids, Templates};
 use crate::world::{Event, World};
 use crate::{DEMO_KEY, DemoOptions, Generation};
 
@@ -20,6 +23,23 @@ pub(crate) const OWNER: &str = "0x7a3f52bd0c1e49d8a4be6f90c2d51e8b7f3a6c04";
 const MAX_SOCKETS: usize = 100;
 
 /// The server half.
+pub(crate) fn protocol(options: &DemoOptions) -> Box<dyn Protocol> {
+    Box::new(TriggerX::new(options))
+}
+
+/// Its jobs.
+pub(crate) fn templates() -> Templates {
+    Templates {
+        fail_rate: 0.12,
+        groups: texts::GROUPS,
+        first: 1040,
+        ids: Ids::Counted,
+        id_prefixes: ("task:", "job:"),
+        ..Templates::of(texts::JOBS)
+    }
+}
+
+/// The state of the server half.
 #[derive(Debug)]
 pub(crate) struct TriggerX {
     keys: bool,
@@ -136,6 +156,10 @@ impl TriggerX {
 }
 
 impl Protocol for TriggerX {
+    fn options(&self, _ports: &[u16]) -> BTreeMap<String, String> {
+        [("user".to_owned(), OWNER.to_owned())].into()
+    }
+
     fn rules(&self) -> Rules {
         Rules { heartbeat: self.heartbeat, max_inbound: 512, queue: 256, overflow: Overflow::Close }
     }

@@ -1,11 +1,11 @@
 //! What is done to the world on command, and what it tells of itself.
 
 use jobwatch_core::model::Level;
-use jobwatch_core::server::DialectKind;
 use serde_json::{Value, json};
 
 use super::job::{Due, Job, Log, Plan, State};
-use super::{Event, World, plausible_result, run_uuid, texts};
+use super::templates::Ids;
+use super::{Event, World, run_uuid};
 use crate::control::JobSpec;
 use crate::rng::Rng;
 
@@ -15,13 +15,10 @@ impl World {
     pub fn command(&mut self, spec: JobSpec) -> (u64, String) {
         let key = self.next_key;
         let mut rng = Rng::derived(self.seed, key);
-        let id = spec.id.unwrap_or_else(|| match self.kind {
-            DialectKind::TriggerX | DialectKind::StudyBuddy => {
-                (self.templates.first + key).to_string()
-            }
-            DialectKind::BullBoard => run_uuid(self.now, &mut rng),
-            DialectKind::Kecs => rng.hex(32),
-            DialectKind::Analyzer => format!("similarity-{}", rng.hex(12)),
+        let id = spec.id.unwrap_or_else(|| match self.templates.ids {
+            Ids::Counted => self.count().to_string(),
+            Ids::Uuid => run_uuid(self.now, &mut rng),
+            Ids::Random { prefix, digits } => format!("{prefix}{}", rng.hex(digits)),
         });
         let id = id.strip_prefix("task:").map(str::to_owned).unwrap_or(id);
         let work = &self.templates.jobs[0];
@@ -36,14 +33,10 @@ impl World {
             (None, None) => 0,
         };
         let steps = spec.progress_every_ms.unwrap_or(500).max(10);
-        let external = match self.kind {
-            DialectKind::Kecs => "app".to_owned(),
-            _ => (self.templates.first + key).to_string(),
-        };
         let job = Job {
             key,
             id: id.clone(),
-            external: spec.external_id.unwrap_or(external),
+            external: spec.external_id.unwrap_or_else(|| self.external()),
             group,
             name: spec.name.unwrap_or_else(|| work.name.to_owned()),
             queue: spec.queue.unwrap_or_else(|| work.queue.to_owned()),
@@ -70,7 +63,7 @@ impl World {
                 ),
                 result: spec.result,
                 stages: &[],
-                lines: texts::containers::JOBS[0].lines,
+                lines: crate::kecs::texts::JOBS[0].lines,
                 line_every: spec.line_every_ms.map(|every| every.max(1)),
                 progress_every: spec
                     .duration_ms
@@ -109,13 +102,13 @@ impl World {
 
     /// Ends a job well.
     pub fn complete(&mut self, key: u64, result: Option<Value>) {
-        let kind = self.kind;
+        let plausible = self.templates.result;
         let Some(job) = self.jobs.get_mut(&key).filter(|job| !job.state.terminal()) else { return };
         job.attempt = job.attempt.max(1);
         job.started = job.started.or(Some(self.now));
         job.progress = 100.0;
         let planned = job.plan.result.clone();
-        job.result = result.or(planned).or_else(|| Some(plausible_result(kind, job)));
+        job.result = result.or(planned).or_else(|| Some(plausible(job)));
         self.end(key, State::Completed);
     }
 
@@ -177,12 +170,8 @@ impl World {
             .jobs
             .values()
             .map(|job| {
-                let (prefix, parent) = match self.kind {
-                    DialectKind::TriggerX => {
-                        ("task:", job.group.as_ref().map(|group| format!("job:{group}")))
-                    }
-                    _ => ("", None),
-                };
+                let (prefix, group_prefix) = self.templates.id_prefixes;
+                let parent = job.group.as_ref().map(|group| format!("{group_prefix}{group}"));
                 json!({
                     "id": format!("{prefix}{}", job.id),
                     "parent": parent,

@@ -6,17 +6,15 @@
 mod command;
 pub(crate) mod job;
 pub(crate) mod templates;
-mod texts;
+pub(crate) mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobwatch_core::model::Level;
-use jobwatch_core::server::DialectKind;
-use serde_json::{Value, json};
 
 use crate::rng::Rng;
 use job::{Due, Failure, Job, Log, Plan, State};
-use templates::{Templates, templates};
+use templates::{Ids, Templates};
 
 /// How many ended jobs a server remembers; those started on command are never forgotten.
 const KEPT_JOBS: usize = 60;
@@ -42,7 +40,6 @@ pub(crate) enum Event {
 /// One server's jobs.
 #[derive(Debug)]
 pub(crate) struct World {
-    kind: DialectKind,
     templates: Templates,
     seed: u64,
     rng: Rng,
@@ -59,12 +56,10 @@ pub(crate) struct World {
 impl World {
     /// A world that begins at `now` (ms since 1970). With `life` it starts jobs of its own accord
     /// and already has a past of `past` ms.
-    pub fn new(kind: DialectKind, seed: u64, now: i64, life: bool, past: i64) -> World {
-        let seed = seed.wrapping_add(0x51_7C_C1_B7 * (kind as u64 + 1));
+    pub fn new(templates: Templates, seed: u64, now: i64, life: bool, past: i64) -> World {
         let begin = if life { now - past } else { now };
         let mut world = World {
-            kind,
-            templates: templates(kind),
+            templates,
             seed,
             rng: Rng::derived(seed, 0),
             now: begin,
@@ -223,21 +218,15 @@ impl World {
         };
         let later = rng.chance(self.templates.scheduled);
         let wait = if later { rng.between(8_000, 30_000) } else { rng.between(300, 2_500) };
-        let id = match self.kind {
-            DialectKind::TriggerX | DialectKind::StudyBuddy => {
-                (self.templates.first + self.next_key).to_string()
-            }
-            DialectKind::BullBoard => run_uuid(self.now, &mut rng),
-            _ => format!("{}{}", work.prefix, rng.hex(work.digits)),
-        };
-        let external = match self.kind {
-            DialectKind::Kecs => "app".to_owned(),
-            _ => (self.templates.first + self.next_key).to_string(),
+        let id = match self.templates.ids {
+            Ids::Counted => self.count().to_string(),
+            Ids::Uuid => run_uuid(self.now, &mut rng),
+            Ids::Random { .. } => format!("{}{}", work.prefix, rng.hex(work.digits)),
         };
         let job = Job {
             key: self.next_key,
             id,
-            external,
+            external: self.external(),
             group,
             name: work.name.to_owned(),
             queue: work.queue.to_owned(),
@@ -261,6 +250,16 @@ impl World {
             commanded: false,
         };
         self.add(job);
+    }
+
+    /// The number of the next job.
+    fn count(&self) -> u64 {
+        self.templates.first + self.next_key
+    }
+
+    /// The server's second id of the next job.
+    fn external(&self) -> String {
+        self.templates.external.map_or_else(|| self.count().to_string(), str::to_owned)
     }
 
     fn add(&mut self, job: Job) -> u64 {
@@ -409,18 +408,4 @@ fn measure(job: &mut Job, at: i64) {
     let cpu = 45.0 + 28.0 * (seconds / 9.0 + phase).sin() + noise;
     let memory = 180.0 + 60.0 * phase + 1.6 * seconds.min(120.0) + 14.0 * (seconds / 5.0).sin();
     job.metric = ((cpu * 10.0).round() / 10.0, (memory * 10.0).round() / 10.0);
-}
-
-/// What a job of this business returns.
-fn plausible_result(kind: DialectKind, job: &Job) -> Value {
-    match kind {
-        DialectKind::StudyBuddy => json!({ "noteId": format!("cmn{}", job.hash(3, 20)) }),
-        DialectKind::Analyzer => json!({
-            "success": true,
-            "data": { "wallet": job.subject, "swaps": job.salt(4) % 900 },
-            "metadata": { "requestedWallets": 2, "processedWallets": 2, "failedWallets": 0, "successRate": 1 },
-        }),
-        DialectKind::BullBoard => json!({ "ok": true, "subject": job.subject }),
-        DialectKind::TriggerX | DialectKind::Kecs => Value::Null,
-    }
 }

@@ -1,9 +1,9 @@
-//! What kinds of work each demo server does: names, stages, log lines, errors.
+//! What a demo server's jobs are like: names, ids, stages, log lines, errors.
 
 use jobwatch_core::model::Level;
-use jobwatch_core::server::DialectKind;
+use serde_json::Value;
 
-use super::texts;
+use super::job::Job;
 
 /// One kind of work.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct JobTemplate {
     pub subjects: &'static [&'static str],
 }
 
-/// A server's business.
+/// What a server's jobs are like.
 #[derive(Debug)]
 pub(crate) struct Templates {
     pub jobs: &'static [JobTemplate],
@@ -46,35 +46,21 @@ pub(crate) struct Templates {
     pub line_every: Option<i64>,
     /// Between two progress reports, ms.
     pub progress_every: Option<i64>,
+    /// How jobs are named.
+    pub ids: Ids,
+    /// The server's second id of every job; counted where absent.
+    pub external: Option<&'static str>,
+    /// What stands before the ids of jobs, and of those they belong to, on the wire.
+    pub id_prefixes: (&'static str, &'static str),
+    /// What a job returns that was not told what to return.
+    pub result: fn(&Job) -> Value,
 }
 
-/// The business of the demo server that speaks `kind`.
-pub(crate) fn templates(kind: DialectKind) -> Templates {
-    match kind {
-        DialectKind::TriggerX => Templates {
-            jobs: texts::chain::JOBS,
-            workers: 2,
-            fail_rate: 0.12,
-            groups: texts::chain::GROUPS,
-            first: 1040,
-            scheduled: 0.0,
-            metric_every: None,
-            line_every: None,
-            progress_every: None,
-        },
-        DialectKind::StudyBuddy => Templates {
-            jobs: texts::study::JOBS,
-            workers: 2,
-            fail_rate: 0.12,
-            groups: &[],
-            first: 100,
-            scheduled: 0.0,
-            metric_every: None,
-            line_every: None,
-            progress_every: Some(1_100),
-        },
-        DialectKind::Analyzer => Templates {
-            jobs: texts::wallets::JOBS,
+impl Templates {
+    /// Jobs of these kinds, two at a time, one in ten of which fails.
+    pub const fn of(jobs: &'static [JobTemplate]) -> Templates {
+        Templates {
+            jobs,
             workers: 2,
             fail_rate: 0.1,
             groups: &[],
@@ -82,29 +68,23 @@ pub(crate) fn templates(kind: DialectKind) -> Templates {
             scheduled: 0.0,
             metric_every: None,
             line_every: None,
-            progress_every: Some(900),
-        },
-        DialectKind::Kecs => Templates {
-            jobs: texts::containers::JOBS,
-            workers: 3,
-            fail_rate: 0.14,
-            groups: &[],
-            first: 0,
-            scheduled: 0.0,
-            metric_every: Some(2_000),
-            line_every: Some(420),
             progress_every: None,
-        },
-        DialectKind::BullBoard => Templates {
-            jobs: texts::office::JOBS,
-            workers: 2,
-            fail_rate: 0.13,
-            groups: &[],
-            first: 40,
-            scheduled: 0.15,
-            metric_every: None,
-            line_every: Some(1_300),
-            progress_every: None,
-        },
+            ids: Ids::Random { prefix: "", digits: 12 },
+            external: None,
+            id_prefixes: ("", ""),
+            result: |_| Value::Null,
+        }
     }
+}
+
+/// How jobs are named.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ids {
+    /// By a number.
+    Counted,
+    /// By a uuid that begins with the time.
+    Uuid,
+    /// By hexadecimal digits behind a prefix: as the template of the job says, and by these where a
+    /// job is created on command.
+    Random { prefix: &'static str, digits: usize },
 }

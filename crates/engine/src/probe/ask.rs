@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use jobwatch_core::connection::Failure;
 use jobwatch_core::dialect::{Frame, Method, OpenRequest};
-use jobwatch_core::probe::{Answer, Question};
+use jobwatch_core::probe::{Answer, Check};
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -44,25 +44,21 @@ pub(super) enum Trouble {
     Other(String),
 }
 
-/// Asks `question`; an answer with any status is one.
-pub(super) async fn ask(clients: &Clients, question: &Question) -> Result<Answer, Trouble> {
-    if question.upgrade {
-        upgrade(clients, &question.url).await
-    } else {
-        get(clients, question).await
-    }
+/// Asks `check` below `base`; an answer with any status is one.
+pub(super) async fn ask(clients: &Clients, check: &Check, base: &Url) -> Result<Answer, Trouble> {
+    let url = check.url(base);
+    if check.upgrade { upgrade(clients, &url).await } else { get(clients, check, url).await }
 }
 
-async fn get(clients: &Clients, question: &Question) -> Result<Answer, Trouble> {
-    let mut url = question.url.clone();
+async fn get(clients: &Clients, check: &Check, mut url: Url) -> Result<Answer, Trouble> {
     for _ in 0..=REDIRECTS {
         let client = clients.for_url(&url).await.map_err(|failure| other(&failure))?;
-        let method = match question.method {
+        let method = match check.method {
             Method::Post => reqwest::Method::POST,
             _ => reqwest::Method::GET,
         };
         let mut request = client.request(method, url.clone());
-        if let Some(body) = question.body {
+        if let Some(body) = check.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
         let response = request.send().await.map_err(|error| trouble(clients, &error, &url))?;
@@ -73,7 +69,7 @@ async fn get(clients: &Clients, question: &Question) -> Result<Answer, Trouble> 
             if target.origin() != url.origin() {
                 return Err(Trouble::Elsewhere(bare(target)));
             }
-            if question.method == Method::Get {
+            if check.method == Method::Get {
                 url = target;
                 continue;
             }

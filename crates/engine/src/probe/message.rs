@@ -1,6 +1,6 @@
 //! What a probe says: what, where, and what to do.
 
-use jobwatch_core::probe::{Answer, Finding, Sureness, Typed};
+use jobwatch_core::probe::{Answer, Confidence, Finding, Typed};
 use jobwatch_core::server::DialectKind;
 use url::Url;
 
@@ -10,7 +10,7 @@ use super::{Look, Probed, at};
 /// A kind was recognised at the address.
 pub(super) fn chosen(typed: &Typed, look: Look) -> Probed {
     let mut found = look.found;
-    found.retain(|finding| finding.sureness > Sureness::Possible);
+    found.retain(|finding| finding.confidence > Confidence::Possible);
     let Some(best) = found.first() else {
         return Probed { found, text: String::new(), instead: None };
     };

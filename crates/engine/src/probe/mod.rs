@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use jobwatch_core::dialect::{bull_board, kecs, triggerx};
 use jobwatch_core::probe::{
-    self, Answer, Finding, Sureness, Typed, What, judge, question, usual_ports,
+    self, Answer, Check, Confidence, Finding, Typed, checks, judge, usual_ports,
 };
 use jobwatch_core::server::DialectKind;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -34,7 +35,7 @@ const AT_ONCE: usize = 8;
 const QUESTIONS: usize = 48;
 
 /// Ports at which parts of a kind usually are, on the host that was typed.
-pub type Usual = [(u16, &'static [DialectKind])];
+pub type Usual = [(u16, Vec<DialectKind>)];
 
 /// What a probe found out.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +70,7 @@ fn found_view(finding: &Finding) -> ProbeFound {
     ProbeFound {
         dialect: finding.kind.word().to_owned(),
         title: finding.kind.title().to_owned(),
-        sure: finding.sureness >= Sureness::Likely,
+        sure: finding.confidence >= Confidence::Likely,
         // A guess is no better than what was typed.
         ws: match (finding.kind, finding.socket_there) {
             (DialectKind::BullBoard, None | Some(false)) => String::new(),
@@ -128,7 +129,7 @@ struct Look {
 impl Look {
     /// A kind that may be chosen without asking.
     fn best(&self) -> Option<&Finding> {
-        self.found.first().filter(|finding| finding.sureness >= Sureness::Likely)
+        self.found.first().filter(|finding| finding.confidence >= Confidence::Likely)
     }
 }
 
@@ -189,31 +190,31 @@ impl Probe<'_> {
             root: Err(Trouble::Silent),
             locked: false,
         };
-        let whats = What::of(&DialectKind::ALL);
+        let checks_of_all = checks(&DialectKind::ALL);
         let bases = typed.bases();
         for (index, base) in bases.iter().enumerate() {
-            let mut asked: Vec<(What, Url)> =
-                whats.iter().map(|what| (*what, base.clone())).collect();
+            let mut asked: Vec<(Check, Url)> =
+                checks_of_all.iter().map(|what| (*what, base.clone())).collect();
             if index == 0 {
                 // As it was typed: a page may be there, though its server's root is elsewhere.
-                asked.insert(0, (What::Root, typed.url.clone()));
+                asked.insert(0, (Check::ROOT, typed.url.clone()));
             }
             let mut answers = self.ask_all(asked, until, index == 0).await;
             if index == 0 {
-                look.root = answers.remove(&What::Root).unwrap_or(Err(Trouble::Silent));
+                look.root = answers.remove(&Check::ROOT).unwrap_or(Err(Trouble::Silent));
             }
-            let mut answered: BTreeMap<What, Answer> = answers
+            let mut answered: BTreeMap<Check, Answer> = answers
                 .into_iter()
                 .filter_map(|(what, answer)| Some((what, answer.ok()?)))
                 .collect();
             if let Ok(root) = &look.root {
-                answered.insert(What::Root, root.clone());
+                answered.insert(Check::ROOT, root.clone());
             }
             look.locked |= !answered.is_empty()
                 && answered.values().all(|answer| matches!(answer.status, 401 | 403 | 407));
             look.found.extend(judge(base, &answered));
-            look.found.sort_by_key(|finding| std::cmp::Reverse(finding.sureness));
-            let known = look.found.first().is_some_and(|one| one.sureness == Sureness::Certain);
+            look.found.sort_by_key(|finding| std::cmp::Reverse(finding.confidence));
+            let known = look.found.first().is_some_and(|one| one.confidence == Confidence::Certain);
             if known || look.root.is_err() {
                 break;
             }
@@ -232,10 +233,10 @@ impl Probe<'_> {
     /// waited for.
     async fn ask_all(
         &self,
-        asked: Vec<(What, Url)>,
+        asked: Vec<(Check, Url)>,
         until: Instant,
         stop_with_root: bool,
-    ) -> BTreeMap<What, Result<Answer, Trouble>> {
+    ) -> BTreeMap<Check, Result<Answer, Trouble>> {
         let answers = Arc::new(Mutex::new(BTreeMap::new()));
         let kept = Arc::clone(&answers);
         let work = async move {
@@ -244,11 +245,10 @@ impl Probe<'_> {
             loop {
                 while under_way.len() < AT_ONCE && self.may_ask() {
                     let Some((what, base)) = waiting.next() else { break };
-                    let question = question(what, &base);
-                    under_way.push(async move { (what, ask(&self.clients, &question).await) });
+                    under_way.push(async move { (what, ask(&self.clients, &what, &base).await) });
                 }
                 let Some((what, answer)) = under_way.next().await else { return };
-                let lost = what == What::Root && answer.is_err();
+                let lost = what == Check::ROOT && answer.is_err();
                 kept.lock().unwrap_or_else(PoisonError::into_inner).insert(what, answer);
                 if lost && stop_with_root {
                     return;
@@ -276,8 +276,8 @@ impl Probe<'_> {
                 continue;
             }
             base.set_path("/");
-            let mut asked = vec![(What::Root, base.clone())];
-            asked.extend(What::of(kinds).into_iter().map(|what| (what, base.clone())));
+            let mut asked = vec![(Check::ROOT, base.clone())];
+            asked.extend(checks(kinds).into_iter().map(|what| (what, base.clone())));
             looks.push(async move {
                 let answers = self.ask_all(asked, self.deadline, true).await;
                 let answers = answers.into_iter();
@@ -289,8 +289,8 @@ impl Probe<'_> {
         while let Some(findings) = looks.next().await {
             found.extend(findings);
         }
-        found.sort_by_key(|finding| std::cmp::Reverse(finding.sureness));
-        found.into_iter().find(|finding| finding.sureness >= Sureness::Likely)
+        found.sort_by_key(|finding| std::cmp::Reverse(finding.confidence));
+        found.into_iter().find(|finding| finding.confidence >= Confidence::Likely)
     }
 
     /// Completes what was found, and words it.
@@ -313,9 +313,9 @@ impl Probe<'_> {
             // Between special schemes this is always possible.
             let _ = base.set_scheme(if base.scheme() == "wss" { "https" } else { "http" });
             let answers =
-                self.ask_all(vec![(What::BullBoardSocket, base)], self.deadline, false).await;
+                self.ask_all(vec![(bull_board::SOCKET, base)], self.deadline, false).await;
             finding.socket_there = Some(matches!(
-                answers.get(&What::BullBoardSocket),
+                answers.get(&bull_board::SOCKET),
                 Some(Ok(answer)) if answer.status == 101 && answer.alive
             ));
             return;
@@ -325,9 +325,9 @@ impl Probe<'_> {
             let mut base = finding.api.clone();
             base.set_path("/");
             let asked = vec![
-                (What::Root, base.clone()),
-                (What::BullBoardStats, base.clone()),
-                (What::BullBoardUser, base.clone()),
+                (Check::ROOT, base.clone()),
+                (bull_board::STATS, base.clone()),
+                (bull_board::USER, base.clone()),
             ];
             let answers = self.ask_all(asked, self.deadline, true).await;
             let answers = answers.into_iter();
@@ -335,7 +335,7 @@ impl Probe<'_> {
             let found = judge(&base, &answers.collect());
             if let Some(api) = found.into_iter().find(|one| one.kind == DialectKind::BullBoard) {
                 finding.wants_key = api.wants_key;
-                finding.sureness = Sureness::Certain;
+                finding.confidence = Confidence::Certain;
             }
         }
     }
@@ -346,9 +346,9 @@ impl Probe<'_> {
             if finding.socket_there.is_none() {
                 let mut base = finding.api.clone();
                 base.set_path("/");
-                let asked = vec![(What::KecsSocket, base)];
+                let asked = vec![(kecs::SOCKET, base)];
                 let answers = self.ask_all(asked, self.deadline, false).await;
-                if let Some(Ok(answer)) = answers.get(&What::KecsSocket) {
+                if let Some(Ok(answer)) = answers.get(&kecs::SOCKET) {
                     finding.socket_there = Some(answer.status == 101);
                 }
             }
@@ -361,7 +361,7 @@ impl Probe<'_> {
                 continue;
             }
             base.set_path("/");
-            let asked = vec![(What::KecsAdmin, base.clone())];
+            let asked = vec![(kecs::ADMIN, base.clone())];
             let answers = self.ask_all(asked, self.deadline, false).await;
             let answers = answers.into_iter();
             let answers = answers.filter_map(|(what, answer)| Some((what, answer.ok()?)));
@@ -403,7 +403,7 @@ pub(crate) async fn reach(clients: &Clients, url: &Url, limit: Duration) -> Reac
 }
 
 async fn knock(clients: &Clients, url: &Url) -> Result<(), Trouble> {
-    let answer = ask(clients, &question(What::Root, url)).await?;
+    let answer = ask(clients, &Check::ROOT, url).await?;
     // Servers of TLS answer plain HTTP in their own words, with this status.
     let plain_on_tls =
         answer.status == 400 && url.scheme() == "http" && answer.body.contains("HTTPS");
@@ -418,7 +418,7 @@ async fn other_scheme(clients: &Clients, url: &Url, limit: Duration) -> Option<S
         _ => ("http", "https"),
     };
     other.set_scheme(spoken).ok()?;
-    let answer = timeout(limit, ask(clients, &question(What::Root, &other))).await.ok()?;
+    let answer = timeout(limit, ask(clients, &Check::ROOT, &other)).await.ok()?;
     let speaks = matches!(answer, Ok(_) | Err(Trouble::Certificate(_) | Trouble::Elsewhere(_)));
     let here = at(url);
     speaks.then(|| format!("{here} speaks {spoken}, not {meant}. Use {spoken}://{here}."))
@@ -446,20 +446,20 @@ pub(crate) async fn identify(clients: &Clients, kind: DialectKind, api: &Url) ->
     let mut answers = BTreeMap::new();
     let mut trouble = None;
     let mut asked = FuturesUnordered::new();
-    let whats = What::of(&DialectKind::ALL).into_iter().chain([What::Root]);
-    for what in whats {
-        let question = question(what, &base);
+    let checks_of_all = checks(&DialectKind::ALL).into_iter().chain([Check::ROOT]);
+    for what in checks_of_all {
         // Whether there is a socket is another step's question.
-        if question.upgrade && !matches!(what, What::TriggerXSocket | What::KecsSocket) {
+        if what.upgrade && !matches!(what, triggerx::SOCKET | kecs::SOCKET) {
             continue;
         }
-        asked.push(async move { (what, ask(clients, &question).await) });
+        let base = &base;
+        asked.push(async move { (what, ask(clients, &what, base).await) });
     }
     while let Ok(Some((what, answer))) = timeout_at(deadline, asked.next()).await {
         match answer {
             Ok(answer) => drop(answers.insert(what, answer)),
             Err(Trouble::Elsewhere(_)) => {}
-            Err(error) if what == What::Root => {
+            Err(error) if what == Check::ROOT => {
                 trouble = Some(error);
                 break;
             }
@@ -483,11 +483,11 @@ pub(crate) async fn identify(clients: &Clients, kind: DialectKind, api: &Url) ->
     let found = judge(&base, &answers);
     let this = found.iter().find(|finding| finding.kind == kind);
     // Found are the surest first.
-    let surest = found.first().map(|finding| finding.sureness);
-    if let Some(this) = this.filter(|this| Some(this.sureness) == surest) {
+    let surest = found.first().map(|finding| finding.confidence);
+    if let Some(this) = this.filter(|this| Some(this.confidence) == surest) {
         return Identity::This { wants_key: this.wants_key };
     }
-    if let Some(other) = found.first().filter(|finding| finding.sureness >= Sureness::Likely) {
+    if let Some(other) = found.first().filter(|finding| finding.confidence >= Confidence::Likely) {
         let text = format!(
             "{} answers as {}, not as {}. Choose that kind, or another API URL.",
             at(api),
@@ -496,7 +496,7 @@ pub(crate) async fn identify(clients: &Clients, kind: DialectKind, api: &Url) ->
         );
         return Identity::Other(text, Remedy::ChooseKind);
     }
-    match answers.get(&What::Root) {
+    match answers.get(&Check::ROOT) {
         Some(page) if page.is_page() && page.status == 200 => {
             let text = format!(
                 "{} is a web page, not the API of {}. Set the API URL to where that is.",

@@ -256,8 +256,7 @@ async fn a_probe_carries_no_key_and_asks_little() {
 async fn a_host_without_the_port_leads_to_the_server_at_its_usual_port() {
     let demo = demo(true).await;
     let (page, _) = serve(|_| html("200 OK", "<title>Dashboard</title>")).await;
-    let usual: Vec<(u16, &'static [DialectKind])> =
-        vec![(demo.ports(DialectKind::Analyzer)[0], &[DialectKind::Analyzer])];
+    let usual = vec![(demo.ports(DialectKind::Analyzer)[0], vec![DialectKind::Analyzer])];
     let probed = run_with(&format!("http://127.0.0.1:{page}/wallets"), None, &usual).await;
     assert!(
         probed.text.contains("is a web page, but Wallet analyzer answers at"),

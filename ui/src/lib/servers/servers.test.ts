@@ -112,9 +112,9 @@ describe("connecting a server", () => {
 
   test("tells of every kind where its key is found", async () => {
     const { dialog } = await connecting();
-    for (const { word, key } of DIALECTS) {
+    for (const { word, keyHelp } of DIALECTS) {
       await user.selectOptions(kindOf(dialog), word);
-      expect(dialog.textContent).toContain(key);
+      expect(dialog.textContent).toContain(keyHelp);
     }
   });
 

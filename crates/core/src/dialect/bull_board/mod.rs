@@ -7,8 +7,11 @@
 mod find;
 mod frames;
 mod http;
+mod info;
 mod lists;
 mod record;
+
+pub use info::{INFO, SOCKET, STATS, USER};
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -16,7 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use url::Url;
 
-use super::endpoint::{Defaults, Endpoint, bearer};
+use super::endpoint::Endpoint;
 use super::memory::Memory;
 use super::pages::{Cursor, Lately, Way};
 use super::sign_in::SignIn;
@@ -26,7 +29,7 @@ use super::{
 };
 use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
-use crate::server::{DialectKind, Policy, Server};
+use crate::server::{DialectKind, Server};
 
 /// A run that was found for a BullMQ id, with or without its queue.
 #[derive(Clone, Debug)]
@@ -71,16 +74,8 @@ impl BullBoard {
     /// # Errors
     /// A sentence for people when a URL cannot be used.
     pub fn new(server: &Server, key: Option<Secret>) -> Result<Self, String> {
-        let defaults = Defaults {
-            ws_path: "/",
-            api_path: "/api",
-            api_port: Some(3000),
-            // The shipped socket takes no key.
-            ws_key: None,
-            http_key: Some(bearer()),
-        };
         Ok(Self {
-            endpoint: Endpoint::new(server, key, defaults)?,
+            endpoint: Endpoint::new(server, key, INFO.defaults())?,
             watched: BTreeSet::new(),
             logs: Lately::default(),
             found: Memory::default(),
@@ -96,18 +91,6 @@ impl BullBoard {
 impl Dialect for BullBoard {
     fn kind(&self) -> DialectKind {
         DialectKind::BullBoard
-    }
-
-    /// The document names exponential backoff; the shipped client begins with 3 s and tries 5
-    /// times.
-    fn policy(&self) -> Policy {
-        Policy {
-            first_delay: Duration::from_secs(3),
-            attempts: 5,
-            // More than five table calls at once are answered with 503, and a browser may make one.
-            parallel_requests: 4,
-            ..Policy::default()
-        }
     }
 
     fn set_key(&mut self, key: Option<Secret>) {

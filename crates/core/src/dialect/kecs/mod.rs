@@ -12,11 +12,14 @@
 mod ending;
 mod frames;
 mod http;
+mod info;
 mod logs;
 mod metrics;
 mod notifications;
 mod stored;
 mod task;
+
+pub use info::{ADMIN, INFO, SOCKET};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,7 +29,7 @@ use url::Url;
 
 use ending::Beside;
 
-use super::endpoint::{Defaults, Endpoint, bearer};
+use super::endpoint::Endpoint;
 use super::memory::Memory;
 use super::pages::{Cursor, Lately, Newest};
 use super::{
@@ -35,7 +38,7 @@ use super::{
 };
 use crate::model::{Job, JobId, Topic};
 use crate::secret::Secret;
-use crate::server::{DialectKind, KeyPlacement, Policy, Server};
+use crate::server::{DialectKind, KeyPlacement, Server};
 use crate::wire::fields::Fields;
 
 /// Servers with authentication crash on shorter bearer tokens instead of answering 401.
@@ -85,14 +88,7 @@ impl Kecs {
     /// # Errors
     /// A sentence for people when a URL cannot be used.
     pub fn new(server: &Server, key: Option<Secret>) -> Result<Self, String> {
-        let defaults = Defaults {
-            ws_path: "/ws",
-            api_path: "/",
-            api_port: None,
-            ws_key: Some(bearer()),
-            http_key: Some(bearer()),
-        };
-        let endpoint = Endpoint::new(server, None, defaults)?;
+        let endpoint = Endpoint::new(server, None, INFO.defaults())?;
         let option = |name: &str| {
             server.options.get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
         };
@@ -214,11 +210,6 @@ fn admin_base(text: &str) -> Result<Url, String> {
 impl Dialect for Kecs {
     fn kind(&self) -> DialectKind {
         DialectKind::Kecs
-    }
-
-    /// The document names exponential backoff without numbers: the general ones hold.
-    fn policy(&self) -> Policy {
-        Policy::default()
     }
 
     fn set_key(&mut self, key: Option<Secret>) {

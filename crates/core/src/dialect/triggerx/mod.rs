@@ -10,7 +10,10 @@
 
 mod frames;
 mod http;
+mod info;
 mod record;
+
+pub use info::{INFO, SOCKET};
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -19,7 +22,7 @@ use serde_json::json;
 
 use url::Url;
 
-use super::endpoint::{Defaults, Endpoint, why_unaddressable};
+use super::endpoint::{Endpoint, why_unaddressable};
 use super::memory::{Memory, SeenNames};
 use super::{
     Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
@@ -27,7 +30,7 @@ use super::{
 };
 use crate::model::{Job, JobId, Topic, Update};
 use crate::secret::Secret;
-use crate::server::{DialectKind, KeyPlacement, Policy, Server};
+use crate::server::{DialectKind, Server};
 
 /// The server closes the socket on a frame larger than this, in bytes.
 const LARGEST_FRAME: usize = 512;
@@ -69,16 +72,9 @@ impl TriggerX {
     /// # Errors
     /// A sentence for people when a URL cannot be used.
     pub fn new(server: &Server, key: Option<Secret>) -> Result<Self, String> {
-        let defaults = Defaults {
-            ws_path: "/api/ws/tasks",
-            api_path: "/api",
-            api_port: None,
-            ws_key: Some(KeyPlacement::Query { name: "api_key".to_owned() }),
-            http_key: Some(KeyPlacement::Header { name: "X-Api-Key".to_owned(), scheme: None }),
-        };
         let user = server.options.get("user").map(|user| user.trim().to_owned());
         Ok(Self {
-            endpoint: Endpoint::new(server, key, defaults)?,
+            endpoint: Endpoint::new(server, key, INFO.defaults())?,
             user: user.filter(|user| !user.is_empty()),
             watched: BTreeSet::new(),
             asked: VecDeque::new(),
@@ -190,23 +186,6 @@ fn frame(value: serde_json::Value, room: &str) -> Option<Frame> {
 impl Dialect for TriggerX {
     fn kind(&self) -> DialectKind {
         DialectKind::TriggerX
-    }
-
-    /// Documented: an attempt every 5 s, 5 attempts. The documented fallback after 10 s of silence
-    /// needs no number here, since a silent link is found by its missing pong.
-    fn policy(&self) -> Policy {
-        Policy {
-            first_delay: Duration::from_secs(5),
-            max_delay: Duration::from_secs(5),
-            attempts: 5,
-            // Each subscription is answered by two frames, and the server closes a socket for which
-            // more than 256 wait.
-            frames_per_second: Some(50),
-            // The key has a number of its own that no document names, and each reconnect takes from
-            // it: the polls of many jobs must leave some.
-            requests_per_minute: Some(120),
-            ..Policy::default()
-        }
     }
 
     fn set_key(&mut self, key: Option<Secret>) {

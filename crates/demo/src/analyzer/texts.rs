@@ -1,6 +1,6 @@
 //! Analysing wallets.
 
-use super::super::templates::JobTemplate;
+use crate::world::templates::JobTemplate;
 
 const WALLETS: &[&str] = &[
     "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU",

@@ -2,7 +2,7 @@
 
 use jobwatch_core::model::Level::{Debug, Error, Info, Warn};
 
-use super::super::templates::JobTemplate;
+use crate::world::templates::JobTemplate;
 
 pub(crate) const JOBS: &[JobTemplate] = &[
     JobTemplate {

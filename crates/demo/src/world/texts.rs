@@ -8,14 +8,8 @@ pub(crate) const BUILD: &str = "{build}";
 
 /// A line of a real `cargo build` and `npm install`, with colours and carriage returns.
 pub(crate) fn build_line(nth: u64) -> &'static str {
-    let lines = include_str!("build.txt");
+    let lines = include_str!("texts/build.txt");
     let count = lines.split_terminator('\n').count() as u64;
     let nth = usize::try_from(nth % count.max(1)).unwrap_or(0);
     lines.split_terminator('\n').nth(nth).unwrap_or_default()
 }
-
-pub(crate) mod chain;
-pub(crate) mod containers;
-pub(crate) mod office;
-pub(crate) mod study;
-pub(crate) mod wallets;

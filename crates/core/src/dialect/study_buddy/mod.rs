@@ -9,11 +9,10 @@
 //! here by the queue, which only HTTP tells.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use url::Url;
 
-use super::endpoint::{Defaults, Endpoint, why_unaddressable};
+use super::endpoint::{Endpoint, why_unaddressable};
 use super::memory::Memory;
 use super::nest;
 use super::sign_in::SignIn;
@@ -24,14 +23,17 @@ use super::{
 };
 use crate::model::{Finality, Job, JobId, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
-use crate::server::{DialectKind, KeyPlacement, Policy, Server};
+use crate::server::{DialectKind, Server};
 use crate::wire::fields::Fields;
 use crate::wire::socketio::{ROOT, elements};
 
 mod http;
+mod info;
 mod lists;
 mod notes;
 mod read;
+
+pub use info::INFO;
 use notes::Notes;
 use read::job_event;
 
@@ -83,15 +85,7 @@ impl StudyBuddy {
     /// # Errors
     /// A sentence for people when a URL cannot be used.
     pub fn new(server: &Server, key: Option<Secret>) -> Result<Self, String> {
-        let cookie = KeyPlacement::Cookie { name: "access_token".to_owned() };
-        let defaults = Defaults {
-            ws_path: "/",
-            api_path: "/",
-            api_port: None,
-            ws_key: Some(cookie.clone()),
-            http_key: Some(cookie),
-        };
-        let mut endpoint = Endpoint::new(server, key, defaults)?;
+        let mut endpoint = Endpoint::new(server, key, INFO.defaults())?;
         let named = socketio_session::locate(endpoint.ws_mut(), server.namespace.as_deref());
         let fallback = named.is_none().then_some(ROOT);
         let namespace = named.unwrap_or_else(|| NAMESPACE.to_owned());
@@ -263,20 +257,6 @@ impl StudyBuddy {
 impl Dialect for StudyBuddy {
     fn kind(&self) -> DialectKind {
         DialectKind::StudyBuddy
-    }
-
-    fn policy(&self) -> Policy {
-        Policy {
-            first_delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(5),
-            attempts: 5,
-            poll_fast: Duration::from_secs(3),
-            // Measured: the server closes the socket on more than 30 packets a second.
-            frames_per_second: Some(20),
-            // Documented: 100 for each user and route, which the web page spends as well.
-            requests_per_minute: Some(90),
-            ..Policy::default()
-        }
     }
 
     fn set_key(&mut self, key: Option<Secret>) {

@@ -2,7 +2,7 @@
 
 use jobwatch_core::model::Level::{Debug, Error, Info, Warn};
 
-use super::super::templates::JobTemplate;
+use crate::world::templates::JobTemplate;
 
 pub(crate) const JOBS: &[JobTemplate] = &[
     JobTemplate {
@@ -94,7 +94,7 @@ pub(crate) const JOBS: &[JobTemplate] = &[
         seconds: (20, 60),
         attempts: 1,
         stages: &[],
-        lines: &[(Info, super::BUILD)],
+        lines: &[(Info, crate::world::texts::BUILD)],
         errors: &[(
             "error: could not compile `orders` (bin \"orders\") due to 1 previous error",
             "",

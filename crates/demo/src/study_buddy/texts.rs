@@ -1,6 +1,6 @@
 //! Turning PDF files into notes.
 
-use super::super::templates::JobTemplate;
+use crate::world::templates::JobTemplate;
 
 const FILES: &[&str] = &[
     "Organic chemistry, chapter 4.pdf",

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use url::Url;
 
-use super::endpoint::{Defaults, Endpoint, why_unaddressable};
+use super::endpoint::{Endpoint, why_unaddressable};
 use super::memory::Memory;
 use super::nest;
 use super::socketio_session::{self, SessionEvent, SocketIoSession, diagnostic, raw_event};
@@ -21,12 +21,15 @@ use super::{
 };
 use crate::model::{Finality, Job, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
-use crate::server::{DialectKind, KeyPlacement, Policy, Server};
+use crate::server::{DialectKind, Server};
 use crate::wire::fields::Fields;
 
 mod http;
+mod info;
 mod lists;
 mod read;
+
+pub use info::INFO;
 use lists::{Finished, Lists};
 use read::{job_event, topic_of};
 
@@ -90,15 +93,7 @@ impl Analyzer {
     /// # Errors
     /// A sentence for people when a URL or the `framing` option cannot be used.
     pub fn new(server: &Server, key: Option<Secret>) -> Result<Self, String> {
-        let http_key = KeyPlacement::Header { name: "x-api-key".to_owned(), scheme: None };
-        let defaults = Defaults {
-            ws_path: "/",
-            api_path: "/api/v1",
-            api_port: None,
-            ws_key: None,
-            http_key: Some(http_key),
-        };
-        let mut endpoint = Endpoint::new(server, key, defaults)?;
+        let mut endpoint = Endpoint::new(server, key, INFO.defaults())?;
         let mut plain = endpoint.ws().clone();
         let named = socketio_session::locate(endpoint.ws_mut(), server.namespace.as_deref());
         let configured = server.namespace.as_deref().is_some_and(|name| !name.trim().is_empty());
@@ -338,18 +333,6 @@ impl Analyzer {
 impl Dialect for Analyzer {
     fn kind(&self) -> DialectKind {
         DialectKind::Analyzer
-    }
-
-    fn policy(&self) -> Policy {
-        // The guide documents the polling interval; the rest are the defaults of its client.
-        Policy {
-            first_delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(5),
-            poll_fast: Duration::from_secs(3),
-            // Documented: 100 for each address and route.
-            requests_per_minute: Some(90),
-            ..Policy::default()
-        }
     }
 
     fn set_key(&mut self, key: Option<Secret>) {

@@ -1,6 +1,6 @@
 //! Automation tasks on a blockchain.
 
-use super::super::templates::JobTemplate;
+use crate::world::templates::JobTemplate;
 
 /// The recurring jobs whose tasks are executed: title and id (decimal, up to 256 bits).
 pub(crate) const GROUPS: &[(&str, &str)] = &[
