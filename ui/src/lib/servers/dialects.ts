@@ -35,7 +35,9 @@ export function guess(pasted: string): string | null {
     byPath ??
     DIALECTS.find(({ ports }) => ports.some((usual) => String(usual) === port)) ??
     (begins("/socket.io") ? DIALECTS.find(({ socketIo }) => socketIo) : undefined) ??
-    DIALECTS.find(({ hostWords }) => hostWords.some((part) => hostname.toLowerCase().includes(part)));
+    DIALECTS.find(({ hostWords }) =>
+      hostWords.some((part) => hostname.toLowerCase().includes(part)),
+    );
   return found?.word ?? null;
 }
 
