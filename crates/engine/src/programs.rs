@@ -1,5 +1,5 @@
-//! What a rule does besides telling: runs a program, or posts to an address. Neither can hold up
-//! anything: both have a time limit, and what they answer is cut.
+//! Runs a rule's program, or posts to its address. Neither can hold up anything: both have a time
+//! limit, and their output is cut.
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -19,16 +19,16 @@ const KEPT: usize = 4 << 10;
 /// An environment variable may be no longer than this on Linux.
 const MAX_VARIABLE: usize = 100 << 10;
 
-/// What is to be done.
+/// What a rule runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// To run a program: its name or path, and its arguments as they are.
+    /// A program: its name or path, and its arguments as they are.
     Run(Vec<String>),
-    /// To post to an address.
+    /// An address to post to.
     Post(Url),
 }
 
-/// What it is input.
+/// What a program or an address gets.
 #[derive(Clone, Debug)]
 pub struct ProgramInput {
     /// The whole, as JSON: given to a program on its standard input, posted as a body.
@@ -37,7 +37,7 @@ pub struct ProgramInput {
     pub variables: Vec<(&'static str, String)>,
 }
 
-/// Does it; answers how it went, in a sentence, and under it what was printed or answered.
+/// Runs it; returns how it went in a sentence, and below it the output or the answer.
 pub async fn run(
     program: Program,
     input: ProgramInput,
@@ -53,21 +53,20 @@ pub async fn run(
                 Ok((Some(status), printed)) => {
                     with(format!("{name}: {}, after {}.", ended(status), took()), &printed)
                 }
-                Ok((None, printed)) => with(
-                    format!("{name}: stopped, because it took longer than {}.", took()),
-                    &printed,
-                ),
-                Err(error) => format!("{name}: it could not be run: {error}."),
+                Ok((None, printed)) => {
+                    with(format!("{name}: stopped after {}, the time limit.", took()), &printed)
+                }
+                Err(error) => format!("{name}: could not be run: {error}."),
             }
         }
         Program::Post(url) => {
-            let place = url.host_str().unwrap_or_default().to_owned();
+            let host = url.host_str().unwrap_or_default().to_owned();
             match tokio::time::timeout(limit, post(url, &input.json, &clients)).await {
                 Ok(Ok((status, body))) => {
-                    with(format!("{place}: answered {status}, after {}.", took()), &body)
+                    with(format!("{host}: answered {status}, after {}.", took()), &body)
                 }
-                Ok(Err(error)) => format!("{place}: it could not be input: {error}."),
-                Err(_) => format!("{place}: no answer within {}.", took()),
+                Ok(Err(error)) => format!("{host}: could not be reached: {error}."),
+                Err(_) => format!("{host}: no answer within {}.", took()),
             }
         }
     }
@@ -114,7 +113,7 @@ async fn run_command(
     let all = async {
         let write = async {
             if let Some(mut input) = input {
-                // A program need not read what it is input.
+                // A program need not read its input.
                 let _ = input.write_all(json.as_bytes()).await;
             }
         };
@@ -160,7 +159,7 @@ fn end(_group: Option<u32>) {}
 async fn read(from: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
     let Some(mut from) = from else { return };
     let mut part = [0; 4096];
-    // An error is an end: the program's status tells what there is to tell.
+    // An error is an end: the program's status says the rest.
     while let Ok(many @ 1..) = from.read(&mut part).await {
         let room = KEPT.saturating_sub(kept.len());
         kept.extend_from_slice(&part[..many.min(room)]);
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_is_told_on_its_input_and_in_its_environment() {
+    async fn a_program_gets_the_event_on_its_input_and_in_its_environment() {
         let script = "cat; echo; echo \"$JOBWATCH_TITLE\"; echo \"$JOBWATCH_JSON\" >&2";
         let said = run_words(&["sh", "-c", script], LIMIT).await;
         let json = input().json.to_string();
@@ -226,10 +225,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn how_a_program_ended_is_said() {
+    async fn the_output_says_how_a_program_ended() {
         assert!(run_words(&["sh", "-c", "exit 3"], LIMIT).await.starts_with("sh: ended with 3"));
         let missing = run_words(&["/no/such/program"], LIMIT).await;
-        assert!(missing.starts_with("/no/such/program: it could not be run: "), "{missing}");
+        assert!(missing.starts_with("/no/such/program: could not be run: "), "{missing}");
         assert!(run_words(&[], LIMIT).await.contains("no program is named"));
     }
 
@@ -239,7 +238,7 @@ mod tests {
         let mark = directory.path().join("mark");
         let script = format!("echo begun; (sleep 2; touch {0}) & sleep 100", mark.display());
         let said = run_words(&["sh", "-c", &script], Duration::from_millis(300)).await;
-        assert!(said.starts_with("sh: stopped, because it took longer than 3"), "{said}");
+        assert!(said.starts_with("sh: stopped after 3"), "{said}");
         assert!(said.ends_with("\nbegun"), "{said}");
         tokio::time::sleep(Duration::from_millis(2_500)).await;
         assert!(!mark.exists(), "what it started goes on");

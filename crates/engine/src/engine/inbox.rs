@@ -27,9 +27,9 @@ pub(super) struct NoticeFilter {
 
 /// Among so many of the newest notices others about the same job are looked for.
 const LOOKED_BACK: usize = 1_500;
-/// What a server says of an end and what is told of it are at most this far apart,
+/// A server's message about an end and our own notice of it are at most this far apart.
 const APART: Duration = Duration::from_secs(60);
-/// and each notice of a group from the next.
+/// Each notice of a group is at most this far from the next.
 const GROUP: Duration = Duration::from_secs(300);
 /// So many different jobs with the same error are a group.
 const SAME_ERROR: usize = 3;
@@ -361,7 +361,7 @@ fn apart(one: &Notice, other: &Notice) -> Duration {
     one.at.duration_since(other.at).unsigned_abs()
 }
 
-/// Whether neither an end nor a rule makes it told: a server says it of its own accord, or it sums up.
+/// Whether neither an end nor a rule made it: it is a server's own, or a summary.
 fn is_servers_own(notice: &Notice) -> bool {
     notice.key.is_none() && notice.trigger.is_none()
 }

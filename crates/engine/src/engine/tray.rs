@@ -10,12 +10,12 @@ use super::state::State;
 use crate::api::{TrayJob, TrayNotice, TrayServer, TraySnapshot};
 use crate::ports::Tray;
 
-/// Running jobs that are named,
+/// Running jobs that are named.
 const JOBS: usize = 8;
-/// and notices.
+/// Notices that are named.
 const NOTICES: usize = 5;
 
-/// The tray, and what it was last told.
+/// The tray, and what it shows.
 #[derive(Default)]
 pub(super) struct TrayFeed {
     tray: Option<Arc<dyn Tray>>,
@@ -28,7 +28,7 @@ impl State {
         self.update_tray();
     }
 
-    /// Tells the tray what has changed. To be called about once a second: it need not be sooner.
+    /// Shows in the tray what has changed. To be called about once a second: it need not be sooner.
     pub(super) fn update_tray(&mut self) {
         let Some(tray) = self.tray.tray.clone() else { return };
         if !self.views.take_tray_stale() && self.tray.last.is_some() {

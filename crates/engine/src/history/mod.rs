@@ -1,5 +1,5 @@
-//! The history: the servers' last known jobs, what happened to them, what the user was told, and
-//! the ledger that keeps anything from being told twice. SQLite on a thread of its own.
+//! The history: the servers' last known jobs, what happened to them, the notices, and the ledger that
+//! keeps anything from being announced twice. SQLite on a thread of its own.
 //!
 //! Writes are gathered for up to [`GATHER`] and made in one transaction. An announcement is written
 //! at once: the transition, the ledger's row and the notice become durable together, and only then
@@ -59,7 +59,7 @@ pub type End = (ServerId, Transition, Job);
 /// What the history answers on its own account.
 #[derive(Debug)]
 pub enum Reply {
-    /// An announcement was written, and is new. Those told before are passed over in silence.
+    /// An announcement was written, and is new. One that the ledger knows gets no reply.
     Recorded {
         /// The notice as stored.
         stored: Box<StoredNotice>,
@@ -70,8 +70,8 @@ pub enum Reply {
         /// See [`Announcement::covers`].
         covers: Vec<i64>,
     },
-    /// What another program on the same data announced: to be listed, and where that program has
-    /// ended, to be told as far as it was not shown.
+    /// What another program on the same data announced: to be listed, and once that program has
+    /// ended, to be shown as far as it was not.
     Elsewhere {
         /// The notices, newest first.
         notices: Vec<StoredNotice>,
@@ -143,7 +143,7 @@ pub enum Location {
 }
 
 impl History {
-    /// Opens the history. It always opens: what stands in the way is told through `replies`.
+    /// Opens the history. It always opens: problems are reported through `replies`.
     #[must_use]
     pub fn open(location: Location, replies: mpsc::UnboundedSender<Reply>) -> History {
         let (requests, taken) = channel();
@@ -186,8 +186,8 @@ impl History {
         self.send(Request::Announce(Box::new(announcement)));
     }
 
-    /// Notes that a popup which tells of these notices is about to be shown: how it is known later
-    /// which popup to show again where nobody knows whether the desktop got it.
+    /// Notes that a popup is about to show these notices, so that it can be shown again where nobody
+    /// knows whether the desktop got it.
     pub fn handed(&self, popup: HandedPopup, ids: Vec<i64>) {
         self.send(Request::Handed(popup, ids));
     }

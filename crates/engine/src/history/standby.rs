@@ -1,9 +1,9 @@
 //! Several programs on one data directory: one of them announces, the others stand by.
 //!
-//! Who announces holds a lock, which the system releases when that program ends, however it ends.
-//! Who stands by keeps what it would announce until the ledger says that it was announced, and
+//! The one that announces holds a lock, which the system releases when that program ends, however it ends.
+//! One that stands by keeps what it would announce until the ledger says that it was announced, and
 //! takes over as soon as the lock is free: what is not in the ledger then, and what was written and
-//! not shown, is its to tell.
+//! not shown, is its to announce.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};

@@ -58,12 +58,12 @@ pub(super) struct Store {
     /// Where the file is, unless everything is kept in memory.
     directory: Option<PathBuf>,
     pub(super) waiting: Waiting,
-    /// The file's numbers of notices that were told under a preliminary one.
+    /// The file's numbers of notices that were announced under a preliminary one.
     renumbered: HashMap<i64, i64>,
     preliminary: i64,
-    /// Whether the last write failed, which the engine was told.
+    /// Whether the last write failed, which was reported.
     failing: bool,
-    /// Whether the engine was told that something is dropped meanwhile.
+    /// Whether it was reported that something is dropped meanwhile.
     reported_dropped: bool,
     /// Whose turn it is to announce.
     pub(super) turn: Turn,
@@ -227,7 +227,7 @@ impl Store {
         self.waiting.full()
     }
 
-    /// Tells what must be told although the disk refuses it, and drops what is too much.
+    /// Announces what must not wait for the disk, and drops what is too much.
     pub(super) fn go_on_from_memory(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
         if self.stands_by() {
             return;
@@ -356,9 +356,9 @@ impl Store {
         }
     }
 
-    /// What cannot be written is told all the same, once, under a preliminary number.
+    /// Announces what cannot be written, once, under a preliminary number.
     fn announce_unwritten(&mut self, replies: &mpsc::UnboundedSender<Reply>) {
-        let mut told = Vec::new();
+        let mut announced = Vec::new();
         for (announcement, number) in self.waiting.unannounced() {
             self.preliminary -= 1;
             *number = Some(self.preliminary);
@@ -370,9 +370,9 @@ impl Store {
                 job,
                 covers: announcement.covers.clone(),
             };
-            told.push((ledger_key(announcement), reply));
+            announced.push((ledger_key(announcement), reply));
         }
-        for (key, reply) in told {
+        for (key, reply) in announced {
             let known = key.is_some_and(|key| {
                 // Reading often still works where writing does not.
                 // A past that is only read is another program's to announce.
@@ -409,15 +409,15 @@ impl Store {
                     |id: &i64| *renumbered.get(id).or(self.renumbered.get(id)).unwrap_or(id);
                 match write {
                     Write::Step(server, step) => insert_step(&transaction, server, step)?,
-                    Write::Announce(announcement, told) => {
+                    Write::Announce(announcement, number) => {
                         let Some(id) = announce(&transaction, announcement)? else { continue };
-                        let mut sum_up = transaction.prepare_cached(
+                        let mut cover = transaction.prepare_cached(
                             "UPDATE notices SET shown = 1, summary = ?2 WHERE id = ?1",
                         )?;
-                        for told in announcement.covers.iter().map(renumber) {
-                            sum_up.execute(params![told, id])?;
+                        for covered in announcement.covers.iter().map(renumber) {
+                            cover.execute(params![covered, id])?;
                         }
-                        match told {
+                        match number {
                             Some(preliminary) => {
                                 renumbered.insert(*preliminary, id);
                             }

@@ -1,7 +1,7 @@
 //! What waits to be written to the history, and how much of it may.
 //!
-//! A disk that is full stays full for as long as it takes, while servers go on talking: what waits
-//! is bounded in number and in bytes, and what was dropped is counted.
+//! A full disk stays full for as long as it takes, while servers keep sending: what waits is bounded
+//! in number and in bytes, and what was dropped is counted.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use crate::common::{World, engine};
 /// So many jobs run at once.
 const CROWD: usize = 800;
 
-/// Longer than the slowest server's budget of requests takes to tell of them all.
+/// Longer than the slowest server's budget of requests takes to report them all.
 const PATIENCE: Duration = Duration::from_secs(150);
 
 struct Crowd {
@@ -79,7 +79,7 @@ impl Crowd {
         format!("{kind:?} {:?} {:?}", self.states(), self.control.counters().requests.len())
     }
 
-    /// The jobs that were told of, by the state they were told to have last.
+    /// The jobs that were reported, by their last state.
     fn states(&self) -> BTreeMap<String, usize> {
         let mut last = BTreeMap::new();
         for event in self.world.events.lock().unwrap().iter() {
@@ -146,16 +146,16 @@ async fn every_end_of_these_is_announced_once(
         assert!(crowd.control.complete(id, None));
     }
     crowd.until("all ends", || crowd.announced().len() >= CROWD).await;
-    // Another look tells nothing twice.
+    // Another look announces nothing twice.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let announced = crowd.announced();
     let doubled: Vec<_> = announced.iter().filter(|(_, times)| **times != 1).collect();
     assert!(doubled.is_empty(), "{doubled:?}");
     // TriggerX alone has two kinds of ids.
-    let told =
+    let announced =
         |id: &String| [id.clone(), format!("task:{id}")].map(|id| announced.contains_key(&id));
-    let untold: Vec<_> = ids.iter().filter(|id| !told(id).contains(&true)).collect();
-    assert!(untold.is_empty(), "{untold:?}");
+    let missing: Vec<_> = ids.iter().filter(|id| !announced(id).contains(&true)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
     crowd.modest();
     crowd.engine.stop().await;
     crowd.demo.stop().await;

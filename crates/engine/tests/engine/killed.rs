@@ -44,7 +44,7 @@ async fn start(world: &std::sync::Arc<World>, dir: &Path, server: &Server) -> En
     Engine::start(Options { data_dir, settings, ports, seed: Some(1) }).await.unwrap()
 }
 
-/// A demo whose jobs do only what they are told, one of its servers, and a hand on that.
+/// A demo whose jobs do only what they are asked to, one of its servers, and a hand on that.
 async fn quick_demo() -> (Demo, Server, Control) {
     let demo = Demo::start(DemoOptions { life: false, ..DemoOptions::default() }).await.unwrap();
     let kind = DialectKind::Kecs;
@@ -57,35 +57,35 @@ async fn quick_demo() -> (Demo, Server, Control) {
 /// Runs until it is killed, on a desktop that takes no popup; says when one is on its way.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "is killed by another test"]
-async fn untold_child() {
+async fn unsent_child() {
     let world = World::new();
     world.desktop_hangs.store(true, Ordering::Relaxed);
     let server: Server = serde_json::from_str(&given("SERVER")).unwrap();
     let _engine = start(&world, Path::new(&given("DIR")), &server).await;
     let popup = || !world.unsettled.lock().unwrap().is_empty();
     until("a popup on its way", popup).await;
-    std::fs::write(given("TOLD"), "").unwrap();
+    std::fs::write(given("SHOWN"), "").unwrap();
     std::future::pending::<()>().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_written_and_not_shown_when_the_process_was_killed_is_told_once_at_the_next_start()
+async fn what_was_written_and_not_shown_when_the_process_was_killed_is_sent_once_at_the_next_start()
 {
     let dir = tempfile::tempdir().unwrap();
     let (demo, server, control) = quick_demo().await;
-    let told = dir.path().join("told");
+    let shown = dir.path().join("shown");
     let text = serde_json::to_string(&server).unwrap();
     let data = dir.path().join("data");
     let mut process = child(
-        "untold_child",
-        &[("SERVER", &text), ("DIR", data.to_str().unwrap()), ("TOLD", told.to_str().unwrap())],
+        "unsent_child",
+        &[("SERVER", &text), ("DIR", data.to_str().unwrap()), ("SHOWN", shown.to_str().unwrap())],
     );
     until("its socket", || control.counters().sockets_opened > 0).await;
     let id = control.start_job(JobSpec::default());
     // The other side of a kill is only as good as what was known before it.
     tokio::time::sleep(Duration::from_millis(300)).await;
     control.complete(&id, None);
-    until("the popup to be on its way", || told.exists()).await;
+    until("the popup to be on its way", || shown.exists()).await;
     // SIGKILL: nothing is written any more.
     process.kill().unwrap();
     process.wait().unwrap();
@@ -107,11 +107,11 @@ async fn what_was_written_and_not_shown_when_the_process_was_killed_is_told_once
     demo.stop().await;
 }
 
-/// A desktop that keeps what it was told to show in a file, as a notification daemon outlives the
+/// A desktop that keeps what it was asked to show in a file, as a notification daemon outlives the
 /// program: a line a popup, its number before its title.
 struct Kept {
     file: std::path::PathBuf,
-    /// The program does not live to hear that the desktop took a popup.
+    /// The program does not live to learn that the desktop took a popup.
     kills: bool,
 }
 
@@ -134,7 +134,7 @@ impl Desktop for Kept {
 async fn announcing_child() {
     let server: Server = serde_json::from_str(&given("SERVER")).unwrap();
     let kills = std::env::var_os("KILLS").is_some();
-    let desktop = Arc::new(Kept { file: given("TOLD").into(), kills });
+    let desktop = Arc::new(Kept { file: given("SHOWN").into(), kills });
     let ports = Ports { desktop: Some(desktop), ..Ports::default() };
     let settings = SettingsSource::Fixed(vec![(server, None)]);
     let data_dir = Some(given("DIR").into());
@@ -142,8 +142,8 @@ async fn announcing_child() {
     std::future::pending::<()>().await;
 }
 
-/// How often each job was told: by a popup of its own, or by being counted in one of several.
-fn times_told(path: &Path) -> (BTreeMap<String, BTreeSet<String>>, usize) {
+/// How often each job was shown: by a popup of its own, or by being counted in one of several.
+fn times_shown(path: &Path) -> (BTreeMap<String, BTreeSet<String>>, usize) {
     let (mut alone, mut counted) = (BTreeMap::<_, BTreeSet<String>>::new(), BTreeMap::new());
     for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
         let (popup_id, title) = line.split_once(' ').unwrap();
@@ -161,15 +161,15 @@ fn times_told(path: &Path) -> (BTreeMap<String, BTreeSet<String>>, usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whenever_the_process_is_killed_each_end_is_told_once() {
+async fn whenever_the_process_is_killed_each_end_is_announced_once() {
     const KILLS: u64 = 200;
     let dir = tempfile::tempdir().unwrap();
     let (demo, server, control) = quick_demo().await;
-    let told = dir.path().join("told");
+    let shown = dir.path().join("shown");
     let data = dir.path().join("data");
     let text = serde_json::to_string(&server).unwrap();
     let environment =
-        [("SERVER", &*text), ("DIR", data.to_str().unwrap()), ("TOLD", told.to_str().unwrap())];
+        [("SERVER", &*text), ("DIR", data.to_str().unwrap()), ("SHOWN", shown.to_str().unwrap())];
     // What ends before the first listing is no news: it is kept when the pulse comes round.
     let mut first = child("announcing_child", &environment);
     until("its socket", || control.counters().sockets_opened > 0).await;
@@ -196,7 +196,7 @@ async fn whenever_the_process_is_killed_each_end_is_told_once() {
         tokio::time::sleep(Duration::from_millis(roll(300))).await;
         control.complete(&id, None);
         // What follows from an end is done within so long; now and then it is what follows from a
-        // start, when all that ended meanwhile is told as one.
+        // start, when all that ended meanwhile is one summary.
         let summary = if round % 8 == 7 { 2_000_000 } else { 0 };
         tokio::time::sleep(Duration::from_micros(summary + roll(300_000))).await;
         process.kill().unwrap();
@@ -204,18 +204,18 @@ async fn whenever_the_process_is_killed_each_end_is_told_once() {
     }
     let mut last = child("announcing_child", &environment);
     let total = || {
-        let (alone, counted) = times_told(&told);
+        let (alone, counted) = times_shown(&shown);
         alone.len() + counted
     };
-    until("all ends to be told", || total() >= KILLS as usize).await;
+    until("all ends to be shown", || total() >= KILLS as usize).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     last.kill().unwrap();
     last.wait().unwrap();
-    let (alone, counted) = times_told(&told);
+    let (alone, counted) = times_shown(&shown);
     let doubled: Vec<_> = alone.iter().filter(|(_, popup_ids)| popup_ids.len() > 1).collect();
     assert!(doubled.is_empty(), "{doubled:?}");
     assert_eq!(alone.len() + counted, KILLS as usize, "{} alone, {counted} counted", alone.len());
-    println!("{} told alone, {counted} in summaries", alone.len());
+    println!("{} shown alone, {counted} in summaries", alone.len());
     demo.stop().await;
 }
 
@@ -224,11 +224,11 @@ async fn of_two_processes_on_one_data_directory_one_announces_and_the_other_take
     const ROUNDS: usize = 24;
     let dir = tempfile::tempdir().unwrap();
     let (demo, server, control) = quick_demo().await;
-    let told = dir.path().join("told");
+    let shown = dir.path().join("shown");
     let data = dir.path().join("data");
     let text = serde_json::to_string(&server).unwrap();
     let environment =
-        [("SERVER", &*text), ("DIR", data.to_str().unwrap()), ("TOLD", told.to_str().unwrap())];
+        [("SERVER", &*text), ("DIR", data.to_str().unwrap()), ("SHOWN", shown.to_str().unwrap())];
     let start = async || {
         let before = control.counters().sockets_opened;
         let process = child("announcing_child", &environment);
@@ -261,16 +261,16 @@ async fn of_two_processes_on_one_data_directory_one_announces_and_the_other_take
         }
     }
     let total = || {
-        let (alone, counted) = times_told(&told);
+        let (alone, counted) = times_shown(&shown);
         alone.len() + counted
     };
-    until("all ends to be told", || total() >= ROUNDS).await;
+    until("all ends to be shown", || total() >= ROUNDS).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     for process in [&mut announcing, &mut standing_by] {
         process.kill().unwrap();
         process.wait().unwrap();
     }
-    let (alone, counted) = times_told(&told);
+    let (alone, counted) = times_shown(&shown);
     let doubled: Vec<_> = alone.iter().filter(|(_, popup_ids)| popup_ids.len() > 1).collect();
     assert!(doubled.is_empty(), "{doubled:?}");
     assert_eq!(alone.len() + counted, ROUNDS, "{alone:?}, {counted} counted");
@@ -330,7 +330,7 @@ fn peak() -> Option<usize> {
 }
 
 /// Tells of 100,000 tasks, each with an error of a page, and counts what was asked of it.
-async fn endless(told: &'static AtomicUsize) -> u16 {
+async fn endless(sent: &'static AtomicUsize) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -348,7 +348,7 @@ async fn endless(told: &'static AtomicUsize) -> u16 {
                     if sink.feed(Message::text(frame.to_string())).await.is_err() {
                         return;
                     }
-                    told.fetch_add(1, Ordering::Relaxed);
+                    sent.fetch_add(1, Ordering::Relaxed);
                 }
                 let _ = sink.flush().await;
                 while stream.next().await.is_some() {}
@@ -361,9 +361,9 @@ async fn endless(told: &'static AtomicUsize) -> u16 {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "is measured by another test"]
 async fn flooded_child() {
-    static TOLD: AtomicUsize = AtomicUsize::new(0);
+    static SENT: AtomicUsize = AtomicUsize::new(0);
     let dir = tempfile::tempdir().unwrap();
-    let mut of = server(DialectKind::TriggerX, endless(&TOLD).await);
+    let mut of = server(DialectKind::TriggerX, endless(&SENT).await);
     of.name = "Endless".to_owned();
     // Nobody reads the stream: only what the program itself keeps counts.
     let world = World::new();
@@ -381,8 +381,8 @@ async fn flooded_child() {
         if jobs >= 100_000 {
             break;
         }
-        let told = TOLD.load(Ordering::Relaxed);
-        assert!(begun.elapsed() < Duration::from_secs(120), "{jobs} jobs of {told}");
+        let sent = SENT.load(Ordering::Relaxed);
+        assert!(begun.elapsed() < Duration::from_secs(120), "{jobs} jobs of {sent}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     engine.stop().await;

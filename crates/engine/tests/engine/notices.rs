@@ -1,4 +1,4 @@
-//! What is told one by one, and what is told as one.
+//! Which notices have popups of their own, and which share one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ async fn running(world: &World, id: &str) {
         .await;
 }
 
-/// A user who wants to hear of every end.
+/// A user who wants a notice of every end.
 const EVERY_END: &str = "[[preferences.rules]]
 name = \"Every end\"
 kinds = [\"failed\", \"stillFailing\", \"fixed\", \"completed\"]
@@ -149,7 +149,7 @@ pub async fn start_all(world: &World, control: &Control, names: &[String]) -> Ve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hundreds_of_failures_are_few_popups_replaced_in_place_and_each_is_told_of() {
+async fn hundreds_of_failures_are_few_popups_replaced_in_place_and_each_is_counted() {
     let Scene { demo, control, world, engine, .. } = Scene::live(DialectKind::Kecs).await;
     let names = vec!["warm".to_owned(); 200];
     let ids = start_all(&world, &control, &names).await;
@@ -175,8 +175,8 @@ async fn hundreds_of_failures_are_few_popups_replaced_in_place_and_each_is_told_
     control.fail(&ids[0], "timeout after 7 ms", None);
     control.fail(&ids[1], "disk full", None);
     until("the other error", || world.titles().iter().any(|title| title == "cool:7 failed")).await;
-    let told = world.popups.lock().unwrap().last().unwrap().notice.body.clone();
-    assert!(told.contains("disk full"), "{told}");
+    let body = world.popups.lock().unwrap().last().unwrap().notice.body.clone();
+    assert!(body.contains("disk full"), "{body}");
     assert_eq!(world.popups.lock().unwrap().len(), shown.len() + 1);
     engine.stop().await;
     demo.stop().await;
@@ -199,7 +199,7 @@ async fn a_popup_is_withdrawn_when_its_job_is_looked_at_and_offers_what_the_serv
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn outcomes_that_a_slow_desktop_does_not_take_wait_and_are_told_as_one() {
+async fn outcomes_that_a_slow_desktop_does_not_take_wait_and_share_a_popup() {
     let Scene { demo, control, world, engine, .. } = Scene::live(DialectKind::Kecs).await;
     world.desktop_hangs.store(true, Ordering::Relaxed);
     let names: Vec<String> = (0..21).map(|number| format!("job {number}")).collect();
@@ -225,7 +225,7 @@ async fn outcomes_that_a_slow_desktop_does_not_take_wait_and_are_told_as_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_ends_while_popups_are_snoozed_is_summed_up_afterwards_and_failures_may_breach() {
+async fn what_ends_during_a_snooze_is_summed_up_afterwards_and_failures_may_break_through() {
     let Scene { demo, control, world, engine, .. } = Scene::live(DialectKind::Kecs).await;
     let names: Vec<String> = (0..4).map(|n| format!("job{n}")).collect();
     let ids = start_all(&world, &control, &names).await;
@@ -305,7 +305,7 @@ async fn what_the_desktop_may_have_taken_is_shown_again_in_its_place_and_the_res
     let ids = start_all(&world, &control, &names).await;
     control.fail(&ids[0], "disk full", None);
     until("the first popup", || world.titles() == ["warm:7 failed"]).await;
-    // From here on nobody hears whether the desktop took one.
+    // From here on there is no answer whether the desktop took one.
     world.desktop_hangs.store(true, Ordering::Relaxed);
     control.fail(&ids[1], "disk full", None);
     control.fail(&ids[2], "disk full", None);
@@ -337,7 +337,8 @@ async fn what_the_desktop_may_have_taken_is_shown_again_in_its_place_and_the_res
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_quiet_held_when_the_program_ended_is_summed_up_later_and_not_as_if_it_had_been_off() {
+async fn what_was_deferred_when_the_program_ended_is_summed_up_later_as_while_it_was_off_or_quiet()
+{
     let demo = demo().await;
     let dir = tempfile::tempdir().unwrap();
     let world = World::new();
@@ -388,7 +389,7 @@ async fn what_quiet_held_when_the_program_ended_is_summed_up_later_and_not_as_if
     assert_eq!(world.titles(), ["While Jobwatch was off or quiet: 2 completed, 3 failed"]);
     // In the list it has taken the place of the summary that nobody saw.
     listed(&engine, "while jobwatch was off", 1).await;
-    // The server has notices of its own about failures: nobody needs to be told twice.
+    // The server has notices of its own about failures: one of each is enough.
     listed(&engine, "disk full", 3).await;
     assert_eq!(engine.overview().await.unwrap().unread, 6, "five ends and the summary");
     engine.stop().await;

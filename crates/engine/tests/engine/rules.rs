@@ -1,4 +1,4 @@
-//! What the user's rules tell, and what they do.
+//! Which events the user's rules match, and what the rules do.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Scene {
         self.engine.set_preferences(Preferences { rules, ..before }).await.unwrap();
     }
 
-    /// Starts jobs, ends them one after another as told, and waits until that is known.
+    /// Starts jobs, ends them one after another as given, and waits until that is known.
     async fn end_one_after_another(&self, name: &str, ends: &[Option<&str>]) {
         for error in ends {
             let ids = start_all(&self.world, &self.control, &[name.to_owned()]).await;
@@ -76,7 +76,7 @@ fn rule(kinds: &[EventKind]) -> NoticeRule {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn by_itself_it_tells_of_failures_and_of_what_is_watched() {
+async fn by_default_failures_and_what_is_watched_become_notices() {
     let scene = Scene::live(DialectKind::Kecs).await;
     scene.set_rules(NoticeRule::usual()).await;
     scene.end_one_after_another("plain", &[None]).await;
@@ -85,15 +85,15 @@ async fn by_itself_it_tells_of_failures_and_of_what_is_watched() {
     scene.control.complete(&ids[0], None);
     scene.end_one_after_another("other", &[Some("disk full")]).await;
     let rows = scene.notices_of(2).await;
-    let told: Vec<_> = rows.iter().map(|row| (&*row.title, row.rule.as_deref())).collect();
-    assert!(told.contains(&("mine:7 completed", Some("Jobs I watch"))), "{told:?}");
-    assert!(told.contains(&("other:7 failed", Some("Failures"))), "{told:?}");
-    assert_eq!(told.len(), 2);
+    let listed: Vec<_> = rows.iter().map(|row| (&*row.title, row.rule.as_deref())).collect();
+    assert!(listed.contains(&("mine:7 completed", Some("Jobs I watch"))), "{listed:?}");
+    assert!(listed.contains(&("other:7 failed", Some("Failures"))), "{listed:?}");
+    assert_eq!(listed.len(), 2);
     scene.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_failure_the_next_and_their_end_are_told_apart() {
+async fn the_first_failure_the_next_and_the_recovery_are_kept_apart() {
     let scene = Scene::live(DialectKind::Kecs).await;
     let ends = [None, Some("a"), Some("b"), None, None];
     scene.end_one_after_another("nightly", &ends).await;
@@ -109,7 +109,7 @@ async fn the_first_failure_the_next_and_their_end_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_is_told_where_a_rule_wants_it_and_names_narrow() {
+async fn a_start_is_notified_where_a_rule_asks_for_it_and_names_narrow() {
     let scene = Scene::live(DialectKind::Kecs).await;
     let names = vec!["night*".to_owned()];
     scene.set_rules(vec![NoticeRule { names, ..rule(&[EventKind::Started]) }]).await;
@@ -122,7 +122,7 @@ async fn a_start_is_told_where_a_rule_wants_it_and_names_narrow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rule_that_is_tried_says_what_it_would_have_told_and_changes_nothing() {
+async fn trying_a_rule_shows_what_it_matches_and_changes_nothing() {
     let scene = Scene::live(DialectKind::Kecs).await;
     scene.set_rules(Vec::new()).await;
     let ends = [None, Some("a"), Some("b"), None];
@@ -152,7 +152,7 @@ async fn a_rule_that_is_tried_says_what_it_would_have_told_and_changes_nothing()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_connection_is_told_and_when_it_is_back_that_takes_its_place() {
+async fn a_lost_connection_pops_up_and_its_return_takes_that_place() {
     let scene = Scene::live(DialectKind::Kecs).await;
     let connections = rule(&[EventKind::Lost, EventKind::Back]);
     scene.set_rules(vec![NoticeRule { lost_minutes: 0, ..connections }]).await;
@@ -170,7 +170,7 @@ async fn a_lost_connection_is_told_and_when_it_is_back_that_takes_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_rule_runs_is_told_of_the_job_and_its_output_is_kept_with_the_notice() {
+async fn a_rules_program_gets_the_job_and_its_output_is_kept_with_the_notice() {
     let scene = Scene::live(DialectKind::Kecs).await;
     let script = "cat; echo; echo \"$JOBWATCH_KIND $JOBWATCH_JOB_NAME $JOBWATCH_JOB_STATE\"";
     let run = ["sh", "-c", script].map(str::to_owned).to_vec();
@@ -185,11 +185,11 @@ async fn what_a_rule_runs_is_told_of_the_job_and_its_output_is_kept_with_the_not
     };
     let lines: Vec<&str> = output.lines().collect();
     assert!(lines[0].starts_with("sh: done, after"), "{output}");
-    let told: Value = serde_json::from_str(lines[1]).unwrap();
-    assert_eq!(told["title"], "nightly:7 failed");
-    assert_eq!(told["kind"], "failed");
-    assert_eq!(told["rule"], "mine");
-    assert_eq!(told["job"]["name"], "nightly:7");
+    let given: Value = serde_json::from_str(lines[1]).unwrap();
+    assert_eq!(given["title"], "nightly:7 failed");
+    assert_eq!(given["kind"], "failed");
+    assert_eq!(given["rule"], "mine");
+    assert_eq!(given["job"]["name"], "nightly:7");
     assert_eq!(lines[2], "failed nightly:7 failed");
     assert!(scene.world.titles().is_empty(), "it is listed without a popup");
     // It can be tried on what happened last.
@@ -202,7 +202,7 @@ async fn what_a_rule_runs_is_told_of_the_job_and_its_output_is_kept_with_the_not
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_posts_the_job_to_an_address() {
-    let (posted, mut heard) = mpsc::unbounded_channel::<Value>();
+    let (posted, mut received) = mpsc::unbounded_channel::<Value>();
     let app = Router::new().route(
         "/hook",
         post(async move |axum::Json(body): axum::Json<Value>| {
@@ -217,7 +217,8 @@ async fn a_rule_posts_the_job_to_an_address() {
     let mine = NoticeRule { post: address, ..rule(&[EventKind::Completed]) };
     scene.set_rules(vec![mine]).await;
     scene.end_one_after_another("nightly", &[None]).await;
-    let body = tokio::time::timeout(Duration::from_secs(30), heard.recv()).await.unwrap().unwrap();
+    let body =
+        tokio::time::timeout(Duration::from_secs(30), received.recv()).await.unwrap().unwrap();
     assert_eq!(
         (&body["title"], &body["serverName"]),
         (&"nightly:7 completed".into(), &"Demo: KECS".into())
@@ -255,8 +256,8 @@ async fn what_happened_together_is_folded_into_its_newest_and_can_be_laid_open()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_runs_much_longer_than_its_like_is_told_once() {
-    a_slow_job_is_told_once(Scene::live(DialectKind::Kecs).await).await;
+async fn a_job_that_runs_much_longer_than_its_like_is_notified_once() {
+    a_slow_job_is_notified_once(Scene::live(DialectKind::Kecs).await).await;
 }
 
 /// By our clock it would have begun hours ago, or be about to begin.
@@ -265,12 +266,14 @@ async fn how_long_a_job_runs_is_measured_by_the_clock_of_its_server() {
     let at = |hours| {
         let start = Some(Timestamp::now() + SignedDuration::from_hours(hours));
         let options = DemoOptions { start, ..DemoOptions::default() };
-        async { a_slow_job_is_told_once(Scene::live_with(DialectKind::Kecs, options).await).await }
+        async {
+            a_slow_job_is_notified_once(Scene::live_with(DialectKind::Kecs, options).await).await
+        }
     };
     tokio::join!(at(-3), at(3));
 }
 
-async fn a_slow_job_is_told_once(scene: Scene) {
+async fn a_slow_job_is_notified_once(scene: Scene) {
     scene.set_rules(vec![rule(&[EventKind::Slow])]).await;
     scene.end_one_after_another("nightly", &[None; 5]).await;
     let begun = std::time::Instant::now();
@@ -279,7 +282,7 @@ async fn a_slow_job_is_told_once(scene: Scene) {
     assert_eq!(titles(&rows), ["nightly:7 takes unusually long"]);
     assert!(begun.elapsed() >= Duration::from_secs(9), "a few seconds more are nothing");
     assert!(rows[0].body.contains("usually at most"), "{}", rows[0].body);
-    // Looked at again and again, it is told once.
+    // Looked at again and again, there is one notice.
     tokio::time::sleep(Duration::from_secs(6)).await;
     scene.control.complete(&ids[0], None);
     assert_eq!(scene.notices_of(1).await.len(), 1);
@@ -287,7 +290,7 @@ async fn a_slow_job_is_told_once(scene: Scene) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rule_may_break_the_quiet_and_the_desktop_s_quiet_holds_the_others_back() {
+async fn a_rule_may_break_through_do_not_disturb_and_the_others_wait() {
     let scene = Scene::live(DialectKind::Kecs).await;
     let breaching = NoticeRule { breaches: true, ..rule(&[EventKind::Failed]) };
     scene.set_rules(vec![rule(&[EventKind::Completed]), breaching]).await;

@@ -1,4 +1,4 @@
-//! What a server says of its own accord: how it is listed, and that it can be read there.
+//! A server's own notices: how they are listed, and that they can be read there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,9 +88,9 @@ async fn a_servers_success_is_good_news_its_warning_a_warning_and_only_trouble_p
         [Tone::Good, Tone::Warn, Tone::Bad, Tone::Plain]
     );
     until("both troubles", || scene.world.titles().len() == 2).await;
-    let mut told = scene.world.titles();
-    told.sort();
-    assert_eq!(told, ["no disk", "slow disk"]);
+    let mut titles = scene.world.titles();
+    titles.sort();
+    assert_eq!(titles, ["no disk", "slow disk"]);
     scene.engine.stop().await;
     scene.demo.stop().await;
 }
@@ -131,8 +131,8 @@ async fn what_an_earlier_run_listed_is_read_here_when_it_is_read_on_the_server()
     let control = demo.control(DialectKind::Kecs);
     let world = World::new();
     let engine = start(&world).await;
-    let told = json!({"type": "notification", "payload": {"id": "n9", "title": "nine"}});
-    control.send_text(&told.to_string());
+    let sent = json!({"type": "notification", "payload": {"id": "n9", "title": "nine"}});
+    control.send_text(&sent.to_string());
     until_listed(&engine, "it", |rows| state(rows) == [("nine", false)]).await;
     engine.stop().await;
     let world = World::new();

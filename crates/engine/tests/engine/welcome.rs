@@ -31,8 +31,8 @@ async fn list_of(scene: &Scene, many: usize) -> Vec<NoticeRow> {
     let deadline = std::time::Instant::now() + Duration::from_secs(60);
     loop {
         let rows = list(scene).await;
-        let told = rows.iter().filter(|row| row.rule.is_some());
-        if told.map(|row| 1 + row.folded.len()).sum::<usize>() >= many {
+        let ours = rows.iter().filter(|row| row.rule.is_some());
+        if ours.map(|row| 1 + row.folded.len()).sum::<usize>() >= many {
             return rows;
         }
         assert!(std::time::Instant::now() < deadline, "{} rows", rows.len());
@@ -105,16 +105,16 @@ async fn after_the_quiet_all_servers_are_summed_up_in_one_popup() {
     let ended = |id: &String| world.job(id).is_some_and(|job| job.state.terminal());
     until("the ends", || ids.iter().flat_map(|(_, ids)| ids).all(ended)).await;
     // Of ends: what a server says besides is a notice too.
-    let told = || {
+    let notices = || {
         let events = world.events.lock().unwrap();
         let end = |event: &&StreamEvent| matches!(event, StreamEvent::Notice(notice) if notice.key.is_some());
         events.iter().filter(end).count()
     };
-    until("the notices", || told() == 4).await;
+    until("the notices", || notices() == 4).await;
     assert!(world.titles().is_empty(), "{:?}", world.titles());
     engine.set_preferences(snooze(None)).await.unwrap();
     until("the summary", || !world.titles().is_empty()).await;
-    // Whatever else were to be told would come with it.
+    // Whatever else were to be shown would come with it.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(world.titles(), ["While quiet: 2 completed, 2 failed"]);
     let body = world.popups.lock().unwrap()[0].notice.body.clone();
@@ -146,7 +146,7 @@ async fn a_rule_that_is_edited_while_popups_are_held_back_does_not_change_what_i
     let scene = Scene::live(DialectKind::Kecs).await;
     set_rules(&scene, vec![rule(&[EventKind::Failed])]).await;
     scene.engine.set_preferences(snooze(in_an_hour())).await.unwrap();
-    let names = ["told", "listed"].map(str::to_owned);
+    let names = ["shown", "listed"].map(str::to_owned);
     let ids = start_all(&scene.world, &scene.control, &names).await;
     scene.control.fail(&ids[0], "disk full", None);
     list_of(&scene, 1).await;
@@ -157,7 +157,7 @@ async fn a_rule_that_is_edited_while_popups_are_held_back_does_not_change_what_i
     set_rules(&scene, vec![rule(&[EventKind::Failed])]).await;
     scene.engine.set_preferences(snooze(None)).await.unwrap();
     until("the popup", || !scene.world.titles().is_empty()).await;
-    assert_eq!(scene.world.titles(), ["told:7 failed"]);
+    assert_eq!(scene.world.titles(), ["shown:7 failed"]);
     scene.engine.stop().await;
     scene.demo.stop().await;
 }
@@ -190,7 +190,7 @@ async fn a_program_of_a_rule_for_long_jobs_is_not_run_for_a_short_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watched_job_that_disappears_is_told_once_with_its_outcome_unknown() {
+async fn a_watched_job_that_disappears_is_notified_once_with_its_outcome_unknown() {
     for kind in [
         DialectKind::Kecs,
         DialectKind::TriggerX,
@@ -231,12 +231,12 @@ async fn who_changes_one_choice_erases_no_other_that_was_changed_meanwhile() {
     let until_then = in_an_hour();
     let mute = |name: &str| Mute { name: Some(name.to_owned()), ..Mute::default() };
     let with = |name: &str| PreferencesPatch { mute: vec![mute(name)], ..Default::default() };
-    let told = PreferencesPatch { told_of_tray: Some(true), ..PreferencesPatch::default() };
+    let tray = PreferencesPatch { told_of_tray: Some(true), ..PreferencesPatch::default() };
     let engine = &scene.engine;
     let (one, two, three, four) = tokio::join!(
         engine.set_preferences(snooze(until_then)),
         engine.set_preferences(with("a")),
-        engine.set_preferences(told),
+        engine.set_preferences(tray),
         engine.set_preferences(with("b")),
     );
     [one, two, three, four].into_iter().for_each(|set| set.unwrap());
