@@ -7,6 +7,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jobwatch_core::model::Topic;
@@ -77,6 +78,9 @@ pub struct Read {
     /// The servers that stand in the file, usable or not; `None` when it could not be read at all.
     pub ids: Option<Vec<String>>,
 }
+
+/// The file, held by whoever changes the configuration; gone if writing it came to a bad end.
+pub(crate) type SharedFile = Arc<tokio::sync::Mutex<Option<SettingsFile>>>;
 
 /// What became of a save.
 #[derive(Debug)]

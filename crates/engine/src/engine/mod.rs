@@ -4,17 +4,19 @@
 //! from the servers. There is no lock around state, because nobody else has it.
 
 mod actions;
-mod change;
-mod configure;
 mod detail;
 mod diagnostics;
+mod draft;
+mod draft_fields;
 mod inbox;
 mod logs;
 mod logview;
 mod notices;
 mod notify;
+mod patch;
 mod programs;
 mod queues;
+mod reconcile;
 mod resolve;
 mod servers;
 mod signing;
@@ -22,12 +24,13 @@ mod state;
 mod tray;
 mod window;
 
-pub use configure::Typed;
+pub use draft::Typed;
 pub use logview::LogStored;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jobwatch_core::model::Topic;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{Server, ServerId};
 use tokio::sync::{mpsc, oneshot};
@@ -41,7 +44,9 @@ use crate::history::{History, Location};
 use crate::keys::{Keyring, keyring_message, unstored_message};
 use crate::logs::{Location as LogLocation, LogStore};
 use crate::ports::{Ports, SecretsError, Tray, Window};
-use crate::settings::{SavedServer, Settings, SettingsFile};
+use crate::settings::{SavedServer, Settings, SettingsFile, SharedFile};
+use patch::{Configuration, Patch};
+use reconcile::{Keys, Known};
 use state::State;
 use window::{MAX_ROWS, Pull};
 
@@ -89,7 +94,7 @@ pub struct Engine {
     commands: mpsc::UnboundedSender<Command>,
     keyring: Keyring,
     /// `None` where nothing is saved.
-    file: Option<change::FileInTurn>,
+    file: Option<SharedFile>,
     /// The user's choices as they were read at the start.
     saved: Arc<Preferences>,
 }
@@ -156,26 +161,19 @@ impl Engine {
         });
         state.health.settings = problem;
         state.set_log_budget();
-        let saved = |SavedServer { server, has_key }| {
-            let key = servers::KeyFrom::Settings { has_key };
-            (server, key)
-        };
-        let given = |(server, key)| (server, servers::KeyFrom::Given(key));
-        let servers: Vec<_> =
-            settings.servers.into_iter().map(saved).chain(fixed.into_iter().map(given)).collect();
+        let mut settings = Settings { preferences: state.preferences.clone(), ..settings };
+        let mut keys = Keys::new();
+        for (server, key) in fixed {
+            keys.insert(server.id.clone(), (KeyChange::Session, key));
+            settings.servers.push(SavedServer { server, has_key: false });
+        }
         tokio::spawn(async move {
-            let mut remembered = Vec::new();
-            for (server, key) in servers {
-                let known = history.remembered(server.id.clone()).await;
-                remembered.push((server, key, known));
-            }
+            let known = reconcile::recall(history.clone(), reconcile::ids(&settings)).await;
             let (notices, ends) =
                 (history.notices().await, history.ends(jobwatch_core::notify::RECENT).await);
             // All of it is read before the first server is dialled: what comes of a connection
             // would wait, and be taken for late.
-            for (server, key, known) in remembered {
-                state.add_server(server, key, known);
-            }
+            state.reconcile(Configuration { settings, demo: Vec::new() }, keys, known);
             state.take_notices(notices);
             state.notify(|notifier, _, world| notifier.learn_recent(ends, world));
             // Its thread ends with the last that may ask it.
@@ -353,16 +351,16 @@ impl Engine {
         typed: impl Into<Typed>,
     ) -> Result<String, UserError> {
         let typed = typed.into();
-        configure::check_files(&draft).await?;
-        let plan = self.request(move |state| state.plan_save(&draft, change, typed)).await??;
-        let id = plan.server.id.clone();
-        let label = plan.server.name.clone();
+        draft_fields::check_files(&draft).await?;
+        let checked = self.request(move |state| state.check_draft(&draft, change, typed)).await??;
+        let id = checked.server.id.clone();
+        let label = checked.server.name.clone();
         let mut before = None;
-        if let Some(login) = plan.login() {
+        if let Some(login) = checked.login() {
             self.remember_login(&id, &label, login).await?;
         }
-        if let Some(key) = plan.to_store() {
-            let old = match plan.is_new() {
+        if let Some(key) = checked.to_store() {
+            let old = match checked.base.is_none() {
                 true => Ok(None),
                 false => self.keyring.load(id.clone()).wait().await,
             };
@@ -378,12 +376,11 @@ impl Engine {
                 message: unstored_message(&error),
             })?;
         }
-        let again = plan.clone();
-        let saved = self.configure(
-            move |state| state.save_change(&again),
-            move |state| state.commit_save(plan),
-        );
-        let saved = saved.await.and_then(|committed| committed);
+        let keys = match change {
+            KeyChange::Keep => Keys::new(),
+            change => Keys::from([(id.clone(), (change, checked.key.clone()))]),
+        };
+        let saved = self.apply(Patch::Server(Box::new(checked.clone())), keys).await;
         if let Err(refused) = &saved {
             // The settings are as they were, so the keyring must be too. A server that was removed
             // meanwhile has left no key there.
@@ -400,7 +397,9 @@ impl Engine {
                 self.send(move |state| state.keyring_trouble(Some(keyring_message(&error))));
             }
         }
-        saved.map(|()| id.0)
+        let had_key = saved?.has_key(&id);
+        self.send(move |state| state.draft_saved(&checked, had_key));
+        Ok(id.0)
     }
 
     /// Removes a server with its key and everything remembered of it.
@@ -409,12 +408,10 @@ impl Engine {
     /// When there is no such server, or the settings cannot be written.
     pub async fn remove_server(&self, id: &str) -> Result<(), UserError> {
         let id = ServerId(id.to_owned());
-        let (planned, removed) = (id.clone(), id.clone());
-        let had_key = self.configure(
-            move |state| state.removal(&planned),
-            move |state| state.remove_server(&removed),
-        );
-        if had_key.await?? {
+        let before = self.apply(Patch::Remove(id.clone()), Keys::new()).await?;
+        let removed = id.clone();
+        self.request(move |state| state.forget_server(&removed)).await?;
+        if before.has_key(&id) {
             let login = crate::sign_in::login_id(&id);
             let forgotten = match self.keyring.delete(id).wait().await {
                 Ok(()) => self.keyring.delete(login).wait().await,
@@ -444,12 +441,7 @@ impl Engine {
     }
 
     async fn set_paused(&self, id: ServerId, paused: bool) -> Result<(), UserError> {
-        let planned = id.clone();
-        let set = self.configure(
-            move |state| state.server_change(&planned, move |server| server.paused = paused),
-            move |state| state.set_paused(&id, paused),
-        );
-        set.await?
+        self.apply(Patch::Pause(id, paused), Keys::new()).await.map(drop)
     }
 
     /// Tries a server's socket at once; asks the keyring again where that stood in the way.
@@ -459,7 +451,7 @@ impl Engine {
     pub async fn reconnect(&self, id: &str) -> Result<(), UserError> {
         let id = ServerId(id.to_owned());
         let asked = id.clone();
-        if self.request(move |state| state.is_paused(&asked)).await?? {
+        if self.request(move |state| state.named(&asked).map(|of| of.server.paused)).await?? {
             return self.set_paused(id, false).await;
         }
         self.request(move |state| state.reconnect(&id)).await?
@@ -487,13 +479,9 @@ impl Engine {
         topic: &str,
         watched: bool,
     ) -> Result<(), UserError> {
-        let topic = configure::topic_of(topic)?;
-        let (of, about) = (server.clone(), topic.clone());
-        let set = self.configure(
-            move |state| state.watch_change(&of, &about, watched),
-            move |state| state.set_watched(&server, topic, watched),
-        );
-        set.await?
+        let topic =
+            Topic::parse(topic).map_err(|error| draft_fields::invalid(error.to_string()))?;
+        self.apply(Patch::Watch(server, topic, watched), Keys::new()).await.map(drop)
     }
 
     /// Asks the server to do something with a job, and waits for its answer.
@@ -545,29 +533,27 @@ impl Engine {
         &self,
         patch: impl Into<PreferencesPatch>,
     ) -> Result<(), UserError> {
-        let patch = patch.into();
-        let (first, planned) = (patch.clone(), patch.clone());
-        self.request(move |state| state.set_preferences(first)).await?;
-        let set = self.configure(
-            move |_| {
-                let patch = planned.clone();
-                Ok(Some(Box::new(move |settings| patch.apply(&mut settings.preferences))))
-            },
-            move |state| state.set_preferences(patch),
-        );
-        set.await
+        let patch = Patch::Preferences(Box::new(patch.into()));
+        let first = patch.clone();
+        let in_force = self.request(move |state| {
+            let configuration = state.patched(&first)?;
+            state.reconcile(configuration, Keys::new(), Known::new());
+            Ok(())
+        });
+        in_force.await??;
+        self.apply(patch, Keys::new()).await.map(drop)
     }
 
     /// Replaces the demo's servers; none turns the demo off. They are not saved in the settings;
     /// their history is kept.
     pub async fn set_demo(&self, servers: Vec<(Server, Option<Secret>)>) {
-        let Ok(history) = self.request(|state| state.history()).await else { return };
-        let mut remembered = Vec::new();
-        for (server, key) in servers {
-            let known = history.remembered(server.id.clone()).await;
-            remembered.push((server, key, known));
-        }
-        let _ = self.request(move |state| state.set_demo(remembered)).await;
+        let keys = servers
+            .iter()
+            .map(|(server, key)| (server.id.clone(), (KeyChange::Session, key.clone())));
+        let keys = keys.collect();
+        let servers = servers.into_iter().map(|(server, _)| server).collect();
+        // Nothing but the end of the program is in the way of that.
+        let _ = self.apply(Patch::Demo(servers), keys).await;
     }
 
     /// The desktop tells why popups cannot be shown, or that they can.

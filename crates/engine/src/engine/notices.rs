@@ -6,7 +6,7 @@ use jobwatch_core::server::ServerId;
 use jobwatch_core::time::Now;
 
 use super::Engine;
-use super::configure::invalid;
+use super::draft_fields::invalid;
 use super::state::State;
 use crate::api::{
     ErrorCode, Mute, MuteBy, MuteTarget, NoticeRule, OpenJob, RuleExample, RuleTrial, UserError,

@@ -9,7 +9,7 @@ use jobwatch_core::notify::{Notice, PendingRun};
 use jobwatch_core::time::Mono;
 use serde_json::json;
 
-use super::configure::invalid;
+use super::draft_fields::invalid;
 use super::state::State;
 use crate::api::{ErrorCode, NoticeRule, UserError};
 use crate::programs::{LIMIT, Program, ProgramInput, run};

@@ -42,8 +42,6 @@ pub(super) enum KeyFrom {
     Settings { has_key: bool },
     /// Given by whoever started the engine.
     Given(Option<Secret>),
-    /// Given by the demo.
-    Demo(Option<Secret>),
 }
 
 /// The clients of servers that trust the same authorities are shared.
@@ -69,8 +67,6 @@ pub(super) struct Entry {
     pub connection: ConnectionId,
     pub server: Server,
     pub demo: bool,
-    /// Whether it belongs into the settings file.
-    pub saved: bool,
     pub key: KeyState,
     pub secret: Option<Secret>,
     pub status: Status,
@@ -91,6 +87,14 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn into_driver(self) -> Option<Driver> {
         Some(self.driver)
+    }
+
+    /// Whether the settings say that this server's key is in the keyring.
+    pub(super) fn keyring_has_key(&self) -> bool {
+        match self.key {
+            KeyState::Stored | KeyState::Waiting | KeyState::Locked | KeyState::Missing => true,
+            KeyState::None | KeyState::Session => false,
+        }
     }
 
     pub(super) fn machine(&self) -> Option<&Supervisor> {
@@ -195,33 +199,23 @@ impl State {
         self.servers.iter().find(|entry| entry.server.id.0 == id).map(|entry| entry.connection)
     }
 
-    /// Puts a server in at the end, with what is remembered of it, and starts it as soon as its
-    /// key is there.
-    pub(super) fn add_server(&mut self, server: Server, key: KeyFrom, known: Remembered) {
-        let position = self.servers.len();
-        self.insert_server(position, server, key, known);
-    }
-
+    /// Puts a server in, with what is remembered of it, and starts it as soon as its key is there.
     pub(super) fn insert_server(
         &mut self,
         position: usize,
         server: Server,
+        demo: bool,
         key: KeyFrom,
         known: Remembered,
-    ) {
+    ) -> ConnectionId {
         let now = self.clock.now();
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let (demo, saved) = match &key {
-            KeyFrom::Settings { .. } => (false, true),
-            KeyFrom::Given(_) => (false, self.file.is_some()),
-            KeyFrom::Demo(_) => (true, false),
-        };
         let (state, secret) = match key {
             KeyFrom::Settings { has_key: true } => (KeyState::Waiting, None),
             KeyFrom::Settings { has_key: false } => (KeyState::None, None),
-            KeyFrom::Given(Some(key)) | KeyFrom::Demo(Some(key)) => (KeyState::Session, Some(key)),
-            KeyFrom::Given(None) | KeyFrom::Demo(None) => (KeyState::None, None),
+            KeyFrom::Given(Some(key)) => (KeyState::Session, Some(key)),
+            KeyFrom::Given(None) => (KeyState::None, None),
         };
         let redactor = Redactor::of(&server, secret.as_ref());
         let clients = self.tasks.clients(server.extra_ca.as_ref());
@@ -252,7 +246,6 @@ impl State {
             connection,
             server,
             demo,
-            saved,
             key: state,
             secret,
             status,
@@ -301,6 +294,7 @@ impl State {
             self.feed(connection, Input::Start);
         }
         self.views.everything_changed();
+        connection
     }
 
     /// Takes a server out; its driver says goodbye in its own time.
@@ -392,6 +386,17 @@ impl State {
         entry.driver.redact(entry.redactor.clone());
         self.feed(connection, Input::Key(secret));
         self.views.overview_changed();
+    }
+
+    /// Tries a server's socket at once, or its keyring where that stood in the way.
+    pub(super) fn reconnect(&mut self, id: &ServerId) -> Result<(), UserError> {
+        let connection = self.named(id)?.connection;
+        if self.lacks_key(connection) {
+            self.load_key(connection);
+        } else {
+            self.feed(connection, Input::ReconnectNow);
+        }
+        Ok(())
     }
 
     /// Whether nothing but the key is missing.

@@ -16,7 +16,8 @@ use jobwatch_core::secret::{Credentials, Secret};
 use jobwatch_core::server::{Server, ServerId};
 use jobwatch_core::time::Mono;
 
-use super::configure::{Typed, check_files, invalid};
+use super::draft::Typed;
+use super::draft_fields::{check_files, invalid};
 use super::state::State;
 use super::{Engine, keyring_error};
 use crate::api::{ErrorCode, KeyChange, KeyState, ProbeView, ServerDraft, TestVerdict, UserError};

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::Command;
-use super::change::FileInTurn;
 use super::inbox::Inbox;
 use super::notify::settings;
 use super::programs::Programs;
@@ -33,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::network::NetworkWatch;
 use crate::ports::{Ports, StreamEvent};
 use crate::queries::job_index::JobIndex;
+use crate::settings::SharedFile;
 
 /// Reports that may wait for the loop, of all servers together; a report is at most 256 frames.
 const MAX_REPORTS: usize = 256;
@@ -51,7 +51,7 @@ pub(super) struct Parts {
     pub keyring: Keyring,
     pub logs: LogStore,
     pub ports: Ports,
-    pub file: Option<FileInTurn>,
+    pub file: Option<SharedFile>,
     pub preferences: Preferences,
     pub seed: u64,
 }
@@ -67,7 +67,7 @@ pub(crate) struct State {
     pub(super) keyring: Keyring,
     pub(super) ports: Ports,
     /// `None` where nothing is saved.
-    pub(super) file: Option<FileInTurn>,
+    pub(super) file: Option<SharedFile>,
     /// Whether the file is being looked into.
     pub(super) reloading: bool,
     pub(super) preferences: Preferences,
