@@ -17,7 +17,7 @@ pub struct ActiveRule {
     pub actions: Actions,
 }
 
-/// What a rule does with the events that it matches, besides listing them.
+/// What a rule does with the events that it matches, in addition to listing them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Actions {

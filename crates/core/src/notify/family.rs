@@ -5,7 +5,7 @@ use super::headline;
 /// What stands for something that differs.
 const ANY: char = '\u{2026}';
 
-/// What the [`headline`] of an error says, without what tells one occurrence from another: numbers, ids,
+/// What the [`headline`] of an error says, without what differs between two occurrences: numbers, ids,
 /// addresses, paths and times become `…`. Two failures of one family have the same error.
 #[must_use]
 pub fn family(error: &str) -> String {

@@ -37,7 +37,7 @@ const GATHER: Duration = Duration::from_millis(150);
 /// Bytes of jobs and steps that may be on their way to the thread, which may be held up by a disk
 /// that neither writes nor refuses.
 const MAX_QUEUED: usize = 96 << 20;
-/// What one of them counts besides its texts.
+/// What one of them counts in addition to its texts.
 const OVERHEAD: usize = 256;
 /// Requests taken before a look at the clock.
 const AT_ONCE: usize = 10_000;
@@ -157,7 +157,7 @@ impl History {
             work(store, &taken, &queued, &replies);
         };
         if let Err(error) = std::thread::Builder::new().name("history".to_owned()).spawn(run) {
-            // The receiver is gone with the closure, so every request is dropped unheard, and the
+            // The receiver is gone with the closure, so every request is dropped, and the
             // engine runs without a history.
             tracing::error!(%error, "the history's thread did not start");
         }

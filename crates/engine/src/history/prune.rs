@@ -23,7 +23,7 @@ pub(super) struct Limits {
     pub keep_ledger: Duration,
     /// Jobs of one server.
     pub jobs: i64,
-    /// Bytes of the jobs of all servers; beyond it the bodies of those heard of longest ago go.
+    /// Bytes of the jobs of all servers; beyond it the bodies of those reported longest ago go.
     pub bytes: usize,
     /// Steps of one server.
     pub steps: i64,
@@ -81,7 +81,7 @@ pub(super) fn prune(
         }
     }
     for server in servers(file, "jobs")? {
-        // Of many heard of at the same moment, the id decides.
+        // Among many reported at the same moment, the id decides.
         file.execute(
             "DELETE FROM jobs WHERE server = ?1 AND (heard_at, id) <= (
                  SELECT heard_at, id FROM jobs WHERE server = ?1
@@ -97,7 +97,7 @@ fn servers(file: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     file.prepare_cached(&sql)?.query_map([], |row| row.get(0))?.collect()
 }
 
-/// Cuts the bodies of the jobs heard of longest ago, until the others fit.
+/// Cuts the bodies of the jobs reported longest ago, until the others fit.
 fn cut_bodies(file: &mut Connection, bytes: usize) -> rusqlite::Result<()> {
     let mut sum: i64 = file.query_row("SELECT total(size) FROM jobs", [], |row| {
         #[allow(clippy::cast_possible_truncation)]
@@ -177,12 +177,12 @@ mod tests {
     #[test]
     fn of_each_server_only_the_jobs_heard_of_last_are_kept() {
         let mut file = file();
-        let heard = now().as_millisecond();
+        let seen = now().as_millisecond();
         for id in 0..50 {
             // All in one listing, at the same moment.
-            job(&file, "noisy", id, heard, 10);
+            job(&file, "noisy", id, seen, 10);
         }
-        job(&file, "quiet", 1, heard - 1_000_000, 10);
+        job(&file, "quiet", 1, seen - 1_000_000, 10);
         prune(&mut file, now(), &Limits { jobs: 20, ..Limits::default() }).unwrap();
         assert_eq!(count(&file, "jobs WHERE server = 'noisy'"), 20);
         assert_eq!(count(&file, "jobs WHERE server = 'quiet'"), 1);
@@ -191,9 +191,9 @@ mod tests {
     #[test]
     fn the_bodies_of_jobs_heard_of_longest_ago_are_cut_beyond_the_budget() {
         let mut file = file();
-        let heard = now().as_millisecond();
+        let seen = now().as_millisecond();
         for id in 0..100 {
-            job(&file, "s", id, heard + i64::from(id), 20_000);
+            job(&file, "s", id, seen + i64::from(id), 20_000);
         }
         let limits = Limits { bytes: 500_000, ..Limits::default() };
         prune(&mut file, now(), &limits).unwrap();
@@ -214,17 +214,17 @@ mod tests {
         let mut file = file();
         let (local, long_ago) = (now().as_millisecond(), 0);
         let far = local * 2;
-        for (at, heard) in [(long_ago, Some(local)), (far, Some(long_ago)), (long_ago, None)] {
+        for (at, seen) in [(long_ago, Some(local)), (far, Some(long_ago)), (long_ago, None)] {
             file.execute(
                 "INSERT INTO transitions (server, job, attempt, to_state, kind, at, heard_at)
                  VALUES ('s', 'j', 1, 'running', 'moved', ?1, ?2)",
-                params![at, heard],
+                params![at, seen],
             )
             .unwrap();
             file.execute(
                 "INSERT INTO notices (server, title, body, tone, at, heard_at)
                  VALUES ('s', '', '', 'good', ?1, ?2)",
-                params![at, heard],
+                params![at, seen],
             )
             .unwrap();
         }

@@ -28,8 +28,8 @@ const STEPS: &[M<'static>] = &[
      );
      CREATE INDEX transitions_by_job ON transitions (server, job, seq);
 
-     -- What the user was told. `shown` is set once the popup was handed to the desktop, or once
-     -- it was decided that there is none.
+     -- The notices. `shown` is set once the popup was handed to the desktop, or once it was
+     -- decided that there is none.
      CREATE TABLE notices (
          id INTEGER PRIMARY KEY AUTOINCREMENT,
          server TEXT NOT NULL,
@@ -60,7 +60,7 @@ const STEPS: &[M<'static>] = &[
     ),
     M::up(
         "-- When each watched topic was last listed completely, by the local clock: what ended since
-     -- then has not been told.
+     -- then was not announced.
      CREATE TABLE listings (
          server TEXT NOT NULL,
          topic TEXT NOT NULL,
@@ -80,7 +80,7 @@ const STEPS: &[M<'static>] = &[
      ALTER TABLE notices ADD COLUMN heard_at INTEGER;",
     ),
     M::up(
-        "-- Why each notice was told and what it is about, absent in rows of earlier versions; and what
+        "-- What made each notice and what it is about, absent in rows of earlier versions; and what
      -- the programs of its rules printed.
      ALTER TABLE notices ADD COLUMN kind TEXT;
      ALTER TABLE notices ADD COLUMN rule TEXT;
@@ -89,14 +89,14 @@ const STEPS: &[M<'static>] = &[
      ALTER TABLE notices ADD COLUMN output TEXT;",
     ),
     M::up(
-        "-- Which popup tells of each notice, and of how many it told, kept before the desktop gets it;
-     -- and the number of the summary that told of it instead.
+        "-- Which popup shows each notice, and how many it shows, noted before the desktop gets it; and
+     -- the number of the summary that covers it.
      ALTER TABLE notices ADD COLUMN slot INTEGER;
      ALTER TABLE notices ADD COLUMN told INTEGER;
      ALTER TABLE notices ADD COLUMN summary INTEGER;",
     ),
     M::up(
-        "-- What the user's rules decided about it when it happened, as JSON: nothing decides it anew.
+        "-- What the user's rules decided about it when it happened, as JSON: nothing decides it again.
      ALTER TABLE notices ADD COLUMN decision TEXT;",
     ),
     M::up(

@@ -400,9 +400,9 @@ impl Store {
             for (server, id, job) in self.waiting.jobs() {
                 // A job holds nothing that JSON cannot hold.
                 let Ok(body) = body(job, MAX_PART) else { continue };
-                let heard = job.last_seen.as_millisecond();
+                let seen = job.last_seen.as_millisecond();
                 let bytes = i64::try_from(body.len()).unwrap_or(i64::MAX);
-                keep.execute(params![server.0, id.as_str(), heard, body, bytes])?;
+                keep.execute(params![server.0, id.as_str(), seen, body, bytes])?;
             }
             for write in self.waiting.writes() {
                 let renumber =
@@ -515,7 +515,7 @@ impl Store {
         self.past.iter().chain(&self.file)
     }
 
-    /// The jobs of a server, those heard of last at the end: a board that is full drops those
+    /// The jobs of a server, those reported last at the end: a job store that is full drops those
     /// known longest.
     fn read_jobs(&self, server: &ServerId) -> rusqlite::Result<Vec<Arc<Job>>> {
         let limits = Limits::default();
@@ -653,7 +653,7 @@ struct BodyReader {
 
 impl BodyReader {
     /// A job, unless another version wrote it in a way that this one cannot read: the server will
-    /// tell again.
+    /// report it again.
     fn read(&mut self, body: &str) -> Option<Arc<Job>> {
         let mut job = serde_json::from_str::<Job>(body).ok()?;
         // The file may hold more than this version lets it, until it is pruned.

@@ -104,7 +104,7 @@ async fn after_the_quiet_all_servers_are_summed_up_in_one_popup() {
     }
     let ended = |id: &String| world.job(id).is_some_and(|job| job.state.terminal());
     until("the ends", || ids.iter().flat_map(|(_, ids)| ids).all(ended)).await;
-    // Of ends: what a server says besides is a notice too.
+    // Of ends: a server's own messages are notices too.
     let notices = || {
         let events = world.events.lock().unwrap();
         let end = |event: &&StreamEvent| matches!(event, StreamEvent::Notice(notice) if notice.key.is_some());

@@ -26,7 +26,7 @@ const MESSAGES: [&str; 14] = [
 const INNER: [&str; 8] =
     ["errors", "details", "issues", "violations", "cause", "causes", "inner", "innererror"];
 
-/// What the body says; `None` where the text is none, or says nothing that can be told apart.
+/// What the body says; `None` where the text is none, or says nothing that can be recognised.
 pub(super) fn message(text: &str, depth: u8) -> Option<String> {
     let text = text.trim();
     if text.starts_with(['{', '[', '"']) {

@@ -95,7 +95,7 @@ pub(super) fn reason(lines: &[&str]) -> Option<String> {
     }
     if is_heading(line) || is_log(line) || is_trace(line) {
         let bad = rest.iter().find(|n| is_bad_news(lines[**n]) && !is_empty_word(lines[**n]));
-        // What a shell was told to do says less than even the emptiest word of what came of it.
+        // The command that a shell ran says less than even the emptiest word of its result.
         let said = |n: &&usize| is_trace(line) && !is_trace(lines[**n]);
         let came = || {
             let mut all = rest.iter().filter(said);

@@ -126,7 +126,7 @@ impl Notifier {
             self.shown(notices.iter().map(|stored| stored.id).chain(unseen).collect());
             return;
         }
-        // What earlier runs had to report besides outcomes has its own words.
+        // What is no outcome has its own words.
         let (ends, others): (Vec<_>, Vec<_>) =
             notices.into_iter().partition(|stored| stored.notice.key.is_some());
         for other in &others {
