@@ -26,6 +26,7 @@ pub mod log;
 pub mod model;
 pub mod notify;
 pub mod probe;
+pub mod rate_limit;
 pub mod redact;
 pub mod secret;
 pub mod server;

@@ -72,7 +72,7 @@ impl World {
 
     fn hear(&mut self, frame: &str) {
         let socket = self.socket;
-        self.feed(Input::Frame(socket, Frame::Text(frame.to_owned())));
+        self.feed(Input::Frames(socket, vec![Frame::Text(frame.to_owned())]));
     }
 
     fn event(&mut self, name: &str, data: Value) {

@@ -5,12 +5,8 @@
 
 use super::work::{Class, Round};
 use super::{Lookup, Output, Supervisor};
-use crate::jobs::Change;
 use crate::model::{Job, JobId, Topic};
 use crate::time::Now;
-
-/// How many ids of other people's jobs are remembered, so that hints about them cost no request.
-const MOST_FOREIGN: usize = 4_096;
 
 impl Supervisor {
     /// Somebody looks at a job, known or not.
@@ -81,49 +77,5 @@ impl Supervisor {
     /// Whether a job belongs to anything that is watched, found or looked at.
     pub(super) fn covered(&self, job: &Job) -> bool {
         self.topics.covers(job, |topic| self.dialect.contains(topic, job))
-    }
-
-    /// Passes on what became of a job, unless it turned out to belong to nothing: then it is
-    /// forgotten. `before` says whether it was known, and belonged to something as far as was known.
-    pub(super) fn admit(
-        &mut self,
-        id: &JobId,
-        before: Option<bool>,
-        changes: Vec<Change>,
-        now: Now,
-    ) {
-        let Some(job) = self.jobs.job(id) else { return };
-        if self.covered(job) {
-            let for_good = self.topics.covers_for_good(job, |t| self.dialect.contains(t, job));
-            if before.is_none() && !for_good {
-                self.guests.insert(id.clone());
-            }
-            self.changes(changes, now);
-            return;
-        }
-        match before {
-            // It was kept for a reason that has passed, and is followed to its end.
-            Some(false) => self.changes(changes, now),
-            Some(true) => self.dismiss(&id.clone()),
-            None => {
-                self.jobs.forget(id);
-                self.remember_foreign(id);
-            }
-        }
-    }
-
-    /// Forgets a job that everybody was told of.
-    fn dismiss(&mut self, id: &JobId) {
-        self.guests.remove(id);
-        self.jobs.forget(id);
-        self.remember_foreign(id);
-        self.out.push_back(Output::Forgotten(id.clone()));
-    }
-
-    fn remember_foreign(&mut self, id: &JobId) {
-        if self.strangers.len() >= MOST_FOREIGN {
-            self.strangers.clear();
-        }
-        self.strangers.insert(id.clone());
     }
 }

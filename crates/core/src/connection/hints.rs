@@ -1,5 +1,6 @@
 //! What hints and gaps in lists mean for what is fetched.
 
+use super::dispatch::Origin;
 use super::polling::{MAX_LOOKUPS, MAX_PAGES};
 use super::shared::Call;
 use super::status::{sentence, too_large};
@@ -233,7 +234,7 @@ impl Supervisor {
         let mut pieces = Pieces::default();
         while let Some(piece) = pieces.next(&mut *self.dialect, ask, &read) {
             match piece {
-                Ok(incoming) => self.answer(None, incoming, now),
+                Ok(incoming) => self.dispatch(Origin::Http(None), incoming, now),
                 Err(TooLarge) => {
                     self.odd("http-error", too_large(read.limit.unwrap_or_default()));
                 }

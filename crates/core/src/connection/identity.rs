@@ -104,7 +104,7 @@ impl Supervisor {
                 for other in others.into_iter().filter(|other| *other != id) {
                     let gone = Update::Gone(other);
                     let changes = self.jobs.apply(&gone, source, None, now);
-                    self.changes(changes, now);
+                    self.apply_changes(changes, now);
                 }
                 Some(Update::Gone(id))
             }

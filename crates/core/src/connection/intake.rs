@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::dispatch::Origin;
 use super::shared::Call;
 use super::status::Fault;
 use super::verdict::{Tally, Trouble, verdict};
@@ -115,7 +116,7 @@ impl Supervisor {
                     }
                 }
                 let piece: Vec<Incoming> = first.rest.by_ref().take(AT_ONCE).collect();
-                self.answer(Some(&first.topic), piece, now);
+                self.dispatch(Origin::Http(Some(&first.topic)), piece, now);
                 if !first.rest.as_slice().is_empty() || !first.read.pieces.is_done() {
                     self.intake.push_front(first);
                     return true;

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wholly_refused_key_stays_refused_as_long_as_every_attempt_is_refused() {
+    fn a_wholly_refused_key_stays_refused_as_long_as_every_attempt_is_rejected() {
         let (mut key, mut now) = (Key::default(), Mono(1_000));
         for _ in 0..10 {
             refuse(&mut key, "1", now);

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use super::dispatch::Origin;
 use super::shared::Call;
 use super::status::sentence;
 use super::work::Purpose;
@@ -104,11 +105,11 @@ impl Supervisor {
         // What the socket can tell of the past it tells besides: only some generations of a server
         // have either way.
         if let Some(socket) = self.live() {
-            let history = Outgoing::History(job.clone());
-            if self.pace.free(now.mono) {
-                self.encode(socket, &history, now);
-            } else if self.outbox.push(history, now.mono).is_ok() {
-                self.speak(now);
+            if self.send_queue.is_free(now.mono) {
+                self.encode(socket, &Outgoing::History(job.clone()), now);
+            } else {
+                self.send_queue.request_history(job.clone(), now.mono);
+                self.send_waiting(now);
             }
         }
         self.logs.unschedule(job);
@@ -406,7 +407,7 @@ impl Supervisor {
                             }
                             self.update(Update::Log { job: of, lines }, Source::Http, None, now);
                         }
-                        other => self.answer(None, vec![other], now),
+                        other => self.dispatch(Origin::Http(None), vec![other], now),
                     }
                 }
             }

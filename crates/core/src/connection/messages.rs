@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::{Action, FetchRequest, FetchResponse, Frame, LogFrom, OpenRequest, Outgoing};
+use crate::dialect::{Action, FetchRequest, FetchResponse, Frame, LogFrom, OpenRequest};
 use crate::jobs::Transition;
 use crate::log::LogLines;
 use crate::model::{Diagnostic, Job, JobId, Metric, QueuePatch, ServerNotice, Source, Topic};
@@ -140,9 +140,13 @@ impl Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub u64);
 
-/// Tells HTTP requests apart.
+/// Tells the HTTP requests of a connection apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FetchId(pub u64);
+
+/// Tells the actions apart that a connection is asked to perform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActionId(pub u64);
 
 /// Why an HTTP request or the opening of a socket gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -218,8 +222,6 @@ pub enum Input {
     CloseDetail(JobId),
     /// An answer came just now whose `Date` says what time it is on the server.
     ServerDate(Timestamp),
-    /// Say something on the socket; queued while there is no socket.
-    Send(Outgoing),
     /// Look at a job's log, once; of a job that is not known, as soon as it is.
     Logs(JobId, LogFrom),
     /// Somebody reads a job's log from now on: it is looked at now and as it grows.
@@ -227,13 +229,11 @@ pub enum Input {
     /// Somebody who read a job's log does so no longer.
     CloseLog(JobId),
     /// Perform an action; answered by [`Output::Acted`].
-    Act(FetchId, Action),
+    Act(ActionId, Action),
     /// The driver opened the socket.
     Opened(SocketId),
     /// The driver could not open the socket.
     OpenFailed(SocketId, Failure),
-    /// A frame arrived.
-    Frame(SocketId, Frame),
     /// Frames that arrived together, which is the same as one after another.
     Frames(SocketId, Vec<Frame>),
     /// The socket closed or died. Not sent after [`Output::Close`].
@@ -340,7 +340,7 @@ pub enum Output {
     /// Something odd.
     Diagnostic(Diagnostic),
     /// How an action ended: the server's words, or why it failed.
-    Acted(FetchId, Result<(), String>),
+    Acted(ActionId, Result<(), String>),
     /// The first fetch of a topic after it was watched has ended. One that failed is told once,
     /// and the first that was answered wholly, then or later, is told once. That the server denies a
     /// job is told whenever it begins to.
@@ -360,8 +360,8 @@ pub enum Output {
 /// How much a machine holds in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Load {
-    /// Things waiting to be said, at most 64.
-    pub outbox: usize,
+    /// Requests for the history of logs that wait, at most 64.
+    pub history: usize,
     /// Topics whose subscription, or its end, waits to be said: at most twice those watched.
     pub unsent: usize,
     /// Topics found besides those the user watches, at most 1,000.

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::dialect::{Action, Dialect, Outgoing};
-use crate::jobs::{Change, JobStore, TransitionKind};
+use crate::dialect::{Action, Dialect};
+use crate::jobs::JobStore;
 use crate::model::{Diagnostic, Job, JobId, Source, Texts, Topic};
 use crate::redact::Redactor;
 use crate::secret::Secret;
@@ -27,9 +27,9 @@ use crate::server::Policy;
 use crate::time::{Mono, Now};
 
 mod backoff;
-mod budget;
 mod cadence;
 mod detail;
+mod dispatch;
 mod heartbeat;
 mod hints;
 mod identity;
@@ -38,10 +38,9 @@ mod key;
 mod logs;
 mod messages;
 mod news;
-mod outbox;
-mod pace;
 mod polling;
 mod rounds;
+mod send_queue;
 mod shared;
 mod socket;
 mod state_table;
@@ -49,12 +48,13 @@ mod status;
 mod subscriptions;
 mod timers;
 mod topics;
+mod updates;
 mod verdict;
 mod work;
 
 pub use messages::{
-    ConnectionState, Failure, FetchId, Input, Load, LogReach, Lookup, Output, Remedy, SocketId,
-    Status,
+    ActionId, ConnectionState, Failure, FetchId, Input, Load, LogReach, Lookup, Output, Remedy,
+    SocketId, Status,
 };
 pub use shared::MAX_REUSED;
 pub use verdict::sign_in_as_unauthorized;
@@ -65,14 +65,12 @@ use intake::Intake;
 use key::Key;
 use logs::Logs;
 use news::ServerClock;
-use outbox::{Outbox, Refusal};
-use pace::Pace;
 use polling::Polling;
+use send_queue::SendQueue;
 use socket::Phase;
 use status::{Api, Fault, KeyWait};
 use timers::{Timer, Timers};
-use topics::{Adding, Topics};
-use work::Class;
+use topics::Topics;
 
 /// The wall clock running ahead of the monotonic one by more than this means that the machine
 /// slept.
@@ -102,8 +100,7 @@ pub struct Supervisor {
     wished: Option<Mono>,
     backoff: Backoff,
     heartbeat: Heartbeat,
-    outbox: Outbox,
-    pace: Pace,
+    send_queue: SendQueue,
     /// Why the socket is not live.
     trouble: Option<Fault>,
     /// The socket was live with the present settings.
@@ -161,7 +158,7 @@ impl Supervisor {
         let heartbeat = Heartbeat::new(dialect.keepalive(), now.mono);
         Supervisor {
             jobs: JobStore::new(policy.grace, now.wall),
-            pace: Pace::new(policy.frames_per_second),
+            send_queue: SendQueue::new(policy.frames_per_second),
             polling: Polling::new(&policy),
             logs: Logs::default(),
             dialect,
@@ -179,7 +176,6 @@ impl Supervisor {
             wished: None,
             backoff: Backoff::default(),
             heartbeat,
-            outbox: Outbox::default(),
             trouble: None,
             socket_proven: false,
             foreign: false,
@@ -262,14 +258,12 @@ impl Supervisor {
             Input::OpenDetail(job) => self.open_detail(&job, now),
             Input::CloseDetail(job) => self.close_detail(&job, now),
             Input::ServerDate(date) => self.server_clock.dated(date, now),
-            Input::Send(outgoing) => self.say(outgoing, now),
             Input::Logs(job, from) => self.look_at_log(&job, from, now),
             Input::ReadLog(job) => self.read_log(&job, now),
             Input::CloseLog(job) => self.close_log(&job),
             Input::Act(id, action) => self.act(id, action, now),
             Input::Opened(socket) => self.opened(socket, now),
             Input::OpenFailed(socket, failure) => self.open_failed(socket, &failure, now),
-            Input::Frame(socket, frame) => self.frame(socket, &frame, now),
             Input::Frames(socket, frames) => {
                 for frame in &frames {
                     self.frame(socket, frame, now);
@@ -294,7 +288,7 @@ impl Supervisor {
         if self.running && self.jobs.deadline().is_some_and(|at| at <= now.mono) {
             let hearing = self.live().is_some() || self.api == Api::Answers;
             let changes = self.jobs.expire(hearing, now);
-            self.changes(changes, now);
+            self.apply_changes(changes, now);
         }
         self.launch(now);
         self.launch_logs(now);
@@ -374,8 +368,8 @@ impl Supervisor {
     pub fn load(&self) -> Load {
         let (topics, requests, waiting) = self.polling.sizes();
         Load {
-            outbox: self.outbox.len(),
-            unsent: self.pace.len(),
+            history: self.send_queue.history_len(),
+            unsent: self.send_queue.len(),
             discovered: self.topics.discovered_len(),
             topics,
             requests,
@@ -424,8 +418,8 @@ impl Supervisor {
             Timer::Heartbeat => self.beat(now),
             Timer::Idle => self.became_idle(now),
             Timer::Sweep => self.look_up_unheard(now),
-            Timer::Pace => self.speak(now),
-            Timer::Confirmation => self.miss_confirmations(now),
+            Timer::Send => self.send_waiting(now),
+            Timer::Confirmation => self.report_unconfirmed(now),
             Timer::Refresh => {}
         }
     }
@@ -513,154 +507,6 @@ impl Supervisor {
             self.fetch_everything(now);
         }
         self.open(now);
-    }
-
-    fn watch(&mut self, topic: Topic, now: Now) {
-        if let Some(reason) = self.dialect.why_unsupported(&topic) {
-            self.tell_unwatchable(Some(&topic), &reason);
-        }
-        self.topics.watch(topic.clone());
-        if let Topic::Job(id) = &topic {
-            self.jobs.pin(id, true);
-        }
-        self.polling.add(&topic);
-        self.polling.renew(&topic, now.mono);
-        self.set_baseline();
-        self.moving = None;
-        self.stirred = Some(now.mono);
-        self.strangers.clear();
-        self.polling.schedule(&topic, Class::News, now.mono);
-        self.subscribe(topic, now);
-    }
-
-    fn unwatch(&mut self, topic: &Topic, now: Now) {
-        // Watched again, it is listed for the first time.
-        self.listed_before.remove(topic);
-        for topic in self.topics.unwatch(topic) {
-            if !self.topics.contains(&topic) {
-                self.give_up(topic, now);
-            }
-        }
-        self.set_baseline();
-        self.moving = None;
-    }
-
-    /// A topic is not watched any more, neither by the user nor as found.
-    fn give_up(&mut self, topic: Topic, now: Now) {
-        if let Topic::Job(id) = &topic {
-            self.jobs.pin(id, false);
-        }
-        self.key.give_up(&topic);
-        self.cut.remove(&topic);
-        self.out.extend(self.polling.remove(&topic).into_iter().map(Output::Abandon));
-        self.forget_unasked();
-        self.pace.confirmed(&topic);
-        self.pace.unwatch(topic);
-        self.speak(now);
-    }
-
-    fn found(&mut self, topic: Topic, parent: Option<Topic>, now: Now) {
-        if let Topic::Job(id) = &topic
-            && self.all_ended(id)
-        {
-            return;
-        }
-        let whole = self.dialect.list_is_complete();
-        let list = parent.clone().filter(|list| whole && !matches!(list, Topic::Job(_)));
-        match self.topics.find(topic.clone(), parent) {
-            Adding::Known => {}
-            Adding::Full { told: true } => {}
-            Adding::Full { told: false } => self.odd(
-                "too-many-topics",
-                format!(
-                    "More than {} jobs are under way; {topic} is not followed on its own.",
-                    topics::MAX_FOUND
-                ),
-            ),
-            Adding::New => {
-                self.polling.add(&topic);
-                match list {
-                    Some(list) => self.found_in_list(&topic, &list, now),
-                    None => self.polling.schedule_routine(&topic, now.mono),
-                }
-                self.subscribe(topic, now);
-            }
-        }
-    }
-
-    fn say(&mut self, outgoing: Outgoing, now: Now) {
-        let at_once = self.pace.free(now.mono) && self.outbox.len() == 0;
-        let refusal = match self.live().filter(|_| at_once) {
-            Some(socket) => {
-                if self.encode(socket, &outgoing, now) == 0 {
-                    self.odd("unsendable", "This kind of server has no words for that.".to_owned());
-                }
-                return;
-            }
-            None => self.outbox.push(outgoing, now.mono),
-        };
-        self.speak(now);
-        match refusal {
-            Ok(()) => {}
-            Err(Refusal::Duplicate) => {
-                self.odd("outbox", "The same is already waiting to be sent.".to_owned());
-            }
-            Err(Refusal::Full) => self.odd(
-                "outbox",
-                format!("{} things are already waiting to be sent.", outbox::CAPACITY),
-            ),
-        }
-    }
-
-    /// Sends what the dialect makes of `outgoing`. Answers how many frames that were.
-    fn encode(&mut self, socket: SocketId, outgoing: &Outgoing, now: Now) -> usize {
-        let frames = self.dialect.encode(outgoing);
-        let count = frames.len();
-        self.pace.count(count, now.mono);
-        self.out.extend(frames.into_iter().map(|frame| Output::Send(socket, frame)));
-        count
-    }
-
-    /// Passes on what a merge changed, and does what follows from it.
-    fn changes(&mut self, changes: Vec<Change>, now: Now) {
-        for change in changes {
-            match change {
-                Change::Job(job) => {
-                    self.log_of(&job, now);
-                    self.out.push_back(Output::Job(job));
-                }
-                Change::Transition(transition) => {
-                    let ended = self.jobs.job(&transition.job).is_some_and(|j| j.state.terminal());
-                    if ended && transition.kind == TransitionKind::Outcome {
-                        self.log_ended(&transition.job, now);
-                    }
-                    if transition.kind != TransitionKind::Discovered || !ended {
-                        self.stir(now);
-                    }
-                    for id in self.spellings(&transition.job) {
-                        let all_ended = ended && self.all_ended(&id);
-                        let own = Topic::Job(id);
-                        if all_ended {
-                            if self.topics.lose(&own) && !self.topics.contains(&own) {
-                                self.give_up(own, now);
-                            } else if self.topics.detail(&own).is_some() {
-                                // What it came to is told by a fetch of it alone.
-                                self.polling.announce(&own, now.mono);
-                            }
-                        } else if !ended && self.topics.contains(&own) {
-                            // It may have been left out when the socket began, as ended.
-                            self.polling.rouse(&own);
-                            self.subscribe(own, now);
-                        }
-                    }
-                    if !ended && self.moving.is_some_and(|(_, moving)| !moving) {
-                        self.moving = None;
-                    }
-                    self.out.push_back(Output::Transition(transition));
-                }
-                Change::Confirm(job) => self.look_up(&job, now),
-            }
-        }
     }
 
     fn odd(&mut self, kind: &'static str, text: String) {

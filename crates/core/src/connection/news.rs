@@ -10,7 +10,8 @@ use super::Supervisor;
 use super::work::Work;
 use crate::jobs::Baseline;
 use crate::model::{JobPatch, JobState, Topic};
-use crate::time::{Mono, Now};
+use crate::rate_limit::RateLimit;
+use crate::time::Now;
 
 /// How far the server's clock may lie behind what we take it for before a quick job, first seen
 /// ended, is taken for an old one.
@@ -38,12 +39,18 @@ const ODD_SPAN: std::time::Duration = std::time::Duration::from_secs(60);
 const RECENTLY: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is known of the server's clock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ServerClock {
     /// By how much it was ahead of ours at the last answers.
     ahead: Vec<SignedDuration>,
     /// When jobs of unlikely times were told.
-    odd: Vec<Mono>,
+    odd: RateLimit,
+}
+
+impl Default for ServerClock {
+    fn default() -> ServerClock {
+        ServerClock { ahead: Vec::new(), odd: RateLimit::new(ODD_JOBS, ODD_SPAN) }
+    }
 }
 
 impl ServerClock {
@@ -76,15 +83,6 @@ impl ServerClock {
         let off = there.duration_since(end).as_secs();
         let rest = off.rem_euclid(ZONE_STEP_SECS);
         off.abs() < 15 * 3600 && (rest <= ZONE_SLACK_SECS || rest >= ZONE_STEP_SECS - 5)
-    }
-
-    fn allows_odd(&mut self, now: Mono) -> bool {
-        self.odd.retain(|at| now.since(*at) < ODD_SPAN);
-        let allowed = self.odd.len() < ODD_JOBS;
-        if allowed {
-            self.odd.push(now);
-        }
-        allowed
     }
 }
 
@@ -130,7 +128,7 @@ impl Supervisor {
         let lists = || self.topics.watched().filter(|topic| !matches!(topic, Topic::Job(_)));
         let newest = |all: &mut dyn Iterator<Item = Baseline>| all.max_by_key(|it| it.since);
         let newest_before = || newest(&mut lists().filter_map(before));
-        if let Some(parent) = self.topics.found_through(topic) {
+        if let Some(parent) = self.topics.discovered_through(topic) {
             return listed(topic).or_else(|| match parent {
                 Some(parent) => before(parent).or_else(|| first(parent)),
                 None => newest_before().or_else(|| newest(&mut lists().filter_map(first))),
@@ -180,10 +178,10 @@ impl Supervisor {
         let new = match topic {
             Some(topic) if self.topics.is_watched(topic) => fits(topic),
             // What was found shows its past at first.
-            Some(topic) if self.topics.found_through(topic).is_some() => false,
+            Some(topic) if self.topics.discovered_through(topic).is_some() => false,
             _ => lists().next().is_some() && lists().all(fits),
         };
-        new && self.server_clock.allows_odd(now.mono)
+        new && self.server_clock.odd.admits(now.mono)
     }
 
     /// For news that belong to no particular topic: since when all that is watched is listed.

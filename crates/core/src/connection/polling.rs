@@ -8,13 +8,13 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use super::FetchId;
-use super::budget::Budget;
 use super::intake::TakenIn;
 use super::shared::{Call, Shared};
 use super::work::{COLLECT, Class, Flight, LOOKS, Purpose, Round, Step, Work};
 use crate::dialect::oversized::Read;
 use crate::dialect::{Ask, FetchRequest};
 use crate::model::Topic;
+use crate::rate_limit::RequestBudget;
 use crate::server::Policy;
 use crate::time::Mono;
 
@@ -38,7 +38,7 @@ const BURST: Duration = Duration::from_secs(2);
 pub(super) struct Polling {
     /// Requests for topics that may be under way at once.
     parallel: usize,
-    budget: Budget,
+    budget: RequestBudget,
     shared: Shared,
     work: HashMap<Topic, Work>,
     /// By class, and then by time.
@@ -63,7 +63,7 @@ impl Polling {
     pub fn new(policy: &Policy) -> Polling {
         Polling {
             parallel: policy.parallel_requests.max(1),
-            budget: Budget::new(policy.requests_per_minute),
+            budget: RequestBudget::new(policy.requests_per_minute),
             shared: Shared::new(policy.poll_fast),
             work: HashMap::new(),
             due: Default::default(),

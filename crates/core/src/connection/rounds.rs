@@ -3,18 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
+use super::dispatch::Origin;
 use super::polling::take_read;
 use super::shared::Call;
 use super::status::{Api, Fault, api_fault, refusal, sentence};
 use super::verdict::{Trouble, acted, sign_in_as_unauthorized};
 use super::work::{Class, Purpose, Round, Step, Work};
-use super::{Failure, FetchId, Output, Supervisor};
+use super::{ActionId, Failure, FetchId, Output, Supervisor};
 use crate::dialect::oversized::{self, Read};
-use crate::dialect::{Action, Ask, FetchResponse, Incoming, tolerant};
-use crate::jobs::Baseline;
-use crate::model::{JobPatch, Source, Topic, Update};
+use crate::dialect::{Action, Ask, FetchRequest, FetchResponse, tolerant};
+use crate::model::{Source, Topic};
 use crate::time::{Mono, Now};
 
 /// A list tells all about a job: by itself it is fetched when no list has told of it for this long.
@@ -61,7 +59,7 @@ impl Supervisor {
                 work.news = now.mono;
                 continue;
             }
-            let found = self.topics.found_through(&topic).is_some();
+            let found = self.topics.discovered_through(&topic).is_some();
             // Lists go first, since they tell of these; then what moves.
             let later = work.by_list || (whole && found) || self.has_ended(&topic);
             let at = if later { self.later(now) } else { now.mono };
@@ -162,7 +160,7 @@ impl Supervisor {
                         let incoming = tolerant::parse(&mut *self.dialect, &flight.ask, &response);
                         let outcome = acted(&response, &incoming);
                         let about = flight.ask.topic.clone();
-                        self.answer(None, incoming, now);
+                        self.dispatch(Origin::Http(None), incoming, now);
                         // Servers announce little of what they were asked to do.
                         match about {
                             Some(topic) => self.stale(&topic, now),
@@ -178,173 +176,34 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn act(&mut self, caller: FetchId, action: Action, now: Now) {
+    pub(super) fn act(&mut self, caller: ActionId, action: Action, now: Now) {
         let ask = action.request.ask.clone();
         let id = self.polling.number(Purpose::Act(caller), ask, now.mono);
         self.out.push_back(Output::Fetch(id, action.request));
     }
 
-    /// Merges and passes on one update.
-    pub(super) fn update(
-        &mut self,
-        mut update: Update,
-        source: Source,
-        topic: Option<&Topic>,
-        now: Now,
-    ) {
-        // A snapshot over the socket belongs to the topic of the job it is about.
-        let about = match (&update, topic) {
-            (Update::Job(patch), None) if patch.snapshot => patch.parent.clone().map(Topic::Job),
-            _ => None,
-        };
-        let behind = topic.or(about.as_ref().filter(|topic| self.topics.contains(topic)));
-        let mut baseline = match behind {
-            Some(topic) => self.baseline_of(topic),
-            None => self.baseline.map(Baseline::of_this_run),
-        };
-        match update {
-            Update::Job(ref mut patch) => {
-                let Some(id) = patch.id.clone() else { return };
-                self.texts.share(&mut patch.extra);
-                if source == Source::Http && self.is_new_to_lists(patch, behind, baseline, now) {
-                    baseline = Some(Baseline::of_this_run(Timestamp::MIN));
-                }
-                // What a list shows belongs to it.
-                let listed = |topic: &Topic| {
-                    self.topics.contains(topic) && !self.topics.is_only_detail(topic)
-                };
-                let belongs = topic.is_some_and(listed) || listed(&Topic::Everything);
-                let before = self.jobs.job(&id).map(|job| belongs || self.covered(job));
-                let changes = self.jobs.apply(&update, source, baseline, now);
-                if belongs {
-                    self.strangers.remove(&id);
-                    self.changes(changes, now);
-                } else {
-                    self.admit(&id, before, changes, now);
-                }
-            }
-            Update::Gone(_) => {
-                let changes = self.jobs.apply(&update, source, baseline, now);
-                self.changes(changes, now);
-            }
-            Update::Log { job, lines } => self.pass_lines(job, lines, source, now),
-            Update::Metric(metric) => self.out.push_back(Output::Metric(metric)),
-            Update::Queue(queue) => self.out.push_back(Output::Queue(queue)),
-            Update::Notice(notice) => self.out.push_back(Output::Notice(notice)),
-            Update::NoticeRead(id) => self.out.push_back(Output::NoticeRead(id)),
+    /// Makes a further request of a topic's round, unless it has made too many.
+    pub(super) fn follow(&mut self, topic: &Topic, request: FetchRequest) {
+        if !self.polling.follow(topic, request)
+            && let Some(round) = self.polling.round(topic)
+        {
+            (round.past_cut, round.open_cut) = (true, true);
+            let pages = super::polling::MAX_PAGES;
+            round.cut_why.get_or_insert_with(|| {
+                let list = oversized::list(Some(topic));
+                format!("{list} has more than {pages} pages. Only those are read.")
+            });
         }
     }
 
-    /// Applies what the dialect made of an HTTP answer.
-    pub(super) fn answer(&mut self, topic: Option<&Topic>, incoming: Vec<Incoming>, now: Now) {
-        for item in incoming {
-            match item {
-                Incoming::Update(update) => {
-                    let Some(update) = self.identify(update, Source::Http, now) else { continue };
-                    if let (Update::Gone(_), Some(topic @ Topic::Job(_))) = (&update, topic)
-                        && let Some(round) = self.polling.round(topic)
-                    {
-                        round.gone = true;
-                    }
-                    let seen = match &update {
-                        Update::Job(patch) => patch.id.clone().map(|id| (id, newest_of(patch))),
-                        _ => None,
-                    };
-                    self.update(update, Source::Http, topic, now);
-                    if let (Some((id, newest)), Some(topic)) = (seen, topic)
-                        && let Some(round) = self.polling.round(topic)
-                    {
-                        // The store's own, so that the id of a job is there once.
-                        let id = self.jobs.job(&id).map_or(id, |job| job.id.clone());
-                        round.seen.insert(id);
-                        round.newest = round.newest.max(newest);
-                    }
-                }
-                Incoming::Partial { open, why } => {
-                    let why = why.map(|why| self.clean(&why));
-                    if let Some(round) = topic.and_then(|topic| self.polling.round(topic)) {
-                        round.past_cut = true;
-                        round.open_cut |= open;
-                        round.cut_why = why.or(round.cut_why.take());
-                    }
-                }
-                Incoming::Follow(request) => match topic {
-                    Some(topic) => {
-                        if !self.polling.follow(topic, request)
-                            && let Some(round) = self.polling.round(topic)
-                        {
-                            (round.past_cut, round.open_cut) = (true, true);
-                            let pages = super::polling::MAX_PAGES;
-                            round.cut_why.get_or_insert_with(|| {
-                                let list = oversized::list(Some(topic));
-                                format!("{list} has more than {pages} pages. Only those are read.")
-                            });
-                        }
-                    }
-                    None => self.follow_alone(request, now),
-                },
-                Incoming::Stale(topic) => self.stale(&topic, now),
-                Incoming::Soon(topic) => self.expect(&topic, now),
-                Incoming::Discovered(found) => self.found(found, topic.cloned(), now),
-                // In a round it is weighed with the other answers. Alone it says nothing of them:
-                // a log may be kept, and an action performed, by somebody else's leave.
-                Incoming::Refused(reason) => {
-                    if topic.is_none() {
-                        let reason = self.clean(&reason);
-                        self.odd("http-error", reason);
-                    }
-                }
-                Incoming::SubscriptionRejected { topic: Some(of @ Topic::Job(_)), reason }
-                    if topic == Some(&of) =>
-                {
-                    self.denied(of, &reason);
-                }
-                Incoming::SubscriptionRejected { topic, reason } => {
-                    self.unwatchable(topic, reason, now)
-                }
-                Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
-                Incoming::LogGrew(job) => self.log_grew(job.as_ref(), now),
-                // These speak of a socket, or of a log by itself.
-                Incoming::Ready
-                | Incoming::LogPart(_)
-                | Incoming::Reply(_)
-                | Incoming::Foreign(_)
-                | Incoming::RateLimited(_)
-                | Incoming::Watched(_)
-                | Incoming::Disconnected(_) => {}
-            }
+    /// Notes that the answers of a topic's round do not show all of it.
+    pub(super) fn note_partial(&mut self, topic: &Topic, open: bool, why: Option<String>) {
+        let why = why.map(|why| self.clean(&why));
+        if let Some(round) = self.polling.round(topic) {
+            round.past_cut = true;
+            round.open_cut |= open;
+            round.cut_why = why.or(round.cut_why.take());
         }
-    }
-
-    pub(super) fn unwatchable(&mut self, topic: Option<Topic>, reason: String, now: Now) {
-        self.tell_unwatchable(topic.as_ref(), &reason);
-        if let Some(topic) = topic {
-            // HTTP may still show it.
-            self.polling.schedule(&topic, Class::News, now.mono);
-            self.topics.refuse(topic);
-        }
-    }
-
-    /// The API does not show a job to whoever asks. There is no other way to ask it.
-    fn denied(&mut self, topic: Topic, reason: &str) {
-        let known = self.polling.work(&topic).is_some_and(|work| work.denied);
-        if !known {
-            self.tell_unwatchable(Some(&topic), reason);
-        }
-        let reason = self.clean(reason);
-        if let Some(round) = self.polling.round(&topic) {
-            round.denied = Some(reason);
-        }
-        self.topics.refuse(topic);
-    }
-
-    pub(super) fn tell_unwatchable(&mut self, topic: Option<&Topic>, reason: &str) {
-        let text = match topic {
-            Some(topic) => format!("The server does not let us watch {topic}: {reason}"),
-            None => format!("The server does not let us watch something: {reason}"),
-        };
-        let text = self.clean(&text);
-        self.odd("refused-subscription", text);
     }
 
     /// What one answer says about the API and the key.
@@ -562,7 +421,7 @@ impl Supervisor {
             let Some(work) = self.polling.work(&topic) else { continue };
             // One that the user watches is fetched once by itself, which lists it.
             let owed = work.listed.is_none() && self.topics.is_watched(&topic);
-            if !owed && !self.topics.is_refused(&topic) {
+            if !owed && !self.topics.is_rejected(&topic) {
                 self.polling.told_by_list(&topic, round.begun, until);
                 self.key.give_up(&topic);
             }
@@ -571,7 +430,7 @@ impl Supervisor {
 
     /// A topic was found in a list that tells all about its job. What happens before it is
     /// subscribed is told by nothing but the list: it is read once more, for all that were found.
-    pub(super) fn found_in_list(&mut self, topic: &Topic, list: &Topic, now: Now) {
+    pub(super) fn discovered_in_list(&mut self, topic: &Topic, list: &Topic, now: Now) {
         self.polling.told_by_list(topic, now.mono, now.mono.after(TOLD_FOR));
         if self.live().is_some() {
             self.polling.announce(list, now.mono);
@@ -593,10 +452,4 @@ impl Supervisor {
         let abandoned = self.polling.abandon_rounds();
         self.out.extend(abandoned.into_iter().map(Output::Abandon));
     }
-}
-
-/// The newest moment that a job names, by the server's clock.
-fn newest_of(patch: &JobPatch) -> Option<Timestamp> {
-    let times = [patch.created_at, patch.started_at, patch.finished_at, patch.at];
-    times.into_iter().flatten().max()
 }

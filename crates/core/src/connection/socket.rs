@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use super::dispatch::Origin;
 use super::heartbeat::{Beat, Heartbeat};
 use super::status::{Api, Fault};
-use super::subscriptions::asks_for_less;
 use super::{Failure, Output, Remedy, SocketId, Supervisor, Timer, status};
-use crate::dialect::{Frame, Incoming, Keepalive, Outgoing, tolerant};
-use crate::model::Source;
+use crate::dialect::{Frame, Keepalive, Outgoing, tolerant};
 use crate::redact::Redactor;
 use crate::time::Now;
 
@@ -43,14 +42,6 @@ impl Supervisor {
         }
     }
 
-    /// The socket a report must be about; late reports of an earlier one are harmless.
-    fn current(&self) -> Option<SocketId> {
-        match self.phase {
-            Phase::Down | Phase::Waiting => None,
-            Phase::Opening(socket) | Phase::Handshake(socket) | Phase::Live(socket) => Some(socket),
-        }
-    }
-
     pub(super) fn open(&mut self, now: Now) {
         self.drop_socket();
         self.wished = None;
@@ -73,7 +64,7 @@ impl Supervisor {
 
     /// Closes the socket, if there is one, and stops everything that belongs to it.
     pub(super) fn drop_socket(&mut self) {
-        if let Some(socket) = self.current() {
+        if let Some(socket) = self.phase.socket() {
             self.out.push_back(Output::Close(socket));
         }
         self.phase = Phase::Waiting;
@@ -88,12 +79,12 @@ impl Supervisor {
             Timer::Retry,
             Timer::Heartbeat,
             Timer::Idle,
-            Timer::Pace,
+            Timer::Send,
             Timer::Confirmation,
         ] {
             self.timers.clear(timer);
         }
-        self.pace.reset();
+        self.send_queue.reset();
         self.idle = false;
     }
 
@@ -105,9 +96,9 @@ impl Supervisor {
         self.foreign = false;
         self.timers.clear(Timer::Opening);
         self.timers.set(Timer::Handshake, now.mono.after(self.policy.handshake_timeout));
-        self.topics.forget_refusals();
+        self.topics.forget_rejections();
         let incoming = self.dialect.opened();
-        self.incoming(socket, incoming, now);
+        self.dispatch(Origin::Socket(socket), incoming, now);
     }
 
     pub(super) fn open_failed(&mut self, socket: SocketId, failure: &Failure, now: Now) {
@@ -133,7 +124,7 @@ impl Supervisor {
     }
 
     pub(super) fn frame(&mut self, socket: SocketId, frame: &Frame, now: Now) {
-        if self.current() != Some(socket) || matches!(self.phase, Phase::Opening(_)) {
+        if self.phase.socket() != Some(socket) || matches!(self.phase, Phase::Opening(_)) {
             return;
         }
         self.last_received = Some(now.wall);
@@ -142,11 +133,11 @@ impl Supervisor {
             self.rearm(now);
         }
         let incoming = tolerant::decode(&mut *self.dialect, frame);
-        self.incoming(socket, incoming, now);
+        self.dispatch(Origin::Socket(socket), incoming, now);
     }
 
     pub(super) fn closed(&mut self, socket: SocketId, reason: &str, now: Now) {
-        if self.current() != Some(socket) {
+        if self.phase.socket() != Some(socket) {
             return;
         }
         self.phase = Phase::Waiting;
@@ -158,53 +149,7 @@ impl Supervisor {
         self.lost(reason, None, now);
     }
 
-    /// Applies what the dialect made of something that came over the socket.
-    fn incoming(&mut self, socket: SocketId, incoming: Vec<Incoming>, now: Now) {
-        for item in incoming {
-            // Any item may have ended this socket.
-            if self.current() != Some(socket) {
-                return;
-            }
-            match item {
-                Incoming::Ready => self.ready(socket, now),
-                Incoming::Reply(frame) => self.send(socket, frame, now),
-                Incoming::Refused(words) => self.refuse(&words, None, now),
-                Incoming::Foreign(reason) => self.misled(reason, now),
-                Incoming::Disconnected(reason) => self.lost(reason, None, now),
-                Incoming::Watched(topic) => self.pace.confirmed(&topic),
-                Incoming::RateLimited(words) => self.limited(&words, now),
-                Incoming::SubscriptionRejected { topic, reason } if asks_for_less(&reason) => {
-                    // It is among those that are said again.
-                    if let Some(topic) = topic {
-                        self.pace.await_confirmation(topic, now.mono);
-                    }
-                    self.limited(&reason, now);
-                }
-                Incoming::SubscriptionRejected { topic, reason } => {
-                    if let Some(topic) = &topic {
-                        self.pace.confirmed(topic);
-                    }
-                    self.unwatchable(topic, reason, now);
-                }
-                Incoming::Update(update) => {
-                    if let Some(update) = self.identify(update, Source::Socket, now) {
-                        self.update(update, Source::Socket, None, now);
-                    }
-                }
-                Incoming::Stale(topic) => self.stale(&topic, now),
-                Incoming::Soon(topic) => self.expect(&topic, now),
-                Incoming::Partial { .. } => {}
-                Incoming::Discovered(topic) => self.found(topic, None, now),
-                Incoming::Follow(request) => self.follow_alone(request, now),
-                Incoming::LogGrew(job) => self.log_grew(job.as_ref(), now),
-                // It speaks of an answer.
-                Incoming::LogPart(_) => {}
-                Incoming::Unknown(diagnostic) => self.out.push_back(Output::Diagnostic(diagnostic)),
-            }
-        }
-    }
-
-    fn ready(&mut self, socket: SocketId, now: Now) {
+    pub(super) fn ready(&mut self, socket: SocketId, now: Now) {
         if self.phase != Phase::Handshake(socket) {
             return;
         }
@@ -228,15 +173,24 @@ impl Supervisor {
         let topics: Vec<_> =
             self.topics.all().filter(|topic| !self.has_ended(topic)).cloned().collect();
         for topic in topics {
-            self.pace.watch(topic);
+            self.send_queue.watch(topic);
         }
-        self.speak(now);
+        self.send_waiting(now);
         self.fetch_everything(now);
     }
 
+    /// Sends what the dialect makes of `outgoing`. Answers how many frames that were.
+    pub(super) fn encode(&mut self, socket: SocketId, outgoing: &Outgoing, now: Now) -> usize {
+        let frames = self.dialect.encode(outgoing);
+        let count = frames.len();
+        self.send_queue.count(count, now.mono);
+        self.out.extend(frames.into_iter().map(|frame| Output::Send(socket, frame)));
+        count
+    }
+
     /// Sends a frame that waits for nothing.
-    fn send(&mut self, socket: SocketId, frame: Frame, now: Now) {
-        self.pace.count(1, now.mono);
+    pub(super) fn send(&mut self, socket: SocketId, frame: Frame, now: Now) {
+        self.send_queue.count(1, now.mono);
         self.out.push_back(Output::Send(socket, frame));
     }
 
@@ -318,7 +272,7 @@ impl Supervisor {
 
     /// The server does not accept us. Servers also refuse for passing reasons, such as too many
     /// sockets, so one slow retry stays, no sooner than the server wished.
-    fn refuse(&mut self, words: &str, wish: Option<Duration>, now: Now) {
+    pub(super) fn refuse(&mut self, words: &str, wish: Option<Duration>, now: Now) {
         let reason = status::refusal(words, self.dialect.has_key());
         let remedy = self.key_remedy();
         self.give_way(Fault { reason, remedy: Some(remedy) }, wish, now);
@@ -326,7 +280,7 @@ impl Supervisor {
     }
 
     /// Another kind of server answers, or this one elsewhere: only the user can change that.
-    fn misled(&mut self, reason: String, now: Now) {
+    pub(super) fn misled(&mut self, reason: String, now: Now) {
         self.give_way(Fault { reason, remedy: Some(Remedy::ChooseKind) }, None, now);
         self.refused = false;
     }
@@ -381,16 +335,6 @@ impl Supervisor {
     #[must_use]
     pub fn keepalive(&self) -> Keepalive {
         self.dialect.keepalive()
-    }
-
-    /// How long a dead socket can be called live: the heartbeat's two numbers together.
-    #[must_use]
-    pub fn heartbeat_span(&self) -> Duration {
-        match self.keepalive() {
-            Keepalive::ServerPings { interval, timeout }
-            | Keepalive::ClientPings { interval, timeout }
-            | Keepalive::WebSocketPings { interval, timeout } => interval + timeout,
-        }
     }
 
     /// The text without any secret that this server was ever given.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Supervisor, Timer};
+use super::topics::{self, Adding};
+use super::work::Class;
+use super::{Output, Supervisor, Timer};
 use crate::dialect::Outgoing;
 use crate::model::{Topic, UNCONFIRMED};
 use crate::time::Now;
@@ -11,7 +13,7 @@ use crate::time::Now;
 const CONFIRMATION: Duration = Duration::from_secs(10);
 
 /// Whether a server that refuses a subscription with these words takes it later.
-pub(super) fn asks_for_less(words: &str) -> bool {
+fn asks_for_less(words: &str) -> bool {
     let words = words.to_lowercase();
     ["rate limit", "rate_limit", "too many", "throttl", "slow down"]
         .iter()
@@ -19,52 +21,166 @@ pub(super) fn asks_for_less(words: &str) -> bool {
 }
 
 impl Supervisor {
+    pub(super) fn watch(&mut self, topic: Topic, now: Now) {
+        if let Some(reason) = self.dialect.why_unsupported(&topic) {
+            self.report_not_watchable(Some(&topic), &reason);
+        }
+        self.topics.watch(topic.clone());
+        if let Topic::Job(id) = &topic {
+            self.jobs.pin(id, true);
+        }
+        self.polling.add(&topic);
+        self.polling.renew(&topic, now.mono);
+        self.set_baseline();
+        self.moving = None;
+        self.stirred = Some(now.mono);
+        self.strangers.clear();
+        self.polling.schedule(&topic, Class::News, now.mono);
+        self.subscribe(topic, now);
+    }
+
+    pub(super) fn unwatch(&mut self, topic: &Topic, now: Now) {
+        // Watched again, it is listed for the first time.
+        self.listed_before.remove(topic);
+        for topic in self.topics.unwatch(topic) {
+            if !self.topics.contains(&topic) {
+                self.give_up(topic, now);
+            }
+        }
+        self.set_baseline();
+        self.moving = None;
+    }
+
+    /// A topic is not watched any more, neither by the user nor as found.
+    pub(super) fn give_up(&mut self, topic: Topic, now: Now) {
+        if let Topic::Job(id) = &topic {
+            self.jobs.pin(id, false);
+        }
+        self.key.give_up(&topic);
+        self.cut.remove(&topic);
+        self.out.extend(self.polling.remove(&topic).into_iter().map(Output::Abandon));
+        self.forget_unasked();
+        self.send_queue.confirmed(&topic);
+        self.send_queue.unwatch(topic);
+        self.send_waiting(now);
+    }
+
+    pub(super) fn discover(&mut self, topic: Topic, parent: Option<Topic>, now: Now) {
+        if let Topic::Job(id) = &topic
+            && self.all_ended(id)
+        {
+            return;
+        }
+        let whole = self.dialect.list_is_complete();
+        let list = parent.clone().filter(|list| whole && !matches!(list, Topic::Job(_)));
+        match self.topics.discover(topic.clone(), parent) {
+            Adding::Known => {}
+            Adding::Full { reported: true } => {}
+            Adding::Full { reported: false } => self.odd(
+                "too-many-topics",
+                format!(
+                    "More than {} jobs are under way; {topic} is not followed on its own.",
+                    topics::MAX_DISCOVERED
+                ),
+            ),
+            Adding::New => {
+                self.polling.add(&topic);
+                match list {
+                    Some(list) => self.discovered_in_list(&topic, &list, now),
+                    None => self.polling.schedule_routine(&topic, now.mono),
+                }
+                self.subscribe(topic, now);
+            }
+        }
+    }
+
+    pub(super) fn not_watchable(&mut self, topic: Option<Topic>, reason: &str, now: Now) {
+        self.report_not_watchable(topic.as_ref(), reason);
+        if let Some(topic) = topic {
+            // HTTP may still show it.
+            self.polling.schedule(&topic, Class::News, now.mono);
+            self.topics.reject(topic);
+        }
+    }
+
+    /// The API does not show a job to whoever asks. There is no other way to ask it.
+    pub(super) fn denied(&mut self, topic: Topic, reason: &str) {
+        let known = self.polling.work(&topic).is_some_and(|work| work.denied);
+        if !known {
+            self.report_not_watchable(Some(&topic), reason);
+        }
+        let reason = self.clean(reason);
+        if let Some(round) = self.polling.round(&topic) {
+            round.denied = Some(reason);
+        }
+        self.topics.reject(topic);
+    }
+
+    pub(super) fn report_not_watchable(&mut self, topic: Option<&Topic>, reason: &str) {
+        let text = match topic {
+            Some(topic) => format!("The server does not let us watch {topic}: {reason}"),
+            None => format!("The server does not let us watch something: {reason}"),
+        };
+        let text = self.clean(&text);
+        self.odd("refused-subscription", text);
+    }
+
     /// Watches a topic on the present socket, if there is one.
     pub(super) fn subscribe(&mut self, topic: Topic, now: Now) {
         if self.live().is_some() {
-            self.pace.watch(topic);
-            self.speak(now);
+            self.send_queue.watch(topic);
+            self.send_waiting(now);
         }
     }
 
     /// Says what waits to be said, as fast as the server takes it.
-    pub(super) fn speak(&mut self, now: Now) {
+    pub(super) fn send_waiting(&mut self, now: Now) {
         let Some(socket) = self.live() else { return };
-        while self.pace.free(now.mono) {
-            let outgoing = match self.pace.next() {
-                Some((topic, true)) => {
-                    let said = self.encode(socket, &Outgoing::Watch(topic.clone()), now);
-                    if said > 0 && self.dialect.confirms_subscriptions() {
-                        self.pace.await_confirmation(topic, now.mono);
-                        self.expect_confirmation();
-                    }
-                    continue;
-                }
-                Some((topic, false)) => Outgoing::Unwatch(topic),
-                None => match self.outbox.pop(now.mono) {
-                    Some(outgoing) => outgoing,
-                    None => break,
-                },
-            };
-            self.encode(socket, &outgoing, now);
+        while self.send_queue.is_free(now.mono)
+            && let Some(outgoing) = self.send_queue.next(now.mono)
+        {
+            let frames = self.encode(socket, &outgoing, now);
+            if let Outgoing::Watch(topic) = outgoing
+                && frames > 0
+                && self.dialect.confirms_subscriptions()
+            {
+                self.send_queue.await_confirmation(topic, now.mono);
+                self.expect_confirmation();
+            }
         }
-        if self.pace.is_idle() && self.outbox.len() == 0 {
-            self.timers.clear(Timer::Pace);
+        if self.send_queue.is_empty() {
+            self.timers.clear(Timer::Send);
         } else {
-            self.timers.set(Timer::Pace, self.pace.free_at());
+            self.timers.set(Timer::Send, self.send_queue.free_at());
         }
     }
 
+    /// The server rejected a subscription: for good, or until it takes more frames again.
+    pub(super) fn subscription_rejected(&mut self, topic: Option<Topic>, reason: String, now: Now) {
+        if asks_for_less(&reason) {
+            // It is among those that are sent again.
+            if let Some(topic) = topic {
+                self.send_queue.await_confirmation(topic, now.mono);
+            }
+            self.rate_limited(&reason, now);
+            return;
+        }
+        if let Some(topic) = &topic {
+            self.send_queue.confirmed(topic);
+        }
+        self.not_watchable(topic, &reason, now);
+    }
+
     pub(super) fn expect_confirmation(&mut self) {
-        match self.pace.oldest_unconfirmed() {
+        match self.send_queue.oldest_unconfirmed() {
             Some(said) => self.timers.set(Timer::Confirmation, said.after(CONFIRMATION)),
             None => self.timers.clear(Timer::Confirmation),
         }
     }
 
     /// Says which subscriptions the server has not answered.
-    pub(super) fn miss_confirmations(&mut self, now: Now) {
-        for topic in self.pace.overdue(CONFIRMATION, now.mono) {
+    pub(super) fn report_unconfirmed(&mut self, now: Now) {
+        for topic in self.send_queue.overdue(CONFIRMATION, now.mono) {
             let text = format!(
                 "The server has not confirmed the subscription to {topic} within {} s.",
                 CONFIRMATION.as_secs()
@@ -76,8 +192,8 @@ impl Supervisor {
     }
 
     /// The server takes no more frames for a moment.
-    pub(super) fn limited(&mut self, words: &str, now: Now) {
-        if self.pace.limit(now.mono) {
+    pub(super) fn rate_limited(&mut self, words: &str, now: Now) {
+        if self.send_queue.slow_down(now.mono) {
             let words = words.trim().trim_end_matches('.');
             let text = format!(
                 "The server takes fewer frames: {words}. Subscriptions it did not answer are \
@@ -87,6 +203,6 @@ impl Supervisor {
             self.odd("limited", text);
         }
         self.expect_confirmation();
-        self.speak(now);
+        self.send_waiting(now);
     }
 }

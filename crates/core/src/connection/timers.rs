@@ -20,7 +20,7 @@ pub(super) enum Timer {
     /// What no list shows is looked for.
     Sweep,
     /// Another frame may be sent.
-    Pace,
+    Send,
     /// A subscription should have been answered.
     Confirmation,
     /// `last_received` is brought up to date in the status.
@@ -37,7 +37,7 @@ const ALL: [Timer; COUNT] = [
     Timer::Heartbeat,
     Timer::Idle,
     Timer::Sweep,
-    Timer::Pace,
+    Timer::Send,
     Timer::Confirmation,
     Timer::Refresh,
 ];

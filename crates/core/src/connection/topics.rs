@@ -6,21 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{Job, Topic};
 
 /// How many topics may be found besides those the user watches.
-pub(super) const MAX_FOUND: usize = 1_000;
+pub(super) const MAX_DISCOVERED: usize = 1_000;
 
 /// Below this the next crowd is worth telling again.
-const UNCROWDED: usize = MAX_FOUND - MAX_FOUND / 10;
+const UNCROWDED: usize = MAX_DISCOVERED - MAX_DISCOVERED / 10;
 
 /// Everything that is watched.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
     watched: BTreeSet<Topic>,
     /// With the topic whose answer told of it, where that is known.
-    found: BTreeMap<Topic, Option<Topic>>,
+    discovered: BTreeMap<Topic, Option<Topic>>,
     /// Single jobs that somebody looks at, by the ids they were asked for with.
     details: BTreeMap<Topic, Detail>,
     /// Those the server would not let us watch on this socket.
-    refused: BTreeSet<Topic>,
+    rejected: BTreeSet<Topic>,
     /// There are too many, and that was said.
     crowded: bool,
 }
@@ -41,15 +41,15 @@ pub(super) enum Adding {
     New,
     /// It was watched already.
     Known,
-    /// There are too many. `told` says that this was answered before, and that their number has
+    /// There are too many. `reported` says that this was answered before, and that their number has
     /// hardly fallen since.
-    Full { told: bool },
+    Full { reported: bool },
 }
 
 impl Topics {
     /// Adds what the user watches.
     pub fn watch(&mut self, topic: Topic) {
-        self.found.remove(&topic);
+        self.discovered.remove(&topic);
         self.watched.insert(topic);
     }
 
@@ -60,18 +60,18 @@ impl Topics {
             return Vec::new();
         }
         let orphans: Vec<Topic> = self
-            .found
+            .discovered
             .iter()
             .filter(|(_, parent)| match parent {
                 Some(parent) => parent == topic,
                 None => !self.watched.iter().any(|topic| !matches!(topic, Topic::Job(_))),
             })
-            .map(|(found, _)| found.clone())
+            .map(|(discovered, _)| discovered.clone())
             .collect();
-        for found in &orphans {
-            self.found.remove(found);
+        for orphan in &orphans {
+            self.discovered.remove(orphan);
         }
-        self.refused.remove(topic);
+        self.rejected.remove(topic);
         std::iter::once(topic.clone()).chain(orphans).collect()
     }
 
@@ -98,60 +98,60 @@ impl Topics {
     pub fn is_only_detail(&self, topic: &Topic) -> bool {
         self.details.contains_key(topic)
             && !self.watched.contains(topic)
-            && !self.found.contains_key(topic)
+            && !self.discovered.contains_key(topic)
     }
 
-    pub fn find(&mut self, topic: Topic, parent: Option<Topic>) -> Adding {
-        if self.watched.contains(&topic) || self.found.contains_key(&topic) {
+    pub fn discover(&mut self, topic: Topic, parent: Option<Topic>) -> Adding {
+        if self.watched.contains(&topic) || self.discovered.contains_key(&topic) {
             return Adding::Known;
         }
-        if self.found.len() >= MAX_FOUND {
-            return Adding::Full { told: std::mem::replace(&mut self.crowded, true) };
+        if self.discovered.len() >= MAX_DISCOVERED {
+            return Adding::Full { reported: std::mem::replace(&mut self.crowded, true) };
         }
         self.thin();
         // What was found through a found topic belongs to the one the user watches.
         let parent = match parent {
             Some(parent) if !self.watched.contains(&parent) => {
-                self.found.get(&parent).cloned().flatten()
+                self.discovered.get(&parent).cloned().flatten()
             }
             parent => parent,
         };
-        self.found.insert(topic, parent);
+        self.discovered.insert(topic, parent);
         Adding::New
     }
 
     /// A found topic has served its purpose. Answers whether there was one.
-    pub fn lose(&mut self, topic: &Topic) -> bool {
-        self.refused.remove(topic);
-        let lost = self.found.remove(topic).is_some();
+    pub fn forget_discovered(&mut self, topic: &Topic) -> bool {
+        self.rejected.remove(topic);
+        let lost = self.discovered.remove(topic).is_some();
         self.thin();
         lost
     }
 
     /// The crowd may have thinned.
     fn thin(&mut self) {
-        self.crowded &= self.found.len() >= UNCROWDED;
+        self.crowded &= self.discovered.len() >= UNCROWDED;
     }
 
     /// The server does not let us watch this on this socket; it must be polled.
-    pub fn refuse(&mut self, topic: Topic) {
+    pub fn reject(&mut self, topic: Topic) {
         if self.contains(&topic) {
-            self.refused.insert(topic);
+            self.rejected.insert(topic);
         }
     }
 
-    pub fn is_refused(&self, topic: &Topic) -> bool {
-        self.refused.contains(topic)
+    pub fn is_rejected(&self, topic: &Topic) -> bool {
+        self.rejected.contains(topic)
     }
 
     /// A new socket: refusals of the old one mean nothing.
-    pub fn forget_refusals(&mut self) {
-        self.refused.clear();
+    pub fn forget_rejections(&mut self) {
+        self.rejected.clear();
     }
 
     pub fn contains(&self, topic: &Topic) -> bool {
         self.watched.contains(topic)
-            || self.found.contains_key(topic)
+            || self.discovered.contains_key(topic)
             || self.details.contains_key(topic)
     }
 
@@ -159,9 +159,9 @@ impl Topics {
         self.watched.contains(topic)
     }
 
-    /// For a found topic, the one through which it was found, where that is known.
-    pub fn found_through(&self, topic: &Topic) -> Option<Option<&Topic>> {
-        self.found.get(topic).map(Option::as_ref)
+    /// For a found topic, the one through which it was discovered, where that is known.
+    pub fn discovered_through(&self, topic: &Topic) -> Option<Option<&Topic>> {
+        self.discovered.get(topic).map(Option::as_ref)
     }
 
     /// What the user watches.
@@ -172,11 +172,11 @@ impl Topics {
     /// Everything that is watched, found or looked at.
     pub fn all(&self) -> impl Iterator<Item = &Topic> {
         let details = self.details.keys().filter(|topic| self.is_only_detail(topic));
-        self.watched.iter().chain(self.found.keys()).chain(details)
+        self.watched.iter().chain(self.discovered.keys()).chain(details)
     }
 
     pub fn discovered_len(&self) -> usize {
-        self.found.len()
+        self.discovered.len()
     }
 
     /// The topics that a job belongs to, or may belong to where it does not say. `holds` answers
@@ -200,7 +200,8 @@ impl Topics {
 
     /// Whether there is any but those that are looked at.
     pub fn covers_for_good(&self, job: &Job, holds: impl Fn(&Topic) -> bool) -> bool {
-        let kept = |topic: &Topic| self.watched.contains(topic) || self.found.contains_key(topic);
+        let kept =
+            |topic: &Topic| self.watched.contains(topic) || self.discovered.contains_key(topic);
         job_topics(job).any(|topic| kept(&topic)) || self.watched.iter().any(holds)
     }
 
@@ -233,9 +234,9 @@ mod tests {
         let queue = Topic::Queue("mail".to_owned());
         topics.watch(queue.clone());
         topics.watch(job("7"));
-        assert_eq!(topics.find(job("1"), Some(queue.clone())), Adding::New);
-        assert_eq!(topics.find(job("2"), Some(job("1"))), Adding::New);
-        assert_eq!(topics.find(job("7"), Some(queue.clone())), Adding::Known);
+        assert_eq!(topics.discover(job("1"), Some(queue.clone())), Adding::New);
+        assert_eq!(topics.discover(job("2"), Some(job("1"))), Adding::New);
+        assert_eq!(topics.discover(job("7"), Some(queue.clone())), Adding::Known);
         assert_eq!(topics.unwatch(&queue), [queue, job("1"), job("2")]);
         assert_eq!(topics.all().cloned().collect::<Vec<_>>(), [job("7")]);
     }
@@ -244,12 +245,12 @@ mod tests {
     fn found_topics_are_bounded() {
         let mut topics = Topics::default();
         topics.watch(Topic::Everything);
-        for index in 0..MAX_FOUND {
-            assert_eq!(topics.find(job(&index.to_string()), None), Adding::New);
+        for index in 0..MAX_DISCOVERED {
+            assert_eq!(topics.discover(job(&index.to_string()), None), Adding::New);
         }
-        assert_eq!(topics.find(job("more"), None), Adding::Full { told: false });
-        assert!(topics.lose(&job("0")));
-        assert_eq!(topics.find(job("more"), None), Adding::New);
+        assert_eq!(topics.discover(job("more"), None), Adding::Full { reported: false });
+        assert!(topics.forget_discovered(&job("0")));
+        assert_eq!(topics.discover(job("more"), None), Adding::New);
     }
 
     #[test]
@@ -257,19 +258,19 @@ mod tests {
         let mut topics = Topics::default();
         topics.watch(Topic::Everything);
         let crowd = |topics: &mut Topics| {
-            for index in 0..MAX_FOUND {
-                topics.find(job(&index.to_string()), None);
+            for index in 0..MAX_DISCOVERED {
+                topics.discover(job(&index.to_string()), None);
             }
         };
         crowd(&mut topics);
-        assert_eq!(topics.find(job("more"), None), Adding::Full { told: false });
-        topics.lose(&job("0"));
+        assert_eq!(topics.discover(job("more"), None), Adding::Full { reported: false });
+        topics.forget_discovered(&job("0"));
         crowd(&mut topics);
-        assert_eq!(topics.find(job("more"), None), Adding::Full { told: true });
-        for index in 0..MAX_FOUND / 2 {
-            topics.lose(&job(&index.to_string()));
+        assert_eq!(topics.discover(job("more"), None), Adding::Full { reported: true });
+        for index in 0..MAX_DISCOVERED / 2 {
+            topics.forget_discovered(&job(&index.to_string()));
         }
         crowd(&mut topics);
-        assert_eq!(topics.find(job("more"), None), Adding::Full { told: false });
+        assert_eq!(topics.discover(job("more"), None), Adding::Full { reported: false });
     }
 }

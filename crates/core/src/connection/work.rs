@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::FetchId;
+use super::ActionId;
 use super::intake::TakenIn;
 use super::shared::Call;
 use super::status::Fault;
@@ -57,7 +57,7 @@ pub(super) enum Purpose {
     /// What the socket announced, beside all topics.
     Alone,
     /// An action, with the id its answer is expected under.
-    Act(FetchId),
+    Act(ActionId),
 }
 
 /// A request under way.

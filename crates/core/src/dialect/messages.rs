@@ -41,8 +41,6 @@ pub enum Outgoing {
     Ping,
     /// Ask for a job's earlier log lines.
     History(JobId),
-    /// Any text, as typed by the user.
-    Send(String),
 }
 
 /// How the link proves that it is alive. Any frame counts as proof.

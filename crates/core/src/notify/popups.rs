@@ -9,13 +9,13 @@
 mod group;
 mod text;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use group::{Group, GroupKind, REPORTED, group_kind, of_connection};
 
 use super::{Notice, Tone};
 use crate::model::JobId;
+use crate::rate_limit::RateLimit;
 use crate::server::ServerId;
 use crate::time::Mono;
 
@@ -53,15 +53,25 @@ pub struct Popup {
 }
 
 /// Decides which popups are shown, and when.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Popups {
     groups: Vec<Group>,
-    /// When the last few were shown.
-    recent: VecDeque<Mono>,
+    limit: RateLimit,
     /// Popups that an earlier run left on the screen; nothing else is known of them.
     strangers: Vec<u64>,
     /// Popups whose notices another one shows by now.
     superseded: Vec<u64>,
+}
+
+impl Default for Popups {
+    fn default() -> Popups {
+        Popups {
+            groups: Vec::new(),
+            limit: RateLimit::new(MOST, WINDOW),
+            strangers: Vec::new(),
+            superseded: Vec::new(),
+        }
+    }
 }
 
 /// A notice's number as a popup's. Preliminary numbers, which are negative, have a range of their
@@ -185,7 +195,7 @@ impl Popups {
         let (_, at) = best.min()?;
         let (at, withdraw) = self.make_room(at);
         let notice = self.message(at);
-        self.recent.push_back(now);
+        self.limit.count(now);
         let group = &mut self.groups[at];
         group.shown = Some(now);
         group.stands = true;
@@ -226,11 +236,11 @@ impl Popups {
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
         let due = self.groups.iter().filter_map(Group::due).min()?;
-        if self.recent.len() < MOST {
-            let last = self.recent.len() + 1 == MOST;
-            return Some(if last && self.fresh() > 0 { due.after(COMPANY) } else { due });
-        }
-        self.recent.get(self.recent.len() - MOST).map(|oldest| due.max(oldest.after(WINDOW)))
+        Some(match self.limit.left_at_least() {
+            0 => due.max(self.limit.free_at()),
+            1 if self.fresh() > 0 => due.after(COMPANY),
+            _ => due,
+        })
     }
 
     /// The user looks at a job: returns the popup that is about it alone, to be withdrawn, and the
@@ -256,10 +266,7 @@ impl Popups {
 
     /// How many popups may still be shown now, if any.
     fn left(&mut self, now: Mono) -> Option<usize> {
-        while self.recent.front().is_some_and(|at| now.since(*at) >= WINDOW) {
-            self.recent.pop_front();
-        }
-        MOST.checked_sub(self.recent.len()).filter(|left| *left > 0)
+        Some(self.limit.left(now)).filter(|left| *left > 0)
     }
 
     fn fresh(&self) -> usize {

@@ -80,7 +80,7 @@ impl Bench {
     /// A text frame arrives on the newest socket.
     pub fn text(&mut self, text: &str) {
         let socket = self.last_open().expect("a socket");
-        self.input(Input::Frame(socket, Frame::Text(text.to_owned())));
+        self.input(Input::Frames(socket, vec![Frame::Text(text.to_owned())]));
     }
 
     pub fn close(&mut self, reason: &str) {

@@ -155,7 +155,6 @@ impl Dialect for Plain {
             Outgoing::Watch(topic) => format!("watch {topic}"),
             Outgoing::Unwatch(topic) => format!("unwatch {topic}"),
             Outgoing::Ping => "ping".to_owned(),
-            Outgoing::Send(text) => text.clone(),
             Outgoing::History(id) => format!("history {id}"),
         };
         vec![Frame::Text(text)]

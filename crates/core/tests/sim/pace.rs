@@ -182,7 +182,7 @@ impl Stage {
                 self.input(Input::Fetched(id, Ok(response), None));
             } else if let Some((_, frame)) = self.frames.pop_front_if(|(at, _)| *at <= self.time) {
                 if let Some(socket) = self.open {
-                    self.input(Input::Frame(socket, frame));
+                    self.input(Input::Frames(socket, vec![frame]));
                 }
             } else {
                 self.input(Input::Tick);

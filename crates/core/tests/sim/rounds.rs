@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use jobwatch_core::connection::{ConnectionState, Failure, FetchId, Input, Output, Remedy};
+use jobwatch_core::connection::{
+    ActionId, ConnectionState, Failure, FetchId, Input, Output, Remedy,
+};
 use jobwatch_core::dialect::LogFrom;
 use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::{JobState, Topic};
@@ -544,16 +546,16 @@ fn an_action_is_answered_in_the_servers_words_and_its_job_fetched() {
     let job = bench.machine.job_store().job(&"1".into()).expect("known").clone();
     let action = bench.machine.actions(&job).remove(0);
     let from = bench.requests.len();
-    bench.input(Input::Act(FetchId(1), action.clone()));
+    bench.input(Input::Act(ActionId(1), action.clone()));
     bench.web = Web::Status(500);
-    bench.input(Input::Act(FetchId(2), action));
+    bench.input(Input::Act(ActionId(2), action));
     let acted = |(_, output): &(u64, Output)| match output {
         Output::Acted(id, result) => Some((*id, result.clone())),
         _ => None,
     };
     let acted: Vec<_> = bench.outputs.iter().filter_map(acted).collect();
-    assert_eq!(acted[0], (FetchId(1), Ok(())));
-    assert_eq!(acted[1], (FetchId(2), Err("HTTP 500".to_owned())));
+    assert_eq!(acted[0], (ActionId(1), Ok(())));
+    assert_eq!(acted[1], (ActionId(2), Err("HTTP 500".to_owned())));
     bench.secs(1);
     assert!(bench.asked(from).contains(&"job job:1".to_owned()));
 }
@@ -621,7 +623,7 @@ fn an_action_waits_for_no_budget() {
     let job = bench.machine.job_store().job(&"1".into()).expect("known").clone();
     let action = bench.machine.actions(&job).remove(0);
     let from = bench.requests.len();
-    bench.input(Input::Act(FetchId(1), action));
+    bench.input(Input::Act(ActionId(1), action));
     assert_eq!(bench.asked(from), ["cancel job:1"]);
 }
 

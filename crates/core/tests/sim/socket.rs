@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobwatch_core::connection::{ConnectionState, Failure, Input, Output, Remedy, SocketId};
-use jobwatch_core::dialect::{Frame, Keepalive, Outgoing};
+use jobwatch_core::dialect::{Frame, Keepalive, LogFrom};
 use jobwatch_core::model::{Source, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::Policy;
@@ -87,7 +87,7 @@ fn after_a_close_late_reports_of_the_old_link_change_nothing() {
     let old = bench.last_open().expect("a socket");
     bench.secs(31);
     let outputs = bench.outputs.len();
-    bench.input(Input::Frame(old, Frame::Text("job id=1 state=running".to_owned())));
+    bench.input(Input::Frames(old, vec![Frame::Text("job id=1 state=running".to_owned())]));
     bench.input(Input::Closed(old, "reset".to_owned()));
     bench.input(Input::Opened(old));
     bench.input(Input::OpenFailed(old, http(401)));
@@ -381,29 +381,20 @@ fn a_clock_that_goes_backwards_changes_nothing() {
 }
 
 #[test]
-fn what_was_said_while_there_was_no_link_is_said_after_the_greeting_unless_it_is_old() {
-    let mut bench = Bench::new(Manner::default());
-    bench.input(Input::Watch(Topic::Everything));
-    bench.input(Input::Start);
-    bench.input(Input::Send(Outgoing::Send("old".to_owned())));
-    bench.secs(12);
-    bench.input(Input::Send(Outgoing::Send("new".to_owned())));
-    bench.input(Input::Send(Outgoing::Send("new".to_owned())));
-    for _ in 0..80 {
-        bench.input(Input::Send(Outgoing::Send(format!("{:?}", bench.machine.load()))));
+fn a_request_for_the_history_of_a_log_waits_for_its_turn_and_is_sent_once() {
+    let policy = Policy { frames_per_second: Some(10), ..Policy::default() };
+    let mut bench = Bench::live(Manner { policy, ..Manner::default() });
+    bench.text("job id=1 state=running");
+    for index in 0..20 {
+        bench.input(Input::Watch(Topic::Job(index.to_string().into())));
     }
-    assert!(bench.machine.load().outbox <= 64);
-    assert_eq!(bench.diagnostics().first(), Some(&"outbox"));
-    bench.secs(50);
-    while bench.status().state != ConnectionState::Live {
-        bench.secs(1);
-        if bench.opens().len() > 1 {
-            bench.connect();
-        }
-    }
+    bench.input(Input::Logs("1".into(), LogFrom::Known));
+    bench.input(Input::Logs("1".into(), LogFrom::Known));
+    assert_eq!(bench.machine.load().history, 1);
+    bench.secs(4);
     let sent = bench.sent();
-    assert_eq!(sent[..2], ["hello", "watch all"]);
-    assert!(!sent.contains(&"old".to_owned()));
+    assert_eq!(sent.iter().filter(|frame| *frame == "history 1").count(), 1);
+    assert_eq!(sent.last().map(String::as_str), Some("history 1"), "subscriptions go first");
 }
 
 #[test]
@@ -444,7 +435,6 @@ fn what_is_watched_is_said_no_faster_than_the_server_takes_it() {
     bench.input(Input::Start);
     bench.connect();
     assert_eq!(bench.sent().len(), 10, "the greeting counts");
-    bench.input(Input::Send(Outgoing::Send("typed".to_owned())));
     bench.input(Input::Unwatch(Topic::Job("44".into())));
     bench.secs(6);
     let sent: Vec<u64> = bench
@@ -453,13 +443,12 @@ fn what_is_watched_is_said_no_faster_than_the_server_takes_it() {
         .filter(|(_, output)| matches!(output, Output::Send(..)))
         .map(|(at, _)| *at)
         .collect();
-    assert_eq!(sent.len(), 1 + 44 + 1);
+    assert_eq!(sent.len(), 1 + 44);
     for (index, first) in sent.iter().enumerate() {
         let within = sent[index..].iter().take_while(|at| **at < first + 1_000).count();
         assert!(within <= 10, "{within} frames within a second");
     }
     let said = bench.sent();
-    assert_eq!(said.last().map(String::as_str), Some("typed"));
     assert!(!said.iter().any(|text| text.ends_with("watch job:44")), "given up before it was said");
     // Nothing is left over for the next socket.
     bench.close("reset");

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use jobwatch_core::connection::{
     ConnectionState, Failure, FetchId, Input, Output, SocketId, Supervisor,
 };
-use jobwatch_core::dialect::{Ask, Frame, Keepalive, LogFrom, Outgoing};
+use jobwatch_core::dialect::{Ask, Frame, Keepalive, LogFrom};
 use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::Policy;
@@ -208,7 +208,11 @@ impl World {
         let pace = policy.frames_per_second;
         let budget = policy.requests_per_minute;
         let mut machine = Supervisor::new(Box::new(Plain::new(manner)), policy, seed, now);
-        let heartbeat = machine.heartbeat_span();
+        let heartbeat = match machine.keepalive() {
+            Keepalive::ServerPings { interval, timeout }
+            | Keepalive::ClientPings { interval, timeout }
+            | Keepalive::WebSocketPings { interval, timeout } => interval + timeout,
+        };
         for job in server.remembered(&mut rng) {
             machine.remember(job);
         }
@@ -350,10 +354,7 @@ impl World {
                     {
                         frames.push(next);
                     }
-                    self.input(match frames.len() {
-                        1 => Input::Frame(socket, frames.remove(0)),
-                        _ => Input::Frames(socket, frames),
-                    })?;
+                    self.input(Input::Frames(socket, frames))?;
                 }
             }
             Event::ToServer(socket, frame) => self.server_hears(socket, &frame),
@@ -495,7 +496,7 @@ impl World {
             }
             6 => {
                 for index in 0..100 {
-                    self.input(Input::Send(Outgoing::Send(format!("say {index}"))))?;
+                    self.input(Input::Logs(index.to_string().into(), LogFrom::Known))?;
                 }
                 Ok(())
             }
@@ -755,7 +756,7 @@ impl World {
     /// What must hold at every moment.
     fn check(&self) -> Result<(), String> {
         let load = self.machine.load();
-        let bounded = load.outbox <= 64
+        let bounded = load.history <= 64
             && load.unsent <= 600
             && load.discovered <= 1_000
             && load.lookups <= 256

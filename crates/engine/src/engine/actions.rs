@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobwatch_core::connection::FetchId;
+use jobwatch_core::connection::ActionId;
 use jobwatch_core::model::{Job, JobId};
 use jobwatch_core::time::{Mono, Now};
 use tokio::sync::oneshot;
 
 use crate::api::{ActionKind, AskedState, AskedView, ErrorCode, UserError};
 
-/// They are numbered from here on, out of the way of the supervisor's own requests.
-const FIRST: u64 = 1 << 63;
 /// An action that was not answered by then has failed for the user.
 const TIMEOUT: Duration = Duration::from_secs(75);
 
@@ -26,7 +24,7 @@ const MAX_SHOWN: usize = 512;
 /// Who waits for what, and what was asked lately.
 #[derive(Default)]
 pub(super) struct Actions {
-    waiting: HashMap<FetchId, Waiting>,
+    waiting: HashMap<ActionId, Waiting>,
     asked: u64,
     lately: HashMap<JobId, Lately>,
 }
@@ -56,8 +54,8 @@ impl Actions {
         action: ActionKind,
         answer: Answer,
         now: Now,
-    ) -> FetchId {
-        let id = FetchId(FIRST + self.asked);
+    ) -> ActionId {
+        let id = ActionId(self.asked);
         self.asked += 1;
         self.waiting.insert(id, Waiting { since: now.mono, job: job.id.clone(), answer });
         if self.lately.len() >= MAX_SHOWN {
@@ -76,7 +74,11 @@ impl Actions {
     }
 
     /// Passes an answer on; answers which job it is about.
-    pub(super) fn answered(&mut self, id: FetchId, result: Result<(), UserError>) -> Option<JobId> {
+    pub(super) fn answered(
+        &mut self,
+        id: ActionId,
+        result: Result<(), UserError>,
+    ) -> Option<JobId> {
         let waiting = self.waiting.remove(&id)?;
         self.settle(&waiting.job, result.as_ref().err());
         let _ = waiting.answer.send(result);
@@ -123,7 +125,7 @@ impl Actions {
     /// jobs of which that changes what is shown.
     pub(super) fn give_up(&mut self, now: Mono) -> Vec<JobId> {
         let mut changed = Vec::new();
-        let late = |_: &FetchId, waiting: &mut Waiting| now.since(waiting.since) >= TIMEOUT;
+        let late = |_: &ActionId, waiting: &mut Waiting| now.since(waiting.since) >= TIMEOUT;
         for (_, waiting) in self.waiting.extract_if(late).collect::<Vec<_>>() {
             let message =
                 "The server did not answer in time, so it is not known whether it did this.";

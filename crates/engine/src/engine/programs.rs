@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jobwatch_core::model::Job;
 use jobwatch_core::notify::{Notice, PendingRun};
-use jobwatch_core::time::Mono;
+use jobwatch_core::rate_limit::RateLimit;
 use serde_json::json;
 
 use super::draft_fields::invalid;
@@ -24,24 +24,17 @@ const AT_ONCE: usize = 4;
 const TRY_LIMIT: Duration = Duration::from_secs(10);
 
 /// What runs, what waits, and what ran lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Programs {
-    recent: VecDeque<Mono>,
+    limit: RateLimit,
     running: usize,
     waiting: VecDeque<(i64, Program, ProgramInput)>,
 }
 
-impl Programs {
-    /// Whether one more may run now.
-    fn admits(&mut self, now: Mono) -> bool {
-        while self.recent.front().is_some_and(|at| now.since(*at) >= WINDOW) {
-            self.recent.pop_front();
-        }
-        let admits = self.recent.len() < MOST;
-        if admits {
-            self.recent.push_back(now);
-        }
-        admits
+impl Default for Programs {
+    fn default() -> Programs {
+        let limit = RateLimit::new(MOST, WINDOW);
+        Programs { limit, running: 0, waiting: VecDeque::new() }
     }
 }
 
@@ -91,7 +84,7 @@ impl State {
             let post = of.actions.post.as_ref().and_then(|url| url.parse().ok());
             let input = input_of(notice, &of.rule, server_name, job.as_deref());
             for program in programs_of(&of.actions.run, post) {
-                if self.programs.admits(now) {
+                if self.programs.limit.admits(now) {
                     self.programs.waiting.push_back((*id, program, input.clone()));
                 } else {
                     let words = format!(
@@ -156,14 +149,16 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use jobwatch_core::time::Mono;
+
     use super::*;
 
     #[test]
     fn no_more_is_done_in_a_minute_than_there_is_a_limit_to() {
         let mut programs = Programs::default();
-        let admitted = (0..100).filter(|n| programs.admits(Mono(n * 100))).count();
+        let admitted = (0..100).filter(|n| programs.limit.admits(Mono(n * 100))).count();
         assert_eq!(admitted, MOST);
-        assert!(!programs.admits(Mono(59_999)));
-        assert!(programs.admits(Mono(60_000)));
+        assert!(!programs.limit.admits(Mono(59_999)));
+        assert!(programs.limit.admits(Mono(60_000)));
     }
 }

@@ -392,7 +392,7 @@ impl Dialect for Analyzer {
             Outgoing::Watch(topic) => (topic, true),
             Outgoing::Unwatch(topic) => (topic, false),
             Outgoing::Ping => return self.session.ping(),
-            Outgoing::History(_) | Outgoing::Send(_) => return Vec::new(),
+            Outgoing::History(_) => return Vec::new(),
         };
         if begin {
             self.watched.insert(topic.clone());

@@ -143,7 +143,7 @@ impl Dialect for BullBoard {
                 }
                 Vec::new()
             }
-            Outgoing::Ping | Outgoing::History(_) | Outgoing::Send(_) => Vec::new(),
+            Outgoing::Ping | Outgoing::History(_) => Vec::new(),
         }
     }
 

@@ -287,7 +287,6 @@ impl Dialect for Kecs {
                 let payload = json!({"taskId": task::last_segment(id.as_str())});
                 vec![self.request("request_history", payload, None)]
             }
-            Outgoing::Send(_) => Vec::new(),
         }
     }
 

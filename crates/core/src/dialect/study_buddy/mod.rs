@@ -333,7 +333,7 @@ impl Dialect for StudyBuddy {
                 self.session.emit("unsubscribe:jobs", &[&subscription(topic)])
             }
             Outgoing::Ping => self.session.ping(),
-            Outgoing::History(_) | Outgoing::Send(_) => Vec::new(),
+            Outgoing::History(_) => Vec::new(),
         }
     }
 

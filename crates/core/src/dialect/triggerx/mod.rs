@@ -240,7 +240,7 @@ impl Dialect for TriggerX {
             // The document knows no PING: a server of its time answers the WebSocket ping alone.
             Outgoing::Ping => vec![Frame::Text(r#"{"type":"PING"}"#.to_owned()), Frame::Ping],
             // Its tasks have no logs.
-            Outgoing::History(_) | Outgoing::Send(_) => Vec::new(),
+            Outgoing::History(_) => Vec::new(),
         }
     }
 
