@@ -294,7 +294,7 @@ pub struct Servers {
 /// `jobwatch demo`.
 #[derive(Debug, Group)]
 pub struct Demo {
-    /// The first of seven consecutive ports; free ports are chosen if not given
+    /// The first of eight consecutive ports; free ports are chosen if not given
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65_529))]
     pub port: Option<u16>,
 

@@ -1,5 +1,7 @@
 //! The pictures of the README, taken on the way through the main screens.
 
+use jobwatch_core::server::DialectKind;
+
 use super::journey;
 use super::support::eventually;
 use super::window::{Window, save_picture};
@@ -11,8 +13,8 @@ fn screenshots_of_the_main_screens() {
         window.find("button", "Try the demo").await;
         picture(window, "first-start").await;
         window.click("button", "Try the demo").await;
-        eventually("five servers that are live", async || {
-            (window.count("button", ", Live,").await == 5).then_some(())
+        eventually("servers that are all live", async || {
+            (window.count("button", ", Live,").await == DialectKind::ALL.len()).then_some(())
         })
         .await;
         eventually("jobs in several states", async || {

@@ -27,7 +27,7 @@ fn locked() -> Faults {
 }
 
 #[test]
-fn a_wrong_key_is_said_on_all_five_kinds_with_a_button_and_the_right_one_makes_them_live() {
+fn a_wrong_key_is_said_on_every_kind_with_a_button_and_the_right_one_makes_them_live() {
     const WRONG: &str = "not-the-right-key-91c2";
     journey("wrong-key", async |session| {
         let options = DemoOptions { life: false, ..DemoOptions::default() };
@@ -36,7 +36,9 @@ fn a_wrong_key_is_said_on_all_five_kinds_with_a_button_and_the_right_one_makes_t
         demo.control(DialectKind::Kecs).set_faults(locked());
         session.open(&[]).await;
         let window = session.window();
-        for (index, kind) in DialectKind::ALL.into_iter().enumerate() {
+        // The demo's plain server checks no key.
+        let checks = |kind: &DialectKind| *kind != DialectKind::PlainJson;
+        for (index, kind) in DialectKind::ALL.into_iter().filter(checks).enumerate() {
             let control = demo.control(kind);
             let job = control.start_job(JobSpec::default());
             let (server, _) =

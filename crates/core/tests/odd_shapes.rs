@@ -118,6 +118,8 @@ fn types(kind: DialectKind) -> &'static [&'static str] {
             "exception",
             "error",
         ],
+        // A dialect whose frames have no types.
+        _ => &[],
     }
 }
 

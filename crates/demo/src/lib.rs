@@ -14,6 +14,7 @@ mod flood;
 pub mod http;
 mod json;
 mod kecs;
+mod plain_json;
 mod port;
 mod protocol;
 mod registry;
@@ -96,7 +97,7 @@ pub enum Generation {
 pub struct DemoOptions {
     /// Everything follows from it.
     pub seed: u64,
-    /// The first of seven consecutive ports; `None` lets the system choose.
+    /// The first of consecutive ports, one or two for each server; `None` lets the system choose.
     pub base_port: Option<u16>,
     /// World time per real time.
     pub speed: f64,
@@ -153,8 +154,8 @@ pub enum DemoError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// Seven ports from the first one do not exist.
-    #[error("port {0} leaves no room for the six ports after it")]
+    /// The ports that the servers need from the first one on do not all exist.
+    #[error("port {0} leaves no room for the ports of the other servers after it")]
     Ports(u16),
 }
 
@@ -173,8 +174,11 @@ impl Demo {
     /// # Errors
     /// When a port cannot be opened; nothing keeps running then.
     pub async fn start(options: DemoOptions) -> Result<Demo, DemoError> {
+        let protocols = DialectKind::ALL.map(|kind| (kind, protocol(kind, &options)));
+        let ports: usize = protocols.iter().map(|(_, protocol)| protocol.roles().len()).sum();
         if let Some(base) = options.base_port {
-            base.checked_add(6).ok_or(DemoError::Ports(base))?;
+            let further = u16::try_from(ports - 1).ok();
+            further.and_then(|count| base.checked_add(count)).ok_or(DemoError::Ports(base))?;
         }
         let start = options.start.unwrap_or_else(Timestamp::now).as_millisecond();
         let clock = Clock::new(start, options.speed);
@@ -185,8 +189,7 @@ impl Demo {
         let mut servers = Vec::new();
         let mut offset = 0;
         let mut listeners = Vec::new();
-        for kind in DialectKind::ALL {
-            let protocol = protocol(kind, &options);
+        for (kind, protocol) in protocols {
             let roles = protocol.roles();
             let mut ports = Vec::new();
             let mut bound = Vec::new();
@@ -238,7 +241,7 @@ impl Demo {
                     name: format!("Demo: {}", kind.title()),
                     dialect: kind,
                     ws: format!("ws://{}{path}", origin(0)),
-                    api: Some(format!("http://{}", origin(api))),
+                    api: info.api_path.map(|_| format!("http://{}", origin(api))),
                     key: None,
                     namespace: shared.with_quiet(|state| state.protocol.namespace()),
                     options: shared.with_quiet(|state| state.protocol.options(&ports)),

@@ -20,7 +20,11 @@ async fn everything_a_server_lists_is_read_without_a_complaint() {
         let mut dialect = dialect(&server, key).unwrap();
         dialect.open().unwrap();
         let mut requests = VecDeque::from(dialect.fetch(&Topic::Everything));
-        assert!(!requests.is_empty(), "{name}");
+        let api = server.dialect.info().api_path.is_some();
+        assert_eq!(!requests.is_empty(), api, "{name}");
+        if !api {
+            continue;
+        }
         let mut heard = BTreeSet::new();
         let mut found = BTreeSet::new();
         let mut asked = 0;

@@ -68,23 +68,30 @@ async fn the_configurations_are_ready_and_every_key_is_right() {
     let ids: Vec<&str> = servers.iter().map(|(server, _)| server.id.0.as_str()).collect();
     assert_eq!(
         ids,
-        ["demo-triggerx", "demo-study-buddy", "demo-analyzer", "demo-kecs", "demo-bull-board"]
+        [
+            "demo-triggerx",
+            "demo-study-buddy",
+            "demo-analyzer",
+            "demo-kecs",
+            "demo-bull-board",
+            "demo-plain-json"
+        ]
     );
     for (server, key) in servers {
-        assert_eq!(key.is_some(), server.dialect != DialectKind::Kecs, "{}", server.name);
+        assert_eq!(key.is_some(), server.dialect.info().wants_key, "{}", server.name);
         jobwatch_core::dialect::dialect(&server, key).unwrap().open().unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_fixed_base_gives_seven_ports_in_a_row_and_stopping_frees_them() {
+async fn a_fixed_base_gives_eight_ports_in_a_row_and_stopping_frees_them() {
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     // Far enough above what the system hands out to other tests.
     let base = 20_000 + free.local_addr().unwrap().port() % 10_000;
     let options = DemoOptions { base_port: Some(base), life: false, ..DemoOptions::default() };
     let demo = support::start(options.clone()).await;
     let ports: Vec<u16> = DialectKind::ALL.into_iter().flat_map(|kind| demo.ports(kind)).collect();
-    assert_eq!(ports, (base..base + 7).collect::<Vec<u16>>());
+    assert_eq!(ports, (base..base + 8).collect::<Vec<u16>>());
     let taken = Demo::start(options.clone()).await.err().unwrap();
     assert!(matches!(taken, DemoError::Listen { port, .. } if port == base), "{taken}");
     demo.stop().await;

@@ -280,6 +280,18 @@ impl Test<'_> {
 
     /// Whether the API is this kind's, and whether it accepts the key; then counts the jobs.
     async fn api(&mut self, server: &Server, line: Line) -> TestVerdict {
+        if self.kind.info().api_path.is_none() {
+            let text = format!("{} has no HTTP API.", self.kind.title());
+            self.not_needed(TestStepKind::Api, &text);
+            return match line {
+                Line::Open => {
+                    self.not_needed(TestStepKind::Key, "The server asked for none.");
+                    self.verdict(line)
+                }
+                Line::Locked => self.refused(line, None),
+                _ => self.without_api(line),
+            };
+        }
         self.begin(TestStepKind::Api, "Asking the API…");
         let base = self.dialect.api().cloned();
         let at = base.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -25,6 +25,7 @@ pub mod nest;
 pub mod oversized;
 mod pages;
 pub mod pieces;
+pub mod plain_json;
 mod progress;
 mod request;
 pub mod sign_in;

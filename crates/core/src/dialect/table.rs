@@ -25,6 +25,7 @@ macro_rules! dialect_table {
             Analyzer "analyzer" analyzer;
             Kecs "kecs" kecs;
             BullBoard "bull-board" bull_board;
+            PlainJson "plain-json" plain_json;
         }
     };
 }
@@ -101,8 +102,9 @@ pub struct DialectInfo {
     pub transport: Transport,
     /// The socket's path, used when the configured URL has none (`/api/ws/tasks`).
     pub socket_path: &'static str,
-    /// The path of the HTTP API, used when the configured base has none (`/api`).
-    pub api_path: &'static str,
+    /// The path of the HTTP API, used when the configured base has none (`/api`); `None` where there
+    /// is no API.
+    pub api_path: Option<&'static str>,
     /// The port of the HTTP API when no base is configured and it is not the socket's.
     pub api_port: Option<u16>,
     /// Where the key goes on the socket.
@@ -203,7 +205,7 @@ impl DialectInfo {
     pub fn defaults(&self) -> Defaults {
         Defaults {
             ws_path: self.socket_path,
-            api_path: self.api_path,
+            api_path: self.api_path.unwrap_or("/"),
             api_port: self.api_port,
             ws_key: self.socket_key.placement(),
             http_key: self.api_key.placement(),
@@ -238,7 +240,7 @@ impl DialectInfo {
             (KeyDefault::None, KeyDefault::None) => return "none".to_owned(),
             (KeyDefault::None, api) => format!("{api}, HTTP only"),
             (socket, api) if socket == api => socket.to_string(),
-            (socket, KeyDefault::None) => format!("{socket}, socket only"),
+            (socket, KeyDefault::None) => socket.to_string(),
             (socket, api) => format!("{socket} on the socket, {api} over HTTP"),
         };
         if self.wants_key { text } else { format!("none, or {text}") }

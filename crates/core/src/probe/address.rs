@@ -70,7 +70,7 @@ impl Typed {
 fn tails() -> impl Iterator<Item = &'static str> {
     let own = DialectKind::ALL.into_iter().flat_map(|kind| {
         let info = kind.info();
-        info.paths.iter().copied().chain([info.socket_path, info.api_path])
+        info.paths.iter().copied().chain([info.socket_path]).chain(info.api_path)
     });
     TAILS.into_iter().chain(own).filter(|tail| *tail != "/")
 }

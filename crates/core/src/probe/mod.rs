@@ -172,7 +172,7 @@ pub fn socket_url(url: &Url) -> Url {
 /// The base of a server whose API is at `api`: what stands before the kind's own path.
 #[must_use]
 pub fn base_of(kind: DialectKind, api: &Url) -> Url {
-    let tail = kind.info().api_path.trim_end_matches('/');
+    let tail = kind.info().api_path.unwrap_or_default().trim_end_matches('/');
     let path = api.path().trim_end_matches('/');
     let mut base = api.clone();
     base.set_path(path.strip_suffix(tail).unwrap_or(path));

@@ -53,6 +53,8 @@ pub const fn id_of(kind: DialectKind) -> &'static str {
         DialectKind::Analyzer => "sync-1",
         DialectKind::Kecs => "abc123",
         DialectKind::BullBoard => "01999d2e-7d0c-7b11-8d3a-2f8a1f0e9c11",
+        // Not modelled.
+        _ => "7",
     }
 }
 
@@ -128,7 +130,7 @@ impl Model {
                 }
             }
             DialectKind::Kecs if said.contains("ping") => vec![text(r#"{"type":"pong"}"#)],
-            DialectKind::Kecs | DialectKind::BullBoard => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -140,10 +142,10 @@ impl Model {
             DialectKind::Analyzer | DialectKind::StudyBuddy => vec![appears, halfway, ends],
             // The attestation comes before the database knows the end.
             DialectKind::TriggerX => vec![appears, ends.saturating_sub(2_000)],
-            DialectKind::Kecs => Vec::new(),
             DialectKind::BullBoard => {
                 vec![appears + self.late, halfway + self.late, ends + self.late]
             }
+            _ => Vec::new(),
         }
     }
 
@@ -246,6 +248,7 @@ impl Model {
             },
             DialectKind::Kecs => self.kecs(path.last().copied().unwrap_or(""), &body, now),
             DialectKind::BullBoard => self.bull_board(&path[1..], &body, now),
+            _ => (404, json!({})),
         }
     }
 

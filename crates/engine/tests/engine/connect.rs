@@ -63,6 +63,26 @@ async fn test(engine: &Engine, draft: ServerDraft, key: Option<Secret>) -> Outco
     Outcome { steps, verdict }
 }
 
+/// The kinds of servers that have an HTTP API.
+fn with_api() -> impl Iterator<Item = DialectKind> {
+    DialectKind::ALL.into_iter().filter(|kind| kind.info().api_path.is_some())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_an_api_needs_nothing_but_its_socket() {
+    let (_dir, path) = settings();
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let demo = demo(true).await;
+    let plain = draft(&server(&demo, DialectKind::PlainJson));
+    let good = test(&engine, plain, None).await;
+    let all = [(Reached, Good), (Socket, Good), (Api, NotNeeded), (Key, NotNeeded)];
+    assert_eq!(good.states(), all, "{:?}", good.steps);
+    assert!(good.verdict.ok);
+    engine.stop().await;
+    demo.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_tick_of_a_test_was_asked_on_every_kind_of_server() {
     let (_dir, path) = settings();
@@ -70,7 +90,7 @@ async fn each_tick_of_a_test_was_asked_on_every_kind_of_server() {
     let engine = start(&world, &path).await;
     for keys in [true, false] {
         let demo = demo(keys).await;
-        for kind in DialectKind::ALL {
+        for kind in with_api() {
             let key = secret(DEMO_KEY).filter(|_| keys && kind != DialectKind::Kecs);
             let good = test(&engine, draft(&server(&demo, kind)), key.clone()).await;
             let checked = if key.is_some() { Good } else { NotNeeded };
@@ -95,7 +115,7 @@ async fn a_wrong_key_and_a_missing_one_are_told_with_their_remedy_on_every_kind_
     let world = World::new();
     let engine = start(&world, &path).await;
     let demo = demo(true).await;
-    for kind in DialectKind::ALL.into_iter().filter(|kind| *kind != DialectKind::Kecs) {
+    for kind in with_api().filter(|kind| *kind != DialectKind::Kecs) {
         let remedy = if kind.signs_in() { Remedy::SignIn } else { Remedy::EnterKey };
         for (key, said) in [(secret("sk-wrong-key"), "Wrong key."), (None, "wants a key")] {
             let refused = test(&engine, draft(&server(&demo, kind)), key).await;
@@ -119,8 +139,8 @@ async fn a_wrong_kind_never_answers_as_the_kind_that_was_chosen() {
     let world = World::new();
     let engine = start(&world, &path).await;
     let demo = demo(true).await;
-    let pairs = DialectKind::ALL.into_iter().flat_map(|kind| {
-        let others = DialectKind::ALL.into_iter().filter(move |other| *other != kind);
+    let pairs = with_api().flat_map(|kind| {
+        let others = with_api().filter(move |other| *other != kind);
         others.map(move |other| (kind, other))
     });
     let (engine, demo) = (&engine, &demo);

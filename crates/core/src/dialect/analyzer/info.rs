@@ -16,7 +16,7 @@ pub const INFO: DialectInfo = DialectInfo {
     example: "http://analyzer.example.com:3001",
     transport: Transport::SocketIo("/"),
     socket_path: "/",
-    api_path: "/api/v1",
+    api_path: Some("/api/v1"),
     api_port: None,
     socket_key: KeyDefault::None,
     api_key: KeyDefault::Header("x-api-key"),

@@ -16,7 +16,7 @@ pub const INFO: DialectInfo = DialectInfo {
     example: "https://board.example.com",
     transport: Transport::WebSocket,
     socket_path: "/",
-    api_path: "/api",
+    api_path: Some("/api"),
     api_port: Some(3000),
     // The shipped socket takes no key.
     socket_key: KeyDefault::None,

@@ -14,7 +14,7 @@ pub const INFO: DialectInfo = DialectInfo {
     example: "http://kecs.example.com:8080",
     transport: Transport::WebSocket,
     socket_path: "/ws",
-    api_path: "/",
+    api_path: Some("/"),
     api_port: None,
     socket_key: KeyDefault::Bearer,
     api_key: KeyDefault::Bearer,

@@ -16,7 +16,7 @@ pub const INFO: DialectInfo = DialectInfo {
     example: "https://study.example.com",
     transport: Transport::SocketIo(NAMESPACE),
     socket_path: "/",
-    api_path: "/",
+    api_path: Some("/"),
     api_port: None,
     socket_key: KeyDefault::Cookie("access_token"),
     api_key: KeyDefault::Cookie("access_token"),

@@ -15,7 +15,7 @@ pub const INFO: DialectInfo = DialectInfo {
     example: "https://triggerx.example.com:9002",
     transport: Transport::WebSocket,
     socket_path: "/api/ws/tasks",
-    api_path: "/api",
+    api_path: Some("/api"),
     api_port: None,
     socket_key: KeyDefault::Query("api_key"),
     api_key: KeyDefault::Header("X-Api-Key"),
