@@ -160,5 +160,18 @@ export const DIALECTS: readonly Dialect[] = [
     "hostWords": [
       "bull"
     ]
+  },
+  {
+    "word": "plain-json",
+    "title": "Plain JSON",
+    "hint": "Any WebSocket that sends {\"id\", \"state\", \"progress\"} when a job changes.",
+    "example": "wss://jobs.example.com/updates",
+    "keyHelp": "None is needed, unless the server wants a bearer token.",
+    "signsIn": false,
+    "socketIo": false,
+    "options": [],
+    "ports": [],
+    "paths": [],
+    "hostWords": []
   }
 ];
