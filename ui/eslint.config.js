@@ -7,7 +7,7 @@ import ts from "typescript-eslint";
 import svelteConfig from "./svelte.config.js";
 
 export default ts.config(
-  { ignores: ["dist", "src/lib/generated", "src/lib/backend/mock*"] },
+  { ignores: ["dist", "src/lib/generated"] },
   js.configs.recommended,
   ...ts.configs.recommended,
   ...svelte.configs.recommended,

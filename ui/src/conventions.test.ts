@@ -6,7 +6,7 @@ const ROOT = join(import.meta.dirname, ".");
 const files = (readdirSync(ROOT, { recursive: true }) as string[])
   .map((name) => join(ROOT, name))
   .filter((path) => /\.(ts|svelte|css)$/.test(path) && !path.includes("generated"));
-const product = files.filter((path) => !/\.test\.ts$|testing\.ts$|\/mock/.test(path));
+const product = files.filter((path) => !/\.test\.ts$|\/testing\//.test(path));
 const holding = (pattern: RegExp, among = product) =>
   among
     .filter((path) => pattern.test(readFileSync(path, "utf8")))
@@ -30,9 +30,6 @@ test("components take colours from the tokens alone", () => {
   expect(holding(/#[0-9a-f]{3,8}\s*[;,)]|rgba?\(|hsla?\(/i, styles)).toEqual([]);
 });
 
-test("the fake program is only in pages that ask for it", () => {
-  expect(holding(/backend\/mock/)).toEqual(["main.ts"]);
-  expect(readFileSync(join(ROOT, "main.ts"), "utf8")).toMatch(
-    /if \(import\.meta\.env\.MODE === "mock"\)/,
-  );
+test("nothing that ships uses what is there for tests", () => {
+  expect(holding(/\/testing\//)).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { screen, waitFor, within } from "@testing-library/svelte";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
-import { show } from "../shared/testing";
+import { show } from "../testing/show";
 import { ZOOMS, zoomed, zoomKey } from "./zoom";
 
 const user = userEvent.setup({ delay: null });
@@ -24,11 +24,11 @@ describe("the size of the page", () => {
   });
 
   test("is kept as a choice, whatever has the focus, and quick presses all count", async () => {
-    const mock = await show();
+    const backend = await show();
     await user.click(screen.getByRole("searchbox", { name: "Search jobs" }));
     await user.keyboard("{Control>}++{/Control}");
     const sizes = () =>
-      mock.calls.filter((call) => call.name === "setPreferences").map((call) => call.args[0]);
+      backend.calls.filter((call) => call.name === "setPreferences").map((call) => call.args[0]);
     await waitFor(() => expect(sizes()).toMatchObject([{ zoom: 110 }, { zoom: 125 }]));
     expect(screen.getAllByText(/^Zoom/).map((found) => found.textContent)).toEqual(["Zoom 125 %"]);
     await user.keyboard("{Control>}0{/Control}");
@@ -36,7 +36,7 @@ describe("the size of the page", () => {
   });
 
   test("is in the settings, the palette and the sheet of keys", async () => {
-    const mock = await show();
+    const backend = await show();
     await user.click(screen.getByRole("button", { name: "Settings" }));
     await user.click(await screen.findByRole("button", { name: /^Zoom in/ }));
     await screen.findByText("110 %");
@@ -45,7 +45,7 @@ describe("the size of the page", () => {
     await user.keyboard("{Enter}");
     await waitFor(() =>
       expect(
-        mock.calls.filter((call) => call.name === "setPreferences").at(-1)?.args,
+        backend.calls.filter((call) => call.name === "setPreferences").at(-1)?.args,
       ).toMatchObject([{ zoom: 100 }]),
     );
     await user.keyboard("?");
@@ -57,8 +57,8 @@ describe("the size of the page", () => {
 
 describe("the keyboard alone", () => {
   test("goes from part to part with F6, and back with Shift", async () => {
-    const mock = await show();
-    const job = mock.world.jobs.find((job) => job.row.state.kind === "running")!;
+    const backend = await show();
+    const job = backend.jobs.find((job) => job.row.state.kind === "running")!;
     await user.click(
       await screen.findByRole("row", { name: new RegExp(`^${job.row.name}, Running`) }),
     );

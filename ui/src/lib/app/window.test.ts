@@ -4,8 +4,9 @@ import axe from "axe-core";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
 import App from "../../App.svelte";
-import { Mock } from "../backend/mock";
-import { show } from "../shared/testing";
+import { RecordedBackend } from "../testing/backend";
+import { job, row } from "../testing/fixtures";
+import { show } from "../testing/show";
 
 const user = userEvent.setup({ delay: null });
 beforeEach(() => vi.restoreAllMocks());
@@ -22,9 +23,9 @@ async function faults(part: Element = document.body): Promise<string[]> {
 
 describe("every screen passes axe", () => {
   test("jobs with a detail, tab by tab", async () => {
-    const mock = await show();
-    const job = mock.world.jobs.find((job) => job.row.state.kind === "running")!;
-    mock.touch({ kind: "job", server: job.row.server, job: job.row.id, log: false });
+    const backend = await show();
+    const job = backend.jobs.find((job) => job.row.state.kind === "running")!;
+    backend.touch({ kind: "job", server: job.row.server, job: job.row.id, log: false });
     await user.click(await screen.findByRole("button", { name: "Show the list" }));
     for (const tab of [/^Logs/, /^Metrics/, /^Frames/, /^Overview/]) {
       await user.click(screen.getByRole("tab", { name: tab }));
@@ -34,7 +35,7 @@ describe("every screen passes axe", () => {
   });
 
   test("first start, and the dialog that connects a server", async () => {
-    await show({ scene: "first" });
+    await show("first");
     expect(await faults()).toEqual([]);
     await user.click(screen.getByRole("button", { name: "Connect a server" }));
     await screen.findByRole("dialog");
@@ -42,7 +43,7 @@ describe("every screen passes axe", () => {
   });
 
   test("notices, queues, settings, a server, the palette, the sheet", async () => {
-    await show({ scene: "troubled" });
+    await show("troubled");
     for (const name of [/^Notices/, "Queues", "Settings", /^Demo KECS/]) {
       await user.click(screen.getByRole("button", { name }));
       await waitFor(() => expect(screen.queryByText(/^Loading/)).toBeNull());
@@ -58,74 +59,92 @@ describe("every screen passes axe", () => {
 
 describe("the window", () => {
   test("offers a server and the demo at the first start", async () => {
-    const mock = await show({ scene: "first" });
+    const backend = await show("first");
+    const demo = new RecordedBackend();
+    backend.on.setDemo = () => Object.assign(backend, { servers: demo.servers, jobs: demo.jobs });
     await user.click(screen.getByRole("button", { name: "Try the demo" }));
     await screen.findByRole("grid", { name: "All jobs" });
-    expect(mock.calls.find((call) => call.name === "setDemo")?.args).toEqual([true]);
+    expect(backend.calls.find((call) => call.name === "setDemo")?.args).toEqual([true]);
   });
 
   test("says why it cannot start and tries again", async () => {
-    render(App, { props: { backend: new Mock({ scene: "failed", live: false }) } });
+    const backend = new RecordedBackend();
+    backend.failing.set("overview", {
+      code: "internal",
+      message: "Jobwatch could not read its history. Free some disk space and try again.",
+    });
+    render(App, { props: { backend } });
     expect((await screen.findByRole("alert")).textContent).toContain("Free some disk space");
     expect(screen.getByRole("button", { name: "Try again" })).toBeTruthy();
   });
 
   test("says nothing in the first 300 ms of loading, then says so", async () => {
-    render(App, { props: { backend: new Mock({ scene: "loading", live: false }) } });
+    const backend = new RecordedBackend();
+    backend.on.overview = () => new Promise(() => undefined);
+    render(App, { props: { backend } });
     expect(screen.queryByText("Reading the history…")).toBeNull();
     await screen.findByText("Reading the history…");
   });
 
   test("finds jobs and actions in the palette by keyboard alone", async () => {
-    const mock = await show();
+    const backend = await show();
     await user.keyboard("{Control>}k{/Control}");
     await user.type(await screen.findByRole("combobox", { name: "Find" }), "pause kecs");
     await screen.findByRole("option", { name: /^Pause Demo KECS/ });
     await user.keyboard("{Enter}");
     await waitFor(() =>
-      expect(mock.world.servers.find((server) => server.dialect === "kecs")?.status.link).toBe(
-        "paused",
-      ),
+      expect(backend.calls).toContainEqual({ name: "pauseServer", args: ["demo-kecs"] }),
     );
-    const job = mock.world.jobs[12]!.row;
+    const job = backend.jobs[12]!;
+    const { id, name } = job.row;
+    backend.jobsFor = ({ search }) => (search === id ? [job] : backend.jobs);
     await user.keyboard("{Control>}k{/Control}");
-    await user.type(await screen.findByRole("combobox", { name: "Find" }), job.id);
-    await user.click(await screen.findByRole("option", { name: new RegExp(job.id) }));
-    await screen.findByRole("region", { name: `Job ${job.name}` });
+    await user.type(await screen.findByRole("combobox", { name: "Find" }), id);
+    await user.click(await screen.findByRole("option", { name: new RegExp(id) }));
+    await screen.findByRole("region", { name: `Job ${name}` });
   });
 
   test("dismisses a notice with a way back, and opens the job of one", async () => {
-    const mock = await show();
-    const many = mock.world.notices.length;
-    const [notice] = mock.world.notices;
+    const backend = await show();
+    const all = backend.notices;
+    const [notice, ...others] = all;
+    backend.on.dismiss = () => (backend.notices = others);
+    backend.on.restore = () => (backend.notices = all);
     await user.click(screen.getByRole("button", { name: /^Notices, 4 unread/ }));
     const row = (await screen.findAllByRole("row"))[0]!;
     expect(within(row).getByText("Today")).toBeTruthy();
     await user.click(within(row).getByRole("button", { name: "Dismiss" }));
-    await waitFor(() => expect(mock.world.notices).toHaveLength(many - 1));
+    await waitFor(() => expect(screen.getAllByRole("row")).toHaveLength(others.length));
     await user.click(screen.getByRole("button", { name: "Undo" }));
-    await waitFor(() => expect(mock.world.notices).toHaveLength(many));
-    const back = await screen.findByRole("row", { name: `Unread: ${notice!.title}` });
-    await user.click(back);
+    await user.click(await screen.findByRole("row", { name: `Unread: ${notice!.title}` }));
+    expect(backend.calls.filter(({ name }) => /dismiss|restore/.test(name))).toEqual([
+      { name: "dismiss", args: [[notice!.id]] },
+      { name: "restore", args: [[notice!.id]] },
+    ]);
     await screen.findByRole("button", { name: "Show the list" });
-    expect(mock.calls.find((call) => call.name === "markRead")?.args).toEqual([[notice!.id], true]);
+    expect(backend.calls.find((call) => call.name === "markRead")?.args).toEqual([
+      [notice!.id],
+      true,
+    ]);
   });
 
   test("marks all notices read", async () => {
-    await show();
+    const backend = await show();
+    backend.on.markAllRead = () =>
+      (backend.notices = backend.notices.map((notice) => ({ ...notice, read: true })));
     await user.click(screen.getByRole("button", { name: /^Notices, 4 unread/ }));
     await user.click(screen.getByRole("button", { name: "Mark all read" }));
     await screen.findByRole("button", { name: /^Notices, 0 unread/ });
   });
 
   test("says of an unreachable server's queues that their numbers are the last known", async () => {
-    const mock = await show();
+    const backend = await show();
     await user.click(screen.getByRole("button", { name: "Queues" }));
     const [queue] = await screen.findAllByRole("button", { name: /waiting, / });
     const name = queue!.getAttribute("aria-label")!;
-    const server = mock.world.servers.find((server) => name.includes(` on ${server.name}: `))!;
+    const server = backend.servers.find((server) => name.includes(` on ${server.name}: `))!;
     server.status = { ...server.status, link: "offline" };
-    mock.touch();
+    backend.touch();
     await waitFor(() =>
       expect(queue!.getAttribute("aria-label")).toBe(`${name}, as last known: Offline`),
     );
@@ -150,7 +169,7 @@ describe("the window", () => {
   });
 
   test("tells of trouble around it once it is there, and can be told to stop", async () => {
-    await show({ scene: "troubled" });
+    await show("troubled");
     const text = "No notification service answers on this desktop. Everything else works.";
     await screen.findByText(text);
     for (const close of screen.getAllByRole("button", { name: "Dismiss this message" }))
@@ -159,8 +178,8 @@ describe("the window", () => {
   });
 
   test("shows why a command failed", async () => {
-    const mock = await show();
-    mock.failing.set("reconnect", { code: "server", message: "The server is being removed." });
+    const backend = await show();
+    backend.failing.set("reconnect", { code: "server", message: "The server is being removed." });
     await user.click(screen.getByRole("button", { name: /^Demo TriggerX/ }));
     await user.keyboard("r");
     expect((await screen.findByRole("alert")).textContent).toContain(
@@ -169,24 +188,22 @@ describe("the window", () => {
   });
 
   test("listens anew when the channel has stalled", async () => {
-    const mock = await show();
-    mock.deafen();
-    mock.world.addJob("failed", Date.now()).row.name = "told to nobody";
-    mock.world.notices = [];
-    mock.touch();
+    const backend = await show();
+    backend.deafen();
+    backend.notices = [];
+    backend.touch();
     await screen.findByRole("button", { name: /^Notices, 0 unread/ }, { timeout: 15_000 });
-    await user.type(screen.getByRole("searchbox", { name: "Search jobs" }), "told later");
-    mock.world.addJob("queued", Date.now()).row.name = "told later";
-    mock.touch();
+    backend.jobs = [job(99, "queued", { row: row(99, "queued", { name: "told later" }) })];
+    backend.touch();
     await screen.findByRole("row", { name: /^told later, Queued, / });
   });
 
   test("opens links from servers only on a click, through the program", async () => {
-    const mock = await show();
-    const job = mock.world.jobs[0]!;
+    const backend = await show();
+    const job = backend.jobs[0]!;
     job.error = "See https://example.com/why";
-    mock.touch({ kind: "job", server: job.row.server, job: job.row.id, log: false });
+    backend.touch({ kind: "job", server: job.row.server, job: job.row.id, log: false });
     await user.click(await screen.findByRole("link", { name: "https://example.com/why" }));
-    expect(mock.calls.at(-1)).toEqual({ name: "openLink", args: ["https://example.com/why"] });
+    expect(backend.calls).toContainEqual({ name: "openLink", args: ["https://example.com/why"] });
   });
 });

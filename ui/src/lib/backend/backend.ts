@@ -24,8 +24,8 @@ import type { ViewSpec } from "../generated/ViewSpec";
 import type { ViewWindow } from "../generated/ViewWindow";
 
 /**
- * Everything outside the page. One implementation speaks to the program (`tauri.ts`), one is a
- * fake in the page for tests and for a browser (`mock.ts`). Every method rejects with a
+ * Everything outside the page. One implementation talks to the program (`tauri.ts`), one answers
+ * what a test recorded (`testing/backend.ts`). Every method rejects with a
  * {@link UserError}; pass what was caught through {@link asUserError}.
  */
 export interface Backend {

@@ -6,7 +6,7 @@ import userEvent from "@testing-library/user-event";
 import { expect, test } from "vitest";
 
 import type { JobRow } from "../generated/JobRow";
-import { show } from "../shared/testing";
+import { show } from "../testing/show";
 import { COLUMNS, SORTS, spans, tracks } from "./columns";
 
 const user = userEvent.setup({ delay: null });

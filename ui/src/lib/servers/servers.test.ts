@@ -4,8 +4,11 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 
 import { App } from "../app/app.svelte";
 import { contextOf } from "../app/context";
-import { Mock } from "../backend/mock";
-import { show } from "../shared/testing";
+import type { ProbeFound } from "../generated/ProbeFound";
+import type { ProbeView } from "../generated/ProbeView";
+import { RecordedBackend } from "../testing/backend";
+import { server } from "../testing/fixtures";
+import { show } from "../testing/show";
 import { DIALECTS, withoutKey } from "./dialects";
 import ServerDialog from "./ServerDialog.svelte";
 
@@ -26,11 +29,50 @@ function everywhere(): string {
   ].join("\n");
 }
 
-async function connecting(options = {}): Promise<{ mock: Mock; dialog: HTMLElement }> {
-  const mock = await show({ scene: "first", ...options });
+/** What the program found at these addresses, by their port. */
+const PROBES: Record<string, ProbeView> = {
+  ":3000": probe("study-buddy", "AI Study Buddy", "its API answers at /jobs/user/me.", ":3000"),
+  ":3001": probe("analyzer", "Wallet analyzer", "its API answers at /api/v1.", ":3001"),
+  ":3002": probe("bull-board", "Better Bull Board", "its API answers at /api.", ":8081", {
+    api: "http://127.0.0.1:3002/api",
+    wantsKey: true,
+  }),
+  ":3003": {
+    found: [],
+    text: "127.0.0.1:3003 speaks http, not https.",
+    instead: "http://127.0.0.1:3001/",
+    proxy: null,
+  },
+};
+
+function probe(
+  dialect: string,
+  title: string,
+  text: string,
+  port: string,
+  change: Partial<ProbeFound> = {},
+): ProbeView {
+  const ws = `ws://127.0.0.1${port}/`;
+  const found = { dialect, title, sure: true, ws, api: "", options: [], wantsKey: false };
+  return {
+    found: [{ ...found, ...change }],
+    text: `${title}: ${text}`,
+    instead: null,
+    proxy: null,
+  };
+}
+
+async function connecting(): Promise<{ backend: RecordedBackend; dialog: HTMLElement }> {
+  const backend = await show("first");
+  backend.on.probeServer = (url) =>
+    Object.entries(PROBES).find(([port]) => url.includes(port))?.[1];
+  backend.on.saveServer = ({ name, ws }) => {
+    backend.servers = [server("s1", name || new URL(ws).host)];
+    return "s1";
+  };
   await user.click(screen.getByRole("button", { name: "Connect a server" }));
   const dialog = await screen.findByRole("dialog", { name: "Connect a server" });
-  return { mock, dialog };
+  return { backend, dialog };
 }
 
 describe("connecting a server", () => {
@@ -40,21 +82,22 @@ describe("connecting a server", () => {
     within(dialog).getByRole<HTMLSelectElement>("combobox", { name: "Kind of server" });
   const press = (dialog: HTMLElement, name: string) =>
     user.click(within(dialog).getByRole("button", { name }));
-  const calls = (mock: Mock, name: string) => mock.calls.filter((call) => call.name === name);
+  const calls = (backend: RecordedBackend, name: string) =>
+    backend.calls.filter((call) => call.name === name);
   async function paste(dialog: HTMLElement, text: string) {
     await user.click(field(dialog, "URL"));
     await user.paste(text);
   }
 
   test("needs a pasted URL and one click, and says which kind was found and why", async () => {
-    const { mock, dialog } = await connecting();
-    const save = vi.spyOn(mock, "saveServer");
+    const { backend, dialog } = await connecting();
+    const save = vi.spyOn(backend, "saveServer");
     await paste(dialog, "  127.0.0.1:3001 ");
     await within(dialog).findByText(/Wallet analyzer: its API answers at \/api\/v1\./);
     expect(kindOf(dialog).value).toBe("analyzer");
     await press(dialog, "Connect");
     await screen.findByRole("button", { name: /^127\.0\.0\.1:3001/ });
-    expect(calls(mock, "testServer")).toHaveLength(1);
+    expect(calls(backend, "testServer")).toHaveLength(1);
     expect(save.mock.calls[0]?.[0]).toMatchObject({
       dialect: "analyzer",
       ws: "ws://127.0.0.1:3001/",
@@ -63,8 +106,8 @@ describe("connecting a server", () => {
   });
 
   test("takes socket, API and settings from what was found, unless they are filled in", async () => {
-    const { mock, dialog } = await connecting();
-    const save = vi.spyOn(mock, "saveServer");
+    const { backend, dialog } = await connecting();
+    const save = vi.spyOn(backend, "saveServer");
     await paste(dialog, "http://127.0.0.1:3002/runs?page=2");
     await within(dialog).findByText(/Better Bull Board: /);
     expect(field(dialog, "URL").value).toBe("http://127.0.0.1:3002/runs?page=2");
@@ -97,17 +140,17 @@ describe("connecting a server", () => {
   });
 
   test("asks for a key where one is wanted, and says where it is found", async () => {
-    const { mock, dialog } = await connecting();
+    const { backend, dialog } = await connecting();
     await paste(dialog, "127.0.0.1:3002");
     await within(dialog).findByText(/Better Bull Board: /);
     await press(dialog, "Connect");
     await within(dialog).findByText("Better Bull Board requires a key.");
     expect(document.activeElement).toBe(within(dialog).getByLabelText("Key"));
     expect(dialog.textContent).toContain("cookie bbb-token");
-    expect(calls(mock, "testServer")).toHaveLength(0);
+    expect(calls(backend, "testServer")).toHaveLength(0);
     // A second click continues without a key.
     await press(dialog, "Connect");
-    await waitFor(() => expect(calls(mock, "testServer")).toHaveLength(1));
+    await waitFor(() => expect(calls(backend, "testServer")).toHaveLength(1));
   });
 
   test("tells of every kind where its key is found", async () => {
@@ -119,8 +162,8 @@ describe("connecting a server", () => {
   });
 
   test("hands the key over and keeps it nowhere", async () => {
-    const { mock, dialog } = await connecting();
-    const save = vi.spyOn(mock, "saveServer");
+    const { backend, dialog } = await connecting();
+    const save = vi.spyOn(backend, "saveServer");
     await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
     await user.type(within(dialog).getByLabelText("Key"), KEY);
     expect(document.documentElement.outerHTML).not.toContain(KEY);
@@ -133,8 +176,8 @@ describe("connecting a server", () => {
   });
 
   test("hands further headers over with the key, and keeps them nowhere", async () => {
-    const { mock, dialog } = await connecting();
-    const save = vi.spyOn(mock, "saveServer");
+    const { backend, dialog } = await connecting();
+    const save = vi.spyOn(backend, "saveServer");
     const HEADERS = `CF-Access-Client-Secret: ${KEY}`;
     await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
     await user.click(within(dialog).getByText("Advanced"));
@@ -144,12 +187,13 @@ describe("connecting a server", () => {
     await screen.findByRole("button", { name: /^127\.0\.0\.1:3000/ });
     expect(save.mock.calls[0]?.slice(1)).toEqual(["store", null, HEADERS]);
     expect(everywhere()).not.toContain(KEY);
-    expect(JSON.stringify(mock.calls)).not.toContain(KEY);
+    expect(JSON.stringify(backend.calls)).not.toContain(KEY);
   });
 
   test("signs in through the access proxy that the further headers are for", async () => {
-    const { mock, dialog } = await connecting();
-    const signIn = vi.spyOn(mock, "signIn");
+    const { backend, dialog } = await connecting();
+    const signIn = vi.spyOn(backend, "signIn");
+    const tested = vi.spyOn(backend, "testServer");
     await paste(dialog, "127.0.0.1:3002");
     await within(dialog).findByText(/Better Bull Board: /);
     await user.click(within(dialog).getByRole("radio", { name: "Sign in" }));
@@ -159,13 +203,13 @@ describe("connecting a server", () => {
     await user.type(within(dialog).getByLabelText("Further headers"), "X-Proxy: letmein");
     await press(dialog, "Connect");
     await waitFor(() => expect(signIn.mock.calls[0]?.slice(3)).toEqual(["X-Proxy: letmein", true]));
-    await waitFor(() => expect(mock.headersGiven).toBe(true));
+    await waitFor(() => expect(tested.mock.calls[0]?.[3]).toBe("X-Proxy: letmein"));
   });
 
   test("keeps the key in its field where something else is refused, and goes on with it for the session", async () => {
-    const { mock, dialog } = await connecting();
-    const save = vi.spyOn(mock, "saveServer");
-    mock.failing.set("saveServer", { code: "keyring", message: "The keyring is locked." });
+    const { backend, dialog } = await connecting();
+    const save = vi.spyOn(backend, "saveServer");
+    backend.failing.set("saveServer", { code: "keyring", message: "The keyring is locked." });
     await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
     await user.type(within(dialog).getByLabelText("Key"), KEY);
     await press(dialog, "Connect");
@@ -181,8 +225,8 @@ describe("connecting a server", () => {
   });
 
   test("keeps everything where a name is refused", async () => {
-    const { mock, dialog } = await connecting();
-    mock.failing.set("saveServer", {
+    const { backend, dialog } = await connecting();
+    backend.failing.set("saveServer", {
       code: "invalid",
       message: "There is a server named “Mine” already.",
     });
@@ -214,15 +258,15 @@ describe("connecting a server", () => {
   });
 
   test("moves a key that was pasted within the URL to where keys go", async () => {
-    const { mock, dialog } = await connecting();
-    const save = vi.spyOn(mock, "saveServer");
+    const { backend, dialog } = await connecting();
+    const save = vi.spyOn(backend, "saveServer");
     await paste(dialog, `ws://127.0.0.1:9002/api/ws/tasks?api_key=${KEY}&x=1`);
     await waitFor(() =>
       expect(field(dialog, "URL").value).toBe("ws://127.0.0.1:9002/api/ws/tasks?x=1"),
     );
     await press(dialog, "Connect");
     await waitFor(() => expect(save.mock.calls[0]?.[2]).toBe(KEY));
-    expect(JSON.stringify(mock.calls)).not.toContain(KEY);
+    expect(JSON.stringify(backend.calls)).not.toContain(KEY);
     expect(withoutKey("https://user:p%40ss@example.com/x")).toEqual({
       url: "https://example.com/x",
       key: "p@ss",
@@ -234,7 +278,14 @@ describe("connecting a server", () => {
   });
 
   test("shows each step of the test, where it stops, what helps, and what saving anyway means", async () => {
-    const { mock, dialog } = await connecting();
+    const { backend, dialog } = await connecting();
+    backend.on.testServer = (...[, , , , onStep]) => {
+      for (const step of ["reached", "socket", "api"] as const) {
+        onStep({ step, state: "good", text: "", remedy: null });
+      }
+      onStep({ step: "key", state: "bad", text: "Wrong key.", remedy: "enterKey" });
+      return { ok: false, missing: "Saved anyway, nothing is shown until a key is accepted." };
+    };
     await user.type(field(dialog, "URL"), "ws://127.0.0.1:3000");
     await user.type(field(dialog, "Name"), "refuse");
     await press(dialog, "Connect");
@@ -249,7 +300,7 @@ describe("connecting a server", () => {
       "Key accepted, no",
       "Jobs listed, not tried",
     ]);
-    expect(calls(mock, "saveServer")).toHaveLength(0);
+    expect(calls(backend, "saveServer")).toHaveLength(0);
     await press(dialog, "Enter a key");
     expect(document.activeElement).toBe(within(dialog).getByLabelText("Key"));
     await press(dialog, "Save anyway");
@@ -257,9 +308,13 @@ describe("connecting a server", () => {
   });
 
   test("signs in where the server has that, and forgets the password at once", async () => {
-    const { mock, dialog } = await connecting();
-    const save = vi.spyOn(mock, "saveServer");
-    const signIn = vi.spyOn(mock, "signIn");
+    const { backend, dialog } = await connecting();
+    const save = vi.spyOn(backend, "saveServer");
+    const signIn = vi.spyOn(backend, "signIn");
+    backend.failing.set("signIn", {
+      code: "signIn",
+      message: "127.0.0.1:3002 does not accept this e-mail and password.",
+    });
     await paste(dialog, "127.0.0.1:3002");
     await within(dialog).findByText(/Better Bull Board: /);
     await user.click(within(dialog).getByRole("radio", { name: "Sign in" }));
@@ -276,11 +331,15 @@ describe("connecting a server", () => {
     expect(signIn.mock.calls[1]?.slice(1)).toEqual(["ada@example.com", KEY, null, true]);
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
     expect(everywhere()).not.toContain(KEY);
-    expect(JSON.stringify(mock.calls)).not.toContain(KEY);
+    expect(JSON.stringify(backend.calls)).not.toContain(KEY);
   });
 
   test("saves a new name without trying the connection again", async () => {
-    const mock = await show({ scene: "empty" });
+    const backend = await show("empty");
+    backend.on.saveServer = ({ name }) => {
+      backend.servers = [server("s1", name)];
+      return "s1";
+    };
     await user.click(screen.getByRole("button", { name: /^Staging/ }));
     await user.click(await screen.findByRole("button", { name: "Edit the server" }));
     const dialog = await screen.findByRole("dialog", { name: "Edit the server" });
@@ -289,34 +348,39 @@ describe("connecting a server", () => {
     await user.type(name, "Production");
     await press(dialog, "Save");
     await screen.findByRole("button", { name: /^Production/ });
-    expect(calls(mock, "testServer")).toHaveLength(0);
+    expect(calls(backend, "testServer")).toHaveLength(0);
   });
 });
 
 describe("a server's status", () => {
   test("says in a sentence why, and offers the one thing that helps", async () => {
-    const mock = await show();
+    const backend = await show();
     await user.click(screen.getByRole("button", { name: /^Demo Wallet analyzer, API mode/ }));
     const status = await screen.findByRole("group", { name: "Status of Demo Wallet analyzer" });
+    const analyzer = backend.servers.find(({ id }) => id === "demo-analyzer")!;
+    backend.on.reconnect = () =>
+      (analyzer.status = { ...analyzer.status, link: "connecting", reason: null });
     expect(status.textContent).toContain(
       "Polling the API: the live connection is down (the socket closed with code 1006).",
     );
     expect(status.textContent).toMatch(/Next try in \d+ s\./);
     await user.click(within(status).getByRole("button", { name: "Reconnect now" }));
-    expect(mock.calls.find((call) => call.name === "reconnect")?.args).toEqual(["demo-analyzer"]);
+    expect(backend.calls.find((call) => call.name === "reconnect")?.args).toEqual([
+      "demo-analyzer",
+    ]);
     await waitFor(() => expect(status.textContent).toContain("Connecting…"));
   });
 
   test("says what a list does not show, whatever else is the matter", async () => {
-    const mock = await show();
+    const backend = await show();
     await user.click(screen.getByRole("button", { name: /^Demo Wallet analyzer, API mode/ }));
     const status = await screen.findByRole("group", { name: "Status of Demo Wallet analyzer" });
-    const server = mock.world.servers.find((server) => server.id === "demo-analyzer")!;
+    const server = backend.servers.find((server) => server.id === "demo-analyzer")!;
     server.status = {
       ...server.status,
       incomplete: "More than 4,000 jobs wait. The others are not listed.",
     };
-    mock.touch();
+    backend.touch();
     await waitFor(() =>
       expect(status.textContent).toContain(
         "(the socket closed with code 1006). More than 4,000 jobs wait. The others are not listed.",
@@ -325,15 +389,15 @@ describe("a server's status", () => {
   });
 
   test("asks for a key where none was accepted", async () => {
-    const mock = await show({ scene: "empty" });
-    const server = mock.world.servers[0]!;
+    const backend = await show("empty");
+    const server = backend.servers[0]!;
     server.status = {
       ...server.status,
       link: "refused",
       reason: "The server answered 401",
       remedy: "enterKey",
     };
-    mock.touch();
+    backend.touch();
     await user.click(await screen.findByRole("button", { name: /^Staging, Key not accepted/ }));
     const status = await screen.findByRole("group", { name: "Status of Staging" });
     await user.click(within(status).getByRole("button", { name: "Enter a key" }));
@@ -351,26 +415,26 @@ describe("a server's status", () => {
     ["signIn", "E-mail"],
     ["url", "URL"],
   ] as const)("opens its form at the %s, where a remedy leads there", async (field, label) => {
-    const mock = new Mock({ scene: "empty", live: false });
-    const app = new App(mock);
+    const backend = new RecordedBackend("empty");
+    const app = new App(backend);
     await app.start();
     render(ServerDialog, {
-      props: { id: mock.world.servers[0]!.id, field, onclose: () => undefined },
+      props: { id: backend.servers[0]!.id, field, onclose: () => undefined },
       context: contextOf(app),
     });
     await waitFor(() => expect(document.activeElement).toBe(screen.getByLabelText(label)));
   });
 
   test("an empty list says what is missing and offers the one remedy, in a server and among all jobs", async () => {
-    const mock = await show({ scene: "empty" });
-    const server = mock.world.servers[0]!;
+    const backend = await show("empty");
+    const server = backend.servers[0]!;
     server.status = {
       ...server.status,
       link: "partly",
       reason: "The API cannot be reached: nothing listens at 127.0.0.1:3000.",
       remedy: "setApiUrl",
     };
-    mock.touch();
+    backend.touch();
     const main = await screen.findByRole("list", { name: "Why jobs may be missing" });
     expect(main.textContent).toContain(
       "Staging: Partly connected. The API cannot be reached: nothing listens at 127.0.0.1:3000.",
@@ -387,8 +451,8 @@ describe("a server's status", () => {
   });
 
   test("shows what a server complains of in its own words, with when and how often", async () => {
-    const mock = await show({ scene: "empty" });
-    const server = mock.world.servers[0]!;
+    const backend = await show("empty");
+    const server = backend.servers[0]!;
     server.unreadable = 3;
     server.diagnostics = [
       {
@@ -406,7 +470,7 @@ describe("a server's status", () => {
         count: 2,
       },
     ];
-    mock.touch();
+    backend.touch();
     await user.click(await screen.findByRole("button", { name: /^Staging/ }));
     await user.click(
       await screen.findByRole("button", { name: /Access denied to room, 2 m ago, 2 times/ }),
@@ -424,20 +488,21 @@ describe("a server's status", () => {
   });
 
   test("names what is lost before a server is removed", async () => {
-    const mock = await show({ scene: "empty" });
+    const backend = await show("empty");
+    backend.on.removeServer = () => (backend.servers = []);
     await user.click(screen.getByRole("button", { name: /^Staging/ }));
     await user.click(await screen.findByRole("button", { name: "Remove the server" }));
     const dialog = screen.getByRole("dialog", { name: "Remove “Staging”?" });
     expect(dialog.textContent).toContain("history and key");
     await user.click(within(dialog).getByRole("button", { name: "Remove the server" }));
-    await waitFor(() => expect(mock.world.servers).toHaveLength(0));
+    await waitFor(() => expect(backend.servers).toHaveLength(0));
     await screen.findByRole("button", { name: "Connect a server" });
   });
 
   test("says that the keyring is being waited for", async () => {
-    const mock = await show({ scene: "empty" });
-    mock.world.servers[0]!.key = "waiting";
-    mock.touch();
+    const backend = await show("empty");
+    backend.servers[0]!.key = "waiting";
+    backend.touch();
     await user.click(screen.getByRole("button", { name: /^Staging/ }));
     await screen.findByText("Waiting for the keyring. It may be showing a prompt.");
   });

@@ -3,17 +3,17 @@ import userEvent from "@testing-library/user-event";
 import axe from "axe-core";
 import { expect, test } from "vitest";
 
-import type { Mock } from "../backend/mock";
+import type { RecordedBackend } from "../testing/backend";
 import type { NoticeRule } from "../generated/NoticeRule";
 import type { Preferences } from "../generated/Preferences";
-import { show } from "../shared/testing";
+import { show } from "../testing/show";
 import { blank, describeRule, patterns } from "./rules";
 
 const user = userEvent.setup({ delay: null });
 
-function rules(mock: Mock): NoticeRule[] {
+function rules(backend: RecordedBackend): NoticeRule[] {
   return (
-    mock.calls.filter((call) => call.name === "setPreferences").at(-1)!.args[0] as Preferences
+    backend.calls.filter((call) => call.name === "setPreferences").at(-1)!.args[0] as Preferences
   ).rules;
 }
 
@@ -51,12 +51,19 @@ test("a rule is said in a sentence", () => {
   );
 });
 
-test("a new rule says what it would have told before it is saved", async () => {
-  const mock = await show();
+test("a new rule says what it would have matched before it is saved", async () => {
+  const backend = await show();
+  backend.on.tryRule = () => ({
+    total: 14,
+    matched: 2,
+    examples: [{ title: "nightly failed", serverName: "Lectures", at: Date.now() }],
+  });
   await user.click(screen.getByRole("button", { name: "Settings" }));
   await user.click(await screen.findByRole("button", { name: "Add a rule" }));
   const dialog = await screen.findByRole("dialog", { name: "New rule" });
-  await within(dialog).findByText(/would have notified you/);
+  await within(dialog).findByText("2 would have notified you");
+  await within(dialog).findByText("nightly failed");
+  await within(dialog).findByText("and 1 more");
   await user.type(within(dialog).getByRole("textbox", { name: "Name" }), "Nights");
   await user.type(within(dialog).getByRole("textbox", { name: "Job name" }), "nightly-*, /^n/");
   await within(dialog).findByText(/named “nightly-\*” or “\/\^n\/”/);
@@ -64,18 +71,22 @@ test("a new rule says what it would have told before it is saved", async () => {
   expect((await axe.run(dialog)).violations).toEqual([]);
   await user.click(within(dialog).getByRole("button", { name: "Save rule" }));
   await waitFor(() =>
-    expect(rules(mock).at(-1)).toMatchObject({
+    expect(rules(backend).at(-1)).toMatchObject({
       name: "Nights",
       kinds: ["failed"],
       names: ["nightly-*", "/^n/"],
     }),
   );
-  expect(rules(mock)).toHaveLength(4);
+  expect(rules(backend)).toHaveLength(4);
   await screen.findByText("Any job named “nightly-*” or “/^n/” fails.");
 });
 
 test("a rule that cannot be used is not saved, and says why", async () => {
-  await show();
+  const backend = await show();
+  backend.on.tryRule = ({ names }) => {
+    if (names.includes("/(/")) throw { code: "invalid", message: "“/(/” is not a valid pattern." };
+    return { total: 0, matched: 0, examples: [] };
+  };
   await user.click(screen.getByRole("button", { name: "Settings" }));
   await user.click(await screen.findByRole("button", { name: "Edit Failures" }));
   const dialog = await screen.findByRole("dialog", { name: "Edit rule" });
@@ -88,7 +99,8 @@ test("a rule that cannot be used is not saved, and says why", async () => {
 });
 
 test("a program is tried on the last job before it is saved", async () => {
-  const mock = await show();
+  const backend = await show();
+  backend.on.runRule = () => ["notify.sh: done, after 12 ms."];
   await user.click(screen.getByRole("button", { name: "Settings" }));
   await user.click(await screen.findByRole("button", { name: "Edit Failures" }));
   const dialog = await screen.findByRole("dialog", { name: "Edit rule" });
@@ -100,18 +112,18 @@ test("a program is tried on the last job before it is saved", async () => {
   );
   await user.click(within(dialog).getByRole("button", { name: "Test with the last job" }));
   await within(dialog).findByText(/notify.sh: done/);
-  expect(mock.calls.find((call) => call.name === "runRule")?.args).toMatchObject([
+  expect(backend.calls.find((call) => call.name === "runRule")?.args).toMatchObject([
     { run: ["notify.sh", "one two", "three"] },
   ]);
 });
 
 test("a rule is switched off, removed, and put back", async () => {
-  const mock = await show();
+  const backend = await show();
   await user.click(screen.getByRole("button", { name: "Settings" }));
   await user.click(await screen.findByRole("checkbox", { name: "Failures: enabled" }));
-  await waitFor(() => expect(rules(mock)[0]).toMatchObject({ name: "Failures", on: false }));
+  await waitFor(() => expect(rules(backend)[0]).toMatchObject({ name: "Failures", on: false }));
   await user.click(screen.getByRole("button", { name: "Remove Connections" }));
-  await waitFor(() => expect(rules(mock)).toHaveLength(2));
+  await waitFor(() => expect(rules(backend)).toHaveLength(2));
   await user.click(await screen.findByRole("button", { name: "Undo" }));
-  await waitFor(() => expect(rules(mock)).toHaveLength(3));
+  await waitFor(() => expect(rules(backend)).toHaveLength(3));
 });
