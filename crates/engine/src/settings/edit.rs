@@ -17,6 +17,11 @@ pub(super) fn written(before: &DocumentMut, after: &Table) -> Result<String, tom
     Ok(document.to_string())
 }
 
+/// What a document says, however it is written.
+pub(super) fn table(document: &DocumentMut) -> Table {
+    document.iter().map(|(name, item)| (name.to_owned(), value_of(item))).collect()
+}
+
 fn change(before: &mut dyn TableLike, after: &dyn TableLike) {
     let gone: Vec<String> = before
         .iter()

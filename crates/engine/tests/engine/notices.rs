@@ -380,7 +380,7 @@ async fn what_was_deferred_when_the_program_ended_is_summed_up_later_as_while_it
 
     let file = dir.path().join("settings.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    let awake: Vec<&str> = text.lines().filter(|line| !line.starts_with("snoozedUntil")).collect();
+    let awake: Vec<&str> = text.lines().filter(|line| !line.starts_with("snoozed_until")).collect();
     assert!(awake.len() < text.lines().count(), "{text}");
     std::fs::write(&file, awake.join("\n")).unwrap();
     let world = World::new();
