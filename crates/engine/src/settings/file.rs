@@ -26,7 +26,7 @@ pub struct Read {
 /// What became of a save.
 #[derive(Debug)]
 pub enum Saved {
-    /// The file is replaced; the text tells what was set aside for that.
+    /// The file is replaced; the text names what was set aside for that.
     Replaced(Option<String>),
     /// Nothing was written: somebody else has changed the file since it was last read, and this is
     /// what it says now.
@@ -152,7 +152,7 @@ impl SettingsFile {
         self.unread = false;
         Ok(Saved::Replaced(copy.map(|copy| {
             format!(
-                "The settings could not all be read; they were saved anew, and what the file held \
+                "The settings could not all be read; they were written again, and what the file held \
                  is kept in {}.",
                 copy.display()
             )

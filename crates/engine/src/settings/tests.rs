@@ -263,7 +263,7 @@ fn a_file_of_an_earlier_version_means_what_it_meant_and_is_written_in_one_style(
     assert!(text.contains("log_megabytes = 512 # small disk"), "{text}");
     assert!(text.contains("name = \"Nights\" # mine"), "{text}");
     assert!(text.contains("at_least_seconds = 60"), "{text}");
-    assert!(text.contains("mood = \"calm\""), "what a rule has besides stays: {text}");
+    assert!(text.contains("mood = \"calm\""), "an unknown key of a rule stays: {text}");
     assert!(text.contains("chimeSound = \"bell\""), "{text}");
     for old in ["logMegabytes", "quietHours", "atLeastSeconds", "quietLetsFailures"] {
         assert!(!text.contains(old), "{old}: {text}");
@@ -282,7 +282,7 @@ fn where_a_key_stands_under_both_names_that_of_today_counts() {
 }
 
 #[test]
-fn a_change_of_one_rule_keeps_what_the_others_and_itself_have_besides() {
+fn a_change_of_one_rule_keeps_what_this_version_does_not_know() {
     let (_directory, path) = file(
         "[[preferences.rules]]\nname = \"a\"\nmine = 1\n[[preferences.rules]]\nname = \"b\"\nmine = 2\n",
     );
