@@ -80,7 +80,7 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
             Some(vec!["--hidden"]),
         ))
         .plugin(tauri_plugin_opener::Builder::new().open_js_links_on_click(false).build())
-        .invoke_handler(ipc::handler())
+        .invoke_handler(ipc::webview::handler())
         // Not earlier: a second instance ends while its plugins are set up, before it may touch the
         // history.
         .setup(move |app| Ok(setup(app.handle(), start)?))
@@ -121,7 +121,7 @@ fn lower_priority() {
 
 fn setup(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     let page = Arc::new(Page::default());
-    let desktop = desktop(app, &start.paths.data);
+    let desktop = desktop(&start.paths.data);
     app.manage(WindowState::new(desktop.port.clone()));
     app.manage(start.paths.clone());
     let secrets: Arc<dyn Secrets> = Arc::new(Keyring::default());
@@ -285,7 +285,7 @@ struct Popups {
     problem: Option<String>,
 }
 
-fn desktop(_app: &AppHandle, data: &Path) -> Popups {
+fn desktop(data: &Path) -> Popups {
     let events = Arc::new(DesktopEvents::default());
     let into = Arc::clone(&events);
     let settings = PopupSettings { icon: icon_file(data), registry_file: Some(data.join(POPUPS)) };
@@ -390,8 +390,8 @@ fn icon_file(data: &Path) -> Option<PathBuf> {
 }
 
 /// The embedded demo servers, on or off.
-#[derive(Default)]
-pub struct DemoSwitch(Mutex<Option<Demo>>);
+#[derive(Clone, Default)]
+pub struct DemoSwitch(Arc<Mutex<Option<Demo>>>);
 
 impl DemoSwitch {
     /// Starts or stops the demo servers and passes them to the engine. Idempotent.

@@ -1,74 +1,65 @@
 //! Commands that change something, each a call of the engine. The page never sees a stored key, and a
 //! key that it sends becomes a `Secret` at once.
 
-use jobwatch_engine::Engine;
 use jobwatch_engine::api::{
     ActionKind, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, PreferencesPatch,
     ProbeView, RuleTrial, ServerDraft, TestStep, TestVerdict, UserError,
 };
 use jobwatch_engine::engine::Typed;
 use tauri::ipc::Channel;
-use tauri::{AppHandle, Manager as _, Runtime, State};
-use tauri_plugin_autostart::ManagerExt as _;
-use tauri_plugin_opener::OpenerExt;
 use url::Url;
 
-use crate::app::DemoSwitch;
-use crate::background::{WindowState, set_shortcut};
+use crate::ipc::dispatch::{ChannelId, Host};
 use crate::ipc::masked_secret::MaskedSecret;
 
 type Done = Result<(), UserError>;
 
 /// A server as the form shows it.
-#[tauri::command]
-pub async fn server_draft(engine: State<'_, Engine>, id: String) -> Result<ServerDraft, UserError> {
-    engine.server_draft(&id).await
+pub async fn server_draft(host: Host, id: String) -> Result<ServerDraft, UserError> {
+    host.engine.server_draft(&id).await
 }
 
 /// Adds or changes a server; returns its id.
-#[tauri::command]
 pub async fn save_server(
-    engine: State<'_, Engine>,
+    host: Host,
     draft: ServerDraft,
     change: KeyChange,
     key: Option<MaskedSecret>,
     headers: Option<MaskedSecret>,
 ) -> Result<String, UserError> {
-    engine.save_server(draft, change, typed(key, headers)?).await
+    host.engine.save_server(draft, change, typed(key, headers)?).await
 }
 
 /// Tests a server step by step without saving it.
-#[tauri::command]
 pub async fn test_server(
-    engine: State<'_, Engine>,
+    host: Host,
     draft: ServerDraft,
     change: KeyChange,
     key: Option<MaskedSecret>,
     headers: Option<MaskedSecret>,
-    on_step: Channel<TestStep>,
+    on_step: ChannelId,
 ) -> Result<TestVerdict, UserError> {
     let typed = typed(key, headers)?;
+    let on_step: Channel<TestStep> = host.channel(&on_step)?;
     let report = move |step: TestStep| {
         // Fails only if the page has gone.
         let _ = on_step.send(step);
     };
-    engine.test_server(draft, change, typed, Box::new(report)).await
+    host.engine.test_server(draft, change, typed, Box::new(report)).await
 }
 
 /// Detects the server behind an address, without a key.
-#[tauri::command]
 pub async fn probe_server(
-    engine: State<'_, Engine>,
+    host: Host,
     url: String,
     extra_ca: String,
 ) -> Result<ProbeView, UserError> {
-    Ok(engine.probe(&url, &extra_ca).await)
+    Ok(host.engine.probe(&url, &extra_ca).await)
 }
 
 /// Signs in with e-mail and password; returns the token's id.
-#[tauri::command]
 pub async fn sign_in(
-    engine: State<'_, Engine>,
+    host: Host,
     draft: ServerDraft,
     email: MaskedSecret,
     password: MaskedSecret,
@@ -76,7 +67,7 @@ pub async fn sign_in(
     stay: bool,
 ) -> Result<u32, UserError> {
     let headers = headers.map(MaskedSecret::reveal).transpose()?;
-    engine.sign_in(draft, email.reveal()?, password.reveal()?, headers, stay).await
+    host.engine.sign_in(draft, email.reveal()?, password.reveal()?, headers, stay).await
 }
 
 fn typed(key: Option<MaskedSecret>, headers: Option<MaskedSecret>) -> Result<Typed, UserError> {
@@ -85,165 +76,119 @@ fn typed(key: Option<MaskedSecret>, headers: Option<MaskedSecret>) -> Result<Typ
 }
 
 /// Removes a server, its history and its key.
-#[tauri::command]
-pub async fn remove_server(engine: State<'_, Engine>, id: String) -> Done {
-    engine.remove_server(&id).await
+pub async fn remove_server(host: Host, id: String) -> Done {
+    host.engine.remove_server(&id).await
 }
 
 /// Disconnects a server until it is resumed.
-#[tauri::command]
-pub async fn pause_server(engine: State<'_, Engine>, id: String) -> Done {
-    engine.pause_server(&id).await
+pub async fn pause_server(host: Host, id: String) -> Done {
+    host.engine.pause_server(&id).await
 }
 
 /// Connects a paused server again.
-#[tauri::command]
-pub async fn resume_server(engine: State<'_, Engine>, id: String) -> Done {
-    engine.resume_server(&id).await
+pub async fn resume_server(host: Host, id: String) -> Done {
+    host.engine.resume_server(&id).await
 }
 
 /// Reconnects to a server now.
-#[tauri::command]
-pub async fn reconnect(engine: State<'_, Engine>, id: String) -> Done {
-    engine.reconnect(&id).await
+pub async fn reconnect(host: Host, id: String) -> Done {
+    host.engine.reconnect(&id).await
 }
 
 /// Watches a topic.
-#[tauri::command]
-pub async fn watch(engine: State<'_, Engine>, server: String, topic: String) -> Done {
-    engine.watch(&server, &topic).await
+pub async fn watch(host: Host, server: String, topic: String) -> Done {
+    host.engine.watch(&server, &topic).await
 }
 
 /// Stops watching a topic.
-#[tauri::command]
-pub async fn unwatch(engine: State<'_, Engine>, server: String, topic: String) -> Done {
-    engine.unwatch(&server, &topic).await
+pub async fn unwatch(host: Host, server: String, topic: String) -> Done {
+    host.engine.unwatch(&server, &topic).await
 }
 
 /// Cancels or retries a job.
-#[tauri::command]
-pub async fn act(
-    engine: State<'_, Engine>,
-    server: String,
-    job: String,
-    action: ActionKind,
-) -> Done {
-    engine.act(&server, &job, action).await
+pub async fn act(host: Host, server: String, job: String, action: ActionKind) -> Done {
+    host.engine.act(&server, &job, action).await
 }
 
 /// Marks notices as read or unread.
-#[tauri::command]
-pub async fn mark_read(engine: State<'_, Engine>, ids: Vec<i64>, read: bool) -> Done {
-    engine.mark_read(ids, read).await;
+pub async fn mark_read(host: Host, ids: Vec<i64>, read: bool) -> Done {
+    host.engine.mark_read(ids, read).await;
     Ok(())
 }
 
 /// Marks all notices as read.
-#[tauri::command]
-pub async fn mark_all_read(engine: State<'_, Engine>) -> Done {
-    engine.mark_all_read().await;
+pub async fn mark_all_read(host: Host) -> Done {
+    host.engine.mark_all_read().await;
     Ok(())
 }
 
 /// Removes notices from the list.
-#[tauri::command]
-pub async fn dismiss(engine: State<'_, Engine>, ids: Vec<i64>) -> Done {
-    engine.dismiss(ids).await;
+pub async fn dismiss(host: Host, ids: Vec<i64>) -> Done {
+    host.engine.dismiss(ids).await;
     Ok(())
 }
 
 /// Restores dismissed notices.
-#[tauri::command]
-pub async fn restore(engine: State<'_, Engine>, ids: Vec<i64>) -> Done {
-    engine.restore(ids).await;
+pub async fn restore(host: Host, ids: Vec<i64>) -> Done {
+    host.engine.restore(ids).await;
     Ok(())
 }
 
 /// Changes some preferences.
-#[tauri::command]
-pub async fn set_preferences(
-    app: AppHandle,
-    engine: State<'_, Engine>,
-    patch: PreferencesPatch,
-) -> Done {
-    let before = engine.preferences().await?.shortcut;
+pub async fn set_preferences(host: Host, patch: PreferencesPatch) -> Done {
+    let before = host.engine.preferences().await?.shortcut;
     if let Some(keys) = patch.shortcut.as_ref().filter(|keys| **keys != before) {
         // A shortcut that cannot be registered is not saved; the one before stays.
-        set_shortcut(&app, keys).inspect_err(|_| {
-            if let Err(error) = set_shortcut(&app, &before) {
+        host.shell.set_shortcut(keys).inspect_err(|_| {
+            if let Err(error) = host.shell.set_shortcut(&before) {
                 tracing::warn!(error.message, "could not restore the global shortcut");
             }
         })?;
     }
     let (zoom, theme) = (patch.zoom, patch.theme);
-    engine.set_preferences(patch).await?;
+    host.engine.set_preferences(patch).await?;
     if let Some(theme) = theme {
-        app.state::<WindowState>().set_theme(theme);
+        host.shell.set_theme(theme);
     }
     if let Some(percent) = zoom {
-        app.state::<WindowState>().set_zoom(&app, percent);
+        host.shell.set_zoom(percent);
     }
     Ok(())
 }
 
 /// Mutes jobs like this one; returns the mute.
-#[tauri::command]
-pub async fn mute(
-    engine: State<'_, Engine>,
-    target: MuteTarget,
-    by: MuteBy,
-) -> Result<Mute, UserError> {
-    engine.mute(target, by).await
+pub async fn mute(host: Host, target: MuteTarget, by: MuteBy) -> Result<Mute, UserError> {
+    host.engine.mute(target, by).await
 }
 
 /// Which recent events a rule would have matched.
-#[tauri::command]
-pub async fn try_rule(engine: State<'_, Engine>, rule: NoticeRule) -> Result<RuleTrial, UserError> {
-    engine.try_rule(rule).await
+pub async fn try_rule(host: Host, rule: NoticeRule) -> Result<RuleTrial, UserError> {
+    host.engine.try_rule(rule).await
 }
 
 /// Runs a rule's programs on the last matching event; returns how each went.
-#[tauri::command]
-pub async fn run_rule(
-    engine: State<'_, Engine>,
-    rule: NoticeRule,
-) -> Result<Vec<String>, UserError> {
-    engine.run_rule(rule).await
+pub async fn run_rule(host: Host, rule: NoticeRule) -> Result<Vec<String>, UserError> {
+    host.engine.run_rule(rule).await
 }
 
 /// Whether the program starts at login.
-#[tauri::command]
-pub async fn starts_at_login(app: AppHandle) -> Result<bool, UserError> {
-    app.autolaunch().is_enabled().map_err(|error| autostart_error(&error))
+pub async fn starts_at_login(host: Host) -> Result<bool, UserError> {
+    host.shell.starts_at_login()
 }
 
 /// Sets whether the program starts at login, in the tray.
-#[tauri::command]
-pub async fn set_start_at_login(app: AppHandle, on: bool) -> Done {
-    let autostart = app.autolaunch();
-    let set = if on { autostart.enable() } else { autostart.disable() };
-    set.map_err(|error| autostart_error(&error))
-}
-
-fn autostart_error(error: &dyn std::fmt::Display) -> UserError {
-    let message = format!("Could not change starting at login: {error}.");
-    UserError { code: ErrorCode::Internal, message }
+pub async fn set_start_at_login(host: Host, on: bool) -> Done {
+    host.shell.set_start_at_login(on)
 }
 
 /// Starts or stops the embedded demo servers.
-#[tauri::command]
-pub async fn set_demo(engine: State<'_, Engine>, demo: State<'_, DemoSwitch>, on: bool) -> Done {
-    demo.set(&engine, on).await
+pub async fn set_demo(host: Host, on: bool) -> Done {
+    host.demo.set(&host.engine, on).await
 }
 
 /// Opens a job's link in the browser. Only web links are opened, since the text comes from a server.
-#[tauri::command]
-pub async fn open_link<R: Runtime>(app: AppHandle<R>, url: String) -> Done {
-    let url = web_link(&url)?;
-    app.opener().open_url(url.as_str(), None::<&str>).map_err(|error| UserError {
-        code: ErrorCode::Internal,
-        message: format!("Could not open the link: {error}."),
-    })
+pub async fn open_link(host: Host, url: String) -> Done {
+    host.shell.open_url(&web_link(&url)?)
 }
 
 /// `text` as a link to the web, without credentials.

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jobwatch_engine::Engine;
 use jobwatch_engine::api::{OpenJob, Overview, Tick, UserError, ViewSpec, ViewWindow, Wanted};
 use jobwatch_engine::ports::Window;
 use tauri::ipc::Channel;
-use tauri::{Runtime, State, WebviewWindow};
+
+use crate::ipc::dispatch::{ChannelId, Host};
 
 /// The page: its channel and the job that it shows.
 #[derive(Default)]
@@ -69,63 +69,47 @@ impl Window for Page {
 }
 
 /// Everything except the lists.
-#[tauri::command]
-pub async fn overview(engine: State<'_, Engine>) -> Result<Overview, UserError> {
-    engine.pull_overview().await
+pub async fn overview(host: Host) -> Result<Overview, UserError> {
+    host.engine.pull_overview().await
 }
 
 /// Sets the channel that notifies the page of changes; replaces the one before.
-#[tauri::command]
-pub async fn subscribe<R: Runtime>(
-    window: WebviewWindow<R>,
-    engine: State<'_, Engine>,
-    page: State<'_, Arc<Page>>,
-    on_tick: Channel<Tick>,
-) -> Result<(), UserError> {
-    tracing::debug!(window = window.label(), "the page subscribed");
-    page.connect(on_tick);
-    engine.attach_window(Arc::clone(&page) as Arc<dyn Window>);
+pub async fn subscribe(host: Host, on_tick: ChannelId) -> Result<(), UserError> {
+    tracing::debug!("the page subscribed");
+    host.page.connect(host.channel(&on_tick)?);
+    host.engine.attach_window(Arc::clone(&host.page) as Arc<dyn Window>);
     Ok(())
 }
 
 /// Opens a view; returns its id.
-#[tauri::command]
-pub async fn open_view(engine: State<'_, Engine>, spec: ViewSpec) -> Result<u32, UserError> {
-    engine.open_view(spec).await
+pub async fn open_view(host: Host, spec: ViewSpec) -> Result<u32, UserError> {
+    host.engine.open_view(spec).await
 }
 
 /// The rows of a view's visible range.
-#[tauri::command]
 pub async fn view_window(
-    engine: State<'_, Engine>,
+    host: Host,
     view: u32,
     first: u64,
     count: u32,
 ) -> Result<ViewWindow, UserError> {
-    engine.view_window(view, first, count).await
+    host.engine.view_window(view, first, count).await
 }
 
 /// Closes a view.
-#[tauri::command]
-pub async fn close_view(engine: State<'_, Engine>, view: u32) -> Result<(), UserError> {
-    engine.close_view(view).await;
+pub async fn close_view(host: Host, view: u32) -> Result<(), UserError> {
+    host.engine.close_view(view).await;
     Ok(())
 }
 
 /// Sets which job the page shows and whether it has the focus: that job needs no popup.
-#[tauri::command]
-pub async fn looking_at(
-    engine: State<'_, Engine>,
-    page: State<'_, Arc<Page>>,
-    focused: bool,
-    job: Option<OpenJob>,
-) -> Result<(), UserError> {
+pub async fn looking_at(host: Host, focused: bool, job: Option<OpenJob>) -> Result<(), UserError> {
     {
-        let mut state = page.state();
+        let mut state = host.page.state();
         state.focused = focused;
         state.looking_at.clone_from(&job);
     }
-    engine.looking_at(focused, job).await;
+    host.engine.looking_at(focused, job).await;
     Ok(())
 }
 

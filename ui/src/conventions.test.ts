@@ -6,7 +6,7 @@ const ROOT = join(import.meta.dirname, ".");
 const files = (readdirSync(ROOT, { recursive: true }) as string[])
   .map((name) => join(ROOT, name))
   .filter((path) => /\.(ts|svelte|css)$/.test(path) && !path.includes("generated"));
-const product = files.filter((path) => !/\.test\.ts$|\/testing\//.test(path));
+const product = files.filter((path) => !/\.test\.ts$|\/testing\/|backend\/bridge/.test(path));
 const holding = (pattern: RegExp, among = product) =>
   among
     .filter((path) => pattern.test(readFileSync(path, "utf8")))
@@ -28,6 +28,13 @@ test("nothing in the page opens a connection or makes markup out of text", () =>
 test("components take colours from the tokens alone", () => {
   const styles = product.filter((path) => !path.endsWith("tokens.css") && !path.endsWith(".ts"));
   expect(holding(/#[0-9a-f]{3,8}\s*[;,)]|rgba?\(|hsla?\(/i, styles)).toEqual([]);
+});
+
+test("the bridge to a browser is only in pages that ask for it", () => {
+  expect(holding(/backend\/bridge/)).toEqual(["main.ts"]);
+  expect(readFileSync(join(ROOT, "main.ts"), "utf8")).toMatch(
+    /if \(import\.meta\.env\.MODE === "bridge"\)/,
+  );
 });
 
 test("nothing that ships uses what is there for tests", () => {

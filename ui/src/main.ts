@@ -6,6 +6,8 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 
 async function backend(): Promise<Backend> {
+  // Decided when the page is built: the bridge of `cargo xtask dev` is in no page that ships.
+  if (import.meta.env.MODE === "bridge") return (await import("./lib/backend/bridge")).bridge;
   return (await import("./lib/backend/tauri")).tauri;
 }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod dev;
 mod packages;
 mod page;
 mod release;
@@ -18,6 +19,7 @@ const USAGE: &str = "\
 Usage: cargo xtask <command>
 
   run [--release]    install what is missing, build everything, open the window on the demo
+  dev                serve the page with hot reload in a browser, on the real engine and the demo
   test [filter]      install what the tests need and run every test (or those whose name matches)
   check              format, lints, house rules, the page's types
   ci                 check, then test
@@ -46,6 +48,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     match arguments.as_slice() {
         ["run"] => run::run(run::Profile::Debug),
         ["run", "--release"] => run::run(run::Profile::Release),
+        ["dev"] => dev::dev(),
         ["test"] => test::test(None),
         ["test", filter] => test::test(Some(filter)),
         ["check"] => check::check(),

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -26,6 +26,17 @@ pub fn heading(text: &str) {
 pub struct Program {
     command: Command,
     shown: String,
+}
+
+/// A program that runs beside this one.
+pub struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// `cargo`, the very one that started this.
@@ -96,6 +107,16 @@ impl Program {
             bail!("`{}` failed ({status})", self.shown);
         }
         Ok(())
+    }
+
+    /// Starts it, and ends it when the result is dropped.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(mut self) -> Result<Started> {
+        self.announce();
+        let child = self.command.stdin(Stdio::null()).spawn();
+        Ok(Started(child.with_context(|| format!("could not start `{}`", self.shown))?))
     }
 
     /// Runs it and returns what it prints.

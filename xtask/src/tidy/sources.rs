@@ -59,7 +59,9 @@ fn page(path: &str, text: &str) -> Vec<Finding> {
     for needle in ["{@html", "innerHTML", "insertAdjacentHTML", "document.write"] {
         find(needle, "text from servers is text: render it as a text node");
     }
-    for needle in WAYS_OUT {
+    // The bridge of `cargo xtask dev` is in no page that ships.
+    let ways_out = if path == "ui/src/lib/backend/bridge.ts" { &[] } else { WAYS_OUT };
+    for needle in ways_out {
         find(needle, "the page opens no connection: ask Rust through lib/backend");
     }
     if !path.starts_with("ui/src/lib/backend/") {
