@@ -263,10 +263,10 @@ mod tests {
         let jobs = [run("u-2", "{reports}", "running", 3_000), run("u-1", "{email}", "failed", 0)];
         assert_eq!(
             several("local", "5", &jobs, now),
-            "5 means several jobs on local:\n\
+            "5 matches several jobs on local:\n\
              \x20 {email}/5    failed   ended 1 h ago        u-1\n\
              \x20 {reports}/5  running  added 10 m 10 s ago  u-2\n\
-             Name one of them, such as '{email}/5'."
+             Choose one, for example '{email}/5'."
         );
     }
 
