@@ -128,7 +128,7 @@ fn setup(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     let options = Options {
         data_dir: Some(start.paths.data.clone()),
         settings: SettingsSource::File(start.paths.settings.clone()),
-        ports: Ports { desktop: desktop.port, secrets: Some(secrets), sink: None },
+        ports: Ports { desktop: desktop.port, secrets: Some(secrets), ..Ports::default() },
         seed: None,
     };
     // On a thread of the runtime, so that the engine's own threads inherit its priority.

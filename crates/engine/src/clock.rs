@@ -2,34 +2,77 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::time::{Mono, Now};
+use tokio::sync::watch;
 
-/// Both clocks, with the start of the engine as the zero of [`Mono`].
-#[derive(Clone, Copy, Debug)]
+/// Both clocks, with the start of the engine as the zero of [`Mono`]: those of the machine, which a
+/// [`Hand`] may put forward.
+#[derive(Clone, Debug)]
 pub struct Clock {
     zero: Instant,
+    /// How far it was put forward; `None` without a hand.
+    ahead: Option<watch::Receiver<Duration>>,
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock { zero: Instant::now(), ahead: None }
+    }
+}
+
+/// Puts a clock forward, so that tests need not wait.
+#[derive(Debug)]
+pub struct Hand(watch::Sender<Duration>);
+
+impl Hand {
+    /// Lets so much time pass at once, on both clocks. The engine then looks at what is due, as it
+    /// does once a second by itself; ten seconds or more are to it as if the machine had slept.
+    pub fn advance(&self, by: Duration) {
+        self.0.send_modify(|ahead| *ahead += by);
+    }
 }
 
 impl Clock {
-    /// A clock that begins now.
+    /// A clock that begins now, and what puts it forward.
     #[must_use]
-    pub fn start() -> Clock {
-        Clock { zero: Instant::now() }
+    pub fn by_hand() -> (Clock, Hand) {
+        let (hand, ahead) = watch::channel(Duration::ZERO);
+        (Clock { ahead: Some(ahead), ..Clock::default() }, Hand(hand))
+    }
+
+    fn ahead(&self) -> Duration {
+        self.ahead.as_ref().map(|ahead| *ahead.borrow()).unwrap_or_default()
     }
 
     /// The present.
     #[must_use]
     pub fn now(&self) -> Now {
-        let mono = u64::try_from(self.zero.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Now { mono: Mono(mono), wall: Timestamp::now() }
+        let ahead = self.ahead();
+        let mono = (self.zero.elapsed() + ahead).as_millis();
+        let mono = Mono(u64::try_from(mono).unwrap_or(u64::MAX));
+        let ahead = SignedDuration::try_from(ahead).unwrap_or(SignedDuration::MAX);
+        let wall = Timestamp::now();
+        Now { mono, wall: wall.checked_add(ahead).unwrap_or(wall) }
     }
 
     /// The runtime's name for a moment, for sleeping until it. At least a millisecond is added,
     /// because [`Mono`] is rounded down: waking a fraction early would spin.
     #[must_use]
     pub fn instant(&self, mono: Mono) -> tokio::time::Instant {
-        tokio::time::Instant::from_std(self.zero + Duration::from_millis(mono.0.saturating_add(1)))
+        let from_zero = Duration::from_millis(mono.0.saturating_add(1));
+        tokio::time::Instant::from_std(self.zero + from_zero.saturating_sub(self.ahead()))
+    }
+
+    /// Waits until it is put forward; for ever where nobody does that.
+    pub async fn put_forward(&mut self) {
+        let put = match &mut self.ahead {
+            Some(ahead) => ahead.changed().await.is_ok(),
+            None => false,
+        };
+        if !put {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -67,6 +110,18 @@ mod tests {
     fn at(mono_s: u64, wall_s: i64) -> Now {
         let wall = Timestamp::from_second(1_700_000_000 + wall_s).unwrap();
         Now { mono: Mono(mono_s * 1000), wall }
+    }
+
+    #[test]
+    fn a_hand_puts_both_clocks_forward_and_what_is_due_then_is_due_now() {
+        let (clock, hand) = Clock::by_hand();
+        let before = clock.now();
+        let due = before.mono.after(Duration::from_secs(60));
+        assert!(clock.instant(due) > tokio::time::Instant::now());
+        hand.advance(Duration::from_secs(60));
+        let after = clock.now();
+        assert!(after.mono >= due && after.wall >= before.wall + SignedDuration::from_secs(60));
+        assert!(clock.instant(due) <= tokio::time::Instant::now() + Duration::from_millis(1));
     }
 
     #[test]

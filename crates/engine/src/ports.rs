@@ -11,6 +11,8 @@ use jobwatch_core::notify::Notice;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::ServerId;
 
+use crate::clock::Clock;
+
 /// The desktop the program runs on.
 pub trait Desktop: Send + Sync + 'static {
     /// Shows a popup. Must not block; a missing daemon is reported once by `Overview::health`, not
@@ -219,6 +221,8 @@ pub struct Ports {
     pub secrets: Option<Arc<dyn Secrets>>,
     /// The stream of everything heard.
     pub sink: Option<Arc<dyn Sink>>,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 impl fmt::Debug for Ports {

@@ -39,7 +39,6 @@ use crate::api::{
     ActionKind, ErrorCode, KeyChange, Mute, MuteBy, MuteTarget, NoticeRule, OpenJob, Overview,
     Preferences, PreferencesPatch, ServerDraft, UserError, ViewSpec, ViewWindow, Wanted,
 };
-use crate::clock::Clock;
 use crate::history::{History, Location};
 use crate::keys::{Keyring, keyring_message, unstored_message};
 use crate::logs::{Location as LogLocation, LogStore};
@@ -111,7 +110,6 @@ impl Engine {
             return Err(StartError::NoRuntime);
         }
         crate::install_tls();
-        let clock = Clock::start();
         let (commands, taken) = mpsc::unbounded_channel();
         let (replies, replied) = mpsc::unbounded_channel();
         let keyring = Keyring::start(options.ports.secrets.clone());
@@ -149,7 +147,6 @@ impl Engine {
         let file = file.map(|file| Arc::new(tokio::sync::Mutex::new(Some(file))));
         let saved_preferences = Arc::new(settings.preferences.clone());
         let mut state = State::new(state::Parts {
-            clock,
             commands: commands.downgrade(),
             history: history.clone(),
             keyring: keyring.clone(),

@@ -45,7 +45,6 @@ const POPUPS: Duration = Duration::from_millis(800);
 
 /// What [`State::new`] needs.
 pub(super) struct Parts {
-    pub clock: Clock,
     pub commands: mpsc::WeakUnboundedSender<Command>,
     pub history: History,
     pub keyring: Keyring,
@@ -106,7 +105,7 @@ impl State {
         let chosen = settings(&parts.preferences);
         let notifier = Notifier::new(chosen, desktop, TimeZone::system());
         State {
-            clock: parts.clock,
+            clock: parts.ports.clock.clone(),
             commands: parts.commands,
             reports,
             incoming,
@@ -148,7 +147,8 @@ impl State {
         mut replies: mpsc::UnboundedReceiver<Reply>,
         mut log_events: mpsc::UnboundedReceiver<StoreEvent>,
     ) {
-        let mut sleep_watch = SleepWatch::new(self.clock.now());
+        let mut clock = self.clock.clone();
+        let mut sleep_watch = SleepWatch::new(clock.now());
         let mut network = NetworkWatch::start();
         let mut pulse = tokio::time::interval(PULSE);
         pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -162,15 +162,8 @@ impl State {
                 },
                 Some(reply) = replies.recv() => self.replied(reply),
                 Some(event) = log_events.recv() => self.store_event(event),
-                _ = pulse.tick() => {
-                    let now = self.clock.now();
-                    // Both are asked each time.
-                    let (slept, moved) = (sleep_watch.slept(now), network.changed());
-                    if moved && !slept {
-                        tracing::info!("the network has changed: all connections are checked");
-                    }
-                    self.pulse(slept, moved);
-                }
+                _ = pulse.tick() => self.pulse(&mut sleep_watch, &mut network),
+                () = clock.put_forward() => self.pulse(&mut sleep_watch, &mut network),
                 () = sleep_until(deadline) => {}
                 Some(report) = self.incoming.recv() => self.reported(report),
             }
@@ -203,9 +196,13 @@ impl State {
         self.notify_if_due();
     }
 
-    fn pulse(&mut self, slept: bool, moved: bool) {
+    fn pulse(&mut self, sleep_watch: &mut SleepWatch, network: &mut NetworkWatch) {
+        // Both are asked each time.
+        let (slept, moved) = (sleep_watch.slept(self.clock.now()), network.changed());
         if slept {
             tracing::info!("the machine woke from sleep: all connections are checked");
+        } else if moved {
+            tracing::info!("the network has changed: all connections are checked");
         }
         if slept || moved {
             self.woke();

@@ -11,6 +11,7 @@ use jobwatch_core::model::{Job, Topic};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, PolicyChange, Server, ServerId};
 use jobwatch_engine::api::{JobSort, Rows, Tick, ViewSpec};
+use jobwatch_engine::clock::{Clock, Hand};
 use jobwatch_engine::ports::{
     Desktop, Popup, Ports, Secrets, SecretsError, Settled, Sink, StreamEvent, Window,
 };
@@ -23,6 +24,15 @@ pub const DEADLINE: Duration = Duration::from_secs(40);
 pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
+        assert!(begun.elapsed() < DEADLINE, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits until `condition` holds, which has to ask for that.
+pub async fn until_async(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition().await {
         assert!(begun.elapsed() < DEADLINE, "waited in vain for {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -41,6 +51,17 @@ pub struct World {
     /// The desktop takes no popup, and refuses none.
     pub desktop_hangs: AtomicBool,
     pub unsettled: Mutex<Vec<Settled>>,
+    time: Time,
+}
+
+/// The clock of an engine, and the hand that puts it forward.
+struct Time(Clock, Hand);
+
+impl Default for Time {
+    fn default() -> Time {
+        let (clock, hand) = Clock::by_hand();
+        Time(clock, hand)
+    }
 }
 
 /// How the keyring behaves.
@@ -63,7 +84,13 @@ impl World {
             desktop: Some(Arc::new(Port(Arc::clone(self)))),
             secrets: Some(Arc::new(Port(Arc::clone(self)))),
             sink: Some(Arc::new(Port(Arc::clone(self)))),
+            clock: self.time.0.clone(),
         }
+    }
+
+    /// Lets so much time pass at once on the engine's clock.
+    pub fn advance(&self, by: Duration) {
+        self.time.1.advance(by);
     }
 
     pub fn window(self: &Arc<World>) -> Arc<dyn Window> {

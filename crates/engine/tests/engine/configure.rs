@@ -13,7 +13,7 @@ use jobwatch_engine::api::{
 };
 use jobwatch_engine::{Engine, Options, SettingsSource};
 
-use crate::common::{Keyring, World, shown_link, until};
+use crate::common::{Keyring, World, shown_link, until, until_async};
 
 pub async fn start(world: &Arc<World>, path: &Path) -> Engine {
     let settings = SettingsSource::File(path.to_owned());
@@ -290,7 +290,7 @@ async fn the_demo_comes_and_goes_without_touching_the_settings() {
     engine.set_demo(demo.servers()).await;
     let overview = engine.overview().await.unwrap();
     assert!(overview.demo && overview.servers.iter().all(|server| server.demo));
-    assert_eq!(overview.servers.len(), 5);
+    assert_eq!(overview.servers.len(), demo.servers().len());
     world.until_state("demo-kecs", ConnectionState::Live).await;
     assert!(engine.servers().await.is_empty());
     engine.set_demo(Vec::new()).await;
@@ -386,9 +386,7 @@ async fn a_server_that_is_removed_while_it_is_saved_leaves_no_key() {
         let (engine, id) = (engine.clone(), id.clone());
         tokio::spawn(async move { engine.remove_server(&id).await })
     };
-    while !engine.servers().await.is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until_async("the server to go", async || engine.servers().await.is_empty()).await;
     *world.keyring.lock().unwrap() = Keyring::Works;
     assert_eq!(saving.await.unwrap().unwrap_err().code, ErrorCode::NotFound);
     removing.await.unwrap().unwrap();
@@ -414,9 +412,11 @@ async fn a_pipe_in_the_settings_place_is_named_and_nobody_waits_for_it() {
     assert!(refused.message.contains("it is a named pipe, not a file"), "{}", refused.message);
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "version = 1\n").unwrap();
-    while engine.overview().await.unwrap().health.settings.is_some() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until_async("the file to be read", async || {
+        world.advance(std::time::Duration::from_secs(1));
+        engine.overview().await.unwrap().health.settings.is_none()
+    })
+    .await;
     engine.stop().await;
 }
 

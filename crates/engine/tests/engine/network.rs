@@ -478,14 +478,17 @@ async fn a_redirect_from_tls_to_plain_http_on_the_same_host_is_not_followed() {
 
 #[tokio::test]
 async fn an_answer_that_stops_in_the_middle_is_given_up() {
+    const PART: usize = 10 << 20;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (begun, begins) = tokio::sync::oneshot::channel();
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_head(&mut stream).await;
-        let half = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it";
-        stream.write_all(half).await.unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 3 * PART);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // More than the kernel keeps for two sockets: once it is written, the client is reading it.
+        stream.write_all(&vec![b'x'; 2 * PART]).await.unwrap();
         begun.send(()).unwrap();
         // Held open, and silent.
         let _ = stream.read(&mut [0; 1]).await;
@@ -493,7 +496,6 @@ async fn an_answer_that_stops_in_the_middle_is_given_up() {
     let asking = tokio::spawn(async move { ask(&get(&format!("http://127.0.0.1:{port}/"))).await });
     begins.await.unwrap();
     // The answer has begun: from here on only time passes.
-    tokio::time::sleep(Duration::from_millis(50)).await;
     tokio::time::pause();
     let (answer, _) = asking.await.unwrap();
     assert!(matches!(answer.unwrap_err(), Failure::Timeout(_)));

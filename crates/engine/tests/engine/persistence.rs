@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
 use jobwatch_core::connection::ConnectionState;
 use jobwatch_core::model::JobState;
 use jobwatch_core::notify::{Notice, NoticeKey, Tone};
@@ -122,6 +123,8 @@ async fn a_popup_the_desktop_had_not_taken_at_the_end_is_told_at_the_next_start(
 
     for told in [1, 0] {
         let world = World::new();
+        // Their ends lie before this start by the clocks of both.
+        world.advance(std::time::Duration::from_secs(1));
         let engine = start(&world, dir.path(), &server).await;
         if told == 1 {
             until("the popup", || !world.titles().is_empty()).await;
@@ -186,9 +189,6 @@ async fn a_job_that_began_and_ended_while_the_program_was_off_is_told() {
         let id = control.start_job(job(name));
         control.complete(&id, None);
     }
-    // Its end must lie before the next start by the clocks of both.
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-
     for told in [1, 0] {
         let world = World::new();
         let engine = start(&world, dir.path(), &server).await;
@@ -559,7 +559,11 @@ async fn jobs_are_remembered_in_the_order_they_were_heard_of_and_cut_to_a_bound(
     for id in [3, 1, 2] {
         history.job(server.clone(), some_job(id, 1 << 20));
         history.flush().await;
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        // They are ordered by the millisecond.
+        let written = Timestamp::now().as_millisecond();
+        while Timestamp::now().as_millisecond() <= written {
+            tokio::task::yield_now().await;
+        }
     }
     let jobs = history.remembered(server).await.jobs;
     let ids: Vec<_> = jobs.iter().map(|job| job.id.as_str()).collect();

@@ -283,7 +283,10 @@ async fn a_slow_job_is_notified_once(scene: Scene) {
     assert!(begun.elapsed() >= Duration::from_secs(9), "a few seconds more are nothing");
     assert!(rows[0].body.contains("usually at most"), "{}", rows[0].body);
     // Looked at again and again, there is one notice.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    for _ in 0..6 {
+        scene.world.advance(Duration::from_secs(1));
+        assert_eq!(scene.notices_of(1).await.len(), 1);
+    }
     scene.control.complete(&ids[0], None);
     assert_eq!(scene.notices_of(1).await.len(), 1);
     scene.stop().await;
