@@ -1,5 +1,6 @@
 import { copy } from "./clipboard";
 import type { Log } from "./log.svelte";
+import { move, nextError, nextMatch, selectAll } from "./navigation";
 
 /** What the keys need from the pane. */
 export interface Pane {
@@ -16,8 +17,8 @@ export function everywhere(log: Log, pane: Pane) {
     " ": () => log.togglePause(),
     "/": () => pane.find(),
     g: () => pane.goTo(),
-    e: () => void log.nextLevel(false),
-    E: () => void log.nextLevel(true),
+    e: () => void nextError(log, false),
+    E: () => void nextError(log, true),
     w: () => log.settings.set({ wrap: !log.settings.current.wrap }),
   };
 }
@@ -25,7 +26,7 @@ export function everywhere(log: Log, pane: Pane) {
 /** Keys of the list of lines. Returns whether the event was handled. */
 export function inList(log: Log, pane: Pane, event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey) {
-    if (event.key.toLowerCase() === "a") log.selectAll();
+    if (event.key.toLowerCase() === "a") selectAll(log);
     else return false;
     return true;
   }
@@ -34,12 +35,12 @@ export function inList(log: Log, pane: Pane, event: KeyboardEvent): boolean {
     case "ArrowDown":
     case "j":
     case "J":
-      log.move(1, event.shiftKey);
+      move(log, 1, event.shiftKey);
       return true;
     case "ArrowUp":
     case "k":
     case "K":
-      log.move(-1, event.shiftKey);
+      move(log, -1, event.shiftKey);
       return true;
     case "PageDown":
       pane.page(1);
@@ -57,7 +58,7 @@ export function inList(log: Log, pane: Pane, event: KeyboardEvent): boolean {
     case "n":
     case "N":
       if (log.filter.find === null) return false;
-      void log.nextMatch(event.key === "N");
+      void nextMatch(log, event.key === "N");
       return true;
     case "Enter":
       if (log.selection === null) return false;

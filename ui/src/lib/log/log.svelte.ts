@@ -1,17 +1,16 @@
 import type { App } from "../app/app.svelte";
 import type { LogFilter } from "../generated/LogFilter";
-import type { Level } from "../generated/Level";
 import type { LogRow } from "../generated/LogRow";
 import type { LogState } from "../generated/LogState";
 import type { LogTarget } from "../generated/LogTarget";
 import type { OpenJob } from "../generated/OpenJob";
 import type { ViewSpec } from "../generated/ViewSpec";
-import type { ViewWindow } from "../generated/ViewWindow";
 import { grouped } from "../shared/format";
 import { LiveView } from "../shared/views.svelte";
 import { clearedFor, unfiltered } from "./filter";
 import { LogOverview } from "./logOverview.svelte";
-import { moved, picked, type Selection, shifted } from "./selection";
+import { seek, type Viewport } from "./navigation";
+import { picked, type Selection, shifted } from "./selection";
 import { Settings } from "./settings.svelte";
 import { timeWidth } from "./times";
 
@@ -23,23 +22,8 @@ export interface LogJob extends OpenJob {
 /** Maximum number of jobs in one log. */
 export const MOST_JOBS = 16;
 
-/** Extra rows requested around a found position: the list's overscan. */
-const AROUND = 20;
-
 /** Their indices in `LogState.levels`. */
 const [ERROR, FATAL] = [5, 6];
-
-/** Commands for the list of rows. */
-export interface Viewport {
-  /** Scrolls as little as possible to show the row. */
-  reveal(row: number): void;
-  /** Scrolls the row to so many px below the top, or to the middle. */
-  toRow(row: number, below: number | "middle"): void;
-  toEnd(): void;
-  /** Compensates for rows inserted above, so that the visible ones stay where they are. */
-  shift(by: number): void;
-  focus(): void;
-}
 
 const keyOf = (job: OpenJob) => `${job.server}/${job.job}`;
 
@@ -343,7 +327,8 @@ export class Log {
     this.startAtError = false;
     const errors = (state?.levels[ERROR] ?? 0) + (state?.levels[FATAL] ?? 0);
     if (!moved && errors > 0)
-      void this.seek(
+      void seek(
+        this,
         { kind: "level", from: this.total, back: true, level: "error" },
         "No error before this.",
       );
@@ -391,96 +376,6 @@ export class Log {
     if (!old) this.left += by;
     if (this.paused !== null) this.paused += by;
     this.viewport?.shift(by);
-  }
-
-  // Navigation
-
-  /** Jumps to a row and selects it. `window` holds the rows around it, if already known. */
-  go(row: number, choose = true, window: ViewWindow | null = null): void {
-    this.letGo();
-    if (this.paused !== null && row >= this.paused) this.paused = null;
-    if (choose) this.selection = picked(null, row, false);
-    const { first, count } = this.visible;
-    if (row >= first + 1 && row <= first + count - 3) return;
-    if (window !== null) this.view.adopt(window);
-    this.viewport?.toRow(row, "middle");
-  }
-
-  /** Jumps to a fraction of the rows, 0 to 1. */
-  goPart(part: number): void {
-    if (part >= 1) this.toEnd();
-    else this.go(Math.floor(part * this.total), part > 0);
-  }
-
-  /** Jumps to what the program finds, or shows `nothing` when it finds nothing. */
-  async seek(target: LogTarget, nothing: string, choose = true): Promise<number | null> {
-    const { id } = this.view;
-    if (id === null) return null;
-    let row: number | null = null;
-    await this.app.run(async () => {
-      const found = await this.app.backend.logSeek(id, target, this.visible.count + AROUND);
-      if (this.view.id !== id) return;
-      if (found === null) {
-        this.app.toast(nothing);
-        return;
-      }
-      const { place, window } = found;
-      row = place.row;
-      if (target.kind === "match") this.match = place;
-      this.go(place.row, choose, window);
-    });
-    return row;
-  }
-
-  /** Where a search starts: at the focused row, or at the visible ones. */
-  #from(back: boolean): number {
-    if (this.selection !== null) return this.selection.head;
-    return back ? this.visible.first + this.visible.count : this.visible.first - 1;
-  }
-
-  nextLevel(back: boolean, level: Level = "error"): Promise<number | null> {
-    const word = level === "error" ? "error" : "warning";
-    return this.seek(
-      { kind: "level", from: this.#from(back), back, level },
-      back ? `No ${word} before this.` : `No ${word} after this.`,
-    );
-  }
-
-  nextMatch(back: boolean): Promise<number | null> {
-    return this.seek(
-      { kind: "match", from: this.match?.row ?? this.#from(back), back },
-      "No line matches.",
-    );
-  }
-
-  /** Marks a time range and jumps to its first row. */
-  mark(from: number, to: number): void {
-    this.marked = from <= to ? [from, to] : [to, from];
-    void this.seek({ kind: "time", at: this.marked[0] }, "No line at that time.");
-  }
-
-  // Selecting and copying
-
-  pick(row: number, extend: boolean): void {
-    const same = this.selection?.anchor === row && this.selection.head === row;
-    this.selection = picked(this.selection, row, extend);
-    if (!extend) this.detailed = !(same && this.detailed);
-    if (this.follow) this.letGo();
-  }
-
-  /** Moves the selection by keyboard. */
-  move(step: number, extend: boolean): void {
-    const { first, count: many } = this.visible;
-    const start = step > 0 ? first : first + many - 1;
-    const next = moved(this.selection, step, extend, this.total, start);
-    if (next === null) return;
-    this.selection = next;
-    if (step < 0) this.letGo();
-    this.viewport?.reveal(next.head);
-  }
-
-  selectAll(): void {
-    if (this.total > 0) this.selection = { anchor: this.total - 1, head: 0 };
   }
 
   // Missing lines
