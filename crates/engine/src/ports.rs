@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jobwatch_core::connection::{LogReach, Status};
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::{Diagnostic, Job, JobId, Metric, QueuePatch, Source, Topic};
+pub use jobwatch_core::notify::Button;
 use jobwatch_core::notify::Notice;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::ServerId;
@@ -42,21 +43,6 @@ pub struct Popup {
     pub sound: bool,
     /// Whether it stays on the screen until the user has dealt with it.
     pub urgent: bool,
-}
-
-/// Something a popup offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Button {
-    /// To open the job's log.
-    Log,
-    /// To have the server run the job again, which it would accept.
-    Retry,
-    /// To hear no more of jobs of this name.
-    MuteJob,
-    /// To hear no more of failures with this error.
-    MuteError,
-    /// To have no popups for an hour.
-    Snooze,
 }
 
 /// See [`Desktop::show`]. Dropped without a call, it settles nothing.

@@ -24,7 +24,10 @@ pub use text::{
     connection, format_counts, format_duration, list_failures, outcome, running, subject,
 };
 pub use watchers::Reach;
-pub use world::{Attention, Effect, PendingRun, RecentEvent, Settings, Watch, World};
+pub use world::{
+    Attention, Button, Effect, Listed, PendingRun, RecentEvent, Servers, Settings, ShowPopup,
+    Watch, World,
+};
 
 #[cfg(test)]
 use text::tests;

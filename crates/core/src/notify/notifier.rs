@@ -68,7 +68,7 @@ impl Notifier {
     }
 
     /// Puts other choices in force: for what happens from now on.
-    pub fn set_settings(&mut self, settings: Settings, now: Now, world: &dyn World) {
+    pub fn set_settings(&mut self, settings: Settings, now: Now, world: World<'_>) {
         let desktop = self.settings.dnd.desktop;
         self.settings = settings;
         self.settings.dnd.desktop = desktop;
@@ -76,7 +76,7 @@ impl Notifier {
     }
 
     /// The desktop is set not to disturb, or no longer.
-    pub fn set_desktop_dnd(&mut self, dnd: bool, now: Now, world: &dyn World) {
+    pub fn set_desktop_dnd(&mut self, dnd: bool, now: Now, world: World<'_>) {
         self.settings.dnd.desktop = dnd;
         self.end_dnd(now, world);
     }

@@ -108,10 +108,10 @@ impl Watchers {
     }
 
     /// Jobs whose names have arrived, or were waited for long enough.
-    pub(super) fn named(&mut self, now: Mono, world: &dyn World) -> Vec<(Unnamed, Arc<Job>)> {
+    pub(super) fn named(&mut self, now: Mono, world: World<'_>) -> Vec<(Unnamed, Arc<Job>)> {
         let mut named = Vec::new();
         for waiting in std::mem::take(&mut self.unnamed) {
-            let Some(job) = world.job(&waiting.server, &waiting.step.job) else { continue };
+            let Some(job) = world.servers.job(&waiting.server, &waiting.step.job) else { continue };
             if job.name.is_none() && now.since(waiting.since) < NAME_WAIT {
                 self.unnamed.push(waiting);
             } else {
@@ -122,15 +122,15 @@ impl Watchers {
     }
 
     /// Connections that are lost and were not notified, and those that are back and were.
-    pub(super) fn connections(&mut self, now: Mono, world: &dyn World) -> Vec<ConnectionChange> {
+    pub(super) fn connections(&mut self, now: Mono, world: World<'_>) -> Vec<ConnectionChange> {
         let mut changes = Vec::new();
         let mut change = |server: &ServerId, kind, outage: &Outage, reason: &str| {
             let (server, lasted) = (server.clone(), now.since(outage.since));
             changes.push(ConnectionChange { server, kind, lasted, reason: reason.to_owned() });
         };
         let outages = &mut self.outages;
-        outages.retain(|server, _| world.server_name(server).is_some());
-        world.connections(&mut |server, reach| match reach {
+        outages.retain(|server, _| world.servers.server_name(server).is_some());
+        world.servers.connections(&mut |server, reach| match reach {
             Reach::Up => {
                 if let Some(outage) = outages.remove(server).filter(|outage| outage.notified) {
                     change(server, EventKind::Back, &outage, "");
@@ -171,12 +171,12 @@ impl Watchers {
         &mut self,
         stats: &RunStats,
         now: Now,
-        world: &dyn World,
+        world: World<'_>,
     ) -> Vec<SlowJob> {
         let mut slow = Vec::new();
         let began = &self.began;
         let known = &self.slow;
-        world.running(&mut |server, job, ahead| {
+        world.servers.running(&mut |server, job, ahead| {
             // The server's times are by its clock, what was seen here by ours.
             let own =
                 || Some((*began.get(&(server.clone(), job.id.clone()))?, SignedDuration::ZERO));
@@ -190,7 +190,7 @@ impl Watchers {
             let attempt = job.attempt.unwrap_or(1);
             if runs >= slow_from
                 && !known.contains(&(server.clone(), job.id.clone(), attempt))
-                && world.watch(server, job).watched
+                && world.servers.watch(server, job).watched
             {
                 slow.push(SlowJob { server: server.clone(), job: Arc::clone(job), runs, usual });
             }

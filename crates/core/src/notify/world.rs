@@ -7,15 +7,23 @@ use jiff::SignedDuration;
 use super::Notice;
 use super::decision::{ActiveRule, Decision};
 use super::dnd::{DoNotDisturb, Muted};
-use super::popups::Popup;
 use super::record::{Announcement, StoredNotice};
 use super::rules::Event;
 use super::watchers::Reach;
 use crate::model::{Job, JobId};
 use crate::server::ServerId;
 
-/// What the notifier may ask about servers, jobs and notices as they are now.
-pub trait World {
+/// What the notifier may ask, as it is now.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The servers and their jobs.
+    pub servers: &'a dyn Servers,
+    /// The notices that are listed.
+    pub inbox: &'a dyn Listed,
+}
+
+/// What the notifier may ask about servers and their jobs.
+pub trait Servers {
     /// A server's name; `None` where there is no such server any more.
     fn server_name(&self, server: &ServerId) -> Option<&str>;
     /// Whether a server has listed everything that is watched since the program started.
@@ -28,6 +36,12 @@ pub trait World {
     fn job(&self, server: &ServerId, job: &JobId) -> Option<Arc<Job>>;
     /// How the user watches a job.
     fn watch(&self, server: &ServerId, job: &Job) -> Watch;
+    /// Whether the server would run a job again.
+    fn can_retry(&self, server: &ServerId, job: &JobId) -> bool;
+}
+
+/// What the notifier may ask about the notices that are listed.
+pub trait Listed {
     /// Whether the user has read a notice.
     fn is_read(&self, notice: i64) -> bool;
     /// The notices that a summary covers, oldest first; none where it is no summary.
@@ -56,6 +70,10 @@ pub struct Settings {
     pub dnd: DoNotDisturb,
     /// Whether there are popups at all.
     pub popups: bool,
+    /// Whether popups make a sound, where the desktop has sounds.
+    pub sound: bool,
+    /// Whether popups of failures stay on the screen until the user has dealt with them.
+    pub urgent_failures: bool,
 }
 
 /// What the user has in front of them.
@@ -76,12 +94,12 @@ impl Attention {
 /// Something that is to be done.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Write this to the history, once. It comes back by [`Notifier::recorded`].
+    /// Write this to the history, once. It comes back by [`super::Notifier::recorded`].
     Record(Box<Announcement>),
     /// Pass this notice to whoever reads the stream of events.
     Publish(Box<Notice>),
     /// Note that this popup is on its way, show it, then note that its notices were shown.
-    Show(Popup),
+    Show(Box<ShowPopup>),
     /// Take this popup from the screen.
     Withdraw(u64),
     /// Note that these notices need no popup any more.
@@ -89,7 +107,43 @@ pub enum Effect {
     /// Dismiss these notices.
     Dismiss(Vec<i64>),
     /// Run the programs of a notice's rules.
-    Run(PendingRun),
+    Run(Box<PendingRun>),
+}
+
+/// A popup that is to be shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShowPopup {
+    /// Its number: it replaces one with the same number in place.
+    pub popup_id: u64,
+    /// The newest notice that it shows.
+    pub id: i64,
+    /// The notices that it shows and no popup has shown before.
+    pub ids: Vec<i64>,
+    /// How many notices it shows, with those of the popups it replaces in place.
+    pub count: usize,
+    /// What it says. `job` is set where it is about one job alone.
+    pub notice: Notice,
+    /// What it offers, in addition to opening what it is about.
+    pub buttons: Vec<Button>,
+    /// Whether it makes a sound.
+    pub sound: bool,
+    /// Whether it stays on the screen until the user has dealt with it.
+    pub urgent: bool,
+}
+
+/// What a popup offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Button {
+    /// To open the job's log.
+    Log,
+    /// To have the server run the job again, which it would accept.
+    Retry,
+    /// To mute jobs of this name.
+    MuteJob,
+    /// To mute failures with this error.
+    MuteError,
+    /// To have no popups for an hour.
+    Snooze,
 }
 
 /// The programs of a notice's rules, as they were decided, and what they are about.

@@ -59,7 +59,7 @@ impl State {
     /// Forgets what is remembered of a server that was removed.
     pub(super) fn forget_server(&mut self, id: &ServerId) {
         self.history.forget(id.clone());
-        self.forget_notices(id);
+        self.notify(|notices, _, _| notices.forget(id));
         tracing::info!(server = %id, "a server was removed");
     }
 

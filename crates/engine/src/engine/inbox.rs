@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use jobwatch_core::notify::{Notice, Tone, family};
+use jobwatch_core::notify::{Listed, Notice, Tone, family};
 use jobwatch_core::server::ServerId;
 
 use crate::history::StoredNotice;
@@ -35,7 +35,7 @@ const GROUP: Duration = Duration::from_secs(300);
 const SAME_ERROR: usize = 3;
 
 /// A row of the list.
-pub(super) struct Listed<'a> {
+pub(super) struct InboxRow<'a> {
     pub stored: &'a StoredNotice,
     /// The group it belongs to.
     pub group: Option<i64>,
@@ -45,9 +45,9 @@ pub(super) struct Listed<'a> {
     pub read: bool,
 }
 
-impl<'a> Listed<'a> {
-    fn alone(stored: &'a StoredNotice, group: Option<i64>) -> Listed<'a> {
-        Listed { stored, group, folded: Vec::new(), read: stored.read }
+impl<'a> InboxRow<'a> {
+    fn alone(stored: &'a StoredNotice, group: Option<i64>) -> InboxRow<'a> {
+        InboxRow { stored, group, folded: Vec::new(), read: stored.read }
     }
 }
 
@@ -112,10 +112,6 @@ impl Inbox {
         self.list.iter().rev()
     }
 
-    pub(super) fn is_read(&self, id: i64) -> bool {
-        self.list.iter().rev().any(|stored| stored.id == id && stored.read)
-    }
-
     pub(super) fn unread(&self) -> u32 {
         self.unread
     }
@@ -127,10 +123,10 @@ impl Inbox {
         server_name: impl Fn(&ServerId) -> &'a str,
         first: u64,
         count: usize,
-    ) -> (u64, Vec<Listed<'a>>) {
+    ) -> (u64, Vec<InboxRow<'a>>) {
         let passing = self.list.iter().rev().filter(|stored| filter.passes(stored, &server_name));
         let rows = match &filter.expanded {
-            None => passing.map(|stored| Listed::alone(stored, None)).collect(),
+            None => passing.map(|stored| InboxRow::alone(stored, None)).collect(),
             Some(expanded) => self.folded(passing, expanded),
         };
         let skip = usize::try_from(first).unwrap_or(usize::MAX);
@@ -144,7 +140,7 @@ impl Inbox {
         &'a self,
         newest_first: impl Iterator<Item = &'a StoredNotice>,
         expanded: &[i64],
-    ) -> Vec<Listed<'a>> {
+    ) -> Vec<InboxRow<'a>> {
         let singles = newest_first.map(|stored| vec![stored]).collect();
         let groups = self.gather(singles, |like| Some(&like.name), |_| true);
         // Of those that no other of its name joined, those with one error.
@@ -165,11 +161,11 @@ impl Inbox {
             let [newest, rest @ ..] = group.as_slice() else { continue };
             let name = rest.last().map(|oldest| oldest.id);
             if name.is_none_or(|name| expanded.contains(&name)) {
-                rows.extend(group.iter().map(|stored| Listed::alone(stored, name)));
+                rows.extend(group.iter().map(|stored| InboxRow::alone(stored, name)));
             } else {
                 let folded = rest.iter().map(|stored| stored.id).collect();
                 let read = group.iter().all(|stored| stored.read);
-                rows.push(Listed { stored: newest, group: name, folded, read });
+                rows.push(InboxRow { stored: newest, group: name, folded, read });
             }
         }
         rows
@@ -286,15 +282,6 @@ impl Inbox {
         }
     }
 
-    /// The newest `count` notices that a popup showed, oldest first.
-    pub(super) fn shown_by(&self, popup_id: u64, count: usize) -> Vec<(i64, Notice)> {
-        let of_it = |stored: &&StoredNotice| stored.popup.is_some_and(|p| p.popup_id == popup_id);
-        let shown = self.newest().filter(of_it).take(count);
-        let mut shown: Vec<_> = shown.map(|stored| (stored.id, stored.notice.clone())).collect();
-        shown.reverse();
-        shown
-    }
-
     /// A server's own notice, by what the server calls it.
     fn by_mark(&self, server: &ServerId, mark: &str) -> Option<&StoredNotice> {
         let same = |stored: &&StoredNotice| {
@@ -316,15 +303,6 @@ impl Inbox {
             self.likes.remove(&gone.id);
         }
         self.recount();
-    }
-
-    /// The notices that a summary covers, oldest first; none where it is no summary.
-    pub(super) fn covered_by(&self, stored: &StoredNotice) -> Vec<StoredNotice> {
-        if !is_servers_own(&stored.notice) || stored.notice.job.is_some() {
-            return Vec::new();
-        }
-        let member = |other: &&StoredNotice| other.summary == Some(stored.id);
-        self.list.iter().filter(member).cloned().collect()
     }
 
     /// Server messages that duplicate our own notice of a job's end, sent before it or after. Answers
@@ -354,6 +332,28 @@ impl Inbox {
     fn recount(&mut self) {
         let unread = self.list.iter().filter(|stored| !stored.read).count();
         self.unread = u32::try_from(unread).unwrap_or(u32::MAX);
+    }
+}
+
+impl Listed for Inbox {
+    fn is_read(&self, id: i64) -> bool {
+        self.list.iter().rev().any(|stored| stored.id == id && stored.read)
+    }
+
+    fn covered_by(&self, stored: &StoredNotice) -> Vec<StoredNotice> {
+        if !is_servers_own(&stored.notice) || stored.notice.job.is_some() {
+            return Vec::new();
+        }
+        let member = |other: &&StoredNotice| other.summary == Some(stored.id);
+        self.list.iter().filter(member).cloned().collect()
+    }
+
+    fn shown_by(&self, popup_id: u64, count: usize) -> Vec<(i64, Notice)> {
+        let of_it = |stored: &&StoredNotice| stored.popup.is_some_and(|p| p.popup_id == popup_id);
+        let shown = self.newest().filter(of_it).take(count);
+        let mut shown: Vec<_> = shown.map(|stored| (stored.id, stored.notice.clone())).collect();
+        shown.reverse();
+        shown
     }
 }
 

@@ -8,6 +8,7 @@ mod detail;
 mod diagnostics;
 mod draft;
 mod draft_fields;
+mod facts;
 mod inbox;
 mod logs;
 mod logview;
@@ -171,8 +172,8 @@ impl Engine {
             // All of it is read before the first server is dialled: what comes of a connection
             // would wait, and be taken for late.
             state.reconcile(Configuration { settings, demo: Vec::new() }, keys, known);
-            state.take_notices(notices);
-            state.notify(|notifier, _, world| notifier.learn_recent(ends, world));
+            state.notify(|own, now, servers| own.take_over(notices, true, now, servers));
+            state.notify(|own, _, servers| own.learn_recent(ends, servers));
             // Its thread ends with the last that may ask it.
             drop(history);
             state.run(taken, replied, log_events).await;
@@ -299,17 +300,19 @@ impl Engine {
 
     /// A popup has left the screen: the user closed it, or its time was over.
     pub fn popup_closed(&self, popup_id: u64) {
-        self.send(move |state| state.popup_closed(popup_id));
+        self.send(move |state| state.notify(|own, _, _| own.closed(popup_id)));
     }
 
     /// An earlier run of the program left these popups on the screen, oldest first.
     pub fn popups_left(&self, popup_ids: Vec<u64>) {
-        self.send(move |state| state.popups_left(popup_ids));
+        self.send(move |state| state.notify(|own, _, _| own.left(popup_ids)));
     }
 
     /// The desktop is set not to disturb, or no longer: popups wait until then.
     pub fn desktop_quiet(&self, quiet: bool) {
-        self.send(move |state| state.set_desktop_dnd(quiet));
+        self.send(move |state| {
+            state.notify(|own, now, servers| own.set_desktop_dnd(quiet, now, servers));
+        });
     }
 
     /// A popup that tells of several jobs was clicked: asks the window to show the notices.
@@ -503,22 +506,25 @@ impl Engine {
 
     /// Marks notices as read or unread.
     pub async fn mark_read(&self, ids: Vec<i64>, read: bool) {
-        let _ = self.request(move |state| state.mark_read(ids, read)).await;
+        let mark = move |state: &mut State| state.notify(|own, _, _| own.mark_read(ids, read));
+        let _ = self.request(mark).await;
     }
 
     /// Marks all notices as read.
     pub async fn mark_all_read(&self) {
-        let _ = self.request(State::mark_all_read).await;
+        let _ = self.request(|state| state.notify(|own, _, _| own.mark_all_read())).await;
     }
 
     /// Puts notices away.
     pub async fn dismiss(&self, ids: Vec<i64>) {
-        let _ = self.request(move |state| state.dismiss(ids, true)).await;
+        let dismiss = move |state: &mut State| state.notify(|own, _, _| own.dismiss(ids, true));
+        let _ = self.request(dismiss).await;
     }
 
     /// Brings dismissed notices back.
     pub async fn restore(&self, ids: Vec<i64>) {
-        let _ = self.request(move |state| state.dismiss(ids, false)).await;
+        let restore = move |state: &mut State| state.notify(|own, _, _| own.dismiss(ids, false));
+        let _ = self.request(restore).await;
     }
 
     /// Changes some of the user's choices and leaves the others as they are, whoever else changes

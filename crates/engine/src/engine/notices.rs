@@ -1,12 +1,17 @@
 //! What the window and the servers do with notices.
 
-use jobwatch_core::model::ServerNotice;
-use jobwatch_core::notify::{self, Notice, family};
+use std::sync::Arc;
+
+use jobwatch_core::model::{Job, JobId, ServerNotice};
+use jobwatch_core::notify::{self, Attention, Notice, Servers, family};
 use jobwatch_core::server::ServerId;
 use jobwatch_core::time::Now;
 
 use super::Engine;
 use super::draft_fields::invalid;
+use super::facts::Facts;
+use super::notify::{Changes, Notices};
+use super::programs::trial;
 use super::state::State;
 use crate::api::{
     ErrorCode, Mute, MuteBy, MuteTarget, NoticeRule, OpenJob, RuleExample, RuleTrial, UserError,
@@ -14,6 +19,7 @@ use crate::api::{
 };
 use crate::driver::ConnectionId;
 use crate::history::Announcement;
+use crate::programs::{LIMIT, run};
 
 /// Of the events that a rule matches, so many are named.
 const EXAMPLES: usize = 5;
@@ -37,10 +43,67 @@ impl Engine {
 }
 
 impl State {
+    /// Has the notices handle something, and does what follows from that.
+    pub(super) fn notify<T>(
+        &mut self,
+        handle: impl FnOnce(&mut Notices, Now, &dyn Servers) -> T,
+    ) -> T {
+        let now = self.clock.now();
+        let facts = Facts { servers: &self.servers, jobs: &self.jobs };
+        let answer = handle(&mut self.notices, now, &facts);
+        let changes = self.notices.perform(now, &facts);
+        self.follow(changes);
+        answer
+    }
+
+    /// Does what follows from what the notices have handled.
+    fn follow(&mut self, changes: Changes) {
+        if changes.list {
+            self.views.notices_changed();
+        }
+        if changes.overview {
+            self.views.overview_changed();
+        }
+        for (id, program, input) in changes.programs {
+            let task = run(program, input, LIMIT, self.tasks.clients(None));
+            self.beside(task, move |state, output| {
+                state.notify(|notices, _, _| notices.ran(id, output));
+            });
+        }
+    }
+
+    /// Does what is due about notices.
+    pub(super) fn notify_if_due(&mut self) {
+        let now = self.clock.now().mono;
+        if self.notices.deadline().is_some_and(|due| due <= now) {
+            self.notify(|_, _, _| ());
+        }
+    }
+
+    /// Until when popups are held back, in ms since 1970; `None` while they are not.
+    pub(super) fn quiet_until(&self) -> Option<i64> {
+        self.notices.quiet_until(self.clock.now())
+    }
+
+    /// The user has this in front of them.
+    pub(super) fn attend(&mut self, focused: bool, job: Option<OpenJob>) {
+        let job = job.filter(|_| focused);
+        let job = job.map(|open| (ServerId(open.server), JobId::from(open.job)));
+        self.notify(|notices, _, _| notices.attend(Attention { focused, job }));
+    }
+
+    /// The job that a notice is about, as it is now: for what can be done with it, and for nothing
+    /// that was decided.
+    pub(super) fn job_of(&self, notice: &Notice) -> Option<&Arc<Job>> {
+        let connection = self.connection_of(&notice.server.0)?;
+        self.jobs.job(connection, notice.job.as_ref()?)
+    }
+
     /// What a rule would have notified of lately.
     fn try_rule(&self, rule: &NoticeRule) -> Result<RuleTrial, UserError> {
         let rule = rule.rule().map_err(invalid)?;
-        let matching = || self.notifier.recent().filter(|recent| rule.matches(&recent.event));
+        let matching =
+            || self.notices.notifier().recent().filter(|recent| rule.matches(&recent.event));
         let examples = matching().take(EXAMPLES).map(|recent| RuleExample {
             title: recent.notice.title.clone(),
             server_name: recent.server_name.clone(),
@@ -48,10 +111,27 @@ impl State {
         });
         let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
         Ok(RuleTrial {
-            total: count(self.notifier.recent().len()),
+            total: count(self.notices.notifier().recent().len()),
             matched: count(matching().count()),
             examples: examples.collect(),
         })
+    }
+
+    /// A run of a rule's programs on the last event that it matches, or on the last one of any job.
+    fn plan_run(
+        &mut self,
+        rule: &NoticeRule,
+    ) -> Result<impl Future<Output = Vec<String>> + Send + use<>, UserError> {
+        let compiled = rule.rule().map_err(invalid)?;
+        if rule.run.is_empty() && rule.post.is_empty() {
+            return Err(invalid("The rule runs no program and posts nowhere."));
+        }
+        let clients = self.tasks.clients(None);
+        let recent = self.notices.notifier().last(&compiled).ok_or_else(|| UserError {
+            code: ErrorCode::NotFound,
+            message: "Nothing has happened yet that it could be tried on.".to_owned(),
+        })?;
+        Ok(trial(rule, recent, clients))
     }
 
     /// What is to be muted, by what a notice or a job says of itself.
@@ -61,7 +141,7 @@ impl State {
         let (server, name, error, queue) = match what {
             MuteTarget::Notice { id } => {
                 let gone = || missing("This notice is not there any more, so it cannot be muted.");
-                let stored = self.inbox.by_id(*id).ok_or_else(gone)?;
+                let stored = self.notices.inbox().by_id(*id).ok_or_else(gone)?;
                 let about = stored.notice.subject.as_ref();
                 let queue = stored.decision.as_ref().and_then(|made| made.event.queue.clone());
                 let name = about.map(|about| about.name.clone());
@@ -114,44 +194,15 @@ impl State {
             subject: None,
             trigger: None,
         };
-        let server = notice.server.clone();
-        let known = mark.as_ref().filter(|_| from.read).cloned();
-        let read = from.read;
-        self.history.announce(Announcement { mark, read, ..Announcement::of(notice) });
-        if let Some(mark) = known {
-            self.read_on_server(&server, mark);
-        }
+        let announcement = Announcement { mark, read: from.read, ..Announcement::of(notice) };
+        self.notify(|notices, _, _| notices.announce(announcement));
     }
 
     /// Somebody has read a server's own notice with this id on the server.
     pub(super) fn notice_read(&mut self, connection: ConnectionId, id: &str) {
         let Some(entry) = self.entry(connection) else { return };
         let (server, mark) = (entry.server.id.clone(), entry.redactor.clean(id));
-        self.read_on_server(&server, mark);
-    }
-
-    fn read_on_server(&mut self, server: &ServerId, mark: String) {
-        if let Some(id) = self.inbox.read_on_server(server, mark) {
-            self.mark_read(vec![id], true);
-        }
-    }
-
-    pub(super) fn mark_read(&mut self, ids: Vec<i64>, read: bool) {
-        self.inbox.mark_read(&ids, read);
-        self.history.read(ids, read);
-        self.views.notices_changed();
-    }
-
-    pub(super) fn mark_all_read(&mut self) {
-        self.inbox.mark_all_read();
-        self.history.read_all();
-        self.views.notices_changed();
-    }
-
-    pub(super) fn dismiss(&mut self, ids: Vec<i64>, dismissed: bool) {
-        self.inbox.dismiss(&ids, dismissed);
-        self.history.dismiss(ids, dismissed);
-        self.views.notices_changed();
+        self.notify(|notices, _, _| notices.read_on_server(&server, mark));
     }
 
     /// Shows a job, or its log, and marks its notices as read. A link may name it in other ways than
@@ -161,12 +212,8 @@ impl State {
             Ok(job) => open.job = job,
             Err(message) => return self.views.ask_to_open(Wanted::Nothing { message }),
         }
-        let ids = self.inbox.about(&open.server, &open.job);
-        if !ids.is_empty() {
-            self.mark_read(ids, true);
-        }
         let (server, job) = (ServerId(open.server.clone()), open.job.as_str().into());
-        self.notify(|notifier, _, _| notifier.opened(&server, &job));
+        self.notify(|notices, _, _| notices.opened(&server, &job));
         self.views.ask_to_open(Wanted::Job { server: open.server, job: open.job, log });
     }
 }

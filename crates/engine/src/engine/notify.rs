@@ -9,109 +9,67 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use jobwatch_core::connection::ConnectionState;
-use jobwatch_core::dialect::ActionKind;
 use jobwatch_core::jobs::Transition;
-use jobwatch_core::model::{Job, JobId, JobState};
+use jobwatch_core::model::{Job, JobId};
 use jobwatch_core::notify::decision::{Actions, ActiveRule};
 use jobwatch_core::notify::dnd::{DoNotDisturb, Muted};
-use jobwatch_core::notify::popups::Popup as Due;
-use jobwatch_core::notify::{
-    Attention, Effect, Notice, Notifier, Reach, Settings, Tone, Watch, World,
-};
+use jobwatch_core::notify::{Attention, Effect, Notifier, Servers, Settings, ShowPopup, World};
 use jobwatch_core::server::ServerId;
-use jobwatch_core::time::Now;
+use jobwatch_core::time::{Mono, Now};
+use tokio_util::task::TaskTracker;
 
 use super::inbox::Inbox;
-use super::servers::Entry;
-use super::state::State;
-use crate::api::{NoticeRule, OpenJob, Preferences, QuietHours};
-use crate::driver::ConnectionId;
-use crate::history::{HandedPopup, StoredNotice};
-use crate::ports::{Button, Popup, StreamEvent};
-use crate::queries::job_index::JobIndex;
+use super::programs::{MOST, Programs};
+use crate::api::{NoticeRule, Preferences, QuietHours};
+use crate::history::{Announcement, End, HandedPopup, History, StoredNotice};
+use crate::ports::{Desktop, Popup, Ports, Sink, StreamEvent};
+use crate::programs::{Program, ProgramInput};
 
 /// Popups that may be on their way to the desktop; others wait until it has taken one of them.
 const ON_THEIR_WAY: usize = 8;
 
-/// What the notifier may ask about.
-struct Facts<'a> {
-    servers: &'a [Entry],
-    jobs: &'a JobIndex,
-    inbox: &'a Inbox,
+/// What the rest of the engine has to do after the notices have handled something.
+#[derive(Default)]
+pub(super) struct Changes {
+    /// The list of notices looks different.
+    pub list: bool,
+    /// Whether popups are held back, or until when, has changed.
+    pub overview: bool,
+    /// These programs are to be run, for the notices with these numbers.
+    pub programs: Vec<(i64, Program, ProgramInput)>,
 }
 
-impl Facts<'_> {
-    fn entry(&self, server: &ServerId) -> Option<&Entry> {
-        self.servers.iter().find(|entry| entry.server.id == *server)
-    }
+/// A notice that the history has written, as it answers it.
+pub(super) struct Recorded {
+    pub stored: StoredNotice,
+    /// See [`Announcement::away`].
+    pub away: bool,
+    /// See [`Announcement::job`].
+    pub job: Option<Arc<Job>>,
+    /// See [`Announcement::covers`].
+    pub covers: Vec<i64>,
 }
 
-impl World for Facts<'_> {
-    fn server_name(&self, server: &ServerId) -> Option<&str> {
-        self.entry(server).map(|entry| entry.server.name.as_str())
-    }
-
-    fn has_listed(&self, server: &ServerId) -> bool {
-        self.entry(server).is_some_and(Entry::has_listed)
-    }
-
-    fn connections(&self, visit: &mut dyn FnMut(&ServerId, Reach<'_>)) {
-        for entry in self.servers {
-            let reach = match entry.status.state {
-                ConnectionState::Live | ConnectionState::Polling => Reach::Up,
-                ConnectionState::Paused => Reach::Paused,
-                ConnectionState::Partly
-                | ConnectionState::Connecting
-                | ConnectionState::Offline
-                | ConnectionState::Refused => {
-                    Reach::Down(entry.status.reason.as_deref().unwrap_or_default())
-                }
-            };
-            visit(&entry.server.id, reach);
-        }
-    }
-
-    fn running(&self, visit: &mut dyn FnMut(&ServerId, &Arc<Job>, SignedDuration)) {
-        // What a server that does not answer reported last may have ended since.
-        for entry in self.servers.iter().filter(|entry| entry.status.answers()) {
-            let Some(machine) = entry.machine() else { continue };
-            for id in machine.job_store().open_ids() {
-                if let Some(job) = self.jobs.job(entry.connection, id) {
-                    visit(&entry.server.id, job, entry.clock_ahead());
-                }
-            }
-        }
-    }
-
-    fn job(&self, server: &ServerId, job: &JobId) -> Option<Arc<Job>> {
-        self.jobs.job(self.entry(server)?.connection, job).cloned()
-    }
-
-    fn watch(&self, server: &ServerId, job: &Job) -> Watch {
-        let entry = self.entry(server);
-        let watched = entry.is_some_and(|entry| entry.watches(job));
-        Watch { watched, closely: entry.is_some_and(|entry| entry.watches_closely(job)) }
-    }
-
-    fn is_read(&self, notice: i64) -> bool {
-        self.inbox.is_read(notice)
-    }
-
-    fn covered_by(&self, summary: &StoredNotice) -> Vec<StoredNotice> {
-        self.inbox.covered_by(summary)
-    }
-
-    fn shown_by(&self, popup_id: u64, count: usize) -> Vec<(i64, Notice)> {
-        self.inbox.shown_by(popup_id, count)
-    }
+/// The notices: what is decided about them, and what is done then.
+pub(super) struct Notices {
+    notifier: Notifier,
+    inbox: Inbox,
+    programs: Programs,
+    history: History,
+    desktop: Option<Arc<dyn Desktop>>,
+    sink: Option<Arc<dyn Sink>>,
+    /// Popups on their way to the desktop.
+    popups: TaskTracker,
+    /// Until when popups were last shown to be held back.
+    quiet_shown: Option<i64>,
+    changes: Changes,
 }
 
 /// The user's choices, as the notifier knows them. A rule that cannot be used matches nothing, and
 /// quiet hours that cannot be read are none; the settings say so.
-pub(super) fn settings(preferences: &Preferences) -> Settings {
+fn settings(preferences: &Preferences) -> Settings {
     let active = |rule: &NoticeRule| {
         let actions = Actions {
             popup: rule.popup,
@@ -139,116 +97,209 @@ pub(super) fn settings(preferences: &Preferences) -> Settings {
             failures_break_through: preferences.quiet_lets_failures,
         },
         popups: preferences.popups,
+        sound: preferences.sound,
+        urgent_failures: preferences.critical_failures,
     }
 }
 
-impl State {
-    /// Calls the notifier with what it may ask about, and performs what is to be done by then.
-    pub(super) fn notify<T>(
-        &mut self,
-        call: impl FnOnce(&mut Notifier, Now, &dyn World) -> T,
-    ) -> T {
-        let now = self.clock.now();
-        let (servers, jobs, inbox) = (&self.servers, &self.jobs, &self.inbox);
-        let facts = Facts { servers, jobs, inbox };
-        let answer = call(&mut self.notifier, now, &facts);
-        let room = ON_THEIR_WAY.saturating_sub(self.popups.len());
-        for effect in self.notifier.poll(now, room, &facts) {
-            self.perform_effect(effect);
-        }
-        answer
-    }
+/// What the notifier may ask.
+fn world<'a>(inbox: &'a Inbox, servers: &'a dyn Servers) -> World<'a> {
+    World { servers, inbox }
+}
 
-    fn perform_effect(&mut self, effect: Effect) {
-        match effect {
-            Effect::Record(announcement) => self.history.announce(*announcement),
-            Effect::Publish(notice) => self.sink(|| StreamEvent::Notice(notice)),
-            Effect::Show(popup) => self.show(popup),
-            Effect::Withdraw(popup_id) => self.withdraw(popup_id),
-            Effect::Shown(ids) => self.history.shown(ids),
-            Effect::Dismiss(ids) => self.dismiss(ids, true),
-            Effect::Run(run) => self.run_programs(&run),
+impl Notices {
+    pub(super) fn new(preferences: &Preferences, history: History, ports: &Ports) -> Notices {
+        let (desktop, sink) = (ports.desktop.clone(), ports.sink.clone());
+        let zone = TimeZone::system();
+        Notices {
+            notifier: Notifier::new(settings(preferences), desktop.is_some(), zone),
+            inbox: Inbox::default(),
+            programs: Programs::default(),
+            history,
+            desktop,
+            sink,
+            popups: TaskTracker::new(),
+            quiet_shown: None,
+            changes: Changes::default(),
         }
     }
 
-    /// Performs what is due.
-    pub(super) fn notify_if_due(&mut self) {
-        let now = self.clock.now().mono;
-        if self.notifier.deadline().is_some_and(|due| due <= now) {
-            self.notify(|_, _, _| ());
-        }
+    /// The list.
+    pub(super) fn inbox(&self) -> &Inbox {
+        &self.inbox
     }
 
-    /// Lets the notifier look at the time. To be called about once a second.
-    pub(super) fn tick_notifier(&mut self) {
-        self.notify(|notifier, now, world| notifier.tick(now, TimeZone::system(), world));
-        let until = self.quiet_until();
-        if self.quiet_shown != until {
-            self.quiet_shown = until;
-            self.views.overview_changed();
-        }
+    /// The notifier, for what it knows.
+    pub(super) fn notifier(&self) -> &Notifier {
+        &self.notifier
     }
 
     /// Until when popups are held back, in ms since 1970; `None` while they are not.
-    pub(super) fn quiet_until(&self) -> Option<i64> {
-        let until = self.notifier.quiet_until(self.clock.now())?;
-        Some(until.as_millisecond())
+    pub(super) fn quiet_until(&self, now: Now) -> Option<i64> {
+        Some(self.notifier.quiet_until(now)?.as_millisecond())
+    }
+
+    /// When [`Notices::perform`] is to be called at the latest.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.notifier.deadline()
+    }
+
+    /// Does what is to be done by now; returns what the rest of the engine has to do.
+    pub(super) fn perform(&mut self, now: Now, servers: &dyn Servers) -> Changes {
+        let room = ON_THEIR_WAY.saturating_sub(self.popups.len());
+        for effect in self.notifier.poll(now, room, world(&self.inbox, servers)) {
+            match effect {
+                Effect::Record(announcement) => self.history.announce(*announcement),
+                Effect::Publish(notice) => {
+                    if let Some(sink) = &self.sink {
+                        sink.event(StreamEvent::Notice(notice));
+                    }
+                }
+                Effect::Show(popup) => self.show(*popup),
+                Effect::Withdraw(popup_id) => self.withdraw(popup_id),
+                Effect::Shown(ids) => self.history.shown(ids),
+                Effect::Dismiss(ids) => self.dismiss(ids, true),
+                Effect::Run(run) => {
+                    for _ in 0..self.programs.add(&run, now.mono) {
+                        let most = format!(
+                            "Not run: Jobwatch runs at most {MOST} programs and posts a minute."
+                        );
+                        self.note_output(run.id, most);
+                    }
+                }
+            }
+        }
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.programs = self.programs.take();
+        changes
+    }
+
+    /// Hands a popup to the desktop. That it is on its way is noted before, that it was taken
+    /// afterwards.
+    fn show(&self, show: ShowPopup) {
+        let Some(desktop) = self.desktop.clone() else { return };
+        let ShowPopup { popup_id, id, ids, count, notice, buttons, sound, urgent } = show;
+        let popup = Popup { popup_id, id, notice, buttons, sound, urgent };
+        self.history.handed(HandedPopup { popup_id, count }, ids.clone());
+        let (history, on_its_way) = (self.history.clone(), self.popups.token());
+        let settled = move || {
+            history.shown(ids);
+            drop(on_its_way);
+        };
+        self.history.then(move || desktop.show(popup, Box::new(settled)));
+    }
+
+    /// Takes a popup from the screen, after it got there.
+    fn withdraw(&self, popup_id: u64) {
+        if let Some(desktop) = self.desktop.clone() {
+            self.history.then(move || desktop.withdraw(popup_id));
+        }
+    }
+
+    /// The popups that are still on their way when the program ends.
+    pub(super) fn close(&self) -> TaskTracker {
+        self.popups.close();
+        self.popups.clone()
+    }
+
+    /// Looks at the time. To be called about once a second.
+    pub(super) fn tick(&mut self, now: Now, servers: &dyn Servers) {
+        self.notifier.tick(now, TimeZone::system(), world(&self.inbox, servers));
+        let until = self.quiet_until(now);
+        self.changes.overview |= std::mem::replace(&mut self.quiet_shown, until) != until;
     }
 
     /// The user's choices have changed.
-    pub(super) fn update_notifier(&mut self) {
-        let settings = settings(&self.preferences);
-        self.notify(|notifier, now, world| notifier.set_settings(settings, now, world));
+    pub(super) fn set_preferences(
+        &mut self,
+        preferences: &Preferences,
+        now: Now,
+        servers: &dyn Servers,
+    ) {
+        self.notifier.set_settings(settings(preferences), now, world(&self.inbox, servers));
     }
 
     /// The desktop is set not to disturb, or no longer.
-    pub(super) fn set_desktop_dnd(&mut self, dnd: bool) {
-        self.notify(|notifier, now, world| notifier.set_desktop_dnd(dnd, now, world));
-        self.views.overview_changed();
+    pub(super) fn set_desktop_dnd(&mut self, dnd: bool, now: Now, servers: &dyn Servers) {
+        self.notifier.set_desktop_dnd(dnd, now, world(&self.inbox, servers));
+        self.changes.overview = true;
     }
 
     /// The user has this in front of them.
-    pub(super) fn attend(&mut self, focused: bool, job: Option<OpenJob>) {
-        let job = job.filter(|_| focused);
-        let job = job.map(|open| (ServerId(open.server), JobId::from(open.job)));
-        self.notify(|notifier, _, _| notifier.attend(Attention { focused, job }));
+    pub(super) fn attend(&mut self, attention: Attention) {
+        self.notifier.attend(attention);
+    }
+
+    /// The user opens a job: its notices are read.
+    pub(super) fn opened(&mut self, server: &ServerId, job: &JobId) {
+        let ids = self.inbox.about(&server.0, job.as_str());
+        if !ids.is_empty() {
+            self.mark_read(ids, true);
+        }
+        self.notifier.opened(server, job);
     }
 
     /// A popup has left the screen.
-    pub(super) fn popup_closed(&mut self, popup_id: u64) {
+    pub(super) fn closed(&mut self, popup_id: u64) {
         self.notifier.closed(popup_id);
     }
 
     /// An earlier run of the program left these on the screen, as far as is known.
-    pub(super) fn popups_left(&mut self, popup_ids: Vec<u64>) {
+    pub(super) fn left(&mut self, popup_ids: Vec<u64>) {
         self.notifier.left(popup_ids);
     }
 
-    /// A step of a job that is watched. Whether it was handed to the history with a notice.
-    pub(super) fn notify_of_step(
-        &mut self,
-        connection: ConnectionId,
-        job: &Arc<Job>,
-        step: &Transition,
-    ) -> bool {
-        let Some(server) = self.entry(connection).map(|entry| entry.server.id.clone()) else {
-            return false;
-        };
-        self.notify(|notifier, now, world| notifier.step(&server, job, step, now, world))
+    /// A server has listed everything that is watched.
+    pub(super) fn listed(&mut self, server: &ServerId, now: Now) {
+        self.notifier.listed(server, now);
     }
 
-    /// The history has written a notice that is new, and that covers others.
-    pub(super) fn recorded(
+    /// Learns from the jobs of earlier runs.
+    pub(super) fn learn(&mut self, server: &ServerId, jobs: &[Arc<Job>]) {
+        self.notifier.learn(server, jobs);
+    }
+
+    /// Learns what ended last in earlier runs.
+    pub(super) fn learn_recent(&mut self, ends: Vec<End>, servers: &dyn Servers) {
+        self.notifier.learn_recent(ends, world(&self.inbox, servers));
+    }
+
+    /// A step of a job that is watched. Whether it was handed to the history with a notice.
+    pub(super) fn step(
         &mut self,
-        mut stored: StoredNotice,
-        away: bool,
-        job: Option<Arc<Job>>,
-        covers: &[i64],
-    ) {
-        self.inbox.covered(covers, stored.id);
+        server: &ServerId,
+        job: &Arc<Job>,
+        step: &Transition,
+        now: Now,
+        servers: &dyn Servers,
+    ) -> bool {
+        self.notifier.step(server, job, step, now, world(&self.inbox, servers))
+    }
+
+    /// Hands a server's own notice to the history.
+    pub(super) fn announce(&mut self, announcement: Announcement) {
+        let read = announcement.mark.clone().filter(|_| announcement.read);
+        let server = announcement.notice.server.clone();
+        self.history.announce(announcement);
+        if let Some(mark) = read {
+            self.read_on_server(&server, mark);
+        }
+    }
+
+    /// Somebody has read a server's own notice on the server.
+    pub(super) fn read_on_server(&mut self, server: &ServerId, mark: String) {
+        if let Some(id) = self.inbox.read_on_server(server, mark) {
+            self.mark_read(vec![id], true);
+        }
+    }
+
+    /// The history has written a notice that is new.
+    pub(super) fn recorded(&mut self, recorded: Recorded, now: Now, servers: &dyn Servers) {
+        let Recorded { mut stored, away, job, covers } = recorded;
+        self.inbox.covered(&covers, stored.id);
         let server = &stored.notice.server;
         // Of a server that was removed meanwhile nothing is listed any more.
-        if server.0.is_empty() || self.named(server).is_ok() {
+        if server.0.is_empty() || servers.server_name(server).is_some() {
             if self.inbox.was_read_early(&stored) {
                 stored.read = true;
                 self.history.read(vec![stored.id], true);
@@ -258,26 +309,20 @@ impl State {
             if !duplicates.is_empty() {
                 self.dismiss(duplicates, true);
             }
-            self.views.notices_changed();
+            self.changes.list = true;
         }
-        self.notify(|notifier, now, world| notifier.recorded(&stored, away, job, now, world));
+        self.notifier.recorded(&stored, away, job, now, world(&self.inbox, servers));
     }
 
-    /// Lists what earlier runs recorded, once the servers are there, and takes over what they did
-    /// not get to show.
-    pub(super) fn take_notices(&mut self, notices: Vec<StoredNotice>) {
-        self.take_over_notices(notices, true);
-    }
-
-    /// Lists what another program on the same data recorded; once that has ended, takes over what it
-    /// did not get to show.
-    pub(super) fn elsewhere(&mut self, notices: Vec<StoredNotice>, taken_over: bool) {
-        self.take_over_notices(notices, taken_over);
-        self.views.notices_changed();
-    }
-
-    /// Notices come newest first.
-    fn take_over_notices(&mut self, notices: Vec<StoredNotice>, send: bool) {
+    /// Lists what earlier runs, or another program on the same data, recorded; the newest comes
+    /// first. `send` says whether it is ours to show what they did not get to show.
+    pub(super) fn take_over(
+        &mut self,
+        notices: Vec<StoredNotice>,
+        send: bool,
+        now: Now,
+        servers: &dyn Servers,
+    ) {
         let unsent = |stored: &&StoredNotice| send && !stored.shown && !stored.read;
         let unsent: Vec<_> = notices.iter().rev().filter(unsent).cloned().collect();
         for stored in notices.into_iter().rev() {
@@ -285,69 +330,48 @@ impl State {
                 self.inbox.push(stored);
             }
         }
-        self.notify(|notifier, now, world| notifier.unsent(unsent, now, world));
+        self.changes.list = true;
+        self.notifier.unsent(unsent, now, world(&self.inbox, servers));
     }
 
     /// Drops the notices of a server that was removed.
-    pub(super) fn forget_notices(&mut self, server: &ServerId) {
+    pub(super) fn forget(&mut self, server: &ServerId) {
         self.inbox.forget(server);
-        self.notify(|notifier, _, _| notifier.forget(server));
-        self.views.notices_changed();
+        self.notifier.forget(server);
+        self.changes.list = true;
     }
 
-    /// Hands a popup to the desktop. That it is on its way is noted before, that it was taken
-    /// afterwards.
-    fn show(&mut self, due: Due) {
-        let Some(desktop) = self.desktop() else { return };
-        let (popup_id, ids) = (due.popup_id, due.ids);
-        let (buttons, sound) = (self.buttons(&due.notice), self.preferences.sound);
-        let id = ids.iter().copied().max_by_key(|id| id.unsigned_abs()).unwrap_or(0);
-        let urgent = self.preferences.critical_failures && due.notice.tone == Tone::Bad;
-        let popup = Popup { popup_id, id, notice: due.notice, buttons, sound, urgent };
-        let (history, showing) = (self.history(), self.popups.token());
-        history.handed(HandedPopup { popup_id, count: due.count }, ids.clone());
-        let taken = self.history();
-        let settled = move || {
-            taken.shown(ids);
-            drop(showing);
-        };
-        history.then(move || desktop.show(popup, Box::new(settled)));
+    /// Marks notices as read or unread.
+    pub(super) fn mark_read(&mut self, ids: Vec<i64>, read: bool) {
+        self.inbox.mark_read(&ids, read);
+        self.history.read(ids, read);
+        self.changes.list = true;
     }
 
-    /// Takes a popup from the screen, after it got there.
-    fn withdraw(&self, popup_id: u64) {
-        if let Some(desktop) = self.desktop() {
-            self.history.then(move || desktop.withdraw(popup_id));
-        }
+    /// Marks all notices as read.
+    pub(super) fn mark_all_read(&mut self) {
+        self.inbox.mark_all_read();
+        self.history.read_all();
+        self.changes.list = true;
     }
 
-    /// What a popup offers.
-    fn buttons(&self, notice: &Notice) -> Vec<Button> {
-        let mut buttons = Vec::new();
-        let about = notice.subject.as_ref();
-        if let (Some(_), Ok(entry)) = (&notice.job, self.named(&notice.server)) {
-            buttons.push(Button::Log);
-            let failed = notice.key.as_ref().is_some_and(|key| key.outcome == JobState::Failed);
-            if let Some(job) = self.job_of(notice)
-                && failed
-                && entry.actions_for(job).contains(&ActionKind::Retry)
-            {
-                buttons.push(Button::Retry);
-            }
-            if about.is_some() {
-                buttons.push(Button::MuteJob);
-            }
-        } else if about.is_some_and(|about| !about.error.is_empty()) {
-            buttons.push(Button::MuteError);
-        }
-        buttons.push(Button::Snooze);
-        buttons
+    /// Dismisses notices, or brings them back.
+    pub(super) fn dismiss(&mut self, ids: Vec<i64>, dismissed: bool) {
+        self.inbox.dismiss(&ids, dismissed);
+        self.history.dismiss(ids, dismissed);
+        self.changes.list = true;
     }
 
-    /// The job that a notice is about, as it is now: for what can be done with it, and for nothing
-    /// that was decided.
-    pub(super) fn job_of(&self, notice: &Notice) -> Option<&Arc<Job>> {
-        let connection = self.connection_of(&notice.server.0)?;
-        self.jobs.job(connection, notice.job.as_ref()?)
+    /// A program has ended: its output is kept with the notice.
+    pub(super) fn ran(&mut self, id: i64, output: String) {
+        self.programs.ended();
+        self.note_output(id, output);
+    }
+
+    fn note_output(&mut self, id: i64, output: String) {
+        tracing::info!(id, "{output}");
+        self.inbox.add_output(id, &output);
+        self.history.output(id, output);
+        self.changes.list = true;
     }
 }

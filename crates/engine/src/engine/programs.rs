@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobwatch_core::model::Job;
-use jobwatch_core::notify::{Notice, PendingRun};
+use jobwatch_core::notify::{Notice, PendingRun, RecentEvent};
 use jobwatch_core::rate_limit::RateLimit;
+use jobwatch_core::time::Mono;
 use serde_json::json;
 
-use super::draft_fields::invalid;
-use super::state::State;
-use crate::api::{ErrorCode, NoticeRule, UserError};
-use crate::programs::{LIMIT, Program, ProgramInput, run};
+use crate::api::NoticeRule;
+use crate::fetch::Clients;
+use crate::programs::{Program, ProgramInput, run};
 
 /// At most [`MOST`] programs are run and addresses posted to in this time.
 const WINDOW: Duration = Duration::from_secs(60);
 /// See [`WINDOW`].
-const MOST: usize = 30;
+pub(super) const MOST: usize = 30;
 /// So many programs run at once.
 const AT_ONCE: usize = 4;
 /// How long a trial from the settings is waited for.
@@ -75,82 +75,57 @@ fn input_of(notice: &Notice, rule: &str, server_name: &str, job: Option<&Job>) -
     }
 }
 
-impl State {
-    /// Runs the programs of a notice's rules, as they were decided.
-    pub(super) fn run_programs(&mut self, wanted: &PendingRun) {
+impl Programs {
+    /// Queues the programs of a notice's rules, as they were decided. Returns how many are too many.
+    pub(super) fn add(&mut self, wanted: &PendingRun, now: Mono) -> usize {
         let PendingRun { id, notice, server_name, job, decision } = wanted;
-        let now = self.clock.now().mono;
+        let mut refused = 0;
         for of in &decision.rules {
             let post = of.actions.post.as_ref().and_then(|url| url.parse().ok());
             let input = input_of(notice, &of.rule, server_name, job.as_deref());
             for program in programs_of(&of.actions.run, post) {
-                if self.programs.limit.admits(now) {
-                    self.programs.waiting.push_back((*id, program, input.clone()));
+                if self.limit.admits(now) {
+                    self.waiting.push_back((*id, program, input.clone()));
                 } else {
-                    let words = format!(
-                        "Not run: Jobwatch runs at most {MOST} programs and posts a minute."
-                    );
-                    self.ran(*id, words);
+                    refused += 1;
                 }
             }
         }
-        self.run_next();
+        refused
     }
 
-    fn run_next(&mut self) {
-        while self.programs.running < AT_ONCE
-            && let Some((id, program, input)) = self.programs.waiting.pop_front()
-        {
-            self.programs.running += 1;
-            let task = run(program, input, LIMIT, self.tasks.clients(None));
-            self.beside(task, move |state, words| {
-                state.programs.running -= 1;
-                state.ran(id, words);
-                state.run_next();
-            });
-        }
+    /// The programs that may run now, with their notices' numbers.
+    pub(super) fn take(&mut self) -> Vec<(i64, Program, ProgramInput)> {
+        let count = AT_ONCE.saturating_sub(self.running).min(self.waiting.len());
+        self.running += count;
+        self.waiting.drain(..count).collect()
     }
 
-    /// Keeps how it went with the notice.
-    fn ran(&mut self, id: i64, words: String) {
-        tracing::info!(id, "{words}");
-        self.inbox.add_output(id, &words);
-        self.history.output(id, words);
-        self.views.notices_changed();
+    /// A program that was taken has ended.
+    pub(super) fn ended(&mut self) {
+        self.running -= 1;
     }
+}
 
-    /// A run of a rule's programs on the last event that it matches, or on the last one of any job.
-    pub(super) fn plan_run(
-        &mut self,
-        rule: &NoticeRule,
-    ) -> Result<impl Future<Output = Vec<String>> + Send + use<>, UserError> {
-        let compiled = rule.rule().map_err(invalid)?;
-        // An address that is none was refused with the rule.
-        let programs = programs_of(&rule.run, rule.post_url().ok());
-        if programs.is_empty() {
-            return Err(invalid("The rule runs no program and posts nowhere."));
-        }
-        let none = || UserError {
-            code: ErrorCode::NotFound,
-            message: "Nothing has happened yet that it could be tried on.".to_owned(),
-        };
-        let recent = self.notifier.last(&compiled).ok_or_else(none)?;
-        let job = recent.job.as_deref();
-        let input = input_of(&recent.notice, &rule.name, &recent.server_name, job);
-        let clients = self.tasks.clients(None);
-        Ok(async move {
-            let all = programs
-                .into_iter()
-                .map(|program| run(program, input.clone(), TRY_LIMIT, Arc::clone(&clients)));
-            futures_util::future::join_all(all).await
-        })
+/// A run of a rule's programs on an event that happened lately; it returns how each went.
+pub(super) fn trial(
+    rule: &NoticeRule,
+    recent: &RecentEvent,
+    clients: Arc<Clients>,
+) -> impl Future<Output = Vec<String>> + Send + use<> {
+    // An address that is none was refused with the rule.
+    let programs = programs_of(&rule.run, rule.post_url().ok());
+    let input = input_of(&recent.notice, &rule.name, &recent.server_name, recent.job.as_deref());
+    async move {
+        let all = programs
+            .into_iter()
+            .map(|program| run(program, input.clone(), TRY_LIMIT, Arc::clone(&clients)));
+        futures_util::future::join_all(all).await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use jobwatch_core::time::Mono;
-
     use super::*;
 
     #[test]

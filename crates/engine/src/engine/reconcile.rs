@@ -149,7 +149,8 @@ impl State {
     pub(super) fn reconcile(&mut self, to: Configuration, mut keys: Keys, mut known: Known) {
         if self.preferences != to.settings.preferences {
             self.preferences = to.settings.preferences;
-            self.update_notifier();
+            let chosen = self.preferences.clone();
+            self.notify(|own, now, servers| own.set_preferences(&chosen, now, servers));
             self.set_log_budget();
             self.views.overview_changed();
         }

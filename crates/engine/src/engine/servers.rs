@@ -268,7 +268,7 @@ impl State {
                 machine.remember_listing(topic, at);
             }
         }
-        self.notifier.learn(&entry.server.id, &known.jobs);
+        self.notices.learn(&entry.server.id, &known.jobs);
         for mut job in known.jobs {
             if let Some(machine) = &mut entry.machine {
                 job = machine.remember(job);
@@ -686,7 +686,7 @@ impl State {
             Output::Listed { topic, ok, denied } => {
                 let server = entry.server.id.clone();
                 if ok && self.has_listed(&server) {
-                    self.notifier.listed(&server, now);
+                    self.notices.listed(&server, now);
                 }
                 self.sink(|| StreamEvent::Listed { server, topic, ok, denied });
             }
@@ -767,7 +767,7 @@ impl State {
         let job = self.jobs.job(connection, &step.job).filter(|job| entry.watches(job)).cloned();
         self.views.step(connection, &step);
         if let Some(job) = job
-            && self.notify_of_step(connection, &job, &step)
+            && self.notify(|own, now, servers| own.step(&server, &job, &step, now, servers))
         {
             return;
         }

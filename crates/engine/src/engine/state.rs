@@ -1,23 +1,17 @@
 //! What the loop owns, and the loop.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use jobwatch_core::connection::LogReach;
 use jobwatch_core::log::LogLines;
 use jobwatch_core::model::{JobId, Source};
-use jobwatch_core::notify::Notifier;
 use jobwatch_core::time::Mono;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 
 use super::Command;
-use super::inbox::Inbox;
-use super::notify::settings;
-use super::programs::Programs;
+use super::notify::{Notices, Recorded};
 use super::servers::{Entry, Tasks};
 use super::signing::SignedIn;
 use super::tray::TrayFeed;
@@ -79,15 +73,9 @@ pub(crate) struct State {
     /// How many lines each log has, as far as the store has told.
     pub(super) log_lines: HashMap<Owner, u64>,
     pub(super) metrics: Metrics,
-    pub(super) notifier: Notifier,
-    pub(super) inbox: Inbox,
-    /// Until when popups were last shown to be held back.
-    pub(super) quiet_shown: Option<i64>,
-    pub(super) programs: Programs,
+    pub(super) notices: Notices,
     pub(super) tray: TrayFeed,
     pub(super) views: Views,
-    /// Popups on their way to the desktop.
-    pub(super) popups: TaskTracker,
     pub(super) tasks: Tasks,
     pub(super) signed_in: SignedIn,
     /// Log lines that were heard just now, on their way to the store.
@@ -101,9 +89,8 @@ pub(crate) struct State {
 impl State {
     pub(super) fn new(parts: Parts) -> State {
         let (reports, incoming) = mpsc::channel(MAX_REPORTS);
-        let desktop = parts.ports.desktop.is_some();
-        let chosen = settings(&parts.preferences);
-        let notifier = Notifier::new(chosen, desktop, TimeZone::system());
+        let history = parts.history.clone();
+        let notices = Notices::new(&parts.preferences, history, &parts.ports);
         State {
             clock: parts.ports.clock.clone(),
             commands: parts.commands,
@@ -123,13 +110,9 @@ impl State {
             logs: parts.logs,
             log_lines: HashMap::new(),
             metrics: Metrics::default(),
-            notifier,
-            inbox: Inbox::default(),
-            quiet_shown: None,
-            programs: Programs::default(),
+            notices,
             tray: TrayFeed::default(),
             views: Views::default(),
-            popups: TaskTracker::new(),
             tasks: Tasks::default(),
             signed_in: SignedIn::default(),
             heard_lines: Vec::new(),
@@ -179,7 +162,7 @@ impl State {
     /// The next moment at which something is due without anything happening.
     fn deadline(&self) -> Option<Instant> {
         let servers = self.servers.iter().filter_map(|entry| entry.deadline).min();
-        let notices = self.notifier.deadline();
+        let notices = self.notices.deadline();
         let core = servers.into_iter().chain(notices).min();
         let core = core.map(|mono: Mono| self.clock.instant(mono));
         core.into_iter().chain(self.window_deadline(Instant::now())).min()
@@ -208,7 +191,7 @@ impl State {
             self.woke();
         }
         self.reload_settings();
-        self.tick_notifier();
+        self.notify(|notices, now, servers| notices.tick(now, servers));
         self.update_tray();
         self.note_listings(LISTINGS);
         self.give_up_actions();
@@ -219,9 +202,12 @@ impl State {
     fn replied(&mut self, reply: Reply) {
         match reply {
             Reply::Recorded { stored, away, job, covers } => {
-                self.recorded(*stored, away, job, &covers);
+                let recorded = Recorded { stored: *stored, away, job, covers };
+                self.notify(|notices, now, servers| notices.recorded(recorded, now, servers));
             }
-            Reply::Elsewhere { notices, taken_over } => self.elsewhere(notices, taken_over),
+            Reply::Elsewhere { notices, taken_over } => {
+                self.notify(|own, now, servers| own.take_over(notices, taken_over, now, servers));
+            }
             Reply::Health(problem) => {
                 match &problem {
                     Some(problem) => tracing::warn!("{problem}"),
@@ -263,11 +249,11 @@ impl State {
         }
         let close = async { while closing.join_next().await.is_some() {} };
         let limit = Duration::from_millis(1_800);
-        self.popups.close();
+        let popups = self.notices.close();
         let write = async {
             // What the desktop has taken is noted before the last write: the next start must not
             // tell it again.
-            if tokio::time::timeout(POPUPS, self.popups.wait()).await.is_err() {
+            if tokio::time::timeout(POPUPS, popups.wait()).await.is_err() {
                 tracing::warn!("the desktop did not take all popups in time");
             }
             tokio::join!(self.history.flush(), self.logs.flush());
@@ -294,10 +280,6 @@ impl State {
                 let _ = commands.send(Box::new(move |state| then(state, answer)));
             }
         });
-    }
-
-    pub(super) fn desktop(&self) -> Option<Arc<dyn crate::ports::Desktop>> {
-        self.ports.desktop.clone()
     }
 }
 

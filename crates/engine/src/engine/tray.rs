@@ -71,7 +71,7 @@ impl State {
             name: entry.server.name.clone(),
             link: entry.status.state,
         });
-        let notices = self.inbox.newest().take(NOTICES).map(|stored| TrayNotice {
+        let notices = self.notices.inbox().newest().take(NOTICES).map(|stored| TrayNotice {
             server: stored.notice.server.0.clone(),
             job: stored.notice.job.as_ref().map(|job| job.as_str().to_owned()),
             title: stored.notice.title.clone(),
@@ -84,8 +84,8 @@ impl State {
             running: running.collect(),
             running_total: total,
             notices: notices.collect(),
-            unread: self.inbox.unread(),
-            failed: self.inbox.newest().any(|s| !s.read && s.notice.tone == Tone::Bad),
+            unread: self.notices.inbox().unread(),
+            failed: self.notices.inbox().newest().any(|s| !s.read && s.notice.tone == Tone::Bad),
             quiet_until: self.quiet_until(),
         }
     }

@@ -434,8 +434,8 @@ impl State {
             }
             ViewKind::Notices(filter) => {
                 let name = |id: &ServerId| self.named(id).map_or("", |entry| &entry.server.name);
-                let (total, stored) = self.inbox.window(filter, name, first, count);
-                let row = |listed: super::inbox::Listed<'_>| {
+                let (total, stored) = self.notices.inbox().window(filter, name, first, count);
+                let row = |listed: super::inbox::InboxRow<'_>| {
                     let notice = &listed.stored.notice;
                     let row = notice_row(name(&notice.server), listed.stored);
                     let (group, folded, read) = (listed.group, listed.folded, listed.read);
@@ -527,11 +527,11 @@ impl State {
         Overview {
             running: servers.iter().map(|server| server.running).sum(),
             jobs: servers.iter().map(|server| server.jobs).sum(),
-            unread: self.inbox.unread(),
+            unread: self.notices.inbox().unread(),
             health: self.health.clone(),
             preferences: self.preferences.clone(),
             quiet_until: self.quiet_until(),
-            desktop_quiet: self.notifier.desktop_dnd(),
+            desktop_quiet: self.notices.notifier().desktop_dnd(),
             demo: self.servers.iter().any(|entry| entry.demo),
             servers,
         }

@@ -32,11 +32,13 @@ impl Notifier {
     }
 
     /// Takes in the last ends of earlier runs, oldest first, so that a rule can be tried at once.
-    pub fn learn_recent(&mut self, ends: Vec<(ServerId, Transition, Job)>, world: &dyn World) {
+    pub fn learn_recent(&mut self, ends: Vec<(ServerId, Transition, Job)>, world: World<'_>) {
         let mut stats = RunStats::default();
         for (server, step, job) in ends {
             let kind = stats.ended(&server, job.title(), &step.to, step.at, job.took());
-            let (Some(kind), Some(name)) = (kind, world.server_name(&server)) else { continue };
+            let (Some(kind), Some(name)) = (kind, world.servers.server_name(&server)) else {
+                continue;
+            };
             let event = event_of(&server, &job, kind, job.took(), world);
             let trigger = Decision::of(event.clone(), &[], false).trigger();
             let notice = text::outcome(&server, name, &job, &step, trigger);
@@ -54,7 +56,7 @@ impl Notifier {
         job: &Arc<Job>,
         step: &Transition,
         now: Now,
-        world: &dyn World,
+        world: World<'_>,
     ) -> bool {
         let mut lasted = job.took();
         let kind = match step.kind {
@@ -96,9 +98,9 @@ impl Notifier {
         step: &Transition,
         kind: EventKind,
         lasted: Option<Duration>,
-        world: &dyn World,
+        world: World<'_>,
     ) -> bool {
-        let Some(name) = world.server_name(server) else { return false };
+        let Some(name) = world.servers.server_name(server) else { return false };
         let decision = self.decide(event_of(server, job, kind, lasted, world));
         let trigger = decision.trigger();
         let notice = match kind {
@@ -162,7 +164,7 @@ impl Notifier {
     /// Looks for what happens without a report, and for the end of do-not-disturb. To be called
     /// about once a second, since the wall clock may be set, and the machine may sleep. `zone` is
     /// where the user is by now.
-    pub fn tick(&mut self, now: Now, zone: TimeZone, world: &dyn World) {
+    pub fn tick(&mut self, now: Now, zone: TimeZone, world: World<'_>) {
         self.zone = zone;
         self.end_dnd(now, world);
         for change in self.watchers.connections(now.mono, world) {
@@ -181,9 +183,9 @@ impl Notifier {
         }
     }
 
-    fn connection_changed(&mut self, change: ConnectionChange, now: Now, world: &dyn World) {
+    fn connection_changed(&mut self, change: ConnectionChange, now: Now, world: World<'_>) {
         let ConnectionChange { server, kind, lasted, reason } = change;
-        let Some(server_name) = world.server_name(&server) else { return };
+        let Some(server_name) = world.servers.server_name(&server) else { return };
         let (name, queue, user, watched) = (String::new(), None, None, false);
         let lasted_for = Some(lasted);
         let event =
@@ -201,9 +203,9 @@ impl Notifier {
         }
     }
 
-    fn slow_job(&mut self, slow: &SlowJob, now: Now, world: &dyn World) {
+    fn slow_job(&mut self, slow: &SlowJob, now: Now, world: World<'_>) {
         let SlowJob { server, job, runs, usual } = slow;
-        let Some(name) = world.server_name(server) else { return };
+        let Some(name) = world.servers.server_name(server) else { return };
         let decision = self.decide(event_of(server, job, EventKind::Slow, Some(*runs), world));
         let (times, trigger) = (Some((*runs, *usual)), decision.trigger());
         let notice = text::running(server, name, job, times, now.wall, trigger);
@@ -219,7 +221,7 @@ fn event_of(
     job: &Job,
     kind: EventKind,
     lasted: Option<Duration>,
-    world: &dyn World,
+    world: World<'_>,
 ) -> Event {
     Event {
         kind,
@@ -228,6 +230,6 @@ fn event_of(
         queue: job.queue.clone(),
         user: job.user.clone(),
         lasted,
-        watched: world.watch(server, job).closely,
+        watched: world.servers.watch(server, job).closely,
     }
 }

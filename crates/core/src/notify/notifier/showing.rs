@@ -7,10 +7,12 @@ use std::time::Duration;
 use jiff::Zoned;
 
 use super::Notifier;
-use crate::model::Job;
+use crate::model::{Job, JobState};
 use crate::notify::digest::{Digest, summary};
+use crate::notify::popups::Popup;
 use crate::notify::record::{Announcement, StoredNotice};
-use crate::notify::world::{Effect, PendingRun, World};
+use crate::notify::world::{Button, Effect, PendingRun, ShowPopup, World};
+use crate::notify::{Notice, Tone};
 use crate::server::ServerId;
 use crate::time::{Mono, Now};
 
@@ -25,7 +27,7 @@ impl Notifier {
         away: bool,
         job: Option<Arc<Job>>,
         now: Now,
-        world: &dyn World,
+        world: World<'_>,
     ) {
         let Some(name) = name_of(world, &stored.notice.server) else {
             // Its server was removed while it was written.
@@ -33,7 +35,7 @@ impl Notifier {
             return;
         };
         if away && stored.pops_up() {
-            let listed = world.has_listed(&stored.notice.server);
+            let listed = world.servers.has_listed(&stored.notice.server);
             self.digests.add(stored.clone(), listed, now);
         } else {
             self.show(stored, now, world);
@@ -45,12 +47,12 @@ impl Notifier {
             let (id, notice) = (stored.id, stored.notice.clone());
             let (server_name, decision) = (name.to_owned(), Arc::clone(decision));
             let run = PendingRun { id, notice, server_name, job, decision };
-            self.effects.push(Effect::Run(run));
+            self.effects.push(Effect::Run(Box::new(run)));
         }
     }
 
     /// Takes over the notices that an earlier run, or another program, did not get to show.
-    pub fn unsent(&mut self, unsent: Vec<StoredNotice>, now: Now, world: &dyn World) {
+    pub fn unsent(&mut self, unsent: Vec<StoredNotice>, now: Now, world: World<'_>) {
         if !self.desktop {
             return;
         }
@@ -61,7 +63,7 @@ impl Notifier {
             } else if stored.popup.is_some() {
                 handed.push(stored);
             } else {
-                match world.covered_by(&stored) {
+                match world.inbox.covered_by(&stored) {
                     covered if covered.is_empty() => self.digests.add_earlier(stored, now),
                     // A summary that nobody saw is part of the next one.
                     covered => self.digests.add_again(stored.id, covered, now),
@@ -74,7 +76,7 @@ impl Notifier {
     /// Takes over popups that an earlier run handed to the desktop, without an answer whether it
     /// took them: each is shown once more in its place, as it was. In any other way, the user would
     /// be shown twice what they may have seen.
-    fn show_again(&mut self, handed: Vec<StoredNotice>, now: Now, world: &dyn World) {
+    fn show_again(&mut self, handed: Vec<StoredNotice>, now: Now, world: World<'_>) {
         let mut popups: BTreeMap<u64, (usize, Vec<StoredNotice>)> = BTreeMap::new();
         for stored in handed {
             let Some(popup) = stored.popup else { continue };
@@ -91,7 +93,7 @@ impl Notifier {
                 continue;
             };
             // What a popup in the same place showed before it is no part of it.
-            let shown = world.shown_by(popup_id, count);
+            let shown = world.inbox.shown_by(popup_id, count);
             self.popups.restore(popup_id, name, shown, ids, now.mono);
         }
     }
@@ -105,23 +107,23 @@ impl Notifier {
 
     /// Everything that is to be done by now, in order. The desktop takes at most `room` popups more
     /// at present.
-    pub fn poll(&mut self, now: Now, room: usize, world: &dyn World) -> Vec<Effect> {
+    pub fn poll(&mut self, now: Now, room: usize, world: World<'_>) -> Vec<Effect> {
         if self.deadline().is_some_and(|due| due <= now.mono) {
             for (server, digest) in self.digests.take_due(now) {
                 self.send_digest(&server, digest, now, world);
             }
-            self.show_popups(now.mono, room);
+            self.show_popups(now.mono, room, world);
         }
         std::mem::take(&mut self.effects)
     }
 
-    fn send_digest(&mut self, server: &ServerId, digest: Digest, now: Now, world: &dyn World) {
+    fn send_digest(&mut self, server: &ServerId, digest: Digest, now: Now, world: World<'_>) {
         let Digest { notices, earlier, unseen, .. } = digest;
         let when = match earlier {
             true => "While Jobwatch was off or quiet",
             false => "While Jobwatch was off",
         };
-        if world.server_name(server).is_none() {
+        if world.servers.server_name(server).is_none() {
             // The demo's servers of an earlier run may not be here.
             self.shown(notices.iter().map(|stored| stored.id).chain(unseen).collect());
             return;
@@ -147,7 +149,7 @@ impl Notifier {
         notices: &[StoredNotice],
         unseen: Vec<i64>,
         now: Now,
-        world: &dyn World,
+        world: World<'_>,
     ) {
         match notices {
             [] => {}
@@ -168,7 +170,7 @@ impl Notifier {
     }
 
     /// Publishes a notice, and offers its popup unless there is a reason against it.
-    fn show(&mut self, stored: &StoredNotice, now: Now, world: &dyn World) {
+    fn show(&mut self, stored: &StoredNotice, now: Now, world: World<'_>) {
         let notice = &stored.notice;
         // A reader of the stream has no list to look into: it gets all of it.
         self.effects.push(Effect::Publish(Box::new(notice.clone())));
@@ -186,7 +188,7 @@ impl Notifier {
         }
     }
 
-    fn show_popups(&mut self, now: Mono, mut room: usize) {
+    fn show_popups(&mut self, now: Mono, mut room: usize, world: World<'_>) {
         self.behind = None;
         loop {
             if room == 0 {
@@ -203,9 +205,19 @@ impl Notifier {
                 self.shown(popup.ids);
             } else {
                 room -= 1;
-                self.effects.push(Effect::Show(popup));
+                let show = Box::new(self.dressed(popup, world));
+                self.effects.push(Effect::Show(show));
             }
         }
+    }
+
+    /// A popup with what the desktop has to know in addition.
+    fn dressed(&self, popup: Popup, world: World<'_>) -> ShowPopup {
+        let Popup { popup_id, ids, notice, count, .. } = popup;
+        let id = ids.iter().copied().max_by_key(|id| id.unsigned_abs()).unwrap_or(0);
+        let urgent = self.settings.urgent_failures && notice.tone == Tone::Bad;
+        let (buttons, sound) = (buttons(&notice, world), self.settings.sound);
+        ShowPopup { popup_id, id, ids, count, notice, buttons, sound, urgent }
     }
 
     pub(super) fn local(&self, now: Now) -> Zoned {
@@ -218,13 +230,13 @@ impl Notifier {
     }
 
     /// Sends what was deferred, once do-not-disturb is over.
-    pub(super) fn end_dnd(&mut self, now: Now, world: &dyn World) {
+    pub(super) fn end_dnd(&mut self, now: Now, world: World<'_>) {
         let local = self.local(now);
         // Of all servers as one: the user comes back to one summary.
         let released = self.deferred.release(&self.settings.dnd, &local).into_values().flatten();
         // What was read meanwhile is known, and what is about a removed server is of no interest.
         let (unread, dealt_with): (Vec<_>, Vec<_>) = released.partition(|stored| {
-            !world.is_read(stored.id) && name_of(world, &stored.notice.server).is_some()
+            !world.inbox.is_read(stored.id) && name_of(world, &stored.notice.server).is_some()
         });
         self.shown(dealt_with.iter().map(|stored| stored.id).collect());
         // Deferred since the start, and handed to the desktop by an earlier run.
@@ -235,7 +247,7 @@ impl Notifier {
         let (mut notices, mut unseen) = (Vec::new(), Vec::new());
         let mut covered = Vec::new();
         for stored in unread {
-            match world.covered_by(&stored) {
+            match world.inbox.covered_by(&stored) {
                 of_it if of_it.is_empty() => notices.push(stored),
                 // A summary of what happened before is part of this one.
                 of_it => {
@@ -250,6 +262,27 @@ impl Notifier {
 }
 
 /// A server's name; nothing for a notice of several servers.
-fn name_of<'a>(world: &'a dyn World, server: &ServerId) -> Option<&'a str> {
-    if server.0.is_empty() { Some("") } else { world.server_name(server) }
+fn name_of<'a>(world: World<'a>, server: &ServerId) -> Option<&'a str> {
+    if server.0.is_empty() { Some("") } else { world.servers.server_name(server) }
+}
+
+/// What a popup offers.
+fn buttons(notice: &Notice, world: World<'_>) -> Vec<Button> {
+    let mut buttons = Vec::new();
+    let about = notice.subject.as_ref();
+    let known = world.servers.server_name(&notice.server).is_some();
+    if let Some(job) = notice.job.as_ref().filter(|_| known) {
+        buttons.push(Button::Log);
+        let failed = notice.key.as_ref().is_some_and(|key| key.outcome == JobState::Failed);
+        if failed && world.servers.can_retry(&notice.server, job) {
+            buttons.push(Button::Retry);
+        }
+        if about.is_some() {
+            buttons.push(Button::MuteJob);
+        }
+    } else if about.is_some_and(|about| !about.error.is_empty()) {
+        buttons.push(Button::MuteError);
+    }
+    buttons.push(Button::Snooze);
+    buttons
 }

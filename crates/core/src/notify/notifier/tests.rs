@@ -11,7 +11,7 @@ use crate::notify::decision::{Actions, ActiveRule, Decision};
 use crate::notify::dnd::{DoNotDisturb, Muted};
 use crate::notify::record::Announcement;
 use crate::notify::rules::{EventKind, Rule};
-use crate::notify::world::{PendingRun, Watch};
+use crate::notify::world::{Button, Listed, PendingRun, Servers, Watch};
 use crate::notify::{Notice, Reach};
 
 /// One server, its jobs, and what is listed.
@@ -22,7 +22,7 @@ struct Scene {
     inbox: Vec<StoredNotice>,
 }
 
-impl World for Scene {
+impl Servers for Scene {
     fn server_name(&self, server: &ServerId) -> Option<&str> {
         (server.0 == "s").then_some("Mill")
     }
@@ -47,6 +47,12 @@ impl World for Scene {
         Watch { watched: true, closely: false }
     }
 
+    fn can_retry(&self, _: &ServerId, job: &JobId) -> bool {
+        self.jobs.get(job).is_some_and(|job| job.state == JobState::Failed)
+    }
+}
+
+impl Listed for Scene {
     fn is_read(&self, notice: i64) -> bool {
         self.inbox.iter().any(|stored| stored.id == notice && stored.read)
     }
@@ -64,6 +70,12 @@ impl World for Scene {
     }
 }
 
+impl Scene {
+    fn world(&self) -> World<'_> {
+        World { servers: self, inbox: self }
+    }
+}
+
 /// A notifier with a history that writes at once when it is asked to, and a desktop.
 struct Desk {
     notifier: Notifier,
@@ -72,6 +84,8 @@ struct Desk {
     /// Recorded, and not yet back from the history.
     written: Vec<(StoredNotice, Announcement)>,
     popups: Vec<String>,
+    /// Those of the last popup.
+    buttons: Vec<Button>,
     withdrawn: Vec<u64>,
     shown: Vec<i64>,
     runs: Vec<PendingRun>,
@@ -86,6 +100,7 @@ impl Desk {
             now: Now { mono: Mono(0), wall: Timestamp::UNIX_EPOCH },
             written: Vec::new(),
             popups: Vec::new(),
+            buttons: Vec::new(),
             withdrawn: Vec::new(),
             shown: Vec::new(),
             runs: Vec::new(),
@@ -95,7 +110,7 @@ impl Desk {
     fn settings(&mut self, change: impl FnOnce(&mut Settings)) {
         let mut settings = self.notifier.settings.clone();
         change(&mut settings);
-        self.notifier.set_settings(settings, self.now, &self.scene);
+        self.notifier.set_settings(settings, self.now, self.scene.world());
         self.perform();
     }
 
@@ -117,7 +132,7 @@ impl Desk {
         };
         let job = Arc::new(job);
         self.scene.jobs.insert(job.id.clone(), Arc::clone(&job));
-        let with_step = self.notifier.step(&server(), &job, &step, self.now, &self.scene);
+        let with_step = self.notifier.step(&server(), &job, &step, self.now, self.scene.world());
         self.perform();
         with_step
     }
@@ -132,13 +147,13 @@ impl Desk {
             }
             self.scene.inbox.push(stored.clone());
             let Announcement { away, job, .. } = announcement;
-            self.notifier.recorded(&stored, away, job, self.now, &self.scene);
+            self.notifier.recorded(&stored, away, job, self.now, self.scene.world());
         }
         self.perform();
     }
 
     fn perform(&mut self) {
-        for effect in self.notifier.poll(self.now, 8, &self.scene) {
+        for effect in self.notifier.poll(self.now, 8, self.scene.world()) {
             match effect {
                 Effect::Record(announcement) => {
                     let id = (self.scene.inbox.len() + self.written.len() + 1) as i64;
@@ -147,11 +162,12 @@ impl Desk {
                 }
                 Effect::Show(popup) => {
                     self.popups.push(popup.notice.title);
+                    self.buttons = popup.buttons;
                     self.shown.extend(popup.ids);
                 }
                 Effect::Withdraw(popup_id) => self.withdrawn.push(popup_id),
                 Effect::Shown(ids) => self.shown.extend(ids),
-                Effect::Run(run) => self.runs.push(run),
+                Effect::Run(run) => self.runs.push(*run),
                 Effect::Publish(_) | Effect::Dismiss(_) => {}
             }
         }
@@ -162,7 +178,7 @@ impl Desk {
         for _ in 0..seconds {
             self.now.mono = self.now.mono.after(Duration::from_secs(1));
             self.now.wall += SignedDuration::from_secs(1);
-            self.notifier.tick(self.now, TimeZone::UTC, &self.scene);
+            self.notifier.tick(self.now, TimeZone::UTC, self.scene.world());
             self.perform();
             self.record();
         }
@@ -246,6 +262,7 @@ fn a_rule_that_is_edited_between_decision_and_popup_changes_nothing() {
     });
     desk.record();
     assert_eq!(desk.popups, ["warm failed"]);
+    assert_eq!(desk.buttons, [Button::Log, Button::Retry, Button::MuteJob, Button::Snooze]);
     assert_eq!(programs(&desk.runs[0].decision), ["mine"]);
     // And the other way round.
     desk.settings(|settings| settings.muted.clear());
@@ -382,7 +399,7 @@ fn a_popup_that_an_earlier_run_handed_over_is_shown_again_in_its_place() {
     let (mut stored, _) = desk.written.remove(0);
     stored.popup = Some(crate::notify::HandedPopup { popup_id: 9, count: 1 });
     desk.scene.inbox.push(stored.clone());
-    desk.notifier.unsent(vec![stored], desk.now, &desk.scene);
+    desk.notifier.unsent(vec![stored], desk.now, desk.scene.world());
     desk.perform();
     desk.pass(3);
     assert_eq!((desk.popups, desk.shown), (vec!["warm failed".to_owned()], vec![1]));
@@ -393,11 +410,11 @@ fn a_desktop_that_is_behind_gets_no_popup_until_it_has_room() {
     let mut desk = Desk::new(vec![rule("mine", &FAILURES)]);
     desk.step(ended("1", "warm", JobState::Failed, 30), JobState::Failed, false);
     let (stored, _) = desk.written.remove(0);
-    desk.notifier.recorded(&stored, false, None, desk.now, &desk.scene);
+    desk.notifier.recorded(&stored, false, None, desk.now, desk.scene.world());
     let shows = |effects: Vec<Effect>| effects.iter().any(|e| matches!(e, Effect::Show(_)));
-    assert!(!shows(desk.notifier.poll(desk.now, 0, &desk.scene)));
+    assert!(!shows(desk.notifier.poll(desk.now, 0, desk.scene.world())));
     let due = desk.notifier.deadline().expect("it is looked again");
     assert!(due > desk.now.mono);
     desk.now.mono = due;
-    assert!(shows(desk.notifier.poll(desk.now, 8, &desk.scene)));
+    assert!(shows(desk.notifier.poll(desk.now, 8, desk.scene.world())));
 }
