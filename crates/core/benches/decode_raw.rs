@@ -4,6 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use jobwatch_core::dialect::bull_board as dialects;
 use jobwatch_core::dialect::{Ask, Dialect, FetchResponse, Frame, Incoming, Outgoing, dialect};
 use jobwatch_core::jobs::JobStore;
 use jobwatch_core::model::{Source, Topic, Update};
@@ -157,11 +158,9 @@ fn bull_board(c: &mut Criterion) {
                 "errorMessage": null, "tags": ["email", "prod"]})
         })
         .collect();
-    let ask = Ask {
-        topic: Some(Topic::Everything),
-        call: "table",
-        args: vec!["1".to_owned(), r#"{"limit":100}"#.to_owned()],
-    };
+    let body = serde_json::json!({"limit": 100});
+    let page = dialects::TablePage { number: 1, body };
+    let ask = Ask::new(Some(&Topic::Everything), dialects::Call::Table(page));
     let body = json!({"jobs": jobs, "nextCursor": null, "prevCursor": null});
     answer(c, "bull-board table of 100", DialectKind::BullBoard, ask, &body);
 }

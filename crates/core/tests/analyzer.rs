@@ -241,21 +241,22 @@ fn job(state: JobState) -> Job {
 #[test]
 fn only_waiting_jobs_can_be_cancelled() {
     let dialect = analyzer(&server(ORIGIN));
-    let actions = dialect.actions(&job(JobState::Queued));
-    assert_eq!(actions.len(), 1);
-    assert_eq!(actions[0].kind, ActionKind::Cancel);
-    assert_eq!(actions[0].request.method, Method::Delete);
-    let address = actions[0].request.address.to_string();
+    let queued = job(JobState::Queued);
+    assert_eq!(dialect.offers(&queued), Some(ActionKind::Cancel));
+    let request = dialect.perform(ActionKind::Cancel, &queued).unwrap();
+    assert_eq!(request.method, Method::Delete);
+    let address = request.address.to_string();
     assert_eq!(address, "http://localhost:3001/api/v1/jobs/w%2F2");
     for state in [JobState::Running, JobState::Scheduled, JobState::Completed, JobState::Failed] {
-        assert_eq!(dialect.actions(&job(state)), []);
+        assert_eq!(dialect.offers(&job(state.clone())), None);
+        assert_eq!(dialect.perform(ActionKind::Cancel, &job(state)), None);
     }
 }
 
 #[test]
 fn the_answer_to_a_cancel_says_what_became_of_the_job() {
     let mut dialect = analyzer(&server(ORIGIN));
-    let ask = dialect.actions(&job(JobState::Queued)).remove(0).request.ask;
+    let ask = dialect.perform(ActionKind::Cancel, &job(JobState::Queued)).unwrap().ask;
     let mut answer = |status, body: &str| {
         let body = body.as_bytes().to_vec();
         let heard = dialect.parse(&ask, &FetchResponse { status, content_type: None, body });

@@ -4,7 +4,7 @@
 
 mod support;
 
-use jobwatch_core::dialect::{Ask, Dialect, FetchResponse, Outgoing};
+use jobwatch_core::dialect::{Dialect, FetchResponse, Outgoing};
 use jobwatch_core::model::Topic;
 use jobwatch_core::server::DialectKind;
 use serde_json::{Value, json};
@@ -30,8 +30,7 @@ fn stays_bounded(kind: DialectKind, mut tell: impl FnMut(&mut dyn Dialect, Vec<S
 }
 
 fn answer(dialect: &mut dyn Dialect, call: &'static str, args: &[&str], body: &Value) {
-    let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-    let ask = Ask { topic: Some(Topic::Everything), call, args };
+    let ask = support::ask(dialect.kind(), Some(&Topic::Everything), call, args);
     let response = FetchResponse {
         status: 200,
         content_type: Some("application/json".to_owned()),

@@ -186,15 +186,19 @@ fn three_hundred_hints_ask_for_nothing_by_themselves() {
 fn actions_name_the_bullmq_id_and_the_queue_and_nothing_else() {
     let dialect = build(None);
     let exactly = json!({"jobId": "42", "queueName": "{email}"});
-    let action = &dialect.actions(&job(JobState::Running))[0];
-    assert_eq!(action.kind, ActionKind::Cancel);
-    assert_eq!(show_request(&action.request), post("jobs/cancel", exactly.clone()));
-    let action = &dialect.actions(&job(JobState::Failed))[0];
-    assert_eq!(action.kind, ActionKind::Retry);
-    assert_eq!(show_request(&action.request), post("jobs/replay", exactly));
+    for (state, action, call) in [
+        (JobState::Running, ActionKind::Cancel, "jobs/cancel"),
+        (JobState::Failed, ActionKind::Retry, "jobs/replay"),
+    ] {
+        let job = job(state);
+        assert_eq!(dialect.offers(&job), Some(action));
+        let request = dialect.perform(action, &job).unwrap();
+        assert_eq!(show_request(&request), post(call, exactly.clone()));
+    }
     let mut unnamed = job(JobState::Running);
     unnamed.external_id = None;
-    assert!(dialect.actions(&unnamed).is_empty());
+    assert_eq!(dialect.offers(&unnamed), None);
+    assert_eq!(dialect.perform(ActionKind::Cancel, &unnamed), None);
 }
 
 fn job(state: JobState) -> Job {

@@ -1,6 +1,6 @@
 //! The documents name the dialects as the table does.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use jobwatch_core::server::DialectKind;
 

@@ -5,7 +5,7 @@
 mod support;
 
 use jobwatch_core::dialect::{
-    ActionKind, Ask, Dialect, FetchResponse, Incoming, Keepalive, LogFrom, Outgoing, dialect,
+    ActionKind, Dialect, FetchResponse, Incoming, Keepalive, LogFrom, Outgoing, dialect,
 };
 use jobwatch_core::model::{Job, JobState, Json, Source, Topic};
 use jobwatch_core::secret::Secret;
@@ -154,11 +154,8 @@ fn a_task_belongs_to_its_service_and_is_named_by_its_arn() {
     assert!(dialect.contains(&topic("blue"), &task));
     assert!(!dialect.contains(&topic("web"), &task));
     // A list of the service tells its tasks.
-    let list = Ask {
-        topic: Some(topic("web")),
-        call: "list",
-        args: ["blue", "web", "RUNNING", "1"].map(str::to_owned).to_vec(),
-    };
+    let args = ["blue", "web", "RUNNING", "1"];
+    let list = support::ask(DialectKind::Kecs, Some(&topic("web")), "list", &args);
     let body = json!({"taskArns": [ARN]}).to_string();
     let answer = FetchResponse { status: 200, content_type: None, body: body.into() };
     dialect.parse(&list, &answer);
@@ -183,14 +180,15 @@ fn a_user_cannot_be_watched_and_everything_else_can() {
 #[test]
 fn a_running_task_can_be_stopped() {
     let dialect = speaking(DialectKind::Kecs, None);
-    let actions = dialect.actions(&job(JobState::Running));
-    assert_eq!(actions[0].kind, ActionKind::Cancel);
+    let running = job(JobState::Running);
+    assert_eq!(dialect.offers(&running), Some(ActionKind::Cancel));
     assert_eq!(
-        show_request(&actions[0].request),
+        show_request(&dialect.perform(ActionKind::Cancel, &running).unwrap()),
         json!(["Post http://127.0.0.1:9002/v1/StopTask",
             {"cluster": "blue", "task": "abc123", "reason": "Stopped with Jobwatch"}])
     );
-    assert!(dialect.actions(&job(JobState::Failed)).is_empty());
+    assert_eq!(dialect.offers(&job(JobState::Failed)), None);
+    assert_eq!(dialect.perform(ActionKind::Cancel, &job(JobState::Failed)), None);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod support;
 
-use jobwatch_core::dialect::{Ask, FetchResponse, Frame, Incoming};
+use jobwatch_core::dialect::{FetchResponse, Frame, Incoming};
 use jobwatch_core::redact::Redactor;
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::DialectKind;
@@ -35,7 +35,12 @@ fn a_key_at_the_edge_of_a_sample_leaves_no_piece_of_itself() {
             for text in [odd.clone(), format!("42{odd}"), format!("42[\"x\",{odd}")] {
                 all.extend(dialect.decode(&Frame::Text(text)));
             }
-            let ask = Ask { topic: None, call: "list", args: Vec::new() };
+            let ask = dialect
+                .fetch(&jobwatch_core::model::Topic::Everything)
+                .into_iter()
+                .next()
+                .map(|asked| asked.ask);
+            let Some(ask) = ask else { continue };
             let answer = FetchResponse {
                 status: 500,
                 content_type: Some("application/json".to_owned()),

@@ -11,13 +11,9 @@ use jobwatch_core::dialect::{Ask, Dialect, FetchRequest, FetchResponse, Incoming
 use jobwatch_core::model::{Topic, Update};
 use jobwatch_core::server::DialectKind;
 use serde_json::{Value, json};
-use support::speaking;
+use support::{ask, speaking};
 
 const LIMIT: usize = 32 << 20;
-
-fn ask(topic: Option<Topic>, call: &'static str, args: &[&str]) -> Ask {
-    Ask { topic, call, args: args.iter().map(|arg| (*arg).to_owned()).collect() }
-}
 
 /// The answer `body` as it is read when it ends after so many bytes.
 fn begun(body: &str, bytes: usize) -> Read {
@@ -132,7 +128,7 @@ fn of_a_list_that_is_too_large_what_came_whole_is_shown_and_it_is_said_that_ther
     for list in lists() {
         let name = format!("{:?} {}", list.kind, list.call);
         let body = (list.envelope)((1..=40).map(list.row).collect()).to_string();
-        let ask = ask(Some(list.topic.clone()), list.call, list.args);
+        let ask = ask(list.kind, Some(&list.topic), list.call, list.args);
         let mut dialect = speaking(list.kind, Some("key"));
         let whole = dialect.parse(&ask, &begun(&body, body.len()).response);
         let (all, why) = told(&whole);
@@ -156,7 +152,7 @@ fn the_jobs_that_are_shown_of_a_list_are_counted_roughly_and_the_sentence_stays_
         let row = |n| json!({"job_data": {"job_id": n, "status": "running"}});
         let body = json!({"jobs": (1..=rows).map(row).collect::<Vec<_>>()}).to_string();
         let mut dialect = speaking(DialectKind::TriggerX, Some("key"));
-        let ask = ask(Some(Topic::Everything), "jobs-by-key", &[]);
+        let ask = ask(DialectKind::TriggerX, Some(&Topic::Everything), "jobs-by-key", &[]);
         told(&begun(&body, body.len() - 3).incoming(&mut *dialect, &ask).unwrap()).1.unwrap()
     };
     assert_eq!(
@@ -181,7 +177,7 @@ fn half_of_what_is_no_list_is_not_believed() {
         (DialectKind::BullBoard, "job", &["7"], r#"{"job":{"id":"7","tags":["a","#),
     ] {
         let mut dialect = speaking(kind, Some("key"));
-        let ask = ask(Some(job.clone()), call, args);
+        let ask = ask(kind, Some(&job), call, args);
         let incoming = begun(body, body.len()).incoming(&mut *dialect, &ask);
         assert_eq!(incoming, None, "{kind:?} {call}");
     }
@@ -220,7 +216,8 @@ fn a_page_of_better_bull_board_that_is_too_large_is_asked_for_in_smaller_ones_do
     let row = json!({"id": format!("{UUID}11"), "jobId": "1", "queue": "mail", "status": "active"});
     let answer = json!({"jobs": [row], "nextCursor": {"id": 1}}).to_string();
     let whole = FetchResponse { status: 200, content_type: None, body: answer.into_bytes() };
-    let page = ask(Some(Topic::Everything), "table", &["100", r#"{"limit":1}"#]);
+    let page =
+        ask(DialectKind::BullBoard, Some(&Topic::Everything), "table", &["100", r#"{"limit":1}"#]);
     let next = |item: &Incoming| matches!(item, Incoming::Follow(next) if body(next)["limit"] == 1);
     assert!(dialect.parse(&page, &whole).iter().any(next));
     dialect.open().unwrap();
@@ -231,7 +228,8 @@ fn a_page_of_better_bull_board_that_is_too_large_is_asked_for_in_smaller_ones_do
 fn tasks_of_kecs_whose_descriptions_are_too_large_are_described_in_parts() {
     let mut dialect = speaking(DialectKind::Kecs, None);
     let tasks: Vec<String> = (0..100).map(|n| format!("arn:aws:ecs:x:1:task/blue/{n}")).collect();
-    let list = ask(Some(Topic::Everything), "list", &["blue", "", "RUNNING", "1"]);
+    let list =
+        ask(DialectKind::Kecs, Some(&Topic::Everything), "list", &["blue", "", "RUNNING", "1"]);
     let answer = json!({"taskArns": tasks}).to_string();
     let whole = FetchResponse { status: 200, content_type: None, body: answer.into_bytes() };
     let Some(Incoming::Follow(describe)) = dialect.parse(&list, &whole).into_iter().next() else {
@@ -252,14 +250,14 @@ fn tasks_of_kecs_whose_descriptions_are_too_large_are_described_in_parts() {
     all.sort();
     assert_eq!(described, all);
     // One alone that is too large is not to be had.
-    let one = ask(Some(Topic::Everything), "describe", &["blue", "x"]);
+    let one = ask(DialectKind::Kecs, Some(&Topic::Everything), "describe", &["blue", "x"]);
     assert_eq!(begun("{\"tasks\":[{", 11).incoming(&mut *dialect, &one), None);
 }
 
 #[test]
 fn log_lines_that_are_too_large_for_one_answer_are_asked_for_in_smaller_pages() {
     let mut dialect = speaking(DialectKind::BullBoard, Some("key"));
-    let logs = ask(None, "logs", &["r", "3000", "next", "1000"]);
+    let logs = ask(DialectKind::BullBoard, None, "logs", &["r", "3000", "next", "1000"]);
     let smaller = parts(&mut *dialect, &logs).remove(0);
     let asked = body(&smaller);
     assert_eq!((asked["offset"].as_u64(), asked["limit"].as_u64()), (Some(3000), Some(250)));
@@ -278,7 +276,7 @@ fn log_lines_that_are_too_large_for_one_answer_are_asked_for_in_smaller_pages() 
 
     let mut dialect = speaking(DialectKind::Kecs, None);
     // The newest 256,000 lines are too many, and no more than a quarter of them is asked for again.
-    let tail = ask(None, "task-logs", &["7", "arn", "blue", "256000"]);
+    let tail = ask(DialectKind::Kecs, None, "task-logs", &["7", "arn", "blue", "256000"]);
     let smaller = parts(&mut *dialect, &tail).remove(0);
     assert_eq!(body(&smaller)["tail"], 64_000);
     let line = |n: usize| json!({"timestamp": n.to_string(), "message": format!("line {n}")});
@@ -290,7 +288,12 @@ fn log_lines_that_are_too_large_for_one_answer_are_asked_for_in_smaller_pages() 
         |item: &Incoming| matches!(item, Incoming::LogPart(part) if part.held_back.is_some());
     assert!(followed.iter().any(short), "it is said that this is not all");
 
-    let stored = ask(None, "logs", &["7", "web", "500", "blue", "eu", "", "next", "arn", "500"]);
+    let stored = ask(
+        DialectKind::Kecs,
+        None,
+        "logs",
+        &["7", "web", "500", "blue", "eu", "", "next", "arn", "500"],
+    );
     let smaller = parts(&mut *dialect, &stored).remove(0);
     let query: Vec<_> = smaller.address.expose().query_pairs().into_owned().collect();
     let has = |name: &str, value: &str| query.contains(&(name.to_owned(), value.to_owned()));

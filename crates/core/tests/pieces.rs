@@ -13,9 +13,8 @@ use jobwatch_core::wire::parts::Splitter;
 use serde_json::json;
 use support::speaking;
 
-fn ask(topic: Topic, call: &'static str, args: &[&str]) -> Ask {
-    let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-    Ask { topic: Some(topic), call, args }
+fn ask(topic: Topic, call: &str, args: &[&str]) -> Ask {
+    support::ask(DialectKind::TriggerX, Some(&topic), call, args)
 }
 
 fn answered(body: &str) -> Read {

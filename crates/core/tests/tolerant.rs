@@ -57,7 +57,7 @@ line two","createdAt":"2026-11-20T16:54:47.254Z"}]"#;
         let body = format!(r#"{{"jobs":{rows},"total":1,"data":{rows}}}"#);
         let requests = dialect.fetch(&Topic::Job("1".into()));
         let ask = &requests.first().unwrap().ask;
-        let body = if ask.call == "job" { rows[1..rows.len() - 1].to_owned() } else { body };
+        let body = if ask.name() == "job" { rows[1..rows.len() - 1].to_owned() } else { body };
         let answer = FetchResponse {
             status: 200,
             content_type: Some("application/json".to_owned()),
@@ -66,6 +66,6 @@ line two","createdAt":"2026-11-20T16:54:47.254Z"}]"#;
         let read = tolerant::parse(&mut *dialect, ask, &answer);
         let read = states(&read);
         assert!(read.iter().all(|state| state.starts_with("Some(Failed")), "{kind:?}: {read:?}");
-        assert!(!read.is_empty(), "{kind:?} {}", ask.call);
+        assert!(!read.is_empty(), "{kind:?} {}", ask.name());
     }
 }

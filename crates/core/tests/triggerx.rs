@@ -6,7 +6,7 @@ mod support;
 
 use jobwatch_core::connection::{Failure, Input, Output, SocketId, Supervisor};
 use jobwatch_core::dialect::{
-    ActionKind, Ask, FetchResponse, Frame, Incoming, Keepalive, Outgoing, dialect,
+    ActionKind, FetchResponse, Frame, Incoming, Keepalive, Outgoing, dialect,
 };
 use jobwatch_core::model::{Job, JobState, Source, Topic, Update};
 use jobwatch_core::secret::Secret;
@@ -198,15 +198,17 @@ fn nothing_ever_asks_for_the_call_that_creates_tasks() {
 #[test]
 fn a_triggerx_job_that_has_not_ended_can_be_cancelled() {
     let dialect = speaking(DialectKind::TriggerX, Some("k"));
-    let actions = dialect.actions(&job("job:123", JobState::Running));
-    assert_eq!(actions.len(), 1);
-    assert_eq!(actions[0].kind, ActionKind::Cancel);
+    let running = job("job:123", JobState::Running);
+    assert_eq!(dialect.offers(&running), Some(ActionKind::Cancel));
     assert_eq!(
-        show_request(&actions[0].request),
+        show_request(&dialect.perform(ActionKind::Cancel, &running).unwrap()),
         json!("Put http://127.0.0.1:9002/api/jobs/delete/123")
     );
-    assert!(dialect.actions(&job("job:123", JobState::Completed)).is_empty());
-    assert!(dialect.actions(&job("task:7", JobState::Running)).is_empty());
+    for other in [job("job:123", JobState::Completed), job("task:7", JobState::Running)] {
+        assert_eq!(dialect.offers(&other), None);
+        assert_eq!(dialect.perform(ActionKind::Cancel, &other), None);
+    }
+    assert_eq!(dialect.perform(ActionKind::Retry, &running), None, "it is not offered");
 }
 
 #[test]
@@ -251,11 +253,7 @@ fn job(id: &str, state: JobState) -> Job {
 #[test]
 fn a_task_is_called_after_its_job_once_the_title_is_known() {
     let mut dialect = speaking(DialectKind::TriggerX, Some("a-key"));
-    let ask = Ask {
-        topic: Some(Topic::Everything),
-        call: dialect.fetch(&Topic::Everything)[0].ask.call,
-        args: Vec::new(),
-    };
+    let ask = dialect.fetch(&Topic::Everything).remove(0).ask;
     let jobs =
         r#"{"jobs":[{"job_data":{"job_id":"5","job_title":"Price keeper","status":"running"}}]}"#;
     let response = FetchResponse {

@@ -157,7 +157,7 @@ mod tests {
     fn call(id: &str) -> Call {
         let url = url::Url::parse("https://jobs.example/api/job").expect("a URL");
         Call::of(&FetchRequest {
-            ask: Ask { topic: None, call: "job", args: Vec::new() },
+            ask: Ask::new(None, "job"),
             method: Method::Get,
             address: Address::new(url.join(id).expect("a URL")),
             headers: Vec::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::{Action, FetchRequest, FetchResponse, Frame, LogFrom, OpenRequest};
+use crate::dialect::{FetchRequest, FetchResponse, Frame, LogFrom, OpenRequest};
 use crate::jobs::Transition;
 use crate::log::LogLines;
 use crate::model::{Diagnostic, Job, JobId, Metric, QueuePatch, ServerNotice, Source, Topic};
@@ -229,7 +229,7 @@ pub enum Input {
     /// Somebody who read a job's log does so no longer.
     CloseLog(JobId),
     /// Perform an action; answered by [`Output::Acted`].
-    Act(ActionId, Action),
+    Act(ActionId, FetchRequest),
     /// The driver opened the socket.
     Opened(SocketId),
     /// The driver could not open the socket.

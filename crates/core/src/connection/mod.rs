@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::dialect::{Action, Dialect};
+use crate::dialect::{ActionKind, Dialect, FetchRequest};
 use crate::jobs::JobStore;
 use crate::model::{Diagnostic, Job, JobId, Source, Texts, Topic};
 use crate::redact::Redactor;
@@ -261,7 +261,7 @@ impl Supervisor {
             Input::Logs(job, from) => self.look_at_log(&job, from, now),
             Input::ReadLog(job) => self.read_log(&job, now),
             Input::CloseLog(job) => self.close_log(&job),
-            Input::Act(id, action) => self.act(id, action, now),
+            Input::Act(id, request) => self.act(id, request, now),
             Input::Opened(socket) => self.opened(socket, now),
             Input::OpenFailed(socket, failure) => self.open_failed(socket, &failure, now),
             Input::Frames(socket, frames) => {
@@ -314,11 +314,14 @@ impl Supervisor {
     /// What the server would accept for this job now. Nothing where it might do it to another job:
     /// its calls take an id without a queue, and there are several jobs of that id.
     #[must_use]
-    pub fn actions(&self, job: &Job) -> Vec<Action> {
-        if self.shares_its_id(job) {
-            return Vec::new();
-        }
-        self.dialect.actions(job)
+    pub fn offers(&self, job: &Job) -> Option<ActionKind> {
+        self.dialect.offers(job).filter(|_| !self.shares_its_id(job))
+    }
+
+    /// The request for an action, for [`Input::Act`]; `None` where the server would not accept it.
+    #[must_use]
+    pub fn perform(&self, action: ActionKind, job: &Job) -> Option<FetchRequest> {
+        self.dialect.perform(action, job).filter(|_| !self.shares_its_id(job))
     }
 
     /// The connection as it was last told.

@@ -11,7 +11,7 @@ use super::verdict::{Trouble, acted, sign_in_as_unauthorized};
 use super::work::{Class, Purpose, Round, Step, Work};
 use super::{ActionId, Failure, FetchId, Output, Supervisor};
 use crate::dialect::oversized::{self, Read};
-use crate::dialect::{Action, Ask, FetchRequest, FetchResponse, tolerant};
+use crate::dialect::{Ask, FetchRequest, FetchResponse, tolerant};
 use crate::model::{Source, Topic};
 use crate::time::{Mono, Now};
 
@@ -176,10 +176,9 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn act(&mut self, caller: ActionId, action: Action, now: Now) {
-        let ask = action.request.ask.clone();
-        let id = self.polling.number(Purpose::Act(caller), ask, now.mono);
-        self.out.push_back(Output::Fetch(id, action.request));
+    pub(super) fn act(&mut self, caller: ActionId, request: FetchRequest, now: Now) {
+        let id = self.polling.number(Purpose::Act(caller), request.ask.clone(), now.mono);
+        self.out.push_back(Output::Fetch(id, request));
     }
 
     /// Makes a further request of a topic's round, unless it has made too many.

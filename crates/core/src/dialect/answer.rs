@@ -70,7 +70,11 @@ fn validation(said: &str) -> Option<String> {
 pub fn failed(ask: &Ask, response: &FetchResponse) -> Incoming {
     Incoming::Unknown(Diagnostic {
         kind: "http-error",
-        text: format!("The server answered the call \"{}\" with {}.", ask.call, message(response)),
+        text: format!(
+            "The server answered the call \"{}\" with {}.",
+            ask.name(),
+            message(response)
+        ),
         sample: Some(json::head(body(response).trim()).to_owned()),
     })
 }
@@ -81,7 +85,10 @@ pub fn misshapen(ask: &Ask, response: &FetchResponse) -> Incoming {
     let what = if is_page(response) { "a web page" } else { "something unreadable" };
     Incoming::Unknown(Diagnostic {
         kind: "wrong-shape",
-        text: format!("The server answered the call \"{}\" with {what} instead of data.", ask.call),
+        text: format!(
+            "The server answered the call \"{}\" with {what} instead of data.",
+            ask.name()
+        ),
         sample: Some(json::head(body(response).trim()).to_owned()),
     })
 }

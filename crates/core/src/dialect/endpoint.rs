@@ -297,7 +297,7 @@ mod tests {
 
     fn asked(base: &str, id: &str) -> String {
         let request = |base: &Url| {
-            let ask = Ask { topic: None, call: "job", args: Vec::new() };
+            let ask = Ask::new(None, "job");
             let defaults = Defaults {
                 ws_path: "/",
                 api_path: "/",
@@ -338,7 +338,7 @@ mod tests {
         let further = ["CF-Access-Client-Id=c-1", "CF-Access-Client-Secret=s-1"];
         assert_eq!(shown(&endpoint.open().headers), further, "a socket that takes no key");
         let asked = |base: &str| {
-            let ask = Ask { topic: None, call: "job", args: Vec::new() };
+            let ask = Ask::new(None, "job");
             let base = Url::parse(base).unwrap();
             endpoint.request_on(&base, ask, Method::Get, &["jobs"], &[], None).headers
         };

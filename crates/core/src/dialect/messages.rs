@@ -152,15 +152,6 @@ pub enum Oversized {
     Parts(Vec<FetchRequest>),
 }
 
-/// Something the server would accept for a job now.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Action {
-    /// What it does.
-    pub kind: ActionKind,
-    /// The request that does it.
-    pub request: FetchRequest,
-}
-
 /// What an action does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]

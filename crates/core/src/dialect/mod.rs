@@ -15,6 +15,7 @@ use crate::server::{DialectKind, Policy, Server};
 pub mod analyzer;
 pub mod answer;
 pub mod bull_board;
+mod call;
 pub mod endpoint;
 mod ids;
 mod job_state;
@@ -23,7 +24,7 @@ mod memory;
 mod messages;
 pub mod nest;
 pub mod oversized;
-mod pages;
+pub mod pages;
 pub mod pieces;
 pub mod plain_json;
 mod progress;
@@ -35,14 +36,13 @@ pub mod table;
 pub mod tolerant;
 pub mod triggerx;
 
+pub use call::{Ask, Call, DialectCall};
 use ids::{contains_by_fields, queue_and_id, resolves_by_fields};
 pub use ids::{own_id, queued_id};
 pub use job_state::job_state;
-pub use messages::{
-    Action, ActionKind, Frame, Incoming, Keepalive, LogFrom, LogPart, Outgoing, Oversized,
-};
+pub use messages::{ActionKind, Frame, Incoming, Keepalive, LogFrom, LogPart, Outgoing, Oversized};
 pub use pieces::ReadMark;
-pub use request::{Address, Ask, FetchRequest, FetchResponse, Header, Method, OpenRequest};
+pub use request::{Address, FetchRequest, FetchResponse, Header, Method, OpenRequest};
 
 /// How one kind of server speaks. See the module's documentation.
 ///
@@ -199,9 +199,15 @@ pub trait Dialect: fmt::Debug + Send {
     }
 
     /// What the server would accept for this job now.
-    fn actions(&self, job: &Job) -> Vec<Action> {
+    fn offers(&self, job: &Job) -> Option<ActionKind> {
         let _ = job;
-        Vec::new()
+        None
+    }
+
+    /// The request for an action that [`Dialect::offers`] names; `None` where it has none.
+    fn perform(&self, action: ActionKind, job: &Job) -> Option<FetchRequest> {
+        let _ = (action, job);
+        None
     }
 }
 

@@ -17,9 +17,9 @@ const TAIL: usize = 1_000;
 /// Logs that are remembered; of more, the longest unread are read from the beginning again.
 const LOGS: usize = 500;
 
-/// What a request of a look is for. Crosses requests as a word in their arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+/// What a request of a look is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
     /// The first of a look that goes on from the known end.
     Look,
     /// The log has moved: from the first line that is remembered.
@@ -30,24 +30,6 @@ pub(super) enum Way {
     Lost,
     /// The page after the one before.
     Next,
-}
-
-impl Way {
-    pub fn word(self) -> &'static str {
-        match self {
-            Way::Look => "look",
-            Way::Back => "back",
-            Way::All => "all",
-            Way::Lost => "lost",
-            Way::Next => "next",
-        }
-    }
-
-    pub fn from_word(word: &str) -> Option<Way> {
-        [Way::Look, Way::Back, Way::All, Way::Lost, Way::Next]
-            .into_iter()
-            .find(|way| way.word() == word)
-    }
 }
 
 /// A page of a log.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use url::Url;
 
-use crate::model::Topic;
+use super::call::Ask;
 use crate::secret::{REDACTED, Secret, names_secret};
 
 /// A URL that may carry the key: prints without it.
@@ -158,7 +158,7 @@ pub enum Method {
 /// One HTTP request of a dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchRequest {
-    /// What it asks, in the dialect's own words; [`Dialect::parse`] gets it back.
+    /// What it asks; [`Dialect::parse`](super::Dialect::parse) gets it back.
     pub ask: Ask,
     /// The method.
     pub method: Method,
@@ -169,19 +169,8 @@ pub struct FetchRequest {
     /// A JSON body, sent with `content-type: application/json` unless a header says otherwise.
     pub body: Option<String>,
     /// Whether the answer is a list that may be long and whose rows mean the same a few at a time:
-    /// [`Dialect::parse_piece`] takes it in parts.
+    /// [`Dialect::parse_piece`](super::Dialect::parse_piece) takes it in parts.
     pub list: bool,
-}
-
-/// What a [`FetchRequest`] asks, so that its answer can be read.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Ask {
-    /// The topic on whose behalf it is asked; `None` for actions and tests.
-    pub topic: Option<Topic>,
-    /// The dialect's name of the call (`job`, `list`, `logs`).
-    pub call: &'static str,
-    /// Arguments the dialect needs back: an id, a cursor, a queue.
-    pub args: Vec<String>,
 }
 
 /// An HTTP answer.

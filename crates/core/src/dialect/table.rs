@@ -132,8 +132,11 @@ pub struct DialectInfo {
     /// The documented numbers, with their sources.
     pub policy: Policy,
     /// Makes a dialect for one configured server; see [`dialect`](super::dialect).
-    pub new: fn(&Server, Option<Secret>) -> Result<Box<dyn Dialect>, String>,
+    pub new: New,
 }
+
+/// Makes a dialect for a server with its key; the error is a sentence for people.
+pub type New = fn(&Server, Option<Secret>) -> Result<Box<dyn Dialect>, String>;
 
 /// What a socket speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -282,8 +282,8 @@ fn a_run_whose_row_is_not_written_yet_is_no_trouble_of_the_list() {
     let round = read(&mut *dialect, &Topic::Everything, |path, body| board.serve(path, body));
     assert!(round.requests.iter().any(|asked| asked.contains(&run_id(77))));
     assert!(round.odd.is_empty() && round.jobs.len() == 10, "{:?}", round.odd);
-    let ask = dialect.fetch(&Topic::Everything).remove(0).ask;
-    let ask = jobwatch_core::dialect::Ask { call: "job", args: vec![run_id(77)], ..ask };
+    let everything = Some(&Topic::Everything);
+    let ask = support::ask(DialectKind::BullBoard, everything, "job", &[&run_id(77)]);
     let late = FetchResponse { status: 500, content_type: None, body: Vec::new() };
     assert_eq!(dialect.parse(&ask, &late), [], "which counts as an answer");
 }

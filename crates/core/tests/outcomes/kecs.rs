@@ -265,11 +265,8 @@ fn without_the_definition_every_container_counts_as_essential() {
     let mut task =
         task(EXITED, "", r#"[{"name":"app","exitCode":0},{"name":"side","exitCode":1}]"#);
     task["taskDefinitionArn"] = json!("d");
-    let ask = jobwatch_core::dialect::Ask {
-        topic: None,
-        call: "definition",
-        args: vec!["d".to_owned(), task.to_string()],
-    };
+    let args = ["d", &task.to_string()];
+    let ask = crate::support::ask(DialectKind::Kecs, None, "definition", &args);
     let response = jobwatch_core::dialect::FetchResponse {
         status: 500,
         content_type: None,

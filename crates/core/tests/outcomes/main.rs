@@ -10,7 +10,7 @@ mod kecs;
 mod order;
 mod triggerx;
 
-use jobwatch_core::dialect::{Ask, Dialect, FetchResponse, Frame, Incoming};
+use jobwatch_core::dialect::{Dialect, FetchResponse, Frame, Incoming};
 use jobwatch_core::model::{Finality, JobPatch, JobState, Topic, Update};
 use serde_json::Value;
 
@@ -21,11 +21,7 @@ fn answered(
     args: &[&str],
     body: &Value,
 ) -> Vec<Incoming> {
-    let ask = Ask {
-        topic: Some(Topic::Everything),
-        call,
-        args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-    };
+    let ask = support::ask(dialect.kind(), Some(&Topic::Everything), call, args);
     let body = body.to_string().into_bytes();
     let response = FetchResponse { status: 200, content_type: None, body };
     dialect.parse(&ask, &response)

@@ -222,7 +222,7 @@ impl Bench {
             .iter()
             .map(|(_, _, request)| {
                 let topic = request.ask.topic.as_ref().map(ToString::to_string);
-                format!("{} {}", request.ask.call, topic.unwrap_or_default())
+                format!("{} {}", request.ask.name(), topic.unwrap_or_default())
             })
             .collect()
     }

@@ -5,7 +5,7 @@ use jobwatch_core::dialect::FetchResponse;
 use jobwatch_core::model::{JobState, Topic};
 
 use crate::bench::{Bench, EPOCH_MS, Web, at, page};
-use crate::dialect::Manner;
+use crate::dialect::{Manner, words};
 
 fn watching(topics: &[Topic]) -> Bench {
     let mut bench = Bench::new(Manner::default());
@@ -179,8 +179,8 @@ fn the_end_of_every_job_that_falls_off_its_list_is_told_however_many_do() {
         while answered < bench.requests.len() {
             let (_, id, request) = bench.requests[answered].clone();
             answered += 1;
-            let lines = match request.ask.call {
-                "job" => format!("job id={} state=completed snap", request.ask.args[0]),
+            let lines = match request.ask.name() {
+                "job" => format!("job id={} state=completed snap", words(&request.ask).args[0]),
                 _ => String::new(),
             };
             bench.answer(id, &lines);
@@ -222,7 +222,7 @@ fn parts(bench: &mut Bench, seconds: u64, parts: std::ops::Range<u32>) -> Vec<St
             let (_, id, request) = bench.requests[answered].clone();
             answered += 1;
             let mut lines = "job id=5 state=running name=n snap\n".to_owned();
-            match (request.ask.call, request.ask.args.first().map(String::as_str)) {
+            match (request.ask.name(), words(&request.ask).args.first().map(String::as_str)) {
                 ("job", Some("5")) => {
                     lines.extend(parts.clone().map(|part| {
                         format!("job id=5-{part} parent=5 state=running name=n snap\n")
@@ -339,7 +339,7 @@ fn a_promised_change_is_looked_for_after_two_five_and_ten_seconds() {
     bench.web = Web::Lines("job id=1 state=running name=n snap".to_owned());
     bench.text("soon job:1");
     bench.secs(12);
-    let asked = bench.requests.iter().filter(|(_, _, request)| request.ask.call == "job");
+    let asked = bench.requests.iter().filter(|(_, _, request)| request.ask.name() == "job");
     let times: Vec<u64> = asked.map(|(at, ..)| (*at - 1_000) / 500).collect();
     assert_eq!(times, [0, 4, 10, 20], "in half seconds");
 }

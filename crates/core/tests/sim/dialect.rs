@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jobwatch_core::dialect::{
-    Action, ActionKind, Address, Ask, Dialect, FetchRequest, FetchResponse, Frame, Header,
+    ActionKind, Address, Ask, Dialect, DialectCall, FetchRequest, FetchResponse, Frame, Header,
     Incoming, Keepalive, LogFrom, LogPart, Method, OpenRequest, Outgoing, Oversized,
 };
 use jobwatch_core::log::{LogLine, LogLines};
@@ -65,6 +65,24 @@ impl Default for Manner {
     }
 }
 
+/// A call of the dialect: a word, and what is to be given back with it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Words {
+    pub call: &'static str,
+    pub args: Vec<String>,
+}
+
+impl DialectCall for Words {
+    fn name(&self) -> &'static str {
+        self.call
+    }
+}
+
+/// The call of a request of this dialect.
+pub fn words(ask: &Ask) -> &Words {
+    ask.of().expect("a call of this dialect")
+}
+
 #[derive(Debug)]
 pub struct Plain {
     manner: Manner,
@@ -87,11 +105,10 @@ impl Plain {
         let mut url = self.api.clone();
         url.set_path(&[&["api", call], args].concat().join("/"));
         FetchRequest {
-            ask: Ask {
-                topic: topic.cloned(),
-                call,
-                args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-            },
+            ask: Ask::new(
+                topic,
+                Words { call, args: args.iter().map(|arg| (*arg).to_owned()).collect() },
+            ),
             method: Method::Get,
             address: Address::new(url),
             headers: Vec::new(),
@@ -120,7 +137,7 @@ impl Dialect for Plain {
 
     fn needs_key(&self, ask: &Ask) -> bool {
         // Of two calls the first is open to all.
-        !self.manner.two_calls || ask.args.len() > 1
+        !self.manner.two_calls || words(ask).args.len() > 1
     }
 
     fn open(&mut self) -> Result<OpenRequest, String> {
@@ -216,21 +233,24 @@ impl Dialect for Plain {
             }
             401 => vec![Incoming::Refused("the key is not accepted".to_owned())],
             500 if body == "passed over" => Vec::new(),
-            404 if ask.call == "job" => {
-                vec![Incoming::Update(Update::Gone(ask.args[0].as_str().into()))]
+            404 if ask.name() == "job" => {
+                vec![Incoming::Update(Update::Gone(words(ask).args[0].as_str().into()))]
             }
             status => vec![odd(&format!("HTTP {status}"))],
         }
     }
 
     fn oversized(&mut self, ask: &Ask) -> Oversized {
-        if ask.call == "list" { Oversized::List } else { Oversized::Useless }
+        if ask.name() == "list" { Oversized::List } else { Oversized::Useless }
     }
 
-    fn actions(&self, job: &Job) -> Vec<Action> {
+    fn offers(&self, _: &Job) -> Option<ActionKind> {
+        Some(ActionKind::Cancel)
+    }
+
+    fn perform(&self, _: ActionKind, job: &Job) -> Option<FetchRequest> {
         let topic = Topic::Job(job.id.clone());
-        let request = self.request(Some(&topic), "cancel", &[job.id.as_str()]);
-        vec![Action { kind: ActionKind::Cancel, request }]
+        Some(self.request(Some(&topic), "cancel", &[job.id.as_str()]))
     }
 }
 
@@ -258,7 +278,11 @@ fn line_to_incoming(plain: &Plain, ask: Option<&Ask>, line: &str) -> Option<Inco
         }
         "next" => {
             let ask = ask?;
-            Incoming::Follow(plain.request(ask.topic.as_ref(), "list", &[&ask.args[0], rest]))
+            Incoming::Follow(plain.request(
+                ask.topic.as_ref(),
+                "list",
+                &[&words(ask).args[0], rest],
+            ))
         }
         "log" => Incoming::Update(Update::Log {
             job: field(rest, "id")?.into(),
@@ -273,7 +297,7 @@ fn line_to_incoming(plain: &Plain, ask: Option<&Ask>, line: &str) -> Option<Inco
         }),
         "nextpage" => {
             let ask = ask?;
-            Incoming::Follow(plain.request(None, "logs", &[&ask.args[0], rest]))
+            Incoming::Follow(plain.request(None, "logs", &[&words(ask).args[0], rest]))
         }
         "grew" => Incoming::LogGrew(field(rest, "id").map(Into::into)),
         other => odd(other),

@@ -6,6 +6,7 @@ use jobwatch_core::dialect::Ask;
 use jobwatch_core::model::{Job, JobState, Source};
 
 use crate::bench::EPOCH_MS;
+use crate::dialect::words;
 use crate::world::{Rng, wall};
 
 /// How much a server says, and how.
@@ -298,14 +299,15 @@ impl JobServer {
 
     /// What HTTP answers.
     pub fn answer(&self, ask: &Ask) -> (u16, String) {
-        let arg = ask.args.first().map_or("", String::as_str);
-        match ask.call {
+        let arg = words(ask).args.first().map_or("", String::as_str);
+        match ask.name() {
             "job" => match self.jobs.iter().find(|job| job.id == arg && !job.removed) {
                 Some(job) => (200, format!("{} snap", self.line(job))),
                 None => (404, String::new()),
             },
             "list" => {
-                let offset: usize = ask.args.get(1).and_then(|text| text.parse().ok()).unwrap_or(0);
+                let offset: usize =
+                    words(ask).args.get(1).and_then(|text| text.parse().ok()).unwrap_or(0);
                 let listed = |job: &&SimJob| !job.removed && (arg.is_empty() || job.queue == arg);
                 let mut body = String::new();
                 let rest = self.jobs.iter().filter(listed).count();

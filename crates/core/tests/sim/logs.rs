@@ -32,7 +32,7 @@ fn reaches(bench: &Bench) -> Vec<LogReach> {
 
 /// When logs were asked for, since request number `from`.
 fn looks(bench: &Bench, from: usize) -> Vec<u64> {
-    let of = bench.requests[from..].iter().filter(|(_, _, request)| request.ask.call == "logs");
+    let of = bench.requests[from..].iter().filter(|(_, _, request)| request.ask.name() == "logs");
     of.map(|(at, ..)| *at).collect()
 }
 
@@ -170,7 +170,7 @@ fn a_log_is_read_page_after_page_and_a_missing_page_is_said() {
     bench.input(Input::ReadLog(id("7")));
     for page in 1..=3 {
         let (_, asked, request) = bench.requests.last().cloned().expect("a request");
-        assert_eq!(request.ask.call, "logs");
+        assert_eq!(request.ask.name(), "logs");
         bench.answer(asked, &format!("log id=7 text={page}\npart left=50\nnextpage {page}"));
     }
     let (_, asked, _) = bench.requests.last().cloned().expect("a request");

@@ -57,7 +57,7 @@ fn a_single_job_whose_answer_is_too_large_is_said_to_be_and_nothing_of_it_believ
     bench.web = Web::ByHand;
     bench.input(Input::Watch(Topic::Job("7".into())));
     let (_, id, request) = bench.requests.last().cloned().expect("the job");
-    assert_eq!(request.ask.call, "job");
+    assert_eq!(request.ask.name(), "job");
     begins(&mut bench, id, "job id=7 state=completed snap");
     assert!(bench.machine.job_store().job(&"7".into()).is_none());
     assert_eq!(bench.status().state, ConnectionState::Partly);

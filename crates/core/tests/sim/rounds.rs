@@ -5,13 +5,13 @@ use std::time::Duration;
 use jobwatch_core::connection::{
     ActionId, ConnectionState, Failure, FetchId, Input, Output, Remedy,
 };
-use jobwatch_core::dialect::LogFrom;
+use jobwatch_core::dialect::{ActionKind, LogFrom};
 use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::Policy;
 
 use crate::bench::{Bench, EPOCH_MS, Web, at, page};
-use crate::dialect::Manner;
+use crate::dialect::{Manner, words};
 
 fn job(id: &str) -> Topic {
     Topic::Job(id.into())
@@ -296,7 +296,7 @@ fn a_key_refused_for_one_call_beside_an_open_one_is_partly_connected_and_asked_n
             bench.secs(4);
             assert_eq!(bench.requests.len(), 2 + round, "only the open call is made");
             let (_, id, request) = bench.requests[1 + round].clone();
-            assert_eq!(request.ask.args.len(), 1);
+            assert_eq!(words(&request.ask).args.len(), 1);
             bench.input(Input::Fetched(id, Ok(page(200, "job id=1 state=running snap")), None));
             partly(&bench);
         }
@@ -383,7 +383,7 @@ fn an_unended_job_that_the_list_does_not_show_any_more_is_looked_up() {
     let (_, list, _) = bench.requests.last().cloned().expect("the list");
     bench.answer(list, "job id=2 state=running snap");
     let (_, single, request) = bench.requests.last().cloned().expect("the lookup");
-    assert_eq!(request.ask.args, ["1"]);
+    assert_eq!(words(&request.ask).args, ["1"]);
     bench.answer(single, "job id=1 state=failed error=lost snap");
     assert_eq!(bench.outcomes(), [("1".to_owned(), 1, JobState::Failed)]);
 }
@@ -396,7 +396,7 @@ fn a_quick_job_that_is_looked_up_is_announced_also_while_another_topic_is_not_li
     bench.text("stale job:5");
     bench.secs(1);
     let (_, id, request) = bench.requests.last().cloned().expect("the lookup");
-    assert_eq!(request.ask.args, ["5"]);
+    assert_eq!(words(&request.ask).args, ["5"]);
     bench.answer(id, "job id=5 state=completed finished=1800000000500 snap");
     assert_eq!(bench.outcomes(), [("5".to_owned(), 1, JobState::Completed)]);
 }
@@ -544,11 +544,11 @@ fn an_action_is_answered_in_the_servers_words_and_its_job_fetched() {
     let mut bench = Bench::live(Manner::default());
     bench.text("job id=1 state=running");
     let job = bench.machine.job_store().job(&"1".into()).expect("known").clone();
-    let action = bench.machine.actions(&job).remove(0);
+    let request = bench.machine.perform(ActionKind::Cancel, &job).expect("it is offered");
     let from = bench.requests.len();
-    bench.input(Input::Act(ActionId(1), action.clone()));
+    bench.input(Input::Act(ActionId(1), request.clone()));
     bench.web = Web::Status(500);
-    bench.input(Input::Act(ActionId(2), action));
+    bench.input(Input::Act(ActionId(2), request));
     let acted = |(_, output): &(u64, Output)| match output {
         Output::Acted(id, result) => Some((*id, result.clone())),
         _ => None,
@@ -621,9 +621,9 @@ fn an_action_waits_for_no_budget() {
     bench.input(Input::Start);
     bench.fail_open(unreachable());
     let job = bench.machine.job_store().job(&"1".into()).expect("known").clone();
-    let action = bench.machine.actions(&job).remove(0);
+    let request = bench.machine.perform(ActionKind::Cancel, &job).expect("it is offered");
     let from = bench.requests.len();
-    bench.input(Input::Act(ActionId(1), action));
+    bench.input(Input::Act(ActionId(1), request));
     assert_eq!(bench.asked(from), ["cancel job:1"]);
 }
 

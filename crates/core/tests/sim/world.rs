@@ -725,7 +725,7 @@ impl World {
             },
             Output::Fetch(id, request) => {
                 // What the user asks for waits for nothing.
-                if request.ask.call != "logs" {
+                if request.ask.name() != "logs" {
                     self.requests.push_back(self.time);
                 }
                 while self.requests.front().is_some_and(|at| at + 60_000 <= self.time) {

@@ -11,16 +11,20 @@
 #![allow(clippy::disallowed_methods, reason = "the rule is for the core, not for its tests")]
 #![allow(dead_code, clippy::unwrap_used)]
 
+mod calls;
+
 use std::path::{Path, PathBuf};
 
 use jobwatch_core::dialect::{
-    Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Outgoing, dialect, tolerant,
+    Dialect, FetchRequest, FetchResponse, Frame, Incoming, Outgoing, dialect, tolerant,
 };
 use jobwatch_core::log::LogLine;
 use jobwatch_core::model::{Finality, JobPatch, Topic, Update};
 use jobwatch_core::secret::Secret;
 use jobwatch_core::server::{DialectKind, Server, ServerId};
 use serde_json::{Map, Value, json};
+
+pub use calls::ask;
 
 /// A server of `kind` at `ws`.
 pub fn server(kind: DialectKind, ws: &str) -> Server {
@@ -171,16 +175,10 @@ fn take(dialect: &mut dyn Dialect, step: &Value, manner: Manner) -> Vec<Incoming
         other => other.to_string(),
     };
     let page = body.starts_with('<');
-    let ask = Ask {
-        topic: step["topic"].as_str().map(|topic| Topic::parse(topic).unwrap()),
-        call: step["call"].as_str().unwrap().to_owned().leak(),
-        args: step["args"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|arg| arg.as_str().unwrap().to_owned())
-            .collect(),
-    };
+    let topic = step["topic"].as_str().map(|topic| Topic::parse(topic).unwrap());
+    let args: Vec<&str> =
+        step["args"].as_array().into_iter().flatten().map(|arg| arg.as_str().unwrap()).collect();
+    let ask = ask(dialect.kind(), topic.as_ref(), step["call"].as_str().unwrap(), &args);
     let response = FetchResponse {
         status: step["status"].as_u64().unwrap_or(200).try_into().unwrap(),
         content_type: Some(if page { "text/html" } else { "application/json" }.to_owned()),

@@ -139,11 +139,11 @@ impl Entry {
 
     /// What the server would accept for this job now.
     pub(super) fn actions_for(&self, job: &Job) -> Vec<ActionKind> {
-        let actions = self.machine.as_ref().map(|machine| {
+        let offer = self.machine.as_ref().and_then(|machine| {
             // The machine's own job is not redacted.
-            machine.actions(machine.job_store().job(&job.id).map_or(job, |known| known.as_ref()))
+            machine.offers(machine.job_store().job(&job.id).map_or(job, |known| known.as_ref()))
         });
-        actions.into_iter().flatten().map(|action| action.kind).collect()
+        offer.into_iter().collect()
     }
 
     /// Whether the user watches this very job, or all of its user.
@@ -795,12 +795,11 @@ impl State {
             return;
         };
         // The machine's own job is not redacted, so that the server is asked with what it said.
-        let actions = entry.machine.as_ref().map(|machine| {
+        let request = entry.machine.as_ref().and_then(|machine| {
             let known = machine.job_store().job(&job.id);
-            machine.actions(known.unwrap_or(job))
+            machine.perform(action, known.unwrap_or(job))
         });
-        let found = actions.into_iter().flatten().find(|found| found.kind == action);
-        let Some(found) = found else {
+        let Some(request) = request else {
             let message = match job.state {
                 JobState::Completed | JobState::Failed | JobState::Cancelled => {
                     "The server would not accept this for a job that has ended."
@@ -813,7 +812,7 @@ impl State {
         let job = Arc::clone(job);
         let id = entry.actions.ask(&job, action, answer, now);
         self.asked_changed(connection, &job.id);
-        self.feed(connection, Input::Act(id, found));
+        self.feed(connection, Input::Act(id, request));
     }
 }
 

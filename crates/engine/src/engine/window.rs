@@ -476,7 +476,7 @@ impl State {
         let text = |json: &Option<jobwatch_core::model::Json>| {
             json.as_ref().map(|json| json.as_str().to_owned())
         };
-        let actions = entry.machine().map(|machine| machine.actions(job)).unwrap_or_default();
+        let actions = entry.machine().and_then(|machine| machine.offers(job));
         Some(JobDetail {
             row: self.row(connection, job)?,
             parent: job.parent.as_ref().map(|parent| parent.as_str().to_owned()),
@@ -496,7 +496,7 @@ impl State {
                 .collect(),
             source: job.source,
             timeline,
-            actions: actions.iter().map(|action| action.kind).collect(),
+            actions: actions.into_iter().collect(),
             metrics: self.metrics.series(connection, id),
             log_lines: {
                 let owner = Owner { server: entry.server.id.clone(), job: id.clone() };

@@ -81,7 +81,7 @@ fn get(url: &str) -> FetchRequest {
     let address = Address::new(Url::parse(url).unwrap()).with_secret_query("api_key", &key());
     FetchRequest {
         list: false,
-        ask: Ask { topic: None, call: "test", args: Vec::new() },
+        ask: Ask::new(None, "test"),
         method: Method::Get,
         address,
         headers: vec![Header::new("Authorization", format!("Bearer {KEY}"))],

@@ -8,21 +8,84 @@ use super::{Analyzer, Ended};
 use crate::dialect::nest::{self, Answer};
 use crate::dialect::oversized::grouped;
 use crate::dialect::socketio_session::diagnostic;
-use crate::dialect::{Ask, FetchRequest, Incoming, Method, queue_and_id};
+use crate::dialect::{Ask, DialectCall, FetchRequest, Incoming, Method, queue_and_id};
 use crate::model::{ACTION_REFUSED, Finality, JobPatch, JobState, Topic, Update};
 use crate::wire::fields::Fields;
+
+/// A call of the API.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// All queues with their counts.
+    Queues,
+    /// A job.
+    Job(String),
+    /// One field of a job, `result` or `progress`, which it did not show.
+    Field {
+        /// Which.
+        field: &'static str,
+        /// The job's id.
+        id: String,
+        /// Its queue, where that is known.
+        queue: Option<String>,
+    },
+    /// The counts of a queue.
+    Stats(String),
+    /// Rows of a list.
+    List {
+        /// The queue.
+        queue: String,
+        /// Which rows.
+        stretch: Stretch,
+    },
+    /// Rows of the list of completed jobs, read for one whose end is in doubt.
+    Outcome {
+        /// The job's id.
+        id: String,
+        /// When it ended.
+        end: Timestamp,
+        /// Its queue.
+        queue: String,
+        /// Which rows.
+        stretch: Stretch,
+    },
+    /// Rows of the lists of a queue, read for one job. The first are being asked for.
+    Find {
+        /// The job as it was named.
+        given: String,
+        /// The queue.
+        queue: String,
+        /// Which rows.
+        stretches: Vec<Stretch>,
+    },
+    /// Cancels a job.
+    Cancel(String),
+}
+
+impl DialectCall for Call {
+    fn name(&self) -> &'static str {
+        match self {
+            Call::Queues => "queues",
+            Call::Job(_) => "job",
+            Call::Field { field, .. } => field,
+            Call::Stats(_) => "stats",
+            Call::List { .. } => "list",
+            Call::Outcome { .. } => "outcome",
+            Call::Find { .. } => "find",
+            Call::Cancel(_) => "cancel",
+        }
+    }
+}
 
 impl Analyzer {
     /// A stretch of a list of one queue.
     fn stretch_request(
         &self,
         topic: Option<&Topic>,
+        call: Call,
         queue: &str,
         stretch: &Stretch,
     ) -> FetchRequest {
-        let mut args = vec![queue.to_owned()];
-        args.extend(stretch.args());
-        let ask = Ask { topic: topic.cloned(), call: "list", args };
+        let ask = Ask::new(topic, call);
         let (limit, from) = (stretch.limit.to_string(), stretch.from.to_string());
         let mut query = vec![("limit", limit.as_str())];
         if !stretch.list.is_empty() {
@@ -40,7 +103,12 @@ impl Analyzer {
         queue: &str,
         list: &str,
     ) -> FetchRequest {
-        self.stretch_request(topic, queue, &Stretch::first(list))
+        self.list_from(topic, queue, &Stretch::first(list))
+    }
+
+    fn list_from(&self, topic: Option<&Topic>, queue: &str, stretch: &Stretch) -> FetchRequest {
+        let call = Call::List { queue: queue.to_owned(), stretch: stretch.clone() };
+        self.stretch_request(topic, call, queue, stretch)
     }
 
     /// Requests for these lists, and for due ones whose turn it is.
@@ -98,8 +166,7 @@ impl Analyzer {
         out
     }
 
-    fn parse_stats(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let queue = ask.args.first().map_or("", String::as_str);
+    fn parse_stats(&mut self, ask: &Ask, queue: &str, body: &str) -> Vec<Incoming> {
         let Some((patch, counts)) = queue_counts(body, Some(queue)) else {
             return vec![self.wrong_shape("a queue's numbers", body)];
         };
@@ -114,27 +181,31 @@ impl Analyzer {
         out
     }
 
-    fn parse_list(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
+    fn parse_list(
+        &mut self,
+        ask: &Ask,
+        queue: &str,
+        stretch: &Stretch,
+        body: &str,
+    ) -> Vec<Incoming> {
         let Some(fields) = Fields::parse(body).filter(|fields| fields.has("jobs")) else {
             return vec![self.wrong_shape("the list of jobs", body)];
         };
-        let Some((queue, args)) = ask.args.split_first() else { return Vec::new() };
-        let stretch = Stretch::of(args);
         let mut out = self.rows(queue, &stretch.list, &fields);
-        let left = self.left(queue, &stretch, &fields);
+        let left = self.left(queue, stretch, &fields);
         if matches!(stretch.list.as_str(), "completed" | "failed") {
             let rows = fields.array("jobs").into_iter().filter_map(|raw| job_row(raw.get()));
             let ends =
                 rows.filter_map(|row| Some((row.patch.finished_at, row.patch.id?.to_string())));
             let last = !matches!(left, Left::More(_));
-            if let Some(many) = self.finished.read(queue, &stretch, ends.collect(), last) {
+            if let Some(many) = self.finished.read(queue, stretch, ends.collect(), last) {
                 out.push(come_and_gone(queue, &stretch.list, many));
             }
         }
         match left {
             Left::Nothing => {}
             Left::More(more) => out.extend(more.iter().map(|stretch| {
-                Incoming::Follow(self.stretch_request(ask.topic.as_ref(), queue, stretch))
+                Incoming::Follow(self.list_from(ask.topic.as_ref(), queue, stretch))
             })),
             Left::TooMuch(read, doing) => out.push(too_much(queue, read, doing)),
         }
@@ -174,10 +245,10 @@ impl Analyzer {
         };
         let Some(id) = patch.id.clone() else { return Vec::new() };
         let mut outcome = None;
-        let follow = lacks.map(|call| {
-            let args = vec![id.to_string(), patch.queue.clone().unwrap_or_default()];
-            let ask = Ask { topic: ask.topic.clone(), call, args };
-            let path = ["jobs", id.as_str(), call];
+        let follow = lacks.map(|field| {
+            let call = Call::Field { field, id: id.to_string(), queue: patch.queue.clone() };
+            let ask = Ask::new(ask.topic.as_ref(), call);
+            let path = ["jobs", id.as_str(), field];
             self.endpoint.request(ask, Method::Get, &path, &[], None)
         });
         if doubtful {
@@ -187,10 +258,9 @@ impl Analyzer {
                 (None, Some(queue), Some(end)) if retried => {
                     // Until the list has been read this may be either.
                     patch.finality = Finality::MayRetry;
-                    let end = end.to_string();
                     let first = Stretch::first("completed");
                     let topic = ask.topic.as_ref();
-                    outcome = Some(self.outcome_request(topic, id.as_str(), &end, queue, &first));
+                    outcome = Some(self.outcome_request(topic, id.as_str(), end, queue, &first));
                 }
                 _ => {}
             }
@@ -201,30 +271,36 @@ impl Analyzer {
     }
 
     /// The list of completed jobs, read for the one whose end is in doubt.
-    fn parse_outcome(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let [id, end, queue, args @ ..] = ask.args.as_slice() else { return Vec::new() };
+    fn parse_outcome(
+        &mut self,
+        topic: Option<&Topic>,
+        (id, end): (&str, Timestamp),
+        queue: &str,
+        stretch: &Stretch,
+        body: &str,
+    ) -> Vec<Incoming> {
         let Some(fields) = Fields::parse(body).filter(|fields| fields.has("jobs")) else {
             return vec![self.wrong_shape("the list of jobs", body)];
         };
-        let at: Option<Timestamp> = end.parse().ok();
+        let at = Some(end);
         let rows = fields.array("jobs");
         let listed = rows.into_iter().filter_map(|raw| job_row(raw.get())).any(|row| {
             row.patch.finished_at == at && row.patch.id.is_some_and(|own| own.as_str() == id)
         });
-        if let (false, Left::More(more)) = (listed, self.left(queue, &Stretch::of(args), &fields))
+        if let (false, Left::More(more)) = (listed, self.left(queue, stretch, &fields))
             && let Some(stretch) = more.first()
         {
-            return vec![self.outcome_request(ask.topic.as_ref(), id, end, queue, stretch)];
+            return vec![self.outcome_request(topic, id, end, queue, stretch)];
         }
-        self.outcomes.remember(id.as_str().into(), Ended { at, well: listed });
+        self.outcomes.remember(id.into(), Ended { at, well: listed });
         let state = if listed { JobState::Completed } else { JobState::Failed };
         let patch = JobPatch {
             state: Some(state),
             finished_at: at,
             at,
-            queue: Some(queue.clone()),
+            queue: Some(queue.to_owned()),
             snapshot: true,
-            ..JobPatch::new(id.as_str())
+            ..JobPatch::new(id)
         };
         vec![Incoming::Update(Update::Job(Box::new(patch)))]
     }
@@ -233,70 +309,60 @@ impl Analyzer {
         &self,
         topic: Option<&Topic>,
         id: &str,
-        end: &str,
+        end: Timestamp,
         queue: &str,
         stretch: &Stretch,
     ) -> Incoming {
-        let mut request = self.stretch_request(topic, queue, stretch);
-        request.ask.call = "outcome";
-        request.ask.args.splice(0..0, [id.to_owned(), end.to_owned()]);
-        Incoming::Follow(request)
+        let (id, stretch) = (id.to_owned(), stretch.clone());
+        let call = Call::Outcome { id, end, queue: queue.to_owned(), stretch: stretch.clone() };
+        Incoming::Follow(self.stretch_request(topic, call, queue, &stretch))
     }
 
     /// No queue has a job of this id. It may be named by its queue and its id: then its lists are
     /// read, since the server looks for an id in one queue after another and shows the first.
-    pub(super) fn missing(&self, ask: &Ask) -> Vec<Incoming> {
-        let given = ask.args.first().map_or("", String::as_str);
+    pub(super) fn missing(&self, topic: Option<&Topic>, given: &str) -> Vec<Incoming> {
         match queue_and_id(given).next() {
-            Some((queue, _)) => vec![self.find(ask.topic.as_ref(), given, queue)],
+            Some((queue, _)) => vec![self.find(topic, given, queue)],
             None => vec![Incoming::Update(Update::Gone(given.into()))],
         }
     }
 
     /// Looks through the lists of a queue for a job.
     fn find(&self, topic: Option<&Topic>, given: &str, queue: &str) -> Incoming {
-        self.find_in(topic, given, queue, &LISTS.map(Stretch::first))
+        self.find_in(topic, given, queue, LISTS.map(Stretch::first).to_vec())
     }
 
     /// Looks through the first of these stretches, and then through the others.
-    fn find_in(
+    pub(super) fn find_in(
         &self,
         topic: Option<&Topic>,
         given: &str,
         queue: &str,
-        stretches: &[Stretch],
+        stretches: Vec<Stretch>,
     ) -> Incoming {
-        let Some(first) = stretches.first() else {
+        let Some(first) = stretches.first().cloned() else {
             // Another way to read it, where the queue's name or the id has slashes of its own.
             return match queue_and_id(given).find(|(other, _)| other.len() > queue.len()) {
                 Some((other, _)) => self.find(topic, given, other),
                 None => Incoming::Update(Update::Gone(given.into())),
             };
         };
-        let mut request = self.stretch_request(topic, queue, first);
-        request.ask.call = "find";
-        request.ask.args = vec![given.to_owned(), queue.to_owned()];
-        request.ask.args.extend(stretches.iter().flat_map(Stretch::args));
-        Incoming::Follow(request)
-    }
-
-    /// There is no such queue, so what was taken for its name is none.
-    pub(super) fn no_such_queue(&self, ask: &Ask) -> Vec<Incoming> {
-        let [given, queue, ..] = ask.args.as_slice() else { return Vec::new() };
-        vec![self.find_in(ask.topic.as_ref(), given, queue, &[])]
+        let call = Call::Find { given: given.to_owned(), queue: queue.to_owned(), stretches };
+        Incoming::Follow(self.stretch_request(topic, call, queue, &first))
     }
 
     /// A list of a queue, read for one job of it; the next list where it is not there.
-    fn parse_find(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let [given, queue, args @ ..] = ask.args.as_slice() else { return Vec::new() };
+    fn parse_find(
+        &mut self,
+        topic: Option<&Topic>,
+        (given, queue): (&str, &str),
+        stretches: &[Stretch],
+        body: &str,
+    ) -> Vec<Incoming> {
         let Some(fields) = Fields::parse(body).filter(|fields| fields.has("jobs")) else {
             return vec![self.wrong_shape("the list of jobs", body)];
         };
-        let mut stretches: Vec<Stretch> = args.chunks(Stretch::ARGS).map(Stretch::of).collect();
-        if stretches.is_empty() {
-            return Vec::new();
-        }
-        let read = stretches.remove(0);
+        let Some((read, others)) = stretches.split_first() else { return Vec::new() };
         let own = given.get(queue.len() + 1..).unwrap_or_default();
         let found: Vec<Incoming> = self
             .rows(queue, &read.list, &fields)
@@ -312,10 +378,12 @@ impl Analyzer {
         if !found.is_empty() {
             return found;
         }
-        if let Left::More(more) = self.left(queue, &read, &fields) {
-            stretches.splice(0..0, more);
-        }
-        vec![self.find_in(ask.topic.as_ref(), given, queue, &stretches)]
+        let mut next = match self.left(queue, read, &fields) {
+            Left::More(more) => more,
+            _ => Vec::new(),
+        };
+        next.extend_from_slice(others);
+        vec![self.find_in(topic, given, queue, next)]
     }
 
     fn parse_cancel(&self, id: &str, body: &str) -> Incoming {
@@ -334,50 +402,58 @@ impl Analyzer {
     }
 
     pub(super) fn read_answer(&mut self, ask: &Ask, answer: Answer<'_>) -> Vec<Incoming> {
-        let arg = |index: usize| ask.args.get(index).map_or("", String::as_str);
-        match answer {
-            Answer::Json(body) => match ask.call {
-                "job" => self.parse_job(ask, body),
-                "outcome" => self.parse_outcome(ask, body),
-                "result" | "progress" => match one_field(ask.call, arg(0), body) {
-                    Some(mut patch) => {
-                        patch.queue = Some(arg(1).to_owned()).filter(|queue| !queue.is_empty());
-                        vec![Incoming::Update(Update::Job(Box::new(patch)))]
-                    }
-                    None => vec![self.wrong_shape("a job", body)],
-                },
-                "list" => self.parse_list(ask, body),
-                "find" => self.parse_find(ask, body),
-                "queues" => self.parse_queues(ask, body),
-                "stats" => self.parse_stats(ask, body),
-                "cancel" => vec![self.parse_cancel(arg(0), body)],
-                _ => Vec::new(),
-            },
-            Answer::Missing if ask.call == "job" => self.missing(ask),
-            Answer::Missing if ask.call == "cancel" => {
-                vec![Incoming::Update(Update::Gone(arg(0).into()))]
+        let Some(call) = ask.of::<Call>() else { return Vec::new() };
+        let topic = ask.topic.as_ref();
+        match (answer, call) {
+            (Answer::Json(body), _) => self.read_json(ask, call, body),
+            (Answer::Missing, Call::Job(id)) => self.missing(topic, id),
+            (Answer::Missing, Call::Cancel(id)) => {
+                vec![Incoming::Update(Update::Gone(id.as_str().into()))]
             }
             // The job itself has just been described: this server has no such call.
-            Answer::Missing | Answer::Odd(_) if matches!(ask.call, "result" | "progress") => {
-                Vec::new()
-            }
-            Answer::Missing if ask.call == "stats" => {
+            (Answer::Missing | Answer::Odd(_), Call::Field { .. }) => Vec::new(),
+            (Answer::Missing, Call::Stats(queue)) => {
                 // Without counts the finished lists are read every time.
-                let topic = ask.topic.as_ref();
                 LISTS[1..]
                     .iter()
-                    .map(|list| Incoming::Follow(self.list_request(topic, arg(0), list)))
+                    .map(|list| Incoming::Follow(self.list_request(topic, queue, list)))
                     .collect()
             }
-            Answer::Missing => {
+            (Answer::Missing, _) => {
                 vec![diagnostic("http-error", "HTTP 404.", None, &self.endpoint)]
             }
             // Demo keys may read but not act: that refuses the action, not the key.
-            Answer::Forbidden(words) if ask.call == "cancel" => {
-                vec![diagnostic(ACTION_REFUSED, &words, None, &self.endpoint)]
+            (Answer::Forbidden(reason), Call::Cancel(_)) => {
+                vec![diagnostic(ACTION_REFUSED, &reason, None, &self.endpoint)]
             }
-            Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
-            Answer::Odd(odd) => vec![*odd],
+            (Answer::Forbidden(reason) | Answer::Refused(reason), _) => {
+                vec![Incoming::Refused(reason)]
+            }
+            (Answer::Odd(odd), _) => vec![*odd],
+        }
+    }
+
+    fn read_json(&mut self, ask: &Ask, call: &Call, body: &str) -> Vec<Incoming> {
+        let topic = ask.topic.as_ref();
+        match call {
+            Call::Job(_) => self.parse_job(ask, body),
+            Call::Outcome { id, end, queue, stretch } => {
+                self.parse_outcome(topic, (id, *end), queue, stretch, body)
+            }
+            Call::Field { field, id, queue } => match one_field(field, id, body) {
+                Some(patch) => {
+                    let patch = JobPatch { queue: queue.clone(), ..patch };
+                    vec![Incoming::Update(Update::Job(Box::new(patch)))]
+                }
+                None => vec![self.wrong_shape("a job", body)],
+            },
+            Call::List { queue, stretch } => self.parse_list(ask, queue, stretch, body),
+            Call::Find { given, queue, stretches } => {
+                self.parse_find(topic, (given, queue), stretches, body)
+            }
+            Call::Queues => self.parse_queues(ask, body),
+            Call::Stats(queue) => self.parse_stats(ask, queue, body),
+            Call::Cancel(id) => vec![self.parse_cancel(id, body)],
         }
     }
 

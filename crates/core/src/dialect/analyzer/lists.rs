@@ -211,11 +211,15 @@ impl Finished {
 }
 
 /// Some rows of one list, one after another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stretch {
-    pub(super) list: String,
-    pub(super) from: usize,
-    pub(super) limit: usize,
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Stretch {
+    /// The list: `waiting`, `active`, `completed`, `failed` or `delayed`; of what is under way where
+    /// empty.
+    pub list: String,
+    /// The first row.
+    pub from: usize,
+    /// How many rows at most.
+    pub limit: usize,
 }
 
 /// What is left of a list when a stretch of it has been read.
@@ -228,25 +232,9 @@ pub(super) enum Left {
 }
 
 impl Stretch {
-    /// How many arguments of a call name one.
-    pub(super) const ARGS: usize = 3;
-
     /// The beginning of a list.
     pub(super) fn first(list: &str) -> Stretch {
         Stretch { list: list.to_owned(), from: 0, limit: LIMIT }
-    }
-
-    pub(super) fn args(&self) -> [String; Stretch::ARGS] {
-        [self.list.clone(), self.from.to_string(), self.limit.to_string()]
-    }
-
-    pub(super) fn of(args: &[String]) -> Stretch {
-        let number = |at: usize| args.get(at).and_then(|text| text.parse().ok());
-        Stretch {
-            list: args.first().cloned().unwrap_or_default(),
-            from: number(1).unwrap_or(0),
-            limit: number(2).unwrap_or(LIMIT),
-        }
     }
 
     /// What is left after an answer of so many rows, of which so many run. `said` is the limit by

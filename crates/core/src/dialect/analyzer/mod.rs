@@ -16,8 +16,8 @@ use super::memory::Memory;
 use super::nest;
 use super::socketio_session::{self, SessionEvent, SocketIoSession, diagnostic, raw_event};
 use super::{
-    Action, ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive,
-    Method, OpenRequest, Outgoing, Oversized, own_id, queue_and_id,
+    ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, Method,
+    OpenRequest, Outgoing, Oversized, own_id, queue_and_id,
 };
 use crate::model::{Finality, Job, JobPatch, JobState, Topic, Update};
 use crate::secret::Secret;
@@ -29,7 +29,9 @@ mod info;
 mod lists;
 mod read;
 
+pub use http::Call;
 pub use info::INFO;
+pub use lists::Stretch;
 use lists::{Finished, Lists};
 use read::{job_event, topic_of};
 
@@ -429,19 +431,19 @@ impl Dialect for Analyzer {
     }
 
     fn fetch(&self, topic: &Topic) -> Vec<FetchRequest> {
-        let ask = |call, args| Ask { topic: Some(topic.clone()), call, args };
+        let ask = |call| Ask::new(Some(topic), call);
         let get =
             |ask, segments: &[&str]| self.endpoint.request(ask, Method::Get, segments, &[], None);
         match topic {
             topic if why_unaddressable(topic).is_some() => Vec::new(),
             Topic::Job(id) => {
-                vec![get(ask("job", vec![id.to_string()]), &["jobs", id.as_str()])]
+                vec![get(ask(Call::Job(id.to_string())), &["jobs", id.as_str()])]
             }
             Topic::Queue(name) => vec![
                 self.list_request(Some(topic), name, ""),
-                get(ask("stats", vec![name.clone()]), &["jobs", "queue", name, "stats"]),
+                get(ask(Call::Stats(name.clone())), &["jobs", "queue", name, "stats"]),
             ],
-            Topic::Everything => vec![get(ask("queues", Vec::new()), &["jobs"])],
+            Topic::Everything => vec![get(ask(Call::Queues), &["jobs"])],
             Topic::User(_) => Vec::new(),
         }
     }
@@ -460,39 +462,45 @@ impl Dialect for Analyzer {
     }
 
     fn parse(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
-        let arg = |index: usize| ask.args.get(index).map_or("", String::as_str);
         let answer = nest::answer(response, &self.endpoint);
-        let heard = match (ask.call, response.status) {
-            ("find", 400 | 404) => self.no_such_queue(ask),
+        let topic = ask.topic.as_ref();
+        let heard = match (ask.of::<Call>(), response.status) {
+            // There is no such queue, so what was taken for its name is none.
+            (Some(Call::Find { given, queue, .. }), 400 | 404) => {
+                vec![self.find_in(topic, given, queue, Vec::new())]
+            }
             // A router that takes an encoded slash for one of its own has no such call.
-            ("job", 404) if arg(0).contains('/') => self.missing(ask),
+            (Some(Call::Job(id)), 404) if id.contains('/') => self.missing(topic, id),
             _ => self.read_answer(ask, answer),
         };
         // A list that the server had no time for stays due.
-        if ask.call == "list" && response.status != 429 && response.status < 500 {
-            self.lists.done(arg(0), arg(1));
+        if let Some(Call::List { queue, stretch }) = ask.of()
+            && response.status != 429
+            && response.status < 500
+        {
+            self.lists.done(queue, &stretch.list);
         }
         self.note_ends(&heard);
         heard
     }
 
     fn oversized(&mut self, ask: &Ask) -> Oversized {
-        match ask.call {
-            "queues" | "list" => Oversized::List,
+        match ask.of() {
+            Some(Call::Queues | Call::List { .. }) => Oversized::List,
             // What these look for may stand in the rest.
             _ => Oversized::Useless,
         }
     }
 
-    fn actions(&self, job: &Job) -> Vec<Action> {
-        // The server refuses delayed jobs, and answers 500 for running ones, which run on.
-        if job.state != JobState::Queued {
-            return Vec::new();
-        }
+    /// The server refuses delayed jobs, and answers 500 for running ones, which run on.
+    fn offers(&self, job: &Job) -> Option<ActionKind> {
+        (job.state == JobState::Queued).then_some(ActionKind::Cancel)
+    }
+
+    fn perform(&self, action: ActionKind, job: &Job) -> Option<FetchRequest> {
         let own = own_id(job);
-        let ask = Ask { topic: None, call: "cancel", args: vec![own.to_owned()] };
-        let path = ["jobs", own];
-        let request = self.endpoint.request(ask, Method::Delete, &path, &[], None);
-        vec![Action { kind: ActionKind::Cancel, request }]
+        let ask = Ask::new(None, Call::Cancel(own.to_owned()));
+        let request = || self.endpoint.request(ask, Method::Delete, &["jobs", own], &[], None);
+        (self.offers(job) == Some(action)).then(request)
     }
 }

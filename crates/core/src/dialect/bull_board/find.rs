@@ -4,11 +4,12 @@
 use serde_json::json;
 
 use super::http::gone;
-use super::lists::PAGE;
-use super::{BullBoard, Found};
+use super::lists::{PAGE, runs};
+use super::{BullBoard, Call, Found, TablePage};
 use crate::dialect::answer::diagnostic;
-use crate::dialect::{Ask, FetchRequest, Incoming, queue_and_id};
+use crate::dialect::{FetchRequest, Incoming, queue_and_id};
 use crate::model::{JobId, JobPatch, JobState, Topic};
+use crate::wire::fields::Fields;
 
 /// Pages of a search that are followed: the search looks into names and errors as well, so that a
 /// short id is found in many runs.
@@ -23,24 +24,23 @@ impl BullBoard {
         let queued = queue_and_id(given)
             .take(WAYS)
             .map(|(queue, id)| json!({"queue": queue, "search": id, "limit": PAGE}));
-        whole.chain(queued).map(|body| self.search(topic, &body, 1)).collect()
+        whole.chain(queued).map(|body| self.search(topic, body, 1)).collect()
     }
 
-    fn search(&self, topic: &Topic, body: &serde_json::Value, page: u32) -> FetchRequest {
-        let args = vec![page.to_string(), body.to_string()];
-        self.post(topic, "search", &["jobs", "table"], args, body)
+    fn search(&self, topic: &Topic, body: serde_json::Value, number: u32) -> FetchRequest {
+        self.table_page(topic, Call::Search(TablePage { number, body }))
     }
 
     pub(super) fn search_read(
         &mut self,
-        ask: &Ask,
+        page: &TablePage,
         wanted: &JobId,
-        read: Vec<(JobPatch, bool)>,
-        next: Option<serde_json::Value>,
+        fields: &Fields<'_>,
     ) -> Vec<Incoming> {
+        let (read, next) = runs(page, fields);
         let topic = Topic::Job(wanted.clone());
         let meant = |run: &JobPatch| means(wanted.as_str(), run);
-        let page = ask.args.first().and_then(|page| page.parse().ok()).unwrap_or(PAGES);
+        let page = page.number;
         let runs = read.iter().map(|(run, _)| run).filter(|run| meant(run));
         self.choose(wanted, runs, page == 1);
         let mut all = Vec::new();
@@ -52,7 +52,7 @@ impl BullBoard {
             }
         }
         let more = next.is_some();
-        let next = next.filter(|_| page < PAGES).map(|body| self.search(&topic, &body, page + 1));
+        let next = next.filter(|_| page < PAGES).map(|body| self.search(&topic, body, page + 1));
         if more && next.is_none() && all.is_empty() {
             let text = format!(
                 "The newest {} runs that the server finds for \"{wanted}\" are none of that id. Name \

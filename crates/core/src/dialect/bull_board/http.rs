@@ -10,7 +10,7 @@ use crate::dialect::answer::{
 };
 use crate::dialect::pages::{Found, Page, Way};
 use crate::dialect::{
-    Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, LogPart, Method, Oversized,
+    ActionKind, Ask, DialectCall, FetchRequest, FetchResponse, Incoming, LogPart, Method, Oversized,
 };
 use crate::log::LogLines;
 use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
@@ -18,9 +18,73 @@ use crate::wire::fields::Fields;
 use crate::wire::json;
 
 /// Log lines asked for at once; the server allows no more.
-const LOG_PAGE: usize = 1000;
+const LOG_PAGE: u64 = 1000;
 /// Failed runs remembered.
 const REMEMBERED: usize = 10_000;
+
+/// A call of the API.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// A run, by its id.
+    Job(String),
+    /// A page of the table of runs.
+    Table(TablePage),
+    /// A page of the runs that a search finds.
+    Search(TablePage),
+    /// A page of the table of queues.
+    Queues(TablePage),
+    /// The numbers of jobs.
+    Stats,
+    /// The numbers of queues.
+    QueueStats,
+    /// A page of a run's log.
+    Logs(LogPage),
+    /// Whether there is a log of a run that the server did not describe.
+    Probe(String),
+    /// Cancels a run.
+    Cancel(String),
+    /// Runs an ended run again.
+    Replay(String),
+}
+
+/// A page of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TablePage {
+    /// Which one, from 1.
+    pub number: u32,
+    /// The body of the call.
+    pub body: serde_json::Value,
+}
+
+/// A page of a run's log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LogPage {
+    /// The run.
+    pub id: String,
+    /// The first line.
+    pub offset: u64,
+    /// What the page is for.
+    pub way: Way,
+    /// How many lines at most.
+    pub limit: u64,
+}
+
+impl DialectCall for Call {
+    fn name(&self) -> &'static str {
+        match self {
+            Call::Job(_) => "job",
+            Call::Table(_) => "table",
+            Call::Search(_) => "search",
+            Call::Queues(_) => "queues",
+            Call::Stats => "stats",
+            Call::QueueStats => "queue-stats",
+            Call::Logs(_) => "logs",
+            Call::Probe(_) => "probe",
+            Call::Cancel(_) => "cancel",
+            Call::Replay(_) => "replay",
+        }
+    }
+}
 
 impl BullBoard {
     pub(super) fn requests(&self, topic: &Topic) -> Vec<FetchRequest> {
@@ -30,117 +94,92 @@ impl BullBoard {
             Topic::Job(id) => vec![self.run_request(topic, id.as_str())],
             Topic::Queue(name) => vec![
                 self.newest(topic),
-                self.queues(topic, &json!({"search": name, "limit": self.page}), 1),
+                self.queues(topic, json!({"search": name, "limit": self.page}), 1),
             ],
             Topic::Everything => vec![
                 self.newest(topic),
                 self.active(topic),
-                self.queues(topic, &json!({"limit": self.page}), 1),
-                self.post(topic, "stats", &["jobs", "stats"], Vec::new(), &json!({"days": 1})),
-                self.post(topic, "queue-stats", &["queues", "stats"], Vec::new(), &json!({})),
+                self.queues(topic, json!({"limit": self.page}), 1),
+                self.post(topic, Call::Stats, &["jobs", "stats"], &json!({"days": 1})),
+                self.post(topic, Call::QueueStats, &["queues", "stats"], &json!({})),
             ],
             Topic::User(_) => Vec::new(),
         }
     }
 
     pub(super) fn run_request(&self, topic: &Topic, id: &str) -> FetchRequest {
-        let ask = ask(topic, "job", vec![id.to_owned()]);
+        let ask = Ask::new(Some(topic), Call::Job(id.to_owned()));
         self.endpoint.request(ask, Method::Get, &["jobs", id], &[], None)
     }
 
     pub(super) fn post(
         &self,
         topic: &Topic,
-        call: &'static str,
+        call: Call,
         path: &[&str],
-        args: Vec<String>,
         body: &serde_json::Value,
     ) -> FetchRequest {
-        self.endpoint.request(
-            ask(topic, call, args),
-            Method::Post,
-            path,
-            &[],
-            Some(body.to_string()),
-        )
+        let ask = Ask::new(Some(topic), call);
+        self.endpoint.request(ask, Method::Post, path, &[], Some(body.to_string()))
+    }
+
+    /// A page of the table of jobs, or of queues.
+    pub(super) fn table_page(&self, topic: &Topic, call: Call) -> FetchRequest {
+        let (path, body) = match &call {
+            Call::Queues(page) => (["queues", "table"], page.body.clone()),
+            Call::Table(page) | Call::Search(page) => (["jobs", "table"], page.body.clone()),
+            _ => return self.post(topic, call, &[], &json!({})),
+        };
+        self.post(topic, call, &path, &body)
     }
 
     /// Rows too large for one answer are asked for in smaller pages until the next link.
     pub(super) fn too_large(&mut self, ask: &Ask) -> Oversized {
-        let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
         let fewer = |limit: u64| Some(limit / 4).filter(|fewer| *fewer > 0);
-        if ask.call == "logs" {
-            let asked = arg(3).parse().unwrap_or(LOG_PAGE as u64);
-            let Some(limit) = fewer(asked) else { return Oversized::Useless };
-            let (offset, way) = (arg(1).parse().unwrap_or(0), Way::from_word(arg(2)));
-            let way = way.unwrap_or(Way::All);
-            let part = self.log_page(ask.topic.as_ref(), arg(0), offset, way, limit);
-            return Oversized::Parts(vec![part]);
-        }
-        let path: &[&str] = match ask.call {
-            "table" | "search" => &["jobs", "table"],
-            "queues" => &["queues", "table"],
+        let Some(mut call) = ask.of::<Call>().cloned() else { return Oversized::Useless };
+        let page = match &mut call {
+            Call::Logs(page) => {
+                let Some(limit) = fewer(page.limit) else { return Oversized::Useless };
+                let page = LogPage { limit, ..page.clone() };
+                return Oversized::Parts(vec![self.log_page(ask.topic.as_ref(), page)]);
+            }
+            Call::Table(page) | Call::Search(page) | Call::Queues(page) => page,
             _ => return Oversized::Useless,
         };
-        let body: Option<serde_json::Value> = serde_json::from_str(arg(1)).ok();
-        let Some((topic, mut body)) = ask.topic.as_ref().zip(body) else {
+        let Some(topic) = &ask.topic else { return Oversized::List };
+        let Some(limit) = page.body["limit"].as_u64().and_then(fewer) else {
             return Oversized::List;
         };
-        let Some(limit) = body["limit"].as_u64().and_then(fewer) else { return Oversized::List };
-        body["limit"] = json!(limit);
+        page.body["limit"] = json!(limit);
         self.page = usize::try_from(limit).map_or(self.page, |limit| self.page.min(limit));
-        let args = vec![arg(0).to_owned(), body.to_string()];
-        Oversized::Parts(vec![self.post(topic, ask.call, path, args, &body)])
+        Oversized::Parts(vec![self.table_page(topic, call)])
     }
 
-    pub(super) fn log_request(
-        &self,
-        topic: Option<&Topic>,
-        id: &str,
-        offset: u64,
-        way: Way,
-    ) -> FetchRequest {
-        self.log_page(topic, id, offset, way, LOG_PAGE as u64)
+    pub(super) fn log_request(&self, id: &str, offset: u64, way: Way) -> FetchRequest {
+        self.log_page(None, LogPage { id: id.to_owned(), offset, way, limit: LOG_PAGE })
     }
 
-    fn log_page(
-        &self,
-        topic: Option<&Topic>,
-        id: &str,
-        offset: u64,
-        way: Way,
-        limit: u64,
-    ) -> FetchRequest {
-        let numbers = [offset.to_string(), way.word().to_owned(), limit.to_string()];
-        let ask = Ask {
-            topic: topic.cloned(),
-            call: "logs",
-            args: std::iter::once(id.to_owned()).chain(numbers).collect(),
-        };
-        let body = json!({"id": id, "limit": limit, "offset": offset});
-        let path = ["jobs", "logs"];
-        self.endpoint.request(ask, Method::Post, &path, &[], Some(body.to_string()))
+    fn log_page(&self, topic: Option<&Topic>, page: LogPage) -> FetchRequest {
+        let body = json!({"id": page.id, "limit": page.limit, "offset": page.offset});
+        let ask = Ask::new(topic, Call::Logs(page));
+        self.endpoint.request(ask, Method::Post, &["jobs", "logs"], &[], Some(body.to_string()))
     }
 
     /// Cancel or replay: the server wants exactly the BullMQ id and the queue.
-    pub(super) fn action(&self, job: &Job) -> Option<Action> {
-        let (kind, call, word) = match job.state {
-            JobState::Completed | JobState::Failed | JobState::Cancelled => {
-                (ActionKind::Retry, "replay", "replay")
-            }
-            JobState::Unknown(_) => return None,
-            _ => (ActionKind::Cancel, "cancel", "cancel"),
+    pub(super) fn action(&self, action: ActionKind, job: &Job) -> Option<FetchRequest> {
+        let id = job.id.as_str().to_owned();
+        let call = match action {
+            ActionKind::Retry => Call::Replay(id),
+            ActionKind::Cancel => Call::Cancel(id),
         };
+        let path = ["jobs", call.name()];
         let (external, queue) = (job.external_id.as_ref()?, job.queue.as_ref()?);
         let body = json!({"jobId": external, "queueName": queue}).to_string();
-        let ask = Ask { topic: None, call, args: vec![job.id.as_str().to_owned()] };
-        let path = ["jobs", word];
-        let request = self.endpoint.request(ask, Method::Post, &path, &[], Some(body));
-        Some(Action { kind, request })
+        Some(self.endpoint.request(Ask::new(None, call), Method::Post, &path, &[], Some(body)))
     }
 
     pub(super) fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
-        let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
+        let Some(call) = ask.of::<Call>() else { return Vec::new() };
         if matches!(response.status, 401 | 403) || is_login(response) {
             return vec![if is_page(response) {
                 Incoming::Refused("The server answered with its login page.".to_owned())
@@ -149,30 +188,32 @@ impl BullBoard {
             }];
         }
         if !accepted(response) {
-            return match (ask.call, &ask.topic) {
+            return match (call, &ask.topic) {
                 // An unknown run and a broken server answer alike. Whether the log call, which
                 // says "no lines" for an unknown run, still works tells them apart.
                 // Asked for beside a list: its row comes later, or the list is believed.
-                ("job", Some(Topic::Everything | Topic::Queue(_)))
+                (Call::Job(_), Some(Topic::Everything | Topic::Queue(_)))
                     if response.status == 500 && !is_json(response) =>
                 {
                     Vec::new()
                 }
-                ("job", Some(topic)) if response.status == 500 && !is_json(response) => {
-                    let mut probe = self.log_request(Some(topic), arg(0), 0, Way::All);
-                    probe.ask.call = "probe";
-                    vec![Incoming::Follow(probe)]
+                (Call::Job(id), Some(topic)) if response.status == 500 && !is_json(response) => {
+                    let body = json!({"id": id, "limit": LOG_PAGE, "offset": 0});
+                    let call = Call::Probe(id.clone());
+                    vec![Incoming::Follow(self.post(topic, call, &["jobs", "logs"], &body))]
                 }
-                ("job", _) if response.status == 404 && is_json(response) => vec![gone(arg(0))],
-                ("job" | "probe" | "logs", Some(topic)) if response.status == 400 => {
+                (Call::Job(id), _) if response.status == 404 && is_json(response) => vec![gone(id)],
+                (Call::Job(_) | Call::Probe(_) | Call::Logs(_), Some(topic))
+                    if response.status == 400 =>
+                {
                     vec![Incoming::SubscriptionRejected {
                         topic: Some(topic.clone()),
                         reason: message(response),
                     }]
                 }
                 // A state that this server may not know is no trouble of the lists.
-                ("table", _)
-                    if matches!(response.status, 400 | 500) && self.lists.may_lack(ask) =>
+                (Call::Table(page), _)
+                    if matches!(response.status, 400 | 500) && self.lists.may_lack(page) =>
                 {
                     Vec::new()
                 }
@@ -183,8 +224,8 @@ impl BullBoard {
         let Some(fields) = Fields::parse(text.trim()) else {
             return vec![misshapen(ask, response)];
         };
-        match (ask.call, &ask.topic) {
-            ("job", _) => {
+        match (call, &ask.topic) {
+            (Call::Job(id), _) => {
                 let row = fields.object("job");
                 match record::run(row.as_ref().unwrap_or(&fields)) {
                     Some(patch) => {
@@ -195,18 +236,21 @@ impl BullBoard {
                         self.lists.show(&patch, false);
                         vec![self.run_read(patch)]
                     }
-                    None if fields.has("job") => vec![gone(arg(0))],
+                    None if fields.has("job") => vec![gone(id)],
                     None => vec![misshapen(ask, response)],
                 }
             }
-            ("table" | "search", Some(topic)) => self.table_read(ask, topic, &fields),
-            ("queues", Some(topic)) => self.queues_read(ask, topic, &fields),
-            ("stats", _) => {
+            (Call::Table(page), Some(topic)) => self.table_read(page, topic, &fields),
+            (Call::Search(page), Some(Topic::Job(wanted))) => {
+                self.search_read(page, wanted, &fields)
+            }
+            (Call::Queues(page), Some(topic)) => self.queues_read(page, topic, &fields),
+            (Call::Stats, _) => {
                 let names =
                     [("active", "active"), ("completed", "completed"), ("failed", "failed")];
                 numbers(&fields, &names, "jobs")
             }
-            ("queue-stats", _) => {
+            (Call::QueueStats, _) => {
                 let names = [
                     ("total", "queues"),
                     ("active", "active queues"),
@@ -214,36 +258,35 @@ impl BullBoard {
                 ];
                 numbers(&fields, &names, "queues")
             }
-            ("probe", _) => match fields.whole::<i64>("total") {
+            (Call::Probe(probed), _) => match fields.whole::<i64>("total") {
                 Some(total) if total > 0 => {
                     let text = "The server cannot describe this run, though its log is there.";
                     vec![diagnostic("http-error", text, "")]
                 }
                 // A BullMQ id may look like a run's.
                 _ => match &ask.topic {
-                    Some(topic @ Topic::Job(id)) if id.as_str() == arg(0) => {
-                        self.searches(topic, arg(0)).into_iter().map(Incoming::Follow).collect()
+                    Some(topic @ Topic::Job(id)) if id.as_str() == probed => {
+                        self.searches(topic, probed).into_iter().map(Incoming::Follow).collect()
                     }
-                    _ => vec![gone(arg(0))],
+                    _ => vec![gone(probed)],
                 },
             },
-            ("logs", _) => self.logs_read(ask, &fields),
-            ("cancel" | "replay", _) => {
+            (Call::Logs(page), _) => self.logs_read(page, &fields),
+            (Call::Cancel(id) | Call::Replay(id), _) => {
                 if fields.flag("success") == Some(false) {
                     return vec![failed(ask, response)];
                 }
                 // The server tells nobody else about an action.
-                vec![Incoming::Stale(Topic::Job(arg(0).into()))]
+                vec![Incoming::Stale(Topic::Job(id.as_str().into()))]
             }
             _ => Vec::new(),
         }
     }
 
-    fn logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
-        let [id, offset, way, limit @ ..] = ask.args.as_slice() else { return Vec::new() };
-        let limit = limit.first().and_then(|limit| limit.parse().ok()).unwrap_or(LOG_PAGE as u64);
-        let offset: u64 = offset.parse().unwrap_or(0);
-        let way = Way::from_word(way).unwrap_or(Way::All);
+    fn logs_read(&mut self, asked: &LogPage, fields: &Fields<'_>) -> Vec<Incoming> {
+        let LogPage { id, offset, way, limit } = asked;
+        let (offset, way, limit) = (*offset, *way, *limit);
+        let further = |offset, way| LogPage { id: id.clone(), offset, way, limit };
         let total = fields.whole::<i64>("total").and_then(|n| u64::try_from(n).ok());
         let rows = fields.array("logs");
         let (many, full) = (rows.len() as u64, rows.len() as u64 >= limit);
@@ -282,11 +325,11 @@ impl BullBoard {
         match found {
             Found::Elsewhere(offset, way) => {
                 all.push(Incoming::LogPart(part));
-                all.push(Incoming::Follow(self.log_page(None, id, offset, way, limit)));
+                all.push(Incoming::Follow(self.log_page(None, further(offset, way))));
             }
             Found::Joined if more => {
                 all.push(Incoming::LogPart(part));
-                all.push(Incoming::Follow(self.log_page(None, id, next, Way::Next, limit)));
+                all.push(Incoming::Follow(self.log_page(None, further(next, Way::Next))));
             }
             Found::Joined => all.push(Incoming::LogPart(part)),
             Found::Again => {
@@ -344,10 +387,6 @@ fn numbers(fields: &Fields<'_>, names: &[(&str, &str)], unit: &str) -> Vec<Incom
             })))
         })
         .collect()
-}
-
-pub(super) fn ask(topic: &Topic, call: &'static str, args: Vec<String>) -> Ask {
-    Ask { topic: Some(topic.clone()), call, args }
 }
 
 pub(super) fn gone(id: &str) -> Incoming {

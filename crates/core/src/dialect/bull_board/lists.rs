@@ -11,10 +11,10 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::find::is_uuid;
-use super::{Asked, BullBoard, record};
+use super::{Asked, BullBoard, Call, TablePage, record};
 use crate::dialect::memory::Memory;
 use crate::dialect::oversized::grouped;
-use crate::dialect::{Ask, FetchRequest, Incoming, Method};
+use crate::dialect::{FetchRequest, Incoming};
 use crate::model::{JobId, JobPatch, JobState, Topic, Update};
 use crate::wire::fields::Fields;
 
@@ -103,8 +103,8 @@ impl Lists {
     }
 
     /// Whether a failed call is no trouble: it asked by a state that this server may not know.
-    pub(super) fn may_lack(&self, ask: &Ask) -> bool {
-        match status_of(ask) {
+    pub(super) fn may_lack(&self, page: &TablePage) -> bool {
+        match status_of(page) {
             Some(status) => status != OPEN[0].0 && !self.known.contains(&status),
             None => false,
         }
@@ -127,9 +127,8 @@ impl Lists {
 }
 
 /// The state by which a call lists runs; `None` for the newest of all states.
-fn status_of(ask: &Ask) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_str(ask.args.get(1)?).ok()?;
-    body.get("status")?.as_str().map(str::to_owned)
+fn status_of(page: &TablePage) -> Option<String> {
+    page.body.get("status")?.as_str().map(str::to_owned)
 }
 
 impl BullBoard {
@@ -139,7 +138,7 @@ impl BullBoard {
             Topic::Queue(name) => json!({"queue": name, "limit": self.page}),
             _ => json!({"limit": self.page}),
         };
-        self.table(topic, &body, 1)
+        self.table(topic, body, 1)
     }
 
     /// The active runs of a topic, some of which may lie behind the newest pages.
@@ -152,52 +151,38 @@ impl BullBoard {
             Topic::Queue(name) => json!({"queue": name, "limit": self.page, "status": status}),
             _ => json!({"limit": self.page, "status": status}),
         };
-        self.table(topic, &body, 1)
+        self.table(topic, body, 1)
     }
 
-    fn table(&self, topic: &Topic, body: &serde_json::Value, page: u32) -> FetchRequest {
-        let args = vec![page.to_string(), body.to_string()];
-        self.post(topic, "table", &["jobs", "table"], args, body)
+    fn table(&self, topic: &Topic, body: serde_json::Value, number: u32) -> FetchRequest {
+        self.table_page(topic, Call::Table(TablePage { number, body }))
     }
 
     pub(super) fn queues(
         &self,
         topic: &Topic,
-        body: &serde_json::Value,
-        page: u32,
+        body: serde_json::Value,
+        number: u32,
     ) -> FetchRequest {
-        let args = vec![page.to_string(), body.to_string()];
-        self.post(topic, "queues", &["queues", "table"], args, body)
+        self.table_page(topic, Call::Queues(TablePage { number, body }))
     }
 
     pub(super) fn table_read(
         &mut self,
-        ask: &Ask,
+        page: &TablePage,
         topic: &Topic,
         fields: &Fields<'_>,
     ) -> Vec<Incoming> {
-        let rows = fields.rows("jobs");
-        let read: Vec<(JobPatch, bool)> = rows
-            .iter()
-            .filter_map(|row| {
-                let patch = record::run(row)?;
-                let doubtful = record::may_have_succeeded(row, &patch);
-                Some((patch, doubtful))
-            })
-            .collect();
-        let next = next_cursor(ask, fields, rows.last());
-        if let (Topic::Job(wanted), "search") = (topic, ask.call) {
-            return self.search_read(ask, wanted, read, next);
-        }
+        let (read, next) = runs(page, fields);
         let mut all = Vec::with_capacity(read.len() + 1);
         let (mut doubted, mut news) = (0, false);
         for (patch, doubtful) in read {
-            news |= self.lists.show(&patch, status_of(ask).is_none());
+            news |= self.lists.show(&patch, status_of(page).is_none());
             all.extend(self.row_read(topic, patch, doubtful, &mut doubted));
         }
-        match status_of(ask) {
-            Some(status) => all.extend(self.more_open(ask, topic, &status, next)),
-            None => all.extend(self.more_newest(ask, topic, news, next)),
+        match status_of(page) {
+            Some(status) => all.extend(self.more_open(page, topic, &status, next)),
+            None => all.extend(self.more_newest(page, topic, news, next)),
         }
         all
     }
@@ -205,17 +190,17 @@ impl BullBoard {
     /// What follows a page of runs of one state.
     fn more_open(
         &mut self,
-        ask: &Ask,
+        page: &TablePage,
         topic: &Topic,
         status: &str,
         next: Option<serde_json::Value>,
     ) -> Option<Incoming> {
         self.lists.known.insert(status.to_owned());
         let body = next?;
-        let read = Read::of(ask);
+        let read = Read::of(page);
         let (_, pages, doing) = OPEN.into_iter().find(|(known, ..)| *known == status)?;
         if read.rows < pages * PAGE {
-            return Some(Incoming::Follow(self.table(topic, &body, read.page + 1)));
+            return Some(Incoming::Follow(self.table(topic, body, read.page + 1)));
         }
         let many = grouped(pages * PAGE);
         let whose = match topic {
@@ -236,18 +221,18 @@ impl BullBoard {
     /// What follows a page of the newest runs.
     fn more_newest(
         &mut self,
-        ask: &Ask,
+        page: &TablePage,
         topic: &Topic,
         news: bool,
         next: Option<serde_json::Value>,
     ) -> Vec<Incoming> {
-        let read = Read::of(ask);
+        let read = Read::of(page);
         let since = self.lists.reads_news(topic);
         let mut all = Vec::new();
         if let Some(body) = next {
             let most = if since && news { NEWS_PAGES } else { PAGES };
             if read.rows < most * PAGE {
-                return vec![Incoming::Follow(self.table(topic, &body, read.page + 1))];
+                return vec![Incoming::Follow(self.table(topic, body, read.page + 1))];
             }
             let why = (since && news).then(|| {
                 let many = grouped(read.rows);
@@ -301,16 +286,14 @@ impl BullBoard {
             return (!self.lists.reads_news(topic)).then(|| self.run_read(patch));
         }
         *doubted += 1;
-        let ask = super::http::ask(topic, "job", vec![id.as_str().to_owned()]);
-        let path = ["jobs", id.as_str()];
-        let request = self.endpoint.request(ask, Method::Get, &path, &[], None);
+        let request = self.run_request(topic, id.as_str());
         self.ends.remember(id, (end, Asked::Times(times + 1)));
         Some(Incoming::Follow(request))
     }
 
     pub(super) fn queues_read(
         &self,
-        ask: &Ask,
+        page: &TablePage,
         topic: &Topic,
         fields: &Fields<'_>,
     ) -> Vec<Incoming> {
@@ -321,10 +304,10 @@ impl BullBoard {
             .filter(|queue| !matches!(topic, Topic::Queue(name) if *name != queue.name))
             .map(|queue| Incoming::Update(Update::Queue(queue)))
             .collect();
-        if let Some(body) = next_cursor(ask, fields, rows.last()) {
-            let read = Read::of(ask);
+        if let Some(body) = rows.last().and_then(|_| next_page(page, fields)) {
+            let read = Read::of(page);
             all.push(if read.rows < PAGES * PAGE {
-                Incoming::Follow(self.queues(topic, &body, read.page + 1))
+                Incoming::Follow(self.queues(topic, body, read.page + 1))
             } else {
                 let many = PAGES * PAGE;
                 let why = format!("Only the first {many} queues are listed.");
@@ -342,39 +325,48 @@ struct Read {
 }
 
 impl Read {
-    fn of(ask: &Ask) -> Read {
-        let body: Option<serde_json::Value> =
-            ask.args.get(1).and_then(|body| serde_json::from_str(body).ok());
-        let limit = body.and_then(|body| body.get("limit")?.as_u64()).unwrap_or(PAGE as u64);
-        let page: u32 = ask.args.first().and_then(|page| page.parse().ok()).unwrap_or(u32::MAX);
-        let rows = u64::from(page).saturating_mul(limit);
-        Read { page, rows: usize::try_from(rows).unwrap_or(usize::MAX) }
+    fn of(page: &TablePage) -> Read {
+        let limit = page.body.get("limit").and_then(serde_json::Value::as_u64);
+        let rows = u64::from(page.number).saturating_mul(limit.unwrap_or(PAGE as u64));
+        Read { page: page.number, rows: usize::try_from(rows).unwrap_or(usize::MAX) }
     }
 }
 
-/// The body of the call for the page after this one, whose last row is given; `None` after the last.
-fn next_cursor(
-    ask: &Ask,
+/// The runs in a page of the table, each with whether it may have succeeded though it is called
+/// failed, and the body of the call for the next page; `None` after the last.
+pub(super) fn runs(
+    page: &TablePage,
     fields: &Fields<'_>,
-    last: Option<&Fields<'_>>,
-) -> Option<serde_json::Value> {
-    let cursor: &RawValue = fields.get("nextCursor")?;
-    let last = last?;
-    let mut body: serde_json::Value = serde_json::from_str(ask.args.get(1)?).ok()?;
-    let mut cursor: serde_json::Value = serde_json::from_str(cursor.get()).ok()?;
-    if ask.call != "queues" {
+) -> (Vec<(JobPatch, bool)>, Option<serde_json::Value>) {
+    let rows = fields.rows("jobs");
+    let run = |row: &Fields<'_>| {
+        let patch = record::run(row)?;
+        let doubtful = record::may_have_succeeded(row, &patch);
+        Some((patch, doubtful))
+    };
+    let next = rows.last().and_then(|last| {
+        let mut body = next_page(page, fields)?;
         // Only the table of jobs knows directions.
         body["cursorDirection"] = json!("next");
         // A cursor is a row, and the page begins behind it. Some servers name the first row that they
         // left out, which would then be on no page: the last one that they gave is right for all.
         let own = (last.time("createdAt"), last.string("jobId"), last.string("id"));
-        if let (Some(cursor), (Some(created), Some(job), Some(id))) = (cursor.as_object_mut(), own)
+        if let (Some(cursor), (Some(created), Some(job), Some(id))) =
+            (body["cursor"].as_object_mut(), own)
         {
             cursor.insert("createdAt".to_owned(), json!(created.as_millisecond()));
             cursor.insert("jobId".to_owned(), json!(job));
             cursor.insert("id".to_owned(), json!(id));
         }
-    }
-    body["cursor"] = cursor;
+        Some(body)
+    });
+    (rows.iter().filter_map(run).collect(), next)
+}
+
+/// The body of the call for the page that the server says comes next.
+fn next_page(page: &TablePage, fields: &Fields<'_>) -> Option<serde_json::Value> {
+    let cursor: &RawValue = fields.get("nextCursor")?;
+    let mut body = page.body.clone();
+    body.as_object_mut()?.insert("cursor".to_owned(), serde_json::from_str(cursor.get()).ok()?);
     Some(body)
 }

@@ -11,6 +11,7 @@ mod info;
 mod lists;
 mod record;
 
+pub use http::{Call, LogPage, TablePage};
 pub use info::{INFO, SOCKET, STATS, USER};
 
 use std::collections::{BTreeSet, HashMap};
@@ -24,10 +25,10 @@ use super::memory::Memory;
 use super::pages::{Cursor, Lately, Way};
 use super::sign_in::SignIn;
 use super::{
-    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, LogFrom,
+    ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, LogFrom,
     OpenRequest, Outgoing, Oversized,
 };
-use crate::model::{Job, JobId, Topic};
+use crate::model::{Job, JobId, JobState, Topic};
 use crate::secret::Secret;
 use crate::server::{DialectKind, Server};
 
@@ -180,7 +181,7 @@ impl Dialect for BullBoard {
             Some(cursor) if from == LogFrom::Known => cursor.next(),
             _ => (0, Way::All),
         };
-        vec![self.log_request(None, id, offset, way)]
+        vec![self.log_request(id, offset, way)]
     }
 
     fn serves_logs(&self) -> bool {
@@ -203,7 +204,17 @@ impl Dialect for BullBoard {
         self.too_large(ask)
     }
 
-    fn actions(&self, job: &Job) -> Vec<Action> {
-        self.action(job).into_iter().collect()
+    /// The server wants the BullMQ id and the queue of a job.
+    fn offers(&self, job: &Job) -> Option<ActionKind> {
+        job.external_id.as_ref().zip(job.queue.as_ref())?;
+        match job.state {
+            JobState::Completed | JobState::Failed | JobState::Cancelled => Some(ActionKind::Retry),
+            JobState::Unknown(_) => None,
+            _ => Some(ActionKind::Cancel),
+        }
+    }
+
+    fn perform(&self, action: ActionKind, job: &Job) -> Option<FetchRequest> {
+        self.action(action, job).filter(|_| self.offers(job) == Some(action))
     }
 }

@@ -3,14 +3,13 @@
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::call::{Call, ClusterSearch, TaskList, TaskSearch};
 use super::stored::TASK_TAIL;
 use super::task::{self, Told, last_segment};
 use super::{Kecs, ending};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
 use crate::dialect::oversized::grouped;
-use crate::dialect::{
-    Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method, Oversized,
-};
+use crate::dialect::{Ask, FetchRequest, FetchResponse, Incoming, Method, Oversized};
 use crate::model::{Job, JobState, QueuePatch, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::json;
@@ -26,20 +25,23 @@ impl Kecs {
             Topic::Job(id) => {
                 let id = last_segment(id.as_str()).to_owned();
                 match self.cluster_of_topic(topic) {
-                    Some(cluster) => vec![self.describe_in("find-known", topic, &id, &[cluster])],
-                    None => vec![self.search(topic, id)],
+                    Some(cluster) => {
+                        let search = TaskSearch { task: id, clusters: vec![cluster] };
+                        vec![self.find(topic, Call::FindKnown(search))]
+                    }
+                    None => vec![self.search(topic, &id)],
                 }
             }
             Topic::Everything => match &self.cluster {
                 Some(cluster) => self.cluster_lists(topic, cluster),
-                None => vec![self.call(topic, "clusters", "ListClusters", Vec::new(), json!({}))],
+                None => vec![self.clusters(topic, Call::Clusters(None), None)],
             },
             Topic::Queue(name) if self.cluster.as_ref() == Some(name) => {
                 self.cluster_lists(topic, name)
             }
             Topic::Queue(name) => {
-                let args = vec![name.clone()];
-                vec![self.call(topic, "clusters-or-service", "ListClusters", args, json!({}))]
+                let search = ClusterSearch::of(name);
+                vec![self.clusters(topic, Call::ClustersOrService(search), None)]
             }
             Topic::User(_) => Vec::new(),
         }
@@ -55,73 +57,65 @@ impl Kecs {
     fn call(
         &self,
         topic: &Topic,
-        call: &'static str,
+        call: Call,
         action: &str,
-        args: Vec<String>,
-        body: serde_json::Value,
+        body: &serde_json::Value,
     ) -> FetchRequest {
-        let ask = Ask { topic: Some(topic.clone()), call, args };
+        let ask = Ask::new(Some(topic), call);
         self.endpoint.request(ask, Method::Post, &["v1", action], &[], Some(body.to_string()))
     }
 
-    /// Begins to look for a task in every cluster there is.
-    fn search(&self, topic: &Topic, id: String) -> FetchRequest {
-        self.call(topic, "clusters-of-task", "ListClusters", vec![id], json!({}))
+    /// A page of the list of clusters.
+    fn clusters(&self, topic: &Topic, call: Call, token: Option<&str>) -> FetchRequest {
+        let body = token.map_or_else(|| json!({}), |token| json!({"nextToken": token}));
+        self.call(topic, call, "ListClusters", &body)
     }
 
-    /// Looks for a task in the first of `clusters`: `find` goes on with the rest, `find-known`
-    /// with a search where there is no such cluster.
-    fn describe_in(
-        &self,
-        call: &'static str,
-        topic: &Topic,
-        id: &str,
-        clusters: &[String],
-    ) -> FetchRequest {
-        let body = json!({"cluster": clusters.first(), "tasks": [id]});
-        let args = std::iter::once(id.to_owned()).chain(clusters.iter().cloned()).collect();
-        self.call(topic, call, "DescribeTasks", args, body)
+    /// Begins to look for a task in every cluster there is.
+    fn search(&self, topic: &Topic, id: &str) -> FetchRequest {
+        self.clusters(topic, Call::ClustersOfTask(ClusterSearch::of(id)), None)
+    }
+
+    /// Looks for a task in the first of some clusters: [`Call::Find`] goes on with the rest,
+    /// [`Call::FindKnown`] with a search where there is no such cluster.
+    fn find(&self, topic: &Topic, call: Call) -> FetchRequest {
+        let body = match &call {
+            Call::Find(search) | Call::FindKnown(search) => {
+                json!({"cluster": search.clusters.first(), "tasks": [search.task]})
+            }
+            _ => json!({}),
+        };
+        self.call(topic, call, "DescribeTasks", &body)
     }
 
     fn cluster_lists(&self, topic: &Topic, cluster: &str) -> Vec<FetchRequest> {
         let mut all = self.task_lists(topic, cluster, None);
         let body = json!({"clusters": [cluster]});
-        all.push(self.call(topic, "describe-clusters", "DescribeClusters", Vec::new(), body));
+        all.push(self.call(topic, Call::DescribeClusters, "DescribeClusters", &body));
         all
     }
 
     /// The running and the stopped tasks, which the API lists apart.
     fn task_lists(&self, topic: &Topic, cluster: &str, service: Option<&str>) -> Vec<FetchRequest> {
-        ["RUNNING", "STOPPED"]
-            .iter()
-            .map(|desired| self.list(topic, cluster, service.unwrap_or(""), desired, None, 1))
-            .collect()
+        let list = |desired| {
+            let (cluster, service) = (cluster.to_owned(), service.map(str::to_owned));
+            self.list(topic, TaskList { cluster, service, desired, page: 1 }, None)
+        };
+        ["RUNNING", "STOPPED"].map(list).to_vec()
     }
 
-    fn list(
-        &self,
-        topic: &Topic,
-        cluster: &str,
-        service: &str,
-        desired: &str,
-        token: Option<&str>,
-        page: u32,
-    ) -> FetchRequest {
-        let mut body = json!({"cluster": cluster, "desiredStatus": desired});
-        if !service.is_empty() {
+    fn list(&self, topic: &Topic, list: TaskList, token: Option<&str>) -> FetchRequest {
+        let mut body = json!({"cluster": list.cluster, "desiredStatus": list.desired});
+        if let Some(service) = &list.service {
             body["serviceName"] = json!(service);
         }
         if let Some(token) = token {
             body["nextToken"] = json!(token);
         }
-        let args = vec![cluster.into(), service.into(), desired.into(), page.to_string()];
-        self.call(topic, "list", "ListTasks", args, body)
+        self.call(topic, Call::List(list), "ListTasks", &body)
     }
 
-    pub(super) fn stop(&self, job: &Job) -> Option<Action> {
-        if job.state.terminal() || matches!(job.state, JobState::Unknown(_)) {
-            return None;
-        }
+    pub(super) fn stop(&self, job: &Job) -> FetchRequest {
         let id = job.id.as_str();
         let cluster = job.queue.clone().or_else(|| self.cluster_of(id));
         let body = json!({
@@ -129,65 +123,59 @@ impl Kecs {
             "task": id,
             "reason": ending::OURS,
         });
-        let ask = Ask { topic: None, call: "stop", args: vec![id.to_owned()] };
-        let request = self.endpoint.request(
-            ask,
-            Method::Post,
-            &["v1", "StopTask"],
-            &[],
-            Some(body.to_string()),
-        );
-        Some(Action { kind: ActionKind::Cancel, request })
+        let ask = Ask::new(None, Call::Stop(id.to_owned()));
+        let path = ["v1", "StopTask"];
+        self.endpoint.request(ask, Method::Post, &path, &[], Some(body.to_string()))
     }
 
     pub(super) fn too_large(&self, ask: &Ask) -> Oversized {
-        let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
-        match (ask.call, &ask.topic) {
-            ("clusters" | "list" | "describe-clusters", _) => Oversized::List,
-            ("describe", Some(topic)) if ask.args.len() > 2 => {
-                let (cluster, tasks) = (arg(0), &ask.args[1..]);
+        match (ask.of::<Call>(), &ask.topic) {
+            (Some(Call::Clusters(_) | Call::List(_) | Call::DescribeClusters), _) => {
+                Oversized::List
+            }
+            (Some(Call::Describe { cluster, tasks }), Some(topic)) if tasks.len() > 1 => {
                 let parts = tasks.chunks(tasks.len().div_ceil(4));
                 let describe = |part: &[String]| self.describe(topic, cluster, part);
                 Oversized::Parts(parts.map(describe).collect())
             }
-            ("logs" | "task-logs", _) => self
-                .fewer_lines(ask)
+            (Some(call @ (Call::Logs(_) | Call::TaskLogs(_))), _) => self
+                .fewer_lines(call)
                 .map_or(Oversized::Useless, |fewer| Oversized::Parts(vec![fewer])),
             _ => Oversized::Useless,
         }
     }
 
     fn describe<T: AsRef<str>>(&self, topic: &Topic, cluster: &str, tasks: &[T]) -> FetchRequest {
-        let tasks = tasks.iter().map(AsRef::as_ref);
-        let body = json!({"cluster": cluster, "tasks": tasks.clone().collect::<Vec<&str>>()});
-        let args = std::iter::once(cluster).chain(tasks).map(str::to_owned).collect();
-        self.call(topic, "describe", "DescribeTasks", args, body)
+        let tasks: Vec<String> = tasks.iter().map(|task| task.as_ref().to_owned()).collect();
+        let body = json!({"cluster": cluster, "tasks": tasks});
+        let call = Call::Describe { cluster: cluster.to_owned(), tasks };
+        self.call(topic, call, "DescribeTasks", &body)
     }
 
     pub(super) fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
-        let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
+        let Some(call) = ask.of::<Call>() else { return Vec::new() };
         if matches!(response.status, 401 | 403) {
             return vec![refused(response)];
         }
         if !accepted(response) {
-            return match (ask.call, &ask.topic) {
+            return match (call, &ask.topic) {
                 // What was known of the cluster is no longer true; the task may be in another.
-                ("find-known", Some(topic)) if names_no_cluster(response) => {
-                    self.clusters.forget(arg(0));
-                    vec![Incoming::Follow(self.search(topic, arg(0).to_owned()))]
+                (Call::FindKnown(search), Some(topic)) if names_no_cluster(response) => {
+                    self.clusters.forget(&search.task);
+                    vec![Incoming::Follow(self.search(topic, &search.task))]
                 }
                 // Removed since the clusters were listed, and its tasks with it.
-                ("find", Some(topic)) if names_no_cluster(response) => {
-                    vec![self.go_on(topic, &ask.args)]
+                (Call::Find(search), Some(topic)) if names_no_cluster(response) => {
+                    vec![self.go_on(topic, &search.task, search.clusters.get(1..))]
                 }
                 // The outcome is then told by what the task says alone, and not asked for again.
-                ("definition", _) => {
-                    self.definitions.remember(arg(0).into(), Vec::new());
-                    self.described_as_said(arg(1))
+                (Call::Definition { arn, task }, _) => {
+                    self.definitions.remember(arn.as_str().into(), Vec::new());
+                    self.described_as_said(task)
                 }
                 // Servers before the admin API, or without a log store, answer one call only.
-                ("logs", _) if arg(2) == "0" => {
-                    let other = self.task_logs(arg(0), arg(7), arg(3), TASK_TAIL);
+                (Call::Logs(log), _) if log.offset == 0 => {
+                    let other = self.task_logs(log.whole_task(TASK_TAIL));
                     vec![failed(ask, response), Incoming::Follow(other)]
                 }
                 _ => vec![failed(ask, response)],
@@ -197,61 +185,59 @@ impl Kecs {
         let Some(fields) = Fields::parse(text.trim()) else {
             return vec![misshapen(ask, response)];
         };
-        match (ask.call, &ask.topic) {
-            ("clusters", Some(topic)) => {
+        match (call, &ask.topic) {
+            (Call::Clusters(token), Some(topic)) => {
                 let lists = names(&fields);
                 let lists = lists.iter().flat_map(|cluster| self.cluster_lists(topic, cluster));
-                let next = match more_clusters(&fields, arg(0)) {
+                let next = match more_clusters(&fields, token.as_deref()) {
                     Clusters::All => None,
                     Clusters::Again => Some(same_clusters()),
                     Clusters::More(token) => {
-                        let body = json!({"nextToken": token});
-                        let args = vec![token];
-                        let next = self.call(topic, "clusters", "ListClusters", args, body);
-                        Some(Incoming::Follow(next))
+                        let call = Call::Clusters(Some(token.clone()));
+                        Some(Incoming::Follow(self.clusters(topic, call, Some(&token))))
                     }
                 };
                 lists.map(Incoming::Follow).chain(next).collect()
             }
-            ("clusters-or-service", Some(topic)) => {
-                let clusters = names(&fields);
-                if clusters.iter().any(|cluster| cluster == arg(0)) {
-                    return self
-                        .cluster_lists(topic, arg(0))
-                        .into_iter()
-                        .map(Incoming::Follow)
-                        .collect();
+            (Call::ClustersOrService(search), Some(topic)) => {
+                if names(&fields).contains(&search.sought) {
+                    let lists = self.cluster_lists(topic, &search.sought);
+                    return lists.into_iter().map(Incoming::Follow).collect();
                 }
-                let (known, next) = self.read_clusters(topic, ask, &fields);
+                let (known, next) =
+                    self.read_clusters(topic, search, &fields, Call::ClustersOrService);
                 if let Some(Incoming::Follow(next)) = next {
                     return vec![Incoming::Follow(next)];
                 }
                 let clusters = self.cluster.clone().map_or(known, |only| vec![only]);
                 clusters
                     .iter()
-                    .flat_map(|cluster| self.task_lists(topic, cluster, Some(arg(0))))
+                    .flat_map(|cluster| self.task_lists(topic, cluster, Some(&search.sought)))
                     .map(Incoming::Follow)
                     .chain(next)
                     .collect()
             }
-            ("clusters-of-task", Some(topic)) => {
-                let (known, next) = self.read_clusters(topic, ask, &fields);
+            (Call::ClustersOfTask(search), Some(topic)) => {
+                let (mut known, next) =
+                    self.read_clusters(topic, search, &fields, Call::ClustersOfTask);
                 if let Some(Incoming::Follow(next)) = next {
                     return vec![Incoming::Follow(next)];
                 }
-                let mut args = vec![arg(0).to_owned(), String::new()];
-                let ours = |name: &String| self.cluster.as_ref().is_none_or(|only| only == name);
-                args.extend(known.into_iter().filter(ours));
-                std::iter::once(self.go_on(topic, &args)).chain(next).collect()
+                known.retain(|name| self.cluster.as_ref().is_none_or(|only| only == name));
+                let found = self.go_on(topic, &search.sought, Some(&known));
+                std::iter::once(found).chain(next).collect()
             }
-            ("find" | "find-known", Some(topic)) => {
+            (Call::Find(search) | Call::FindKnown(search), Some(topic)) => {
                 let tasks = self.described(Some(topic), &fields);
                 let missing = matches!(tasks.as_slice(), [] | [Incoming::Update(Update::Gone(_))]);
-                if missing { vec![self.go_on(topic, &ask.args)] } else { tasks }
+                if !missing {
+                    return tasks;
+                }
+                vec![self.go_on(topic, &search.task, search.clusters.get(1..))]
             }
-            ("list", Some(topic)) => self.listed(topic, &ask.args, &fields),
-            ("describe", _) => self.described(ask.topic.as_ref(), &fields),
-            ("definition", _) => {
+            (Call::List(list), Some(topic)) => self.listed(topic, list, &fields),
+            (Call::Describe { .. }, _) => self.described(ask.topic.as_ref(), &fields),
+            (Call::Definition { arn, task }, _) => {
                 let definition = fields.object("taskDefinition").unwrap_or_default();
                 let essential = |row: &Fields<'_>| {
                     // What is not said to be optional is essential.
@@ -259,10 +245,10 @@ impl Kecs {
                 };
                 let rows = definition.rows("containerDefinitions");
                 let all = rows.iter().filter_map(essential).collect();
-                self.definitions.remember(arg(0).into(), all);
-                self.described_as_said(arg(1))
+                self.definitions.remember(arn.as_str().into(), all);
+                self.described_as_said(task)
             }
-            ("describe-clusters", _) => fields
+            (Call::DescribeClusters, _) => fields
                 .rows("clusters")
                 .into_iter()
                 .filter_map(|cluster| {
@@ -277,63 +263,65 @@ impl Kecs {
                     })))
                 })
                 .collect(),
-            ("stop", _) => {
-                self.stopped.remember(arg(0).into(), ());
-                let account =
-                    fields.object("task").and_then(|task| self.pushed(&task, Some(arg(0))));
+            (Call::Stop(id), _) => {
+                self.stopped.remember(id.as_str().into(), ());
+                let account = fields.object("task").and_then(|task| self.pushed(&task, Some(id)));
                 let mut all = account.map(|account| self.task_told(account)).unwrap_or_default();
-                let stale = Incoming::Stale(Topic::Job(arg(0).into()));
+                let stale = Incoming::Stale(Topic::Job(id.as_str().into()));
                 if !all.contains(&stale) {
                     all.push(stale);
                 }
                 all
             }
-            ("logs", _) => self.logs_read(ask, &fields),
-            ("task-logs", _) => self.task_logs_read(ask, &fields),
+            (Call::Logs(log), _) => self.logs_read(log, &fields),
+            (Call::TaskLogs(log), _) => self.task_logs_read(log, &fields),
             _ => Vec::new(),
         }
     }
 
     /// The clusters that a search knows by now, after a page of them, and the call for the next page,
-    /// or that there is none though there should be. `ask` names what is sought, the page, and the
-    /// clusters of those before.
+    /// or that there is none though there should be.
     fn read_clusters(
         &self,
         topic: &Topic,
-        ask: &Ask,
+        search: &ClusterSearch,
         fields: &Fields<'_>,
+        call: fn(ClusterSearch) -> Call,
     ) -> (Vec<String>, Option<Incoming>) {
-        let mut known: Vec<String> = ask.args.iter().skip(2).cloned().collect();
+        let mut known = search.known.clone();
         known.extend(names(fields));
-        let page = ask.args.get(1).map(String::as_str).unwrap_or_default();
-        let next = match more_clusters(fields, page) {
+        let next = match more_clusters(fields, search.token.as_deref()) {
             Clusters::All => None,
             Clusters::Again => Some(same_clusters()),
             Clusters::More(token) => {
-                let body = json!({"nextToken": token});
-                let sought = ask.args.first().cloned().unwrap_or_default();
-                let args = [sought, token].into_iter().chain(known.iter().cloned()).collect();
-                Some(Incoming::Follow(self.call(topic, ask.call, "ListClusters", args, body)))
+                let call = call(ClusterSearch {
+                    sought: search.sought.clone(),
+                    token: Some(token.clone()),
+                    known: known.clone(),
+                });
+                Some(Incoming::Follow(self.clusters(topic, call, Some(&token))))
             }
         };
         (known, next)
     }
 
-    /// The task was not in the first of the clusters in `args` (task, clusters): looks in the next,
-    /// and after the last it is gone.
-    fn go_on(&self, topic: &Topic, args: &[String]) -> Incoming {
-        let id = args.first().map(String::as_str).unwrap_or_default();
-        match args.get(2..) {
-            Some(rest @ [_, ..]) => Incoming::Follow(self.describe_in("find", topic, id, rest)),
+    /// A task was not where it was looked for: looks in the other clusters, and after the last it is
+    /// gone.
+    fn go_on(&self, topic: &Topic, id: &str, others: Option<&[String]>) -> Incoming {
+        match others {
+            Some(rest @ [_, ..]) => {
+                let search = TaskSearch { task: id.to_owned(), clusters: rest.to_vec() };
+                Incoming::Follow(self.find(topic, Call::Find(search)))
+            }
             _ => Incoming::Update(Update::Gone(id.into())),
         }
     }
 
-    fn listed(&mut self, topic: &Topic, args: &[String], fields: &Fields<'_>) -> Vec<Incoming> {
-        let [cluster, service, desired, page] = args else { return Vec::new() };
+    fn listed(&mut self, topic: &Topic, list: &TaskList, fields: &Fields<'_>) -> Vec<Incoming> {
+        let TaskList { cluster, service, desired, page } = list;
         let arns: Vec<String> =
             fields.array("taskArns").into_iter().filter_map(json::id_of).collect();
-        if !service.is_empty() {
+        if let Some(service) = service {
             for arn in &arns {
                 self.services.remember(last_segment(arn).into(), service.clone());
             }
@@ -345,15 +333,14 @@ impl Kecs {
             .map(|batch| Incoming::Follow(self.describe(topic, cluster, batch)))
             .collect();
         // A full page promises another, which may be empty.
-        let page: u32 = page.parse().unwrap_or(PAGES);
         if let (Some(token), false) = (fields.string("nextToken"), arns.is_empty()) {
-            all.push(if page < PAGES {
-                let next = self.list(topic, cluster, service, desired, Some(&token), page + 1);
-                Incoming::Follow(next)
+            all.push(if *page < PAGES {
+                let next = TaskList { page: page + 1, ..list.clone() };
+                Incoming::Follow(self.list(topic, next, Some(&token)))
             } else {
                 // The stopped ones that are not listed have stopped before, or are asked for one by
                 // one.
-                let open = desired != "STOPPED";
+                let open = *desired != "STOPPED";
                 let why = open.then(|| {
                     format!(
                         "More than {} tasks are under way in the cluster {cluster}. The others are \
@@ -378,10 +365,10 @@ impl Kecs {
                 && let Some(topic) = topic
                 && ending::needs_definition(&task)
             {
-                let args = vec![arn.clone(), raw.get().to_owned()];
                 let body = json!({"taskDefinition": arn});
-                let action = "DescribeTaskDefinition";
-                all.push(Incoming::Follow(self.call(topic, "definition", action, args, body)));
+                let call = Call::Definition { arn, task: raw.get().to_owned() };
+                let request = self.call(topic, call, "DescribeTaskDefinition", &body);
+                all.push(Incoming::Follow(request));
                 continue;
             }
             all.extend(self.described_one(&task));
@@ -420,6 +407,13 @@ impl Kecs {
     }
 }
 
+impl ClusterSearch {
+    /// The beginning of a search.
+    fn of(sought: &str) -> ClusterSearch {
+        ClusterSearch { sought: sought.to_owned(), token: None, known: Vec::new() }
+    }
+}
+
 /// What follows a page of the list of clusters.
 enum Clusters {
     All,
@@ -430,11 +424,11 @@ enum Clusters {
 }
 
 /// What follows a page of the list of clusters, which was asked for with this token.
-fn more_clusters(fields: &Fields<'_>, page: &str) -> Clusters {
+fn more_clusters(fields: &Fields<'_>, page: Option<&str>) -> Clusters {
     match fields.string("nextToken").filter(|token| !token.is_empty()) {
         Some(_) if names(fields).is_empty() => Clusters::All,
         // It would give the same clusters for ever.
-        Some(token) if token == page => Clusters::Again,
+        Some(token) if page == Some(&*token) => Clusters::Again,
         Some(token) => Clusters::More(token),
         None => Clusters::All,
     }

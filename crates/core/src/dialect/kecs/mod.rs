@@ -9,6 +9,7 @@
 //! named by their container or service, which is created for them; without any of these they
 //! become a diagnostic, so that nothing is lost.
 
+pub mod call;
 mod ending;
 mod frames;
 mod http;
@@ -33,10 +34,10 @@ use super::endpoint::Endpoint;
 use super::memory::Memory;
 use super::pages::{Cursor, Lately, Newest};
 use super::{
-    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, LogFrom,
+    ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, LogFrom,
     OpenRequest, Outgoing, Oversized, contains_by_fields,
 };
-use crate::model::{Job, JobId, Topic};
+use crate::model::{Job, JobId, JobState, Topic};
 use crate::secret::Secret;
 use crate::server::{DialectKind, KeyPlacement, Server};
 use crate::wire::fields::Fields;
@@ -351,7 +352,12 @@ impl Dialect for Kecs {
         self.too_large(ask)
     }
 
-    fn actions(&self, job: &Job) -> Vec<Action> {
-        self.stop(job).into_iter().collect()
+    fn offers(&self, job: &Job) -> Option<ActionKind> {
+        let known = !matches!(job.state, JobState::Unknown(_));
+        (known && !job.state.terminal()).then_some(ActionKind::Cancel)
+    }
+
+    fn perform(&self, action: ActionKind, job: &Job) -> Option<FetchRequest> {
+        (self.offers(job) == Some(action)).then(|| self.stop(job))
     }
 }

@@ -6,6 +6,7 @@
 
 use serde_json::json;
 
+use super::call::{Call, ContainerLog, TaskLog};
 use super::task::region_in;
 use super::{Kecs, logs};
 use crate::dialect::pages::{Found, Joined, Page, Way, print};
@@ -22,8 +23,6 @@ pub(super) const TASK_TAIL: u64 = 1_000;
 const MORE: u64 = 8;
 /// The most that are asked for at once.
 const LONGEST_TAIL: u64 = 256_000;
-/// The last argument of a call that is not to be made with more lines.
-const MOST: &str = "most";
 /// The region of a KECS installation that names none.
 const REGION: &str = "us-east-1";
 
@@ -50,67 +49,75 @@ impl Kecs {
         };
         let arn = arn.unwrap_or_else(|| job.id.as_str().to_owned());
         if names.is_empty() {
-            return vec![self.task_logs(job.id.as_str(), &arn, &cluster, TASK_TAIL)];
+            let task = job.id.as_str().to_owned();
+            let log = TaskLog { task, arn, cluster, tail: TASK_TAIL, most: false };
+            return vec![self.task_logs(log)];
         }
-        let alone = if names.len() == 1 { "alone" } else { "" };
         let request = |name: &String| {
             let (offset, way) = match self.stores.get(&stream(job.id.as_str(), name)) {
                 Some(cursor) if from == LogFrom::Known => cursor.next(),
                 _ => (0, Way::All),
             };
-            let args = [
-                job.id.as_str(),
-                name,
-                &offset.to_string(),
-                &cluster,
-                &region,
-                alone,
-                way.word(),
-                &arn,
-            ];
-            self.container_logs(args.map(str::to_owned).to_vec(), LOG_PAGE)
+            self.container_logs(ContainerLog {
+                task: job.id.as_str().to_owned(),
+                container: name.clone(),
+                cluster: cluster.clone(),
+                region: region.clone(),
+                arn: arn.clone(),
+                alone: names.len() == 1,
+                offset,
+                way,
+                limit: LOG_PAGE,
+                most: false,
+            })
         };
         names.iter().map(request).collect()
     }
 
-    /// `args`: task, container, offset, cluster, region, `alone` or empty, way, ARN.
-    fn container_logs(&self, mut args: Vec<String>, limit: u64) -> FetchRequest {
-        args.truncate(8);
-        args.push(limit.to_string());
-        let arg = |n: usize| args.get(n).map(String::as_str).unwrap_or_default();
-        let path = ["api", "tasks", arg(0), "containers", arg(1), "logs"];
-        let query =
-            [("cluster", arg(3)), ("region", arg(4)), ("limit", arg(8)), ("offset", arg(2))];
-        let ask = Ask { topic: None, call: "logs", args: args.clone() };
+    fn container_logs(&self, log: ContainerLog) -> FetchRequest {
+        let path = ["api", "tasks", &log.task, "containers", &log.container, "logs"];
+        let (limit, offset) = (log.limit.to_string(), log.offset.to_string());
+        let query = [
+            ("cluster", log.cluster.as_str()),
+            ("region", &log.region),
+            ("limit", &limit),
+            ("offset", &offset),
+        ];
+        let ask = Ask::new(None, Call::Logs(log.clone()));
         self.endpoint.request_on(&self.admin, ask, Method::Get, &path, &query, None)
     }
 
-    pub(super) fn task_logs(&self, id: &str, arn: &str, cluster: &str, tail: u64) -> FetchRequest {
-        let body = json!({"cluster": cluster, "taskArn": arn, "timestamps": true, "tail": tail});
-        let args = [id, arn, cluster, &tail.to_string()].map(str::to_owned).to_vec();
-        let ask = Ask { topic: None, call: "task-logs", args };
+    pub(super) fn task_logs(&self, log: TaskLog) -> FetchRequest {
+        let body = json!({
+            "cluster": log.cluster,
+            "taskArn": log.arn,
+            "timestamps": true,
+            "tail": log.tail,
+        });
+        let ask = Ask::new(None, Call::TaskLogs(log));
         let path = ["v1", "GetTaskLogs"];
         self.endpoint.request_on(&self.admin, ask, Method::Post, &path, &[], Some(body.to_string()))
     }
 
     /// The same with fewer lines, after an answer that was too large: a quarter of them, and of the
     /// newest never more again.
-    pub(super) fn fewer_lines(&self, ask: &Ask) -> Option<FetchRequest> {
-        let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
-        let stored = ask.call == "logs";
-        let asked: u64 = arg(if stored { 8 } else { 3 }).parse().ok()?;
-        let fewer = Some(asked / 4).filter(|fewer| *fewer > 0)?;
-        let mut request = match stored {
-            true => self.container_logs(ask.args.clone(), fewer),
-            false => self.task_logs(arg(0), arg(1), arg(2), fewer),
-        };
-        request.ask.args.push(MOST.to_owned());
-        Some(request)
+    pub(super) fn fewer_lines(&self, call: &Call) -> Option<FetchRequest> {
+        let fewer = |asked: u64| Some(asked / 4).filter(|fewer| *fewer > 0);
+        match call {
+            Call::Logs(log) => {
+                let limit = fewer(log.limit)?;
+                Some(self.container_logs(ContainerLog { limit, most: true, ..log.clone() }))
+            }
+            Call::TaskLogs(log) => {
+                let tail = fewer(log.tail)?;
+                Some(self.task_logs(TaskLog { tail, most: true, ..log.clone() }))
+            }
+            _ => None,
+        }
     }
 
     /// The newest lines of all containers of a task.
-    pub(super) fn task_logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
-        let arg = |n: usize| ask.args.get(n).map(String::as_str).unwrap_or_default();
+    pub(super) fn task_logs_read(&mut self, log: &TaskLog, fields: &Fields<'_>) -> Vec<Incoming> {
         let mut lines = LogLines::new();
         let mut page = Page::default();
         for raw in fields.array("logs") {
@@ -122,25 +129,20 @@ impl Kecs {
         }
         let time = |at: usize| lines.get(at).and_then(|line| line.at);
         page.times = time(0).zip(lines.len().checked_sub(1).and_then(time));
-        let asked: u64 = arg(3).parse().unwrap_or(TASK_TAIL);
-        let most = if arg(4) == MOST { asked } else { LONGEST_TAIL };
-        let (mut all, more) = self.newest(arg(0), "", lines, &page, (asked, most));
+        let most = if log.most { log.tail } else { LONGEST_TAIL };
+        let (mut all, more) = self.newest(&log.task, "", lines, &page, (log.tail, most));
         if more {
-            let asked = (asked * MORE).min(LONGEST_TAIL);
-            all.push(Incoming::Follow(self.task_logs(arg(0), arg(1), arg(2), asked)));
+            let tail = (log.tail * MORE).min(LONGEST_TAIL);
+            let more = TaskLog { tail, most: false, ..log.clone() };
+            all.push(Incoming::Follow(self.task_logs(more)));
         }
         all
     }
 
     /// A page of a container's log.
-    pub(super) fn logs_read(&mut self, ask: &Ask, fields: &Fields<'_>) -> Vec<Incoming> {
-        let [id, container, offset, _, _, alone, way, ..] = ask.args.as_slice() else {
-            return Vec::new();
-        };
-        let offset: u64 = offset.parse().unwrap_or(0);
-        let way = Way::from_word(way).unwrap_or(if offset == 0 { Way::All } else { Way::Next });
-        let asked = ask.args.get(8).and_then(|limit| limit.parse().ok()).unwrap_or(LOG_PAGE);
-        let fewer = ask.args.get(9).is_some_and(|word| word == MOST);
+    pub(super) fn logs_read(&mut self, log: &ContainerLog, fields: &Fields<'_>) -> Vec<Incoming> {
+        let ContainerLog { task: id, container, .. } = log;
+        let (offset, way, asked, fewer) = (log.offset, log.way, log.limit, log.most);
         let rows = fields.array("logs");
         let end = offset + rows.len() as u64;
         let total = fields.whole::<i64>("totalCount").and_then(|n| u64::try_from(n).ok());
@@ -168,15 +170,16 @@ impl Kecs {
             let most = if fewer { asked } else { LONGEST_TAIL };
             let (mut all, more) = self.newest(id, container, lines, &page, (asked, most));
             if more {
-                let asked = (asked * MORE).min(LONGEST_TAIL);
-                all.push(Incoming::Follow(self.container_logs(ask.args.clone(), asked)));
+                let limit = (asked * MORE).min(LONGEST_TAIL);
+                let more = ContainerLog { limit, most: false, ..log.clone() };
+                all.push(Incoming::Follow(self.container_logs(more)));
             }
             return all;
         }
         // A line told as part of a tail comes again from the store, and one told over the socket
         // has another id there: by time and text they are the same, by the store's id they would be
         // others. Only several containers may write the same at one moment.
-        let plain = !alone.is_empty() || self.tails.get(&stream).is_some();
+        let plain = log.alone || self.tails.get(&stream).is_some();
         let mut lines = LogLines::new();
         for (entry, position) in &entries {
             if plain {
@@ -211,12 +214,9 @@ impl Kecs {
         };
         all.push(Incoming::LogPart(part));
         if let Some((offset, way)) = next {
-            let mut args = ask.args.clone();
-            args[2] = offset.to_string();
-            way.word().clone_into(&mut args[6]);
-            let mut next = self.container_logs(args, if fewer { asked } else { LOG_PAGE });
-            next.ask.args.extend(fewer.then(|| MOST.to_owned()));
-            all.push(Incoming::Follow(next));
+            let limit = if fewer { asked } else { LOG_PAGE };
+            let next = ContainerLog { offset, way, limit, ..log.clone() };
+            all.push(Incoming::Follow(self.container_logs(next)));
         }
         all
     }
@@ -247,6 +247,19 @@ impl Kecs {
         let mut all = log_update(task, lines);
         all.push(part);
         (all, false)
+    }
+}
+
+impl ContainerLog {
+    /// The newest lines of all containers of the same task.
+    pub(super) fn whole_task(&self, tail: u64) -> TaskLog {
+        TaskLog {
+            task: self.task.clone(),
+            arn: self.arn.clone(),
+            cluster: self.cluster.clone(),
+            tail,
+            most: false,
+        }
     }
 }
 

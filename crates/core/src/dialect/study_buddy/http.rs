@@ -7,22 +7,60 @@ use crate::dialect::answer::is_page;
 use crate::dialect::endpoint::why_unaddressable;
 use crate::dialect::nest::{self, Answer};
 use crate::dialect::socketio_session::diagnostic;
-use crate::dialect::{Ask, FetchRequest, FetchResponse, Incoming, Method};
+use crate::dialect::{Ask, DialectCall, FetchRequest, FetchResponse, Incoming, Method};
 use crate::model::{Finality, JobPatch, JobState, Topic, Update};
 use crate::wire::fields::Fields;
 use crate::wire::socketio::elements;
+
+/// A call of the API.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// A job in the server's table.
+    Job {
+        /// Its id.
+        id: String,
+        /// As it was named, where that was with its queue and is not known so.
+        named: Option<String>,
+    },
+    /// So many jobs of the key's user.
+    List(usize),
+    /// So many jobs of the user or the queue that the topic names.
+    Named(usize),
+    /// A job of the table as BullMQ has it.
+    View(String),
+    /// A job that is not in the table as BullMQ has it: one that was just queued has no row yet.
+    Unrecorded(String),
+}
+
+impl DialectCall for Call {
+    fn name(&self) -> &'static str {
+        match self {
+            Call::Job { .. } => "job",
+            Call::List(_) => "list",
+            Call::Named(_) => "named",
+            Call::View(_) => "view",
+            Call::Unrecorded(_) => "unrecorded",
+        }
+    }
+}
+
+impl Call {
+    /// The job that it asks for.
+    fn id(&self) -> &str {
+        match self {
+            Call::Job { id, .. } | Call::View(id) | Call::Unrecorded(id) => id,
+            Call::List(_) | Call::Named(_) => "",
+        }
+    }
+}
 
 impl StudyBuddy {
     pub(super) fn requests(&self, topic: &Topic) -> Vec<FetchRequest> {
         if why_unaddressable(topic).is_some() {
             return Vec::new();
         }
-        let ask = |call, args| Ask { topic: Some(topic.clone()), call, args };
-        let get = |ask, segments: &[&str], query: &[(&str, &str)]| {
-            self.endpoint.request(ask, Method::Get, segments, query, None)
-        };
         vec![match topic {
-            Topic::Job(id) => get(ask("job", vec![id.to_string()]), &["jobs", id.as_str()], &[]),
+            Topic::Job(id) => self.job_request(Some(topic), id.as_str(), None),
             // The shipped server lists the jobs of the key's user and no others.
             Topic::User(_) | Topic::Queue(_) | Topic::Everything => {
                 let named = if self.lists_by_name == Some(true) {
@@ -42,17 +80,23 @@ impl StudyBuddy {
 
     /// The jobs of the key's user.
     fn own_list(&self, topic: &Topic, rows: usize) -> FetchRequest {
+        let ask = Ask::new(Some(topic), Call::List(rows));
         let rows = rows.to_string();
-        let ask = Ask { topic: Some(topic.clone()), call: "list", args: vec![rows.clone()] };
         let query = [("limit", rows.as_str())];
         self.endpoint.request(ask, Method::Get, &["jobs", "user", "me"], &query, None)
     }
 
-    /// Asks BullMQ for a job: with the call `view` for one in the server's table, with
-    /// `unrecorded` for one that is not, since a job that was just queued has no row yet.
-    fn view_request(&self, call: &'static str, topic: Option<&Topic>, id: &str) -> FetchRequest {
-        let ask = Ask { topic: topic.cloned(), call, args: vec![id.to_owned()] };
-        let path = ["jobs", "ultra-optimized", id];
+    /// A job of the server's table.
+    fn job_request(&self, topic: Option<&Topic>, id: &str, named: Option<String>) -> FetchRequest {
+        let ask = Ask::new(topic, Call::Job { id: id.to_owned(), named });
+        self.endpoint.request(ask, Method::Get, &["jobs", id], &[], None)
+    }
+
+    /// A job as BullMQ has it: [`Call::View`] or [`Call::Unrecorded`].
+    fn view_request(&self, call: Call, topic: Option<&Topic>) -> FetchRequest {
+        let id = call.id().to_owned();
+        let ask = Ask::new(topic, call);
+        let path = ["jobs", "ultra-optimized", id.as_str()];
         self.endpoint.request(ask, Method::Get, &path, &[], None)
     }
 
@@ -64,14 +108,14 @@ impl StudyBuddy {
             Topic::Queue(name) => ("queue", name.as_str()),
             Topic::Job(_) | Topic::Everything => return None,
         };
+        let ask = Ask::new(Some(topic), Call::Named(rows));
         let rows = rows.to_string();
-        let ask = Ask { topic: Some(topic.clone()), call: "named", args: vec![rows.clone()] };
         let query = [("limit", rows.as_str())];
         Some(self.endpoint.request(ask, Method::Get, &["jobs", of, name], &query, None))
     }
 
-    fn view(&mut self, ask: &Ask, body: &str) -> Vec<Incoming> {
-        let id = ask.args.first().map_or("", String::as_str);
+    fn view(&mut self, call: &Call, body: &str) -> Vec<Incoming> {
+        let id = call.id();
         let Some(patch) = job_view(unwrap_job(body)) else {
             return vec![self.wrong_shape("a job", body)];
         };
@@ -80,7 +124,8 @@ impl StudyBuddy {
             self.seen.remember(id.into(), Seen::Ended);
         }
         let update = Incoming::Update(Update::Job(Box::new(patch)));
-        let replayed = if ask.call == "unrecorded" { self.settle(id, ended) } else { None };
+        let unrecorded = matches!(call, Call::Unrecorded(_));
+        let replayed = if unrecorded { self.settle(id, ended) } else { None };
         std::iter::once(update).chain(replayed).collect()
     }
 
@@ -132,7 +177,8 @@ impl StudyBuddy {
                     self.seen.remember(id, Seen::Ended);
                 } else {
                     patch.finality = Finality::MayRetry;
-                    let view = || Incoming::Follow(self.view_request("view", topic, id.as_str()));
+                    let call = Call::View(id.to_string());
+                    let view = || Incoming::Follow(self.view_request(call, topic));
                     follow = viewed.then(view);
                 }
             }
@@ -144,14 +190,20 @@ impl StudyBuddy {
         Some(std::iter::once(update).chain(replayed).chain(follow).collect())
     }
 
-    fn parse_rows(&mut self, ask: &Ask, body: &str) -> Option<Vec<Incoming>> {
+    fn parse_rows(
+        &mut self,
+        named: bool,
+        limit: usize,
+        topic: Option<&Topic>,
+        body: &str,
+    ) -> Option<Vec<Incoming>> {
         let rows = if body.trim_start().starts_with('[') {
             elements(body)
         } else {
             Fields::parse(body).filter(|fields| fields.has("jobs")).map(|it| it.array("jobs"))
         };
         let mut out = Vec::new();
-        if ask.call == "named" {
+        if named {
             self.lists_by_name = Some(true);
         }
         let mut listed = Vec::new();
@@ -164,29 +216,33 @@ impl StudyBuddy {
                 let new = !self.seen.contains(id.as_str());
                 listed.push(Row { id, open, new });
             }
-            let told = row.and_then(|row| self.told(ask.topic.as_ref(), row, false));
+            let told = row.and_then(|row| self.told(topic, row, false));
             out.extend(told.unwrap_or_else(|| vec![self.wrong_shape("a job", raw.get())]));
         }
-        if let Some(topic) = &ask.topic {
-            out.extend(self.further(ask, topic, &listed));
+        if let Some(topic) = topic {
+            out.extend(self.further(named, limit, topic, &listed));
         }
-        if out.is_empty() && ask.call == "list" && self.lists_by_name.is_none() {
+        if out.is_empty() && !named && self.lists_by_name.is_none() {
             // To the documented server "me" is the name of a user who has no jobs.
-            let named =
-                ask.topic.as_ref().and_then(|topic| self.named_list(topic, self.rows_of(topic)));
+            let named = topic.and_then(|topic| self.named_list(topic, self.rows_of(topic)));
             out.extend(named.map(Incoming::Follow));
         }
         Some(out)
     }
 
     /// What follows from the rows of a list.
-    fn further(&mut self, ask: &Ask, topic: &Topic, listed: &[Row]) -> Option<Incoming> {
+    fn further(
+        &mut self,
+        named: bool,
+        limit: usize,
+        topic: &Topic,
+        listed: &[Row],
+    ) -> Option<Incoming> {
         let list = self.lists.entry(topic.clone()).or_default();
-        let limit = ask.args.first().and_then(|rows| rows.parse().ok());
-        match list.take(limit.unwrap_or_else(|| list.limit()), listed) {
+        match list.take(limit, listed) {
             Step::Done => None,
             Step::Further(rows) => {
-                let named = (ask.call == "named").then(|| self.named_list(topic, rows)).flatten();
+                let named = named.then(|| self.named_list(topic, rows)).flatten();
                 Some(Incoming::Follow(named.unwrap_or_else(|| self.own_list(topic, rows))))
             }
             Step::Past => Some(lists::partial(false)),
@@ -195,34 +251,33 @@ impl StudyBuddy {
     }
 
     /// What was asked for does not exist.
-    fn missing(&mut self, ask: &Ask) -> Vec<Incoming> {
-        let id = ask.args.first().map_or("", String::as_str);
-        match ask.call {
+    fn missing(&mut self, call: &Call, topic: Option<&Topic>) -> Vec<Incoming> {
+        match call {
             // Named by its queue as well, perhaps: the server knows it by its id alone.
-            "job" if id.contains('/') && ask.args.len() == 1 => {
+            Call::Job { id, named: None } if id.contains('/') => {
                 let own = id.rsplit('/').next().unwrap_or(id);
-                let args = vec![own.to_owned(), id.to_owned()];
-                let ask = Ask { topic: ask.topic.clone(), call: "job", args };
-                let path = ["jobs", own];
-                vec![Incoming::Follow(self.endpoint.request(ask, Method::Get, &path, &[], None))]
+                vec![Incoming::Follow(self.job_request(topic, own, Some(id.clone())))]
             }
-            "job" => {
-                let view = self.view_request("unrecorded", ask.topic.as_ref(), id);
+            Call::Job { id, .. } => {
+                let view = self.view_request(Call::Unrecorded(id.clone()), topic);
                 vec![Incoming::Follow(view)]
             }
-            "unrecorded" => self.unknown(id),
-            "view" => {
+            Call::Unrecorded(id) => self.unknown(id),
+            Call::View(id) => {
                 // BullMQ has dropped the job, so nothing will retry it: the table's word stands.
-                self.seen.remember(id.into(), Seen::Ended);
-                let failed =
-                    JobPatch { state: Some(JobState::Failed), snapshot: true, ..JobPatch::new(id) };
+                self.seen.remember(id.as_str().into(), Seen::Ended);
+                let failed = JobPatch {
+                    state: Some(JobState::Failed),
+                    snapshot: true,
+                    ..JobPatch::new(id.as_str())
+                };
                 vec![Incoming::Update(Update::Job(Box::new(failed)))]
             }
-            "named" => {
+            Call::Named(_) => {
                 self.lists_by_name = Some(false);
                 Vec::new()
             }
-            _ => vec![diagnostic("http-error", "HTTP 404.", None, &self.endpoint)],
+            Call::List(_) => vec![diagnostic("http-error", "HTTP 404.", None, &self.endpoint)],
         }
     }
 
@@ -232,49 +287,52 @@ impl StudyBuddy {
     }
 
     pub(super) fn read_answer(&mut self, ask: &Ask, response: &FetchResponse) -> Vec<Incoming> {
-        let id = ask.args.first().map_or("", String::as_str);
-        match nest::answer(response, &self.endpoint) {
-            Answer::Json(body) => match ask.call {
-                // The documented server's words for a job that it does not know.
-                "job" | "view" | "unrecorded" if is_nothing(body) => self.missing(ask),
-                "job" => self
-                    .row(ask.topic.as_ref(), unwrap_job(body), true)
-                    .unwrap_or_else(|| vec![self.wrong_shape("a job", body)]),
-                "view" | "unrecorded" => self.view(ask, body),
-                "list" | "named" => self
-                    .parse_rows(ask, body)
-                    .unwrap_or_else(|| vec![self.wrong_shape("a list of jobs", body)]),
-                _ => Vec::new(),
-            },
-            Answer::Missing => self.missing(ask),
+        let Some(call) = ask.of::<Call>() else { return Vec::new() };
+        let topic = ask.topic.as_ref();
+        let not_found = response.status == 404;
+        match (nest::answer(response, &self.endpoint), call) {
+            // The documented server's words for a job that it does not know.
+            (Answer::Json(body), Call::Job { .. } | Call::View(_) | Call::Unrecorded(_))
+                if is_nothing(body) =>
+            {
+                self.missing(call, topic)
+            }
+            (Answer::Json(body), Call::Job { .. }) => self
+                .row(topic, unwrap_job(body), true)
+                .unwrap_or_else(|| vec![self.wrong_shape("a job", body)]),
+            (Answer::Json(body), Call::View(_) | Call::Unrecorded(_)) => self.view(call, body),
+            (Answer::Json(body), Call::List(limit) | Call::Named(limit)) => self
+                .parse_rows(matches!(call, Call::Named(_)), *limit, topic, body)
+                .unwrap_or_else(|| vec![self.wrong_shape("a list of jobs", body)]),
+            (Answer::Missing, _) => self.missing(call, topic),
             // A server without these calls has nothing to add.
-            Answer::Odd(_) if ask.call == "unrecorded" && response.status == 404 => {
-                self.unknown(id)
-            }
+            (Answer::Odd(_), Call::Unrecorded(id)) if not_found => self.unknown(id),
             // A router that takes an encoded slash for one of its own has no such call.
-            Answer::Odd(_) if ask.call == "job" && response.status == 404 && id.contains('/') => {
-                self.missing(ask)
+            (Answer::Odd(_), Call::Job { id, .. }) if not_found && id.contains('/') => {
+                self.missing(call, topic)
             }
-            Answer::Odd(_) if ask.call == "named" && response.status == 404 => self.missing(ask),
-            Answer::Forbidden(reason) if ask.call == "named" => {
+            (Answer::Odd(_), Call::Named(_)) if not_found => self.missing(call, topic),
+            (Answer::Forbidden(reason), Call::Named(_)) => {
                 self.lists_by_name = Some(false);
-                vec![Incoming::SubscriptionRejected { topic: ask.topic.clone(), reason }]
+                vec![Incoming::SubscriptionRejected { topic: topic.cloned(), reason }]
             }
             // "Not your job" is about the job. The list of one's own jobs, and an address that is not
             // confirmed yet, are about the key.
-            Answer::Forbidden(reason)
-                if ask.call == "job" && !reason.to_ascii_lowercase().contains("verif") =>
+            (Answer::Forbidden(reason), Call::Job { .. })
+                if !reason.to_ascii_lowercase().contains("verif") =>
             {
                 if is_page(response) {
                     return vec![diagnostic("http-error", "HTTP 403.", None, &self.endpoint)];
                 }
-                vec![Incoming::SubscriptionRejected { topic: ask.topic.clone(), reason }]
+                vec![Incoming::SubscriptionRejected { topic: topic.cloned(), reason }]
             }
-            Answer::Forbidden(reason) if matches!(ask.call, "view" | "unrecorded") => {
+            (Answer::Forbidden(reason), Call::View(_) | Call::Unrecorded(_)) => {
                 vec![diagnostic("http-error", &reason, None, &self.endpoint)]
             }
-            Answer::Forbidden(words) | Answer::Refused(words) => vec![Incoming::Refused(words)],
-            Answer::Odd(odd) => vec![*odd],
+            (Answer::Forbidden(reason) | Answer::Refused(reason), _) => {
+                vec![Incoming::Refused(reason)]
+            }
+            (Answer::Odd(odd), _) => vec![*odd],
         }
     }
 }

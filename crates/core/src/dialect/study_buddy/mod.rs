@@ -33,6 +33,7 @@ mod lists;
 mod notes;
 mod read;
 
+pub use http::Call;
 pub use info::INFO;
 use notes::Notes;
 use read::job_event;
@@ -374,8 +375,8 @@ impl Dialect for StudyBuddy {
     }
 
     fn oversized(&mut self, ask: &Ask) -> Oversized {
-        match ask.call {
-            "list" | "named" => Oversized::List,
+        match ask.of() {
+            Some(Call::List(_) | Call::Named(_)) => Oversized::List,
             _ => Oversized::Useless,
         }
     }

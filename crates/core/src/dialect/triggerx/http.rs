@@ -8,8 +8,7 @@ use serde_json::value::RawValue;
 use super::{Id, TriggerX, record};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
 use crate::dialect::{
-    Action, ActionKind, Ask, FetchRequest, FetchResponse, Incoming, Method, Oversized, ReadMark,
-    pieces,
+    Ask, DialectCall, FetchRequest, FetchResponse, Incoming, Method, Oversized, ReadMark, pieces,
 };
 use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::{self, Fields};
@@ -23,28 +22,78 @@ const MANY: usize = 100;
 /// How many recent tasks the server gives at most.
 const MOST_RECENT: usize = 200;
 
+/// A call of the API.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// A task, by its number.
+    Task(String),
+    /// The tasks of a job.
+    Tasks(String),
+    /// A job.
+    Job(String),
+    /// All jobs of a user.
+    Jobs,
+    /// All jobs of the key's owner, read for this job alone where one is named.
+    JobsByKey(Option<String>),
+    /// The jobs of the key's owner, if that is the user of this number.
+    JobsOfNumber(String),
+    /// All tasks of a user.
+    Groups,
+    /// The newest tasks of everybody.
+    Recent,
+    /// The tasks of a job by their fees.
+    Fees(String),
+    /// How busy the socket is.
+    Stats,
+    /// Whether this number is a task's.
+    Number(String),
+    /// Cancels a job.
+    Cancel(String),
+}
+
+impl DialectCall for Call {
+    fn name(&self) -> &'static str {
+        match self {
+            Call::Task(_) => "task",
+            Call::Tasks(_) => "tasks",
+            Call::Job(_) => "job",
+            Call::Jobs => "jobs",
+            Call::JobsByKey(_) => "jobs-by-key",
+            Call::JobsOfNumber(_) => "jobs-of-number",
+            Call::Groups => "groups",
+            Call::Recent => "recent",
+            Call::Fees(_) => "fees",
+            Call::Stats => "stats",
+            Call::Number(_) => "number",
+            Call::Cancel(_) => "cancel",
+        }
+    }
+}
+
+impl Call {
+    /// Whether it lists jobs.
+    fn lists_jobs(&self) -> bool {
+        matches!(self, Call::Jobs | Call::JobsByKey(_) | Call::JobsOfNumber(_))
+    }
+}
+
 impl TriggerX {
     pub(super) fn requests(&self, topic: &Topic) -> Vec<FetchRequest> {
         match topic {
             Topic::Job(id) => match Id::of(id.as_str()) {
                 Id::Task(task) => {
-                    vec![self.get(topic, "task", &["tasks", task], vec![task.to_owned()])]
+                    vec![self.get(topic, Call::Task(task.to_owned()), &["tasks", task])]
                 }
                 Id::Job(job) => {
-                    let mut all = vec![self.get(
-                        topic,
-                        "tasks",
-                        &["tasks", "job", job],
-                        vec![job.to_owned()],
-                    )];
+                    let mut all =
+                        vec![self.get(topic, Call::Tasks(job.to_owned()), &["tasks", "job", job])];
                     // The job's own state needs the key, unless a watched list tells it anyway.
                     if self.endpoint.key().is_some() && !self.covered(&format!("job:{job}")) {
                         all.push(match &self.user {
                             Some(user) => self.get(
                                 topic,
-                                "job",
+                                Call::Job(job.to_owned()),
                                 &["jobs", "user", user, job],
-                                vec![job.to_owned()],
                             ),
                             None => self.jobs_by_key(topic, Some(job)),
                         });
@@ -55,14 +104,14 @@ impl TriggerX {
             // Lists go by the address. The key's own list names its owner by number.
             Topic::User(number) if is_number(number) => match self.endpoint.key() {
                 Some(_) => {
-                    let args = vec![number.clone()];
-                    vec![self.get(topic, "jobs-of-number", &["jobs", "by-apikey"], args)]
+                    let call = Call::JobsOfNumber(number.clone());
+                    vec![self.get(topic, call, &["jobs", "by-apikey"])]
                 }
                 None => Vec::new(),
             },
             Topic::User(user) => vec![
-                self.get(topic, "jobs", &["jobs", "user", user], Vec::new()),
-                self.get(topic, "groups", &["tasks", "user", user], Vec::new()),
+                self.get(topic, Call::Jobs, &["jobs", "user", user]),
+                self.get(topic, Call::Groups, &["tasks", "user", user]),
             ],
             Topic::Everything => {
                 let mut all: Vec<FetchRequest> = if self.endpoint.key().is_some() {
@@ -71,10 +120,10 @@ impl TriggerX {
                     self.user.iter().map(|user| self.jobs_of(topic, user)).collect()
                 };
                 if let (true, Some(user)) = (self.together, &self.user) {
-                    all.push(self.get(topic, "groups", &["tasks", "user", user], Vec::new()));
+                    all.push(self.get(topic, Call::Groups, &["tasks", "user", user]));
                 }
                 if self.unlisted {
-                    all.push(self.get(topic, "recent", &["tasks", "recent"], Vec::new()));
+                    all.push(self.get(topic, Call::Recent, &["tasks", "recent"]));
                 }
                 all
             }
@@ -82,25 +131,26 @@ impl TriggerX {
         }
     }
 
-    pub(super) fn cancel(&self, job: &Job) -> Option<Action> {
-        let Id::Job(id) = Id::of(job.id.as_str()) else { return None };
-        if job.state.terminal() || self.endpoint.key().is_none() {
-            return None;
-        }
-        let ask = Ask { topic: None, call: "cancel", args: vec![id.to_owned()] };
+    pub(super) fn may_cancel(&self, job: &Job) -> bool {
+        let is_job = matches!(Id::of(job.id.as_str()), Id::Job(_));
+        is_job && !job.state.terminal() && self.endpoint.key().is_some()
+    }
+
+    pub(super) fn cancel(&self, job: &Job) -> FetchRequest {
+        let (Id::Job(id) | Id::Task(id)) = Id::of(job.id.as_str());
+        let ask = Ask::new(None, Call::Cancel(id.to_owned()));
         let path = ["jobs", "delete", id];
-        let request = self.endpoint.request(ask, Method::Put, &path, &[], None);
-        Some(Action { kind: ActionKind::Cancel, request })
+        self.endpoint.request(ask, Method::Put, &path, &[], None)
     }
 
     /// All jobs of the key's owner; with `only` read for that job alone.
     fn jobs_by_key(&self, topic: &Topic, only: Option<&str>) -> FetchRequest {
-        let args = only.map(str::to_owned).into_iter().collect();
-        self.get(topic, "jobs-by-key", &["jobs", "by-apikey"], args)
+        let call = Call::JobsByKey(only.map(str::to_owned));
+        self.get(topic, call, &["jobs", "by-apikey"])
     }
 
     fn jobs_of(&self, topic: &Topic, user: &str) -> FetchRequest {
-        self.get(topic, "jobs", &["jobs", "user", user], Vec::new())
+        self.get(topic, Call::Jobs, &["jobs", "user", user])
     }
 
     /// What was named by its number alone and is no job of which there are tasks may be a task. Asked
@@ -108,27 +158,20 @@ impl TriggerX {
     fn number(&self, topic: &Topic, number: &str) -> Option<FetchRequest> {
         let bare = matches!(topic, Topic::Job(given) if given.as_str() == number);
         let ask = bare && may_be_task(number) && !self.numbers.contains(number);
-        ask.then(|| self.get(topic, "number", &["tasks", number], vec![number.to_owned()]))
+        ask.then(|| self.get(topic, Call::Number(number.to_owned()), &["tasks", number]))
     }
 
-    fn get(
-        &self,
-        topic: &Topic,
-        call: &'static str,
-        path: &[&str],
-        args: Vec<String>,
-    ) -> FetchRequest {
-        let ask = Ask { topic: Some(topic.clone()), call, args };
-        let list = matches!(call, "jobs" | "jobs-by-key" | "jobs-of-number");
+    fn get(&self, topic: &Topic, call: Call, path: &[&str]) -> FetchRequest {
+        let list = call.lists_jobs();
+        let ask = Ask::new(Some(topic), call);
         FetchRequest { list, ..self.endpoint.request(ask, Method::Get, path, &[], None) }
     }
 
     /// The server serves no list in parts.
     pub(super) fn too_large(ask: &Ask) -> Oversized {
-        match ask.call {
-            "jobs" | "jobs-by-key" | "jobs-of-number" | "tasks" | "groups" | "recent" | "fees" => {
-                Oversized::List
-            }
+        match ask.of() {
+            Some(Call::Tasks(_) | Call::Groups | Call::Recent | Call::Fees(_)) => Oversized::List,
+            Some(call) if call.lists_jobs() => Oversized::List,
             _ => Oversized::Useless,
         }
     }
@@ -139,59 +182,59 @@ impl TriggerX {
         response: &FetchResponse,
         read: &mut ReadMark,
     ) -> Vec<Incoming> {
-        let arg = ask.args.first().map(String::as_str).unwrap_or_default();
-        match (response.status, ask.call, &ask.topic) {
-            (_, "cancel", _) => return cancelled(ask, response, arg),
+        let Some(call) = ask.of::<Call>() else { return Vec::new() };
+        match (response.status, call, &ask.topic) {
+            (_, Call::Cancel(id), _) => return cancelled(ask, response, id),
             // For one job 403 may mean that it is somebody else's: the key's own list decides.
-            (403, "job", Some(topic)) => {
-                return vec![Incoming::Follow(self.jobs_by_key(topic, Some(arg)))];
+            (403, Call::Job(id), Some(topic)) => {
+                return vec![Incoming::Follow(self.jobs_by_key(topic, Some(id)))];
             }
             (401 | 403, call, topic) => {
-                if (call, topic) == ("groups", &Some(Topic::Everything)) {
+                if (call, topic) == (&Call::Groups, &Some(Topic::Everything)) {
                     self.grouped = Some(false);
                 }
                 return vec![refused(response)];
             }
             // Only that it is no task's number.
-            (400 | 404, "number", _) => {
-                self.numbers.remember(arg.into(), ());
+            (400 | 404, Call::Number(number), _) => {
+                self.numbers.remember(number.as_str().into(), ());
                 return Vec::new();
             }
-            (404, "task", _) if names_nothing(response) => {
-                return vec![Incoming::Update(Update::Gone(record::task_id(arg).into()))];
+            (404, Call::Task(id), _) if names_nothing(response) => {
+                return vec![Incoming::Update(Update::Gone(record::task_id(id).into()))];
             }
-            (404, "job", _) if names_nothing(response) => {
-                return record::job_id(arg)
+            (404, Call::Job(id), _) if names_nothing(response) => {
+                return record::job_id(id)
                     .map(|id| Incoming::Update(Update::Gone(id.into())))
                     .into_iter()
                     .collect();
             }
             // A job without tasks and a user without jobs are empty lists, not errors. Where the
             // server's table of tasks lacks a column the list is empty too, but not that of fees.
-            (404, "tasks", Some(topic)) if names_nothing(response) => {
-                let path = ["jobs", arg, "task-fees"];
-                let fees = self.get(topic, "fees", &path, vec![arg.into()]);
-                let number = self.number(topic, arg);
+            (404, Call::Tasks(job), Some(topic)) if names_nothing(response) => {
+                let path = ["jobs", job, "task-fees"];
+                let fees = self.get(topic, Call::Fees(job.clone()), &path);
+                let number = self.number(topic, job);
                 return std::iter::once(fees).chain(number).map(Incoming::Follow).collect();
             }
             // Beside the list of jobs it is missed by nobody: the tasks are read one job at a time.
-            (_, "groups", Some(Topic::Everything)) if !accepted(response) => {
+            (_, Call::Groups, Some(Topic::Everything)) if !accepted(response) => {
                 self.grouped = Some(false);
                 return Vec::new();
             }
-            (404, "groups", _) if names_nothing(response) => return Vec::new(),
-            (404, "jobs" | "jobs-by-key" | "jobs-of-number", _) if names_nothing(response) => {
+            (404, Call::Groups, _) if names_nothing(response) => return Vec::new(),
+            (404, call, _) if call.lists_jobs() && names_nothing(response) => {
                 return self.all_read(ask, read);
             }
             // The server reads custom jobs from a table it does not have: an owner who has no
             // others has jobs of which nothing can be told.
-            (500, "jobs" | "jobs-by-key" | "jobs-of-number", topic) if has_no_table(response) => {
+            (500, call, topic) if call.lists_jobs() && has_no_table(response) => {
                 self.unlisted |= *topic == Some(Topic::Everything);
                 return Vec::new();
             }
             // What these add is missed by nobody.
-            (_, "fees" | "stats", _) if !accepted(response) => return Vec::new(),
-            (400, "task" | "tasks" | "job", Some(topic)) => {
+            (_, Call::Fees(_) | Call::Stats, _) if !accepted(response) => return Vec::new(),
+            (400, Call::Task(_) | Call::Tasks(_) | Call::Job(_), Some(topic)) => {
                 let reason = answer::message(response);
                 return vec![Incoming::SubscriptionRejected { topic: Some(topic.clone()), reason }];
             }
@@ -200,27 +243,27 @@ impl TriggerX {
         }
         let text = body(response);
         let text = text.trim();
-        match ask.call {
-            "task" => match Fields::parse(text) {
-                Some(fields) => single(&fields, arg),
+        match call {
+            Call::Task(id) => match Fields::parse(text) {
+                Some(fields) => single(&fields, id),
                 None => vec![misshapen(ask, response)],
             },
-            "number" => match Fields::parse(text) {
+            Call::Number(number) => match Fields::parse(text) {
                 Some(fields) => {
-                    self.numbers.remember(arg.into(), ());
-                    let task = Topic::Job(record::task_id(arg).into());
-                    let mut all = single(&fields, arg);
+                    self.numbers.remember(number.as_str().into(), ());
+                    let task = Topic::Job(record::task_id(number).into());
+                    let mut all = single(&fields, number);
                     // From now on it is followed as a task.
                     all.push(Incoming::Discovered(task));
                     all
                 }
                 None => vec![misshapen(ask, response)],
             },
-            "tasks" => match serde_json::from_str::<&RawValue>(text) {
-                Ok(raw) if !text.starts_with('"') => tasks(raw, arg),
+            Call::Tasks(job) => match serde_json::from_str::<&RawValue>(text) {
+                Ok(raw) if !text.starts_with('"') => tasks(raw, job),
                 _ => vec![misshapen(ask, response)],
             },
-            "recent" => {
+            Call::Recent => {
                 let Some(fields) = Fields::parse(text) else { return Vec::new() };
                 let mut all = fields.get("tasks").map(|raw| tasks(raw, "")).unwrap_or_default();
                 let most = fields.whole("limit").filter(|most| *most > 0).unwrap_or(MOST_RECENT);
@@ -233,15 +276,15 @@ impl TriggerX {
                 }
                 all
             }
-            "fees" => match Fields::parse(text) {
-                Some(fields) => fees(&fields, arg),
+            Call::Fees(job) => match Fields::parse(text) {
+                Some(fields) => fees(&fields, job),
                 None => vec![misshapen(ask, response)],
             },
-            "stats" => match Fields::parse(text) {
+            Call::Stats => match Fields::parse(text) {
                 Some(fields) => stats(&fields),
                 None => vec![misshapen(ask, response)],
             },
-            "groups" => match Fields::parse(text) {
+            Call::Groups => match Fields::parse(text) {
                 Some(fields) => {
                     let all = groups(&fields);
                     if ask.topic == Some(Topic::Everything) {
@@ -251,14 +294,14 @@ impl TriggerX {
                 }
                 None => vec![misshapen(ask, response)],
             },
-            "job" => {
+            Call::Job(_) => {
                 let patch = Fields::parse(text).as_ref().and_then(record::job);
                 match patch {
                     Some(patch) => vec![told(patch)],
                     None => vec![misshapen(ask, response)],
                 }
             }
-            "jobs" | "jobs-by-key" | "jobs-of-number" => match Fields::parse(text) {
+            Call::Jobs | Call::JobsByKey(_) | Call::JobsOfNumber(_) => match Fields::parse(text) {
                 Some(fields) => {
                     let rows = fields.get("jobs");
                     let place = |text| rows.and_then(|rows| rows::range(text, rows));
@@ -276,7 +319,7 @@ impl TriggerX {
                 }
                 None => vec![misshapen(ask, response)],
             },
-            _ => Vec::new(),
+            Call::Cancel(_) => Vec::new(),
         }
     }
 
@@ -287,23 +330,22 @@ impl TriggerX {
         body: &[u8],
         read: &mut ReadMark,
     ) -> Vec<Incoming> {
-        let only = ask.args.first().map(String::as_str).unwrap_or_default();
         let mut patches: Vec<Box<JobPatch>> = Vec::new();
         let rest = read.rest.get_or_insert_default();
         rows::next(body, rest, pieces::ROWS, |row| {
             patches.extend(record::job(&row).map(Box::new));
         });
         read.done = rest.start >= rest.end;
-        if ask.call == "jobs-of-number" {
-            patches.retain(|patch| patch.user.as_deref().is_none_or(|user| user == only));
-        } else if !only.is_empty() {
+        if let Some(Call::JobsOfNumber(number)) = ask.of() {
+            patches.retain(|patch| patch.user.as_ref().is_none_or(|user| user == number));
+        } else if let Some(Call::JobsByKey(Some(only))) = ask.of() {
             let id = record::job_id(only);
             let one =
                 patches.into_iter().find(|p| p.id.as_ref().map(|i| i.as_str()) == id.as_deref());
             read.done |= one.is_some();
             return one.map(job_told).into_iter().collect();
         }
-        if let ("jobs", Some(Topic::User(address))) = (ask.call, &ask.topic)
+        if let (Some(Call::Jobs), Some(Topic::User(address))) = (ask.of(), &ask.topic)
             && let Some(number) = patches.iter().find_map(|patch| patch.user.clone())
         {
             self.owners.remember(address.to_ascii_lowercase().into(), number);
@@ -330,11 +372,11 @@ impl TriggerX {
 
     /// What is to be said and asked once a list of jobs has been read to its end.
     fn all_read(&mut self, ask: &Ask, read: &ReadMark) -> Vec<Incoming> {
-        if !ask.args.is_empty() && ask.call != "jobs-of-number" {
+        if matches!(ask.of(), Some(Call::JobsByKey(Some(_)))) {
             return Vec::new();
         }
         if read.jobs == 0
-            && ask.call == "jobs-by-key"
+            && matches!(ask.of(), Some(Call::JobsByKey(_)))
             && let (Some(user), Some(topic)) = (&self.user, &ask.topic)
         {
             return vec![Incoming::Follow(self.jobs_of(topic, user))];
@@ -356,7 +398,7 @@ impl TriggerX {
             // A task may have begun of which nothing was read yet.
             all.push(Incoming::Partial { open: true, why: Some(why) });
         }
-        all.push(Incoming::Follow(self.get(topic, "stats", &["ws", "stats"], Vec::new())));
+        all.push(Incoming::Follow(self.get(topic, Call::Stats, &["ws", "stats"])));
         all
     }
 }

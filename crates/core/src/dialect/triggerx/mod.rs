@@ -13,6 +13,7 @@ mod http;
 mod info;
 mod record;
 
+pub use http::Call;
 pub use info::{INFO, SOCKET};
 
 use std::collections::{BTreeSet, VecDeque};
@@ -25,7 +26,7 @@ use url::Url;
 use super::endpoint::{Endpoint, why_unaddressable};
 use super::memory::{Memory, SeenNames};
 use super::{
-    Action, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
+    ActionKind, Ask, Dialect, FetchRequest, FetchResponse, Frame, Incoming, Keepalive, OpenRequest,
     Outgoing, Oversized, ReadMark, contains_by_fields,
 };
 use crate::model::{Job, JobId, Topic, Update};
@@ -198,7 +199,7 @@ impl Dialect for TriggerX {
     }
 
     fn needs_key(&self, ask: &Ask) -> bool {
-        !matches!(ask.call, "task" | "tasks" | "fees" | "stats")
+        !matches!(ask.of(), Some(Call::Task(_) | Call::Tasks(_) | Call::Fees(_) | Call::Stats))
     }
 
     fn open(&mut self) -> Result<OpenRequest, String> {
@@ -345,7 +346,11 @@ impl Dialect for TriggerX {
         TriggerX::too_large(ask)
     }
 
-    fn actions(&self, job: &Job) -> Vec<Action> {
-        self.cancel(job).into_iter().collect()
+    fn offers(&self, job: &Job) -> Option<ActionKind> {
+        self.may_cancel(job).then_some(ActionKind::Cancel)
+    }
+
+    fn perform(&self, action: ActionKind, job: &Job) -> Option<FetchRequest> {
+        (self.offers(job) == Some(action)).then(|| self.cancel(job))
     }
 }
