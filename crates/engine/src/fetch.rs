@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_counts_requests_asks_for_a_pause_until_it_counts_anew() {
+    fn a_server_that_counts_requests_asks_for_a_pause_until_it_counts_again() {
         let now: Timestamp = "2026-01-05T10:00:00Z".parse().unwrap();
         let read = |status, named: &[(&'static str, &str)]| {
             let mut headers = HeaderMap::new();

@@ -58,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for LenientSocket<S> {
     type Item = Result<Heard, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let heard = loop {
+        let received = loop {
             let Some(message) = ready!(Pin::new(&mut self.inner).poll_next(context)) else {
                 return Poll::Ready(None);
             };
@@ -80,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for LenientSocket<S> {
                 Message::Frame(_) => continue,
             };
         };
-        Poll::Ready(Some(Ok(heard)))
+        Poll::Ready(Some(Ok(received)))
     }
 }
 
@@ -299,14 +299,14 @@ mod tests {
 
     /// What becomes of bytes that are read so many at a time.
     fn passed(position: &mut Position, given: &[u8], piece: usize) -> (Vec<u8>, Vec<bool>) {
-        let (mut taken, mut told) = (Vec::new(), Vec::new());
+        let (mut taken, mut printed) = (Vec::new(), Vec::new());
         for part in given.chunks(piece) {
             let mut bytes = position.head[..position.known].to_vec();
             bytes.extend(part);
-            let kept = position.pass(&mut bytes, |text| told.push(text));
+            let kept = position.pass(&mut bytes, |text| printed.push(text));
             taken.extend(&bytes[..kept]);
         }
-        (taken, told)
+        (taken, printed)
     }
 
     #[test]
@@ -314,9 +314,9 @@ mod tests {
         for piece in [1, 2, 3, 7, 1_000, 1_000_000] {
             let (given, expected, kinds) = frames();
             let mut position = Position { limit: u64::MAX, ..Position::default() };
-            let (taken, told) = passed(&mut position, &given, piece);
+            let (taken, printed) = passed(&mut position, &given, piece);
             assert!(taken == expected, "cut every {piece} bytes");
-            assert_eq!(told, kinds);
+            assert_eq!(printed, kinds);
         }
     }
 
@@ -353,9 +353,9 @@ mod tests {
         .concat();
         for piece in [1, 5, 4_096, 1_000_000] {
             let mut position = Position { limit: 100_000, ..Position::default() };
-            let (taken, told) = passed(&mut position, &given, piece);
+            let (taken, printed) = passed(&mut position, &given, piece);
             assert!(taken == expected, "read {piece} bytes at a time");
-            assert_eq!(told, [true; 5]);
+            assert_eq!(printed, [true; 5]);
         }
     }
 }

@@ -56,12 +56,12 @@ mod tests {
         let at = |last: u8| Addresses { v4: Some(Ipv4Addr::new(10, 0, 0, last).into()), v6: None };
         let none = Addresses { v4: None, v6: None };
         let mut watch = NetworkWatch { last: at(1) };
-        let told = [at(1), at(2), at(2), none, none, at(2)].map(|now| watch.now(now));
-        assert_eq!(told, [false, true, false, true, false, true]);
+        let changes = [at(1), at(2), at(2), none, none, at(2)].map(|now| watch.now(now));
+        assert_eq!(changes, [false, true, false, true, false, true]);
     }
 
     #[test]
-    fn looking_twice_in_a_row_tells_of_no_change() {
+    fn looking_twice_in_a_row_reports_no_change() {
         assert!(!NetworkWatch::start().changed());
     }
 }

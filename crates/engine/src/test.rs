@@ -220,7 +220,7 @@ impl Test<'_> {
 
     /// Plays the greeting until the dialect is ready.
     async fn greeted(&mut self, mut socket: Socket, policy: &Policy) -> Line {
-        self.begin(TestStepKind::Socket, "Waiting for the server's greeting…");
+        self.begin(TestStepKind::Socket, "Waiting for the server's handshake…");
         let deadline = Instant::now() + policy.handshake_timeout;
         let mut incoming = self.dialect.opened();
         let wrong = Some(Remedy::ChooseKind);

@@ -427,7 +427,7 @@ impl State {
     /// Hands the lines that were heard over to the store, which holds the share of the report they
     /// came in until they are written.
     pub(super) fn store_lines(&mut self, share: Option<&Arc<OwnedSemaphorePermit>>) {
-        for (connection, job, lines, source) in std::mem::take(&mut self.heard_lines) {
+        for (connection, job, lines, source) in std::mem::take(&mut self.received_lines) {
             if let Some(entry) = self.entry(connection) {
                 let owner = Owner { server: entry.server.id.clone(), job };
                 self.logs.append(owner, lines, source, share.cloned());

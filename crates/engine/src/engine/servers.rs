@@ -490,7 +490,7 @@ impl State {
         // Given back once everything that came of the report is done, its log lines written.
         let share = report.share.take().map(Arc::new);
         let is_part = matches!(report.what, Reported::Part(..));
-        self.heard(report);
+        self.handle_report(report);
         self.store_lines(share.as_ref());
         // Of a long list no more is read than the history keeps up with.
         if is_part && let Some(share) = share {
@@ -498,7 +498,7 @@ impl State {
         }
     }
 
-    fn heard(&mut self, report: Report) {
+    fn handle_report(&mut self, report: Report) {
         let connection = report.connection;
         let now = self.clock.now();
         match report.what {
@@ -628,7 +628,7 @@ impl State {
                     lines = clean_lines(&lines, &entry.redactor);
                 }
                 let connection = entry.connection;
-                self.heard_lines.push((connection, job, lines, source));
+                self.received_lines.push((connection, job, lines, source));
             }
             Output::LogReach { job, mut reach } => {
                 if let LogReach::Cut { reason, .. } = &mut reach {
@@ -721,7 +721,7 @@ impl State {
         self.views.overview_changed();
         self.sink(|| StreamEvent::Status { server, status });
         if lost && let Some(entry) = self.entry(connection) {
-            self.logs.unheard(entry.server.id.clone());
+            self.logs.disconnected(entry.server.id.clone());
             // From now on the rows say as of when they are.
             self.views.everything_changed();
         }

@@ -79,7 +79,7 @@ pub(crate) struct State {
     pub(super) tasks: Tasks,
     pub(super) signed_in: SignedIn,
     /// Log lines that were heard just now, on their way to the store.
-    pub(super) heard_lines: Vec<(ConnectionId, JobId, LogLines, Source)>,
+    pub(super) received_lines: Vec<(ConnectionId, JobId, LogLines, Source)>,
     /// How much of logs has been fetched, told after those lines.
     pub(super) reached: Vec<(ConnectionId, JobId, LogReach)>,
     stopping: Option<oneshot::Sender<()>>,
@@ -115,7 +115,7 @@ impl State {
             views: Views::default(),
             tasks: Tasks::default(),
             signed_in: SignedIn::default(),
-            heard_lines: Vec::new(),
+            received_lines: Vec::new(),
             reached: Vec::new(),
             stopping: None,
             stopped: false,

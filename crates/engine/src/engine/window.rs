@@ -85,7 +85,7 @@ struct View {
     /// Changed since the page pulled it.
     dirty: bool,
     /// When the page was told, until it pulls.
-    told: Option<Instant>,
+    notified_at: Option<Instant>,
 }
 
 impl View {
@@ -101,7 +101,7 @@ impl View {
             ViewKind::Jobs(index) if index.behind() => now + index.wait(),
             _ => return None,
         };
-        Some(self.told.map_or(ready, |told| ready.max(told + REMIND)))
+        Some(self.notified_at.map_or(ready, |notified_at| ready.max(notified_at + REMIND)))
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) struct Views {
     next: u32,
     /// Changed since the page pulled it.
     overview: bool,
-    overview_told: Option<Instant>,
+    overview_notified_at: Option<Instant>,
     /// Changed since the tray was told.
     tray_stale: bool,
     wanted: Option<Wanted>,
@@ -230,16 +230,16 @@ impl Views {
         &mut self,
         mut change: impl FnMut(&mut ViewKind) -> bool,
     ) -> Vec<u32> {
-        let mut anew = Vec::new();
+        let mut reread = Vec::new();
         for (number, view) in &mut self.open {
             if let ViewKind::Job { .. } = &view.kind {
                 if change(&mut view.kind) {
-                    anew.push(*number);
+                    reread.push(*number);
                 }
                 view.change();
             }
         }
-        anew
+        reread
     }
 
     fn change_if(&mut self, of: impl Fn(&ViewKind) -> bool) {
@@ -266,7 +266,7 @@ impl State {
         self.views.window = Some(window);
         self.close_all();
         self.views.overview = true;
-        self.views.overview_told = None;
+        self.views.overview_notified_at = None;
         self.views.last = None;
     }
 
@@ -305,7 +305,7 @@ impl State {
             }
             ViewSpec::Frames { server, job } => ViewKind::Frames { server, job },
         };
-        let view = View { kind, version: 1, first: 0, count: 0, dirty: false, told: None };
+        let view = View { kind, version: 1, first: 0, count: 0, dirty: false, notified_at: None };
         let details = view.kind.details();
         self.views.open.insert(number, view);
         self.read_timeline(number);
@@ -379,7 +379,7 @@ impl State {
         {
             view.version += 1;
         }
-        view.told = None;
+        view.notified_at = None;
         view.dirty = false;
         let pull = match &view.kind {
             ViewKind::Log(log) => Pull::Log(Box::new(self.log_pull(number, log, view.version))),
@@ -516,7 +516,7 @@ impl State {
 
     /// See [`super::Engine::pull_overview`].
     pub(super) fn pull_overview(&mut self) -> Overview {
-        self.views.overview_told = None;
+        self.views.overview_notified_at = None;
         self.views.overview = false;
         self.overview()
     }
@@ -575,9 +575,11 @@ impl State {
         let views = &mut self.views;
         let Some(window) = views.window.clone() else { return };
         let mut tick = Tick { open: views.wanted.take(), ..Tick::default() };
-        if views.overview && views.overview_told.is_none_or(|told| told + REMIND <= now) {
+        if views.overview
+            && views.overview_notified_at.is_none_or(|notified_at| notified_at + REMIND <= now)
+        {
             tick.overview = true;
-            views.overview_told = Some(now);
+            views.overview_notified_at = Some(now);
         }
         for (number, view) in &mut views.open {
             if view.ready(now).is_none_or(|ready| ready > now) {
@@ -590,7 +592,7 @@ impl State {
                 view.version += 1;
             }
             if view.dirty {
-                view.told = Some(now);
+                view.notified_at = Some(now);
                 tick.views.push(*number);
             }
         }
@@ -604,8 +606,9 @@ impl State {
     pub(super) fn window_deadline(&self, now: Instant) -> Option<Instant> {
         let views = &self.views;
         views.window.as_ref()?;
-        let overview =
-            views.overview.then(|| views.overview_told.map_or(now, |told| now.max(told + REMIND)));
+        let overview = views.overview.then(|| {
+            views.overview_notified_at.map_or(now, |notified_at| now.max(notified_at + REMIND))
+        });
         let open = views.wanted.as_ref().map(|_| now);
         let ready = views.open.values().filter_map(|view| view.ready(now));
         let due = ready.chain(overview).chain(open).min()?;

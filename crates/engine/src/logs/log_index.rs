@@ -111,7 +111,7 @@ impl LogIndex {
                 Ok(index)
             }
             Err(error) if there => {
-                tracing::warn!(%error, "the index of logs is made anew");
+                tracing::warn!(%error, "the index of logs is rebuilt");
                 for tail in ["", "-wal", "-shm"] {
                     // What cannot be removed fails to open below.
                     let _ = std::fs::remove_file(root.join(format!("{FILE}{tail}")));

@@ -130,7 +130,7 @@ enum Request {
     Watch(Owner),
     Unwatch(Owner),
     Count(Owner),
-    Unheard(ServerId),
+    Disconnected(ServerId),
     Ended(Owner, bool),
     Forget(ServerId),
     Budget(Option<ServerId>, Option<Budget>),
@@ -196,8 +196,8 @@ impl LogStore {
     }
 
     /// Notes that a server's socket is not live any more: lines may be missed from here on.
-    pub fn unheard(&self, server: ServerId) {
-        self.send(Request::Unheard(server));
+    pub fn disconnected(&self, server: ServerId) {
+        self.send(Request::Disconnected(server));
     }
 
     /// Notes whether a job has ended: such logs are dropped first.

@@ -132,7 +132,7 @@ impl Record {
 
     /// The level, where the server said one.
     #[must_use]
-    pub fn told_level(&self) -> Option<Level> {
+    pub fn own_level(&self) -> Option<Level> {
         self.level().filter(|_| !self.has(GUESSED))
     }
 

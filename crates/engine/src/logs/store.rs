@@ -32,10 +32,10 @@ pub(super) struct Store {
     pub(super) index: Option<LogIndex>,
     pub(super) open: HashMap<Owner, OpenLog>,
     pub(super) watched: HashMap<Owner, u32>,
-    /// How many lines the logs that were at hand in this run had before it.
+    /// How many lines the logs that were opened in this run had before it.
     pub(super) before: HashMap<Owner, u64>,
-    /// Logs that were at hand in this run.
-    pub(super) heard: HashSet<Owner>,
+    /// Logs that were opened in this run.
+    pub(super) opened: HashSet<Owner>,
     /// Bytes of each server's logs.
     pub(super) bytes: BTreeMap<ServerId, u64>,
     pub(super) budget: Budget,
@@ -45,9 +45,9 @@ pub(super) struct Store {
     pub(super) lines_wanted: bool,
     pub(super) problem: Option<String>,
     pub(super) syncs: Option<Sender<Vec<Arc<Segment>>>>,
-    /// Something has changed that nobody was told of.
-    pub(super) untold: bool,
-    pub(super) told_at: Instant,
+    /// A change has not been reported yet.
+    pub(super) unreported: bool,
+    pub(super) reported_at: Instant,
 }
 
 impl Store {
@@ -68,7 +68,7 @@ impl Store {
             open: HashMap::new(),
             watched: HashMap::new(),
             before: HashMap::new(),
-            heard: HashSet::new(),
+            opened: HashSet::new(),
             bytes: BTreeMap::new(),
             budget: Budget::default(),
             budgets: HashMap::new(),
@@ -77,8 +77,8 @@ impl Store {
             lines_wanted,
             problem: None,
             syncs: None,
-            untold: false,
-            told_at: Instant::now(),
+            unreported: false,
+            reported_at: Instant::now(),
         };
         if let Some(root) = store.root.clone().filter(|_| write) {
             match begin(&root) {
@@ -106,7 +106,7 @@ impl Store {
         loop {
             let busy = self.open.values().any(|open| open.unsynced || open.uncounted);
             let wait = if busy || self.problem.is_some() { SYNC } else { SWEEP };
-            let wait = match self.untold {
+            let wait = match self.unreported {
                 true => PACE,
                 false => wait.saturating_sub(synced.elapsed()).max(PACE),
             };
@@ -118,10 +118,10 @@ impl Store {
                         let Ok(request) = requests.try_recv() else { break };
                         waiting.extend(self.take(request));
                     }
-                    if self.told_at.elapsed() >= PACE || !waiting.is_empty() {
+                    if self.reported_at.elapsed() >= PACE || !waiting.is_empty() {
                         self.report_changes();
                     } else {
-                        self.untold = true;
+                        self.unreported = true;
                     }
                     for done in waiting {
                         self.count();
@@ -131,7 +131,7 @@ impl Store {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if self.untold {
+                    if self.unreported {
                         self.report_changes();
                     }
                 }
@@ -179,7 +179,7 @@ impl Store {
                 let lines = open.or_else(known).unwrap_or(0);
                 self.emit(StoreEvent::Count(owner, lines));
             }
-            Request::Unheard(server) => {
+            Request::Disconnected(server) => {
                 let of = self.open.iter_mut().filter(|(owner, _)| owner.server == server);
                 for (_, open) in of {
                     open.disconnected();
@@ -341,11 +341,11 @@ impl Store {
             gaps,
             missing_since: None,
         };
-        // Nobody listened since it was closed, unless that was for want of room only.
-        if !self.heard.contains(owner) {
+        // Lines may be missing since it was closed, unless only room was wanted.
+        if !self.opened.contains(owner) {
             open.disconnected();
         }
-        self.heard.insert(owner.clone());
+        self.opened.insert(owner.clone());
         Some(open)
     }
 
@@ -368,8 +368,8 @@ impl Store {
     /// Tells of the logs that have changed.
     fn report_changes(&mut self) {
         self.write();
-        self.untold = false;
-        self.told_at = Instant::now();
+        self.unreported = false;
+        self.reported_at = Instant::now();
         let mut all = Vec::new();
         for (owner, open) in &mut self.open {
             if !std::mem::take(&mut open.changed) {

@@ -22,7 +22,7 @@ impl Lines {
         let bytes = log.text(stored, record, usize::MAX)?;
         self.lines.push(LogLine {
             at: record.at(),
-            level: record.told_level(),
+            level: record.own_level(),
             origin: log.origin(record),
             text: &String::from_utf8_lossy(&bytes),
             ..LogLine::default()

@@ -52,7 +52,7 @@ fn push(log: &mut JobLog, plain: &[Plain], source: Source) -> usize {
 }
 
 #[test]
-fn a_line_heard_on_both_ways_is_kept_once_and_a_repetition_twice() {
+fn a_line_received_on_both_ways_is_kept_once_and_a_repetition_twice() {
     let mut log = JobLog::create(None).unwrap();
     push(&mut log, &[at(2, "b"), at(2, "b")], Source::Socket);
     let all = [at(1, "a"), at(2, "b"), at(2, "b"), at(3, "c")];
@@ -119,8 +119,8 @@ fn a_line_that_one_way_names_by_id_and_the_other_by_position_is_kept_once() {
         for by_id in [ids_first, !ids_first, ids_first, !ids_first] {
             // The socket brings nothing of before it was opened.
             let all = named(by_id);
-            let heard: LogLines = all.iter().skip(usize::from(by_id)).collect();
-            log.push(&heard, if by_id { Source::Socket } else { Source::Http });
+            let received: LogLines = all.iter().skip(usize::from(by_id)).collect();
+            log.push(&received, if by_id { Source::Socket } else { Source::Http });
         }
         assert_eq!(texts(&log.snapshot()), ["a", "b", "b", "c"], "ids first: {ids_first}");
     }
@@ -190,11 +190,11 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("job");
         let mut log = JobLog::create(Some(&path)).unwrap();
-        let mut told = 0;
+        let mut kept = 0;
         for ((from, count, live), reopen) in batches.iter().zip(reopened) {
             let part = &server[*from..(from + count).min(server.len())];
             let source = if *live { Source::Socket } else { Source::Http };
-            told += push(&mut log, part, source);
+            kept += push(&mut log, part, source);
             if reopen {
                 drop(log);
                 let (again, problems) = JobLog::open(&path, true).unwrap();
@@ -202,10 +202,10 @@ proptest! {
                 log = again;
             }
         }
-        told += push(&mut log, &server, Source::Http);
+        kept += push(&mut log, &server, Source::Http);
         let expected: Vec<String> = server.iter().map(|line| line.2.clone()).collect();
         prop_assert_eq!(texts(&log.snapshot()), expected.clone());
-        prop_assert_eq!(told, server.len());
+        prop_assert_eq!(kept, server.len());
         drop(log);
         let (log, _) = JobLog::open(&path, false).unwrap();
         prop_assert_eq!(texts(&log.snapshot()), expected);
@@ -455,7 +455,7 @@ fn several_logs_are_merged_by_time() {
 }
 
 #[test]
-fn the_map_tells_where_errors_are() {
+fn the_map_shows_where_errors_are() {
     let (log, _) = filled(None, 10_000);
     let logs = [Arc::new(log.snapshot())];
     let all = reader(&logs, &LogFilter::default());

@@ -38,9 +38,9 @@ pub(super) fn about(job: &Job) -> Option<String> {
         let (_, value) = fields.iter().find(|(name, _)| plain(name) == *wanted)?;
         value.as_str().map(str::trim).filter(|text| !text.is_empty() && !text.contains('\n'))
     })?;
-    let told = [job.name.as_deref(), Some(job.id.as_str()), job.external_id.as_deref()];
+    let shown = [job.name.as_deref(), Some(job.id.as_str()), job.external_id.as_deref()];
     // What its name says already is not said again.
-    if told.into_iter().flatten().any(|text| text.contains(named)) {
+    if shown.into_iter().flatten().any(|text| text.contains(named)) {
         return None;
     }
     Some(crate::redact::prefix(named, MAX_TEXT).to_owned())

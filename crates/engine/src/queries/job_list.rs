@@ -108,7 +108,7 @@ pub struct JobList {
     marks: Vec<Mark>,
     counts: Counts,
     changed: Vec<u32>,
-    anew: bool,
+    stale: bool,
     made: Option<(Instant, Duration)>,
 }
 
@@ -122,18 +122,18 @@ impl JobList {
             marks: Vec::new(),
             counts: Counts::default(),
             changed: Vec::new(),
-            anew: true,
+            stale: true,
             made: None,
         }
     }
 
     /// Notes that a job has changed, come or gone.
     pub fn touch(&mut self, number: u32) {
-        if self.anew {
+        if self.stale {
             return;
         }
         if self.changed.len() >= MANY {
-            self.anew = true;
+            self.stale = true;
             self.changed.clear();
         } else if !self.changed.contains(&number) {
             self.changed.push(number);
@@ -142,21 +142,21 @@ impl JobList {
 
     /// Notes that everything may have changed.
     pub fn touch_all(&mut self) {
-        self.anew = true;
+        self.stale = true;
         self.changed.clear();
     }
 
     /// Whether there is anything to bring up to date.
     #[must_use]
     pub fn behind(&self) -> bool {
-        self.anew || !self.changed.is_empty()
+        self.stale || !self.changed.is_empty()
     }
 
     /// How long until it may be brought up to date.
     #[must_use]
     pub fn wait(&self) -> Duration {
         match self.made {
-            Some((at, cost)) if self.anew => (cost * PACE).saturating_sub(at.elapsed()),
+            Some((at, cost)) if self.stale => (cost * PACE).saturating_sub(at.elapsed()),
             _ => Duration::ZERO,
         }
     }
@@ -167,7 +167,7 @@ impl JobList {
         if !self.behind() || !self.wait().is_zero() {
             return false;
         }
-        if self.anew {
+        if self.stale {
             self.remake(jobs);
             return true;
         }
@@ -188,7 +188,7 @@ impl JobList {
 
     fn remake(&mut self, jobs: &JobIndex) {
         let begun = Instant::now();
-        self.anew = false;
+        self.stale = false;
         self.changed.clear();
         self.order.clear();
         self.marks.clear();
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_kept_up_to_date_equals_a_list_made_anew() {
+    fn a_list_kept_up_to_date_equals_a_list_built_from_scratch() {
         let mut dice = Dice(7);
         for sort in [JobSort::Activity, JobSort::Created, JobSort::Name, JobSort::Duration] {
             let mut jobs = JobIndex::default();
@@ -379,10 +379,10 @@ mod tests {
                 }
                 let before = ids_and_counts(&kept);
                 let visible = kept.refresh(&jobs, 0, 50);
-                let mut anew = JobList::new(filter.clone());
-                anew.refresh(&jobs, 0, 50);
-                assert_eq!(kept.order, anew.order);
-                assert_eq!(kept.counts(), anew.counts());
+                let mut built = JobList::new(filter.clone());
+                built.refresh(&jobs, 0, 50);
+                assert_eq!(kept.order, built.order);
+                assert_eq!(kept.counts(), built.counts());
                 assert!(visible || before == ids_and_counts(&kept), "a visible change was missed");
             }
         }

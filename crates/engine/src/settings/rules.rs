@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_new_user_hears_of_can_be_used() {
+    fn the_rules_of_a_new_user_can_be_used() {
         for rule in NoticeRule::usual() {
             assert!(rule.rule().is_ok(), "{rule:?}");
         }
