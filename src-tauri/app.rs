@@ -1,38 +1,29 @@
 //! The window: a Tauri application around one engine.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jobwatch_demo::{Demo, DemoOptions};
-use jobwatch_engine::api::{ActionKind, ErrorCode, MuteBy, MuteTarget, UserError};
-use jobwatch_engine::ports::{Button, Desktop, Ports, Secrets};
+use jobwatch_engine::ports::{Ports, Secrets};
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use tauri::{AppHandle, Manager, RunEvent, WindowEvent};
 use tauri_plugin_window_state::StateFlags;
-use tokio::sync::Mutex;
 
-use crate::background::{self, WindowState, show_window};
+use crate::background::{self, WindowState};
 use crate::deep_link::DeepLink;
-use crate::ipc::{self, views::Page};
+use crate::demo_switch::DemoSwitch;
+use crate::ipc::{self, page::Page};
 use crate::os::badge::Badge;
 use crate::os::dnd::{self, DndSource, DoNotDisturb};
-use crate::os::notifier::{DesktopEvent, Notifier, PopupSettings};
 use crate::os::paths::Paths;
 use crate::os::secrets::Keyring;
-use crate::tray::menu::Choice;
+use crate::popups;
 use crate::tray::native::{self, Tray};
 
 /// How long history and sockets may take to close when the program ends.
 const STOP: Duration = Duration::from_secs(2);
-
-/// The popups' icon, written to a file for the notification daemon to read.
-const ICON: &[u8] = include_bytes!("../icons/128x128.png");
-
-/// The file in the data directory that keeps the popups' registry for the next run.
-const POPUPS: &str = "popups.json";
 
 /// How to start the window.
 #[derive(Clone, Debug)]
@@ -121,7 +112,7 @@ fn lower_priority() {
 
 fn setup(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     let page = Arc::new(Page::default());
-    let desktop = desktop(&start.paths.data);
+    let desktop = popups::start(&start.paths.data);
     app.manage(WindowState::new(desktop.port.clone()));
     app.manage(start.paths.clone());
     let secrets: Arc<dyn Secrets> = Arc::new(Keyring::default());
@@ -141,7 +132,7 @@ fn setup(app: &AppHandle, start: Start) -> anyhow::Result<()> {
     app.state::<WindowState>().set_theme(engine.preferences_at_start().theme);
     app.manage(page);
     app.manage(DemoSwitch::default());
-    app.manage(ipc::logs::Saving::default());
+    app.manage(ipc::host::Saving::default());
     app.manage(DoNotDisturb::default());
     #[cfg(target_os = "linux")]
     {
@@ -276,151 +267,6 @@ fn window_state(paths: &Paths) -> tauri::plugin::TauriPlugin<tauri::Wry> {
         .with_state_flags(flags)
         .with_filename(file.to_string_lossy())
         .build()
-}
-
-/// The port for popups, its events, and why there are no popups.
-struct Popups {
-    port: Option<Arc<dyn Desktop>>,
-    events: Arc<DesktopEvents>,
-    problem: Option<String>,
-}
-
-fn desktop(data: &Path) -> Popups {
-    let events = Arc::new(DesktopEvents::default());
-    let into = Arc::clone(&events);
-    let settings = PopupSettings { icon: icon_file(data), registry_file: Some(data.join(POPUPS)) };
-    match Notifier::start(settings, move |event| into.push(event)) {
-        Ok(notifier) => Popups { port: Some(Arc::new(notifier)), events, problem: None },
-        Err(error) => {
-            let problem = format!("Can't show popups: no thread could be started ({error}).");
-            Popups { port: None, events, problem: Some(problem) }
-        }
-    }
-}
-
-/// Passes events of the desktop to the engine, and keeps them until there is one.
-#[derive(Default)]
-struct DesktopEvents {
-    to: OnceLock<(AppHandle, Engine)>,
-    pending: std::sync::Mutex<Vec<DesktopEvent>>,
-}
-
-impl DesktopEvents {
-    fn push(&self, event: DesktopEvent) {
-        let mut pending = self.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match self.to.get() {
-            Some((app, engine)) => handle_desktop_event(app, engine, event),
-            // A change of health, and what became of an earlier run's popups.
-            None => pending.push(event),
-        }
-    }
-
-    fn attach(&self, app: AppHandle, engine: Engine) {
-        let mut pending = self.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for event in pending.drain(..) {
-            handle_desktop_event(&app, &engine, event);
-        }
-        // Set once, here.
-        let _ = self.to.set((app, engine));
-    }
-}
-
-fn handle_desktop_event(app: &AppHandle, engine: &Engine, event: DesktopEvent) {
-    match event {
-        DesktopEvent::Health(problem) => engine.report_notifications(problem),
-        DesktopEvent::Closed { popup_id } => engine.popup_closed(popup_id),
-        DesktopEvent::Left { popup_ids } => engine.popups_left(popup_ids),
-        DesktopEvent::DoNotDisturb(quiet) => {
-            app.state::<DoNotDisturb>().set(engine, DndSource::Daemon, quiet)
-        }
-        DesktopEvent::Clicked { id, server, job, button } => {
-            tracing::debug!(id, server, job, ?button, "a popup was clicked");
-            let (app, engine) = (app.clone(), engine.clone());
-            tauri::async_runtime::spawn(async move {
-                match (job, button) {
-                    (_, Some(Button::Snooze)) => {
-                        background::on_choice(&app, Choice::SnoozeHour);
-                        return;
-                    }
-                    (_, Some(button @ (Button::MuteJob | Button::MuteError))) => {
-                        let by_error = button == Button::MuteError;
-                        let by = if by_error { MuteBy::Error } else { MuteBy::Name };
-                        if let Err(error) = engine.mute(MuteTarget::Notice { id }, by).await {
-                            tracing::warn!(error.message, "not muted");
-                            show_window(&app);
-                        }
-                        return;
-                    }
-                    (Some(job), Some(Button::Retry)) => {
-                        let asked = engine.act(&server, &job, ActionKind::Retry).await;
-                        let Err(error) = asked else {
-                            engine.mark_read(vec![id], true).await;
-                            return;
-                        };
-                        // The window shows what the popup cannot: the job's current state.
-                        tracing::warn!(server, job, error.message, "a popup's retry was rejected");
-                        engine.open_job(server, job, false).await;
-                    }
-                    (Some(job), button) => {
-                        engine.open_job(server, job, button == Some(Button::Log)).await;
-                    }
-                    (None, _) => engine.open_notices().await,
-                }
-                show_window(&app);
-            });
-        }
-    }
-}
-
-/// Writes the popups' icon where the notification daemon can read it; `None` if that fails.
-fn icon_file(data: &Path) -> Option<PathBuf> {
-    let path = data.join("icon.png");
-    if std::fs::read(&path).is_ok_and(|bytes| bytes == ICON) {
-        return Some(path);
-    }
-    let written = jobwatch_engine::settings::create_private_directory(data)
-        .and_then(|()| std::fs::write(&path, ICON));
-    match written {
-        Ok(()) => Some(path),
-        Err(error) => {
-            tracing::warn!(%error, "no icon for popups");
-            None
-        }
-    }
-}
-
-/// The embedded demo servers, on or off.
-#[derive(Clone, Default)]
-pub struct DemoSwitch(Arc<Mutex<Option<Demo>>>);
-
-impl DemoSwitch {
-    /// Starts or stops the demo servers and passes them to the engine. Idempotent.
-    ///
-    /// # Errors
-    /// When the demo cannot listen on this machine.
-    pub async fn set(&self, engine: &Engine, on: bool) -> Result<(), UserError> {
-        let mut demo = self.0.lock().await;
-        if !on {
-            engine.set_demo(Vec::new()).await;
-            if let Some(demo) = demo.take() {
-                demo.stop().await;
-            }
-        } else if demo.is_none() {
-            let started = Demo::start(DemoOptions::default()).await.map_err(|error| UserError {
-                code: ErrorCode::Internal,
-                message: format!("Could not start the demo: {error}."),
-            })?;
-            engine.set_demo(started.servers()).await;
-            *demo = Some(started);
-        }
-        Ok(())
-    }
-
-    async fn stop(&self) {
-        if let Some(demo) = self.0.lock().await.take() {
-            demo.stop().await;
-        }
-    }
 }
 
 /// Logs to a file per day, of which five are kept. `JOBWATCH_LOG` sets the filter (`debug`,

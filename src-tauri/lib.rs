@@ -4,8 +4,10 @@ pub mod app;
 pub mod background;
 pub mod cli;
 pub mod deep_link;
+pub mod demo_switch;
 pub mod ipc;
 pub mod os;
+pub mod popups;
 pub mod tray;
 
 use std::fmt;

@@ -8,7 +8,7 @@ mod support;
 
 use bridge::Bridge;
 use futures_util::StreamExt as _;
-use jobwatch_app::app::DemoSwitch;
+use jobwatch_app::demo_switch::DemoSwitch;
 use jobwatch_engine::ports::Ports;
 use jobwatch_engine::{Engine, Options, SettingsSource};
 use reqwest::{Response, StatusCode};

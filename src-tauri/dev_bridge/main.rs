@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use bridge::Bridge;
-use jobwatch_app::app::DemoSwitch;
+use jobwatch_app::demo_switch::DemoSwitch;
 use jobwatch_engine::ports::Ports;
 use jobwatch_engine::{Engine, Options, SettingsSource};
 

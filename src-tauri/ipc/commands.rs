@@ -9,8 +9,8 @@ use jobwatch_engine::engine::Typed;
 use tauri::ipc::Channel;
 use url::Url;
 
-use crate::ipc::dispatch::{ChannelId, Host};
-use crate::ipc::masked_secret::MaskedSecret;
+use super::host::{ChannelId, Host};
+use super::masked_secret::MaskedSecret;
 
 type Done = Result<(), UserError>;
 

@@ -1,6 +1,6 @@
 //! The page's commands for logs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,17 +9,10 @@ use jobwatch_engine::api::{
 };
 use tauri::ipc::Channel;
 
-use crate::ipc::dispatch::{ChannelId, Host};
+use super::host::{ChannelId, Host};
 
 /// The least time between two progress reports of saving.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
-
-/// Whether a log is being saved, and whether that was cancelled.
-#[derive(Clone, Debug, Default)]
-pub struct Saving {
-    busy: Arc<AtomicBool>,
-    cancelled: Arc<AtomicBool>,
-}
 
 /// Finds something in a log, and returns it with the rows around it.
 pub async fn log_seek(

@@ -3,9 +3,11 @@
 
 pub mod commands;
 pub mod dispatch;
+pub mod host;
 pub mod logs;
 pub mod masked_secret;
 mod names;
+pub mod page;
 pub mod views;
 pub mod webview;
 

@@ -12,11 +12,11 @@ use tauri_plugin_dialog::DialogExt as _;
 use tauri_plugin_opener::OpenerExt as _;
 use url::Url;
 
-use super::dispatch::{Answer, HANDLED, Host, Shell, dispatch};
-use super::logs::Saving;
-use super::views::Page;
-use crate::app::DemoSwitch;
+use super::dispatch::{HANDLED, dispatch};
+use super::host::{Answer, Host, Saving, Shell};
+use super::page::Page;
 use crate::background::{WindowState, set_shortcut};
+use crate::demo_switch::DemoSwitch;
 
 /// The handler of every command.
 pub fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static {
