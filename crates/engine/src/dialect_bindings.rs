@@ -1,8 +1,10 @@
-//! The table of dialects as the page reads it: `ui/src/lib/generated/dialects.ts`.
+//! Data that the page shares with the core: the table of dialects, and the names of parameters that
+//! carry secrets. Generated into `ui/src/lib/generated`.
 
 use std::{env, fs};
 
 use jobwatch_core::dialect::table::OptionInfo;
+use jobwatch_core::secret::SECRET_NAMES;
 use jobwatch_core::server::DialectKind;
 use serde::Serialize;
 
@@ -43,6 +45,12 @@ export interface Dialect {
 
 /** All kinds of servers, in the order in which they are offered. */
 export const DIALECTS: readonly Dialect[] = ";
+
+const SECRET_NAMES_HEAD: &str = "\
+// Generated from crates/core/src/secret.rs by `cargo xtask bindings`. Do not edit.
+
+/** Names of query parameters that usually carry a secret, in lower case and without - and _. */
+export const SECRET_NAMES: readonly string[] = ";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -86,4 +94,12 @@ fn export_bindings_dialects() {
     let Some(directory) = env::var_os("TS_RS_EXPORT_DIR") else { return };
     let path = std::path::Path::new(&directory).join("dialects.ts");
     fs::write(path, format!("{HEAD}{data};\n")).unwrap();
+}
+
+#[test]
+fn export_bindings_secret_names() {
+    let names = serde_json::to_string_pretty(&SECRET_NAMES).unwrap();
+    let Some(directory) = env::var_os("TS_RS_EXPORT_DIR") else { return };
+    let path = std::path::Path::new(&directory).join("secretNames.ts");
+    fs::write(path, format!("{SECRET_NAMES_HEAD}{names};\n")).unwrap();
 }

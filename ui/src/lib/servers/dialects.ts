@@ -1,4 +1,5 @@
 import { DIALECTS, type Dialect, type DialectOption } from "../generated/dialects";
+import { SECRET_NAMES } from "../generated/secretNames";
 
 export { DIALECTS, type Dialect };
 
@@ -41,7 +42,8 @@ export function guess(pasted: string): string | null {
   return found?.word ?? null;
 }
 
-const KEY_NAMES = /^(api[-_]?key|key|(access[-_]?|auth[-_]?)?token|secret|jwt|password)$/i;
+const namesSecret = (name: string): boolean =>
+  SECRET_NAMES.includes(name.replace(/[-_]/g, "").toLowerCase());
 
 /** A URL without the key it carries, and that key: in a parameter that is named like one, or before the host. */
 export function withoutKey(text: string): { url: string; key: string | null } {
@@ -50,7 +52,7 @@ export function withoutKey(text: string): { url: string; key: string | null } {
   const url = new URL(full);
   let key: string | null = null;
   for (const [name, value] of [...url.searchParams]) {
-    if (!KEY_NAMES.test(name)) continue;
+    if (!namesSecret(name)) continue;
     key ??= value;
     url.searchParams.delete(name);
   }

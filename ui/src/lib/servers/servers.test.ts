@@ -271,6 +271,10 @@ describe("connecting a server", () => {
       url: "https://example.com/x",
       key: "p@ss",
     });
+    expect(withoutKey("ws://example.com/?X-API-Key=sk-1&cluster=a")).toEqual({
+      url: "ws://example.com/?cluster=a",
+      key: "sk-1",
+    });
     expect(withoutKey("ws://example.com/?cluster=a")).toEqual({
       url: "ws://example.com/?cluster=a",
       key: null,
