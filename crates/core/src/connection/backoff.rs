@@ -40,7 +40,7 @@ pub(super) struct Backoff {
 }
 
 /// What a server may ask for with `Retry-After` at most; more is taken for a mistake.
-const LONGEST_WISH: Duration = Duration::from_secs(3600);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// Delays are spread by this many percent, so that clients of a restarted server do not return
 /// all at once.
@@ -64,12 +64,17 @@ impl Backoff {
         self.failures >= policy.attempts.max(1)
     }
 
-    /// The delay before the next attempt. What the server wished for wins.
-    pub fn delay(&self, policy: &Policy, wish: Option<Duration>, jitter: &mut Jitter) -> Duration {
-        if let Some(wish) = wish {
+    /// The delay before the next attempt. What the server asked for wins.
+    pub fn delay(
+        &self,
+        policy: &Policy,
+        retry_after: Option<Duration>,
+        jitter: &mut Jitter,
+    ) -> Duration {
+        if let Some(retry_after) = retry_after {
             // A little later than asked, never earlier.
-            let wish = wish.min(LONGEST_WISH).max(policy.first_delay);
-            return wish + jitter.around(wish / 20, 100);
+            let retry_after = retry_after.min(LONGEST_RETRY_AFTER).max(policy.first_delay);
+            return retry_after + jitter.around(retry_after / 20, 100);
         }
         if self.exhausted(policy) {
             return jitter.around(policy.slow_delay, SPREAD);
@@ -124,12 +129,12 @@ mod tests {
         let mut jitter = Jitter::new(1);
         let backoff = Backoff::default();
         let policy = Policy::default();
-        let wish = Duration::from_secs(120);
+        let retry_after = Duration::from_secs(120);
         for _ in 0..100 {
-            let delay = backoff.delay(&policy, Some(wish), &mut jitter);
-            assert!(delay >= wish && delay <= wish.mul_f64(1.11), "{delay:?}");
+            let delay = backoff.delay(&policy, Some(retry_after), &mut jitter);
+            assert!(delay >= retry_after && delay <= retry_after.mul_f64(1.11), "{delay:?}");
         }
         let absurd = Some(Duration::from_secs(u64::MAX / 2));
-        assert!(backoff.delay(&policy, absurd, &mut jitter) <= LONGEST_WISH.mul_f64(1.11));
+        assert!(backoff.delay(&policy, absurd, &mut jitter) <= LONGEST_RETRY_AFTER.mul_f64(1.11));
     }
 }

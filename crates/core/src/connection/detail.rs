@@ -3,7 +3,7 @@
 //! Whatever is looked at is fetched whole, at once and for as long as it is looked at. What belongs
 //! to nothing is not kept.
 
-use super::work::{Class, Round};
+use super::http::topic_state::{Class, FetchCycle};
 use super::{Lookup, Output, Supervisor};
 use crate::model::{Job, JobId, Topic};
 use crate::time::Now;
@@ -14,9 +14,9 @@ impl Supervisor {
         let topic = Topic::Job(id.clone());
         self.topics.open_detail(topic.clone());
         self.jobs.pin(id, true);
-        self.strangers.remove(id);
+        self.unrelated.remove(id);
         self.polling.add(&topic);
-        self.polling.look_up(&topic, Class::News, now.mono);
+        self.polling.look_up(&topic, Class::Urgent, now.mono);
         if !self.has_ended(&topic) {
             self.subscribe(topic, now);
         }
@@ -29,16 +29,16 @@ impl Supervisor {
             return;
         }
         if !self.topics.contains(&topic) {
-            self.give_up(topic, now);
+            self.drop_topic(topic, now);
         }
-        let guests: Vec<JobId> = self
-            .guests
+        let details: Vec<JobId> = self
+            .detail_only
             .iter()
-            .filter(|guest| !self.jobs.job(guest).is_some_and(|job| self.covered(job)))
+            .filter(|id| !self.jobs.job(id).is_some_and(|job| self.covered(job)))
             .cloned()
             .collect();
-        for guest in guests {
-            self.dismiss(&guest);
+        for id in details {
+            self.dismiss(&id);
         }
     }
 
@@ -50,8 +50,8 @@ impl Supervisor {
         exact.or_else(named).map(AsRef::as_ref)
     }
 
-    /// A topic's round has ended: who looks at its job is told what the server said.
-    pub(super) fn tell_looker(&mut self, topic: &Topic, round: &Round, ok: bool) {
+    /// A topic's cycle has ended: who looks at its job is told what the server said.
+    pub(super) fn report_lookup(&mut self, topic: &Topic, cycle: &FetchCycle, ok: bool) {
         let Topic::Job(given) = topic else { return };
         let Some(look) = self.topics.detail(topic) else { return };
         if look.told {
@@ -60,11 +60,11 @@ impl Supervisor {
         look.told = ok;
         let lookup = match self.job_by_alias(given) {
             _ if !ok => {
-                let reason = round.failed.as_ref().map(|fault| fault.reason.clone());
+                let reason = cycle.failed.as_ref().map(|fault| fault.reason.clone());
                 Lookup::Unreachable(reason.unwrap_or_default())
             }
             Some(job) => Lookup::Known(job.id.clone()),
-            None => match &round.denied {
+            None => match &cycle.denied {
                 Some(reason) => Lookup::Unreachable(format!(
                     "The server does not show this job to whoever has this key: {reason}"
                 )),

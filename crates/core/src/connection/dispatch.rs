@@ -50,7 +50,7 @@ impl Supervisor {
         match (item, origin) {
             (Incoming::Update(update), _) => self.take_update(update, origin, now),
             (Incoming::Stale(topic), _) => self.stale(&topic, now),
-            (Incoming::Soon(topic), _) => self.expect(&topic, now),
+            (Incoming::Soon(topic), _) => self.expect_change(&topic, now),
             (Incoming::Discovered(found), _) => self.discover(found, origin.topic().cloned(), now),
             (Incoming::LogGrew(job), _) => self.log_grew(job.as_ref(), now),
             (Incoming::Unknown(diagnostic), _) => self.out.push_back(Output::Diagnostic(diagnostic)),
@@ -59,8 +59,8 @@ impl Supervisor {
 
             (Incoming::Ready, Origin::Socket(socket)) => self.ready(socket, now),
             (Incoming::Reply(frame), Origin::Socket(socket)) => self.send(socket, frame, now),
-            (Incoming::Refused(words), Origin::Socket(_)) => self.refuse(&words, None, now),
-            (Incoming::Foreign(reason), Origin::Socket(_)) => self.misled(reason, now),
+            (Incoming::Refused(words), Origin::Socket(_)) => self.key_refused(&words, None, now),
+            (Incoming::Foreign(reason), Origin::Socket(_)) => self.wrong_server(reason, now),
             (Incoming::Disconnected(reason), Origin::Socket(_)) => self.lost(reason, None, now),
             (Incoming::Watched(topic), Origin::Socket(_)) => self.send_queue.confirmed(&topic),
             (Incoming::RateLimited(words), Origin::Socket(_)) => self.rate_limited(&words, now),
@@ -83,7 +83,7 @@ impl Supervisor {
             // log may be kept, and an action performed, by somebody else's leave.
             (Incoming::Refused(reason), Origin::Http(None)) => {
                 let reason = self.clean(&reason);
-                self.odd("http-error", reason);
+                self.diagnose("http-error", reason);
             }
             (Incoming::Refused(_), Origin::Http(Some(_)))
             | (Incoming::Partial { .. }, _)

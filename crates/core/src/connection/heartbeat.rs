@@ -25,7 +25,7 @@ pub(super) enum Beat {
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     keepalive: Keepalive,
-    heard: Mono,
+    last_frame: Mono,
     pinged: Mono,
     /// By when an answer to the ping must have come; cleared by any frame.
     answer_by: Option<Mono>,
@@ -33,12 +33,12 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     pub fn new(keepalive: Keepalive, now: Mono) -> Heartbeat {
-        Heartbeat { keepalive, heard: now, pinged: now, answer_by: None }
+        Heartbeat { keepalive, last_frame: now, pinged: now, answer_by: None }
     }
 
     /// A frame arrived.
-    pub fn heard(&mut self, now: Mono) {
-        self.heard = now;
+    pub fn frame_received(&mut self, now: Mono) {
+        self.last_frame = now;
         self.answer_by = None;
     }
 
@@ -61,7 +61,9 @@ impl Heartbeat {
     /// When [`Heartbeat::beat`] must be called.
     pub fn deadline(&self) -> Mono {
         let regular = match self.keepalive {
-            Keepalive::ServerPings { interval, timeout } => self.heard.after(interval + timeout),
+            Keepalive::ServerPings { interval, timeout } => {
+                self.last_frame.after(interval + timeout)
+            }
             Keepalive::ClientPings { interval, .. }
             | Keepalive::WebSocketPings { interval, .. } => match self.answer_by {
                 Some(by) => by,
@@ -78,7 +80,11 @@ impl Heartbeat {
         }
         match self.keepalive {
             Keepalive::ServerPings { interval, timeout } => {
-                if self.heard.after(interval + timeout) <= now { Beat::Dead } else { Beat::Wait }
+                if self.last_frame.after(interval + timeout) <= now {
+                    Beat::Dead
+                } else {
+                    Beat::Wait
+                }
             }
             Keepalive::ClientPings { interval, timeout } => {
                 self.ping(Beat::Ping, interval, timeout, now)
@@ -111,7 +117,7 @@ mod tests {
         let mut heart = Heartbeat::new(keepalive, Mono(0));
         assert_eq!(heart.deadline(), Mono(30_000));
         assert_eq!(heart.beat(Mono(30_000)), Beat::Ping);
-        heart.heard(Mono(31_000));
+        heart.frame_received(Mono(31_000));
         assert_eq!(heart.deadline(), Mono(60_000));
         assert_eq!(heart.beat(Mono(60_000)), Beat::Ping);
         assert_eq!(heart.deadline(), Mono(70_000));
@@ -122,7 +128,7 @@ mod tests {
     fn a_server_that_pings_is_dead_once_its_ping_is_too_late() {
         let keepalive = Keepalive::ServerPings { interval: S(25), timeout: S(20) };
         let mut heart = Heartbeat::new(keepalive, Mono(0));
-        heart.heard(Mono(5_000));
+        heart.frame_received(Mono(5_000));
         assert_eq!(heart.deadline(), Mono(50_000));
         assert_eq!(heart.beat(Mono(49_999)), Beat::Wait);
         assert_eq!(heart.beat(Mono(50_000)), Beat::Dead);
@@ -135,7 +141,7 @@ mod tests {
         assert_eq!(heart.check(Mono(1_000)), Beat::WebSocketPing);
         assert_eq!(heart.deadline(), Mono(6_000));
         assert_eq!(heart.beat(Mono(6_000)), Beat::Dead);
-        heart.heard(Mono(6_000));
+        heart.frame_received(Mono(6_000));
         assert_eq!(heart.deadline(), Mono(51_000));
     }
 }

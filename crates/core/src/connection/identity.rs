@@ -77,7 +77,7 @@ impl Supervisor {
                         return None;
                     }
                     Whose::Several => {
-                        self.say_ambiguous(&own);
+                        self.report_ambiguous(&own);
                         self.look_up(&own, now);
                         return None;
                     }
@@ -94,7 +94,7 @@ impl Supervisor {
                 Whose::One(id) => Some(Update::Log { job: id, lines }),
                 // Lines are kept: under the id that they came with.
                 Whose::Ended | Whose::Several => {
-                    self.say_ambiguous(&job);
+                    self.report_ambiguous(&job);
                     Some(Update::Log { job, lines })
                 }
             },
@@ -152,7 +152,7 @@ impl Supervisor {
         }
     }
 
-    fn say_ambiguous(&mut self, id: &JobId) {
+    fn report_ambiguous(&mut self, id: &JobId) {
         if self.ambiguous.len() >= REMEMBERED {
             self.ambiguous.clear();
         }
@@ -167,7 +167,7 @@ impl Supervisor {
             queues.join(" and ")
         );
         let text = self.clean(&text);
-        self.odd("ambiguous-id", text);
+        self.diagnose("ambiguous-id", text);
     }
 
     /// Whether there are other jobs of this one's id, in other queues.

@@ -2,7 +2,7 @@
 //!
 //! - The socket: `socket`, with `heartbeat` and `backoff`. Open is not live; any frame is proof of
 //!   life; attempts never end.
-//! - HTTP: `rounds`, with the table in `polling`. On every `Ready` and every watch each topic is
+//! - HTTP: `cycles`, with the table in `polling`. On every `Ready` and every watch each topic is
 //!   fetched, and regularly from then on (`cadence`): beside a live socket as often as without one.
 //!   `hints` says what else is fetched, `detail` what somebody looks at, `news` what is told of it.
 //! - `logs`: what is asked of jobs' logs, besides the topics.
@@ -14,34 +14,28 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::dialect::{ActionKind, Dialect, FetchRequest};
 use crate::jobs::JobStore;
 use crate::model::{Diagnostic, Job, JobId, Source, Texts, Topic};
 use crate::redact::Redactor;
-use crate::secret::Secret;
 use crate::server::Policy;
 use crate::time::{Mono, Now};
 
 mod backoff;
-mod cadence;
+mod baseline;
 mod detail;
 mod dispatch;
 mod heartbeat;
-mod hints;
+mod http;
 mod identity;
-mod intake;
-mod key;
+mod lifecycle;
 mod logs;
 mod messages;
-mod news;
-mod polling;
-mod rounds;
 mod send_queue;
-mod shared;
+mod server_clock;
 mod socket;
 mod state_table;
 mod status;
@@ -49,32 +43,26 @@ mod subscriptions;
 mod timers;
 mod topics;
 mod updates;
-mod verdict;
-mod work;
 
+pub use http::response::sign_in_as_unauthorized;
+pub use http::single_flight::MAX_REUSED;
 pub use messages::{
     ActionId, ConnectionState, Failure, FetchId, Input, Load, LogReach, Lookup, Output, Remedy,
     SocketId, Status,
 };
-pub use shared::MAX_REUSED;
-pub use verdict::sign_in_as_unauthorized;
 
 use backoff::{Backoff, Jitter};
 use heartbeat::Heartbeat;
-use intake::Intake;
-use key::Key;
+use http::intake::Intake;
+use http::key::Key;
+use http::polling::Polling;
 use logs::Logs;
-use news::ServerClock;
-use polling::Polling;
 use send_queue::SendQueue;
+use server_clock::ServerClock;
 use socket::Phase;
 use status::{Api, Fault, KeyWait};
 use timers::{Timer, Timers};
 use topics::Topics;
-
-/// The wall clock running ahead of the monotonic one by more than this means that the machine
-/// slept.
-const SLEPT: Duration = Duration::from_secs(5);
 
 /// The machine. See the module's documentation.
 #[derive(Debug)]
@@ -97,12 +85,12 @@ pub struct Supervisor {
     last_socket: u64,
     last_open: Option<Mono>,
     /// Until then the server wants no opening.
-    wished: Option<Mono>,
+    retry_not_before: Option<Mono>,
     backoff: Backoff,
     heartbeat: Heartbeat,
     send_queue: SendQueue,
     /// Why the socket is not live.
-    trouble: Option<Fault>,
+    last_error: Option<Fault>,
     /// The socket was live with the present settings.
     socket_proven: bool,
     /// The trouble is that something else answers at the socket's address.
@@ -126,9 +114,9 @@ pub struct Supervisor {
     /// More jobs have left their lists than are looked up at a time.
     lookups_crowd: bool,
     /// Jobs that are known only since somebody looks at them.
-    guests: BTreeSet<JobId>,
+    detail_only: BTreeSet<JobId>,
     /// Jobs that belong to nothing that is watched.
-    strangers: HashSet<JobId>,
+    unrelated: HashSet<JobId>,
     server_clock: ServerClock,
     answered_at: Option<Mono>,
     /// HTTP stands in for the socket.
@@ -137,7 +125,7 @@ pub struct Supervisor {
     idle: bool,
     moving: Option<(Mono, bool)>,
     /// When something watched moved last, or was asked for.
-    stirred: Option<Mono>,
+    active_at: Option<Mono>,
     baseline: Option<Timestamp>,
     /// Ids of which it was said that they mean several jobs.
     ambiguous: HashSet<JobId>,
@@ -145,8 +133,8 @@ pub struct Supervisor {
     listed_before: HashMap<Topic, Timestamp>,
     // What is told.
     status: Status,
-    told: Option<Mono>,
-    told_retry: Option<Mono>,
+    reported_at: Option<Mono>,
+    reported_retry: Option<Mono>,
     last_received: Option<Timestamp>,
     redactor: Redactor,
 }
@@ -173,10 +161,10 @@ impl Supervisor {
             phase: Phase::Down,
             last_socket: 0,
             last_open: None,
-            wished: None,
+            retry_not_before: None,
             backoff: Backoff::default(),
             heartbeat,
-            trouble: None,
+            last_error: None,
             socket_proven: false,
             foreign: false,
             refused: false,
@@ -188,20 +176,20 @@ impl Supervisor {
             key: Key::default(),
             cut: BTreeMap::new(),
             lookups_crowd: false,
-            guests: BTreeSet::new(),
-            strangers: HashSet::new(),
+            detail_only: BTreeSet::new(),
+            unrelated: HashSet::new(),
             server_clock: ServerClock::default(),
             answered_at: None,
             fallback: false,
             idle: false,
             moving: None,
-            stirred: None,
+            active_at: None,
             baseline: None,
             ambiguous: HashSet::new(),
             listed_before: HashMap::new(),
             status: Status::new(ConnectionState::Paused, now.wall),
-            told: None,
-            told_retry: None,
+            reported_at: None,
+            reported_retry: None,
             last_received: None,
             redactor: Redactor::default(),
         }
@@ -252,7 +240,7 @@ impl Supervisor {
             Input::Key(key) => self.replace_key(key, now),
             Input::AwaitKey(reason) => self.await_key(reason),
             Input::KeyUnavailable(reason) => self.key_wait = Some(KeyWait::Unavailable(reason)),
-            Input::Woke => self.distrust(now),
+            Input::Woke => self.check_liveness(now),
             Input::Watch(topic) => self.watch(topic, now),
             Input::Unwatch(topic) => self.unwatch(&topic, now),
             Input::OpenDetail(job) => self.open_detail(&job, now),
@@ -271,7 +259,7 @@ impl Supervisor {
             }
             Input::Closed(socket, reason) => self.closed(socket, &reason, now),
             Input::Part(id, part) => self.part_fetched(id, part, now),
-            Input::Fetched(id, result, wish) => self.fetched(id, result, wish, now),
+            Input::Fetched(id, result, retry_after) => self.fetched(id, result, retry_after, now),
             Input::Tick => {}
         }
     }
@@ -286,8 +274,8 @@ impl Supervisor {
             self.fire(timer, now);
         }
         if self.running && self.jobs.deadline().is_some_and(|at| at <= now.mono) {
-            let hearing = self.live().is_some() || self.api == Api::Answers;
-            let changes = self.jobs.expire(hearing, now);
+            let connected = self.live().is_some() || self.api == Api::Answers;
+            let changes = self.jobs.expire(connected, now);
             self.apply_changes(changes, now);
         }
         self.launch(now);
@@ -295,7 +283,7 @@ impl Supervisor {
         if let Some(output) = self.next_output(now) {
             return output;
         }
-        self.tell_status(now);
+        self.report_status(now);
         self.out.pop_front().unwrap_or_else(|| Output::Idle(self.deadline()))
     }
 
@@ -357,13 +345,13 @@ impl Supervisor {
     /// answer over HTTP.
     #[must_use]
     pub fn listed_since(&self, topic: &Topic) -> Option<Timestamp> {
-        self.polling.work(topic)?.listed
+        self.polling.topic(topic)?.listed
     }
 
     /// When a topic was last listed completely in this run (local clock).
     #[must_use]
     pub fn last_listed(&self, topic: &Topic) -> Option<Timestamp> {
-        self.polling.work(topic)?.listed_last
+        self.polling.topic(topic)?.listed_last
     }
 
     /// How much is held in memory, for tests of the bounds.
@@ -389,30 +377,6 @@ impl Supervisor {
         [self.timers.next(), jobs, polling, logs].into_iter().flatten().min()
     }
 
-    fn notice_sleep(&mut self, now: Now) {
-        let before = std::mem::replace(&mut self.clock, now);
-        let awake = now.mono.since(before.mono);
-        let signed = |span| SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
-        let ahead = now.wall.duration_since(before.wall).saturating_sub(signed(awake));
-        if ahead > signed(SLEPT) {
-            self.server_clock.forget();
-            self.distrust(now);
-        } else if ahead < -signed(SLEPT) {
-            self.server_clock.forget();
-            self.set_back(ahead, now);
-        }
-    }
-
-    /// The clock was set back: what was noted by the old one is what the new one would have said.
-    fn set_back(&mut self, by: SignedDuration, now: Now) {
-        self.polling.shift_listings(by);
-        for at in self.listed_before.values_mut() {
-            *at = now.wall.min(*at);
-        }
-        self.jobs.shift_start(by);
-        self.set_baseline();
-    }
-
     fn fire(&mut self, timer: Timer, now: Now) {
         match timer {
             Timer::Opening | Timer::Handshake => self.handshake_timed_out(timer, now),
@@ -420,99 +384,14 @@ impl Supervisor {
             Timer::Retry => self.open(now),
             Timer::Heartbeat => self.beat(now),
             Timer::Idle => self.became_idle(now),
-            Timer::Sweep => self.look_up_unheard(now),
+            Timer::Sweep => self.look_up_unseen(now),
             Timer::Send => self.send_waiting(now),
             Timer::Confirmation => self.report_unconfirmed(now),
             Timer::Refresh => {}
         }
     }
 
-    fn start(&mut self, now: Now) {
-        self.wanted = true;
-        if self.running || self.key_wait.is_some() {
-            return;
-        }
-        self.running = true;
-        self.stirred = Some(now.mono);
-        self.api = Api::Unknown;
-        self.key.release(now.mono);
-        self.trouble = None;
-        self.refused = false;
-        self.backoff.reset();
-        self.open(now);
-    }
-
-    fn pause(&mut self) {
-        self.wanted = false;
-        self.running = false;
-        // Resumed, it is waited for anew.
-        if let Some(KeyWait::Unavailable(reason) | KeyWait::Loading(reason)) = self.key_wait.take()
-        {
-            self.key_wait = Some(KeyWait::Loading(reason));
-        }
-        self.drop_socket();
-        self.timers.clear_all();
-        self.phase = Phase::Down;
-        self.fallback = false;
-        self.idle = false;
-        self.trouble = None;
-        self.abandon_rounds();
-    }
-
-    fn reconnect_now(&mut self, now: Now) {
-        if !self.running {
-            return;
-        }
-        self.polling.release();
-        self.key.release(now.mono);
-        self.stirred = Some(now.mono);
-        match self.phase {
-            Phase::Waiting | Phase::Down => {
-                self.open(now);
-                if self.fallback {
-                    self.fetch_everything(now);
-                }
-            }
-            Phase::Opening(_) | Phase::Handshake(_) | Phase::Live(_) => self.distrust(now),
-        }
-    }
-
-    /// Shows that the key is being read; whoever was told that it could not be read sees that until
-    /// it is there.
-    fn await_key(&mut self, reason: String) {
-        self.key_wait = Some(match &self.key_wait {
-            Some(KeyWait::Unavailable(_)) => KeyWait::Unavailable(reason),
-            _ => KeyWait::Loading(reason),
-        });
-    }
-
-    fn replace_key(&mut self, key: Option<Secret>, now: Now) {
-        if let Some(key) = &key {
-            self.redact(&Redactor::new(Some(key)));
-        }
-        self.dialect.set_key(key);
-        let waited = self.key_wait.take().is_some();
-        if !self.running {
-            if waited && self.wanted {
-                self.start(now);
-            }
-            return;
-        }
-        self.drop_socket();
-        self.abandon_rounds();
-        self.polling.release();
-        self.api = Api::Unknown;
-        self.key.reset();
-        self.refused = false;
-        self.trouble = None;
-        self.backoff.reset();
-        if self.fallback {
-            self.fetch_everything(now);
-        }
-        self.open(now);
-    }
-
-    fn odd(&mut self, kind: &'static str, text: String) {
+    fn diagnose(&mut self, kind: &'static str, text: String) {
         self.out.push_back(Output::Diagnostic(Diagnostic { kind, text, sample: None }));
     }
 }

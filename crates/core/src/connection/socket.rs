@@ -17,7 +17,7 @@ const DRIVER_SLACK: Duration = Duration::from_secs(5);
 const OPEN_APART: Duration = Duration::from_secs(2);
 
 /// An attempt that an answer over HTTP hurries comes no sooner than this after the last one.
-const HURRIED_APART: Duration = Duration::from_secs(5);
+const SOON_APART: Duration = Duration::from_secs(5);
 
 /// Where the socket stands. There is never more than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Supervisor {
 
     pub(super) fn open(&mut self, now: Now) {
         self.drop_socket();
-        self.wished = None;
+        self.retry_not_before = None;
         self.last_open = Some(now.mono);
         match self.dialect.open() {
             Ok(request) => {
@@ -110,15 +110,15 @@ impl Supervisor {
         match failure {
             Failure::Http { status: status @ (401 | 403), text, retry_after } => {
                 let words = text.clone().unwrap_or_else(|| format!("HTTP {status}"));
-                self.refuse(&words, *retry_after, now);
+                self.key_refused(&words, *retry_after, now);
             }
             _ => {
-                let wish = match failure {
+                let retry_after = match failure {
                     Failure::Http { retry_after, .. } => *retry_after,
                     _ => None,
                 };
                 let remedy = status::socket_remedy(failure, self.socket_proven);
-                self.lose(status::sentence(failure), remedy, wish, now);
+                self.lose(status::sentence(failure), remedy, retry_after, now);
             }
         }
     }
@@ -128,7 +128,7 @@ impl Supervisor {
             return;
         }
         self.last_received = Some(now.wall);
-        self.heartbeat.heard(now.mono);
+        self.heartbeat.frame_received(now.mono);
         if self.live().is_some() {
             self.rearm(now);
         }
@@ -158,7 +158,7 @@ impl Supervisor {
         self.timers.set(Timer::Stable, now.mono.after(self.policy.stable_after));
         self.heartbeat = Heartbeat::new(self.dialect.keepalive(), now.mono);
         self.last_received = Some(now.wall);
-        self.trouble = None;
+        self.last_error = None;
         self.refused = false;
         self.foreign = false;
         self.socket_proven = true;
@@ -238,16 +238,16 @@ impl Supervisor {
     }
 
     /// The socket failed, whatever way: close what is left of it, poll, and try again later.
-    pub(super) fn lost(&mut self, reason: String, wish: Option<Duration>, now: Now) {
-        self.lose(reason, Remedy::Reconnect, wish, now);
+    pub(super) fn lost(&mut self, reason: String, retry_after: Option<Duration>, now: Now) {
+        self.lose(reason, Remedy::Reconnect, retry_after, now);
     }
 
-    fn lose(&mut self, reason: String, remedy: Remedy, wish: Option<Duration>, now: Now) {
+    fn lose(&mut self, reason: String, remedy: Remedy, retry_after: Option<Duration>, now: Now) {
         self.drop_socket();
         self.backoff.failed();
-        let delay = self.backoff.delay(&self.policy, wish, &mut self.jitter);
-        self.wished = wish.map(|_| now.mono.after(delay));
-        self.trouble = Some(Fault { reason: self.clean(&reason), remedy: Some(remedy) });
+        let delay = self.backoff.delay(&self.policy, retry_after, &mut self.jitter);
+        self.retry_not_before = retry_after.map(|_| now.mono.after(delay));
+        self.last_error = Some(Fault { reason: self.clean(&reason), remedy: Some(remedy) });
         self.refused = false;
         self.timers.set(Timer::Retry, now.mono.after(delay));
         self.fall_back(now);
@@ -255,15 +255,15 @@ impl Supervisor {
 
     /// The API answers again after it had failed: so the server is back, and its socket is tried
     /// soon, unless the server asked for a pause or refused us.
-    pub(super) fn hurry(&mut self, now: Now) {
-        let asked_to_wait = self.wished.is_some_and(|until| until > now.mono);
+    pub(super) fn retry_soon(&mut self, now: Now) {
+        let asked_to_wait = self.retry_not_before.is_some_and(|until| until > now.mono);
         if self.phase != Phase::Waiting || self.refused || asked_to_wait {
             return;
         }
         // Not all clients of a restarted server at once; and an API that comes and goes must not
         // become a way around the backoff.
         let soon = now.mono.after(self.jitter.around(self.policy.first_delay, 100));
-        let apart = self.policy.max_delay.min(HURRIED_APART);
+        let apart = self.policy.max_delay.min(SOON_APART);
         let at = self.last_open.map_or(soon, |at| at.after(apart).max(soon));
         if self.timers.get(Timer::Retry).is_some_and(|planned| at < planned) {
             self.timers.set(Timer::Retry, at);
@@ -272,35 +272,35 @@ impl Supervisor {
 
     /// The server does not accept us. Servers also refuse for passing reasons, such as too many
     /// sockets, so one slow retry stays, no sooner than the server wished.
-    pub(super) fn refuse(&mut self, words: &str, wish: Option<Duration>, now: Now) {
+    pub(super) fn key_refused(&mut self, words: &str, retry_after: Option<Duration>, now: Now) {
         let reason = status::refusal(words, self.dialect.has_key());
         let remedy = self.key_remedy();
-        self.give_way(Fault { reason, remedy: Some(remedy) }, wish, now);
+        self.back_off(Fault { reason, remedy: Some(remedy) }, retry_after, now);
         self.refused = true;
     }
 
     /// Another kind of server answers, or this one elsewhere: only the user can change that.
-    pub(super) fn misled(&mut self, reason: String, now: Now) {
-        self.give_way(Fault { reason, remedy: Some(Remedy::ChooseKind) }, None, now);
+    pub(super) fn wrong_server(&mut self, reason: String, now: Now) {
+        self.back_off(Fault { reason, remedy: Some(Remedy::ChooseKind) }, None, now);
         self.refused = false;
     }
 
-    fn give_way(&mut self, mut fault: Fault, wish: Option<Duration>, now: Now) {
+    fn back_off(&mut self, mut fault: Fault, retry_after: Option<Duration>, now: Now) {
         self.drop_socket();
         self.backoff.failed();
         let mut delay = self.jitter.around(self.policy.refused_delay, 10);
-        if wish.is_some() {
-            delay = delay.max(self.backoff.delay(&self.policy, wish, &mut self.jitter));
+        if retry_after.is_some() {
+            delay = delay.max(self.backoff.delay(&self.policy, retry_after, &mut self.jitter));
         }
         fault.reason = self.clean(&fault.reason);
-        self.trouble = Some(fault);
+        self.last_error = Some(fault);
         self.timers.set(Timer::Retry, now.mono.after(delay));
         self.fall_back(now);
     }
 
     /// Trusts nothing that was true before: a live socket must answer soon, a lost one is tried at
     /// once unless the server asked for a pause that has not passed, everything watched is fetched.
-    pub(super) fn distrust(&mut self, now: Now) {
+    pub(super) fn check_liveness(&mut self, now: Now) {
         if !self.running {
             return;
         }
@@ -322,7 +322,7 @@ impl Supervisor {
             // What was dialled before the sleep leads nowhere.
             Phase::Opening(_) | Phase::Handshake(_) => self.open(now),
             Phase::Waiting if !self.refused => {
-                if self.wished.is_none_or(|until| until <= now.mono) {
+                if self.retry_not_before.is_none_or(|until| until <= now.mono) {
                     self.open(now);
                 }
                 self.fetch_everything(now);

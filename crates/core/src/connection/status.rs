@@ -11,7 +11,7 @@ use crate::time::Now;
 /// `last_received` alone is told at most this often; with any other change it is told at once.
 const REFRESH: Duration = Duration::from_secs(10);
 
-/// Something that does not work.
+/// Something that does not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     /// Why, in a sentence; secrets removed.
@@ -169,7 +169,7 @@ impl Supervisor {
             _ => {}
         }
         let trouble =
-            self.trouble.as_ref().map(|fault| (Some(fault.reason.as_str()), fault.remedy));
+            self.last_error.as_ref().map(|fault| (Some(fault.reason.as_str()), fault.remedy));
         let api = match &self.api {
             Api::Fails(fault) => Some(fault),
             Api::Unknown | Api::Answers => self.topic_fault(),
@@ -219,7 +219,7 @@ impl Supervisor {
     }
 
     /// Tells the status if it changed.
-    pub(super) fn tell_status(&mut self, now: Now) {
+    pub(super) fn report_status(&mut self, now: Now) {
         let state = self.state(now);
         let retry = match self.phase {
             Phase::Waiting => self.timers.get(Timer::Retry),
@@ -237,12 +237,12 @@ impl Supervisor {
             && known.incomplete.as_deref() == incomplete
             && known.remedy == remedy
             && known.socket_live == socket_live
-            && self.told_retry == retry;
+            && self.reported_retry == retry;
         if same {
             if known.last_received == self.last_received {
                 return;
             }
-            let due = self.told.map_or(now.mono, |told| told.after(REFRESH));
+            let due = self.reported_at.map_or(now.mono, |told| told.after(REFRESH));
             if due > now.mono {
                 self.timers.set(Timer::Refresh, due);
                 return;
@@ -262,8 +262,8 @@ impl Supervisor {
             socket_live,
         };
         self.timers.clear(Timer::Refresh);
-        self.told = Some(now.mono);
-        self.told_retry = retry;
+        self.reported_at = Some(now.mono);
+        self.reported_retry = retry;
         self.status = status.clone();
         self.out.push_back(Output::Status(status));
     }

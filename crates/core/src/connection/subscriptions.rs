@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::http::topic_state::Class;
 use super::topics::{self, Adding};
-use super::work::Class;
 use super::{Output, Supervisor, Timer};
 use crate::dialect::Outgoing;
 use crate::model::{Topic, UNCONFIRMED};
@@ -33,9 +33,9 @@ impl Supervisor {
         self.polling.renew(&topic, now.mono);
         self.set_baseline();
         self.moving = None;
-        self.stirred = Some(now.mono);
-        self.strangers.clear();
-        self.polling.schedule(&topic, Class::News, now.mono);
+        self.active_at = Some(now.mono);
+        self.unrelated.clear();
+        self.polling.schedule(&topic, Class::Urgent, now.mono);
         self.subscribe(topic, now);
     }
 
@@ -44,7 +44,7 @@ impl Supervisor {
         self.listed_before.remove(topic);
         for topic in self.topics.unwatch(topic) {
             if !self.topics.contains(&topic) {
-                self.give_up(topic, now);
+                self.drop_topic(topic, now);
             }
         }
         self.set_baseline();
@@ -52,11 +52,11 @@ impl Supervisor {
     }
 
     /// A topic is not watched any more, neither by the user nor as found.
-    pub(super) fn give_up(&mut self, topic: Topic, now: Now) {
+    pub(super) fn drop_topic(&mut self, topic: Topic, now: Now) {
         if let Topic::Job(id) = &topic {
             self.jobs.pin(id, false);
         }
-        self.key.give_up(&topic);
+        self.key.forget_topic(&topic);
         self.cut.remove(&topic);
         self.out.extend(self.polling.remove(&topic).into_iter().map(Output::Abandon));
         self.forget_unasked();
@@ -76,7 +76,7 @@ impl Supervisor {
         match self.topics.discover(topic.clone(), parent) {
             Adding::Known => {}
             Adding::Full { reported: true } => {}
-            Adding::Full { reported: false } => self.odd(
+            Adding::Full { reported: false } => self.diagnose(
                 "too-many-topics",
                 format!(
                     "More than {} jobs are under way; {topic} is not followed on its own.",
@@ -98,20 +98,20 @@ impl Supervisor {
         self.report_not_watchable(topic.as_ref(), reason);
         if let Some(topic) = topic {
             // HTTP may still show it.
-            self.polling.schedule(&topic, Class::News, now.mono);
+            self.polling.schedule(&topic, Class::Urgent, now.mono);
             self.topics.reject(topic);
         }
     }
 
     /// The API does not show a job to whoever asks. There is no other way to ask it.
     pub(super) fn denied(&mut self, topic: Topic, reason: &str) {
-        let known = self.polling.work(&topic).is_some_and(|work| work.denied);
+        let known = self.polling.topic(&topic).is_some_and(|known| known.denied);
         if !known {
             self.report_not_watchable(Some(&topic), reason);
         }
         let reason = self.clean(reason);
-        if let Some(round) = self.polling.round(&topic) {
-            round.denied = Some(reason);
+        if let Some(cycle) = self.polling.cycle(&topic) {
+            cycle.denied = Some(reason);
         }
         self.topics.reject(topic);
     }
@@ -122,7 +122,7 @@ impl Supervisor {
             None => format!("The server does not let us watch something: {reason}"),
         };
         let text = self.clean(&text);
-        self.odd("refused-subscription", text);
+        self.diagnose("refused-subscription", text);
     }
 
     /// Watches a topic on the present socket, if there is one.
@@ -186,7 +186,7 @@ impl Supervisor {
                 CONFIRMATION.as_secs()
             );
             let text = self.clean(&text);
-            self.odd(UNCONFIRMED, text);
+            self.diagnose(UNCONFIRMED, text);
         }
         self.expect_confirmation();
     }
@@ -200,7 +200,7 @@ impl Supervisor {
                  repeated, one at a time."
             );
             let text = self.clean(&text);
-            self.odd("limited", text);
+            self.diagnose("limited", text);
         }
         self.expect_confirmation();
         self.send_waiting(now);

@@ -10,7 +10,7 @@ use crate::time::Now;
 
 /// How many ids of jobs that belong to nothing watched are remembered, so that what the server
 /// announces of them costs no request.
-const MAX_STRANGERS: usize = 4_096;
+const MAX_UNRELATED: usize = 4_096;
 
 impl Supervisor {
     /// Applies an update that came so, and notes what it shows of the topic that was asked for.
@@ -19,9 +19,9 @@ impl Supervisor {
         let Some(update) = self.identify(update, source, now) else { return };
         let topic = origin.topic();
         if let (Update::Gone(_), Some(topic @ Topic::Job(_))) = (&update, topic)
-            && let Some(round) = self.polling.round(topic)
+            && let Some(cycle) = self.polling.cycle(topic)
         {
-            round.gone = true;
+            cycle.gone = true;
         }
         let seen = match (&update, topic) {
             (Update::Job(patch), Some(_)) => patch.id.clone().map(|id| (id, newest_of(patch))),
@@ -29,12 +29,12 @@ impl Supervisor {
         };
         self.update(update, source, topic, now);
         if let (Some((id, newest)), Some(topic)) = (seen, topic)
-            && let Some(round) = self.polling.round(topic)
+            && let Some(cycle) = self.polling.cycle(topic)
         {
             // The store's own, so that the id of a job is there once.
             let id = self.jobs.job(&id).map_or(id, |job| job.id.clone());
-            round.seen.insert(id);
-            round.newest = round.newest.max(newest);
+            cycle.seen.insert(id);
+            cycle.newest = cycle.newest.max(newest);
         }
     }
 
@@ -71,7 +71,7 @@ impl Supervisor {
                 let before = self.jobs.job(&id).map(|job| belongs || self.covered(job));
                 let changes = self.jobs.apply(&update, source, baseline, now);
                 if belongs {
-                    self.strangers.remove(&id);
+                    self.unrelated.remove(&id);
                     self.apply_changes(changes, now);
                 } else {
                     self.admit(&id, before, changes, now);
@@ -103,21 +103,21 @@ impl Supervisor {
                         self.log_ended(&transition.job, now);
                     }
                     if transition.kind != TransitionKind::Discovered || !ended {
-                        self.stir(now);
+                        self.note_activity(now);
                     }
                     for id in self.spellings(&transition.job) {
                         let all_ended = ended && self.all_ended(&id);
                         let own = Topic::Job(id);
                         if all_ended {
                             if self.topics.forget_discovered(&own) && !self.topics.contains(&own) {
-                                self.give_up(own, now);
+                                self.drop_topic(own, now);
                             } else if self.topics.detail(&own).is_some() {
                                 // What it came to is told by a fetch of it alone.
                                 self.polling.announce(&own, now.mono);
                             }
                         } else if !ended && self.topics.contains(&own) {
                             // It may have been left out when the socket began, as ended.
-                            self.polling.rouse(&own);
+                            self.polling.resume(&own);
                             self.subscribe(own, now);
                         }
                     }
@@ -138,7 +138,7 @@ impl Supervisor {
         if self.covered(job) {
             let for_good = self.topics.covers_for_good(job, |t| self.dialect.contains(t, job));
             if before.is_none() && !for_good {
-                self.guests.insert(id.clone());
+                self.detail_only.insert(id.clone());
             }
             self.apply_changes(changes, now);
             return;
@@ -149,24 +149,24 @@ impl Supervisor {
             Some(true) => self.dismiss(&id.clone()),
             None => {
                 self.jobs.forget(id);
-                self.remember_stranger(id);
+                self.remember_unrelated(id);
             }
         }
     }
 
     /// Forgets a job that everybody was told of.
     pub(super) fn dismiss(&mut self, id: &JobId) {
-        self.guests.remove(id);
+        self.detail_only.remove(id);
         self.jobs.forget(id);
-        self.remember_stranger(id);
+        self.remember_unrelated(id);
         self.out.push_back(Output::Forgotten(id.clone()));
     }
 
-    fn remember_stranger(&mut self, id: &JobId) {
-        if self.strangers.len() >= MAX_STRANGERS {
-            self.strangers.clear();
+    fn remember_unrelated(&mut self, id: &JobId) {
+        if self.unrelated.len() >= MAX_UNRELATED {
+            self.unrelated.clear();
         }
-        self.strangers.insert(id.clone());
+        self.unrelated.insert(id.clone());
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! - Ids are compared byte for byte. Applying an update twice changes nothing.
 //! - Facts belong to an attempt. Facts of an earlier attempt only fill gaps; a fact of a later one
-//!   begins that attempt ([`merge::Age`] says how each is told).
+//!   begins that attempt ([`merge::AttemptOrder`] says how each is told).
 //! - Within an attempt an older time never overwrites a newer one, and an end holds. Progress may
 //!   fall: of reports with a time the newest holds, one without a time only raises it.
 //! - A failure that may be retried leaves the job unended until it is confirmed, retried, or
@@ -19,83 +19,22 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::dialect::own_id;
-use crate::model::{Job, JobId, JobPatch, JobState, Source, Update};
+use crate::model::{Job, JobId, JobPatch, Source, Update};
 use crate::redact::Redactor;
 use crate::time::{Mono, Now};
 
+mod bounds;
+mod change;
+mod deadlines;
 mod merge;
 mod size;
 mod sparse;
 
+pub use change::{Baseline, Change, Transition, TransitionKind};
 pub use size::{cut, size};
 
+use deadlines::SECOND_LOOK;
 use merge::{Entry, Tentative};
-
-/// What changed for a job, at the moment it became known.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Transition {
-    /// Which job.
-    pub job: JobId,
-    /// Which attempt, from 1; 1 where the server does not count them and has not retried.
-    pub attempt: u32,
-    /// Where it stood; `None` when the job was not known before.
-    pub from: Option<JobState>,
-    /// Where it stands. For [`TransitionKind::AttemptFailed`] always `Failed`.
-    pub to: JobState,
-    /// When the server says it happened; the local clock where it does not say.
-    pub at: Timestamp,
-    /// How much it means.
-    pub kind: TransitionKind,
-    /// The error, for failures.
-    pub error: Option<String>,
-    /// An outcome that fell into the time the program was off: what was known before came from the
-    /// history, and the end lies before this run's start (or the server does not say when it was).
-    /// A job that also began in that time was not known at all: it ended between the last listing
-    /// of the earlier run and this run's start.
-    pub while_away: bool,
-}
-
-/// How much a transition means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TransitionKind {
-    /// The job was already so when it was first seen: nothing happened now.
-    Discovered,
-    /// It moved without ending.
-    Moved,
-    /// An attempt failed and the server may try again.
-    AttemptFailed,
-    /// It ended. Announced at most once per (job, attempt, state).
-    Outcome,
-}
-
-/// One consequence of an applied update.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// The job as it is now, merged. Emitted only when something that is shown has changed.
-    Job(Arc<Job>),
-    /// A step of the job, emitted after the [`Change::Job`] that shows it.
-    Transition(Transition),
-    /// What is known of this job needs another look: fetch it.
-    Confirm(JobId),
-}
-
-/// From when on an end is news.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Baseline {
-    /// The moment.
-    pub since: Timestamp,
-    /// It was set by an earlier run of the program, so that what ended between the two runs did so
-    /// while the program was off.
-    pub earlier_run: bool,
-}
-
-impl Baseline {
-    /// A baseline that this run has set.
-    #[must_use]
-    pub fn of_this_run(since: Timestamp) -> Baseline {
-        Baseline { since, earlier_run: false }
-    }
-}
 
 /// How many jobs a store keeps. Beyond it the job known longest goes, ended and unpinned ones
 /// first.
@@ -104,22 +43,6 @@ pub const MAX_JOBS: usize = 200_000;
 /// Bytes of all jobs of a store. Beyond it the bodies of those that grew first are cut, ended ones
 /// first.
 pub const MAX_BYTES: usize = 256 << 20;
-
-/// Bytes that a part of a body is cut to, and those below which a job is not worth cutting.
-const CUT: usize = 256;
-const LIGHT: usize = 4 << 10;
-
-/// "Not found" is doubted for this long after the socket spoke of the job, and believed when it is
-/// said twice this far apart.
-const GONE_DOUBT: Duration = Duration::from_secs(10);
-
-/// A job that the socket told of and HTTP has never shown may not be written down yet: it is
-/// doubted for this long that it is gone.
-const UNRECORDED_DOUBT: Duration = Duration::from_secs(60);
-
-/// A failure is looked at a second time this long after it was heard: what HTTP says sooner may be
-/// a cached answer from before it.
-const SECOND_LOOK: Duration = Duration::from_secs(4);
 
 /// All jobs of one server, merged. See the module's documentation for the rules.
 #[derive(Debug)]
@@ -143,7 +66,7 @@ pub struct JobStore {
     bytes: usize,
     max_bytes: usize,
     /// Jobs with a body, in the order in which they got it.
-    heavy: VecDeque<JobId>,
+    large: VecDeque<JobId>,
     /// Removes the key from what is cut.
     redactor: Redactor,
 }
@@ -165,7 +88,7 @@ impl JobStore {
             capacity: MAX_JOBS,
             bytes: 0,
             max_bytes: MAX_BYTES,
-            heavy: VecDeque::new(),
+            large: VecDeque::new(),
             redactor: Redactor::default(),
         }
     }
@@ -211,9 +134,9 @@ impl JobStore {
         }
         let id = job.id.clone();
         self.insert(id.clone(), Entry::remembered(job));
-        self.weigh(&id);
+        self.account(&id);
         // Nobody was shown what is cut here.
-        self.shed();
+        self.trim();
     }
 
     /// Merges one update. Log lines, metrics, queues and notices pass by; they are not state of a
@@ -244,51 +167,6 @@ impl JobStore {
             | Update::Notice(_)
             | Update::NoticeRead(_) => Vec::new(),
         }
-    }
-
-    /// Decides what is due: failures whose grace has run out become outcomes, doubtful news is
-    /// looked at again. `hearing` says whether the server could be heard lately: without that,
-    /// silence proves nothing and the grace begins anew.
-    pub fn expire(&mut self, hearing: bool, now: Now) -> Vec<Change> {
-        let mut changes = Vec::new();
-        while self.due.first().is_some_and(|(at, _)| *at <= now.mono) {
-            let Some((_, id)) = self.due.pop_first() else { break };
-            let Some(entry) = self.jobs.get_mut(&id) else { continue };
-            entry.due = None;
-            let mut next = None;
-            if let Some(tentative) = entry.memo.get_mut().and_then(|memo| memo.tentative.as_mut()) {
-                if !hearing {
-                    tentative.since = now.mono;
-                    tentative.looked_again = false;
-                    next = Some(now.mono.after(self.grace));
-                } else if !tentative.looked_again {
-                    tentative.looked_again = true;
-                    changes.push(Change::Confirm(id.clone()));
-                    let rest = self.grace - SECOND_LOOK.min(self.grace / 2);
-                    next = Some(tentative.since.after(self.grace).max(now.mono.after(rest)));
-                } else {
-                    entry.settle_failure(now, &mut changes);
-                }
-            } else if let Some(since) = entry.memo.missing_since {
-                // Asked again, once: whatever the answer, it decides.
-                if now.mono.since(since) < doubt(entry) * 6 {
-                    changes.push(Change::Confirm(id.clone()));
-                } else {
-                    entry.memo.set().missing_since = None;
-                }
-            }
-            if let Some(at) = next {
-                self.schedule(&id, at);
-            }
-            self.reindex(&id);
-        }
-        changes
-    }
-
-    /// When [`JobStore::expire`] must be called at the latest.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Mono> {
-        self.due.first().map(|(at, _)| *at)
     }
 
     /// One job.
@@ -334,8 +212,8 @@ impl JobStore {
 
     /// When anything was last heard of a job, on any way.
     #[must_use]
-    pub fn heard(&self, id: &JobId) -> Option<Mono> {
-        self.jobs.get(id).map(|entry| entry.heard)
+    pub fn last_seen(&self, id: &JobId) -> Option<Mono> {
+        self.jobs.get(id).map(|entry| entry.seen)
     }
 
     /// When anything was last heard of a job by this run, also that nothing has changed, of which the
@@ -383,46 +261,10 @@ impl JobStore {
             self.insert(id.clone(), entry);
         }
         self.after_merge(id, now);
-        if self.weigh(id) {
-            changes.extend(self.shed().into_iter().map(Change::Job));
+        if self.account(id) {
+            changes.extend(self.trim().into_iter().map(Change::Job));
         }
         changes
-    }
-
-    /// Takes note of how large a job is; answers whether all together are too large.
-    fn weigh(&mut self, id: &JobId) -> bool {
-        let Some(entry) = self.jobs.get_mut(id) else { return false };
-        let before = std::mem::replace(&mut entry.bytes, size(&entry.job));
-        let grown = entry.bytes > before;
-        self.bytes = self.bytes - before + entry.bytes;
-        if grown && entry.bytes > LIGHT && !std::mem::replace(&mut entry.heavy, true) {
-            self.heavy.push_back(id.clone());
-        }
-        self.bytes > self.max_bytes && !self.heavy.is_empty()
-    }
-
-    /// Cuts bodies until the jobs fit again; answers the jobs that are smaller now.
-    fn shed(&mut self) -> Vec<Arc<Job>> {
-        let mut smaller = Vec::new();
-        for ended_only in [true, false] {
-            for _ in 0..self.heavy.len() {
-                if self.bytes <= self.max_bytes {
-                    return smaller;
-                }
-                let Some(id) = self.heavy.pop_front() else { break };
-                if ended_only && self.open.contains(&id) {
-                    self.heavy.push_back(id);
-                    continue;
-                }
-                let Some(entry) = self.jobs.get_mut(&id) else { continue };
-                entry.heavy = false;
-                if cut(Arc::make_mut(&mut entry.job), CUT, &self.redactor) {
-                    smaller.push(Arc::clone(&entry.job));
-                }
-                self.weigh(&id);
-            }
-        }
-        smaller
     }
 
     /// Keeps the indexes and the deadlines true to the entry.
@@ -442,38 +284,6 @@ impl JobStore {
             _ => {}
         }
         self.reindex(id);
-    }
-
-    fn gone(&mut self, id: &JobId, source: Source, now: Now) -> Vec<Change> {
-        let mut changes = Vec::new();
-        let Some(entry) = self.jobs.get_mut(id) else { return changes };
-        if entry.job.state.over() {
-            return changes;
-        }
-        let doubt = doubt(entry);
-        let fresh = entry.memo.socket_heard.is_some_and(|at| now.mono.since(at) < GONE_DOUBT);
-        let twice = entry.memo.missing_since.is_some_and(|at| now.mono.since(at) >= doubt);
-        // The socket does not answer a question: it says that the job was removed.
-        if source == Source::Socket || (entry.http_seen && !fresh) || twice {
-            entry.vanish(now, &mut changes);
-            self.after_merge(id, now);
-        } else if entry.memo.missing_since.is_none() {
-            entry.memo.set().missing_since = Some(now.mono);
-            // A failure under way has its own deadlines.
-            if entry.due.is_none() {
-                self.schedule(id, now.mono.after(doubt));
-            }
-        }
-        changes
-    }
-
-    fn schedule(&mut self, id: &JobId, at: Mono) {
-        if let Some(entry) = self.jobs.get_mut(id) {
-            if let Some(before) = entry.due.replace(at) {
-                self.due.remove(&(before, id.clone()));
-            }
-            self.due.insert((at, id.clone()));
-        }
     }
 
     fn reindex(&mut self, id: &JobId) {
@@ -502,25 +312,6 @@ impl JobStore {
         self.reindex(&id);
     }
 
-    /// Removes the job known longest; among the 64 known longest, an ended and unpinned one first.
-    /// Those passed over go to the back, so that the next call looks at others.
-    fn evict(&mut self) {
-        for _ in 0..self.order.len().min(64) {
-            let Some(id) = self.order.pop_front() else { return };
-            if self.open.contains(&id) || self.pinned.contains(&id) {
-                self.order.push_back(id);
-            } else {
-                self.remove(&id);
-                return;
-            }
-        }
-        // One that somebody watches by name goes only where there are no others.
-        let unpinned = self.order.iter().position(|id| !self.pinned.contains(id));
-        if let Some(id) = self.order.remove(unpinned.unwrap_or(0)) {
-            self.remove(&id);
-        }
-    }
-
     fn remove(&mut self, id: &JobId) {
         self.open.remove(id);
         let Some(entry) = self.jobs.remove(id) else { return };
@@ -532,16 +323,11 @@ impl JobStore {
             }
         }
         self.bytes -= entry.bytes;
-        if entry.heavy {
-            self.heavy.retain(|other| other != id);
+        if entry.large {
+            self.large.retain(|other| other != id);
         }
         if let Some(at) = entry.due {
             self.due.remove(&(at, id.clone()));
         }
     }
-}
-
-/// How long it is doubted that a job is gone.
-fn doubt(entry: &Entry) -> Duration {
-    if entry.http_seen { GONE_DOUBT } else { UNRECORDED_DOUBT }
 }

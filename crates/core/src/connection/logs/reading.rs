@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::super::LogReach;
-use super::super::polling::Polling;
+use super::super::http::polling::Polling;
 use crate::dialect::{FetchRequest, LogFrom};
 use crate::log::LogLines;
 use crate::model::JobId;

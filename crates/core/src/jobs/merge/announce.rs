@@ -1,5 +1,7 @@
 //! Telling what happened to a job, an end at most once.
 
+use jiff::Timestamp;
+
 use super::{Context, Entry, attempt, bit};
 use crate::jobs::{Change, Transition, TransitionKind};
 use crate::model::{JobPatch, JobState};
@@ -23,7 +25,8 @@ impl Entry {
             && self.end_said(patch).is_some_and(|end| end < context.started)
     }
 
-    pub(super) fn not_yet_announced(&mut self, state: &JobState) -> bool {
+    /// Marks an end of this attempt as announced. Returns whether it was not before.
+    pub(super) fn mark_announced(&mut self, state: &JobState) -> bool {
         let number = attempt(&self.job);
         if self.announced.0 != number {
             self.announced = (number, 0);
@@ -65,16 +68,29 @@ impl Entry {
     ) {
         let unexplained = self.job.error.is_none().then(|| attempt(&self.job));
         self.memo.set().unexplained = unexplained;
-        changes.push(Change::Transition(Transition {
+        let at = patch.at.unwrap_or(context.now.wall);
+        let error = self.job.error.clone();
+        changes.push(self.failed_attempt(attempt(&self.job), from, at, error));
+        changes.push(Change::Confirm(self.job.id.clone()));
+    }
+
+    /// The step of an attempt that failed.
+    pub(super) fn failed_attempt(
+        &self,
+        attempt: u32,
+        from: Option<JobState>,
+        at: Timestamp,
+        error: Option<String>,
+    ) -> Change {
+        Change::Transition(Transition {
             job: self.job.id.clone(),
-            attempt: attempt(&self.job),
+            attempt,
             from,
             to: JobState::Failed,
-            at: patch.at.unwrap_or(context.now.wall),
+            at,
             kind: TransitionKind::AttemptFailed,
-            error: self.job.error.clone(),
+            error,
             while_away: false,
-        }));
-        changes.push(Change::Confirm(self.job.id.clone()));
+        })
     }
 }

@@ -62,7 +62,7 @@ impl Entry {
     }
 
     /// A failure whose reason says nothing: HTTP knows a better one.
-    pub(super) fn doubt_useless(
+    pub(super) fn confirm_useless_reason(
         &self,
         patch: &JobPatch,
         context: &Context,

@@ -1,13 +1,13 @@
 //! What one answer says.
 
-use super::status::{Fault, too_large};
-use super::{Failure, Remedy};
+use crate::connection::status::{Fault, too_large};
+use crate::connection::{Failure, Remedy};
 use crate::dialect::answer::is_page;
 use crate::dialect::{FetchResponse, Incoming};
 use crate::model::ACTION_REFUSED;
 
 /// Why an answer was not usable.
-pub(super) enum Trouble {
+pub(in crate::connection) enum Unusable {
     /// The key is not accepted, in the server's words.
     Refused(String),
     /// Anything else.
@@ -16,7 +16,7 @@ pub(super) enum Trouble {
 
 /// What the pieces of an answer say together, as far as it matters to whether it was usable.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(in crate::connection) struct Tally {
     refused: Option<String>,
     /// What is odd about the part that is being read.
     odd: Option<String>,
@@ -74,13 +74,16 @@ impl Tally {
 
 /// Whether an answer was usable. A page of HTML with status 200 is none; "not found", or a failure
 /// of the server, is one if the dialect understood it so.
-pub(super) fn verdict(response: &FetchResponse, said: Tally) -> Result<(), Trouble> {
+pub(in crate::connection) fn classify(
+    response: &FetchResponse,
+    said: Tally,
+) -> Result<(), Unusable> {
     if let Some(refused) = said.refused {
-        return Err(Trouble::Refused(refused));
+        return Err(Unusable::Refused(refused));
     }
     if let Some(limit) = said.too_large {
         let (reason, remedy) = (too_large(limit), Some(Remedy::Reconnect));
-        return Err(Trouble::Failed(Fault { reason, remedy }));
+        return Err(Unusable::Failed(Fault { reason, remedy }));
     }
     let status = response.status;
     let wrong = Some(Remedy::SetApiUrl);
@@ -103,11 +106,14 @@ pub(super) fn verdict(response: &FetchResponse, said: Tally) -> Result<(), Troub
         (_, Some(text)) => (text, wrong),
         (_, None) => return Ok(()),
     };
-    Err(Trouble::Failed(Fault { reason, remedy }))
+    Err(Unusable::Failed(Fault { reason, remedy }))
 }
 
 /// How an action ended, from its answer.
-pub(super) fn acted(response: &FetchResponse, incoming: &[Incoming]) -> Result<(), String> {
+pub(in crate::connection) fn action_result(
+    response: &FetchResponse,
+    incoming: &[Incoming],
+) -> Result<(), String> {
     // Some servers refuse with status 200 and say so in the body.
     let refused = incoming.iter().find_map(|item| match item {
         Incoming::Unknown(odd) if odd.kind == ACTION_REFUSED => Some(odd.text.clone()),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::shared::Call;
-use super::state_table::KeyIs;
+use super::single_flight::Call;
+use crate::connection::state_table::KeyIs;
 use crate::model::Topic;
 use crate::time::Mono;
 
@@ -29,7 +29,7 @@ struct Refusal {
 
 /// How the key stands.
 #[derive(Debug, Default)]
-pub(super) struct Key {
+pub(in crate::connection) struct Key {
     /// A call that needs it was answered, since it was set or last wholly refused.
     accepted: bool,
     /// Refusals in a row.
@@ -105,7 +105,7 @@ impl Key {
     }
 
     /// A topic is given up: what it was refused counts no more.
-    pub fn give_up(&mut self, topic: &Topic) {
+    pub fn forget_topic(&mut self, topic: &Topic) {
         self.refused.retain(|_, refusal| refusal.topic != *topic);
     }
 

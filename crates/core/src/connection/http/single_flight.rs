@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::FetchId;
+use crate::connection::FetchId;
 use crate::dialect::{Address, FetchRequest, FetchResponse, Method};
 use crate::model::Topic;
 use crate::time::Mono;
@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// What a request asks of the server, whatever is made of the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Call {
+pub(in crate::connection) struct Call {
     method: Method,
     address: Address,
     body: Option<String>,
@@ -49,7 +49,7 @@ enum Asker {
 
 /// What is under way and what was answered lately, by what was asked.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(in crate::connection) struct SingleFlight {
     /// How long an answer serves: less than the time between two polls of one topic.
     fresh: Duration,
     askers: HashMap<Call, Asker>,
@@ -59,9 +59,9 @@ pub(super) struct Shared {
     answers: VecDeque<(Call, Mono, FetchResponse)>,
 }
 
-impl Shared {
-    pub fn new(poll: Duration) -> Shared {
-        Shared {
+impl SingleFlight {
+    pub fn new(poll: Duration) -> SingleFlight {
+        SingleFlight {
             fresh: (poll * 3 / 4).min(LONGEST),
             askers: HashMap::new(),
             flights: HashMap::new(),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{Context, Entry, Tentative, signed};
 use crate::model::{JobPatch, JobState, Source};
 
@@ -19,34 +21,47 @@ pub(super) const SAME_START: Duration = Duration::from_secs(2);
 
 /// To which attempt a patch belongs, compared with the one the job is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::jobs) enum Age {
+pub(in crate::jobs) enum AttemptOrder {
     Older,
     Same,
     Newer,
 }
 
+/// What an answer over HTTP says of where a job stands, with its time.
+#[derive(Debug, PartialEq)]
+pub(super) struct HttpStatement {
+    at: Timestamp,
+    state: Option<JobState>,
+    progress: Option<f64>,
+}
+
+impl HttpStatement {
+    /// What a patch says, if it is such an answer and bears a time.
+    pub fn of(patch: &JobPatch, context: &Context) -> Option<HttpStatement> {
+        let at = patch.at.filter(|_| context.source == Source::Http && patch.snapshot)?;
+        Some(HttpStatement { at, state: patch.state.clone(), progress: patch.progress })
+    }
+}
+
 impl Entry {
-    /// Some servers stamp every answer about a job with one and the same time. Two answers that
-    /// differ and bear the same time show it: that time orders nothing.
-    pub(super) fn clock_stands_still(&mut self, patch: &JobPatch, context: &Context) -> bool {
-        let Some(at) = patch.at.filter(|_| context.source == Source::Http && patch.snapshot) else {
-            return false;
-        };
-        let said = (at, patch.state.clone(), patch.progress);
-        let stands =
-            self.memo.http_said.as_ref().is_some_and(|before| before.0 == at && *before != said);
-        // Once it stood still, it is not trusted again until it moves.
-        if !stands {
-            self.memo.set().http_said = Some(said);
+    /// Whether the server stamps every answer about this job with one and the same time. Two answers
+    /// that differ and bear the same time show it: that time orders nothing.
+    pub(super) fn clock_stands_still(&self, said: &HttpStatement) -> bool {
+        self.memo.http_said.as_ref().is_some_and(|before| before.at == said.at && before != said)
+    }
+
+    /// Remembers the latest statement.
+    pub(super) fn note_statement(&mut self, said: Option<HttpStatement>) {
+        if said.is_some() {
+            self.memo.set().http_said = said;
         }
-        stands
     }
 
     /// Tells the attempt of a patch. By the server's own numbers where it gives them both times;
     /// else by its times: a start, or a sign of life, after the end of the attempt begins the next
     /// one. Where it gives neither, only HTTP can reopen an ended job, and only once a late or
     /// cached answer is out of the question.
-    pub(super) fn age(&self, patch: &JobPatch, context: &Context) -> Age {
+    pub(super) fn attempt_order(&self, patch: &JobPatch, context: &Context) -> AttemptOrder {
         if self.job.state.terminal()
             && let (Some(start), Some(end)) = (patch.started_at, self.ended_at)
             && start > end
@@ -54,7 +69,7 @@ impl Entry {
             && self.job.started_at.is_none_or(|known| start > known)
             && patch.finished_at.or(patch.at).is_none_or(|moment| moment > end)
         {
-            return Age::Newer;
+            return AttemptOrder::Newer;
         }
         // An id that is used again after its job was removed: the server accepted this one later.
         if self.job.state.terminal()
@@ -62,24 +77,24 @@ impl Entry {
             && self.ended_at.is_some_and(|end| created > end)
             && created > known
         {
-            return Age::Newer;
+            return AttemptOrder::Newer;
         }
         if let Some(said) = patch.attempt {
             // Begun without a number, which now comes.
             let begun = !self.job.state.terminal() && self.job.attempt == Some(said);
             if begun && self.counted.is_some_and(|known| known < said) {
-                return Age::Same;
+                return AttemptOrder::Same;
             }
             let known = self.counted.or(if self.remembered { self.job.attempt } else { None });
             if known.is_some_and(|known| said > known) {
-                return Age::Newer;
+                return AttemptOrder::Newer;
             }
             if self.counted == Some(said) {
-                return Age::Same;
+                return AttemptOrder::Same;
             }
             let resets = self.job.state.terminal() && self.alive_after_end(patch, context);
             if self.counted.is_some_and(|known| said < known) && !resets {
-                return Age::Older;
+                return AttemptOrder::Older;
             }
         }
         let moment = match &patch.state {
@@ -89,7 +104,7 @@ impl Entry {
         if let (Some(moment), Some(boundary)) = (moment, self.memo.boundary)
             && moment <= boundary
         {
-            return Age::Older;
+            return AttemptOrder::Older;
         }
         if self.job.state.terminal() {
             match &patch.state {
@@ -98,15 +113,15 @@ impl Entry {
                     let later = matches!((end, self.ended_at), (Some(end), Some(known))
                         if end.duration_since(known) > signed(STRAGGLING));
                     if *state != self.job.state && later {
-                        return Age::Newer;
+                        return AttemptOrder::Newer;
                     }
                 }
-                _ if self.alive_after_end(patch, context) => return Age::Newer,
+                _ if self.alive_after_end(patch, context) => return AttemptOrder::Newer,
                 _ => {}
             }
         } else if let Some(tentative) = &self.memo.tentative {
             if self.alive_after_failure(tentative, patch, context) {
-                return Age::Newer;
+                return AttemptOrder::Newer;
             }
         } else if patch.attempt.is_none()
             && let (Some(start), Some(known)) = (patch.started_at, self.job.started_at)
@@ -116,9 +131,9 @@ impl Entry {
             && start.duration_since(known) > signed(SAME_START)
         {
             // It began again from a lower progress: the failure between was not heard.
-            return Age::Newer;
+            return AttemptOrder::Newer;
         }
-        Age::Same
+        AttemptOrder::Same
     }
 
     /// Whether a patch proves that an ended job runs again.
@@ -128,7 +143,7 @@ impl Entry {
         if !alive {
             return false;
         }
-        let settled = self.ended_heard.is_none_or(|at| context.now.mono.since(at) >= SETTLED);
+        let settled = self.ended_seen.is_none_or(|at| context.now.mono.since(at) >= SETTLED);
         let by_http = context.source == Source::Http && patch.snapshot && settled;
         match (patch.at, self.ended_at) {
             (Some(at), Some(end)) if by_http => at > end,

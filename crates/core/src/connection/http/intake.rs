@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::dispatch::Origin;
-use super::shared::Call;
-use super::status::Fault;
-use super::verdict::{Tally, Trouble, verdict};
-use super::{FetchId, Supervisor};
+use super::response::{Tally, Unusable, classify};
+use super::single_flight::Call;
+use crate::connection::dispatch::Origin;
+use crate::connection::status::Fault;
+use crate::connection::{FetchId, Supervisor};
 use crate::dialect::oversized::Read;
 use crate::dialect::pieces::{Pieces, TooLarge};
 use crate::dialect::{Ask, FetchResponse, Incoming};
@@ -18,7 +18,7 @@ use crate::time::Now;
 const AT_ONCE: usize = 256;
 
 /// An answer that is being taken in.
-pub(super) struct Intake {
+pub(in crate::connection) struct Intake {
     topic: Topic,
     ask: Ask,
     call: Option<Call>,
@@ -34,7 +34,7 @@ pub(super) struct Intake {
 
 /// What has been read of an answer.
 #[derive(Debug, Default)]
-pub(super) struct TakenIn {
+pub(in crate::connection) struct TakenIn {
     pieces: Pieces,
     /// What it has said so far.
     said: Tally,
@@ -47,8 +47,8 @@ impl std::fmt::Debug for Intake {
 }
 
 impl Supervisor {
-    /// What one request of a topic's round came to.
-    pub(super) fn take_answer(
+    /// What one request of a topic's cycle came to.
+    pub(in crate::connection) fn take_answer(
         &mut self,
         topic: &Topic,
         ask: &Ask,
@@ -70,7 +70,12 @@ impl Supervisor {
     }
 
     /// Part of the answer to a topic's request has come.
-    pub(super) fn part_fetched(&mut self, id: FetchId, part: FetchResponse, now: Now) {
+    pub(in crate::connection) fn part_fetched(
+        &mut self,
+        id: FetchId,
+        part: FetchResponse,
+        now: Now,
+    ) {
         let part = Arc::new(Read::whole(part));
         for (topic, ask, mut read) in self.polling.part_came(id) {
             self.last_received = Some(now.wall);
@@ -89,9 +94,9 @@ impl Supervisor {
     }
 
     /// Takes in the next piece of an answer; answers whether there was any.
-    pub(super) fn take_in(&mut self, now: Now) -> bool {
+    pub(in crate::connection) fn take_in(&mut self, now: Now) -> bool {
         let Some(mut first) = self.intake.pop_front() else { return false };
-        if !first.begun && self.polling.work(&first.topic).is_none() {
+        if !first.begun && self.polling.topic(&first.topic).is_none() {
             // Given up over what another topic was just answered.
             return true;
         }
@@ -126,13 +131,13 @@ impl Supervisor {
                     self.polling.part_read(id, first.ask, first.read);
                     return true;
                 }
-                verdict(&read.response, first.read.said)
+                classify(&read.response, first.read.said)
             }
-            Err(fault) => Err(Trouble::Failed(fault.clone())),
+            Err(fault) => Err(Unusable::Failed(fault.clone())),
         };
-        self.judge(&first.topic, &first.ask, first.call.as_ref(), verdict, now);
-        if let Some(round) = self.polling.answered(&first.topic) {
-            self.round_ended(&first.topic, round, now);
+        self.note_response(&first.topic, &first.ask, first.call.as_ref(), verdict, now);
+        if let Some(cycle) = self.polling.answered(&first.topic) {
+            self.cycle_ended(&first.topic, cycle, now);
         }
         true
     }
