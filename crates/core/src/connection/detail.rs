@@ -53,11 +53,11 @@ impl Supervisor {
     /// A topic's cycle has ended: who looks at its job is told what the server said.
     pub(super) fn report_lookup(&mut self, topic: &Topic, cycle: &FetchCycle, ok: bool) {
         let Topic::Job(given) = topic else { return };
-        let Some(look) = self.topics.detail(topic) else { return };
-        if look.told {
+        let Some(detail) = self.topics.detail(topic) else { return };
+        if detail.reported {
             return;
         }
-        look.told = ok;
+        detail.reported = ok;
         let lookup = match self.job_by_alias(given) {
             _ if !ok => {
                 let reason = cycle.failed.as_ref().map(|fault| fault.reason.clone());

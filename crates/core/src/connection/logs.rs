@@ -38,7 +38,7 @@ impl Supervisor {
     pub(super) fn read_log(&mut self, job: &JobId, now: Now) {
         let Some(reading) = self.reading(job) else { return };
         reading.readers += 1;
-        if reading.readers > 1 && reading.told.is_some() {
+        if reading.readers > 1 && reading.reported.is_some() {
             // It is being followed already.
             return;
         }
@@ -63,7 +63,7 @@ impl Supervisor {
         };
         reading.failures = 0;
         // Whoever asks is told anew.
-        reading.told = None;
+        reading.reported = None;
         if self.jobs.job(job).is_none() {
             if let Some(reading) = self.logs.all.get_mut(job) {
                 reading.wanted = true;
@@ -250,6 +250,6 @@ impl Supervisor {
     /// How much of a log that is read is there; `None` before anything was asked.
     #[must_use]
     pub fn log_reach(&self, job: &JobId) -> Option<&LogReach> {
-        self.logs.all.get(job)?.told.as_ref()
+        self.logs.all.get(job)?.reported.as_ref()
     }
 }

@@ -212,8 +212,8 @@ impl Supervisor {
         job.source = Source::History;
         if !job.state.terminal() {
             let lists = self.listed_before.iter();
-            let heard = lists.filter(|(topic, _)| self.dialect.contains(topic, job));
-            job.last_seen = heard.map(|(_, at)| *at).fold(job.last_seen, Timestamp::max);
+            let listings = lists.filter(|(topic, _)| self.dialect.contains(topic, job));
+            job.last_seen = listings.map(|(_, at)| *at).fold(job.last_seen, Timestamp::max);
         }
         self.dialect.remember(job);
         self.jobs.remember(Arc::clone(&shared));

@@ -211,7 +211,7 @@ impl Supervisor {
         } else if self.lookups_crowd {
             Some(
                 "More jobs have left the server's lists than can be asked for at once; some ends \
-                 are told late.",
+                 are reported late.",
             )
         } else {
             None
@@ -242,7 +242,7 @@ impl Supervisor {
             if known.last_received == self.last_received {
                 return;
             }
-            let due = self.reported_at.map_or(now.mono, |told| told.after(REFRESH));
+            let due = self.reported_at.map_or(now.mono, |at| at.after(REFRESH));
             if due > now.mono {
                 self.timers.set(Timer::Refresh, due);
                 return;

@@ -31,7 +31,7 @@ pub(super) struct Detail {
     /// By how many.
     pub count: u32,
     /// What the server knows of it was told.
-    pub told: bool,
+    pub reported: bool,
 }
 
 /// What became of a found topic.
@@ -79,7 +79,7 @@ impl Topics {
     pub fn open_detail(&mut self, topic: Topic) {
         let detail = self.details.entry(topic).or_default();
         detail.count = detail.count.saturating_add(1);
-        detail.told = false;
+        detail.reported = false;
     }
 
     /// Somebody looks at a job no longer. Answers whether nobody does now.
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_is_told_once_until_it_has_thinned() {
+    fn a_crowd_is_reported_once_until_it_has_thinned() {
         let mut topics = Topics::default();
         topics.watch(Topic::Everything);
         let crowd = |topics: &mut Topics| {

@@ -36,7 +36,7 @@ impl Supervisor {
             .filter(|job| !cycle.seen.contains(&job.id))
             .filter_map(|job| Some((self.jobs.last_seen(&job.id)?, job)))
             .filter(|(seen, job)| unseen(*seen) && self.dialect.contains(topic, job))
-            .filter(|(seen, job)| !self.parent_tells(job, *seen))
+            .filter(|(seen, job)| !self.parent_covers(job, *seen))
             .map(|(seen, job)| (seen, job.id.clone()))
             .collect();
         missing.sort_unstable();
@@ -55,7 +55,7 @@ impl Supervisor {
                 .filter_map(|job| Some((self.jobs.last_seen(&job.id)?, job.id.clone())))
                 .filter(|(seen, _)| now.mono.since(*seen) >= long)
                 .filter(|(seen, id)| {
-                    self.jobs.job(id).is_none_or(|job| !self.parent_tells(job, *seen))
+                    self.jobs.job(id).is_none_or(|job| !self.parent_covers(job, *seen))
                 })
                 .collect();
             unseen.sort_unstable();
@@ -66,7 +66,7 @@ impl Supervisor {
 
     /// Whether a job that was last heard of then is a part of one that is followed by itself, whose
     /// next look tells of it: the latest has shown it.
-    fn parent_tells(&self, job: &Job, seen: Mono) -> bool {
+    fn parent_covers(&self, job: &Job, seen: Mono) -> bool {
         let Some(parent) = &job.parent else { return false };
         let known = self.polling.topic(&Topic::Job(parent.clone()));
         known.is_some_and(|known| !known.lookup && known.failures == 0 && known.asked <= seen)

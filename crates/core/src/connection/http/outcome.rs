@@ -155,10 +155,10 @@ impl Supervisor {
         let whole = ok && cycle.refused.is_none();
         let mine = !lookup && !self.topics.is_only_detail(topic);
         let denied = cycle.denied.clone().filter(|_| cycle.seen.is_empty());
-        let news = known.reported.is_none() || (whole && known.reported == Some(false));
-        let tell = mine && (news || (denied.is_some() && !known.denied));
+        let first = known.reported.is_none() || (whole && known.reported == Some(false));
+        let report = mine && (first || (denied.is_some() && !known.denied));
         known.denied = denied.is_some();
-        if tell {
+        if report {
             known.reported = Some(whole);
         }
         self.set_baseline();
@@ -182,7 +182,7 @@ impl Supervisor {
         } else {
             self.polling.resume(topic);
         }
-        if tell {
+        if report {
             self.out.push_back(Output::Listed { topic: topic.clone(), ok: whole, denied });
         }
         if !self.polling.again(topic, now.mono) {

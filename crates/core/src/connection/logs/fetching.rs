@@ -119,7 +119,7 @@ impl Supervisor {
         reading.look = Some(Look { open: requests.len(), ..Look::default() });
         let all = requests.into_iter().map(|request| (id.clone(), request));
         self.logs.waiting.extend(all);
-        if self.logs.all.get(id).is_some_and(|reading| reading.told.is_none()) {
+        if self.logs.all.get(id).is_some_and(|reading| reading.reported.is_none()) {
             self.report_reach(id, LogReach::Asking);
         }
     }
@@ -194,7 +194,7 @@ impl Supervisor {
                 for item in tolerant::parse(&mut *self.dialect, ask, &response) {
                     match item {
                         Incoming::Follow(request) => follow.push(request),
-                        Incoming::LogPart(told) => part = Some(told),
+                        Incoming::LogPart(said) => part = Some(said),
                         Incoming::Unknown(Diagnostic { kind, text, sample }) => {
                             let reason = self.clean(&text);
                             if self.logs.problem.as_ref() != Some(&reason) {
@@ -352,8 +352,8 @@ impl Supervisor {
 
     fn report_reach(&mut self, job: &JobId, reach: LogReach) {
         let Some(reading) = self.logs.all.get_mut(job) else { return };
-        if reading.told.as_ref() != Some(&reach) {
-            reading.told = Some(reach.clone());
+        if reading.reported.as_ref() != Some(&reach) {
+            reading.reported = Some(reach.clone());
             self.out.push_back(Output::LogReach { job: job.clone(), reach });
         }
     }

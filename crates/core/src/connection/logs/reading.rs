@@ -48,7 +48,7 @@ pub struct Reading {
     pub failures: u32,
     /// Its job's end, as far as that was noticed.
     pub end: Option<End>,
-    pub told: Option<LogReach>,
+    pub reported: Option<LogReach>,
 }
 
 /// What has been done since a job's end.
