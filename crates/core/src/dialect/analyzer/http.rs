@@ -4,81 +4,17 @@ use jiff::Timestamp;
 
 use super::lists::{LISTS, Left, MOST_QUEUES, Stretch};
 use super::read::{Row, complete, job_row, one_field, queue_counts};
-use super::{Analyzer, Ended};
+use super::{Analyzer, Call, Ended};
 use crate::dialect::nest::{self, Answer};
 use crate::dialect::oversized::grouped;
 use crate::dialect::socketio_session::diagnostic;
-use crate::dialect::{Ask, DialectCall, FetchRequest, Incoming, Method, queue_and_id};
+use crate::dialect::{Ask, FetchRequest, Incoming, Method};
 use crate::model::{ACTION_REFUSED, Finality, JobPatch, JobState, Topic, Update};
 use crate::wire::fields::Fields;
 
-/// A call of the API.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Call {
-    /// All queues with their counts.
-    Queues,
-    /// A job.
-    Job(String),
-    /// One field of a job, `result` or `progress`, which it did not show.
-    Field {
-        /// Which.
-        field: &'static str,
-        /// The job's id.
-        id: String,
-        /// Its queue, where that is known.
-        queue: Option<String>,
-    },
-    /// The counts of a queue.
-    Stats(String),
-    /// Rows of a list.
-    List {
-        /// The queue.
-        queue: String,
-        /// Which rows.
-        stretch: Stretch,
-    },
-    /// Rows of the list of completed jobs, read for one whose end is in doubt.
-    Outcome {
-        /// The job's id.
-        id: String,
-        /// When it ended.
-        end: Timestamp,
-        /// Its queue.
-        queue: String,
-        /// Which rows.
-        stretch: Stretch,
-    },
-    /// Rows of the lists of a queue, read for one job. The first are being asked for.
-    Find {
-        /// The job as it was named.
-        given: String,
-        /// The queue.
-        queue: String,
-        /// Which rows.
-        stretches: Vec<Stretch>,
-    },
-    /// Cancels a job.
-    Cancel(String),
-}
-
-impl DialectCall for Call {
-    fn name(&self) -> &'static str {
-        match self {
-            Call::Queues => "queues",
-            Call::Job(_) => "job",
-            Call::Field { field, .. } => field,
-            Call::Stats(_) => "stats",
-            Call::List { .. } => "list",
-            Call::Outcome { .. } => "outcome",
-            Call::Find { .. } => "find",
-            Call::Cancel(_) => "cancel",
-        }
-    }
-}
-
 impl Analyzer {
     /// A stretch of a list of one queue.
-    fn stretch_request(
+    pub(super) fn stretch_request(
         &self,
         topic: Option<&Topic>,
         call: Call,
@@ -140,7 +76,7 @@ impl Analyzer {
     }
 
     /// What an answer to `ask`, of which these are the rows, leaves to be read.
-    fn left(&self, queue: &str, stretch: &Stretch, fields: &Fields<'_>) -> Left {
+    pub(super) fn left(&self, queue: &str, stretch: &Stretch, fields: &Fields<'_>) -> Left {
         let running = |row: &Fields<'_>| {
             row.text("status").is_some_and(|word| nest::job_state(&word) == JobState::Running)
         };
@@ -212,7 +148,7 @@ impl Analyzer {
         out
     }
 
-    fn rows(&mut self, queue: &str, list: &str, fields: &Fields<'_>) -> Vec<Incoming> {
+    pub(super) fn rows(&mut self, queue: &str, list: &str, fields: &Fields<'_>) -> Vec<Incoming> {
         let rows = fields.array("jobs");
         let mut out = Vec::with_capacity(rows.len());
         for raw in rows {
@@ -318,74 +254,6 @@ impl Analyzer {
         Incoming::Follow(self.stretch_request(topic, call, queue, &stretch))
     }
 
-    /// No queue has a job of this id. It may be named by its queue and its id: then its lists are
-    /// read, since the server looks for an id in one queue after another and shows the first.
-    pub(super) fn missing(&self, topic: Option<&Topic>, given: &str) -> Vec<Incoming> {
-        match queue_and_id(given).next() {
-            Some((queue, _)) => vec![self.find(topic, given, queue)],
-            None => vec![Incoming::Update(Update::Gone(given.into()))],
-        }
-    }
-
-    /// Looks through the lists of a queue for a job.
-    fn find(&self, topic: Option<&Topic>, given: &str, queue: &str) -> Incoming {
-        self.find_in(topic, given, queue, LISTS.map(Stretch::first).to_vec())
-    }
-
-    /// Looks through the first of these stretches, and then through the others.
-    pub(super) fn find_in(
-        &self,
-        topic: Option<&Topic>,
-        given: &str,
-        queue: &str,
-        stretches: Vec<Stretch>,
-    ) -> Incoming {
-        let Some(first) = stretches.first().cloned() else {
-            // Another way to read it, where the queue's name or the id has slashes of its own.
-            return match queue_and_id(given).find(|(other, _)| other.len() > queue.len()) {
-                Some((other, _)) => self.find(topic, given, other),
-                None => Incoming::Update(Update::Gone(given.into())),
-            };
-        };
-        let call = Call::Find { given: given.to_owned(), queue: queue.to_owned(), stretches };
-        Incoming::Follow(self.stretch_request(topic, call, queue, &first))
-    }
-
-    /// A list of a queue, read for one job of it; the next list where it is not there.
-    fn parse_find(
-        &mut self,
-        topic: Option<&Topic>,
-        (given, queue): (&str, &str),
-        stretches: &[Stretch],
-        body: &str,
-    ) -> Vec<Incoming> {
-        let Some(fields) = Fields::parse(body).filter(|fields| fields.has("jobs")) else {
-            return vec![self.wrong_shape("the list of jobs", body)];
-        };
-        let Some((read, others)) = stretches.split_first() else { return Vec::new() };
-        let own = given.get(queue.len() + 1..).unwrap_or_default();
-        let found: Vec<Incoming> = self
-            .rows(queue, &read.list, &fields)
-            .into_iter()
-            .filter(|item| match item {
-                Incoming::Update(Update::Job(patch)) => {
-                    patch.id.as_ref().is_some_and(|id| id.as_str() == own)
-                }
-                Incoming::Unknown(_) => true,
-                _ => false,
-            })
-            .collect();
-        if !found.is_empty() {
-            return found;
-        }
-        let mut next = match self.left(queue, read, &fields) {
-            Left::More(more) => more,
-            _ => Vec::new(),
-        };
-        next.extend_from_slice(others);
-        vec![self.find_in(topic, given, queue, next)]
-    }
-
     fn parse_cancel(&self, id: &str, body: &str) -> Incoming {
         // A body of another shape does not say that it is done.
         let fields = Fields::leading(body).unwrap_or_default();
@@ -457,7 +325,7 @@ impl Analyzer {
         }
     }
 
-    fn wrong_shape(&self, what: &str, received: &str) -> Incoming {
+    pub(super) fn wrong_shape(&self, what: &str, received: &str) -> Incoming {
         let words = format!("The answer is not {what}.");
         diagnostic("wrong-shape", &words, Some(received), &self.endpoint)
     }

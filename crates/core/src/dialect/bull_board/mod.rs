@@ -4,6 +4,7 @@
 //! A job is one run; its id is the run's uuid. The BullMQ id, which may come back with every run,
 //! is kept as the job's `external_id`, since the actions need it with the queue.
 
+mod call;
 mod find;
 mod frames;
 mod http;
@@ -11,7 +12,7 @@ mod info;
 mod lists;
 mod record;
 
-pub use http::{Call, LogPage, TablePage};
+pub use call::{Call, LogPage, TablePage};
 pub use info::{INFO, SOCKET, STATS, USER};
 
 use std::collections::{BTreeSet, HashMap};

@@ -36,7 +36,7 @@ mod read;
 pub use http::Call;
 pub use info::INFO;
 use notes::Notes;
-use read::job_event;
+use read::{job_event, stage};
 
 /// The namespace of both generations.
 const NAMESPACE: &str = "/jobs";
@@ -395,9 +395,4 @@ fn subscription(topic: &Topic) -> String {
         Topic::User(id) => serde_json::json!({ "userId": id }).to_string(),
         Topic::Queue(_) | Topic::Everything => "{}".to_owned(),
     }
-}
-
-/// Whether a status word says more than "running".
-fn stage(word: &str) -> bool {
-    matches!(word, "extracting" | "generating_notes" | "generating_quiz")
 }

@@ -3,7 +3,6 @@
 use serde_json::value::RawValue;
 
 use super::super::nest::{self, each};
-use super::stage;
 use crate::model::{JobId, JobPatch, JobState, Json};
 use crate::wire::fields::Fields;
 use crate::wire::{json, time};
@@ -120,4 +119,9 @@ pub(super) fn job_view(body: &str) -> Option<JobPatch> {
     patch.attempt = nest::attempt(made, state.as_ref());
     patch.state = state;
     Some(patch)
+}
+
+/// Whether a status word says more than "running".
+pub(super) fn stage(word: &str) -> bool {
+    matches!(word, "extracting" | "generating_notes" | "generating_quiz")
 }

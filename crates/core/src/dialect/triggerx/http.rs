@@ -5,10 +5,10 @@
 
 use serde_json::value::RawValue;
 
-use super::{Id, TriggerX, record};
+use super::{Call, Id, TriggerX, record};
 use crate::dialect::answer::{self, accepted, body, failed, misshapen, refused};
 use crate::dialect::{
-    Ask, DialectCall, FetchRequest, FetchResponse, Incoming, Method, Oversized, ReadMark, pieces,
+    Ask, FetchRequest, FetchResponse, Incoming, Method, Oversized, ReadMark, pieces,
 };
 use crate::model::{Job, JobPatch, JobState, Metric, Topic, Update};
 use crate::wire::fields::{self, Fields};
@@ -21,61 +21,6 @@ const FEW: usize = 20;
 const MANY: usize = 100;
 /// How many recent tasks the server gives at most.
 const MOST_RECENT: usize = 200;
-
-/// A call of the API.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Call {
-    /// A task, by its number.
-    Task(String),
-    /// The tasks of a job.
-    Tasks(String),
-    /// A job.
-    Job(String),
-    /// All jobs of a user.
-    Jobs,
-    /// All jobs of the key's owner, read for this job alone where one is named.
-    JobsByKey(Option<String>),
-    /// The jobs of the key's owner, if that is the user of this number.
-    JobsOfNumber(String),
-    /// All tasks of a user.
-    Groups,
-    /// The newest tasks of everybody.
-    Recent,
-    /// The tasks of a job by their fees.
-    Fees(String),
-    /// How busy the socket is.
-    Stats,
-    /// Whether this number is a task's.
-    Number(String),
-    /// Cancels a job.
-    Cancel(String),
-}
-
-impl DialectCall for Call {
-    fn name(&self) -> &'static str {
-        match self {
-            Call::Task(_) => "task",
-            Call::Tasks(_) => "tasks",
-            Call::Job(_) => "job",
-            Call::Jobs => "jobs",
-            Call::JobsByKey(_) => "jobs-by-key",
-            Call::JobsOfNumber(_) => "jobs-of-number",
-            Call::Groups => "groups",
-            Call::Recent => "recent",
-            Call::Fees(_) => "fees",
-            Call::Stats => "stats",
-            Call::Number(_) => "number",
-            Call::Cancel(_) => "cancel",
-        }
-    }
-}
-
-impl Call {
-    /// Whether it lists jobs.
-    fn lists_jobs(&self) -> bool {
-        matches!(self, Call::Jobs | Call::JobsByKey(_) | Call::JobsOfNumber(_))
-    }
-}
 
 impl TriggerX {
     pub(super) fn requests(&self, topic: &Topic) -> Vec<FetchRequest> {

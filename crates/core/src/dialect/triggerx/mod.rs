@@ -8,12 +8,13 @@
 //! makes its topic stale. And only job rooms ever carry events, so tasks and users are covered over
 //! HTTP.
 
+mod call;
 mod frames;
 mod http;
 mod info;
 mod record;
 
-pub use http::Call;
+pub use call::Call;
 pub use info::{INFO, SOCKET};
 
 use std::collections::{BTreeSet, VecDeque};
