@@ -67,7 +67,7 @@ describe("the window", () => {
     expect(backend.calls.find((call) => call.name === "setDemo")?.args).toEqual([true]);
   });
 
-  test("says why it cannot start and tries again", async () => {
+  test("shows why it cannot start and tries again", async () => {
     const backend = new RecordedBackend();
     backend.failing.set("overview", {
       code: "internal",
@@ -78,7 +78,7 @@ describe("the window", () => {
     expect(screen.getByRole("button", { name: "Try again" })).toBeTruthy();
   });
 
-  test("says nothing in the first 300 ms of loading, then says so", async () => {
+  test("shows no loading message for the first 300 ms", async () => {
     const backend = new RecordedBackend();
     backend.on.overview = () => new Promise(() => undefined);
     render(App, { props: { backend } });
@@ -137,7 +137,7 @@ describe("the window", () => {
     await screen.findByRole("button", { name: /^Notices, 0 unread/ });
   });
 
-  test("says of an unreachable server's queues that their numbers are the last known", async () => {
+  test("marks the numbers of an unreachable server's queues as last known", async () => {
     const backend = await show();
     await user.click(screen.getByRole("button", { name: "Queues" }));
     const [queue] = await screen.findAllByRole("button", { name: /waiting, / });
@@ -168,7 +168,7 @@ describe("the window", () => {
     expect(document.documentElement.dataset.theme).toBeUndefined();
   });
 
-  test("tells of trouble around it once it is there, and can be told to stop", async () => {
+  test("shows system problems in banners that can be dismissed", async () => {
     await show("troubled");
     const text = "No notification service answers on this desktop. Everything else works.";
     await screen.findByText(text);
@@ -187,7 +187,7 @@ describe("the window", () => {
     );
   });
 
-  test("listens anew when the channel has stalled", async () => {
+  test("subscribes again when the channel has stalled", async () => {
     const backend = await show();
     backend.deafen();
     backend.notices = [];

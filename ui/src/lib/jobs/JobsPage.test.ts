@@ -86,7 +86,7 @@ describe("the job list", () => {
     await waitFor(() => expect(screen.queryByRole("button", { name: "Expand" })).toBeNull());
   });
 
-  test("keeps rows in their places while the pointer moves over them, with what they say kept current", async () => {
+  test("keeps rows in place while the pointer moves over them, with their content current", async () => {
     const backend = await show();
     await waitFor(() => rows());
     const before = names();
@@ -106,7 +106,7 @@ describe("the job list", () => {
     await waitFor(() => expect(names()[0]).toMatch(/^brand new, Running, on /));
   });
 
-  test("greys what an unreachable server last said, and stops its clock", async () => {
+  test("greys the jobs of an unreachable server, and stops their clocks", async () => {
     const backend = await show();
     const job = backend.jobs.find((job) => job.row.state.kind === "running")!;
     const server = backend.servers.find((server) => server.id === job.row.server)!;
@@ -136,7 +136,7 @@ describe("the job list", () => {
     ).toMatch(/Running for 5 m/);
   });
 
-  test("gives the error the room of the bar, and says no state that every row has", async () => {
+  test("gives the error the room of the bar, and omits a state that all rows share", async () => {
     const backend = await show();
     const failed = backend.jobs.filter((job) => job.row.state.kind === "failed");
     for (const job of failed) job.row = { ...job.row, text: "disk full", progress: 31 };
@@ -184,7 +184,7 @@ describe("the job list", () => {
     expect(document.querySelector("img")).toBeNull();
   });
 
-  test("says so when jobs cannot be read, and tries again on request", async () => {
+  test("shows why jobs cannot be loaded, and tries again on request", async () => {
     const backend = new RecordedBackend();
     backend.failing.set("openView", { code: "storage", message: "The history is locked." });
     await show(backend);
@@ -227,7 +227,7 @@ describe("a job's detail", () => {
     await screen.findByRole("heading", { name: "Notices" });
   });
 
-  test("cancels only after a confirmation that says what happens", async () => {
+  test("cancels only after a confirmation that names the job", async () => {
     const { backend, running } = await open();
     backend.on.act = () => {
       running.actions = [];
@@ -271,7 +271,7 @@ describe("a job's detail", () => {
     expect(within(region).getByRole("region", { name: "Data" })).toBeTruthy();
   });
 
-  test("says what state its server is in where there is always room for it", async () => {
+  test("shows its server's state where there is always room for it", async () => {
     const { backend, running, region } = await open();
     const server = backend.servers.find((server) => server.id === running.row.server)!;
     const before = region.querySelector("header")!.textContent!.replace(/\d+ s/g, "");

@@ -114,7 +114,7 @@ test("an axis has a few round numbers around what was measured", () => {
   expect(ticks(5_000_000, 5_000_000)[0]).toBeLessThanOrEqual(5_000_000);
 });
 
-test("a value of a chart is told when it is pointed at or gone to by the arrows", async () => {
+test("a chart shows the value under the pointer or selected with the arrow keys", async () => {
   cleanup();
   vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(460);
   const { getByRole } = render(MetricsPane, {
@@ -137,7 +137,7 @@ test("a value of a chart is told when it is pointed at or gone to by the arrows"
   vi.restoreAllMocks();
 });
 
-test("a summary says nothing of jobs that a server lists as ended when it is connected", () => {
+test("a summary ignores jobs that had ended before their server was connected", () => {
   vi.useFakeTimers();
   const said: string[] = [];
   const summary = new Summary((text) => said.push(text));
@@ -151,7 +151,7 @@ test("a summary says nothing of jobs that a server lists as ended when it is con
   vi.useRealTimers();
 });
 
-test("a job without a start has ended some time ago and took nobody knows how long", () => {
+test("a job without a start shows when it ended but no duration", () => {
   const ended: JobRow = {
     ...row,
     state: { kind: "failed", name: null },
@@ -170,7 +170,7 @@ test("a job without a start has ended some time ago and took nobody knows how lo
   );
 });
 
-test("a job whose outcome is lost is unknown, does not tick, and says why", () => {
+test("a job with a lost outcome is unknown, does not tick, and explains why", () => {
   const gone: JobRow = { ...row, state: { kind: "unknown", name: "gone" } };
   expect(stateLabel(gone.state)).toBe("Unknown");
   expect(lostMessage(gone.state)).toMatch(/no longer lists this job/);
@@ -242,7 +242,7 @@ test("a row is called by its name, state, server, age and error, with nothing th
   expect(rowLabel(row, 34_000)).toBe("a, Running, on S, running for 32 s");
 });
 
-test("an error that stands above is not told again in the timeline", () => {
+test("the timeline does not repeat the error shown above", () => {
   const step = (to: StateKind, attemptFailed: boolean, error: string | null): TimelineRow => ({
     at: 1000,
     attempt: 1,

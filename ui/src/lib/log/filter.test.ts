@@ -13,7 +13,7 @@ import {
   withoutChip,
 } from "./filter";
 
-test("a filter that leaves nothing out says nothing", () => {
+test("a filter that hides nothing has no description", () => {
   expect(narrows(unfiltered(true))).toBe(false);
   expect(summary(unfiltered(true))).toBe("");
   expect(narrows({ ...unfiltered(true), find: literal("x") })).toBe(false);
@@ -60,7 +60,7 @@ test("what was cleared stays with its job when jobs come and go", () => {
   expect(clearedFor([], ["a"], ["a", "b"])).toEqual([]);
 });
 
-test("tells which match it is, how many there are and how far it has searched", () => {
+test("shows the number of the match, the total and the progress of the search", () => {
   expect(found(3, 1204, 1)).toBe("3 of 1,204");
   expect(found(null, 1, 1)).toBe("1 match");
   expect(found(null, 0, 1)).toBe("No match");

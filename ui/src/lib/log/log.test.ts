@@ -91,7 +91,7 @@ describe("the viewport", () => {
     },
   );
 
-  test("stands where it stood, with its filter, after another part of the job was looked at", async () => {
+  test("keeps position and filter while another tab of the job is shown", async () => {
     const { backend } = await open(({ filter }) =>
       numbered(HUGE, { matches: filter.find === null ? 0 : 5 }),
     );
@@ -163,7 +163,7 @@ describe("following", () => {
     );
   });
 
-  test("pauses with Space while the store goes on, and says how much came", async () => {
+  test("pauses with Space while lines are still stored, and counts them", async () => {
     const { end, grow } = await openGrowing();
     await user.keyboard(" ");
     grow(1200);
@@ -174,7 +174,7 @@ describe("following", () => {
     await waitFor(() => expect(text()).toContain(`(${end + 1200})`));
   });
 
-  test("does not say that it follows while it is paused, nor of a job that has ended", async () => {
+  test("does not claim to follow while paused, nor after the job has ended", async () => {
     const { backend, job } = await openGrowing();
     expect(screen.getByRole("button", { name: "Following" }).getAttribute("aria-pressed")).toBe(
       "true",
@@ -237,7 +237,7 @@ describe("finding and filtering", () => {
     expect(screen.queryByRole("search")).toBeNull();
   });
 
-  test("says at the field why a regular expression cannot be used", async () => {
+  test("shows at the field why a regular expression is invalid", async () => {
     const problem = "This regular expression cannot be read: a parenthesis is not closed.";
     await open(({ filter }) => (filter.find?.regex ? listed([], { problem }) : recorded()));
     await user.keyboard("{Control>}f{/Control}");
@@ -247,7 +247,7 @@ describe("finding and filtering", () => {
     expect(screen.getByRole("textbox", { name: "Find" }).getAttribute("aria-invalid")).toBe("true");
   });
 
-  test("combines levels and chips, says what is filtered, and removes all at once", async () => {
+  test("combines levels and chips, describes the filter, and removes all at once", async () => {
     const bad = BUILD.filter(({ level }) => level === "warn" || level === "error");
     const unused = bad.filter((row) => textOf(row).includes("unused variable"));
     const others = bad.filter((row) => !unused.includes(row));
@@ -455,7 +455,7 @@ describe("what is not here", () => {
     expect(backend.calls.filter(({ name }) => name === "logFetch")).toHaveLength(1);
   });
 
-  test("says that the beginning is missing, which nobody can fetch", async () => {
+  test("shows that the beginning is missing and cannot be fetched", async () => {
     const to = START;
     const gap = { beginning: true, from: to, to, fetchable: false, fetching: false };
     await open(listed([line(0, "", { at: null, gap }), line(1, "one"), line(2, "two")]));
@@ -465,7 +465,7 @@ describe("what is not here", () => {
     expect(within(row).queryByRole("button")).toBeNull();
   });
 
-  test("says how many older lines are no longer kept", async () => {
+  test("shows how many older lines are no longer kept", async () => {
     await open(numbered(HUGE, { dropped: 120_400 }));
     await press("{Home}");
     await screen.findByText("120,400 older lines are no longer kept");
@@ -498,7 +498,7 @@ describe("several jobs and the way out", () => {
     );
   });
 
-  test("saves with progress and tells the path, or stops and keeps nothing", async () => {
+  test("saves with progress and shows the path, or cancels and keeps no file", async () => {
     const { backend } = await open(recorded());
     const path = "/home/ada/logs/job.log";
     const saving = { rows: 10, total: 67, path, ended: false, cancelled: false, problem: null };

@@ -26,7 +26,7 @@ test("the time since the start is short at first and negative before it", () => 
   expect(timeWidth("since", span)).toBe("+1:00:00.000".length);
 });
 
-test("an axis of more than a day tells the day", () => {
+test("an axis of more than a day shows the day", () => {
   expect(onAxis(START, span, "utc")).toBe("14:00:00");
   expect(onAxis(START, [START, START + 3 * 86_400_000], "utc")).toBe("20 Nov, 14:00");
 });

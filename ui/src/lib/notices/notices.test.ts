@@ -154,7 +154,7 @@ test("where no notice is listed, the reason is that of the question answered", a
 });
 
 describe("a group", () => {
-  test("is one row that is laid open, read and dismissed as a whole", async () => {
+  test("is one row that is expanded, read and dismissed as a whole", async () => {
     const backend = await show();
     const [newest, ...others] = backend.notices;
     backend.notices = [{ ...newest!, group: 7, folded: [8, 7], read: false }, ...others];
@@ -176,7 +176,7 @@ describe("a group", () => {
     await screen.findByText("3 notices dismissed.");
   });
 
-  test("says what its rule’s program printed", async () => {
+  test("shows the output of its rule’s program", async () => {
     const backend = await show();
     const [newest, ...others] = backend.notices;
     backend.notices = [{ ...newest!, output: "lamp: done, after 12 ms." }, ...others];

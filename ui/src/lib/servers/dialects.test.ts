@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { completed, guess, topics } from "./dialects";
 
-test("a pasted URL tells the kind of server by its path, then by its port", () => {
+test("the kind of server is guessed from a pasted URL's path, then from its port", () => {
   expect(guess("ws://10.0.0.1:9002/api/ws/tasks?api_key=x")).toBe("triggerx");
   expect(guess("https://triggerx.example.com/api/ws/tasks")).toBe("triggerx");
   expect(guess("http://localhost:3000")).toBe("study-buddy");

@@ -89,7 +89,7 @@ describe("connecting a server", () => {
     await user.paste(text);
   }
 
-  test("needs a pasted URL and one click, and says which kind was found and why", async () => {
+  test("needs a pasted URL and one click, and shows which kind was found and why", async () => {
     const { backend, dialog } = await connecting();
     const save = vi.spyOn(backend, "saveServer");
     await paste(dialog, "  127.0.0.1:3001 ");
@@ -139,7 +139,7 @@ describe("connecting a server", () => {
     expect(field(dialog, "URL").value).toBe("http://127.0.0.1:3001/");
   });
 
-  test("asks for a key where one is wanted, and says where it is found", async () => {
+  test("asks for a required key, and explains where to find it", async () => {
     const { backend, dialog } = await connecting();
     await paste(dialog, "127.0.0.1:3002");
     await within(dialog).findByText(/Better Bull Board: /);
@@ -153,7 +153,7 @@ describe("connecting a server", () => {
     await waitFor(() => expect(calls(backend, "testServer")).toHaveLength(1));
   });
 
-  test("tells of every kind where its key is found", async () => {
+  test("explains for every kind where to find its key", async () => {
     const { dialog } = await connecting();
     for (const { word, keyHelp } of DIALECTS) {
       await user.selectOptions(kindOf(dialog), word);
@@ -357,7 +357,7 @@ describe("connecting a server", () => {
 });
 
 describe("a server's status", () => {
-  test("says in a sentence why, and offers the one thing that helps", async () => {
+  test("gives the reason in a sentence, and offers one remedy", async () => {
     const backend = await show();
     await user.click(screen.getByRole("button", { name: /^Demo Wallet analyzer, API mode/ }));
     const status = await screen.findByRole("group", { name: "Status of Demo Wallet analyzer" });
@@ -375,7 +375,7 @@ describe("a server's status", () => {
     await waitFor(() => expect(status.textContent).toContain("Connecting…"));
   });
 
-  test("says what a list does not show, whatever else is the matter", async () => {
+  test("says what a list leaves out, whatever the state of the connection", async () => {
     const backend = await show();
     await user.click(screen.getByRole("button", { name: /^Demo Wallet analyzer, API mode/ }));
     const status = await screen.findByRole("group", { name: "Status of Demo Wallet analyzer" });
@@ -429,7 +429,7 @@ describe("a server's status", () => {
     await waitFor(() => expect(document.activeElement).toBe(screen.getByLabelText(label)));
   });
 
-  test("an empty list says what is missing and offers the one remedy, in a server and among all jobs", async () => {
+  test("an empty list shows what is missing and offers a remedy, for a server and for all jobs", async () => {
     const backend = await show("empty");
     const server = backend.servers[0]!;
     server.status = {
@@ -503,7 +503,7 @@ describe("a server's status", () => {
     await screen.findByRole("button", { name: "Connect a server" });
   });
 
-  test("says that the keyring is being waited for", async () => {
+  test("shows that it is waiting for the keyring", async () => {
     const backend = await show("empty");
     backend.servers[0]!.key = "waiting";
     backend.touch();

@@ -27,7 +27,7 @@ test("patterns are apart by commas, but for those within a regular expression", 
   ]);
 });
 
-test("a rule is said in a sentence", () => {
+test("a rule is described in sentences", () => {
   const named = (id: string) => ({ a: "Lectures", b: "Tasks" })[id] ?? "?";
   const say = (rule: Partial<NoticeRule>) => describeRule({ ...blank(), ...rule }, named);
   expect(say({})).toBe("Any job fails or fails again.");
@@ -51,7 +51,7 @@ test("a rule is said in a sentence", () => {
   );
 });
 
-test("a new rule says what it would have matched before it is saved", async () => {
+test("a new rule shows what it would have matched before it is saved", async () => {
   const backend = await show();
   backend.on.tryRule = () => ({
     total: 14,
@@ -81,7 +81,7 @@ test("a new rule says what it would have matched before it is saved", async () =
   await screen.findByText("Any job named “nightly-*” or “/^n/” fails.");
 });
 
-test("a rule that cannot be used is not saved, and says why", async () => {
+test("an invalid rule is not saved, and shows why", async () => {
   const backend = await show();
   backend.on.tryRule = ({ names }) => {
     if (names.includes("/(/")) throw { code: "invalid", message: "“/(/” is not a valid pattern." };

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 
 import { breakpoints } from "./breakpoints";
 
-test("an element says which widths and heights it is not above, and again when its size changes", () => {
+test("an element lists the breakpoints it does not exceed, and updates them when resized", () => {
   let changed = () => {};
   vi.stubGlobal(
     "ResizeObserver",

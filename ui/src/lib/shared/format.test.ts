@@ -14,7 +14,7 @@ test("durations name their two largest units", () => {
   expect(duration(NaN)).toBe("–");
 });
 
-test("times are told from now", () => {
+test("times are relative to now", () => {
   const now = 1_800_000_000_000;
   expect(relative(now - 900, now)).toBe("now");
   expect(relative(now - 42_000, now)).toBe("42 s ago");

@@ -177,7 +177,7 @@ test("a flood that outruns every pull still shows a full screen of the newest ro
   view.close();
 });
 
-test("a new question may say where to look, and nothing is shown from anywhere else", async () => {
+test("a new query may choose its first row, and no other rows are shown before", async () => {
   const { backend, pulls } = pouring(1000, 0);
   const view = new LiveView(new Views(backend), spec(), 10);
   await vi.waitFor(() => expect(view.window).not.toBeNull());
