@@ -20,7 +20,7 @@ pub trait Desktop: Send + Sync + 'static {
     /// here.
     ///
     /// `settled` is called once the desktop has taken the popup, or it is certain that it will not.
-    /// A notice whose popup is not settled when the program ends is told again at the next start.
+    /// A notice whose popup is not settled when the program ends is sent again at the next start.
     fn show(&self, popup: Popup, settled: Settled);
 
     /// Takes the popup with this number from the screen, if it is still there: the user has seen what
@@ -33,9 +33,9 @@ pub trait Desktop: Send + Sync + 'static {
 pub struct Popup {
     /// Its number: it replaces one with the same number in place.
     pub popup_id: u64,
-    /// The newest notice that it tells of, as [`crate::api`] name it.
+    /// The newest notice that it shows, as [`crate::api`] name it.
     pub id: i64,
-    /// What it says. `job` is set where it tells of one job alone.
+    /// What it says. `job` is set where it is about one job alone.
     pub notice: Notice,
     /// What it offers besides to open what it is about.
     pub buttons: Vec<Button>,

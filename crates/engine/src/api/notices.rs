@@ -32,11 +32,11 @@ pub struct NoticeRow {
     pub at: i64,
     /// Whether it was read.
     pub read: bool,
-    /// The rule that wanted it told; `null` where none did.
+    /// The rule that matched; `null` where none did.
     pub rule: Option<String>,
     /// What the job is called; `null` for what is not about a job.
     pub name: Option<String>,
-    /// Whether it tells of an error.
+    /// Whether it is about an error.
     pub failed: bool,
     /// The job's queue, as far as it is known.
     pub queue: Option<String>,

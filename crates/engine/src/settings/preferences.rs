@@ -25,14 +25,14 @@ pub struct Preferences {
     pub log_days: u32,
     /// Hours without popups.
     pub quiet_hours: Vec<QuietHours>,
-    /// Whether failures are told in them all the same.
+    /// Whether failures pop up all the same.
     pub quiet_lets_failures: bool,
     /// No popups until then, in ms since 1970.
     #[ts(type = "number | null")]
     pub snoozed_until: Option<i64>,
     /// What pops up no more.
     pub muted: Vec<Mute>,
-    /// What the user wants to hear of.
+    /// What the user wants to be notified of.
     pub rules: Vec<NoticeRule>,
     /// Whether popups make a sound, where the desktop has sounds.
     pub sound: bool,

@@ -1,4 +1,4 @@
-//! What the user wants to hear of, as it is written in the settings and changed in the window.
+//! The user's notification rules, as they are written in the settings and changed in the window.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use url::Url;
 
-/// Connections are told of after this many minutes where a rule does not say.
+/// Minutes after which a lost connection matches, where a rule does not say.
 const LOST_MINUTES: u32 = 10;
 
-/// What the user wants to hear of. A list that is empty means whatever there is.
+/// What the user wants to be notified of. An empty list matches anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
 #[ts(export)]
@@ -20,7 +20,7 @@ pub struct NoticeRule {
     pub name: String,
     /// Whether it is in force.
     pub on: bool,
-    /// What is told.
+    /// Kinds of events that it matches.
     pub kinds: Vec<EventKind>,
     /// Ids of servers.
     pub servers: Vec<String>,
@@ -113,7 +113,7 @@ impl NoticeRule {
         NoticeRule { name: "Every end".to_owned(), kinds, ..NoticeRule::default() }
     }
 
-    /// What a new user hears of: failures, the ends of what they watch, and when Jobwatch has become
+    /// What a new user is notified of: failures, the ends of what they watch, and when Jobwatch has become
     /// blind; and ready to be switched on, whatever completes.
     #[must_use]
     pub fn usual() -> Vec<NoticeRule> {

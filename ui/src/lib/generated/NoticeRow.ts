@@ -44,7 +44,7 @@ at: number,
  */
 read: boolean, 
 /**
- * The rule that wanted it told; `null` where none did.
+ * The rule that matched; `null` where none did.
  */
 rule: string | null, 
 /**
@@ -52,7 +52,7 @@ rule: string | null,
  */
 name: string | null, 
 /**
- * Whether it tells of an error.
+ * Whether it is about an error.
  */
 failed: boolean, 
 /**

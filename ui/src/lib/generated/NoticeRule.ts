@@ -2,7 +2,7 @@
 import type { EventKind } from "./EventKind";
 
 /**
- * What the user wants to hear of. A list that is empty means whatever there is.
+ * What the user wants to be notified of. An empty list matches anything.
  */
 export type NoticeRule = { 
 /**
@@ -14,7 +14,7 @@ name: string,
  */
 on: boolean, 
 /**
- * What is told.
+ * Kinds of events that it matches.
  */
 kinds: Array<EventKind>, 
 /**

@@ -35,7 +35,7 @@ logDays: number,
  */
 quietHours: Array<QuietHours>, 
 /**
- * Whether failures are told in them all the same.
+ * Whether failures pop up all the same.
  */
 quietLetsFailures: boolean, 
 /**
@@ -47,7 +47,7 @@ snoozedUntil: number | null,
  */
 muted: Array<Mute>, 
 /**
- * What the user wants to hear of.
+ * What the user wants to be notified of.
  */
 rules: Array<NoticeRule>, 
 /**
