@@ -1,6 +1,5 @@
 //! What each item that a dialect made of a frame or an answer leads to.
 
-use super::socket::Phase;
 use super::{Output, SocketId, Supervisor};
 use crate::dialect::Incoming;
 use crate::model::{Source, Topic};
@@ -99,16 +98,6 @@ impl Supervisor {
                 | Incoming::Disconnected(_),
                 Origin::Http(_),
             ) => {}
-        }
-    }
-}
-
-impl Phase {
-    /// The socket that exists, if there is one.
-    pub(super) fn socket(self) -> Option<SocketId> {
-        match self {
-            Phase::Down | Phase::Waiting => None,
-            Phase::Opening(socket) | Phase::Handshake(socket) | Phase::Live(socket) => Some(socket),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::Supervisor;
-use super::socket::Phase;
+use super::phase::Phase;
 use super::status::{Api, KeyWait};
 use crate::redact::Redactor;
 use crate::secret::Secret;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::dispatch::Origin;
 use super::heartbeat::{Beat, Heartbeat};
+use super::phase::Phase;
 use super::status::{Api, Fault};
 use super::{Failure, Output, Remedy, SocketId, Supervisor, Timer, status};
 use crate::dialect::{Frame, Keepalive, Outgoing, tolerant};
@@ -18,21 +19,6 @@ const OPEN_APART: Duration = Duration::from_secs(2);
 
 /// An attempt that an answer over HTTP hurries comes no sooner than this after the last one.
 const SOON_APART: Duration = Duration::from_secs(5);
-
-/// Where the socket stands. There is never more than one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Not wanted.
-    Down,
-    /// Between attempts; [`Timer::Retry`] ends it.
-    Waiting,
-    /// The driver is dialling.
-    Opening(SocketId),
-    /// Open, but the dialect has not said `Ready`.
-    Handshake(SocketId),
-    /// Ready, and proven alive by the heartbeat.
-    Live(SocketId),
-}
 
 impl Supervisor {
     pub(super) fn live(&self) -> Option<SocketId> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::socket::Phase;
+use super::phase::Phase;
 use super::state_table::{self, ApiIs, KeyIs, SocketIs};
 use super::{ConnectionState, Failure, Output, Remedy, Status, Supervisor, Timer};
 use crate::server::DialectKind;
