@@ -46,7 +46,7 @@ fn no_screen_is_too_narrow_for_what_is_on_it_at_any_size_and_zoom() {
     journey("layout", async |session| {
         session.open(&[]).await;
         session.window().click("button", "Try the demo").await;
-        session.window().find_like("row", ", Failed").await;
+        session.window().find_like("row", ", Running").await;
         for (wide, tall) in [(1180, 760), (720, 480)] {
             for zoom in [1, 2] {
                 let (screen, window) = (session.screen(), session.window());
