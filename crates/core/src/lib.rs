@@ -21,6 +21,7 @@ pub mod connection;
 pub mod dialect;
 pub mod escape;
 pub mod extra;
+mod headline;
 pub mod jobs;
 pub mod log;
 pub mod model;

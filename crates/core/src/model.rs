@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 
 pub use crate::extra::{Extra, Texts};
 use crate::log::LogLines;
-use crate::notify::Tone;
 
 mod job;
 
@@ -285,6 +284,47 @@ pub struct QueuePatch {
     pub failed: Option<u64>,
     /// Jobs waiting for a time.
     pub delayed: Option<u64>,
+}
+
+/// How a notice is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export))]
+pub enum Tone {
+    /// Good news.
+    Good,
+    /// Bad news.
+    Bad,
+    /// What may become bad news: a server's warning.
+    Warn,
+    /// None of these.
+    Plain,
+}
+
+impl Tone {
+    /// The word used on the command line, in the history and for the page.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Tone::Good => "good",
+            Tone::Bad => "bad",
+            Tone::Warn => "warn",
+            Tone::Plain => "plain",
+        }
+    }
+
+    /// Reads what [`Tone::word`] printed; any other text is plain.
+    #[must_use]
+    pub fn from_word(word: &str) -> Tone {
+        let all = [Tone::Good, Tone::Bad, Tone::Warn];
+        all.into_iter().find(|tone| tone.word() == word).unwrap_or(Tone::Plain)
+    }
+
+    /// Whether it is about something that went wrong, or may go wrong.
+    #[must_use]
+    pub fn troubles(self) -> bool {
+        matches!(self, Tone::Bad | Tone::Warn)
+    }
 }
 
 /// Something the server wants told to people.

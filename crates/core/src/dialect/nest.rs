@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use super::endpoint::Endpoint;
 use super::socketio_session::diagnostic;
 use super::{FetchResponse, Incoming};
+use crate::headline::says_nothing;
 use crate::model::{FailedAttempt, JobPatch, JobState, Json};
-use crate::notify::says_nothing;
 use crate::wire::fields::Fields;
 use crate::wire::json;
 

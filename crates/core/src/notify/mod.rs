@@ -4,7 +4,6 @@ pub mod decision;
 mod digest;
 pub mod dnd;
 mod family;
-mod headline;
 mod notice;
 mod notifier;
 pub mod popups;
@@ -15,9 +14,10 @@ mod text;
 mod watchers;
 mod world;
 
+pub use crate::headline::{explain, headline, says_nothing};
+pub use crate::model::Tone;
 pub use family::family;
-pub use headline::{explain, headline, says_nothing};
-pub use notice::{Notice, NoticeKey, Subject, Tone, Trigger};
+pub use notice::{Notice, NoticeKey, Subject, Trigger};
 pub use notifier::{Notifier, RECENT};
 pub use record::{Announcement, HandedPopup, StoredNotice};
 pub use text::{

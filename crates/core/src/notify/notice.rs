@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::rules::EventKind;
-use crate::model::{JobId, JobState};
+use crate::model::{JobId, JobState, Tone};
 use crate::server::ServerId;
 
 /// What the ledger remembers, so that nothing is announced twice.
@@ -76,45 +76,4 @@ pub struct Subject {
     pub name: String,
     /// The line that explains its failure; empty where there is none.
     pub error: String,
-}
-
-/// How a notice is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export))]
-pub enum Tone {
-    /// Good news.
-    Good,
-    /// Bad news.
-    Bad,
-    /// What may become bad news: a server's warning.
-    Warn,
-    /// None of these.
-    Plain,
-}
-
-impl Tone {
-    /// The word used on the command line, in the history and for the page.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Tone::Good => "good",
-            Tone::Bad => "bad",
-            Tone::Warn => "warn",
-            Tone::Plain => "plain",
-        }
-    }
-
-    /// Reads what [`Tone::word`] printed; any other text is plain.
-    #[must_use]
-    pub fn from_word(word: &str) -> Tone {
-        let all = [Tone::Good, Tone::Bad, Tone::Warn];
-        all.into_iter().find(|tone| tone.word() == word).unwrap_or(Tone::Plain)
-    }
-
-    /// Whether it is about something that went wrong, or may go wrong.
-    #[must_use]
-    pub fn troubles(self) -> bool {
-        matches!(self, Tone::Bad | Tone::Warn)
-    }
 }

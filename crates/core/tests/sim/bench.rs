@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use jobwatch_core::connection::{
     ConnectionState, Failure, FetchId, Input, Output, SocketId, Status, Supervisor,
 };
-use jobwatch_core::dialect::{FetchRequest, FetchResponse, Frame};
+use jobwatch_core::dialect::{FetchRequest, FetchResponse, Frame, Keepalive};
 use jobwatch_core::jobs::{Transition, TransitionKind};
 use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::time::{Mono, Now};
@@ -238,4 +238,13 @@ pub fn page(status: u16, lines: &str) -> FetchResponse {
 
 pub fn at(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).expect("a time in range")
+}
+
+/// How long a socket that died may still be called live.
+pub fn heartbeat_span(machine: &Supervisor) -> Duration {
+    match machine.keepalive() {
+        Keepalive::ServerPings { interval, timeout }
+        | Keepalive::ClientPings { interval, timeout }
+        | Keepalive::WebSocketPings { interval, timeout } => interval + timeout,
+    }
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use jobwatch_core::connection::{
-    ActionId, ConnectionState, Failure, FetchId, Input, Output, Remedy,
-};
+use jobwatch_core::connection::{ConnectionState, Failure, FetchId, Input, Output, Remedy};
 use jobwatch_core::dialect::{ActionKind, LogFrom};
 use jobwatch_core::jobs::TransitionKind;
 use jobwatch_core::model::{JobState, Topic};
@@ -546,16 +544,16 @@ fn an_action_is_answered_in_the_servers_words_and_its_job_fetched() {
     let job = bench.machine.job_store().job(&"1".into()).expect("known").clone();
     let request = bench.machine.perform(ActionKind::Cancel, &job).expect("it is offered");
     let from = bench.requests.len();
-    bench.input(Input::Act(ActionId(1), request.clone()));
+    bench.input(Input::Act(jobwatch_core::connection::ActionId(1), request.clone()));
     bench.web = Web::Status(500);
-    bench.input(Input::Act(ActionId(2), request));
+    bench.input(Input::Act(jobwatch_core::connection::ActionId(2), request));
     let acted = |(_, output): &(u64, Output)| match output {
         Output::Acted(id, result) => Some((*id, result.clone())),
         _ => None,
     };
     let acted: Vec<_> = bench.outputs.iter().filter_map(acted).collect();
-    assert_eq!(acted[0], (ActionId(1), Ok(())));
-    assert_eq!(acted[1], (ActionId(2), Err("HTTP 500".to_owned())));
+    assert_eq!(acted[0], (jobwatch_core::connection::ActionId(1), Ok(())));
+    assert_eq!(acted[1], (jobwatch_core::connection::ActionId(2), Err("HTTP 500".to_owned())));
     bench.secs(1);
     assert!(bench.asked(from).contains(&"job job:1".to_owned()));
 }
@@ -623,7 +621,7 @@ fn an_action_waits_for_no_budget() {
     let job = bench.machine.job_store().job(&"1".into()).expect("known").clone();
     let request = bench.machine.perform(ActionKind::Cancel, &job).expect("it is offered");
     let from = bench.requests.len();
-    bench.input(Input::Act(ActionId(1), request));
+    bench.input(Input::Act(jobwatch_core::connection::ActionId(1), request));
     assert_eq!(bench.asked(from), ["cancel job:1"]);
 }
 

@@ -15,7 +15,7 @@ use jobwatch_core::model::{JobState, Topic};
 use jobwatch_core::server::Policy;
 use jobwatch_core::time::{Mono, Now};
 
-use crate::bench::{EPOCH_MS, at, page};
+use crate::bench::{EPOCH_MS, at, heartbeat_span, page};
 use crate::dialect::{Manner, Plain};
 use crate::jobserver::{JobServer, Speech};
 
@@ -208,11 +208,7 @@ impl World {
         let pace = policy.frames_per_second;
         let budget = policy.requests_per_minute;
         let mut machine = Supervisor::new(Box::new(Plain::new(manner)), policy, seed, now);
-        let heartbeat = match machine.keepalive() {
-            Keepalive::ServerPings { interval, timeout }
-            | Keepalive::ClientPings { interval, timeout }
-            | Keepalive::WebSocketPings { interval, timeout } => interval + timeout,
-        };
+        let heartbeat = heartbeat_span(&machine);
         for job in server.remembered(&mut rng) {
             machine.remember(job);
         }

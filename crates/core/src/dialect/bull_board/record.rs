@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::dialect::pages::print;
 use crate::dialect::{job_state, nest};
+use crate::headline::headline;
 use crate::log::{LogLine, LogLines};
 use crate::model::{ENDED, Finality, JobPatch, JobState, Level, QueuePatch};
-use crate::notify::headline;
 use crate::wire::fields::Fields;
 
 /// The error of a run that somebody stopped: the server knows no state of its own for it.

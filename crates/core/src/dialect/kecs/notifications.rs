@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use super::frames::list;
 use super::task::last_segment;
 use crate::dialect::{Incoming, answer, job_state};
+use crate::model::Tone;
 use crate::model::{JobState, Level, ServerNotice, Update};
-use crate::notify::Tone;
 use crate::wire::fields::Fields;
 use crate::wire::json;
 

@@ -4,9 +4,9 @@ use jiff::SignedDuration;
 
 use super::attempt_order::{AttemptOrder, SAME_START};
 use super::{Context, Entry, attempt, signed};
+use crate::headline::says_nothing;
 use crate::jobs::Change;
 use crate::model::{FailedAttempt, Finality, JobPatch, JobState};
-use crate::notify::says_nothing;
 
 /// A row and an event stamp one failure up to this much apart.
 const SAME_FAILURE: SignedDuration = SignedDuration::from_secs(2);

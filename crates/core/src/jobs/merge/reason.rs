@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Context, Entry};
+use crate::headline::says_nothing;
 use crate::jobs::Change;
 use crate::model::{JobPatch, JobState, Json, Source};
-use crate::notify::says_nothing;
 
 /// Where the error of an earlier attempt is kept once the job is past it.
 const EARLIER_ERROR: &str = "earlierError";

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::{JobState, Source};
 use crate::notify::family;
 
 /// Error texts as programs write them, and the line that a person would pick.
@@ -291,6 +292,10 @@ const PICKED: &[(&str, &str, &str)] = &[
     ),
 ];
 
+fn job() -> Job {
+    Job::new("42", JobState::Failed, Source::Socket, jiff::Timestamp::UNIX_EPOCH)
+}
+
 #[test]
 fn the_line_that_a_person_would_pick_stands_for_an_error() {
     let mut wrong = String::new();
@@ -326,17 +331,17 @@ fn two_exceptions_with_the_same_heading_are_two_families() {
 
 #[test]
 fn the_stack_explains_an_error_that_says_nothing() {
-    let job = |error: &str, stack: &str| Job {
+    let failed = |error: &str, stack: &str| Job {
         error: Some(error.to_owned()),
         stack: Some(stack.to_owned()),
-        ..crate::notify::tests::job(None, None)
+        ..job()
     };
     let stack = "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'sku'";
-    let explained = |error| explain(&job(error, stack));
+    let explained = |error| explain(&failed(error, stack));
     assert_eq!(explained("[object Object]").as_deref(), Some("KeyError: 'sku'"));
     assert_eq!(explained("Traceback (most recent call last):").as_deref(), Some("KeyError: 'sku'"));
     assert_eq!(explained("disk full").as_deref(), Some("disk full"));
-    assert_eq!(explain(&job("", "")), None);
+    assert_eq!(explain(&failed("", "")), None);
 }
 
 #[test]
@@ -352,7 +357,7 @@ proptest::proptest! {
     fn any_text_has_a_headline(text in "(\\PC|\n|\t|Traceback \\(most recent call last\\):|Caused by: |    at |panic: |\\{|\\[|\"|---> |  \\| ){0,40}") {
         let line = headline(&text);
         proptest::prop_assert!(!line.contains('\n'));
-        let job = Job { error: Some(text), ..crate::notify::tests::job(None, None) };
+        let job = Job { error: Some(text), ..job() };
         proptest::prop_assert_eq!(explain(&job).unwrap_or_default(), line);
     }
 }
