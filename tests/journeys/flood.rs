@@ -39,7 +39,7 @@ window.__times = null;
 return times.slice(1).map((at, index) => at - times[index]);
 ";
 
-/// Resident bytes of the processes with this name on this session.
+/// Resident bytes of the processes with this name in this session.
 fn resident(session: &Session, name: &str) -> u64 {
     let home = format!("HOME={}", session.home().display());
     let mut bytes = 0;

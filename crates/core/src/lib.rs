@@ -11,7 +11,7 @@
 //! - [`dialect`]: how each kind of server speaks; builds requests and parses answers.
 //! - [`wire`]: encodings shared by dialects (Engine.IO, Socket.IO, times, lenient JSON).
 //! - [`jobs`]: merging updates from socket, HTTP and history into one picture of the jobs.
-//! - [`connection`]: the machine for one server: link, heartbeat, backoff, polling, outbox.
+//! - [`connection`]: the machine of one connection: socket, heartbeat, backoff, polling, status.
 //! - [`notify`]: which transitions become notices.
 //! - [`probe`]: recognising the kind of server behind an address.
 //! - [`secret`]: the key, which is never printed and never serialised.

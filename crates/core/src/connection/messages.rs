@@ -115,6 +115,15 @@ impl Status {
         }
     }
 
+    /// The status of a server whose URLs or options cannot be used: it stays so until they are
+    /// changed. `reason` is a sentence without secrets.
+    #[must_use]
+    pub fn unusable(reason: String, paused: bool, since: Timestamp) -> Status {
+        let state = if paused { ConnectionState::Paused } else { ConnectionState::Offline };
+        let (reason, remedy) = (Some(reason), Some(Remedy::SetSocketUrl));
+        Status { reason, remedy, ..Status::new(state, since) }
+    }
+
     /// Whether the server says that it does not accept the key, whatever else it answers.
     #[must_use]
     pub fn key_refused(&self) -> bool {

@@ -1,16 +1,18 @@
-//! The machine for one server: socket, greeting, heartbeat, backoff, polling, outbox, state.
+//! The supervisor: the machine of one connection, from the socket to the merged jobs.
 //!
-//! - The socket: `socket`, with `heartbeat` and `backoff`. Open is not live; any frame is proof of
-//!   life; attempts never end.
-//! - HTTP: `cycles`, with the table in `polling`. On every `Ready` and every watch each topic is
-//!   fetched, and regularly from then on (`cadence`): beside a live socket as often as without one.
-//!   `hints` says what else is fetched, `detail` what somebody looks at, `news` what is told of it.
+//! - The socket: `socket` and `phase`, with `heartbeat` and `backoff`. Open is not live; any frame is
+//!   proof of life; reconnecting never gives up.
+//! - HTTP: `http`, with the requests in `http::polling`. Whenever a socket becomes ready or a topic is
+//!   watched, the topic is fetched, and regularly from then on (`http::cadence`), with and without a
+//!   live socket. `http::invalidation` says what else is fetched, `detail` what somebody looks at.
+//! - `dispatch` is where each item that a dialect made of a frame or an answer goes; `updates` merges.
 //! - `logs`: what is asked of jobs' logs, besides the topics.
-//! - `topics` is what is watched (state), `outbox` what waits to be said (a bounded queue), `pace`
-//!   how fast both are said, `timers` every deadline of the socket, `status` what the badge says and why.
+//! - `topics` is what is watched, `send_queue` what waits to be sent, and how fast; `timers` every
+//!   deadline of the socket; `baseline` which ends are news; `server_clock` how far the server's clock
+//!   is ahead; `status` what the badge shows and why.
 //!
 //! Feed it one [`Input`] with [`Supervisor::handle`], then drain [`Supervisor::poll`] until it
-//! answers [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
+//! returns [`Output::Idle`]. It holds no socket, no clock and no randomness of its own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;

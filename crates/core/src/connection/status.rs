@@ -8,10 +8,10 @@ use super::{ConnectionState, Failure, Output, Remedy, Status, Supervisor, Timer}
 use crate::server::DialectKind;
 use crate::time::Now;
 
-/// `last_received` alone is told at most this often; with any other change it is told at once.
+/// A change of `last_received` alone is reported at most this often; any other change at once.
 const REFRESH: Duration = Duration::from_secs(10);
 
-/// Something that does not known.
+/// Something that does not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     /// Why, in a sentence; secrets removed.

@@ -326,7 +326,7 @@ impl Entry {
         }
     }
 
-    /// Brings source and `last_seen_ms` up to date with a change. Without one the job stays as it is:
+    /// Brings source and `last_seen` up to date with a change. Without one the job stays as it is:
     /// it is shared with whoever shows it, and a hundred thousand that are listed again unchanged
     /// are not copied.
     fn touch(&mut self, shown: bool, context: &Context) {

@@ -211,7 +211,7 @@ impl Job {
     }
 }
 
-/// How firmly a patch speaks of a job's state.
+/// How final a patch's state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Finality {
     /// As the server said it.

@@ -83,6 +83,8 @@ fn popup_id_of(id: i64) -> u64 {
 impl Popups {
     /// Takes a notice that is worth a popup. `server_name` is its server's name.
     pub fn offer(&mut self, id: i64, notice: Notice, server_name: &str, now: Mono) {
+        // Lest the deadline counts what was shown long ago.
+        self.limit.left(now);
         // That a connection is back replaces the popup of its loss, however old that is.
         self.groups.retain(|group| {
             let fresh = now.since(group.added) < REMEMBERED;

@@ -1,8 +1,8 @@
 //! Finding out from a pasted address which kind of server answers there.
 //!
-//! The questions of all kinds are asked side by side, without any key; what comes back is judged
-//! here, and [`crate::dialect`] is not involved: a probe must recognise a server that it cannot
-//! configure yet.
+//! The checks of all kinds run side by side, without any key, and their answers are judged here.
+//! What to check is in each dialect's `INFO`; no dialect is built, since a probe must recognise a
+//! server that cannot be configured yet.
 
 mod address;
 mod judge;

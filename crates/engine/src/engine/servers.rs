@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use jobwatch_core::connection::{
-    ConnectionState, Input, LogReach, Output, Remedy, SocketId, Status, Supervisor,
-};
+use jobwatch_core::connection::{Input, LogReach, Output, SocketId, Status, Supervisor};
 use jobwatch_core::dialect::{ActionKind, FetchRequest, Method, dialect, own_id};
 use jobwatch_core::jobs::Transition;
 use jobwatch_core::log::{LogLine, LogLines};
@@ -234,12 +232,8 @@ impl State {
                 let status = machine.status().clone();
                 (Some(machine), status)
             }
-            // Nothing can be dialled: this stays so until the server is changed.
             Err(reason) => {
-                let mut status = Status::new(ConnectionState::Offline, now.wall);
-                status.reason = Some(redactor.clean(&reason));
-                status.remedy = Some(Remedy::SetSocketUrl);
-                (None, status)
+                (None, Status::unusable(redactor.clean(&reason), server.paused, now.wall))
             }
         };
         let mut entry = Entry {

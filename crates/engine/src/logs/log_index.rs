@@ -37,7 +37,7 @@ pub struct Owner {
     pub job: JobId,
 }
 
-/// What the catalogue holds of a log.
+/// What the index of logs holds of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
     /// Lines.
@@ -96,7 +96,7 @@ pub struct LogIndex {
 }
 
 impl LogIndex {
-    /// Opens the catalogue of the logs below `root`, making it anew where it cannot be read.
+    /// Opens the index of the logs below `root`, making it anew where it cannot be read.
     ///
     /// # Errors
     /// SQLite's, when not even an empty one can be had.

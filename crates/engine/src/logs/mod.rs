@@ -1,8 +1,8 @@
 //! The log store: every line of every watched job, on the disk, in order, within a budget.
 //!
 //! A job's log is a directory of segments: a file of text and an index of its lines (`segment`,
-//! `record`), with a small file that tells of lines which came late (`steps`, `order`). `log` takes
-//! lines in, `snapshot` reads them, `catalogue` knows all logs, `find` searches them. One thread
+//! `record`), with a small file that says which lines came late (`reorder_log`, `order`). `log` takes
+//! lines in, `snapshot` reads them, `log_index` knows all logs, `find` searches them. One thread
 //! writes; whoever reads has a snapshot, which stays as it is. The format is described in
 //! `docs/log-format.md`.
 //!

@@ -23,7 +23,7 @@ pub(super) struct OpenLog {
     pub(super) measured: u64,
     /// Has changed since it was put on the disk.
     pub(super) unsynced: bool,
-    /// Has changed since it was put into the catalogue.
+    /// Has changed since it was put into the index of logs.
     pub(super) uncounted: bool,
     /// See [`LogContents::before`].
     pub(super) before: u64,

@@ -397,7 +397,7 @@ impl Store {
         }
     }
 
-    /// Puts into the catalogue what has changed.
+    /// Puts into the index of logs what has changed.
     pub(super) fn count(&mut self) {
         self.write();
         let Some(index) = &mut self.index else { return };

@@ -282,6 +282,26 @@ async fn a_paused_server_stays_paused_over_a_restart_until_it_is_resumed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_url_cannot_be_used_can_be_paused_and_resumed_like_any_other() {
+    let (_dir, path) = settings();
+    let (demo, server) = demo().await;
+    let world = World::new();
+    let engine = start(&world, &path).await;
+    let id = engine.save_server(draft(&server), KeyChange::Keep, None).await.unwrap();
+    engine.stop().await;
+    let by_hand = std::fs::read_to_string(&path).unwrap().replace(&server.ws, "gopher://mill");
+    std::fs::write(&path, by_hand).unwrap();
+    let engine = start(&world, &path).await;
+    assert_eq!(shown_link(&engine, &id).await, Some(ConnectionState::Offline));
+    engine.pause_server(&id).await.unwrap();
+    assert_eq!(shown_link(&engine, &id).await, Some(ConnectionState::Paused));
+    engine.resume_server(&id).await.unwrap();
+    assert_eq!(shown_link(&engine, &id).await, Some(ConnectionState::Offline));
+    engine.stop().await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_demo_comes_and_goes_without_touching_the_settings() {
     let (_dir, path) = settings();
     let (demo, _) = demo().await;

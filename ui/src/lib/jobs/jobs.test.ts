@@ -52,7 +52,7 @@ test("a summary names what ended and nothing else", () => {
   expect(describeChanges({ ...none, completed: 5 }, none)).toBe("");
 });
 
-test("a burst of endings is announcement once", () => {
+test("a burst of endings is announced once", () => {
   vi.useFakeTimers();
   const said: string[] = [];
   const summary = new Summary((text) => said.push(text));

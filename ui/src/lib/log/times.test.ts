@@ -9,7 +9,7 @@ const target = (text: string) => {
   return found?.kind === "target" ? found.target : null;
 };
 
-test("a time is formatTime as the user wants it", () => {
+test("a time is formatted as the user wants it", () => {
   const at = START + 202_041;
   expect(formatTime(at, "absolute", "utc", at, START)).toBe("14:03:22.041");
   expect(formatTime(at, "since", "utc", at, START)).toBe("+3:22.041");

@@ -107,7 +107,7 @@ impl Supervisor {
         let Some(flight) = self.polling.land(id) else { return };
         let result = sign_in_as_unauthorized(result);
         let asked = match &result {
-            Err(Failure::Http { retry_after, .. }) => retry_after.or(*retry_after),
+            Err(Failure::Http { retry_after: own, .. }) => retry_after.or(*own),
             _ => retry_after,
         };
         if let Some(asked) = asked {

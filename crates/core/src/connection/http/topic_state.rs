@@ -121,7 +121,7 @@ pub(in crate::connection) struct FetchCycle {
 /// What is known about fetching one topic.
 #[derive(Debug)]
 pub(in crate::connection) struct TopicState {
-    /// Lookup up once, not watched.
+    /// Looked up once, not watched.
     pub lookup: bool,
     /// When it is due, and how pressing that is.
     pub due: Option<(Class, Mono)>,

@@ -134,11 +134,7 @@ impl Notifier {
         for other in &others {
             self.show(other, now, world);
         }
-        if ends.len() < 2 && !unseen.is_empty() {
-            self.shown(unseen.clone());
-            self.effects.push(Effect::Dismiss(unseen.clone()));
-        }
-        self.show_as_one(when, &ends, unseen, now, world);
+        self.show_as_one(when, ends, unseen, now, world);
     }
 
     /// Shows one notice in its own words, and several as a summary. `when` says what kept them, and
@@ -146,12 +142,19 @@ impl Notifier {
     fn show_as_one(
         &mut self,
         when: &str,
-        notices: &[StoredNotice],
+        notices: Vec<StoredNotice>,
         unseen: Vec<i64>,
         now: Now,
         world: World<'_>,
     ) {
-        match notices {
+        let (muted, notices): (Vec<_>, Vec<_>) =
+            notices.into_iter().partition(|stored| self.is_muted(stored));
+        self.shown(muted.iter().map(|stored| stored.id).collect());
+        if notices.len() < 2 && !unseen.is_empty() {
+            self.shown(unseen.clone());
+            self.effects.push(Effect::Dismiss(unseen.clone()));
+        }
+        match notices.as_slice() {
             [] => {}
             [only] => self.show(only, now, world),
             several => {
@@ -176,6 +179,7 @@ impl Notifier {
         self.effects.push(Effect::Publish(Box::new(notice.clone())));
         let seen = self.attention.sees(&notice.server, notice.job.as_ref());
         let wanted = self.desktop && self.settings.popups && stored.pops_up() && !seen;
+        let wanted = wanted && !self.is_muted(stored);
         let Some(name) = name_of(world, &notice.server).filter(|_| wanted) else {
             self.shown(vec![stored.id]);
             return;
@@ -224,6 +228,13 @@ impl Notifier {
         now.wall.to_zoned(self.zone.clone())
     }
 
+    /// Whether the user has muted what this is about by now. The decision holds, but a mute made
+    /// while its popup waits is the user's word as well.
+    fn is_muted(&self, stored: &StoredNotice) -> bool {
+        let queue = stored.decision.as_ref().and_then(|made| made.event.queue.as_deref());
+        self.settings.muted.iter().any(|muted| muted.mutes(&stored.notice, queue))
+    }
+
     /// Whether a notice waits for the end of do-not-disturb.
     fn defers(&self, stored: &StoredNotice, now: Now) -> bool {
         !stored.breaks_through() && self.settings.dnd.defers(&stored.notice, &self.local(now))
@@ -257,7 +268,7 @@ impl Notifier {
             }
         }
         notices.extend(covered);
-        self.show_as_one("While quiet", &notices, unseen, now, world);
+        self.show_as_one("While quiet", notices, unseen, now, world);
     }
 }
 

@@ -255,21 +255,33 @@ fn a_rule_that_is_edited_between_decision_and_popup_changes_nothing() {
     let with_program = running_a_program(rule("mine", &FAILURES));
     let mut desk = Desk::new(vec![with_program.clone()]);
     desk.step(ended("1", "warm", JobState::Failed, 30), JobState::Failed, false);
-    let mute = Muted { server: server(), name: Some("warm".to_owned()), error: None, queue: None };
-    desk.settings(|settings| {
-        settings.rules = vec![list_only(rule("mine", &FAILURES))];
-        settings.muted = vec![mute];
-    });
+    desk.settings(|settings| settings.rules = vec![list_only(rule("mine", &FAILURES))]);
     desk.record();
     assert_eq!(desk.popups, ["warm failed"]);
     assert_eq!(desk.buttons, [Button::Log, Button::Retry, Button::MuteJob, Button::Snooze]);
     assert_eq!(programs(&desk.runs[0].decision), ["mine"]);
     // And the other way round.
-    desk.settings(|settings| settings.muted.clear());
     desk.step(ended("2", "cold", JobState::Failed, 30), JobState::Failed, false);
     desk.settings(|settings| settings.rules = vec![with_program]);
     desk.record();
     assert_eq!((desk.popups.len(), desk.runs.len()), (1, 1));
+}
+
+#[test]
+fn what_is_muted_while_it_waits_pops_up_no_more() {
+    let mut desk = Desk::new(vec![rule("mine", &FAILURES)]);
+    let until = desk.now.wall + SignedDuration::from_secs(60);
+    desk.settings(|settings| {
+        settings.dnd = DoNotDisturb { snoozed_until: Some(until), ..DoNotDisturb::default() };
+    });
+    for (id, name) in [("1", "warm"), ("2", "warm"), ("3", "cold")] {
+        desk.step(ended(id, name, JobState::Failed, 30), JobState::Failed, false);
+    }
+    desk.record();
+    let mute = Muted { server: server(), name: Some("warm".to_owned()), error: None, queue: None };
+    desk.settings(|settings| settings.muted = vec![mute]);
+    desk.pass(61);
+    assert_eq!(desk.popups, ["cold failed"], "and no summary that counts the muted");
 }
 
 #[test]

@@ -72,6 +72,17 @@ fn one_alone_is_shown_at_once_in_its_own_words() {
 }
 
 #[test]
+fn two_popups_of_long_ago_do_not_delay_the_next() {
+    let mut popups = Popups::default();
+    for (id, at) in [(1, 0), (2, 2_000)] {
+        popups.offer(id, notice("s", &id.to_string(), "warm", Some("disk full")), "Mill", ms(at));
+        assert!(popups.poll(ms(at)).is_some());
+    }
+    popups.offer(3, notice("s", "3", "cold", Some("no fuel")), "Mill", ms(3_600_000));
+    assert_eq!(popups.deadline(), Some(ms(3_600_000)));
+}
+
+#[test]
 fn six_hundred_and_eighty_failures_in_five_seconds_are_three_popups_the_last_with_the_exact_count()
 {
     let offers = (0..680_u64)
